@@ -1,0 +1,94 @@
+/* The context: threads, instruction set, numeric policy, memory hooks and the last error.
+ *
+ * Every call takes a context or an object made from one. The library keeps no other state, reads no
+ * environment variable, prints nothing and never exits. A context is used by one thread at a time; make
+ * one per thread (a context is small). Models may be shared read-only between contexts. */
+#ifndef STOA_CONTEXT_H
+#define STOA_CONTEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct stoa_context stoa_context;
+
+/** Instruction sets that kernels are compiled for, lowest first. */
+typedef enum stoa_isa {
+    STOA_ISA_BASE,   /**< the platform's baseline: SSE2 on x86-64, NEON on aarch64 */
+    STOA_ISA_AVX2,   /**< AVX2 and FMA */
+    STOA_ISA_AVX512, /**< AVX-512 F, BW, DQ, VL */
+    STOA_ISA_COUNT
+} stoa_isa;
+
+/** How products may be computed. */
+typedef enum stoa_policy {
+    STOA_POLICY_DEFAULT, /**< fast algorithms within documented error bounds */
+    STOA_POLICY_EXACT,   /**< plain sgemm summation order */
+    STOA_POLICY_BLAS     /**< every product through cblas_sgemm, for comparison */
+} stoa_policy;
+
+/** Memory hooks. `allocate` returns at least `bytes` bytes aligned to `alignment` (a power of two), or NULL;
+ * `release` takes what `allocate` returned and the same size. Both may be called from the thread that uses
+ * the context only. They serve arenas, parameters and data; small bookkeeping uses malloc. */
+typedef struct stoa_allocator {
+    void *(*allocate)(void *user, size_t bytes, size_t alignment);
+    void (*release)(void *user, void *memory, size_t bytes);
+    void *user;
+} stoa_allocator;
+
+/** Options of stoa_context_create(); all zero is a good default. */
+typedef struct stoa_context_options {
+    size_t threads;         /**< 1 to 256; 0: as many as the process has CPUs */
+    size_t workspace_limit; /**< bytes one operator may use for columns per thread; 0: 1 MiB, at least 16 KiB */
+    stoa_policy policy;
+    stoa_isa highest_isa;   /**< use nothing above this; ignored unless limit_isa is set */
+    bool limit_isa;
+    stoa_allocator allocator;              /**< both functions or neither */
+    void (*log)(void *user, const char *); /**< receives one line of advice at a time, no newline; may be NULL */
+    void *log_user;
+} stoa_context_options;
+
+/** Make a context.
+ *
+ * @param options  NULL for the defaults; copied.
+ * @param[out] context  Set only on STOA_OK; release with stoa_context_free().
+ * Errors: STOA_ERR_ARGUMENT (threads over 256, a limit under 16 KiB, one memory hook without the other),
+ * STOA_ERR_MEMORY.
+ */
+STOA_API STOA_MUST_CHECK stoa_status stoa_context_create(const stoa_context_options *options,
+                                                         stoa_context **context);
+
+/** Release a context. Everything made from it must have been released before. NULL is allowed. */
+STOA_API void stoa_context_free(stoa_context *context);
+
+/** The sentence of the last call that failed with this context, with the offending values; "" when none has.
+ * Valid until the next call with the context. */
+STOA_API const char *stoa_context_error(const stoa_context *context);
+
+/** Number of threads the context runs on. */
+STOA_API size_t stoa_context_threads(const stoa_context *context);
+
+/** Instruction set in use. */
+STOA_API stoa_isa stoa_context_isa(const stoa_context *context);
+
+/** Numeric policy in use. */
+STOA_API stoa_policy stoa_context_policy(const stoa_context *context);
+
+/** Highest instruction set this CPU and this build support. */
+STOA_API stoa_isa stoa_isa_best(void);
+
+/** Name of an instruction set: "base", "avx2", "avx512"; NULL when out of range. */
+STOA_API const char *stoa_isa_name(stoa_isa isa);
+
+/** Name of a policy: "default", "exact", "blas"; NULL when out of range. */
+STOA_API const char *stoa_policy_name(stoa_policy policy);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

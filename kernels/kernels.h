@@ -1,0 +1,151 @@
+/* The list of kernels: slot, signature, contract. One line a kernel; the dispatch tables, the references and the
+ * tests read it. Floor 1: raw loops on pointers and strides, no BLAS, no allocation, no tensors.
+ *
+ * Terms. A "row" of a window is one row of output pixels: row r of a batch is image r / out_height, output line
+ * r % out_height, and has out_width pixels. Images are contiguous NHWC. Strides and counts are in elements. Unless
+ * said otherwise outputs are overwritten (they may hold NaN before) and must not overlap inputs; no alignment is
+ * assumed. NaN in an input reaches the output. Sums run in an order that depends on sizes and instruction set only.
+ *
+ * The signatures are written over the type `real`: float in the fast tables, float and double in the references. */
+#ifndef STOA_KERNELS_KERNELS_H
+#define STOA_KERNELS_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stoa/context.h>
+
+#include "kernels/window.h"
+
+/* clang-format off */
+#define STOA_KERNEL_LIST(K, real)                                                                                  \
+    /* columns[(pixel of rows first_row..first_row+rows-1)][kh][kw][channels]: input channels channel0 ..          \
+     * channel0+channels-1 under the window, zeros in the padding. x: start of the batch. */                       \
+    K(im2col, (const struct stoa_window *w, const real *x, size_t channel0, size_t channels, size_t first_row,     \
+               size_t rows, real *columns))                                                                        \
+    /* The adjoint: add columns (same layout) into dx, the start of the batch. */                                  \
+    K(col2im, (const struct stoa_window *w, const real *columns, size_t channel0, size_t channels,                 \
+               size_t first_row, size_t rows, real *dx))                                                           \
+    /* y[r*stride + c] += bias[c], then max(0, .) when relu. */                                                    \
+    K(bias_act, (real *y, size_t rows, size_t columns, size_t stride, const real *bias, bool relu))                \
+    /* y = x < 0 ? 0 : x. y may be x. */                                                                           \
+    K(relu, (const real *x, real *y, size_t n))                                                                    \
+    /* dx = y > 0 ? dy : 0. dx may be dy. */                                                                       \
+    K(relu_backward, (const real *y, const real *dy, real *dx, size_t n))                                          \
+    /* y = a + b. y may be a or b. */                                                                              \
+    K(add, (const real *a, const real *b, real *y, size_t n))                                                      \
+    /* y += x. */                                                                                                  \
+    K(accumulate, (const real *x, real *y, size_t n))                                                              \
+    /* Inverted dropout with keep probability 1 - p: element i (counted from `first`, a multiple of 4) is kept     \
+     * when word i % 4 of stoa_philox(key, i / 4, stream) >= threshold; y = kept ? x * scale : 0. y may be x. */   \
+    K(dropout, (const real *x, real *y, size_t first, size_t n, uint64_t key, uint64_t stream,                     \
+                uint32_t threshold, real scale))                                                                   \
+    /* Max over the window of in-image pixels, for rows of the batch; index[] gets kh * kernel_width + kw of the   \
+     * first largest (or first NaN), the same shape as y. x: start of the batch; y, index: start of first_row. */  \
+    K(maxpool, (const struct stoa_window *w, const real *x, size_t first_row, size_t rows, real *y,                \
+                uint16_t *index))                                                                                  \
+    /* One image: dx (overwritten) gets every dy at the pixel that index names. */                                 \
+    K(maxpool_backward, (const struct stoa_window *w, const real *dy, const uint16_t *index, real *dx))            \
+    /* Mean over the window; the divisor is the kernel's size when include_pad, else the in-image pixels. */       \
+    K(avgpool, (const struct stoa_window *w, bool include_pad, const real *x, size_t first_row, size_t rows,       \
+                real *y))                                                                                          \
+    /* One image: dx (overwritten). */                                                                             \
+    K(avgpool_backward, (const struct stoa_window *w, bool include_pad, const real *dy, real *dx))                 \
+    /* y[c] = mean over pixels of x[pixel][c]; one image. */                                                       \
+    K(global_avgpool, (const real *x, size_t pixels, size_t channels, real *y))                                    \
+    /* dx[pixel][c] = dy[c] / pixels; one image. */                                                                \
+    K(global_avgpool_backward, (const real *dy, size_t pixels, size_t channels, real *dx))                         \
+    /* Per column of x[rows][channels]: mean, and m2 = sum of (x - mean)^2, without cancellation (two passes over  \
+     * chunks that stay in cache, merged after Chan et al. 1979). rows >= 1. */                                    \
+    K(bn_moments, (const real *x, size_t rows, size_t channels, real *mean, real *m2))                             \
+    /* y[r][c] = x[r][c] * scale[c] + shift[c]. y may be x. */                                                     \
+    K(scale_shift, (const real *x, size_t rows, size_t channels, const real *scale, const real *shift, real *y))   \
+    /* sum_dy[c] = sum over rows of dy; sum_dy_xhat[c] = sum of dy * (x - mean[c]) * inv_std[c]. */                \
+    K(bn_backward_sums, (const real *x, const real *dy, size_t rows, size_t channels, const real *mean,            \
+                         const real *inv_std, real *sum_dy, real *sum_dy_xhat))                                    \
+    /* dx = a[c] * (dy - b[c] - (x - mean[c]) * d[c]). dx may be dy. */                                            \
+    K(bn_backward, (const real *x, const real *dy, size_t rows, size_t channels, const real *mean, const real *a,  \
+                    const real *b, const real *d, real *dx))                                                       \
+    /* Each row: exp(x - max) / sum. y may be x. */                                                                \
+    K(softmax, (const real *x, size_t rows, size_t columns, real *y))                                              \
+    /* Each row: dx = y * (dy - sum(y * dy)). dx may be dy. */                                                     \
+    K(softmax_backward, (const real *y, const real *dy, size_t rows, size_t columns, real *dx))                    \
+    /* Each row: probability = softmax(x), loss = log(sum(exp(x - max))) - (x[label] - max). 0 <= label < columns. */ \
+    K(softmax_xent, (const real *x, const int32_t *label, size_t rows, size_t columns, real *probability,          \
+                     real *loss))                                                                                  \
+    /* Each row: dx = (probability - onehot(label)) * dloss[row]. dx may be probability. */                        \
+    K(softmax_xent_backward, (const real *probability, const int32_t *label, const real *dloss, size_t rows,       \
+                              size_t columns, real *dx))                                                           \
+    /* Each row: loss = mean over columns of (x - t)^2. */                                                         \
+    K(squared_error, (const real *x, const real *t, size_t rows, size_t columns, real *loss))                      \
+    /* Each row: dx = 2 / columns * (x - t) * dloss[row]. */                                                       \
+    K(squared_error_backward, (const real *x, const real *t, const real *dloss, size_t rows, size_t columns,       \
+                               real *dx))                                                                          \
+    /* SGD with momentum as in PyTorch: g += decay * p; v = momentum * v + g; p -= lr * v. v is not read or        \
+     * written when momentum is 0 (it may be NULL): p -= lr * g. */                                                \
+    K(sgd, (real *p, const real *g, real *v, size_t n, real lr, real momentum, real decay))                        \
+    /* Adam (Kingma and Ba 2015, as in PyTorch): g += decay * p; m = beta1*m + (1-beta1)*g;                        \
+     * v = beta2*v + (1-beta2)*g*g; p -= step_size * m / (sqrt(v) * inv_sqrt_correction2 + epsilon), where         \
+     * step_size = lr / (1 - beta1^t) and inv_sqrt_correction2 = 1 / sqrt(1 - beta2^t). */                         \
+    K(adam, (real *p, const real *g, real *m, real *v, size_t n, real step_size, real beta1, real beta2,           \
+             real epsilon, real inv_sqrt_correction2, real decay))                                                 \
+    /* y[c*y_stride + r] = x[r*x_stride + c] for r < rows, c < columns. */                                         \
+    K(transpose, (const real *x, size_t rows, size_t columns, size_t x_stride, real *y, size_t y_stride))          \
+    /* sum[c] = sum over r < rows of x[r*stride + c], the error growing slower than rows (chunks). */              \
+    K(column_sums, (const real *x, size_t rows, size_t columns, size_t stride, real *sum))                         \
+    /* Sum of x[0..n) in *sum, the error growing slower than n. */                                                 \
+    K(sum, (const real *x, size_t n, real *sum))                                                                   \
+    /* Depthwise convolution, one filter a channel: weight[kh][kw][channels], bias NULL or [channels]. */          \
+    K(depthwise, (const struct stoa_window *w, const real *x, const real *weight, const real *bias,                \
+                  size_t first_row, size_t rows, real *y))                                                         \
+    /* One image: dx (overwritten) of a depthwise convolution. */                                                  \
+    K(depthwise_backward_data, (const struct stoa_window *w, const real *dy, const real *weight, real *dx))        \
+    /* Add the weight gradient of the rows to dweight[kh][kw][channels]. dy: start of first_row. */                \
+    K(depthwise_backward_weights, (const struct stoa_window *w, const real *x, const real *dy, size_t first_row,   \
+                                   size_t rows, real *dweight))                                                    \
+    /* Pixels to numbers: y = x * scale + shift. */                                                                \
+    K(bytes_to_real, (const uint8_t *x, size_t n, real scale, real shift, real *y))                                \
+    /* *index = the first i < n for which x[i] is NaN or infinite, n if there is none. */                          \
+    K(find_nonfinite, (const real *x, size_t n, size_t *index))
+
+/* Whole operators as textbook loops, in the references only: the oracle of what runs through sgemm.
+ * Weights are [kernel_height][kernel_width][channels / groups][filters] ("HWIO"). */
+#define STOA_REFERENCE_LIST(K, real)                                                                               \
+    /* c[m][n] = alpha * op(a) op(b) + beta * c, row-major; c is not read when beta is 0. */                       \
+    K(gemm, (bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, real alpha, const real *a,          \
+             size_t lda, const real *b, size_t ldb, real beta, real *c, size_t ldc))                               \
+    K(conv2d, (const struct stoa_window *w, size_t batch, size_t filters, size_t groups, const real *x,            \
+               const real *weight, const real *bias, real *y))                                                     \
+    K(conv2d_backward_data, (const struct stoa_window *w, size_t batch, size_t filters, size_t groups,             \
+                             const real *dy, const real *weight, real *dx))                                        \
+    K(conv2d_backward_weights, (const struct stoa_window *w, size_t batch, size_t filters, size_t groups,          \
+                                const real *x, const real *dy, real *dweight))
+/* clang-format on */
+
+#define STOA_KERNEL_MEMBER(slot, signature) void(*slot) signature;
+
+/* One implementation of every kernel. */
+struct stoa_kernels {
+    STOA_KERNEL_LIST(STOA_KERNEL_MEMBER, float)
+};
+
+/* The references: every kernel and whole operators, in float and in double. */
+struct stoa_reference_f32 {
+    STOA_KERNEL_LIST(STOA_KERNEL_MEMBER, float)
+    STOA_REFERENCE_LIST(STOA_KERNEL_MEMBER, float)
+};
+
+struct stoa_reference_f64 {
+    STOA_KERNEL_LIST(STOA_KERNEL_MEMBER, double)
+    STOA_REFERENCE_LIST(STOA_KERNEL_MEMBER, double)
+};
+
+#undef STOA_KERNEL_MEMBER
+
+/* The table of an instruction set, which must not be above stoa_isa_best(); NULL when this build has none. */
+const struct stoa_kernels *stoa_kernels_for(stoa_isa isa);
+
+extern const struct stoa_reference_f32 stoa_reference_f32;
+extern const struct stoa_reference_f64 stoa_reference_f64;
+
+#endif

@@ -1,0 +1,21 @@
+/* A sliding window over one NHWC image: the geometry that convolution and pooling share. Floor 1. */
+#ifndef STOA_KERNELS_WINDOW_H
+#define STOA_KERNELS_WINDOW_H
+
+#include <stddef.h>
+
+/* Output pixel (oh, ow) reads input pixels
+ *   ih = oh * stride_height + kh * dilation_height - pad_top,  kh < kernel_height
+ *   iw = ow * stride_width  + kw * dilation_width  - pad_left, kw < kernel_width
+ * where those outside the image count as padding. All sizes are >= 1, paddings >= 0.
+ * `channels` is the number of floats between neighbouring input pixels. */
+struct stoa_window {
+    size_t height, width, channels;
+    size_t kernel_height, kernel_width;
+    size_t stride_height, stride_width;
+    size_t dilation_height, dilation_width;
+    size_t pad_top, pad_left;
+    size_t out_height, out_width;
+};
+
+#endif

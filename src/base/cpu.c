@@ -1,0 +1,43 @@
+/* CPU detection through the compiler's run-time, which checks the operating system's support too. Floor 0. */
+#include "base/cpu.h"
+
+stoa_isa stoa_isa_best(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    return avx512 ? STOA_ISA_AVX512 : avx2 ? STOA_ISA_AVX2 : STOA_ISA_BASE;
+#else
+    return STOA_ISA_BASE;
+#endif
+}
+
+const char *stoa_isa_name(stoa_isa isa) {
+    switch (isa) {
+    case STOA_ISA_BASE:
+        return "base";
+    case STOA_ISA_AVX2:
+        return "avx2";
+    case STOA_ISA_AVX512:
+        return "avx512";
+    case STOA_ISA_COUNT:
+        break;
+    }
+    return NULL;
+}
+
+const char *stoa_cpu_blas_core(void) {
+#if defined(__x86_64__)
+    switch (stoa_isa_best()) {
+    case STOA_ISA_AVX512:
+        return "SkylakeX";
+    case STOA_ISA_AVX2:
+        return "Haswell";
+    default:
+        return NULL;
+    }
+#else
+    return NULL;
+#endif
+}

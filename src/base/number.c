@@ -1,0 +1,69 @@
+/* Numbers as text. strtod and printf follow LC_NUMERIC, which belongs to the program that links us, so the
+ * point is swapped for the locale's own before and after. Floor 0. */
+#include "base/number.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char decimal_point(void) {
+    const struct lconv *convention = localeconv();
+    return convention && convention->decimal_point[0] ? convention->decimal_point[0] : '.';
+}
+
+bool stoa_parse_size(const char *text, size_t length, size_t *value) {
+    size_t result = 0;
+    if (length == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < '0' || text[i] > '9' || __builtin_mul_overflow(result, (size_t)10, &result) ||
+            __builtin_add_overflow(result, (size_t)(text[i] - '0'), &result)) {
+            return false;
+        }
+    }
+    *value = result;
+    return true;
+}
+
+bool stoa_parse_double(const char *text, size_t length, double *value) {
+    char copy[64];
+    if (length == 0 || length >= sizeof copy) {
+        return false;
+    }
+    for (size_t i = 0; i < length; i++) {
+        /* Only plain decimal notation: no hexadecimal, no "inf", no white space. */
+        if (!memchr("0123456789+-.eE", text[i], 15)) {
+            return false;
+        }
+        copy[i] = text[i];
+        if (text[i] == '.') {
+            copy[i] = decimal_point();
+        }
+    }
+    copy[length] = '\0';
+    char *end = NULL;
+    double result = strtod(copy, &end);
+    if (end != copy + length || !isfinite(result)) {
+        return false;
+    }
+    *value = result;
+    return true;
+}
+
+void stoa_format_float(float value, char out[32]) {
+    for (int digits = 1; digits <= 9; digits++) {
+        (void)snprintf(out, 32, "%.*g", digits, (double)value);
+        if (strtof(out, NULL) == value) {
+            break;
+        }
+    }
+    char *point = strchr(out, decimal_point());
+    if (point) {
+        *point = '.';
+    }
+}

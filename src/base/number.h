@@ -1,0 +1,17 @@
+/* Numbers as text, independent of the process's locale. Floor 0. */
+#ifndef STOA_BASE_NUMBER_H
+#define STOA_BASE_NUMBER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Parse all of `text` (length given) as a non-negative decimal integer; false for anything else. */
+bool stoa_parse_size(const char *text, size_t length, size_t *value);
+
+/* Parse all of `text` as a finite decimal number with '.' as the point; false for anything else. */
+bool stoa_parse_double(const char *text, size_t length, double *value);
+
+/* Write the shortest text that reads back as the same float, with '.' as the point. */
+void stoa_format_float(float value, char out[32]);
+
+#endif

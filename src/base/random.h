@@ -1,0 +1,59 @@
+/* Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3",
+ * SC 2011). The same (key, counter) gives the same four words on any machine and any number of threads.
+ * Inline so that a kernel can run many counters side by side. Floor 0. */
+#ifndef STOA_BASE_RANDOM_H
+#define STOA_BASE_RANDOM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Streams keep the uses of one seed apart; the value is part of the counter. */
+enum stoa_random_stream {
+    STOA_RANDOM_INIT = 1,
+    STOA_RANDOM_SHUFFLE = 2,
+    STOA_RANDOM_DROPOUT = 3,
+};
+
+struct stoa_random4 {
+    uint32_t word[4];
+};
+
+static inline struct stoa_random4 stoa_philox(uint64_t key, uint64_t counter_low, uint64_t counter_high) {
+    uint32_t c0 = (uint32_t)counter_low;
+    uint32_t c1 = (uint32_t)(counter_low >> 32);
+    uint32_t c2 = (uint32_t)counter_high;
+    uint32_t c3 = (uint32_t)(counter_high >> 32);
+    uint32_t k0 = (uint32_t)key;
+    uint32_t k1 = (uint32_t)(key >> 32);
+    for (int round = 0; round < 10; round++) {
+        uint64_t p0 = (uint64_t)0xD2511F53U * c0;
+        uint64_t p1 = (uint64_t)0xCD9E8D57U * c2;
+        uint32_t n0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
+        uint32_t n2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
+        c1 = (uint32_t)p1;
+        c3 = (uint32_t)p0;
+        c0 = n0;
+        c2 = n2;
+        k0 += 0x9E3779B9U;
+        k1 += 0xBB67AE85U;
+    }
+    return (struct stoa_random4){{c0, c1, c2, c3}};
+}
+
+/* Uniform in [0, 1) with 24 bits. */
+static inline float stoa_random_unit(uint32_t word) {
+    return (float)(word >> 8) * 0x1p-24F;
+}
+
+/* Fill `out` with `count` standard normal numbers (Box-Muller on pairs of words). */
+void stoa_random_normal(uint64_t key, uint64_t stream, float *out, size_t count);
+
+/* Shuffle `index` in place (Fisher-Yates). */
+void stoa_random_shuffle(uint64_t key, uint64_t stream, size_t *index, size_t count);
+
+/* A stream's high counter word: what it is for and a number of its own, such as a layer or an epoch. */
+static inline uint64_t stoa_random_stream_id(enum stoa_random_stream use, uint64_t number) {
+    return ((uint64_t)use << 56) | (number & 0x00FFFFFFFFFFFFFFU);
+}
+
+#endif

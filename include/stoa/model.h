@@ -1,0 +1,133 @@
+/* Models: a graph of layers with their parameters.
+ *
+ * A model is built with one call a layer; the first error sticks, names its layer, and is returned by
+ * stoa_model_build():
+ *
+ *     stoa_model *model;
+ *     stoa_model_create(context, &model);
+ *     stoa_model_input(model, 28, 28, 1);
+ *     stoa_model_add(model, "c1", "conv2d filters=6 kernel=5 pad=2");
+ *     stoa_model_add(model, "r1", "relu");
+ *     stoa_model_add(model, "s1", "add from=r1,c1");
+ *     status = stoa_model_build(model);
+ *
+ * Images are float32, NHWC (channels last). On disk, names and layouts are PyTorch's. */
+#ifndef STOA_MODEL_H
+#define STOA_MODEL_H
+
+#include <stdint.h>
+
+#include "context.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct stoa_model stoa_model;
+
+/** Most dimensions a tensor has. */
+enum { STOA_MAX_RANK = 4 };
+
+/** Make an empty model. It borrows the context, which must outlive it. Release with stoa_model_free(). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_create(stoa_context *context, stoa_model **model);
+/** Release a model and its parameters. NULL is allowed. */
+STOA_API void stoa_model_free(stoa_model *model);
+
+/** Set the shape of one input sample: height x width x channels. For vectors height = width = 1.
+ * Comes before the first layer. Errors stick. */
+STOA_API void stoa_model_input(stoa_model *model, size_t height, size_t width, size_t channels);
+
+/** Add a layer.
+ *
+ * @param name  Unique; letters, digits, '_', '-' and '.'; up to 63 bytes. Copied. Names its tensors: "c1.weight".
+ * @param layer  Operator and options: "conv2d filters=6 kernel=5x3 stride=2 pad=same". `from=a,b` names the inputs;
+ *   without it the input is the layer added before. stoa_operator_help() lists operators and options.
+ * Errors stick: STOA_ERR_ARGUMENT, STOA_ERR_SHAPE; the sentence names the layer. */
+STOA_API void stoa_model_add(stoa_model *model, const char *name, const char *layer);
+
+/** Finish the graph and allocate parameters (zeros; batch norm at its neutral values).
+ * The last layer added is the output. Errors: the first error of the calls before, STOA_ERR_MEMORY. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_build(stoa_model *model);
+
+/** Fill the parameters of a built model with He (layers before relu and the default) initial values:
+ * weights N(0, 2 / fan_in), biases 0; `init=xavier` or `init=he` on a layer chooses. The same seed gives the same values. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_init(stoa_model *model, uint64_t seed);
+
+/** Shape of one input sample. */
+STOA_API void stoa_model_input_shape(const stoa_model *model, size_t *height, size_t *width, size_t *channels);
+/** Floats in one input sample, and in one output sample. */
+STOA_API size_t stoa_model_input_size(const stoa_model *model);
+STOA_API size_t stoa_model_output_size(const stoa_model *model);
+/** Number of trainable parameters. */
+STOA_API size_t stoa_model_parameter_count(const stoa_model *model);
+
+/** One layer of a model; strings belong to the model. */
+typedef struct stoa_layer_info {
+    const char *name;
+    const char *op;      /**< operator */
+    const char *options; /**< its line in a recipe, without the operator's name; may be "" */
+    size_t rank;
+    size_t shape[STOA_MAX_RANK]; /**< of one output sample: H, W, C or features */
+    size_t parameters;           /**< trainable */
+    double flops;                /**< of one sample's forward pass, multiply and add counted as two */
+} stoa_layer_info;
+
+STOA_API size_t stoa_model_layer_count(const stoa_model *model);
+/** Describe layer `index`; STOA_ERR_ARGUMENT when there is none. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_layer(const stoa_model *model, size_t index, stoa_layer_info *info);
+
+/** One named tensor: a parameter or a running statistic; strings and data belong to the model. */
+typedef struct stoa_tensor_info {
+    const char *name; /**< "c1.weight", "b1.running_mean" */
+    size_t rank;
+    size_t shape[STOA_MAX_RANK]; /**< PyTorch's: (out, in/groups, kh, kw), (out, in), (channels) */
+    size_t count;                /**< elements */
+    bool trainable;
+} stoa_tensor_info;
+
+STOA_API size_t stoa_model_tensor_count(const stoa_model *model);
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_tensor(const stoa_model *model, size_t index,
+                                                       stoa_tensor_info *info);
+/** Index of the tensor with this name, or stoa_model_tensor_count() when there is none. */
+STOA_API size_t stoa_model_find_tensor(const stoa_model *model, const char *name);
+/** Copy a tensor out (count floats) or in, in PyTorch's layout and order. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_get_tensor(const stoa_model *model, size_t index, float *values,
+                                                           size_t count);
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_set_tensor(stoa_model *model, size_t index, const float *values,
+                                                           size_t count);
+
+/** Free-form facts that travel with the model file, such as "data.set" or "data.mean". Keys and values are copied;
+ * a NULL value removes the key. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_set_fact(stoa_model *model, const char *key, const char *value);
+/** Value of a fact, or NULL. Valid until the fact changes. */
+STOA_API const char *stoa_model_fact(const stoa_model *model, const char *key);
+
+/** Save to a file: safetensors, the graph and the facts in its metadata. Written to a temporary name in the same folder,
+ * synced and renamed: the file is whole or not there. Errors: STOA_ERR_IO, STOA_ERR_MEMORY. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_save(stoa_model *model, const char *path);
+/** Save to memory; `*data` is released with stoa_buffer_free(context, ...). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_save_memory(stoa_model *model, void **data, size_t *bytes);
+STOA_API void stoa_buffer_free(stoa_context *context, void *data, size_t bytes);
+
+/** Load a model that stoa_model_save() wrote: graph, facts and tensors.
+ * Errors: STOA_ERR_IO, STOA_ERR_NOT_FOUND, STOA_ERR_FORMAT, STOA_ERR_SHAPE, STOA_ERR_MEMORY. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_load(stoa_context *context, const char *path, stoa_model **model);
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_memory(stoa_context *context, const void *data, size_t bytes,
+                                                            stoa_model **model);
+/** Load only tensors into a built model, from any safetensors file that has all of them by name and shape in F32,
+ * such as a PyTorch state dictionary; `*.num_batches_tracked` is passed over, any other extra tensor is an error.
+ * On an error the model is unchanged. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_tensors(stoa_model *model, const char *path);
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_tensors_memory(stoa_model *model, const void *data,
+                                                                    size_t bytes);
+
+/** Text of all operators and their options, a line each, for people. Static storage. `index` from 0; NULL at the end. */
+STOA_API const char *stoa_operator_name(size_t index);
+/** Write the options of an operator as text into `out`: "filters (required), kernel (required), stride=1, ...".
+ * STOA_ERR_NOT_FOUND when there is no such operator; STOA_ERR_ARGUMENT when `size` is too small. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_operator_help(const char *name, char *out, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

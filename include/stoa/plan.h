@@ -1,0 +1,111 @@
+/* Plans: where every activation, gradient and workspace of a run lies, and the runs themselves.
+ *
+ * Planning computes the exact number of bytes and allocates nothing; stoa_plan_bind() gives the plan its arena;
+ * from then on running allocates nothing. A plan for batch n runs any batch from 1 to n. */
+#ifndef STOA_PLAN_H
+#define STOA_PLAN_H
+
+#include <stdint.h>
+
+#include "model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct stoa_plan stoa_plan;
+
+/** Options of stoa_plan_create(). */
+typedef struct stoa_plan_options {
+    size_t batch;           /**< largest number of samples per run, >= 1 */
+    bool training;          /**< plan gradients and the loss too */
+    const char *loss;       /**< with training: "softmax_cross_entropy" (NULL: this) or "mse" */
+    size_t optimizer_slots; /**< arrays of the size of the parameters kept for an optimiser */
+} stoa_plan_options;
+
+/** Plan memory for `model`; computes nothing.
+ *
+ * @param context  Decides threads, instruction set and policy. Borrowed; must outlive the plan.
+ * @param model  Built model. Borrowed; must outlive the plan. A training plan changes its parameters' gradients and
+ *   running statistics, so it must be the only user; inference plans share a model.
+ * @param[out] plan  Set only on STOA_OK; release with stoa_plan_free().
+ * Errors: STOA_ERR_SHAPE (loss does not fit), STOA_ERR_MEMORY (size overflows), STOA_ERR_ARGUMENT.
+ * Threads: one plan per thread.
+ */
+STOA_API STOA_MUST_CHECK stoa_status stoa_plan_create(stoa_context *context, stoa_model *model,
+                                                      const stoa_plan_options *options, stoa_plan **plan);
+STOA_API void stoa_plan_free(stoa_plan *plan);
+
+/** Exact size of the arena. */
+STOA_API size_t stoa_plan_bytes(const stoa_plan *plan);
+/** What the same values would take without sharing. */
+STOA_API size_t stoa_plan_bytes_unshared(const stoa_plan *plan);
+
+/** Give the plan its arena: `memory` of stoa_plan_bytes() bytes, 64-byte aligned, borrowed; or NULL to allocate it
+ * with the context's allocator. Called once, before the first run. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_plan_bind(stoa_plan *plan, void *memory);
+
+/** Where to write the next batch: (batch, H, W, C) float32 inside the arena. Valid after bind. Its content does not
+ * survive a run. */
+STOA_API float *stoa_plan_input(stoa_plan *plan);
+
+/** Inference (evaluation mode) on `samples` samples that stand in stoa_plan_input().
+ * @param[out] output  (samples, output size) float32 inside the arena, valid until the next run. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_plan_infer(stoa_plan *plan, size_t samples, const float **output);
+
+/** What a loss is measured against: class numbers, or vectors of the output's size. */
+typedef struct stoa_targets {
+    const int32_t *labels; /**< (samples), 0 <= label < output size; for softmax_cross_entropy */
+    const float *values;   /**< (samples, output size); for mse */
+} stoa_targets;
+
+/** Forward and backward on `samples` samples that stand in stoa_plan_input(); needs a training plan.
+ * @param step  Number of the step: with `seed` it decides dropout's masks.
+ * @param[out] loss  Mean over the samples.
+ * @param[out] output  (samples, output size), may be NULL.
+ * Errors: STOA_ERR_NONFINITE: the loss is not finite; the sentence names the first layer whose output is not. No
+ * gradient is valid then. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_plan_train(stoa_plan *plan, size_t samples, stoa_targets targets,
+                                                     uint64_t seed, uint64_t step, double *loss,
+                                                     const float **output);
+/** Loss in evaluation mode without gradients; a training plan only. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_plan_evaluate(stoa_plan *plan, size_t samples, stoa_targets targets,
+                                                        double *loss, const float **output);
+
+/** Gradient of tensor `index` (see stoa_model_tensor()) after stoa_plan_train(), in PyTorch's layout and order.
+ * Errors: STOA_ERR_ARGUMENT (not trainable, wrong count, not a training plan). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_plan_get_gradient(const stoa_plan *plan, size_t index, float *values,
+                                                            size_t count);
+
+/** One planned value, for people and tools; strings belong to the plan. */
+typedef struct stoa_plan_value {
+    const char *name; /**< "c1", "c1 gradient", "c1 saved", "c1 backward workspace", "gradients", ... */
+    size_t rank;      /**< of one sample; 0 for values that are not tensors */
+    size_t shape[STOA_MAX_RANK];
+    size_t bytes;
+    size_t offset;            /**< in the arena */
+    size_t first, last;       /**< steps of the run during which it lives */
+    bool shares;              /**< lies in the memory of an earlier value: an operator runs in place */
+} stoa_plan_value;
+
+STOA_API size_t stoa_plan_value_count(const stoa_plan *plan);
+STOA_API STOA_MUST_CHECK stoa_status stoa_plan_value_at(const stoa_plan *plan, size_t index,
+                                                        stoa_plan_value *value);
+
+/** One step of the run: an operator's forward or backward pass. */
+typedef struct stoa_plan_step {
+    const char *layer;
+    const char *op;
+    const char *pass;      /**< "forward" or "backward" */
+    const char *algorithm; /**< how it is computed, "" when there is only one way: "im2col 187 rows x 10" */
+    size_t workspace_bytes;
+    size_t live_bytes; /**< bytes of all values that live during the step */
+} stoa_plan_step;
+
+STOA_API size_t stoa_plan_step_count(const stoa_plan *plan);
+STOA_API STOA_MUST_CHECK stoa_status stoa_plan_step_at(const stoa_plan *plan, size_t index, stoa_plan_step *step);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,16 @@
+/* Stoa: neural networks on CPUs through sgemm. This header takes in all of the library. */
+#ifndef STOA_STOA_H
+#define STOA_STOA_H
+
+#include "blas.h"
+#include "context.h"
+#include "data.h"
+#include "model.h"
+#include "ops.h"
+#include "plan.h"
+#include "recipe.h"
+#include "status.h"
+#include "train.h"
+#include "version.h"
+
+#endif

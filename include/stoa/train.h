@@ -1,0 +1,93 @@
+/* Training: optimisers, schedules, the loop over epochs, and evaluation over a whole set. */
+#ifndef STOA_TRAIN_H
+#define STOA_TRAIN_H
+
+#include "data.h"
+#include "plan.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Options of stoa_train() and stoa_trainer_create(). Strings are copied. Zero values mean the default. */
+typedef struct stoa_train_options {
+    size_t epochs;         /**< 1 */
+    size_t batch;          /**< 64 */
+    uint64_t seed;         /**< shuffling and dropout; taken as it is */
+    float learning_rate;   /**< 1e-3; with one_cycle the highest rate */
+    const char *optimizer; /**< "adam" (NULL), "sgd momentum=0.9", "adam beta2=0.99 decay=1e-4", ... */
+    const char *schedule;  /**< "constant" (NULL), "one_cycle warmup=0.3 ..." */
+    const char *loss;      /**< "softmax_cross_entropy" (NULL), "mse" */
+} stoa_train_options;
+
+/** What a progress callback is told. Rates are measured over training steps with data preparation, without
+ * evaluation. */
+typedef struct stoa_progress {
+    bool epoch_done;       /**< false: a step is done; true: an epoch is done and evaluated */
+    size_t epoch, epochs;  /**< this epoch, from 1, and how many */
+    size_t step, steps;    /**< steps done in this epoch, and how many */
+    double train_loss;     /**< mean over the samples of this epoch so far */
+    double train_accuracy; /**< the same, as the network was at each step, in [0, 1] */
+    double test_loss;      /**< with epoch_done and a test set; else NAN */
+    double test_accuracy;
+    double seconds;           /**< of training in this epoch so far */
+    double images_per_second; /**< over this epoch so far */
+    double seconds_left;      /**< estimate for all remaining epochs */
+    float learning_rate;      /**< of the last step */
+    size_t threads;
+} stoa_progress;
+
+/** Return true to stop: training returns STOA_ERR_CANCELLED after the step. */
+typedef bool stoa_progress_fn(void *user, const stoa_progress *progress);
+
+/** Train a built and initialised model.
+ *
+ * Every epoch visits every sample once in a new order that follows from the seed; the last partial batch is trained.
+ * @param test  Evaluated after every epoch, nothing dropped; may be NULL.
+ * @param progress  Called after every step and every epoch; may be NULL.
+ * Errors: STOA_ERR_ARGUMENT, STOA_ERR_SHAPE (data and model do not match), STOA_ERR_MEMORY, STOA_ERR_NONFINITE
+ * (names epoch, step and layer), STOA_ERR_CANCELLED. After NONFINITE and CANCELLED the model holds the parameters of that
+ * moment; save from the epoch callback to keep the last completed epoch.
+ */
+STOA_API STOA_MUST_CHECK stoa_status stoa_train(stoa_context *context, stoa_model *model,
+                                                const stoa_dataset *train, const stoa_dataset *test,
+                                                const stoa_train_options *options, stoa_progress_fn *progress,
+                                                void *user);
+
+/** The parts of stoa_train() for those who keep their own loop. */
+typedef struct stoa_trainer stoa_trainer;
+
+/** @param total_steps  For schedules: how many steps will be made. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_create(stoa_context *context, stoa_model *model,
+                                                         const stoa_train_options *options, size_t total_steps,
+                                                         stoa_trainer **trainer);
+STOA_API void stoa_trainer_free(stoa_trainer *trainer);
+/** The trainer's plan: its input buffer takes the batch. */
+STOA_API stoa_plan *stoa_trainer_plan(stoa_trainer *trainer);
+/** Forward, backward and update on the samples in the plan's input.
+ * @param[out] loss  Mean over samples. @param[out] output  See stoa_plan_train(); may be NULL. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_step(stoa_trainer *trainer, size_t samples, stoa_targets targets,
+                                                       double *loss, const float **output);
+/** Learning rate of the last step made. */
+STOA_API float stoa_trainer_learning_rate(const stoa_trainer *trainer);
+
+/** Result of stoa_evaluate(). */
+typedef struct stoa_evaluation {
+    size_t samples, correct;
+    double accuracy; /**< in [0, 1] */
+    double loss;     /**< mean */
+    double seconds;
+} stoa_evaluation;
+
+/** Accuracy and mean loss over a whole data set; nothing is dropped.
+ * @param batch  0: 256. @param loss  NULL: softmax_cross_entropy.
+ * Errors: STOA_ERR_SHAPE (data and model do not match), STOA_ERR_MEMORY, STOA_ERR_ARGUMENT, STOA_ERR_NONFINITE (the
+ * sentence names the first layer with a non-finite output). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_evaluate(stoa_context *context, stoa_model *model,
+                                                   const stoa_dataset *data, size_t batch, const char *loss,
+                                                   stoa_evaluation *result);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,34 @@
+/* The context's inside and the memory it hands out. Floor 3. */
+#ifndef STOA_CORE_CONTEXT_H
+#define STOA_CORE_CONTEXT_H
+
+#include <stoa/context.h>
+
+#include "base/error.h"
+#include "kernels/kernels.h"
+
+struct stoa_context {
+    struct stoa_error error;
+    const struct stoa_kernels *kernels;
+    stoa_isa isa;
+    stoa_policy policy;
+    size_t threads;
+    size_t workspace_limit; /* bytes of columns one thread may use */
+    stoa_allocator allocator;
+    void (*log)(void *user, const char *line);
+    void *log_user;
+};
+
+/* Set the context's error and return its status. */
+__attribute__((format(printf, 3, 4))) stoa_status stoa_fail(stoa_context *context, stoa_status status,
+                                                            const char *format, ...);
+
+/* `bytes` bytes aligned to STOA_ALIGN_BYTES from the context's allocator; NULL with the error set when there are none.
+ * Release with the same size. `what` names the use in the error sentence. */
+void *stoa_allocate(stoa_context *context, size_t bytes, const char *what);
+void stoa_release(stoa_context *context, void *memory, size_t bytes);
+
+/* A line of advice to the log callback, if there is one. */
+__attribute__((format(printf, 2, 3))) void stoa_log(const stoa_context *context, const char *format, ...);
+
+#endif

@@ -1,0 +1,65 @@
+/* Options as text: "conv2d filters=6 kernel=5 pad=2" into a struct, by a table. Layers, optimisers and schedules all
+ * take their options this way, from recipes and from C alike. Floor 3. */
+#ifndef STOA_CORE_OPTIONS_H
+#define STOA_CORE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+enum stoa_option_type {
+    STOA_OPTION_SIZE,    /* size_t: "6" */
+    STOA_OPTION_PAIR,    /* struct stoa_pair: "5" or "5x3", height first */
+    STOA_OPTION_PADDING, /* struct stoa_padding: "2", "1x2" or "same" */
+    STOA_OPTION_FLOAT,   /* float: "1e-3" */
+    STOA_OPTION_BOOL,    /* bool: "true" or "false" */
+    STOA_OPTION_CHOICE,  /* size_t: index into `choices` */
+};
+
+struct stoa_pair {
+    size_t height, width;
+};
+
+struct stoa_padding {
+    bool same;
+    size_t height, width; /* 0 when same */
+};
+
+struct stoa_option {
+    const char *name;
+    enum stoa_option_type type;
+    size_t offset;              /* of the member in the options struct */
+    const char *fallback;       /* text of the default; NULL: the option is required */
+    double lowest, highest;     /* inclusive range of numbers; both parts of a pair */
+    const char *const *choices; /* NULL-terminated, for STOA_OPTION_CHOICE */
+};
+
+/* A line taken apart: a name and its key=value pairs. The strings lie in `text`. */
+enum { STOA_SPEC_MAX_TEXT = 512, STOA_SPEC_MAX_PAIRS = 32 };
+struct stoa_spec {
+    char text[STOA_SPEC_MAX_TEXT];
+    const char *name;
+    size_t pairs;
+    struct {
+        const char *key, *value;
+        bool used;
+    } pair[STOA_SPEC_MAX_PAIRS];
+};
+
+/* Take `line` apart at white space. Errors: too long, no name, a word without '=', a key twice. */
+stoa_status stoa_spec_parse(struct stoa_error *error, const char *line, struct stoa_spec *spec);
+
+/* Value of a key, marked used, or NULL. */
+const char *stoa_spec_take(struct stoa_spec *spec, const char *key);
+
+/* Fill `options` (the struct the table describes) from the pairs not used yet and the defaults. Errors: an unknown key, a
+ * value that does not parse or is out of range, a required key that is missing; the sentence names key, value and what
+ * was expected. */
+stoa_status stoa_options_read(struct stoa_error *error, const struct stoa_option *table, size_t count,
+                              struct stoa_spec *spec, void *options);
+
+/* Describe the table for people: "filters (required), stride=1, ...". False when `size` is too small. */
+bool stoa_options_describe(const struct stoa_option *table, size_t count, char *out, size_t size);
+
+#endif

@@ -1,0 +1,279 @@
+/* Options as text into structs, by table. Knows nothing of layers or optimisers: names, types and ranges come
+ * from the tables. All text is bounded, nothing is allocated, numbers do not depend on the locale. Floor 3.
+ */
+#include "core/options.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/number.h"
+
+/* How much of a foreign word an error sentence repeats. */
+#define WORD "%.60s"
+
+static const char white_space[] = " \t\r\n";
+
+/* Take the next word out of *rest, or NULL at the end. */
+static char *next_word(char **rest) {
+    char *word = *rest + strspn(*rest, white_space);
+    if (*word == '\0') {
+        return NULL;
+    }
+    char *end = word + strcspn(word, white_space);
+    *rest = *end == '\0' ? end : end + 1;
+    *end = '\0';
+    return word;
+}
+
+static stoa_status add_pair(struct stoa_error *error, struct stoa_spec *spec, char *word) {
+    char *equals = strchr(word, '=');
+    if (!equals || equals == word || equals[1] == '\0') {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT, "found '" WORD "', expected OPTION=VALUE", word);
+    }
+    *equals = '\0';
+    for (size_t i = 0; i < spec->pairs; i++) {
+        if (strcmp(spec->pair[i].key, word) == 0) {
+            return stoa_error_set(error, STOA_ERR_ARGUMENT, "option '" WORD "' is given twice", word);
+        }
+    }
+    if (spec->pairs == STOA_SPEC_MAX_PAIRS) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT, "found more than %d options", STOA_SPEC_MAX_PAIRS);
+    }
+    spec->pair[spec->pairs].key = word;
+    spec->pair[spec->pairs].value = equals + 1;
+    spec->pair[spec->pairs].used = false;
+    spec->pairs++;
+    return STOA_OK;
+}
+
+stoa_status stoa_spec_parse(struct stoa_error *error, const char *line, struct stoa_spec *spec) {
+    size_t length = strlen(line);
+    spec->name = NULL;
+    spec->pairs = 0;
+    if (length >= sizeof spec->text) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT, "the line is %zu bytes long, at most %d are allowed",
+                              length, STOA_SPEC_MAX_TEXT - 1);
+    }
+    memcpy(spec->text, line, length + 1);
+    char *rest = spec->text;
+    spec->name = next_word(&rest);
+    if (!spec->name) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT, "found nothing, expected a name and its options");
+    }
+    if (strchr(spec->name, '=')) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT,
+                              "found '" WORD "', expected a name before the options", spec->name);
+    }
+    for (char *word = next_word(&rest); word; word = next_word(&rest)) {
+        stoa_status status = add_pair(error, spec, word);
+        if (status != STOA_OK) {
+            return status;
+        }
+    }
+    return STOA_OK;
+}
+
+const char *stoa_spec_take(struct stoa_spec *spec, const char *key) {
+    for (size_t i = 0; i < spec->pairs; i++) {
+        if (strcmp(spec->pair[i].key, key) == 0) {
+            spec->pair[i].used = true;
+            return spec->pair[i].value;
+        }
+    }
+    return NULL;
+}
+
+/* Text being put together in a buffer of fixed size. */
+struct text {
+    char *out;
+    size_t size, used;
+    bool full;
+};
+
+__attribute__((format(printf, 2, 3))) static void append(struct text *text, const char *format, ...) {
+    if (text->full) {
+        return;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text->out + text->used, text->size - text->used, format, arguments);
+    va_end(arguments);
+    text->full = length < 0 || (size_t)length >= text->size - text->used;
+    text->used += text->full ? 0 : (size_t)length;
+}
+
+static void append_choices(struct text *text, const struct stoa_option *option, const char *between) {
+    for (size_t i = 0; option->choices[i]; i++) {
+        append(text, "%s%s", i == 0 ? "" : between, option->choices[i]);
+    }
+}
+
+/* What a value of this option must be, for error sentences. */
+static void describe_expected(const struct stoa_option *option, char *out, size_t size) {
+    struct text text = {.out = out, .size = size};
+    char lowest[32];
+    char highest[32];
+    switch (option->type) {
+    case STOA_OPTION_SIZE:
+        append(&text, "a number from %.0f to %.0f", option->lowest, option->highest);
+        break;
+    case STOA_OPTION_PAIR:
+        append(&text, "HxW or a number from %.0f to %.0f", option->lowest, option->highest);
+        break;
+    case STOA_OPTION_PADDING:
+        append(&text, "same, HxW or a number from %.0f to %.0f", option->lowest, option->highest);
+        break;
+    case STOA_OPTION_FLOAT:
+        stoa_format_float((float)option->lowest, lowest);
+        stoa_format_float((float)option->highest, highest);
+        append(&text, "a number from %s to %s", lowest, highest);
+        break;
+    case STOA_OPTION_BOOL:
+        append(&text, "true or false");
+        break;
+    case STOA_OPTION_CHOICE:
+        append_choices(&text, option, " or ");
+        break;
+    }
+}
+
+static bool read_size(const struct stoa_option *option, const char *text, size_t length, size_t *value) {
+    return stoa_parse_size(text, length, value) && (double)*value >= option->lowest &&
+           (double)*value <= option->highest;
+}
+
+/* "5" or "5x3". */
+static bool read_pair(const struct stoa_option *option, const char *text, size_t *height, size_t *width) {
+    const char *cross = strchr(text, 'x');
+    if (!cross) {
+        bool good = read_size(option, text, strlen(text), height);
+        *width = *height;
+        return good;
+    }
+    return read_size(option, text, (size_t)(cross - text), height) &&
+           read_size(option, cross + 1, strlen(cross + 1), width);
+}
+
+static bool read_float(const struct stoa_option *option, const char *text, float *value) {
+    double number;
+    if (!stoa_parse_double(text, strlen(text), &number) || number < option->lowest ||
+        number > option->highest || fabs(number) > (double)FLT_MAX) {
+        return false;
+    }
+    *value = (float)number;
+    /* A number too small for a float must not become a silent zero. */
+    return number == 0 || *value != 0;
+}
+
+static bool read_choice(const struct stoa_option *option, const char *text, size_t *index) {
+    for (size_t i = 0; option->choices[i]; i++) {
+        if (strcmp(option->choices[i], text) == 0) {
+            *index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Parse one value into its member; false leaves the member as it was. */
+static bool read_value(const struct stoa_option *option, const char *text, void *options) {
+    void *member = (char *)options + option->offset;
+    struct stoa_pair pair = {0, 0};
+    struct stoa_padding padding = {.same = false};
+    size_t size = 0;
+    float number = 0;
+    switch (option->type) {
+    case STOA_OPTION_SIZE:
+        return read_size(option, text, strlen(text), &size) && memcpy(member, &size, sizeof size);
+    case STOA_OPTION_PAIR:
+        return read_pair(option, text, &pair.height, &pair.width) && memcpy(member, &pair, sizeof pair);
+    case STOA_OPTION_PADDING:
+        padding.same = strcmp(text, "same") == 0;
+        return (padding.same || read_pair(option, text, &padding.height, &padding.width)) &&
+               memcpy(member, &padding, sizeof padding);
+    case STOA_OPTION_FLOAT:
+        return read_float(option, text, &number) && memcpy(member, &number, sizeof number);
+    case STOA_OPTION_BOOL:
+        if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
+            return false;
+        }
+        *(bool *)member = text[0] == 't';
+        return true;
+    case STOA_OPTION_CHOICE:
+        return read_choice(option, text, &size) && memcpy(member, &size, sizeof size);
+    }
+    return false;
+}
+
+static bool is_option(const struct stoa_option *table, size_t count, const char *key) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(table[i].name, key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static stoa_status fail_unknown(struct stoa_error *error, const struct stoa_option *table, size_t count,
+                                const char *key) {
+    char known[384];
+    struct text text = {.out = known, .size = sizeof known};
+    append(&text, "%s", count == 0 ? "no options" : "");
+    for (size_t i = 0; i < count; i++) {
+        append(&text, "%s%s", i == 0 ? "" : ", ", table[i].name);
+    }
+    return stoa_error_set(error, STOA_ERR_ARGUMENT, "unknown option '" WORD "', expected %s", key, known);
+}
+
+stoa_status stoa_options_read(struct stoa_error *error, const struct stoa_option *table, size_t count,
+                              struct stoa_spec *spec, void *options) {
+    for (size_t i = 0; i < spec->pairs; i++) {
+        if (!spec->pair[i].used && !is_option(table, count, spec->pair[i].key)) {
+            return fail_unknown(error, table, count, spec->pair[i].key);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *value = stoa_spec_take(spec, table[i].name);
+        if (!value) {
+            value = table[i].fallback;
+        }
+        char expected[256];
+        if (!value) {
+            describe_expected(&table[i], expected, sizeof expected);
+            return stoa_error_set(error, STOA_ERR_ARGUMENT, "option '%s' is missing, expected %s",
+                                  table[i].name, expected);
+        }
+        if (!read_value(&table[i], value, options)) {
+            describe_expected(&table[i], expected, sizeof expected);
+            return stoa_error_set(error, STOA_ERR_ARGUMENT, "option '%s': found '" WORD "', expected %s",
+                                  table[i].name, value, expected);
+        }
+    }
+    return STOA_OK;
+}
+
+bool stoa_options_describe(const struct stoa_option *table, size_t count, char *out, size_t size) {
+    if (size == 0) {
+        return false;
+    }
+    out[0] = '\0';
+    struct text text = {.out = out, .size = size};
+    for (size_t i = 0; i < count; i++) {
+        append(&text, "%s%s", i == 0 ? "" : ", ", table[i].name);
+        if (table[i].fallback) {
+            append(&text, "=%s", table[i].fallback);
+        }
+        if (table[i].type == STOA_OPTION_CHOICE) {
+            append(&text, " (");
+            append_choices(&text, &table[i], " or ");
+            append(&text, ")");
+        }
+        if (!table[i].fallback) {
+            append(&text, " (required)");
+        }
+    }
+    return !text.full;
+}

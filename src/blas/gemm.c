@@ -1,0 +1,82 @@
+/* Products through cblas, and the guard that keeps the BLAS to one thread while the engine's own threads work.
+ *
+ * The guard counts the regions of all threads of the process: OpenBLAS has one thread count for the process, so the first
+ * region saves it and the last one puts it back. Floor 2. */
+#include "blas/gemm.h"
+
+#include <cblas.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "blas/vendor.h"
+
+static struct {
+    pthread_mutex_t lock;
+    size_t regions;
+    int callers_threads;
+} guard = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void stoa_blas_enter(void) {
+    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
+    if (!blas->set_threads || !blas->get_threads) {
+        return;
+    }
+    (void)pthread_mutex_lock(&guard.lock);
+    if (guard.regions++ == 0) {
+        guard.callers_threads = blas->get_threads();
+        if (guard.callers_threads != 1) {
+            blas->set_threads(1);
+        }
+    }
+    (void)pthread_mutex_unlock(&guard.lock);
+}
+
+void stoa_blas_leave(void) {
+    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
+    if (!blas->set_threads || !blas->get_threads) {
+        return;
+    }
+    (void)pthread_mutex_lock(&guard.lock);
+    if (--guard.regions == 0 && guard.callers_threads != 1) {
+        blas->set_threads(guard.callers_threads);
+    }
+    (void)pthread_mutex_unlock(&guard.lock);
+}
+
+static void cblas_piece(const struct stoa_gemm *p, size_t m, size_t n, size_t k, const float *a, const float *b,
+                        float beta, float *c) {
+    cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans,
+                p->transpose_b ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, p->alpha, a, (int)p->lda, b,
+                (int)p->ldb, beta, c, (int)p->ldc);
+}
+
+static void fill_zero(const struct stoa_gemm *p) {
+    for (size_t i = 0; i < p->m; i++) {
+        memset(p->c + i * p->ldc, 0, p->n * sizeof(float));
+    }
+}
+
+void stoa_gemm_run(const struct stoa_gemm *p) {
+    if (p->m == 0 || p->n == 0) {
+        return;
+    }
+    if (p->beta == 0) {
+        /* The BLAS standard lets C be overwritten, but some kernels multiply it by beta: 0 * NaN is NaN. Clearing the rows
+         * that are about to be written costs little beside the product. */
+        fill_zero(p);
+    }
+    for (size_t i = 0; i < p->m; i += STOA_MAX_DIMENSION) {
+        for (size_t j = 0; j < p->n; j += STOA_MAX_DIMENSION) {
+            float beta = p->beta;
+            for (size_t l = 0; l < p->k; l += STOA_MAX_DIMENSION) {
+                cblas_piece(p, stoa_min(p->m - i, STOA_MAX_DIMENSION), stoa_min(p->n - j, STOA_MAX_DIMENSION),
+                            stoa_min(p->k - l, STOA_MAX_DIMENSION),
+                            p->a + (p->transpose_a ? l * p->lda + i : i * p->lda + l),
+                            p->b + (p->transpose_b ? j * p->ldb + l : l * p->ldb + j), beta,
+                            p->c + i * p->ldc + j);
+                beta = 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+/* The one door to sgemm. This folder is the only place that knows cblas.h and OpenBLAS. Floor 2. */
+#ifndef STOA_BLAS_GEMM_H
+#define STOA_BLAS_GEMM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* c[m][n] = alpha * op(a)[m][k] op(b)[k][n] + beta * c, row-major; lda, ldb, ldc are the row strides of the arrays as
+ * stored. One thread. c is not read when beta is 0, so it may hold NaN. Sizes beyond cblas's integer are split. */
+struct stoa_gemm {
+    bool transpose_a, transpose_b;
+    size_t m, n, k;
+    float alpha;
+    const float *a;
+    size_t lda;
+    const float *b;
+    size_t ldb;
+    float beta;
+    float *c;
+    size_t ldc;
+};
+
+void stoa_gemm_run(const struct stoa_gemm *product);
+
+/* BLAS threads are held at 1 from the first enter to the last leave, in all threads of the process together; the last
+ * leave restores what the caller had. Both take a lock and nothing else on the way. */
+void stoa_blas_enter(void);
+void stoa_blas_leave(void);
+
+#endif

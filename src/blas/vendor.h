@@ -1,0 +1,22 @@
+/* Functions that only some BLAS have, looked up at run time so that any cblas links. Floor 2. */
+#ifndef STOA_BLAS_VENDOR_H
+#define STOA_BLAS_VENDOR_H
+
+#include <stddef.h>
+
+/* Members are NULL where the BLAS has no such function. */
+struct stoa_blas_vendor {
+    const char *name;
+    const char *threading;
+    const char *(*version)(void);
+    const char *(*core)(void);
+    int (*get_threads)(void);
+    void (*set_threads)(int threads);
+    void (*quit)(void); /* leave the CPU core's tables, then choose anew: OpenBLAS only */
+    void (*init)(void);
+};
+
+/* The BLAS of this process; looked up once. Safe from several threads. */
+const struct stoa_blas_vendor *stoa_blas_vendor(void);
+
+#endif

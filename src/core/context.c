@@ -1,0 +1,122 @@
+/* Contexts: made, read and released. Floor 3. */
+#include "core/context.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/size.h"
+#include "core/threads.h"
+
+enum { MAX_THREADS = 256 };
+static const size_t DEFAULT_WORKSPACE = (size_t)1 << 20;
+static const size_t LEAST_WORKSPACE = (size_t)16 << 10;
+
+static void *default_allocate(void *user, size_t bytes, size_t alignment) {
+    (void)user;
+    if (bytes > (size_t)-1 - alignment) {
+        return NULL;
+    }
+    return aligned_alloc(alignment, stoa_round_up(bytes ? bytes : 1, alignment));
+}
+
+static void default_release(void *user, void *memory, size_t bytes) {
+    (void)user;
+    (void)bytes;
+    free(memory);
+}
+
+stoa_status stoa_context_create(const stoa_context_options *options, stoa_context **context) {
+    stoa_context_options chosen = options ? *options : (stoa_context_options){0};
+    bool one_hook = !chosen.allocator.allocate != !chosen.allocator.release;
+    if (chosen.threads > MAX_THREADS || one_hook || (unsigned)chosen.policy > STOA_POLICY_BLAS ||
+        (chosen.workspace_limit != 0 && chosen.workspace_limit < LEAST_WORKSPACE)) {
+        return STOA_ERR_ARGUMENT;
+    }
+    stoa_context *made = calloc(1, sizeof *made);
+    if (!made) {
+        return STOA_ERR_MEMORY;
+    }
+    made->threads = chosen.threads ? chosen.threads : stoa_min(stoa_cpu_count(), MAX_THREADS);
+    made->workspace_limit = chosen.workspace_limit ? chosen.workspace_limit : DEFAULT_WORKSPACE;
+    made->policy = chosen.policy;
+    made->isa = stoa_isa_best();
+    if (chosen.limit_isa && chosen.highest_isa < made->isa) {
+        made->isa = chosen.highest_isa;
+    }
+    made->kernels = stoa_kernels_for(made->isa);
+    made->allocator = chosen.allocator.allocate
+                          ? chosen.allocator
+                          : (stoa_allocator){.allocate = default_allocate, .release = default_release};
+    made->log = chosen.log;
+    made->log_user = chosen.log_user;
+    *context = made;
+    return STOA_OK;
+}
+
+void stoa_context_free(stoa_context *context) {
+    free(context);
+}
+
+const char *stoa_context_error(const stoa_context *context) {
+    return context->error.text;
+}
+
+size_t stoa_context_threads(const stoa_context *context) {
+    return context->threads;
+}
+
+stoa_isa stoa_context_isa(const stoa_context *context) {
+    return context->isa;
+}
+
+stoa_policy stoa_context_policy(const stoa_context *context) {
+    return context->policy;
+}
+
+const char *stoa_policy_name(stoa_policy policy) {
+    switch (policy) {
+    case STOA_POLICY_DEFAULT:
+        return "default";
+    case STOA_POLICY_EXACT:
+        return "exact";
+    case STOA_POLICY_BLAS:
+        return "blas";
+    }
+    return NULL;
+}
+
+stoa_status stoa_fail(stoa_context *context, stoa_status status, const char *format, ...) {
+    context->error.status = status;
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(context->error.text, sizeof context->error.text, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+void *stoa_allocate(stoa_context *context, size_t bytes, const char *what) {
+    void *memory = context->allocator.allocate(context->allocator.user, bytes, STOA_ALIGN_BYTES);
+    if (!memory) {
+        (void)stoa_fail(context, STOA_ERR_MEMORY, "%s: cannot allocate %zu bytes", what, bytes);
+    }
+    return memory;
+}
+
+void stoa_release(stoa_context *context, void *memory, size_t bytes) {
+    if (memory) {
+        context->allocator.release(context->allocator.user, memory, bytes);
+    }
+}
+
+void stoa_log(const stoa_context *context, const char *format, ...) {
+    if (!context->log) {
+        return;
+    }
+    char line[256];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    context->log(context->log_user, line);
+}

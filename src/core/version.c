@@ -1,0 +1,6 @@
+/* The version the library was built as. Floor 3. */
+#include <stoa/version.h>
+
+const char *stoa_version(void) {
+    return STOA_VERSION_STRING;
+}

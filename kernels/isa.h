@@ -1,0 +1,46 @@
+/* What every fast kernel file shares: its name for the instruction set it is compiled for, vector types of
+ * that width, and prototypes of all kernels. Floor 1.
+ *
+ * The build compiles each kernel file once per instruction set with STOA_ISA set to base, avx2 or avx512.
+ * STOA_KERNEL(relu) is then stoa_relu_avx2 and so on. Vector types stay inside functions: they never cross a
+ * call, because what a call passes in a vector register differs between instruction sets. Everything in this
+ * header is static, so that the linker cannot pick one instruction set's copy for all. */
+#ifndef STOA_KERNELS_ISA_H
+#define STOA_KERNELS_ISA_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "kernels/kernels.h"
+
+#define STOA_JOIN_NAMES(slot, isa) stoa_##slot##_##isa
+#define STOA_JOIN_EXPANDED(slot, isa) STOA_JOIN_NAMES(slot, isa)
+#define STOA_KERNEL(slot) STOA_JOIN_EXPANDED(slot, STOA_ISA)
+
+#define STOA_KERNEL_PROTOTYPE(slot, signature) void STOA_KERNEL(slot) signature;
+STOA_KERNEL_LIST(STOA_KERNEL_PROTOTYPE, float)
+#undef STOA_KERNEL_PROTOTYPE
+
+#if defined(__AVX512F__)
+#define STOA_LANES 16
+#elif defined(__AVX2__)
+#define STOA_LANES 8
+#else
+#define STOA_LANES 4
+#endif
+
+/* Floats at any address; may alias what the pointers they are loaded through point to. */
+typedef float stoa_vec4 __attribute__((vector_size(16), aligned(4), may_alias));
+typedef float stoa_vec8 __attribute__((vector_size(32), aligned(4), may_alias));
+typedef float stoa_vec __attribute__((vector_size(4 * STOA_LANES), aligned(4), may_alias));
+typedef int32_t stoa_ivec __attribute__((vector_size(4 * STOA_LANES), aligned(4), may_alias));
+typedef uint16_t stoa_hvec __attribute__((vector_size(2 * STOA_LANES), aligned(2), may_alias));
+
+/* A function of a few lines that must vanish into its caller, with its constant arguments. */
+#define STOA_INLINE static inline __attribute__((always_inline))
+
+/* Load and store a vector at any address. Macros, so that no vector type crosses a call even unoptimised. */
+#define STOA_LOAD(type, address) (*(const type *)(const void *)(address))
+#define STOA_STORE(type, address, value) (*(type *)(void *)(address) = (value))
+
+#endif

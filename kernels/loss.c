@@ -1,0 +1,27 @@
+/* Mean squared error of rows and its gradient. Floor 1. */
+#include "kernels/isa.h"
+
+void STOA_KERNEL(squared_error)(const float *restrict x, const float *restrict t, size_t rows, size_t columns,
+                                float *restrict loss) {
+    for (size_t r = 0; r < rows; r++, x += columns, t += columns) {
+        float sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (size_t c = 0; c < columns; c++) {
+            float d = x[c] - t[c];
+            sum += d * d;
+        }
+        loss[r] = sum / (float)columns;
+    }
+}
+
+void STOA_KERNEL(squared_error_backward)(const float *restrict x, const float *restrict t,
+                                         const float *restrict dloss, size_t rows, size_t columns,
+                                         float *restrict dx) {
+    for (size_t r = 0; r < rows; r++, x += columns, t += columns, dx += columns) {
+        float scale = 2.0F / (float)columns * dloss[r];
+#pragma omp simd
+        for (size_t c = 0; c < columns; c++) {
+            dx[c] = (x[c] - t[c]) * scale;
+        }
+    }
+}

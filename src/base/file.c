@@ -1,5 +1,5 @@
-/* Whole files, with POSIX calls: a reader that cannot be made to hang or to read without bound, and a writer whose
- * result is whole or not there. Knows nothing of what the bytes mean. Floor 0. */
+/* Whole files, with POSIX calls: a reader that cannot be made to hang or to read without bound, and a writer
+ * whose result is whole or not there. Knows nothing of what the bytes mean. Floor 0. */
 #include "base/file.h"
 
 #include <errno.h>
@@ -56,8 +56,8 @@ static bool read_bytes(int file, char *data, size_t wanted, size_t *got) {
     return true;
 }
 
-static stoa_status read_open_file(struct stoa_error *error, int file, const char *path, size_t limit, void **data,
-                                  size_t *bytes) {
+static stoa_status read_open_file(struct stoa_error *error, int file, const char *path, size_t limit,
+                                  void **data, size_t *bytes) {
     struct stat about;
     if (fstat(file, &about) != 0) {
         return system_error(error, path, "read", errno);
@@ -80,7 +80,8 @@ static stoa_status read_open_file(struct stoa_error *error, int file, const char
     if (!read_bytes(file, memory, size + 1, &got)) {
         status = system_error(error, path, "read", errno);
     } else if (got != size) {
-        status = stoa_error_set(error, STOA_ERR_IO, "%s: changed while it was read, %zu bytes expected", path, size);
+        status = stoa_error_set(error, STOA_ERR_IO, "%s: changed while it was read, %zu bytes expected", path,
+                                size);
     }
     if (status != STOA_OK) {
         free(memory);
@@ -91,7 +92,8 @@ static stoa_status read_open_file(struct stoa_error *error, int file, const char
     return STOA_OK;
 }
 
-stoa_status stoa_file_read(struct stoa_error *error, const char *path, size_t limit, void **data, size_t *bytes) {
+stoa_status stoa_file_read(struct stoa_error *error, const char *path, size_t limit, void **data,
+                           size_t *bytes) {
     /* Not blocking: opening a pipe would wait for a writer before fstat() can refuse it. */
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (file < 0) {
@@ -102,7 +104,8 @@ stoa_status stoa_file_read(struct stoa_error *error, const char *path, size_t li
     return status;
 }
 
-/* The folder of `path` with its last slash; "" for the current folder. Release with free(); NULL without memory. */
+/* The folder of `path` with its last slash; "" for the current folder. Release with free(); NULL without
+ * memory. */
 static char *folder_of(const char *path) {
     const char *slash = strrchr(path, '/');
     size_t length = slash ? (size_t)(slash - path) + 1 : 0;
@@ -114,9 +117,9 @@ static char *folder_of(const char *path) {
     return folder;
 }
 
-/* Create a new file in `folder`. O_EXCL makes the name ours even beside other threads and leftovers of a crash, and
- * open() applies the umask, which mkstemp() does not and which cannot be asked for without changing it. The name is short
- * and its own, so that a long `path` still fits. */
+/* Create a new file in `folder`. O_EXCL makes the name ours even beside other threads and leftovers of a
+ * crash, and open() applies the umask, which mkstemp() does not and which cannot be asked for without
+ * changing it. The name is short and its own, so that a long `path` still fits. */
 static int create_temporary(const char *folder, char *name, size_t size) {
     for (unsigned attempt = 0; attempt < 1000; attempt++) {
         (void)snprintf(name, size, "%s.stoa-%ld-%u.tmp", folder, (long)getpid(), attempt);
@@ -158,8 +161,9 @@ static bool fill_file(int file, const struct stoa_file_piece *pieces, size_t cou
     return good;
 }
 
-/* Make the new name last through a power cut. What fails here cannot be undone and leaves a whole file under either the
- * old or the new name, so it is no error: some file systems do not sync folders, and a folder may be unreadable. */
+/* Make the new name last through a power cut. What fails here cannot be undone and leaves a whole file under
+ * either the old or the new name, so it is no error: some file systems do not sync folders, and a folder may
+ * be unreadable. */
 static void sync_folder(const char *folder) {
     int file = open(folder[0] ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file >= 0) {
@@ -203,7 +207,8 @@ stoa_status stoa_file_write(struct stoa_error *error, const char *path, const st
     } else if (!replace_file(path, folder, name, size, pieces, count)) {
         /* Also for a missing folder: the request to write failed, nothing was looked for. */
         char text[128];
-        status = stoa_error_set(error, STOA_ERR_IO, "%s: cannot write: %s", path, cause(errno, text, sizeof text));
+        status =
+            stoa_error_set(error, STOA_ERR_IO, "%s: cannot write: %s", path, cause(errno, text, sizeof text));
     }
     free(name);
     free(folder);

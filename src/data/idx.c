@@ -1,0 +1,254 @@
+/* The IDX reader. A header that lies must cost nothing: what it announces is held against what the input can
+ * hold before memory is taken, and of gzip data exactly that many bytes are inflated. Knows zlib. Floor 6. */
+#include "data/idx.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* zlib then takes its input as const. */
+#define ZLIB_CONST
+#include <zlib.h>
+
+#include "base/file.h"
+#include "base/size.h"
+
+/* Largest file, and largest array in one: zlib counts with unsigned int. */
+#define IDX_MAX_BYTES ((size_t)UINT_MAX)
+
+/* Deflate makes at most 1032 bytes out of one (a match of 258 bytes takes two bits). */
+#define DEFLATE_MAX_RATIO ((size_t)1032)
+
+/* Bytes to come, plain or through inflate. */
+struct source {
+    stoa_context *context;
+    const char *name;
+    const uint8_t *next;
+    size_t left; /* input bytes not yet read; when gzip, see stream.avail_in */
+    bool gzip;
+    bool ended; /* the gzip data have come to their end and their checksum holds */
+    z_stream stream;
+};
+
+static stoa_status source_open(struct source *source, stoa_context *context, const char *name,
+                               const void *data, size_t bytes) {
+    memset(source, 0, sizeof *source);
+    source->context = context;
+    source->name = name;
+    source->next = data;
+    source->left = bytes;
+    source->gzip = bytes >= 2 && source->next[0] == 0x1F && source->next[1] == 0x8B;
+    if (bytes > IDX_MAX_BYTES) {
+        return stoa_fail(context, STOA_ERR_FORMAT, "%s: holds %zu bytes, at most %zu are read", name, bytes,
+                         IDX_MAX_BYTES);
+    }
+    if (!source->gzip) {
+        return STOA_OK;
+    }
+    source->stream.next_in = source->next;
+    source->stream.avail_in = (uInt)bytes;
+    /* 15 window bits, + 16: gzip and nothing else. */
+    if (inflateInit2(&source->stream, 15 + 16) != Z_OK) {
+        return stoa_fail(context, STOA_ERR_MEMORY, "%s: no memory to unpack it", name);
+    }
+    return STOA_OK;
+}
+
+static void source_close(struct source *source) {
+    if (source->gzip) {
+        (void)inflateEnd(&source->stream);
+    }
+}
+
+/* Inflate up to `wanted` bytes; fewer only where the input ends. */
+static stoa_status inflate_some(struct source *source, uint8_t *out, size_t wanted, size_t *got) {
+    z_stream *stream = &source->stream;
+    stream->next_out = out;
+    stream->avail_out = (uInt)wanted;
+    int result = source->ended ? Z_STREAM_END : inflate(stream, Z_SYNC_FLUSH);
+    *got = wanted - stream->avail_out;
+    switch (result) {
+    case Z_STREAM_END:
+        source->ended = true;
+        return STOA_OK;
+    case Z_OK:
+    case Z_BUF_ERROR: /* no progress: the input is used up, or no room was given */
+        return STOA_OK;
+    case Z_MEM_ERROR:
+        return stoa_fail(source->context, STOA_ERR_MEMORY, "%s: no memory to unpack it", source->name);
+    default:
+        return stoa_fail(source->context, STOA_ERR_FORMAT, "%s: damaged gzip data: %s", source->name,
+                         stream->msg ? stream->msg : "needs a dictionary");
+    }
+}
+
+/* Take up to `wanted` bytes; fewer only where the input ends. */
+static stoa_status source_take(struct source *source, uint8_t *out, size_t wanted, size_t *got) {
+    if (source->gzip) {
+        return inflate_some(source, out, wanted, got);
+    }
+    *got = stoa_min(wanted, source->left);
+    if (*got > 0) {
+        memcpy(out, source->next, *got);
+    }
+    source->next += *got;
+    source->left -= *got;
+    return STOA_OK;
+}
+
+/* After the array nothing may follow; gzip data must be complete and end with the file. */
+static stoa_status source_expect_end(struct source *source, size_t expected) {
+    if (!source->gzip) {
+        return source->left == 0 ? STOA_OK
+                                 : stoa_fail(source->context, STOA_ERR_FORMAT,
+                                             "%s: longer than its header says: %zu bytes found, %zu expected",
+                                             source->name, expected + source->left, expected);
+    }
+    uint8_t extra;
+    size_t got = 0;
+    stoa_status status = inflate_some(source, &extra, 1, &got);
+    if (status != STOA_OK) {
+        return status;
+    }
+    if (got > 0) {
+        return stoa_fail(source->context, STOA_ERR_FORMAT,
+                         "%s: longer than its header says: more than the expected %zu bytes when unpacked",
+                         source->name, expected);
+    }
+    if (!source->ended) {
+        return stoa_fail(source->context, STOA_ERR_FORMAT,
+                         "%s: truncated: the end of the gzip data is missing", source->name);
+    }
+    if (source->stream.avail_in > 0) {
+        return stoa_fail(source->context, STOA_ERR_FORMAT,
+                         "%s: %u bytes follow the end of the gzip data, none expected", source->name,
+                         source->stream.avail_in);
+    }
+    return STOA_OK;
+}
+
+static uint32_t big_endian(const uint8_t *bytes) {
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+/* Most bytes that can still come: what bounds an allocation before anything is known to be there. */
+static size_t source_bound(const struct source *source) {
+    size_t bound;
+    if (!source->gzip) {
+        return source->left;
+    }
+    if (!stoa_size_mul((size_t)source->stream.avail_in + 1, DEFLATE_MAX_RATIO, &bound)) {
+        bound = IDX_MAX_BYTES;
+    }
+    return stoa_min(bound, IDX_MAX_BYTES);
+}
+
+static stoa_status read_header(struct source *source, size_t rank, struct stoa_idx *idx) {
+    uint8_t header[4 + 4 * STOA_IDX_MAX_RANK];
+    size_t wanted = 4 + 4 * rank;
+    size_t got = 0;
+    stoa_status status = source_take(source, header, wanted, &got);
+    if (status != STOA_OK) {
+        return status;
+    }
+    /* The magic first: on another kind of file its message says more than a length. */
+    uint32_t expected = 0x00000800U | (uint32_t)rank; /* 08: unsigned bytes */
+    if (got >= 4 && big_endian(header) != expected) {
+        return stoa_fail(source->context, STOA_ERR_FORMAT,
+                         "%s: magic number 0x%08X, expected 0x%08X (IDX, unsigned bytes, %zu dimension%s)",
+                         source->name, big_endian(header), expected, rank, rank == 1 ? "" : "s");
+    }
+    if (got < wanted) {
+        return stoa_fail(source->context, STOA_ERR_FORMAT,
+                         "%s: truncated: %zu bytes found, the header alone has %zu", source->name, got,
+                         wanted);
+    }
+    idx->rank = rank;
+    idx->bytes = 1;
+    bool fits = true;
+    for (size_t i = 0; i < rank; i++) {
+        idx->size[i] = big_endian(header + 4 + 4 * i);
+        if (idx->size[i] == 0) {
+            return stoa_fail(source->context, STOA_ERR_FORMAT, "%s: dimension %zu is 0, expected at least 1",
+                             source->name, i + 1);
+        }
+        fits = fits && idx->size[i] <= STOA_MAX_DIMENSION && stoa_size_scale(&idx->bytes, idx->size[i]);
+    }
+    if (!fits || idx->bytes > IDX_MAX_BYTES - wanted) {
+        return stoa_fail(source->context, STOA_ERR_FORMAT, "%s: its header announces more than %zu bytes",
+                         source->name, IDX_MAX_BYTES - wanted);
+    }
+    return STOA_OK;
+}
+
+static stoa_status truncated(const struct source *source, const char *at_most, size_t found,
+                             size_t announced) {
+    return stoa_fail(source->context, STOA_ERR_FORMAT,
+                     "%s: truncated: %s %zu bytes found after the header, which announces %zu", source->name,
+                     at_most, found, announced);
+}
+
+static stoa_status read_array(struct source *source, size_t rank, struct stoa_idx *idx) {
+    stoa_status status = read_header(source, rank, idx);
+    if (status != STOA_OK) {
+        return status;
+    }
+    size_t bound = source_bound(source);
+    if (idx->bytes > bound) {
+        return truncated(source, source->gzip ? "at most" : "only", bound, idx->bytes);
+    }
+    idx->data = stoa_allocate(source->context, idx->bytes, source->name);
+    if (!idx->data) {
+        return STOA_ERR_MEMORY;
+    }
+    size_t got = 0;
+    status = source_take(source, idx->data, idx->bytes, &got);
+    if (status == STOA_OK && got < idx->bytes) {
+        status = truncated(source, "only", got, idx->bytes);
+    }
+    if (status == STOA_OK) {
+        status = source_expect_end(source, 4 + 4 * rank + idx->bytes);
+    }
+    if (status != STOA_OK) {
+        stoa_idx_release(source->context, idx);
+    }
+    return status;
+}
+
+stoa_status stoa_idx_parse(stoa_context *context, const char *name, const void *data, size_t bytes,
+                           size_t rank, struct stoa_idx *idx) {
+    assert(rank >= 1 && rank <= STOA_IDX_MAX_RANK);
+    struct source source;
+    struct stoa_idx result = {0};
+    stoa_status status = source_open(&source, context, name, data, bytes);
+    if (status != STOA_OK) {
+        return status;
+    }
+    status = read_array(&source, rank, &result);
+    source_close(&source);
+    if (status == STOA_OK) {
+        *idx = result;
+    }
+    return status;
+}
+
+stoa_status stoa_idx_read(stoa_context *context, const char *path, size_t rank, struct stoa_idx *idx) {
+    void *data = NULL;
+    size_t bytes = 0;
+    stoa_status status = stoa_file_read(&context->error, path, IDX_MAX_BYTES, &data, &bytes);
+    if (status != STOA_OK) {
+        return status;
+    }
+    status = stoa_idx_parse(context, path, data, bytes, rank, idx);
+    free(data);
+    return status;
+}
+
+void stoa_idx_release(stoa_context *context, struct stoa_idx *idx) {
+    if (idx->data) {
+        stoa_release(context, idx->data, idx->bytes);
+    }
+    *idx = (struct stoa_idx){0};
+}

@@ -1,0 +1,250 @@
+/* The option parser: one table says what every option is called, takes and means; a command names those it
+ * has. Floor 9: public headers only. */
+#include "cli/arguments.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/report.h"
+
+enum option_type { FLAG, COUNT, SEED, NUMBER, TEXT };
+
+struct option {
+    const char *name;
+    enum option_type type;
+    size_t offset; /* in struct cli_request */
+    const char *value, *meaning;
+    double lowest, highest;
+};
+
+#define AT(member) offsetof(struct cli_request, member)
+static const struct option options[] = {
+    {"epochs", COUNT, AT(epochs), "N", "passes over the training images (default: the recipe's)", 1, 1e6},
+    {"batch", COUNT, AT(batch), "N", "images in a batch", 1, 65536},
+    {"lr", NUMBER, AT(learning_rate), "X", "learning rate (default: the recipe's)", 1e-30, 1e30},
+    {"seed", SEED, AT(seed), "N", "first weights, order of the images, dropout (default: the recipe's)", 0,
+     0},
+    {"threads", COUNT, AT(threads), "N",
+     "threads, 1 to 256 (default: one a CPU); results do not depend on it", 1, CLI_MOST_THREADS},
+    {"data", TEXT, AT(data), "DIR", "folder with the IDX files (default: the set the model names)", 0, 0},
+    {"out", TEXT, AT(out), "DIR", "folder for model and metrics (default: runs/NAME-1, -2, ...)", 0, 0},
+    {"recipe", TEXT, AT(recipe), "RECIPE", "build this network and take only the tensors of MODEL", 0, 0},
+    {"force", FLAG, AT(force), NULL, "replace model and metrics in a folder that is not empty", 0, 0},
+    {"inference", FLAG, AT(inference), NULL, "plan inference (default: training)", 0, 0},
+    {"json", FLAG, AT(json), NULL, "print JSON", 0, 0},
+    {"quiet", FLAG, AT(quiet), NULL, "print nothing but errors", 0, 0},
+};
+#undef AT
+enum { OPTIONS = sizeof options / sizeof options[0] };
+
+bool cli_read_count(const char *text, uint64_t lowest, uint64_t highest, uint64_t *value) {
+    uint64_t sum = 0;
+    for (const char *c = text; *c; c++) {
+        if (*c < '0' || *c > '9') {
+            return false;
+        }
+        uint64_t digit = (uint64_t)(*c - '0');
+        if (sum > (UINT64_MAX - digit) / 10) {
+            return false;
+        }
+        sum = sum * 10 + digit;
+    }
+    if (!*text || sum < lowest || sum > highest) {
+        return false;
+    }
+    *value = sum;
+    return true;
+}
+
+bool cli_read_number(const char *text, double lowest, double highest, double *value) {
+    /* strtod() alone would take white space, hexadecimal and names. The locale is C's: it is never set. */
+    if (!*text || text[strspn(text, "0123456789+-.eE")]) {
+        return false;
+    }
+    char *end;
+    double number = strtod(text, &end);
+    if (*end || !(number >= lowest && number <= highest)) {
+        return false;
+    }
+    *value = number;
+    return true;
+}
+
+static bool takes(const struct cli_command *command, const struct option *option) {
+    for (const char *const *name = command->options; *name; name++) {
+        if (strcmp(*name, option->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct option *find_option(const struct cli_command *command, const char *name, size_t length) {
+    for (size_t i = 0; i < OPTIONS; i++) {
+        if (strlen(options[i].name) == length && strncmp(options[i].name, name, length) == 0 &&
+            takes(command, &options[i])) {
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+static int unknown_option(const struct cli_command *command, const char *argument) {
+    size_t count = 0, length = strcspn(argument, "=");
+    while (command->options[count]) {
+        count++;
+    }
+    char *name = cli_text("%.*s", (int)length, argument);
+    const char *nearest = cli_nearest(name + strspn(name, "-"), command->options, count);
+    int code =
+        nearest ? cli_fail(CLI_WRONG, "%s: unknown option, did you mean --%s?", name, nearest)
+                : cli_fail(CLI_WRONG, "%s: unknown option, 'stoa help %s' lists them", name, command->name);
+    free(name);
+    return code;
+}
+
+static int wrong_value(const struct option *option, const char *text) {
+    if (option->type == SEED) {
+        return cli_fail(CLI_WRONG, "--%s: found '%s', expected a whole number from 0 to 18446744073709551615",
+                        option->name, text);
+    }
+    return cli_fail(CLI_WRONG, "--%s: found '%s', expected a %s from %.7g to %.7g", option->name, text,
+                    option->type == COUNT ? "whole number" : "number", option->lowest, option->highest);
+}
+
+/* Put one value in its place in the request. */
+static int store(const struct option *option, const char *text, struct cli_request *request) {
+    char *place = (char *)request + option->offset;
+    uint64_t count;
+    double number;
+    switch (option->type) {
+    case FLAG:
+        memcpy(place, &(bool){true}, sizeof(bool));
+        return CLI_DONE;
+    case COUNT:
+        if (!cli_read_count(text, (uint64_t)option->lowest, (uint64_t)option->highest, &count)) {
+            return wrong_value(option, text);
+        }
+        memcpy(place, &(size_t){(size_t)count}, sizeof(size_t));
+        return CLI_DONE;
+    case SEED:
+        if (!cli_read_count(text, 0, UINT64_MAX, &count)) {
+            return wrong_value(option, text);
+        }
+        request->seed = count;
+        request->seed_given = true;
+        return CLI_DONE;
+    case NUMBER:
+        if (!cli_read_number(text, option->lowest, option->highest, &number)) {
+            return wrong_value(option, text);
+        }
+        memcpy(place, &number, sizeof number);
+        return CLI_DONE;
+    case TEXT:
+        break;
+    }
+    if (!*text) {
+        return cli_fail(CLI_WRONG, "--%s: found '', expected %s", option->name, option->value);
+    }
+    memcpy(place, &text, sizeof text);
+    return CLI_DONE;
+}
+
+/* Read the option at arguments[*next] and step over it and its value. */
+static int read_option(const struct cli_command *command, int count, char **arguments, int *next,
+                       const char **seen, struct cli_request *request) {
+    char *argument = arguments[(*next)++];
+    size_t length = strcspn(argument, "=");
+    const struct option *option = NULL;
+    if (strncmp(argument, "--", 2) == 0) {
+        option = find_option(command, argument + 2, length - 2);
+    }
+    if (!option) {
+        return unknown_option(command, argument);
+    }
+    const char *value = argument[length] ? argument + length + 1 : NULL;
+    if (option->type == FLAG && value) {
+        return cli_fail(CLI_WRONG, "--%s: found a value '%s', expected none", option->name, value);
+    }
+    if (option->type != FLAG && !value) {
+        if (*next == count || strncmp(arguments[*next], "--", 2) == 0) {
+            return cli_fail(CLI_WRONG, "--%s: value missing, expected --%s %s", option->name, option->name,
+                            option->value);
+        }
+        value = arguments[(*next)++];
+    }
+    const char **before = &seen[option - options];
+    if (*before) {
+        return option->type == FLAG
+                   ? cli_fail(CLI_WRONG, "--%s: given twice", option->name)
+                   : cli_fail(CLI_WRONG, "--%s: given twice, as '%s' and '%s'", option->name, *before, value);
+    }
+    *before = value ? value : "";
+    return store(option, value, request);
+}
+
+static int check_operands(const struct cli_command *command, const struct cli_request *request) {
+    if (request->operand_count < command->least_operands) {
+        return cli_fail(CLI_WRONG, "%s: %s missing, expected stoa %s", command->name, command->operand,
+                        command->usage);
+    }
+    if (request->operand_count > command->most_operands) {
+        return cli_fail(CLI_WRONG, "%s: found '%s', expected stoa %s", command->name,
+                        request->operands[command->most_operands], command->usage);
+    }
+    for (size_t i = 0; i < request->operand_count; i++) {
+        if (!*request->operands[i]) {
+            return cli_fail(CLI_WRONG, "%s: found '', expected %s", command->name, command->operand);
+        }
+    }
+    return CLI_DONE;
+}
+
+int cli_arguments_read(const struct cli_command *command, int count, char **arguments,
+                       struct cli_request *request, bool *help) {
+    *request = (struct cli_request){.operands = arguments};
+    for (int i = 0; i < count && strcmp(arguments[i], "--") != 0; i++) {
+        if (strcmp(arguments[i], "--help") == 0 || strcmp(arguments[i], "-h") == 0) {
+            *help = true;
+            return CLI_DONE;
+        }
+    }
+    const char *seen[OPTIONS] = {NULL};
+    bool only_operands = false;
+    for (int next = 0; next < count;) {
+        char *argument = arguments[next];
+        if (only_operands || argument[0] != '-' || !argument[1]) {
+            arguments[request->operand_count++] = argument;
+            next++;
+        } else if (strcmp(argument, "--") == 0) {
+            only_operands = true;
+            next++;
+        } else {
+            int code = read_option(command, count, arguments, &next, seen, request);
+            if (code != CLI_DONE) {
+                return code;
+            }
+        }
+    }
+    return check_operands(command, request);
+}
+
+void cli_arguments_help(const struct cli_command *command) {
+    (void)printf("Usage: stoa %s\n\n%s\n\nOptions:\n", command->usage, command->description);
+    for (size_t i = 0; i < OPTIONS; i++) {
+        if (takes(command, &options[i])) {
+            char left[40];
+            (void)snprintf(left, sizeof left, "--%s%s%s", options[i].name, options[i].value ? " " : "",
+                           options[i].value ? options[i].value : "");
+            (void)printf("  %-16s %s\n", left, options[i].meaning);
+        }
+    }
+    (void)printf("  %-16s %s\n", "--help", "print this");
+    (void)printf(
+        "\nExamples:\n%s\n\nExit status: 0 done; 1 the run failed; 2 the request was wrong and nothing was "
+        "written",
+        command->examples);
+    (void)printf("%s.\n",
+                 command == &cli_train ? ";\n130 (SIGINT) or 143 (SIGTERM) interrupted, state saved" : "");
+}

@@ -1,0 +1,39 @@
+/* What a subcommand is, and the request it gets. Floor 9: the commands know public headers only. */
+#ifndef STOA_CLI_COMMAND_H
+#define STOA_CLI_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Exit codes; an interrupted run adds the signal's number to CLI_SIGNAL. */
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_WRONG = 2, CLI_SIGNAL = 128 };
+
+/* Everything that can be asked for on a command line; each command takes a part of it. */
+struct cli_request {
+    size_t epochs, batch, threads; /* 0: not given */
+    double learning_rate;          /* 0: not given */
+    uint64_t seed;
+    bool seed_given;
+    const char *data, *out, *recipe; /* NULL: not given */
+    bool force, quiet, json, inference;
+    char **operands;
+    size_t operand_count;
+};
+
+struct cli_command {
+    const char *name;
+    const char *summary;        /* one line of `stoa help` */
+    const char *usage;          /* "train RECIPE [options]" */
+    const char *description;    /* what it does, for --help */
+    const char *examples;       /* command lines, one a line, for --help */
+    const char *const *options; /* names of the options it takes, NULL at the end */
+    const char *operand;        /* what the operands are called in errors */
+    size_t least_operands, most_operands;
+    bool multiplies; /* uses the BLAS: worth choosing its core first */
+    int (*run)(const struct cli_request *request);
+};
+
+extern const struct cli_command cli_train, cli_eval, cli_predict, cli_info, cli_plan, cli_recipes;
+
+#endif

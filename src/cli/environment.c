@@ -1,0 +1,80 @@
+/* STOA_CPU, STOA_THREADS, STOA_POLICY and the BLAS core. Floor 9: public headers only. */
+#include "cli/environment.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <stoa/blas.h>
+
+#include "cli/arguments.h"
+#include "cli/command.h"
+#include "cli/report.h"
+
+void cli_environment_choose_blas(char **arguments) {
+    /* Set on the way into the second execution, so that there is never a third. */
+    static const char guard[] = "STOA_EXECUTED_AGAIN";
+    static const char core[] = "OPENBLAS_CORETYPE";
+    if (getenv(guard)) {
+        (void)unsetenv(guard);
+        return;
+    }
+    if (getenv(core)) {
+        return; /* the user's own setting always wins */
+    }
+    stoa_blas_info blas;
+    stoa_blas_describe(&blas);
+    if (!blas.better_core || setenv(core, blas.better_core, 1) != 0) {
+        return;
+    }
+    if (setenv(guard, "1", 1) == 0) {
+        (void)execv("/proc/self/exe", arguments);
+    }
+    /* No /proc, or execution is forbidden: slower, not wrong. */
+    (void)unsetenv(guard);
+    (void)unsetenv(core);
+}
+
+static int read_isa(stoa_context_options *options) {
+    const char *text = getenv("STOA_CPU");
+    if (!text || !*text) {
+        return CLI_DONE;
+    }
+    for (int isa = 0; isa < STOA_ISA_COUNT; isa++) {
+        if (strcmp(text, stoa_isa_name((stoa_isa)isa)) == 0) {
+            options->highest_isa = (stoa_isa)isa;
+            options->limit_isa = true;
+            return CLI_DONE;
+        }
+    }
+    return cli_fail(CLI_WRONG, "STOA_CPU: found '%s', expected base, avx2 or avx512", text);
+}
+
+static int read_policy(stoa_context_options *options) {
+    const char *text = getenv("STOA_POLICY");
+    if (!text || !*text) {
+        return CLI_DONE;
+    }
+    const char *name;
+    for (int policy = 0; (name = stoa_policy_name((stoa_policy)policy)) != NULL; policy++) {
+        if (strcmp(text, name) == 0) {
+            options->policy = (stoa_policy)policy;
+            return CLI_DONE;
+        }
+    }
+    return cli_fail(CLI_WRONG, "STOA_POLICY: found '%s', expected default, exact or blas", text);
+}
+
+int cli_environment_read(stoa_context_options *options) {
+    const char *text = getenv("STOA_THREADS");
+    uint64_t threads;
+    if (text && *text) {
+        if (!cli_read_count(text, 1, CLI_MOST_THREADS, &threads)) {
+            return cli_fail(CLI_WRONG, "STOA_THREADS: found '%s', expected a whole number from 1 to %d", text,
+                            CLI_MOST_THREADS);
+        }
+        options->threads = (size_t)threads;
+    }
+    int code = read_isa(options);
+    return code != CLI_DONE ? code : read_policy(options);
+}

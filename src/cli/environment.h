@@ -1,0 +1,15 @@
+/* The environment: the commands, and only they, read STOA_* variables. */
+#ifndef STOA_CLI_ENVIRONMENT_H
+#define STOA_CLI_ENVIRONMENT_H
+
+#include <stoa/context.h>
+
+/* Make OpenBLAS use the core that suits this CPU: the process executes itself once more with
+ * OPENBLAS_CORETYPE set. Returns when there is nothing to do or nothing that can be done. */
+void cli_environment_choose_blas(char **arguments);
+
+/* Fill in what STOA_CPU, STOA_THREADS and STOA_POLICY ask for. CLI_DONE, or CLI_WRONG with the sentence
+ * printed. */
+int cli_environment_read(stoa_context_options *options);
+
+#endif

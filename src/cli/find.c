@@ -1,0 +1,136 @@
+/* Recipes and data sets by name. Floor 9: public headers only. */
+#include "cli/find.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/command.h"
+#include "cli/report.h"
+
+bool cli_is_folder(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+bool cli_is_file(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
+}
+
+/* Add FOLDER/PART/SUB, where PART and SUB may be empty. */
+static void add(struct cli_places *places, const char *folder, size_t length, const char *part,
+                const char *sub) {
+    if (places->count < CLI_MOST_PLACES) {
+        places->folder[places->count++] =
+            cli_text("%.*s%s%s%s%s", (int)length, folder, *part ? "/" : "", part, *sub ? "/" : "", sub);
+    }
+}
+
+void cli_find_places(bool recipes, struct cli_places *places) {
+    const char *sub = recipes ? "recipes" : "";
+    places->count = 0;
+    add(places, ".", 1, "", "");
+    add(places, "data", 4, "", sub);
+    const char *home = getenv("XDG_DATA_HOME");
+    if (home && *home == '/') { /* the standard: a relative path is to be ignored */
+        add(places, home, strlen(home), "stoa", sub);
+    } else if ((home = getenv("HOME")) != NULL && *home) {
+        add(places, home, strlen(home), ".local/share/stoa", sub);
+    }
+    const char *folders = getenv("XDG_DATA_DIRS");
+    if (!folders || !*folders) {
+        folders = "/usr/local/share:/usr/share";
+    }
+    while (*folders) {
+        size_t length = strcspn(folders, ":");
+        if (*folders == '/') {
+            add(places, folders, length, "stoa", sub);
+        }
+        folders += length + (folders[length] == ':');
+    }
+    add(places, STOA_DATA_DIR, strlen(STOA_DATA_DIR), "", sub);
+}
+
+void cli_find_free(struct cli_places *places) {
+    for (size_t i = 0; i < places->count; i++) {
+        free(places->folder[i]);
+    }
+    places->count = 0;
+}
+
+/* First PLACE/NAME+SUFFIX that is there. "./" is left out: messages and default names read better. */
+static char *search(const struct cli_places *places, const char *name, const char *suffix,
+                    bool (*fits)(const char *)) {
+    for (size_t i = 0; i < places->count; i++) {
+        bool here = strcmp(places->folder[i], ".") == 0;
+        char *path = cli_text("%s%s%s%s", here ? "" : places->folder[i], here ? "" : "/", name, suffix);
+        if (fits(path)) {
+            return path;
+        }
+        free(path);
+    }
+    return NULL;
+}
+
+static char *join_places(const struct cli_places *places) {
+    char *all = cli_text("%s", "");
+    for (size_t i = 0; i < places->count; i++) {
+        char *longer = cli_text("%s%s%s", all, i ? ", " : "", places->folder[i]);
+        free(all);
+        all = longer;
+    }
+    return all;
+}
+
+static bool ends_with(const char *text, const char *end) {
+    size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+char *cli_find_recipe(const char *name) {
+    if (strchr(name, '/')) {
+        return cli_text("%s", name); /* a path: the library says what is wrong with it */
+    }
+    struct cli_places places;
+    cli_find_places(true, &places);
+    char *path = search(&places, name, ends_with(name, ".ini") ? "" : ".ini", cli_is_file);
+    if (!path && cli_is_file(name)) {
+        path = cli_text("%s", name);
+    }
+    if (!path) {
+        char *looked = join_places(&places);
+        (void)cli_fail(CLI_WRONG, "%s: no such recipe in %s; 'stoa recipes' lists those there are", name,
+                       looked);
+        free(looked);
+    }
+    cli_find_free(&places);
+    return path;
+}
+
+char *cli_find_data(const char *name) {
+    if (strchr(name, '/')) {
+        return cli_text("%s", name);
+    }
+    struct cli_places places;
+    cli_find_places(false, &places);
+    char *path = search(&places, name, "", cli_is_folder);
+    if (!path) {
+        char *looked = join_places(&places);
+        (void)cli_fail(CLI_WRONG,
+                       "%s: no such data set in %s; expected a folder with IDX files, --data DIR names one",
+                       name, looked);
+        free(looked);
+    }
+    cli_find_free(&places);
+    return path;
+}
+
+char *cli_recipe_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *name = cli_text("%s", slash ? slash + 1 : path);
+    if (ends_with(name, ".ini") && strlen(name) > 4) {
+        name[strlen(name) - 4] = '\0';
+    }
+    return name;
+}

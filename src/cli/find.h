@@ -1,0 +1,32 @@
+/* Where recipes and data sets are looked for. */
+#ifndef STOA_CLI_FIND_H
+#define STOA_CLI_FIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Places, best first: the current folder, its data folder, the user's data folder ($XDG_DATA_HOME/stoa or
+ * ~/.local/share/stoa), "stoa" in each folder of $XDG_DATA_DIRS (/usr/local/share:/usr/share), the installed
+ * data folder. The strings are the caller's, to be released with cli_find_free(). */
+enum { CLI_MOST_PLACES = 32 };
+struct cli_places {
+    char *folder[CLI_MOST_PLACES];
+    size_t count;
+};
+/* Folders that may hold recipes, or data sets. */
+void cli_find_places(bool recipes, struct cli_places *places);
+void cli_find_free(struct cli_places *places);
+
+/* Path of a recipe given as a path or a name, or NULL with the sentence printed. From malloc. */
+char *cli_find_recipe(const char *name);
+
+/* Path of a data set's folder given as a path or a name, or NULL with the sentence printed. From malloc. */
+char *cli_find_data(const char *name);
+
+/* A recipe's name from its path: "data/recipes/lenet5.ini" gives "lenet5". From malloc. */
+char *cli_recipe_name(const char *path);
+
+bool cli_is_folder(const char *path);
+bool cli_is_file(const char *path);
+
+#endif

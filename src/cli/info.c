@@ -1,0 +1,176 @@
+/* `stoa info`: what is in a model file. Floor 9: public headers only. */
+#include <stdio.h>
+
+#include "cli/command.h"
+#include "cli/open.h"
+#include "cli/report.h"
+#include "cli/table.h"
+
+/* The facts that recipes and `stoa train` write. */
+static const char *const facts[] = {"recipe",         "data.set", "data.classes", "data.mean",
+                                    "data.deviation", "loss",     "train.seed",   "train.epoch"};
+enum { FACTS = sizeof facts / sizeof facts[0] };
+
+/* Everything about a model that is summed up. */
+struct totals {
+    size_t tensors, values; /* running statistics included */
+    double flops;
+};
+
+static int add_up(const stoa_model *model, struct totals *totals) {
+    *totals = (struct totals){.tensors = stoa_model_tensor_count(model)};
+    for (size_t i = 0; i < totals->tensors; i++) {
+        stoa_tensor_info tensor;
+        if (stoa_model_tensor(model, i, &tensor) != STOA_OK) {
+            return CLI_FAILED;
+        }
+        totals->values += tensor.count;
+    }
+    for (size_t i = 0; i < stoa_model_layer_count(model); i++) {
+        stoa_layer_info layer;
+        if (stoa_model_layer(model, i, &layer) != STOA_OK) {
+            return CLI_FAILED;
+        }
+        totals->flops += layer.flops;
+    }
+    return CLI_DONE;
+}
+
+static void print_layers(const stoa_model *model) {
+    struct cli_table table = {.columns = "lllrrl"};
+    static const char *const heads[] = {"layer", "operator", "output", "parameters", "flops", "options"};
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        cli_table_cell(&table, "%s", heads[i]);
+    }
+    for (size_t i = 0; i < stoa_model_layer_count(model); i++) {
+        stoa_layer_info layer;
+        struct cli_word shape, parameters, flops;
+        if (stoa_model_layer(model, i, &layer) == STOA_OK) {
+            cli_table_cell(&table, "%s", layer.name);
+            cli_table_cell(&table, "%s", layer.op);
+            cli_table_cell(&table, "%s", cli_word_shape(&shape, layer.shape, layer.rank));
+            cli_table_cell(&table, "%s", cli_word_count(&parameters, layer.parameters));
+            cli_table_cell(&table, "%s", cli_word_flops(&flops, layer.flops));
+            cli_table_cell(&table, "%s", layer.options);
+        }
+    }
+    cli_table_print(&table);
+}
+
+static void print_text(const struct cli_subject *subject, const struct totals *totals) {
+    const stoa_model *model = subject->model;
+    size_t shape[3];
+    struct cli_word word, bytes;
+    stoa_model_input_shape(model, &shape[0], &shape[1], &shape[2]);
+    (void)printf("%s\n\ninput       %s\n", subject->path, cli_word_shape(&word, shape, 3));
+    (void)printf("output      %zu\n", stoa_model_output_size(model));
+    (void)printf("parameters  %s\n", cli_word_count(&word, stoa_model_parameter_count(model)));
+    (void)printf("tensors     %zu, %s values, %s\n", totals->tensors, cli_word_count(&word, totals->values),
+                 cli_word_bytes(&bytes, totals->values * sizeof(float)));
+    (void)printf("flops       %s an image, forward\n\n", cli_word_flops(&word, totals->flops));
+    print_layers(model);
+    struct cli_table table = {.columns = "ll"};
+    for (size_t i = 0; i < FACTS; i++) {
+        const char *value = stoa_model_fact(model, facts[i]);
+        if (value) {
+            cli_table_cell(&table, "%s", facts[i]);
+            cli_table_cell(&table, "%s", value);
+        }
+    }
+    (void)puts("");
+    cli_table_print(&table);
+}
+
+static json_t *layers_json(const stoa_model *model) {
+    json_t *list = cli_json_array();
+    for (size_t i = 0; i < stoa_model_layer_count(model); i++) {
+        stoa_layer_info layer;
+        if (stoa_model_layer(model, i, &layer) == STOA_OK) {
+            json_t *entry = cli_json_object();
+            cli_json_set(entry, "name", cli_json_text(layer.name));
+            cli_json_set(entry, "operator", cli_json_text(layer.op));
+            cli_json_set(entry, "options", cli_json_text(layer.options));
+            cli_json_set(entry, "output", cli_json_shape(layer.shape, layer.rank));
+            cli_json_set(entry, "parameters", cli_json_count(layer.parameters));
+            cli_json_set(entry, "flops", cli_json_number(layer.flops));
+            cli_json_append(list, entry);
+        }
+    }
+    return list;
+}
+
+static json_t *tensors_json(const stoa_model *model) {
+    json_t *list = cli_json_array();
+    for (size_t i = 0; i < stoa_model_tensor_count(model); i++) {
+        stoa_tensor_info tensor;
+        if (stoa_model_tensor(model, i, &tensor) == STOA_OK) {
+            json_t *entry = cli_json_object();
+            cli_json_set(entry, "name", cli_json_text(tensor.name));
+            cli_json_set(entry, "shape", cli_json_shape(tensor.shape, tensor.rank));
+            cli_json_set(entry, "trainable", json_boolean(tensor.trainable));
+            cli_json_append(list, entry);
+        }
+    }
+    return list;
+}
+
+static void print_json(const struct cli_subject *subject, const struct totals *totals) {
+    const stoa_model *model = subject->model;
+    size_t shape[3];
+    stoa_model_input_shape(model, &shape[0], &shape[1], &shape[2]);
+    json_t *report = cli_json_object(), *known = cli_json_object();
+    for (size_t i = 0; i < FACTS; i++) {
+        const char *value = stoa_model_fact(model, facts[i]);
+        if (value) {
+            cli_json_set(known, facts[i], cli_json_text(value));
+        }
+    }
+    cli_json_set(report, "model", cli_json_text(subject->path));
+    cli_json_set(report, "input", cli_json_shape(shape, 3));
+    cli_json_set(report, "output", cli_json_count(stoa_model_output_size(model)));
+    cli_json_set(report, "parameters", cli_json_count(stoa_model_parameter_count(model)));
+    cli_json_set(report, "values", cli_json_count(totals->values));
+    cli_json_set(report, "flops", cli_json_number(totals->flops));
+    cli_json_set(report, "layers", layers_json(model));
+    cli_json_set(report, "tensors", tensors_json(model));
+    cli_json_set(report, "facts", known);
+    cli_json_print(report);
+}
+
+static int run(const struct cli_request *request) {
+    struct cli_subject subject = {0};
+    struct totals totals;
+    int code = cli_open_context(request, &subject);
+    if (code == CLI_DONE) {
+        code = cli_open_model(request->operands[0], NULL, &subject);
+    }
+    if (code == CLI_DONE && add_up(subject.model, &totals) != CLI_DONE) {
+        code = cli_fail_library(subject.context, STOA_ERR_FORMAT);
+    }
+    if (code == CLI_DONE && request->json) {
+        print_json(&subject, &totals);
+    } else if (code == CLI_DONE) {
+        print_text(&subject, &totals);
+    }
+    cli_close(&subject);
+    return code;
+}
+
+static const char *const options[] = {"json", NULL};
+
+const struct cli_command cli_info = {
+    .name = "info",
+    .summary = "layers, tensors and facts of a model",
+    .usage = "info MODEL [options]",
+    .description =
+        "Print what a model file holds: input, layers with their output shapes, parameters and flops (a\n"
+        "multiply and an add are two), and what is known of its data and training. MODEL is a model file\n"
+        "or the folder of a run.",
+    .examples = "  stoa info runs/mnist-cnn-1\n"
+                "  stoa info model.safetensors --json",
+    .options = options,
+    .operand = "MODEL",
+    .least_operands = 1,
+    .most_operands = 1,
+    .run = run,
+};

@@ -1,0 +1,99 @@
+/* JSON through jansson, with memory that is there or ends the command. Floor 9: public headers only. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/report.h"
+
+/* Ten digits tell any two floats apart and keep 0.1 readable. */
+enum { DIGITS = 10 };
+
+static json_t *there(json_t *value) {
+    if (!value) {
+        exit(cli_fail(CLI_FAILED, "out of memory"));
+    }
+    return value;
+}
+
+json_t *cli_json_number(double value) {
+    return there(isfinite(value) ? json_real(value) : json_null());
+}
+
+json_t *cli_json_float(float value) {
+    /* The shortest decimal that reads back as the same float: 0.001 rather than 0.0010000000475. */
+    char text[32] = "";
+    for (int digits = 6; digits <= 9 && isfinite(value); digits++) {
+        (void)snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) >= value && strtof(text, NULL) <= value) {
+            break;
+        }
+    }
+    return cli_json_number(isfinite(value) ? strtod(text, NULL) : (double)value);
+}
+
+json_t *cli_json_count(size_t value) {
+    return there(json_integer((json_int_t)value));
+}
+
+json_t *cli_json_text(const char *text) {
+    json_t *value = json_string(text);
+    if (value) {
+        return value;
+    }
+    /* A file name in another encoding: keep what is ASCII. */
+    char *ascii = cli_text("%s", text);
+    for (char *c = ascii; *c; c++) {
+        *c = (unsigned char)*c < 0x80 ? *c : '?';
+    }
+    value = there(json_string(ascii));
+    free(ascii);
+    return value;
+}
+
+json_t *cli_json_shape(const size_t *shape, size_t rank) {
+    json_t *array = cli_json_array();
+    for (size_t i = 0; i < rank; i++) {
+        cli_json_append(array, cli_json_count(shape[i]));
+    }
+    return array;
+}
+
+json_t *cli_json_object(void) {
+    return there(json_object());
+}
+
+json_t *cli_json_array(void) {
+    return there(json_array());
+}
+
+void cli_json_set(json_t *object, const char *key, json_t *value) {
+    if (json_object_set_new(object, key, value) != 0) {
+        (void)there(NULL);
+    }
+}
+
+void cli_json_append(json_t *array, json_t *value) {
+    if (json_array_append_new(array, value) != 0) {
+        (void)there(NULL);
+    }
+}
+
+char *cli_json_line(const json_t *value) {
+    char *line = json_dumps(value, JSON_REAL_PRECISION(DIGITS));
+    if (!line) {
+        exit(cli_fail(CLI_FAILED, "out of memory"));
+    }
+    return line;
+}
+
+void cli_json_print(json_t *value) {
+    char *text = json_dumps(value, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
+    if (!text) {
+        exit(cli_fail(CLI_FAILED, "out of memory"));
+    }
+    (void)puts(text);
+    free(text);
+    json_decref(value);
+}

@@ -1,0 +1,151 @@
+/* The `stoa` command: picks the subcommand, reads its arguments, checks its output. Floor 9: public headers
+ * only. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <stoa/blas.h>
+#include <stoa/version.h>
+
+#include "cli/arguments.h"
+#include "cli/command.h"
+#include "cli/environment.h"
+#include "cli/report.h"
+
+static const struct cli_command *const commands[] = {&cli_train, &cli_eval, &cli_predict,
+                                                     &cli_info,  &cli_plan, &cli_recipes};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const struct cli_command *find_command(const char *name) {
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i]->name, name) == 0) {
+            return commands[i];
+        }
+    }
+    return NULL;
+}
+
+static int unknown_command(const char *name) {
+    const char *names[COMMANDS];
+    for (size_t i = 0; i < COMMANDS; i++) {
+        names[i] = commands[i]->name;
+    }
+    const char *nearest = cli_nearest(name, names, COMMANDS);
+    return nearest ? cli_fail(CLI_WRONG, "%s: unknown command, did you mean '%s'?", name, nearest)
+                   : cli_fail(CLI_WRONG, "%s: unknown command, 'stoa help' lists them", name);
+}
+
+static int print_help(void) {
+    (void)puts("Stoa trains and runs small neural networks on CPUs.\n\n"
+               "Usage: stoa COMMAND [arguments]\n\nCommands:");
+    for (size_t i = 0; i < COMMANDS; i++) {
+        (void)printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
+    }
+    (void)puts("  help      explain a command: stoa help train\n"
+               "\n"
+               "Options:\n"
+               "  --help    print this; after a command, explain it\n"
+               "  --version print version, instruction set and BLAS\n"
+               "\n"
+               "Environment:\n"
+               "  STOA_THREADS  threads, 1 to 256, where --threads is not given\n"
+               "  STOA_CPU      use nothing above this instruction set: base, avx2, avx512\n"
+               "  STOA_POLICY   numeric policy: default, exact, blas\n"
+               "\n"
+               "Begin with: stoa train mnist-cnn");
+    return CLI_DONE;
+}
+
+static int print_version(void) {
+    stoa_context_options options = {0};
+    int code = cli_environment_read(&options);
+    if (code != CLI_DONE) {
+        return code;
+    }
+    stoa_blas_info blas;
+    stoa_blas_describe(&blas);
+    stoa_isa isa = stoa_isa_best();
+    if (options.limit_isa && options.highest_isa < isa) {
+        isa = options.highest_isa;
+    }
+    (void)printf("stoa %s\ninstruction set %s\nBLAS %s", stoa_version(), stoa_isa_name(isa), blas.name);
+    (void)printf("%s%s", blas.version[0] ? " " : "", blas.version);
+    (void)printf("%s%s", blas.core[0] ? ", core " : "", blas.core);
+    (void)printf("%s%s\n", blas.threading[0] ? ", threads " : "", blas.threading);
+    return CLI_DONE;
+}
+
+static int help(int count, char **arguments) {
+    if (count == 0) {
+        return print_help();
+    }
+    if (count > 1) {
+        return cli_fail(CLI_WRONG, "help: found '%s', expected stoa help [COMMAND]", arguments[1]);
+    }
+    const struct cli_command *command = find_command(arguments[0]);
+    if (!command) {
+        return unknown_command(arguments[0]);
+    }
+    cli_arguments_help(command);
+    return CLI_DONE;
+}
+
+static int run(const struct cli_command *command, int count, char **arguments, char **all) {
+    struct cli_request request;
+    bool wants_help = false;
+    /* The parser sorts the arguments; another execution needs them as they came. */
+    char **copy = cli_allocate((size_t)count + 1, sizeof *copy);
+    memcpy(copy, arguments, (size_t)count * sizeof *copy);
+    int code = cli_arguments_read(command, count, copy, &request, &wants_help);
+    if (code == CLI_DONE && wants_help) {
+        cli_arguments_help(command);
+    } else if (code == CLI_DONE) {
+        if (command->multiplies) {
+            cli_environment_choose_blas(all);
+        }
+        code = command->run(&request);
+    }
+    free(copy);
+    return code;
+}
+
+static int dispatch(int count, char **arguments) {
+    if (count < 2) {
+        return cli_fail(CLI_WRONG, "command missing, 'stoa help' lists them");
+    }
+    const char *name = arguments[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        return help(count - 2, arguments + 2);
+    }
+    if (strcmp(name, "--version") == 0) {
+        if (count > 2) {
+            return cli_fail(CLI_WRONG, "--version: found '%s', expected nothing behind it", arguments[2]);
+        }
+        cli_environment_choose_blas(arguments);
+        return print_version();
+    }
+    if (name[0] == '-') {
+        return cli_fail(CLI_WRONG, "%s: unknown option, expected a command, --help or --version", name);
+    }
+    const struct cli_command *command = find_command(name);
+    return command ? run(command, count - 2, arguments + 2, arguments) : unknown_command(name);
+}
+
+/* A model file opened in the place of a closed stdout would get the command's output written into it. The
+ * stand-ins are opened the wrong way round, so that reading and writing fail and are noticed. */
+static void occupy_standard_files(void) {
+    for (int descriptor = 0; descriptor < 3; descriptor++) {
+        if (fcntl(descriptor, F_GETFD) == -1) {
+            (void)open("/dev/null", descriptor == 0 ? O_WRONLY : O_RDONLY);
+        }
+    }
+}
+
+int main(int count, char **arguments) {
+    occupy_standard_files();
+    (void)signal(SIGPIPE, SIG_IGN); /* a reader that leaves must not end a training run */
+    return cli_finish_output(dispatch(count, arguments));
+}

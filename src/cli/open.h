@@ -1,0 +1,46 @@
+/* From words on the command line to a context, a recipe, a model and its data. Every function prints its
+ * sentence when it fails. */
+#ifndef STOA_CLI_OPEN_H
+#define STOA_CLI_OPEN_H
+
+#include <stoa/recipe.h>
+
+#include "cli/command.h"
+
+/* What a command works on; cli_close() releases all of it, whatever of it is there. */
+struct cli_subject {
+    stoa_context *context;
+    stoa_recipe *recipe;
+    stoa_model *model;
+    char *path; /* of the model file or the recipe the model came from */
+};
+
+/* Make the context from --threads and the environment. */
+int cli_open_context(const struct cli_request *request, struct cli_subject *subject);
+
+/* Read the recipe `name` and build its model, not initialised. */
+int cli_open_recipe(const char *name, struct cli_subject *subject);
+
+/* Load a model file, or the model.safetensors of a run's folder; with `recipe` only its tensors, into that
+ * network. */
+int cli_open_model(const char *name, const char *recipe, struct cli_subject *subject);
+
+/* True when the word means a model file or a run's folder, rather than a recipe. */
+bool cli_means_model(const char *name);
+
+/* The data facts of the subject's model. */
+struct cli_facts {
+    const char *set;  /* NULL: none */
+    const char *loss; /* NULL: the library's default */
+    size_t classes;
+    float mean, deviation;
+};
+int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts);
+
+/* Open a split of `folder` (NULL: the set that the model names), normalised as the model wants it. */
+int cli_open_data(const struct cli_subject *subject, const char *folder, stoa_split split,
+                  stoa_dataset **data);
+
+void cli_close(struct cli_subject *subject);
+
+#endif

@@ -1,0 +1,136 @@
+/* The progress bar. One process has one terminal, so its state is this file's. Floor 9: public headers only.
+ */
+#include "cli/progress.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/table.h"
+
+static struct {
+    bool lines, bar; /* what is shown */
+    bool drawn;      /* a bar stands on the terminal's last line */
+    double last;     /* when it was drawn */
+} shown;
+
+static double now(void) {
+    struct timespec time;
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+void cli_progress_start(bool quiet) {
+    const char *terminal = getenv("TERM");
+    shown.lines = !quiet;
+    shown.bar = !quiet && isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
+    shown.drawn = false;
+    shown.last = 0;
+}
+
+void cli_progress_clear(void) {
+    if (shown.drawn) {
+        (void)fputs("\r\033[K", stderr);
+        (void)fflush(stderr);
+        shown.drawn = false;
+    }
+}
+
+static size_t terminal_width(void) {
+    struct winsize size;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+        return size.ws_col;
+    }
+    return 80;
+}
+
+enum { LEFT = 24, PARTS = 5, PART = 32, LONGEST_BAR = 40, SHORTEST_BAR = 10, LONGEST_LINE = 256 };
+
+/* Fill in the words of the line: what there is to say, the most wanted first. */
+static void say(const stoa_progress *progress, char part[PARTS][PART]) {
+    struct cli_word left, rate;
+    bool testing = progress->step == progress->steps;
+    (void)snprintf(part[0], PART, "%.13s left", cli_word_seconds(&left, progress->seconds_left));
+    if (testing) {
+        (void)snprintf(part[0], PART, "testing");
+    }
+    (void)snprintf(part[1], PART, "acc %5.2f %%", 100 * progress->train_accuracy);
+    (void)snprintf(part[2], PART, "loss %.4f", progress->train_loss);
+    double speed = isfinite(progress->images_per_second) ? progress->images_per_second : 0;
+    (void)snprintf(part[3], PART, "%.20s img/s", cli_word_count(&rate, (size_t)speed));
+    (void)snprintf(part[4], PART, "%3.0f %%", 100.0 * (double)progress->step / (double)progress->steps);
+}
+
+/* "epoch 3/10 [=====>    ]  45 %  0:12 left  acc 97.12 %  loss 0.0931  52,000 img/s" in at most `width`
+ * bytes: the bar takes what is left of the line, then words are dropped from the end of their list. */
+static void compose(const stoa_progress *progress, size_t width, char line[LONGEST_LINE]) {
+    static const size_t order[PARTS] = {4, 3, 2, 1, 0}; /* on the line, left to right */
+    char head[LEFT * 2], part[PARTS][PART], words[PARTS * PART] = "";
+    (void)snprintf(head, sizeof head, "epoch %zu/%zu", progress->epoch, progress->epochs);
+    say(progress, part);
+    width = width > LONGEST_LINE - 1 ? LONGEST_LINE - 1 : width;
+    size_t kept = PARTS, used = 0;
+    for (;; kept--) {
+        used = strlen(head);
+        for (size_t i = 0; i < kept; i++) {
+            used += 2 + strlen(part[i]);
+        }
+        if (used <= width || kept == 0) {
+            break;
+        }
+    }
+    for (size_t i = 0; i < PARTS; i++) {
+        if (order[i] < kept) {
+            size_t length = strlen(words);
+            (void)snprintf(words + length, sizeof words - length, "  %s", part[order[i]]);
+        }
+    }
+    size_t space = width > used + 3 ? width - used - 3 : 0;
+    space = space > LONGEST_BAR ? LONGEST_BAR : space;
+    char bar[LONGEST_BAR + 8] = "";
+    if (space >= SHORTEST_BAR) {
+        size_t full = space * progress->step / (progress->steps ? progress->steps : 1);
+        (void)snprintf(bar, sizeof bar, " [%*s]", (int)space, "");
+        memset(bar + 2, '=', full);
+        if (full < space) {
+            bar[2 + full] = '>';
+        }
+    }
+    (void)snprintf(line, width + 1, "%s%s%s", head, bar, words);
+}
+
+void cli_progress_step(const stoa_progress *progress) {
+    if (!shown.bar || progress->steps == 0) {
+        return;
+    }
+    double time = now();
+    if (time - shown.last < 0.1 && progress->step != progress->steps) {
+        return;
+    }
+    char line[LONGEST_LINE];
+    size_t width = terminal_width();
+    compose(progress, width > 1 ? width - 1 : 1, line); /* the last column would wrap on some terminals */
+    (void)fprintf(stderr, "\r%s\033[K", line);
+    (void)fflush(stderr);
+    shown.drawn = true;
+    shown.last = time;
+}
+
+void cli_progress_epoch(const stoa_progress *progress) {
+    if (!shown.lines) {
+        return;
+    }
+    cli_progress_clear();
+    int digits = snprintf(NULL, 0, "%zu", progress->epochs);
+    struct cli_word rate;
+    (void)printf("epoch %*zu/%zu  loss %.4f  accuracy %6.2f %%  test loss %.4f  test accuracy %6.2f %%",
+                 digits, progress->epoch, progress->epochs, progress->train_loss,
+                 100 * progress->train_accuracy, progress->test_loss, 100 * progress->test_accuracy);
+    double speed = isfinite(progress->images_per_second) ? progress->images_per_second : 0;
+    (void)printf("  %.1f s  %s images/s\n", progress->seconds, cli_word_count(&rate, (size_t)speed));
+    (void)fflush(stdout); /* whoever follows a log wants the line now */
+}

@@ -1,0 +1,206 @@
+/* `stoa recipes`: the recipes there are, or the text of one. Floor 9: public headers only. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/find.h"
+#include "cli/open.h"
+#include "cli/report.h"
+#include "cli/table.h"
+
+/* One recipe of the list; the strings are its own. */
+struct entry {
+    char *name, *title, *path;
+    size_t parameters;
+};
+
+struct list {
+    struct entry *entries;
+    size_t count, capacity;
+};
+
+static bool is_listed(const struct list *list, const char *name) {
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->entries[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct entry *append(struct list *list) {
+    if (list->count == list->capacity) {
+        list->capacity = list->capacity ? 2 * list->capacity : 16;
+        struct entry *entries = cli_allocate(list->capacity, sizeof *entries);
+        if (list->count) {
+            memcpy(entries, list->entries, list->count * sizeof *entries);
+        }
+        free(list->entries);
+        list->entries = entries;
+    }
+    return &list->entries[list->count++];
+}
+
+/* Add the recipe at `path`. Files that do not load are passed over in the current folder, where an INI file
+ * can be anything; elsewhere they are listed with what is wrong with them. */
+static void add_recipe(struct list *list, stoa_context *context, char *path, bool here) {
+    char *name = cli_recipe_name(path);
+    stoa_recipe *recipe = NULL;
+    stoa_model *model = NULL;
+    stoa_recipe_info info = {0};
+    stoa_status status = stoa_recipe_load(context, path, &recipe);
+    if (status == STOA_OK) {
+        stoa_recipe_describe(recipe, &info);
+        status = stoa_recipe_model(context, recipe, &model);
+    }
+    if (is_listed(list, name) || (status != STOA_OK && here)) {
+        free(name);
+        free(path);
+    } else {
+        bool sound = status == STOA_OK;
+        struct entry *entry = append(list);
+        *entry = (struct entry){.name = name, .path = path};
+        entry->title =
+            sound ? cli_text("%s", info.title) : cli_text("does not load: %s", stoa_context_error(context));
+        entry->parameters = sound ? stoa_model_parameter_count(model) : 0;
+    }
+    stoa_model_free(model);
+    if (recipe) {
+        stoa_recipe_free(recipe);
+    }
+}
+
+static int is_recipe(const struct dirent *file) {
+    size_t length = strlen(file->d_name);
+    return length > 4 && file->d_name[0] != '.' && strcmp(file->d_name + length - 4, ".ini") == 0;
+}
+
+static void add_folder(struct list *list, stoa_context *context, const char *folder) {
+    struct dirent **files;
+    bool here = strcmp(folder, ".") == 0;
+    int count = scandir(folder, &files, is_recipe, alphasort);
+    for (int i = 0; i < count; i++) {
+        add_recipe(list, context,
+                   here ? cli_text("%s", files[i]->d_name) : cli_text("%s/%s", folder, files[i]->d_name),
+                   here);
+        free(files[i]);
+    }
+    if (count >= 0) {
+        free(files);
+    }
+}
+
+static void print_text(const struct list *list) {
+    struct cli_table table = {.columns = "lrll"};
+    static const char *const heads[] = {"recipe", "parameters", "title", "file"};
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        cli_table_cell(&table, "%s", heads[i]);
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        struct cli_word word;
+        cli_table_cell(&table, "%s", list->entries[i].name);
+        cli_table_cell(&table, "%s", cli_word_count(&word, list->entries[i].parameters));
+        cli_table_cell(&table, "%s", list->entries[i].title);
+        cli_table_cell(&table, "%s", list->entries[i].path);
+    }
+    cli_table_print(&table);
+}
+
+static void print_json(const struct list *list) {
+    json_t *report = cli_json_array();
+    for (size_t i = 0; i < list->count; i++) {
+        json_t *entry = cli_json_object();
+        cli_json_set(entry, "name", cli_json_text(list->entries[i].name));
+        cli_json_set(entry, "title", cli_json_text(list->entries[i].title));
+        cli_json_set(entry, "parameters", cli_json_count(list->entries[i].parameters));
+        cli_json_set(entry, "file", cli_json_text(list->entries[i].path));
+        cli_json_append(report, entry);
+    }
+    cli_json_print(report);
+}
+
+static int list_all(const struct cli_request *request) {
+    struct cli_subject subject = {0};
+    struct list list = {0};
+    int code = cli_open_context(request, &subject);
+    if (code == CLI_DONE) {
+        struct cli_places places;
+        cli_find_places(true, &places);
+        for (size_t i = 0; i < places.count; i++) {
+            add_folder(&list, subject.context, places.folder[i]);
+        }
+        cli_find_free(&places);
+        if (request->json) {
+            print_json(&list);
+        } else {
+            print_text(&list);
+        }
+    }
+    for (size_t i = 0; i < list.count; i++) {
+        free(list.entries[i].name);
+        free(list.entries[i].title);
+        free(list.entries[i].path);
+    }
+    free(list.entries);
+    cli_close(&subject);
+    return code;
+}
+
+/* Print the file itself: a recipe is its own best description. */
+static int print_file(const char *name) {
+    char *path = cli_find_recipe(name);
+    if (!path) {
+        return CLI_WRONG;
+    }
+    FILE *file = fopen(path, "re");
+    char block[4096];
+    size_t bytes;
+    int code = CLI_DONE;
+    if (!file) {
+        code = cli_fail(CLI_WRONG, "%s: %s", path, strerror(errno));
+    }
+    while (file && (bytes = fread(block, 1, sizeof block, file)) > 0) {
+        (void)fwrite(block, 1, bytes, stdout);
+    }
+    if (file && ferror(file)) {
+        code = cli_fail(CLI_WRONG, "%s: cannot read: %s", path, strerror(errno));
+    }
+    if (file) {
+        (void)fclose(file);
+    }
+    free(path);
+    return code;
+}
+
+static int run(const struct cli_request *request) {
+    if (request->operand_count == 0) {
+        return list_all(request);
+    }
+    if (request->json) {
+        return cli_fail(CLI_WRONG, "--json: found with '%s', expected with the list only",
+                        request->operands[0]);
+    }
+    return print_file(request->operands[0]);
+}
+
+static const char *const options[] = {"json", NULL};
+
+const struct cli_command cli_recipes = {
+    .name = "recipes",
+    .summary = "list the recipes, or print one",
+    .usage = "recipes [NAME] [options]",
+    .description =
+        "List the recipes found in the current folder, data/recipes, the user's data folder\n"
+        "($XDG_DATA_HOME/stoa/recipes), $XDG_DATA_DIRS and the installed data folder; the first of a name\n"
+        "counts. With a name, print that recipe's file.",
+    .examples = "  stoa recipes\n"
+                "  stoa recipes lenet5 > mine.ini",
+    .options = options,
+    .operand = "NAME",
+    .least_operands = 0,
+    .most_operands = 1,
+    .run = run,
+};

@@ -1,0 +1,128 @@
+/* Errors, checked output, checked memory. Floor 9: public headers only. */
+#include "cli/report.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/progress.h"
+
+int cli_fail(int code, const char *format, ...) {
+    char line[2048];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    /* File names and arguments may hold any byte; the line stays one line and cannot steer a terminal. */
+    for (char *c = line; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+            *c = '?';
+        }
+    }
+    cli_progress_clear();
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "stoa: %s\n", line);
+    return code;
+}
+
+int cli_code_of(stoa_status status) {
+    switch (status) {
+    case STOA_OK:
+        return CLI_DONE;
+    case STOA_ERR_ARGUMENT:
+    case STOA_ERR_SHAPE:
+    case STOA_ERR_IO:
+    case STOA_ERR_FORMAT:
+    case STOA_ERR_NOT_FOUND:
+    case STOA_ERR_EXISTS:
+    case STOA_ERR_UNSUPPORTED:
+        return CLI_WRONG;
+    case STOA_ERR_MEMORY:
+    case STOA_ERR_NONFINITE:
+    case STOA_ERR_CANCELLED:
+        break;
+    }
+    return CLI_FAILED;
+}
+
+int cli_fail_library(const stoa_context *context, stoa_status status) {
+    const char *sentence = stoa_context_error(context);
+    return cli_fail(cli_code_of(status), "%s", sentence[0] ? sentence : stoa_status_text(status));
+}
+
+int cli_finish_output(int code) {
+    errno = 0;
+    bool failed = fflush(stdout) != 0;
+    int reason = errno;
+    if (!failed && !ferror(stdout)) {
+        return code;
+    }
+    if (code != CLI_DONE) {
+        return code; /* its own line stands on stderr already */
+    }
+    return cli_fail(CLI_FAILED, "standard output: %s", reason ? strerror(reason) : "a write failed");
+}
+
+void *cli_allocate(size_t count, size_t bytes) {
+    void *memory = calloc(count ? count : 1, bytes ? bytes : 1);
+    if (!memory) {
+        exit(cli_fail(CLI_FAILED, "out of memory: %zu x %zu bytes", count, bytes));
+    }
+    return memory;
+}
+
+char *cli_text(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    char *text;
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (length < 0) {
+        exit(cli_fail(CLI_FAILED, "out of memory"));
+    }
+    return text;
+}
+
+/* Edits (insert, remove, replace, swap of neighbours) that turn a into b; long names count as far. */
+static size_t distance(const char *a, const char *b) {
+    enum { LONGEST = 32 };
+    size_t rows = strlen(a), columns = strlen(b);
+    if (rows > LONGEST || columns > LONGEST) {
+        return LONGEST;
+    }
+    size_t cost[LONGEST + 1][LONGEST + 1];
+    for (size_t i = 0; i <= rows; i++) {
+        for (size_t j = 0; j <= columns; j++) {
+            if (i == 0 || j == 0) {
+                cost[i][j] = i + j;
+                continue;
+            }
+            size_t best = cost[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            best = cost[i - 1][j] + 1 < best ? cost[i - 1][j] + 1 : best;
+            best = cost[i][j - 1] + 1 < best ? cost[i][j - 1] + 1 : best;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                cost[i - 2][j - 2] + 1 < best) {
+                best = cost[i - 2][j - 2] + 1;
+            }
+            cost[i][j] = best;
+        }
+    }
+    return cost[rows][columns];
+}
+
+const char *cli_nearest(const char *name, const char *const *names, size_t count) {
+    const char *nearest = NULL;
+    size_t least = strlen(name) < 4 ? 2 : 3; /* a word this far away is another word */
+    for (size_t i = 0; i < count; i++) {
+        size_t edits = distance(name, names[i]);
+        if (edits < least) {
+            least = edits;
+            nearest = names[i];
+        }
+    }
+    return nearest;
+}

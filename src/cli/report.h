@@ -1,0 +1,42 @@
+/* Errors as one line on stderr, results on a checked stdout, and memory that is there or ends the command. */
+#ifndef STOA_CLI_REPORT_H
+#define STOA_CLI_REPORT_H
+
+#include <jansson.h>
+#include <stoa/context.h>
+
+/* Print "stoa: SENTENCE" as exactly one line on stderr and return `code`. */
+__attribute__((format(printf, 2, 3))) int cli_fail(int code, const char *format, ...);
+
+/* Print the sentence of the library's last error and return the exit code that fits its status. */
+int cli_fail_library(const stoa_context *context, stoa_status status);
+
+/* Exit code for a status: a failed run or a wrong request. */
+int cli_code_of(stoa_status status);
+
+/* Flush stdout; a write that failed anywhere turns CLI_DONE into CLI_FAILED with a sentence. */
+int cli_finish_output(int code);
+
+/* Memory, or the end of the command: nothing useful is left to do without it. */
+void *cli_allocate(size_t count, size_t bytes);
+__attribute__((format(printf, 1, 2))) char *cli_text(const char *format, ...);
+
+/* The nearest of `count` names (spelled at `names[i * stride]` bytes apart), or NULL when none is near. */
+const char *cli_nearest(const char *name, const char *const *names, size_t count);
+
+/* JSON: numbers that are not finite become null, text that is not UTF-8 is made so. */
+json_t *cli_json_number(double value);
+json_t *cli_json_float(float value);
+json_t *cli_json_count(size_t value);
+json_t *cli_json_text(const char *text);
+json_t *cli_json_shape(const size_t *shape, size_t rank);
+json_t *cli_json_object(void);
+json_t *cli_json_array(void);
+void cli_json_set(json_t *object, const char *key, json_t *value);
+void cli_json_append(json_t *array, json_t *value);
+/* One line without a newline, from malloc. */
+char *cli_json_line(const json_t *value);
+/* Print indented to stdout and release. */
+void cli_json_print(json_t *value);
+
+#endif

@@ -1,0 +1,117 @@
+/* Aligned tables and readable numbers. Floor 9: public headers only. */
+#include "cli/table.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/report.h"
+
+void cli_table_cell(struct cli_table *table, const char *format, ...) {
+    if (table->count == table->capacity) {
+        size_t capacity = table->capacity ? 2 * table->capacity : 64;
+        char **cells = cli_allocate(capacity, sizeof *cells);
+        if (table->count) {
+            memcpy(cells, table->cells, table->count * sizeof *cells);
+        }
+        free(table->cells);
+        table->cells = cells;
+        table->capacity = capacity;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&table->cells[table->count], format, arguments);
+    va_end(arguments);
+    if (length < 0) {
+        exit(cli_fail(CLI_FAILED, "out of memory"));
+    }
+    table->count++;
+}
+
+void cli_table_print(struct cli_table *table) {
+    size_t columns = strlen(table->columns);
+    int width[CLI_MOST_COLUMNS] = {0};
+    for (size_t i = 0; i < table->count; i++) {
+        int length = (int)strlen(table->cells[i]);
+        width[i % columns] = length > width[i % columns] ? length : width[i % columns];
+    }
+    for (size_t i = 0; i < table->count; i++) {
+        size_t column = i % columns;
+        bool last = column + 1 == columns;
+        if (table->columns[column] == 'r') {
+            (void)printf("%*s", width[column], table->cells[i]);
+        } else {
+            /* No spaces behind the last column. */
+            (void)printf("%-*s", last ? 0 : width[column], table->cells[i]);
+        }
+        (void)fputs(last ? "\n" : "  ", stdout);
+        free(table->cells[i]);
+    }
+    free(table->cells);
+    *table = (struct cli_table){.columns = table->columns};
+}
+
+const char *cli_word_shape(struct cli_word *word, const size_t *shape, size_t rank) {
+    size_t used = 0;
+    word->text[0] = '\0';
+    for (size_t i = 0; i < rank && used < sizeof word->text; i++) {
+        int length = snprintf(word->text + used, sizeof word->text - used, "%s%zu", i ? "x" : "", shape[i]);
+        used += length > 0 ? (size_t)length : 0;
+    }
+    return word->text;
+}
+
+const char *cli_word_count(struct cli_word *word, size_t count) {
+    char digits[32];
+    int length = snprintf(digits, sizeof digits, "%zu", count);
+    size_t used = 0;
+    for (int i = 0; i < length; i++) {
+        if (i && (length - i) % 3 == 0) {
+            word->text[used++] = ',';
+        }
+        word->text[used++] = digits[i];
+    }
+    word->text[used] = '\0';
+    return word->text;
+}
+
+const char *cli_word_bytes(struct cli_word *word, size_t bytes) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+    while (value >= 1024 && unit + 1 < sizeof units / sizeof units[0]) {
+        value /= 1024;
+        unit++;
+    }
+    (void)snprintf(word->text, sizeof word->text, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+    return word->text;
+}
+
+const char *cli_word_flops(struct cli_word *word, double flops) {
+    static const char *const units[] = {"", " k", " M", " G", " T", " P"};
+    size_t unit = 0;
+    while (flops >= 1000 && unit + 1 < sizeof units / sizeof units[0]) {
+        flops /= 1000;
+        unit++;
+    }
+    (void)snprintf(word->text, sizeof word->text, unit ? "%.2f%s" : "%.0f%s", flops, units[unit]);
+    return word->text;
+}
+
+const char *cli_word_seconds(struct cli_word *word, double seconds) {
+    if (!isfinite(seconds) || seconds < 0 || seconds > 1e9) {
+        (void)snprintf(word->text, sizeof word->text, "-:--");
+        return word->text;
+    }
+    unsigned long whole = (unsigned long)(seconds + 0.5);
+    if (whole >= 3600) {
+        (void)snprintf(word->text, sizeof word->text, "%lu:%02lu:%02lu", whole / 3600, whole / 60 % 60,
+                       whole % 60);
+    } else {
+        (void)snprintf(word->text, sizeof word->text, "%lu:%02lu", whole / 60, whole % 60);
+    }
+    return word->text;
+}

@@ -1,0 +1,219 @@
+/* `stoa train`: a recipe's network on its data, into a run's folder. Floor 9: public headers only. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <stoa/blas.h>
+
+#include "cli/command.h"
+#include "cli/find.h"
+#include "cli/open.h"
+#include "cli/progress.h"
+#include "cli/report.h"
+#include "cli/run_folder.h"
+#include "cli/table.h"
+
+/* The signal that asked to stop; 0: none. */
+static volatile sig_atomic_t stop_signal;
+
+static void on_signal(int number) {
+    stop_signal = number;
+}
+
+/* The first signal stops after the current step; the second one kills, should that step never end. */
+static void listen_for_signals(void) {
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    (void)sigemptyset(&action.sa_mask);
+    static const int numbers[] = {SIGINT, SIGTERM};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct sigaction before;
+        /* nohup and background jobs of a shell ignore SIGINT: that stays so. */
+        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
+            (void)sigaction(numbers[i], &action, NULL);
+        }
+    }
+}
+
+/* What the callback needs, and what it leaves. */
+struct training {
+    stoa_context *context;
+    stoa_model *model;
+    struct cli_run_folder *folder;
+    stoa_progress last; /* the last step or epoch reported */
+    bool save_failed;
+};
+
+/* The model file says where it is from; nothing here depends on time or threads. */
+static stoa_status set_number_fact(stoa_model *model, const char *key, uint64_t value) {
+    char text[32];
+    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    return stoa_model_set_fact(model, key, text);
+}
+
+static bool on_progress(void *user, const stoa_progress *progress) {
+    struct training *training = user;
+    training->last = *progress;
+    if (!progress->epoch_done) {
+        cli_progress_step(progress);
+        return stop_signal != 0;
+    }
+    stoa_status status = set_number_fact(training->model, "train.epoch", progress->epoch);
+    if (status != STOA_OK) {
+        (void)cli_fail_library(training->context, status);
+        training->save_failed = true;
+        return true;
+    }
+    if (cli_run_folder_epoch(training->folder, training->context, training->model, progress) != CLI_DONE) {
+        training->save_failed = true;
+        return true;
+    }
+    cli_progress_epoch(progress);
+    return stop_signal != 0 && progress->epoch < progress->epochs;
+}
+
+static int interrupted(struct training *training) {
+    const stoa_progress *last = &training->last;
+    if (cli_run_folder_interrupted(training->folder, training->context, training->model) != CLI_DONE) {
+        return CLI_FAILED;
+    }
+    return cli_fail(CLI_SIGNAL + (int)stop_signal,
+                    "interrupted, state saved: %s, epoch %zu, step %zu of %zu%s%s",
+                    training->folder->interrupted, last->epoch, last->step, last->steps,
+                    training->folder->committed ? "; last whole epoch: " : "",
+                    training->folder->committed ? training->folder->model : "");
+}
+
+/* What the recipe says, and what the command line says instead. */
+static void choose_options(const struct cli_request *request, const stoa_recipe_info *info,
+                           stoa_train_options *options) {
+    *options = info->train;
+    options->epochs = request->epochs ? request->epochs : options->epochs;
+    options->batch = request->batch ? request->batch : options->batch;
+    if (request->learning_rate > 0) {
+        options->learning_rate = (float)request->learning_rate;
+    }
+    if (request->seed_given) {
+        options->seed = request->seed;
+    }
+}
+
+static void announce(const struct cli_subject *subject, const char *name, const stoa_dataset *train,
+                     const stoa_dataset *test) {
+    struct cli_word parameters, images, tests;
+    stoa_blas_info blas;
+    stoa_blas_describe(&blas);
+    size_t threads = stoa_context_threads(subject->context);
+    (void)printf("%s: %s parameters, %s images to train, %s to test; %zu thread%s, %s, %s %s\n", name,
+                 cli_word_count(&parameters, stoa_model_parameter_count(subject->model)),
+                 cli_word_count(&images, stoa_dataset_count(train)),
+                 cli_word_count(&tests, stoa_dataset_count(test)), threads, threads == 1 ? "" : "s",
+                 stoa_isa_name(stoa_context_isa(subject->context)), blas.name, blas.core);
+    (void)fflush(stdout);
+}
+
+/* Train into an open folder. */
+static int train_into(const struct cli_request *request, const struct cli_subject *subject,
+                      const stoa_train_options *options, const stoa_dataset *train, const stoa_dataset *test,
+                      struct cli_run_folder *folder) {
+    struct training training = {.context = subject->context, .model = subject->model, .folder = folder};
+    stoa_status status =
+        stoa_train(subject->context, subject->model, train, test, options, on_progress, &training);
+    if (training.save_failed) {
+        return CLI_FAILED; /* its sentence is out */
+    }
+    if (status == STOA_ERR_CANCELLED && stop_signal) {
+        return interrupted(&training);
+    }
+    cli_progress_clear();
+    if (status != STOA_OK) {
+        return cli_fail_library(subject->context, status);
+    }
+    if (!request->quiet) {
+        (void)printf("model   %s\nmetrics %s\nnext    stoa eval %s\n        stoa predict %s IMAGE.png\n",
+                     folder->model, folder->metrics, folder->path, folder->path);
+    }
+    return CLI_DONE;
+}
+
+/* Open the folder and train: from here on the request was right, as far as it can be told without computing.
+ */
+static int train_model(const struct cli_request *request, struct cli_subject *subject, const char *name,
+                       const stoa_dataset *train, const stoa_dataset *test) {
+    stoa_recipe_info info;
+    stoa_train_options options;
+    stoa_recipe_describe(subject->recipe, &info);
+    choose_options(request, &info, &options);
+    stoa_status status = stoa_model_init(subject->model, options.seed);
+    if (status == STOA_OK) {
+        status = stoa_model_set_fact(subject->model, "recipe", name);
+    }
+    if (status == STOA_OK) {
+        status = set_number_fact(subject->model, "train.seed", options.seed);
+    }
+    if (status != STOA_OK) {
+        return cli_fail_library(subject->context, status);
+    }
+    listen_for_signals();
+    struct cli_run_folder folder;
+    int code = cli_run_folder_open(request, name, &folder);
+    if (code != CLI_DONE) {
+        return code;
+    }
+    cli_progress_start(request->quiet);
+    if (!request->quiet) {
+        announce(subject, name, train, test);
+    }
+    code = train_into(request, subject, &options, train, test, &folder);
+    cli_run_folder_close(&folder);
+    return code;
+}
+
+static int run(const struct cli_request *request) {
+    struct cli_subject subject = {0};
+    stoa_dataset *train = NULL, *test = NULL;
+    int code = cli_open_context(request, &subject);
+    if (code == CLI_DONE) {
+        code = cli_open_recipe(request->operands[0], &subject);
+    }
+    if (code == CLI_DONE) {
+        code = cli_open_data(&subject, request->data, STOA_SPLIT_TRAIN, &train);
+    }
+    if (code == CLI_DONE) {
+        code = cli_open_data(&subject, request->data, STOA_SPLIT_TEST, &test);
+    }
+    if (code == CLI_DONE) {
+        char *name = cli_recipe_name(subject.path);
+        code = train_model(request, &subject, name, train, test);
+        free(name);
+    }
+    stoa_dataset_free(train);
+    stoa_dataset_free(test);
+    cli_close(&subject);
+    return code;
+}
+
+static const char *const options[] = {"epochs", "batch", "lr",    "seed",  "threads",
+                                      "data",   "out",   "force", "quiet", NULL};
+
+const struct cli_command cli_train = {
+    .name = "train",
+    .summary = "train the network of a recipe",
+    .usage = "train RECIPE [options]",
+    .description =
+        "Train the network of a recipe, found by name or given as a file. The folder of the run gets\n"
+        "model.safetensors, whole, after every epoch, and metrics.jsonl, a line an epoch. With --force an "
+        "older\n"
+        "run's files stay until the first new epoch is complete. On SIGINT or SIGTERM training stops after "
+        "the\n"
+        "step and saves the parameters of the moment as interrupted.safetensors.",
+    .examples = "  stoa train mnist-cnn\n"
+                "  stoa train lenet5 --epochs 1 --seed 7 --threads 2 --out runs/first\n"
+                "  stoa train ./my.ini --data ~/digits --lr 3e-3",
+    .options = options,
+    .operand = "RECIPE",
+    .least_operands = 1,
+    .most_operands = 1,
+    .multiplies = true,
+    .run = run,
+};

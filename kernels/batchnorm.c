@@ -8,56 +8,59 @@
 
 enum { COLUMNS = 4 * STOA_LANES, CHUNK = 128 };
 
-/* Sum of `n` rows of up to COLUMNS columns. Called with the constant COLUMNS where possible, so that it
- * unrolls. */
-STOA_INLINE void chunk_sums(const float *restrict x, size_t n, size_t stride, size_t columns,
-                            float *restrict sum) {
-    for (size_t c = 0; c < columns; c++) {
-        sum[c] = 0;
-    }
-    for (size_t r = 0; r < n; r++, x += stride) {
+/* Mean of `n` rows of up to COLUMNS columns and the squares of distances to it. The mean of floats far from
+ * zero is rounded; the sum of the distances, which would be 0, tells how much, and corrects both. Called with
+ * a constant number of columns where possible, so that the sums stay in registers. */
+STOA_INLINE void chunk_moments(const float *restrict x, size_t n, size_t stride, size_t columns,
+                               double *restrict mean, double *restrict m2) {
+    float first[COLUMNS] = {0};
+    float rest[COLUMNS] = {0};
+    float squares[COLUMNS] = {0};
+    for (size_t r = 0; r < n; r++) {
 #pragma omp simd
         for (size_t c = 0; c < columns; c++) {
-            sum[c] += x[c];
+            first[c] += x[r * stride + c];
         }
     }
-}
-
-STOA_INLINE void chunk_squares(const float *restrict x, size_t n, size_t stride, size_t columns,
-                               const float *restrict mean, float *restrict sum) {
     for (size_t c = 0; c < columns; c++) {
-        sum[c] = 0;
+        first[c] /= (float)n;
     }
-    for (size_t r = 0; r < n; r++, x += stride) {
+    for (size_t r = 0; r < n; r++) {
 #pragma omp simd
         for (size_t c = 0; c < columns; c++) {
-            float d = x[c] - mean[c];
-            sum[c] += d * d;
+            float d = x[r * stride + c] - first[c];
+            rest[c] += d;
+            squares[c] += d * d;
         }
+    }
+    for (size_t c = 0; c < columns; c++) {
+        double off = (double)rest[c] / (double)n;
+        mean[c] = (double)first[c] + off;
+        m2[c] = (double)squares[c] - (double)rest[c] * off;
     }
 }
 
 STOA_INLINE void block_moments(const float *restrict x, size_t rows, size_t stride, size_t columns,
                                float *restrict mean, float *restrict m2) {
-    float chunk_mean[COLUMNS];
-    float chunk_m2[COLUMNS];
+    double total_mean[COLUMNS] = {0};
+    double total_m2[COLUMNS] = {0};
+    double chunk_mean[COLUMNS];
+    double chunk_m2[COLUMNS];
     for (size_t done = 0; done < rows;) {
         size_t n = stoa_min(CHUNK, rows - done);
-        const float *from = x + done * stride;
-        chunk_sums(from, n, stride, columns, chunk_mean);
-        float inverse = 1.0F / (float)n;
+        chunk_moments(x + done * stride, n, stride, columns, chunk_mean, chunk_m2);
+        double share = (double)n / (double)(done + n);
+        double weight = (double)done * share;
         for (size_t c = 0; c < columns; c++) {
-            chunk_mean[c] *= inverse;
-        }
-        chunk_squares(from, n, stride, columns, chunk_mean, chunk_m2);
-        float share = (float)n / (float)(done + n);
-        float weight = (float)done * share;
-        for (size_t c = 0; c < columns; c++) {
-            float apart = done == 0 ? 0 : chunk_mean[c] - mean[c];
-            mean[c] = done == 0 ? chunk_mean[c] : mean[c] + apart * share;
-            m2[c] = done == 0 ? chunk_m2[c] : m2[c] + chunk_m2[c] + apart * apart * weight;
+            double apart = chunk_mean[c] - total_mean[c];
+            total_mean[c] += apart * share;
+            total_m2[c] += chunk_m2[c] + apart * apart * weight;
         }
         done += n;
+    }
+    for (size_t c = 0; c < columns; c++) {
+        mean[c] = (float)total_mean[c];
+        m2[c] = (float)total_m2[c];
     }
 }
 

@@ -1,0 +1,330 @@
+/* Kernels over the rows and columns of a matrix: bias, batch norm, softmax, losses, sums, transpose. */
+#include <math.h>
+#include <string.h>
+
+#include "tests/kernels/kernel_test.h"
+
+static const size_t row_counts[] = {1, 2, 3, 5, 8, 17, 63, 64, 65, 127, 128, 129, 200, 385};
+static const size_t column_counts[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 12,  15,  16,  17, 20,
+                                       31, 32, 33, 48, 63, 64, 65, 67, 80, 97, 128, 130, 192, 257};
+
+enum {
+    ROW_COUNTS = sizeof row_counts / sizeof *row_counts,
+    COLUMN_COUNTS = sizeof column_counts / sizeof *column_counts,
+    SHAPES = ROW_COUNTS * COLUMN_COUNTS
+};
+
+/* Every number of rows with every number of columns. */
+static void shape(size_t number, size_t *rows, size_t *columns) {
+    *rows = row_counts[number / COLUMN_COUNTS];
+    *columns = column_counts[number % COLUMN_COUNTS];
+}
+
+void test_kernel_bias_act(const struct subject *s) {
+    for (size_t i = 0; i < SHAPES; i++) {
+        size_t rows;
+        size_t columns;
+        shape(i, &rows, &columns);
+        size_t stride = columns + (i % 3 == 0 ? 0 : i % 3 == 1 ? 1 : 13);
+        struct array start = input_random(rows * stride, -1, 1);
+        if (i % 2) {
+            sprinkle(&start, NAN, 17);
+        }
+        struct array bias = input_random(columns, -1, 1);
+        for (size_t j = 0; j < 2; j++) {
+            struct array y = output_copy(start);
+            s->kernels->bias_act(y.f, rows, columns, stride, bias.f, j == 1);
+            stoa_reference_f64.bias_act(y.d, rows, columns, stride, bias.d, j == 1);
+            check_close("bias_act", s, y, 2e-7, 1e-7);
+        }
+        arrays_release();
+    }
+}
+
+void test_kernel_bn_moments(const struct subject *s) {
+    for (size_t i = 0; i < SHAPES; i++) {
+        size_t rows;
+        size_t columns;
+        shape(i, &rows, &columns);
+        /* Far from zero: squares minus the square of the mean would lose all digits. */
+        float offset = i % 3 == 0 ? 0 : i % 3 == 1 ? 1000 : -30;
+        struct array x = input_random(rows * columns, offset - 1, offset + 1);
+        if (i % 5 == 0) {
+            sprinkle(&x, NAN, 1000);
+        }
+        struct array mean = output_unset(columns);
+        struct array m2 = output_unset(columns);
+        s->kernels->bn_moments(x.f, rows, columns, mean.f, m2.f);
+        stoa_reference_f64.bn_moments(x.d, rows, columns, mean.d, m2.d);
+        check_close("bn_moments mean", s, mean, 2e-7, 4e-7);
+        check_close("bn_moments m2", s, m2, offset == 0 ? 1e-6 : 2e-4, 2e-5);
+        arrays_release();
+    }
+}
+
+void test_kernel_scale_shift(const struct subject *s) {
+    for (size_t i = 0; i < SHAPES; i++) {
+        size_t rows;
+        size_t columns;
+        shape(i, &rows, &columns);
+        struct array x = input_random(rows * columns, -1, 1);
+        sprinkle(&x, NAN, 30);
+        struct array scale = input_random(columns, -2, 2);
+        struct array shift = input_random(columns, -2, 2);
+        struct array y = output_unset(x.n);
+        struct array in_place = output_copy(x);
+        s->kernels->scale_shift(x.f, rows, columns, scale.f, shift.f, y.f);
+        stoa_reference_f64.scale_shift(x.d, rows, columns, scale.d, shift.d, y.d);
+        check_close("scale_shift", s, y, 4e-7, 1e-7);
+        s->kernels->scale_shift(in_place.f, rows, columns, scale.f, shift.f, in_place.f);
+        in_place.d = y.d;
+        check_close("scale_shift in place", s, in_place, 4e-7, 1e-7);
+        arrays_release();
+    }
+}
+
+void test_kernel_bn_backward_sums(const struct subject *s) {
+    for (size_t i = 0; i < SHAPES; i++) {
+        size_t rows;
+        size_t columns;
+        shape(i, &rows, &columns);
+        struct array x = input_random(rows * columns, -1, 1);
+        struct array dy = input_random(rows * columns, -1, 1);
+        if (i % 3 == 0) {
+            sprinkle(&dy, NAN, 500);
+        }
+        struct array mean = input_random(columns, -1, 1);
+        struct array inv_std = input_random(columns, 0.5F, 2);
+        struct array sum_dy = output_unset(columns);
+        struct array sum_dy_xhat = output_unset(columns);
+        s->kernels->bn_backward_sums(x.f, dy.f, rows, columns, mean.f, inv_std.f, sum_dy.f, sum_dy_xhat.f);
+        stoa_reference_f64.bn_backward_sums(x.d, dy.d, rows, columns, mean.d, inv_std.d, sum_dy.d,
+                                            sum_dy_xhat.d);
+        check_close("bn_backward_sums dy", s, sum_dy, 1e-5, 1e-6);
+        check_close("bn_backward_sums dy xhat", s, sum_dy_xhat, 2e-5, 1e-6);
+        arrays_release();
+    }
+}
+
+void test_kernel_bn_backward(const struct subject *s) {
+    for (size_t i = 0; i < SHAPES; i++) {
+        size_t rows;
+        size_t columns;
+        shape(i, &rows, &columns);
+        struct array x = input_random(rows * columns, -1, 1);
+        struct array dy = input_random(rows * columns, -1, 1);
+        sprinkle(&dy, NAN, 30);
+        struct array mean = input_random(columns, -1, 1);
+        struct array a = input_random(columns, -2, 2);
+        struct array b = input_random(columns, -1, 1);
+        struct array d = input_random(columns, -1, 1);
+        struct array dx = output_unset(x.n);
+        struct array in_place = output_copy(dy);
+        s->kernels->bn_backward(x.f, dy.f, rows, columns, mean.f, a.f, b.f, d.f, dx.f);
+        stoa_reference_f64.bn_backward(x.d, dy.d, rows, columns, mean.d, a.d, b.d, d.d, dx.d);
+        check_close("bn_backward", s, dx, 2e-6, 1e-6);
+        s->kernels->bn_backward(x.f, in_place.f, rows, columns, mean.f, a.f, b.f, d.f, in_place.f);
+        in_place.d = dx.d;
+        check_close("bn_backward in place", s, in_place, 2e-6, 1e-6);
+        arrays_release();
+    }
+}
+
+/* Rows as networks make them, rows with a wide range, and rows with values that are no numbers. */
+static struct array logits(size_t number, size_t n) {
+    float range = number % 3 == 0 ? 3 : number % 3 == 1 ? 60 : 500;
+    struct array x = input_random(n, -range, range);
+    if (number % 4 == 1) {
+        sprinkle(&x, -INFINITY, 20);
+    }
+    if (number % 4 == 2) {
+        sprinkle(&x, NAN, 100);
+    }
+    if (number % 4 == 3) {
+        sprinkle(&x, INFINITY, 200);
+    }
+    return x;
+}
+
+void test_kernel_softmax(const struct subject *s) {
+    for (size_t i = 0; i < SHAPES; i++) {
+        size_t rows;
+        size_t columns;
+        shape(i, &rows, &columns);
+        struct array x = logits(i, rows * columns);
+        struct array y = output_unset(x.n);
+        struct array in_place = output_copy(x);
+        s->kernels->softmax(x.f, rows, columns, y.f);
+        stoa_reference_f64.softmax(x.d, rows, columns, y.d);
+        /* x - max is rounded: at a distance of 80 that is 80 * 2^-24. Below e^-87 the result is 0. */
+        check_close("softmax", s, y, 1e-37, 6e-6);
+        s->kernels->softmax(in_place.f, rows, columns, in_place.f);
+        in_place.d = y.d;
+        check_close("softmax in place", s, in_place, 1e-37, 6e-6);
+        arrays_release();
+    }
+}
+
+void test_kernel_softmax_backward(const struct subject *s) {
+    for (size_t i = 0; i < SHAPES; i++) {
+        size_t rows;
+        size_t columns;
+        shape(i, &rows, &columns);
+        struct array y = input_random(rows * columns, 0, 1);
+        struct array dy = input_random(rows * columns, -1, 1);
+        if (i % 2) {
+            sprinkle(&dy, NAN, 300);
+        }
+        struct array dx = output_unset(y.n);
+        struct array in_place = output_copy(dy);
+        s->kernels->softmax_backward(y.f, dy.f, rows, columns, dx.f);
+        stoa_reference_f64.softmax_backward(y.d, dy.d, rows, columns, dx.d);
+        check_close("softmax_backward", s, dx, 1e-5, 1e-6);
+        s->kernels->softmax_backward(y.f, in_place.f, rows, columns, in_place.f);
+        in_place.d = dx.d;
+        check_close("softmax_backward in place", s, in_place, 1e-5, 1e-6);
+        arrays_release();
+    }
+}
+
+static int32_t *labels(size_t rows, size_t columns) {
+    int32_t *label = input_block(rows * sizeof *label);
+    for (size_t r = 0; r < rows; r++) {
+        label[r] = (int32_t)random_size(0, columns - 1);
+    }
+    label[0] = (int32_t)columns - 1;
+    return label;
+}
+
+void test_kernel_softmax_xent(const struct subject *s) {
+    for (size_t i = 0; i < SHAPES; i++) {
+        size_t rows;
+        size_t columns;
+        shape(i, &rows, &columns);
+        struct array x = logits(i, rows * columns);
+        int32_t *label = labels(rows, columns);
+        struct array probability = output_unset(x.n);
+        struct array loss = output_unset(rows);
+        s->kernels->softmax_xent(x.f, label, rows, columns, probability.f, loss.f);
+        stoa_reference_f64.softmax_xent(x.d, label, rows, columns, probability.d, loss.d);
+        check_close("softmax_xent probability", s, probability, 1e-37, 6e-6);
+        check_close("softmax_xent loss", s, loss, 1e-6, 3e-7);
+        arrays_release();
+    }
+}
+
+void test_kernel_softmax_xent_backward(const struct subject *s) {
+    for (size_t i = 0; i < SHAPES; i++) {
+        size_t rows;
+        size_t columns;
+        shape(i, &rows, &columns);
+        struct array probability = input_random(rows * columns, 0, 1);
+        sprinkle(&probability, NAN, 50);
+        struct array dloss = input_random(rows, -1, 1);
+        int32_t *label = labels(rows, columns);
+        struct array dx = output_unset(probability.n);
+        struct array in_place = output_copy(probability);
+        s->kernels->softmax_xent_backward(probability.f, label, dloss.f, rows, columns, dx.f);
+        stoa_reference_f64.softmax_xent_backward(probability.d, label, dloss.d, rows, columns, dx.d);
+        check_close("softmax_xent_backward", s, dx, 1e-7, 2e-7);
+        s->kernels->softmax_xent_backward(in_place.f, label, dloss.f, rows, columns, in_place.f);
+        in_place.d = dx.d;
+        check_close("softmax_xent_backward in place", s, in_place, 1e-7, 2e-7);
+        arrays_release();
+    }
+}
+
+void test_kernel_squared_error(const struct subject *s) {
+    for (size_t i = 0; i < SHAPES; i++) {
+        size_t rows;
+        size_t columns;
+        shape(i, &rows, &columns);
+        struct array x = input_random(rows * columns, -1, 1);
+        struct array t = input_random(rows * columns, -1, 1);
+        sprinkle(&x, NAN, 1000);
+        struct array loss = output_unset(rows);
+        s->kernels->squared_error(x.f, t.f, rows, columns, loss.f);
+        stoa_reference_f64.squared_error(x.d, t.d, rows, columns, loss.d);
+        check_close("squared_error", s, loss, 1e-7, 3e-6);
+        arrays_release();
+    }
+}
+
+void test_kernel_squared_error_backward(const struct subject *s) {
+    for (size_t i = 0; i < SHAPES; i++) {
+        size_t rows;
+        size_t columns;
+        shape(i, &rows, &columns);
+        struct array x = input_random(rows * columns, -1, 1);
+        struct array t = input_random(rows * columns, -1, 1);
+        sprinkle(&x, NAN, 50);
+        struct array dloss = input_random(rows, -1, 1);
+        struct array dx = output_unset(x.n);
+        s->kernels->squared_error_backward(x.f, t.f, dloss.f, rows, columns, dx.f);
+        stoa_reference_f64.squared_error_backward(x.d, t.d, dloss.d, rows, columns, dx.d);
+        check_close("squared_error_backward", s, dx, 1e-7, 4e-7);
+        arrays_release();
+    }
+}
+
+void test_kernel_transpose(const struct subject *s) {
+    for (size_t i = 0; i < SHAPES; i++) {
+        size_t rows;
+        size_t columns;
+        shape(i, &rows, &columns);
+        size_t x_stride = columns + (i % 3 == 0 ? 0 : random_size(1, 9));
+        size_t y_stride = rows + (i % 4 == 0 ? 0 : random_size(1, 9));
+        /* The last rows end with their last element. */
+        struct array x = input_random((rows - 1) * x_stride + columns, -1, 1);
+        sprinkle(&x, NAN, 50);
+        struct array y =
+            output_copy(input_random((columns - 1) * y_stride + rows, 5, 6)); /* gaps stay as they are */
+        s->kernels->transpose(x.f, rows, columns, x_stride, y.f, y_stride);
+        stoa_reference_f64.transpose(x.d, rows, columns, x_stride, y.d, y_stride);
+        check_exact("transpose", s, y);
+        arrays_release();
+    }
+}
+
+void test_kernel_column_sums(const struct subject *s) {
+    for (size_t i = 0; i < SHAPES; i++) {
+        size_t rows;
+        size_t columns;
+        shape(i, &rows, &columns);
+        size_t stride = columns + (i % 3 == 0 ? 0 : random_size(1, 9));
+        struct array x = input_random((rows - 1) * stride + columns, -1, 1);
+        if (i % 2) {
+            sprinkle(&x, NAN, 500);
+        }
+        struct array sum = output_unset(columns);
+        s->kernels->column_sums(x.f, rows, columns, stride, sum.f);
+        stoa_reference_f64.column_sums(x.d, rows, columns, stride, sum.d);
+        check_close("column_sums", s, sum, 1e-5, 1e-6);
+        arrays_release();
+    }
+    /* A long column of like numbers: a single running sum would be off by 1e-4 and more. */
+    struct array x = input_random(3 * 300000, 0.9F, 1.1F);
+    struct array sum = output_unset(3);
+    s->kernels->column_sums(x.f, 300000, 3, 3, sum.f);
+    stoa_reference_f64.column_sums(x.d, 300000, 3, 3, sum.d);
+    check_close("column_sums, long", s, sum, 0, 2e-6);
+}
+
+void test_kernel_sum(const struct subject *s) {
+    for (size_t i = 0; i < test_size_count; i++) {
+        struct array x = input_random(test_sizes[i], -1, 1);
+        if (i % 2) {
+            sprinkle(&x, NAN, 2000);
+        }
+        struct array sum = output_unset(1);
+        s->kernels->sum(x.f, x.n, sum.f);
+        stoa_reference_f64.sum(x.d, x.n, sum.d);
+        check_close("sum", s, sum, 1e-5, 1e-6);
+        arrays_release();
+    }
+    struct array x = input_random(1000003, 0.9F, 1.1F);
+    struct array sum = output_unset(1);
+    s->kernels->sum(x.f, x.n, sum.f);
+    stoa_reference_f64.sum(x.d, x.n, sum.d);
+    check_close("sum, long", s, sum, 0, 2e-6);
+}

@@ -241,6 +241,9 @@ stoa_status stoa_options_read(struct stoa_error *error, const struct stoa_option
             value = table[i].fallback;
         }
         char expected[256];
+        if (value && *value == '\0') {
+            continue;
+        }
         if (!value) {
             describe_expected(&table[i], expected, sizeof expected);
             return stoa_error_set(error, STOA_ERR_ARGUMENT, "option '%s' is missing, expected %s",
@@ -263,7 +266,7 @@ bool stoa_options_describe(const struct stoa_option *table, size_t count, char *
     struct text text = {.out = out, .size = size};
     for (size_t i = 0; i < count; i++) {
         append(&text, "%s%s", i == 0 ? "" : ", ", table[i].name);
-        if (table[i].fallback) {
+        if (table[i].fallback && table[i].fallback[0] != '\0') {
             append(&text, "=%s", table[i].fallback);
         }
         if (table[i].type == STOA_OPTION_CHOICE) {

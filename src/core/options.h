@@ -30,7 +30,7 @@ struct stoa_option {
     const char *name;
     enum stoa_option_type type;
     size_t offset;              /* of the member in the options struct */
-    const char *fallback;       /* text of the default; NULL: the option is required */
+    const char *fallback;       /* text of the default; NULL: required; "": the member stays zero */
     double lowest, highest;     /* inclusive range of numbers; both parts of a pair */
     const char *const *choices; /* NULL-terminated, for STOA_OPTION_CHOICE */
 };

@@ -1,0 +1,18 @@
+/* Which algorithm computes a convolution: the first of the list that can. Floor 4. */
+#include <assert.h>
+
+#include "conv/conv.h"
+
+/* From special to general; the last one can do everything. */
+static const struct stoa_conv_algorithm *const algorithms[] = {&stoa_conv_depthwise, &stoa_conv_im2col};
+
+const struct stoa_conv_algorithm *stoa_conv_choose(const stoa_context *context, const struct stoa_conv *conv,
+                                                   enum stoa_conv_pass pass) {
+    for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++) {
+        if (algorithms[i]->applicable(context, conv, pass)) {
+            return algorithms[i];
+        }
+    }
+    assert(!"im2col applies to every convolution");
+    return &stoa_conv_im2col;
+}

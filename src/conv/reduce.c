@@ -1,0 +1,46 @@
+/* Sums over blocks of samples in a fixed tree, so that the bits do not depend on who computed which block. Floor 4. */
+#include <string.h>
+
+#include "base/size.h"
+#include "conv/conv.h"
+#include "core/threads.h"
+
+enum { MOST_BLOCKS = 16, RANGE = 4096 };
+
+size_t stoa_reduction_blocks(size_t floats, size_t batch) {
+    size_t most = floats <= (size_t)64 << 10 ? MOST_BLOCKS : floats <= (size_t)256 << 10 ? 4 : 1;
+    size_t blocks = 1;
+    while (blocks * 2 <= stoa_min(most, batch)) {
+        blocks *= 2;
+    }
+    return blocks;
+}
+
+struct reduction {
+    const stoa_context *context;
+    float *parts;
+    size_t stride, blocks, floats;
+    float *out;
+};
+
+static void reduce_range(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct reduction *r = argument;
+    size_t first = task * RANGE;
+    size_t count = stoa_min(RANGE, r->floats - first);
+    for (size_t half = r->blocks / 2; half > 0; half /= 2) {
+        for (size_t i = 0; i < half; i++) {
+            r->context->kernels->accumulate(r->parts + (i + half) * r->stride + first,
+                                            r->parts + i * r->stride + first, count);
+        }
+    }
+    if (r->out != r->parts) {
+        memcpy(r->out + first, r->parts + first, count * sizeof(float));
+    }
+}
+
+void stoa_reduce_blocks(const stoa_context *context, float *parts, size_t stride, size_t blocks, size_t floats,
+                        float *out) {
+    struct reduction r = {context, parts, stride, blocks, floats, out};
+    stoa_parallel(context, stoa_ceil_div(floats, RANGE), reduce_range, &r);
+}

@@ -1,0 +1,12 @@
+/* One product cut over the engine's threads. Floor 3. */
+#ifndef STOA_CORE_PRODUCT_H
+#define STOA_CORE_PRODUCT_H
+
+#include "blas/gemm.h"
+#include "core/context.h"
+
+/* Like stoa_gemm_run(), in tiles of c that follow from m and n only: no partial sums, the same bits on any number of
+ * threads. */
+void stoa_product(const stoa_context *context, const struct stoa_gemm *product);
+
+#endif

@@ -1,0 +1,61 @@
+/* add: y = x0 + x1, shapes equal: the residual connection (He et al. 2015). Both gradients are dy. In place. Floor 5. */
+#include <string.h>
+
+#include "ops/op.h"
+
+static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
+    if (!stoa_shape_equal(&layer->input[0], &layer->input[1])) {
+        char left[STOA_SHAPE_TEXT];
+        char right[STOA_SHAPE_TEXT];
+        return stoa_error_set(error, STOA_ERR_SHAPE, "found inputs of shapes %s and %s, expected equal shapes",
+                              stoa_shape_text(&layer->input[0], left), stoa_shape_text(&layer->input[1], right));
+    }
+    layer->output = layer->input[0];
+    return STOA_OK;
+}
+
+static void forward_range(const struct stoa_op_run *run, size_t first, size_t count) {
+    run->context->kernels->add(run->x[0] + first, run->x[1] + first, run->y + first, count);
+}
+
+static void forward(const struct stoa_op_run *run) {
+    stoa_parallel_range(run, stoa_batch_size(run, &run->layer->output), STOA_GRAIN, forward_range);
+}
+
+static void backward(const struct stoa_op_run *run) {
+    for (size_t i = 0; i < 2; i++) {
+        if (run->dx[i] && run->dx[i] != run->dy) {
+            memcpy(run->dx[i], run->dy, stoa_batch_size(run, &run->layer->output) * sizeof(float));
+        }
+    }
+}
+
+static void reference_forward(const struct stoa_op_reference *run) {
+    stoa_reference_f64.add(run->x[0], run->x[1], run->y, run->batch * stoa_shape_size(&run->layer->output));
+}
+
+static void reference_backward(const struct stoa_op_reference *run) {
+    size_t bytes = run->batch * stoa_shape_size(&run->layer->output) * sizeof(double);
+    memcpy(run->dx[0], run->dy, bytes);
+    memcpy(run->dx[1], run->dy, bytes);
+}
+
+static const struct stoa_op_example examples[] = {
+    {"", {"3x4x5", "3x4x5"}, 2},
+    {"", {"1x1x9", "1x1x9"}, 3},
+    {NULL, {NULL}, 0},
+};
+
+const struct stoa_op stoa_op_add = {
+    .name = "add",
+    .least_inputs = 2,
+    .most_inputs = 2,
+    .in_place = true,
+    .gradient_in_place = true,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+    .reference_forward = reference_forward,
+    .reference_backward = reference_backward,
+    .examples = examples,
+};

@@ -1,0 +1,302 @@
+/* batchnorm: each channel to mean 0 and variance 1 over the batch, then scaled and shifted (Ioffe and Szegedy 2015).
+ *
+ * x, y (N, H, W, C) or (N, C); weight, bias, running_mean, running_var (C).
+ *   training    xhat = (x - mean) / sqrt(var + epsilon), y = weight * xhat + bias; var is the population variance;
+ *               running = (1 - momentum) * running + momentum * (mean, unbiased variance)
+ *   evaluation  the running statistics in place of mean and var
+ *   dx = weight / sqrt(var + epsilon) * (dy - mean(dy) - xhat * mean(dy * xhat)), dweight = sum(dy * xhat), dbias = sum(dy)
+ * Moments of blocks of samples are merged in a fixed tree after Chan, Golub and LeVeque 1979. Saved: mean, 1 / deviation.
+ * Floor 5. */
+#include <math.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "ops/op.h"
+
+enum { WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR };
+enum { MOST_BLOCKS = 16 };
+
+struct batchnorm_options {
+    float epsilon, momentum;
+};
+
+static const struct stoa_option options[] = {
+    {"epsilon", STOA_OPTION_FLOAT, offsetof(struct batchnorm_options, epsilon), "1e-5", 1e-12, 1, NULL},
+    {"momentum", STOA_OPTION_FLOAT, offsetof(struct batchnorm_options, momentum), "0.1", 0, 1, NULL},
+};
+
+static size_t channels_of(const struct stoa_layer *layer) {
+    return layer->output.dim[layer->output.rank - 1];
+}
+
+/* Rows of C numbers in one sample. */
+static size_t rows_of(const struct stoa_layer *layer) {
+    return stoa_shape_size(&layer->output) / channels_of(layer);
+}
+
+static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
+    (void)error;
+    layer->output = layer->input[0];
+    size_t channels = channels_of(layer);
+    stoa_tensor_plain(&layer->tensor[WEIGHT], "weight", STOA_INIT_ONE, channels);
+    stoa_tensor_plain(&layer->tensor[BIAS], "bias", STOA_INIT_ZERO, channels);
+    stoa_tensor_plain(&layer->tensor[RUNNING_MEAN], "running_mean", STOA_INIT_ZERO, channels);
+    stoa_tensor_plain(&layer->tensor[RUNNING_VAR], "running_var", STOA_INIT_ONE, channels);
+    layer->tensor[RUNNING_MEAN].trainable = false;
+    layer->tensor[RUNNING_VAR].trainable = false;
+    layer->tensors = 4;
+    return STOA_OK;
+}
+
+/* Workspace: two vectors a block (mean and m2, or the two sums), then three vectors of coefficients. */
+static size_t vector_floats(const struct stoa_layer *layer) {
+    return stoa_round_up(channels_of(layer), STOA_ALIGN_FLOATS);
+}
+
+static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
+    size_t vector = vector_floats(run->layer) * sizeof(float);
+    memory->saved = run->training ? 2 * vector : 0;
+    memory->workspace[STOA_FORWARD] = (2 * MOST_BLOCKS + 3) * vector;
+    memory->workspace[STOA_BACKWARD] = run->training ? (2 * MOST_BLOCKS + 3) * vector : 0;
+    return true;
+}
+
+/* Samples are cut into a power of two of blocks, at most as many as samples. */
+static size_t blocks_of(const struct stoa_op_run *run) {
+    size_t blocks = 1;
+    while (blocks * 2 <= stoa_min(MOST_BLOCKS, run->batch)) {
+        blocks *= 2;
+    }
+    return blocks;
+}
+
+static size_t block_begin(const struct stoa_op_run *run, size_t block) {
+    return block * run->batch / blocks_of(run);
+}
+
+static float *block_vector(const struct stoa_op_run *run, size_t block, size_t which) {
+    return (float *)run->workspace + (2 * block + which) * vector_floats(run->layer);
+}
+
+static float *coefficient(const struct stoa_op_run *run, size_t which) {
+    return (float *)run->workspace + (2 * MOST_BLOCKS + which) * vector_floats(run->layer);
+}
+
+static float *saved_mean(const struct stoa_op_run *run) {
+    return run->saved;
+}
+
+static float *saved_inverse(const struct stoa_op_run *run) {
+    return (float *)run->saved + vector_floats(run->layer);
+}
+
+static void moments_of_blocks(const struct stoa_op_run *run, size_t first, size_t count) {
+    size_t rows = rows_of(run->layer);
+    size_t channels = channels_of(run->layer);
+    for (size_t b = first; b < first + count; b++) {
+        size_t begin = block_begin(run, b);
+        run->context->kernels->bn_moments(run->x[0] + begin * rows * channels,
+                                          (block_begin(run, b + 1) - begin) * rows, channels, block_vector(run, b, 0),
+                                          block_vector(run, b, 1));
+    }
+}
+
+/* Merge block b + half into b: mean and m2 of the union. Counts are in samples; each has `rows` rows. */
+static void merge_moments(const struct stoa_op_run *run, size_t b, size_t half, double left, double right) {
+    float *mean = block_vector(run, b, 0);
+    float *m2 = block_vector(run, b, 1);
+    const float *other_mean = block_vector(run, b + half, 0);
+    const float *other_m2 = block_vector(run, b + half, 1);
+    double rows = (double)rows_of(run->layer);
+    for (size_t c = 0; c < channels_of(run->layer); c++) {
+        double delta = (double)other_mean[c] - (double)mean[c];
+        mean[c] = (float)((double)mean[c] + delta * right / (left + right));
+        m2[c] = (float)((double)m2[c] + (double)other_m2[c] + delta * delta * rows * left * right / (left + right));
+    }
+}
+
+static void merge_blocks(const struct stoa_op_run *run) {
+    size_t blocks = blocks_of(run);
+    size_t count[MOST_BLOCKS];
+    for (size_t b = 0; b < blocks; b++) {
+        count[b] = block_begin(run, b + 1) - block_begin(run, b);
+    }
+    for (size_t half = blocks / 2; half > 0; half /= 2) {
+        for (size_t b = 0; b < half; b++) {
+            merge_moments(run, b, half, (double)count[b], (double)count[b + half]);
+            count[b] += count[b + half];
+        }
+    }
+}
+
+/* Statistics of the batch into `saved` and the running ones. */
+static void batch_statistics(const struct stoa_op_run *run) {
+    const struct batchnorm_options *o = run->layer->options;
+    stoa_parallel_range(run, blocks_of(run), 1, moments_of_blocks);
+    merge_blocks(run);
+    double count = (double)run->batch * (double)rows_of(run->layer);
+    double unbiased = count > 1 ? count / (count - 1) : 1;
+    const float *mean = block_vector(run, 0, 0);
+    const float *m2 = block_vector(run, 0, 1);
+    double keep = 1.0 - (double)o->momentum;
+    for (size_t c = 0; c < channels_of(run->layer); c++) {
+        double variance = (double)m2[c] / count;
+        saved_mean(run)[c] = mean[c];
+        saved_inverse(run)[c] = (float)(1.0 / sqrt(variance + (double)o->epsilon));
+        float *running_mean = &run->tensor[RUNNING_MEAN][c];
+        float *running_var = &run->tensor[RUNNING_VAR][c];
+        *running_mean = (float)(keep * (double)*running_mean + (double)o->momentum * (double)mean[c]);
+        *running_var = (float)(keep * (double)*running_var + (double)o->momentum * variance * unbiased);
+    }
+}
+
+static void apply_rows(const struct stoa_op_run *run, size_t first, size_t count) {
+    size_t channels = channels_of(run->layer);
+    run->context->kernels->scale_shift(run->x[0] + first * channels, count, channels, coefficient(run, 0),
+                                       coefficient(run, 1), run->y + first * channels);
+}
+
+static void forward(const struct stoa_op_run *run) {
+    const struct batchnorm_options *o = run->layer->options;
+    if (run->training) {
+        batch_statistics(run);
+    }
+    for (size_t c = 0; c < channels_of(run->layer); c++) {
+        float mean = run->training ? saved_mean(run)[c] : run->tensor[RUNNING_MEAN][c];
+        float inverse = run->training ? saved_inverse(run)[c]
+                                      : (float)(1.0 / sqrt((double)run->tensor[RUNNING_VAR][c] + (double)o->epsilon));
+        coefficient(run, 0)[c] = run->tensor[WEIGHT][c] * inverse;
+        coefficient(run, 1)[c] = run->tensor[BIAS][c] - mean * coefficient(run, 0)[c];
+    }
+    stoa_parallel_range(run, run->batch * rows_of(run->layer), stoa_row_grain(channels_of(run->layer)), apply_rows);
+}
+
+static void sums_of_blocks(const struct stoa_op_run *run, size_t first, size_t count) {
+    size_t row = rows_of(run->layer);
+    size_t channels = channels_of(run->layer);
+    for (size_t b = first; b < first + count; b++) {
+        size_t begin = block_begin(run, b) * row;
+        run->context->kernels->bn_backward_sums(run->x[0] + begin * channels, run->dy + begin * channels,
+                                                block_begin(run, b + 1) * row - begin, channels, saved_mean(run),
+                                                saved_inverse(run), block_vector(run, b, 0), block_vector(run, b, 1));
+    }
+}
+
+static void gradient_rows(const struct stoa_op_run *run, size_t first, size_t count) {
+    size_t channels = channels_of(run->layer);
+    size_t at = first * channels;
+    run->context->kernels->bn_backward(run->x[0] + at, run->dy + at, count, channels, saved_mean(run),
+                                       coefficient(run, 0), coefficient(run, 1), coefficient(run, 2),
+                                       run->dx[0] + at);
+}
+
+static void backward(const struct stoa_op_run *run) {
+    size_t channels = channels_of(run->layer);
+    stoa_parallel_range(run, blocks_of(run), 1, sums_of_blocks);
+    for (size_t half = blocks_of(run) / 2; half > 0; half /= 2) {
+        for (size_t b = 0; b < half; b++) {
+            /* The two vectors of a block lie side by side. */
+            run->context->kernels->accumulate(block_vector(run, b + half, 0), block_vector(run, b, 0), channels);
+            run->context->kernels->accumulate(block_vector(run, b + half, 1), block_vector(run, b, 1), channels);
+        }
+    }
+    memcpy(run->dtensor[BIAS], block_vector(run, 0, 0), channels * sizeof(float));
+    memcpy(run->dtensor[WEIGHT], block_vector(run, 0, 1), channels * sizeof(float));
+    if (!run->dx[0]) {
+        return;
+    }
+    float count = (float)run->batch * (float)rows_of(run->layer);
+    for (size_t c = 0; c < channels; c++) {
+        float inverse = saved_inverse(run)[c];
+        coefficient(run, 0)[c] = run->tensor[WEIGHT][c] * inverse;
+        coefficient(run, 1)[c] = block_vector(run, 0, 0)[c] / count;
+        coefficient(run, 2)[c] = inverse * block_vector(run, 0, 1)[c] / count;
+    }
+    stoa_parallel_range(run, run->batch * rows_of(run->layer), stoa_row_grain(channels), gradient_rows);
+}
+
+/* Mean and variance of one channel of the batch, in two plain passes. */
+static void reference_moments(const struct stoa_op_reference *run, size_t channel, double *mean, double *variance) {
+    size_t channels = channels_of(run->layer);
+    size_t rows = run->batch * rows_of(run->layer);
+    *mean = 0;
+    *variance = 0;
+    for (size_t r = 0; r < rows; r++) {
+        *mean += run->x[0][r * channels + channel] / (double)rows;
+    }
+    for (size_t r = 0; r < rows; r++) {
+        double d = run->x[0][r * channels + channel] - *mean;
+        *variance += d * d / (double)rows;
+    }
+}
+
+static void reference_forward(const struct stoa_op_reference *run) {
+    const struct batchnorm_options *o = run->layer->options;
+    size_t channels = channels_of(run->layer);
+    size_t rows = run->batch * rows_of(run->layer);
+    double momentum = (double)o->momentum;
+    for (size_t c = 0; c < channels; c++) {
+        double mean = run->tensor[RUNNING_MEAN][c];
+        double variance = run->tensor[RUNNING_VAR][c];
+        if (run->training) {
+            double unbiased = rows > 1 ? (double)rows / (double)(rows - 1) : 1;
+            reference_moments(run, c, &mean, &variance);
+            run->tensor[RUNNING_MEAN][c] += momentum * (mean - run->tensor[RUNNING_MEAN][c]);
+            run->tensor[RUNNING_VAR][c] += momentum * (variance * unbiased - run->tensor[RUNNING_VAR][c]);
+        }
+        double inverse = 1.0 / sqrt(variance + (double)o->epsilon);
+        for (size_t i = c; i < rows * channels; i += channels) {
+            run->y[i] = run->tensor[WEIGHT][c] * (run->x[0][i] - mean) * inverse + run->tensor[BIAS][c];
+        }
+    }
+}
+
+static void reference_backward(const struct stoa_op_reference *run) {
+    const struct batchnorm_options *o = run->layer->options;
+    size_t channels = channels_of(run->layer);
+    size_t rows = run->batch * rows_of(run->layer);
+    for (size_t c = 0; c < channels; c++) {
+        double mean;
+        double variance;
+        reference_moments(run, c, &mean, &variance);
+        double inverse = 1.0 / sqrt(variance + (double)o->epsilon);
+        double sum = 0;
+        double sum_xhat = 0;
+        for (size_t i = c; i < rows * channels; i += channels) {
+            sum += run->dy[i];
+            sum_xhat += run->dy[i] * (run->x[0][i] - mean) * inverse;
+        }
+        run->dtensor[BIAS][c] = sum;
+        run->dtensor[WEIGHT][c] = sum_xhat;
+        for (size_t i = c; run->dx[0] && i < rows * channels; i += channels) {
+            double xhat = (run->x[0][i] - mean) * inverse;
+            run->dx[0][i] = run->tensor[WEIGHT][c] * inverse *
+                            (run->dy[i] - sum / (double)rows - xhat * sum_xhat / (double)rows);
+        }
+    }
+}
+
+static const struct stoa_op_example examples[] = {
+    {"", {"4x5x7"}, 3},
+    {"epsilon=1e-3 momentum=0.3", {"1x1x20"}, 9},
+    {"", {"6x6x16"}, 37},
+    {NULL, {NULL}, 0},
+};
+
+const struct stoa_op stoa_op_batchnorm = {
+    .name = "batchnorm",
+    .least_inputs = 1,
+    .most_inputs = 1,
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .options_bytes = sizeof(struct batchnorm_options),
+    .needs = STOA_NEEDS_X,
+    .gradient_in_place = true,
+    .infer = infer,
+    .memory = memory,
+    .forward = forward,
+    .backward = backward,
+    .reference_forward = reference_forward,
+    .reference_backward = reference_backward,
+    .examples = examples,
+};

@@ -1,0 +1,201 @@
+/* linear: y = x W + b. An image as input counts as flattened.
+ *
+ * x (N, I), weight (I, O) in memory and (O, I) on disk, bias (O), y (N, O). Behind a flatten the I features lie in H, W, C order
+ * in memory and in C, H, W order on disk, as in PyTorch; load and save permute.
+ *   dx = dy W^T,  dW = x^T dy,  db = sum over n of dy. Floor 5. */
+#include "base/size.h"
+#include "core/product.h"
+#include "core/threads.h"
+#include "ops/op.h"
+
+struct linear_options {
+    size_t units, init;
+    bool bias;
+};
+
+static const struct stoa_option options[] = {
+    {"units", STOA_OPTION_SIZE, offsetof(struct linear_options, units), NULL, 1, 1 << 24, NULL},
+    {"bias", STOA_OPTION_BOOL, offsetof(struct linear_options, bias), "true", 0, 0, NULL},
+    {"init", STOA_OPTION_CHOICE, offsetof(struct linear_options, init), "he", 0, 0, stoa_init_choices},
+};
+
+static size_t inputs_of(const struct stoa_layer *layer) {
+    return stoa_shape_size(&layer->input[0]);
+}
+
+static size_t units_of(const struct stoa_layer *layer) {
+    return layer->output.dim[0];
+}
+
+static void weight_spec(const struct stoa_layer *layer, const struct linear_options *o,
+                        struct stoa_tensor_spec *tensor) {
+    size_t in = inputs_of(layer);
+    size_t out = o->units;
+    *tensor = (struct stoa_tensor_spec){
+        .suffix = "weight",
+        .trainable = true,
+        .decays = true,
+        .init = (enum stoa_init)o->init,
+        .fan_in = in,
+        .fan_out = out,
+        .rank = 2,
+        .shape = {out, in},
+        .walk_rank = 2,
+        .disk_dim = {out, in},
+        .memory_stride = {1, out},
+    };
+    const size_t *image = layer->input[0].rank == 3 ? layer->input[0].dim : layer->input[0].flattened;
+    if (image[0] != 0) {
+        size_t width = image[1];
+        size_t channels = image[2];
+        tensor->walk_rank = 4;
+        tensor->disk_dim[1] = channels;
+        tensor->disk_dim[2] = image[0];
+        tensor->disk_dim[3] = width;
+        tensor->memory_stride[1] = out;
+        tensor->memory_stride[2] = width * channels * out;
+        tensor->memory_stride[3] = channels * out;
+    }
+}
+
+static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
+    const struct linear_options *o = layer->options;
+    size_t weights;
+    if (!stoa_size_mul(inputs_of(layer), o->units, &weights) || weights > STOA_MAX_DIMENSION) {
+        return stoa_error_set(error, STOA_ERR_SHAPE, "the weight %zux%zu has more than %zu elements", o->units,
+                              inputs_of(layer), STOA_MAX_DIMENSION);
+    }
+    layer->output = (struct stoa_shape){.rank = 1, .dim = {o->units}};
+    weight_spec(layer, o, &layer->tensor[0]);
+    layer->tensors = 1;
+    if (o->bias) {
+        stoa_tensor_plain(&layer->tensor[layer->tensors++], "bias", STOA_INIT_ZERO, o->units);
+    }
+    return STOA_OK;
+}
+
+static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
+    /* Backward data reads a transposed copy: sgemm is slow when its second operand is the transposed one. */
+    return !run->wants_input_gradient ||
+           stoa_float_bytes(stoa_tensor_count(&run->layer->tensor[0]), &memory->workspace[STOA_BACKWARD]);
+}
+
+static void add_bias(const struct stoa_op_run *run, size_t first, size_t count) {
+    size_t units = units_of(run->layer);
+    run->context->kernels->bias_act(run->y + first * units, count, units, units, run->tensor[1], false);
+}
+
+static void forward(const struct stoa_op_run *run) {
+    size_t in = inputs_of(run->layer);
+    size_t units = units_of(run->layer);
+    stoa_product(run->context, &(struct stoa_gemm){.m = run->batch,
+                                                   .n = units,
+                                                   .k = in,
+                                                   .alpha = 1,
+                                                   .a = run->x[0],
+                                                   .lda = in,
+                                                   .b = run->tensor[0],
+                                                   .ldb = units,
+                                                   .c = run->y,
+                                                   .ldc = units});
+    if (run->tensor[1]) {
+        stoa_parallel_range(run, run->batch, stoa_row_grain(units), add_bias);
+    }
+}
+
+static void bias_gradient(const struct stoa_op_run *run, size_t first, size_t count) {
+    run->context->kernels->column_sums(run->dy + first, run->batch, count, units_of(run->layer),
+                                       run->dtensor[1] + first);
+}
+
+/* Rows [first, first + count) of the weight become columns of its transpose. */
+static void transpose_weight(const struct stoa_op_run *run, size_t first, size_t count) {
+    size_t units = units_of(run->layer);
+    run->context->kernels->transpose(run->tensor[0] + first * units, count, units, units,
+                                     (float *)run->workspace + first, inputs_of(run->layer));
+}
+
+static void backward(const struct stoa_op_run *run) {
+    size_t in = inputs_of(run->layer);
+    size_t units = units_of(run->layer);
+    stoa_product(run->context, &(struct stoa_gemm){.transpose_a = true,
+                                                   .m = in,
+                                                   .n = units,
+                                                   .k = run->batch,
+                                                   .alpha = 1,
+                                                   .a = run->x[0],
+                                                   .lda = in,
+                                                   .b = run->dy,
+                                                   .ldb = units,
+                                                   .c = run->dtensor[0],
+                                                   .ldc = units});
+    if (run->dtensor[1]) {
+        stoa_parallel_range(run, units, 64, bias_gradient);
+    }
+    if (run->dx[0]) {
+        stoa_parallel_range(run, in, stoa_row_grain(units), transpose_weight);
+        stoa_product(run->context, &(struct stoa_gemm){.m = run->batch,
+                                                       .n = in,
+                                                       .k = units,
+                                                       .alpha = 1,
+                                                       .a = run->dy,
+                                                       .lda = units,
+                                                       .b = run->workspace,
+                                                       .ldb = in,
+                                                       .c = run->dx[0],
+                                                       .ldc = in});
+    }
+}
+
+static double flops(const struct stoa_layer *layer) {
+    return 2.0 * (double)inputs_of(layer) * (double)units_of(layer);
+}
+
+static void reference_forward(const struct stoa_op_reference *run) {
+    size_t in = inputs_of(run->layer);
+    size_t units = units_of(run->layer);
+    stoa_reference_f64.gemm(false, false, run->batch, units, in, 1, run->x[0], in, run->tensor[0], units, 0, run->y,
+                            units);
+    if (run->tensor[1]) {
+        stoa_reference_f64.bias_act(run->y, run->batch, units, units, run->tensor[1], false);
+    }
+}
+
+static void reference_backward(const struct stoa_op_reference *run) {
+    size_t in = inputs_of(run->layer);
+    size_t units = units_of(run->layer);
+    stoa_reference_f64.gemm(true, false, in, units, run->batch, 1, run->x[0], in, run->dy, units, 0, run->dtensor[0],
+                            units);
+    if (run->dtensor[1]) {
+        stoa_reference_f64.column_sums(run->dy, run->batch, units, units, run->dtensor[1]);
+    }
+    if (run->dx[0]) {
+        stoa_reference_f64.gemm(false, true, run->batch, in, units, 1, run->dy, units, run->tensor[0], units, 0,
+                                run->dx[0], in);
+    }
+}
+
+static const struct stoa_op_example examples[] = {
+    {"units=10", {"1x1x7"}, 5},
+    {"units=150 bias=false", {"1x1x200"}, 140},
+    {"units=3 init=xavier", {"2x3x4"}, 2},
+    {NULL, {NULL}, 0},
+};
+
+const struct stoa_op stoa_op_linear = {
+    .name = "linear",
+    .least_inputs = 1,
+    .most_inputs = 1,
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .options_bytes = sizeof(struct linear_options),
+    .needs = STOA_NEEDS_X,
+    .infer = infer,
+    .memory = memory,
+    .forward = forward,
+    .backward = backward,
+    .flops = flops,
+    .reference_forward = reference_forward,
+    .reference_backward = reference_backward,
+    .examples = examples,
+};

@@ -1,0 +1,141 @@
+/* The registry of operators, layers made from lines, and helpers that operators share. Floor 5. */
+#include "ops/op.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "core/threads.h"
+#include "ops_list.h" /* made from src/ops/meson.build: X(name) for every operator */
+
+#define STOA_OP_DECLARE(name) extern const struct stoa_op stoa_op_##name;
+STOA_OP_LIST(STOA_OP_DECLARE)
+#undef STOA_OP_DECLARE
+
+#define STOA_OP_ADDRESS(name) &stoa_op_##name,
+const struct stoa_op *const stoa_ops[] = {STOA_OP_LIST(STOA_OP_ADDRESS) NULL};
+#undef STOA_OP_ADDRESS
+
+const char *const stoa_init_choices[] = {"he", "xavier", NULL};
+
+const struct stoa_op *stoa_op_find(const char *name) {
+    for (size_t i = 0; stoa_ops[i]; i++) {
+        if (strcmp(stoa_ops[i]->name, name) == 0) {
+            return stoa_ops[i];
+        }
+    }
+    return NULL;
+}
+
+static stoa_status check_inputs(struct stoa_error *error, const struct stoa_op *op, size_t count) {
+    if (count < op->least_inputs || count > op->most_inputs) {
+        return stoa_error_set(error, STOA_ERR_SHAPE, "found %zu inputs, expected %zu to %zu", count,
+                              op->least_inputs, op->most_inputs);
+    }
+    return STOA_OK;
+}
+
+/* Batches multiply this again, so keep a wide margin. */
+static stoa_status check_output(struct stoa_error *error, const struct stoa_shape *output) {
+    size_t size = 1;
+    for (size_t i = 0; i < output->rank; i++) {
+        if (!stoa_size_scale(&size, output->dim[i]) || size > STOA_MAX_DIMENSION) {
+            char text[STOA_SHAPE_TEXT];
+            return stoa_error_set(error, STOA_ERR_SHAPE, "output %s has more than %zu elements",
+                                  stoa_shape_text(output, text), STOA_MAX_DIMENSION);
+        }
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_layer_make(struct stoa_error *error, const char *name, struct stoa_spec *spec,
+                            const struct stoa_shape *inputs, size_t count, struct stoa_layer *layer) {
+    *layer = (struct stoa_layer){.op = stoa_op_find(spec->name)};
+    if (!layer->op) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT, "layer '%s': unknown operator '%s'", name, spec->name);
+    }
+    (void)snprintf(layer->name, sizeof layer->name, "%s", name);
+    layer->options = calloc(1, layer->op->options_bytes ? layer->op->options_bytes : 1);
+    if (!layer->options) {
+        return stoa_error_set(error, STOA_ERR_MEMORY, "layer '%s': out of memory", name);
+    }
+    stoa_status status = check_inputs(error, layer->op, count);
+    if (status == STOA_OK) {
+        status = stoa_options_read(error, layer->op->options, layer->op->option_count, spec, layer->options);
+    }
+    if (status == STOA_OK) {
+        layer->inputs = count;
+        memcpy(layer->input, inputs, count * sizeof *inputs);
+        status = layer->op->infer(error, layer);
+    }
+    if (status == STOA_OK) {
+        status = check_output(error, &layer->output);
+    }
+    if (status != STOA_OK) {
+        stoa_layer_clear(layer);
+        return stoa_error_prefix(error, "%s '%s': ", spec->name, name);
+    }
+    return STOA_OK;
+}
+
+void stoa_layer_clear(struct stoa_layer *layer) {
+    free(layer->options);
+    layer->options = NULL;
+}
+
+stoa_status stoa_expect_image(struct stoa_error *error, const struct stoa_layer *layer) {
+    if (layer->input[0].rank != 3) {
+        char text[STOA_SHAPE_TEXT];
+        return stoa_error_set(error, STOA_ERR_SHAPE, "found input of shape %s, expected an image HxWxC",
+                              stoa_shape_text(&layer->input[0], text));
+    }
+    return STOA_OK;
+}
+
+void stoa_tensor_plain(struct stoa_tensor_spec *tensor, const char *suffix, enum stoa_init init, size_t count) {
+    *tensor = (struct stoa_tensor_spec){
+        .suffix = suffix,
+        .trainable = true,
+        .init = init,
+        .rank = 1,
+        .shape = {count},
+        .walk_rank = 1,
+        .disk_dim = {count},
+        .memory_stride = {1},
+    };
+}
+
+size_t stoa_tensor_count(const struct stoa_tensor_spec *tensor) {
+    size_t count = 1;
+    for (size_t i = 0; i < tensor->rank; i++) {
+        count *= tensor->shape[i];
+    }
+    return count;
+}
+
+struct range_loop {
+    const struct stoa_op_run *run;
+    size_t count, grain;
+    stoa_range_fn *body;
+};
+
+static void run_range(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct range_loop *loop = argument;
+    size_t first = task * loop->grain;
+    loop->body(loop->run, first, stoa_min(loop->grain, loop->count - first));
+}
+
+void stoa_parallel_range(const struct stoa_op_run *run, size_t count, size_t grain, stoa_range_fn *body) {
+    struct range_loop loop = {run, count, grain, body};
+    stoa_parallel(run->context, stoa_ceil_div(count, grain), run_range, &loop);
+}
+
+size_t stoa_row_grain(size_t columns) {
+    return stoa_max(1, STOA_GRAIN / columns);
+}
+
+size_t stoa_batch_size(const struct stoa_op_run *run, const struct stoa_shape *shape) {
+    return run->batch * stoa_shape_size(shape);
+}

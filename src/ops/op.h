@@ -1,0 +1,164 @@
+/* What an operator is: one `const struct stoa_op` at the end of its file. Floor 5.
+ *
+ * The floors above know operators only through this struct: a new operator is one file in src/ops and one word in
+ * src/ops/meson.build. Comments here are the contract. */
+#ifndef STOA_OPS_OP_H
+#define STOA_OPS_OP_H
+
+#include <stdint.h>
+#include <stoa/plan.h>
+
+#include "core/context.h"
+#include "core/options.h"
+#include "core/shape.h"
+
+enum { STOA_MAX_INPUTS = 4, STOA_MAX_TENSORS = 4 };
+
+/* How a parameter starts. */
+enum stoa_init { STOA_INIT_HE, STOA_INIT_XAVIER, STOA_INIT_ZERO, STOA_INIT_ONE };
+extern const char *const stoa_init_choices[]; /* texts of HE and XAVIER for a layer's `init` option */
+
+/* A tensor that belongs to a layer: a trainable parameter or a running statistic. */
+struct stoa_tensor_spec {
+    const char *suffix; /* "weight": the tensor is "c1.weight" */
+    bool trainable;
+    bool decays; /* weight decay applies (weights, not biases or scales) */
+    enum stoa_init init;
+    size_t fan_in, fan_out; /* for STOA_INIT_HE and STOA_INIT_XAVIER */
+    size_t rank;
+    size_t shape[STOA_MAX_RANK]; /* on disk, PyTorch's */
+    /* Disk order as a walk over memory: element (i0, i1, ...) of disk_dim lies at sum(i * memory_stride). disk_dim multiplies
+     * out to the same count as shape, and may split a dimension (out, in) into (out, C, H, W). */
+    size_t walk_rank;
+    size_t disk_dim[STOA_MAX_RANK];
+    size_t memory_stride[STOA_MAX_RANK];
+};
+
+/* A layer: an operator with its options at its place, shapes known. */
+struct stoa_layer {
+    const struct stoa_op *op;
+    char name[64];
+    void *options; /* the operator's own struct, filled from its table */
+    size_t inputs;
+    struct stoa_shape input[STOA_MAX_INPUTS];
+    struct stoa_shape output;
+    size_t tensors;
+    struct stoa_tensor_spec tensor[STOA_MAX_TENSORS];
+};
+
+/* What backward reads beside dy, so that the planner keeps it alive. */
+enum stoa_needs { STOA_NEEDS_X = 1, STOA_NEEDS_Y = 2 };
+
+enum stoa_pass { STOA_FORWARD, STOA_BACKWARD };
+
+/* Sizes in bytes that a layer needs for batches up to `batch`; computed by `memory`. They may be 0. */
+struct stoa_op_memory {
+    size_t saved;       /* written by forward in training, read by backward */
+    size_t workspace[2]; /* scratch per pass (indexed by enum stoa_pass), for all threads of the context */
+};
+
+/* One run of a layer. Pointers that are not needed are NULL. */
+struct stoa_op_run {
+    stoa_context *context;
+    const struct stoa_layer *layer;
+    size_t layer_number; /* unique in the model: a random stream of its own */
+    size_t batch;        /* samples in this run */
+    size_t planned_batch; /* what `memory` was asked for; >= batch */
+    bool training;
+    bool wants_input_gradient; /* known when planning: false for a first layer */
+    uint64_t seed, step;
+    const float *x[STOA_MAX_INPUTS];
+    float *y;
+    float *tensor[STOA_MAX_TENSORS]; /* in memory layout */
+    stoa_targets targets;            /* losses only */
+    void *saved;
+    void *workspace; /* 64-byte aligned, `memory`'s size for this pass */
+    /* backward */
+    const float *dy;
+    float *dx[STOA_MAX_INPUTS];       /* overwritten; NULL where nobody asks */
+    float *dtensor[STOA_MAX_TENSORS]; /* overwritten; NULL for tensors that are not trainable */
+};
+
+/* The double reference of a layer: the same pointers over double, no workspace, plain loops. */
+struct stoa_op_reference {
+    const struct stoa_layer *layer;
+    size_t layer_number;
+    size_t batch;
+    bool training;
+    uint64_t seed, step;
+    const double *x[STOA_MAX_INPUTS];
+    double *y;
+    double *tensor[STOA_MAX_TENSORS];
+    const int32_t *labels;
+    const double *values;
+    const double *dy;
+    double *dx[STOA_MAX_INPUTS];
+    double *dtensor[STOA_MAX_TENSORS];
+};
+
+/* A case for the tests: options, input shapes as "HxWxC", and samples. */
+struct stoa_op_example {
+    const char *options;
+    const char *input[STOA_MAX_INPUTS];
+    size_t batch;
+};
+
+struct stoa_op {
+    const char *name;
+    bool is_loss; /* y is one number a sample; run->targets is read; not for recipes' [model] */
+    bool takes_labels; /* a loss over class numbers, not vectors */
+    size_t least_inputs, most_inputs;
+    const struct stoa_option *options;
+    size_t option_count, options_bytes;
+    unsigned needs;         /* of enum stoa_needs */
+    bool in_place;          /* y may be x[0] */
+    bool gradient_in_place; /* dx[0] may be dy */
+    /* Shapes and tensors from inputs and options; on an error the sentence without the layer's name:
+     * "kernel 5x5 does not fit input 4x4 with pad 0". */
+    stoa_status (*infer)(struct stoa_error *error, struct stoa_layer *layer);
+    /* Bytes for batches up to run->planned_batch; reads context, layer, planned_batch, training, wants_input_gradient only. NULL:
+     * none. False when a size overflows. */
+    bool (*memory)(const struct stoa_op_run *run, struct stoa_op_memory *memory);
+    void (*forward)(const struct stoa_op_run *run);
+    void (*backward)(const struct stoa_op_run *run);
+    /* How a pass is computed, for people, into `out`; NULL: only one way. Reads what `memory` reads. */
+    void (*algorithm)(const struct stoa_op_run *run, enum stoa_pass pass, char *out, size_t size);
+    double (*flops)(const struct stoa_layer *layer); /* of one sample's forward pass; NULL: output size */
+    /* Double reference: the tests' oracle, and the base of gradient checks. Recomputes in backward what it needs. */
+    void (*reference_forward)(const struct stoa_op_reference *run);
+    void (*reference_backward)(const struct stoa_op_reference *run);
+    const struct stoa_op_example *examples; /* ends with options NULL */
+};
+
+/* All operators in the order of src/ops/meson.build, NULL-terminated. */
+extern const struct stoa_op *const stoa_ops[];
+
+/* By name, losses included; NULL when there is none. */
+const struct stoa_op *stoa_op_find(const char *name);
+
+/* Make a layer: read `spec` (its name is the operator's, `from` already taken) against the inputs. On STOA_OK release with
+ * stoa_layer_clear(). The sentence begins "OPERATOR 'NAME': ". */
+stoa_status stoa_layer_make(struct stoa_error *error, const char *name, struct stoa_spec *spec,
+                            const struct stoa_shape *inputs, size_t count, struct stoa_layer *layer);
+void stoa_layer_clear(struct stoa_layer *layer);
+
+/* Helpers for operators. */
+
+/* The only input must be an image (rank 3); else an error. */
+stoa_status stoa_expect_image(struct stoa_error *error, const struct stoa_layer *layer);
+/* Set up a tensor that lies in memory as on disk. */
+void stoa_tensor_plain(struct stoa_tensor_spec *tensor, const char *suffix, enum stoa_init init, size_t count);
+size_t stoa_tensor_count(const struct stoa_tensor_spec *tensor);
+
+/* Cut `count` elements into ranges of `grain` and call body on each, in parallel. */
+typedef void stoa_range_fn(const struct stoa_op_run *run, size_t first, size_t count);
+void stoa_parallel_range(const struct stoa_op_run *run, size_t count, size_t grain, stoa_range_fn *body);
+/* A good grain for loops at memory speed, in elements; a multiple of every vector. */
+enum { STOA_GRAIN = 16384 };
+/* Rows of `columns` elements per task, at least 1. */
+size_t stoa_row_grain(size_t columns);
+
+/* Input or output floats of the whole batch. */
+size_t stoa_batch_size(const struct stoa_op_run *run, const struct stoa_shape *shape);
+
+#endif

@@ -1,0 +1,57 @@
+/* relu: y = max(0, x), NaN stays NaN. dx = dy where y > 0, else 0. Any shape; in place. Floor 5. */
+#include "ops/op.h"
+
+static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
+    (void)error;
+    layer->output = layer->input[0];
+    return STOA_OK;
+}
+
+static void forward_range(const struct stoa_op_run *run, size_t first, size_t count) {
+    run->context->kernels->relu(run->x[0] + first, run->y + first, count);
+}
+
+static void forward(const struct stoa_op_run *run) {
+    stoa_parallel_range(run, stoa_batch_size(run, &run->layer->output), STOA_GRAIN, forward_range);
+}
+
+static void backward_range(const struct stoa_op_run *run, size_t first, size_t count) {
+    run->context->kernels->relu_backward(run->y + first, run->dy + first, run->dx[0] + first, count);
+}
+
+static void backward(const struct stoa_op_run *run) {
+    if (run->dx[0]) {
+        stoa_parallel_range(run, stoa_batch_size(run, &run->layer->output), STOA_GRAIN, backward_range);
+    }
+}
+
+static void reference_forward(const struct stoa_op_reference *run) {
+    stoa_reference_f64.relu(run->x[0], run->y, run->batch * stoa_shape_size(&run->layer->output));
+}
+
+static void reference_backward(const struct stoa_op_reference *run) {
+    /* x > 0 exactly where y > 0. */
+    stoa_reference_f64.relu_backward(run->x[0], run->dy, run->dx[0],
+                                     run->batch * stoa_shape_size(&run->layer->output));
+}
+
+static const struct stoa_op_example examples[] = {
+    {"", {"3x5x7"}, 2},
+    {"", {"1x1x33"}, 1},
+    {NULL, {NULL}, 0},
+};
+
+const struct stoa_op stoa_op_relu = {
+    .name = "relu",
+    .least_inputs = 1,
+    .most_inputs = 1,
+    .needs = STOA_NEEDS_Y,
+    .in_place = true,
+    .gradient_in_place = true,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+    .reference_forward = reference_forward,
+    .reference_backward = reference_backward,
+    .examples = examples,
+};

@@ -1,0 +1,29 @@
+/* Options and shape rule of sliding windows, for convolution and pooling. Floor 5. */
+#ifndef STOA_OPS_WINDOW_H
+#define STOA_OPS_WINDOW_H
+
+#include "core/options.h"
+#include "core/shape.h"
+#include "kernels/window.h"
+
+struct stoa_window_options {
+    struct stoa_pair kernel, stride, dilation;
+    struct stoa_padding pad;
+};
+
+/* The lines of an option table for kernel, stride and padding. */
+#define STOA_WINDOW_OPTION_TABLE(type, member, stride_default)                                                     \
+    {"kernel", STOA_OPTION_PAIR, offsetof(type, member.kernel), NULL, 1, 65535, NULL},                             \
+        {"stride", STOA_OPTION_PAIR, offsetof(type, member.stride), stride_default, 1, 65535, NULL}, {             \
+        "pad", STOA_OPTION_PADDING, offsetof(type, member.pad), "0", 0, 65535, NULL                                \
+    }
+
+/* Output shape; an error sentence when the kernel does not fit. */
+stoa_status stoa_window_output(struct stoa_error *error, const struct stoa_window_options *options,
+                               const struct stoa_shape *input, size_t channels, struct stoa_shape *output);
+
+/* The window between two shapes that stoa_window_output() related. */
+struct stoa_window stoa_window_of(const struct stoa_window_options *options, const struct stoa_shape *input,
+                                  const struct stoa_shape *output);
+
+#endif

@@ -1,0 +1,125 @@
+/* Numbers as text, in the C locale and in one with a decimal comma. */
+#include "base/number.h"
+
+#include <locale.h>
+#include <math.h>
+#include <string.h>
+
+#include "cmocka_prelude.h"
+
+static void sizes(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t value;
+    } good[] = {{"0", 0}, {"007", 7}, {"18446744073709551615", SIZE_MAX}};
+    static const char *const bad[] = {"",
+                                      "-1",
+                                      "+1",
+                                      " 1",
+                                      "1 ",
+                                      "1.0",
+                                      "0x10",
+                                      "1e3",
+                                      "18446744073709551616",
+                                      "99999999999999999999999",
+                                      "abc",
+                                      "1\n"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        size_t value = 1;
+        assert_true(stoa_parse_size(good[i].text, strlen(good[i].text), &value));
+        assert_true(value == good[i].value);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        size_t value = 77;
+        if (stoa_parse_size(bad[i], strlen(bad[i]), &value) || value != 77) {
+            fail_msg("'%s' was taken as %zu", bad[i], value);
+        }
+    }
+    size_t value = 0;
+    assert_true(stoa_parse_size("123456", 3, &value));
+    assert_int_equal(value, 123);
+}
+
+static void doubles(void) {
+    static const struct {
+        const char *text;
+        double value;
+    } good[] = {{"1.5", 1.5}, {"-0.25", -0.25}, {"1e-3", 1e-3}, {"+2E4", 2e4},
+                {".5", 0.5},  {"3.", 3.0},      {"1e-400", 0.0}};
+    static const char *const bad[] = {"",   ".",  "1,5", "inf", "nan", "0x1p3", "1e400", "1.2.3",
+                                      " 1", "1 ", "--1", "e5",  "1e",  "1.5f",  "-",     "INFINITY"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        double value = 99;
+        if (!stoa_parse_double(good[i].text, strlen(good[i].text), &value) || !(value == good[i].value)) {
+            fail_msg("'%s' was taken as %g", good[i].text, value);
+        }
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        double value = 99;
+        if (stoa_parse_double(bad[i], strlen(bad[i]), &value) || !(value == 99)) {
+            fail_msg("'%s' was taken as %g", bad[i], value);
+        }
+    }
+    double value = 0;
+    assert_false(stoa_parse_double("1\0"
+                                   "2",
+                                   3, &value));
+    char longest[80];
+    memset(longest, '1', sizeof longest);
+    assert_false(stoa_parse_double(longest, sizeof longest, &value));
+}
+
+static void formats(void) {
+    static const float values[] = {
+        0.0F, 1.0F, 0.1F, -1.5F, 1.0F / 3.0F, 3.4028235e38F, 1.17549435e-38F, 1e-45F, 16777216.0F, 1e-3F};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        char text[32];
+        double back = 0;
+        stoa_format_float(values[i], text);
+        assert_null(strchr(text, ','));
+        assert_true(stoa_parse_double(text, strlen(text), &back));
+        if (!((float)back == values[i])) {
+            fail_msg("%a was written as %s", (double)values[i], text);
+        }
+    }
+    char text[32];
+    stoa_format_float(0.1F, text);
+    assert_string_equal(text, "0.1");
+    stoa_format_float(1e-3F, text);
+    assert_string_equal(text, "0.001");
+}
+
+static void doubles_and_floats(void **state) {
+    (void)state;
+    doubles();
+    formats();
+}
+
+static void decimal_comma(void **state) {
+    (void)state;
+    static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "de_DE",
+                                        "fr_FR.UTF-8", "fr_FR.utf8", "nl_NL.UTF-8"};
+    bool found = false;
+    for (size_t i = 0; !found && i < sizeof names / sizeof names[0]; i++) {
+        found = setlocale(LC_NUMERIC, names[i]) && strcmp(localeconv()->decimal_point, ",") == 0;
+    }
+    if (found) {
+        doubles();
+        formats();
+    }
+    (void)setlocale(LC_NUMERIC, "C");
+    if (!found) {
+        print_message("no locale with a decimal comma is installed\n");
+        skip();
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sizes),
+        cmocka_unit_test(doubles_and_floats),
+        cmocka_unit_test(decimal_comma),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -180,6 +180,7 @@ stoa_status stoa_dataset_open(stoa_context *context, const char *folder, stoa_sp
     return status;
 }
 
+/* No object is larger than half of the address space. */
 static bool sizes_fit(size_t count, size_t height, size_t width, size_t channels) {
     size_t total = sizeof(float);
     const size_t factors[] = {count, height, width, channels};
@@ -188,7 +189,7 @@ static bool sizes_fit(size_t count, size_t height, size_t width, size_t channels
             return false;
         }
     }
-    return true;
+    return total <= SIZE_MAX / 2;
 }
 
 stoa_status stoa_dataset_from_arrays(stoa_context *context, const float *samples, const int32_t *labels,

@@ -180,7 +180,12 @@ static stoa_status read_input(struct reading *reading, struct stoa_error *error,
             *parts[i] > STOA_MAX_DIMENSION) {
             return fail_value(error, "input", value, "HEIGHTxWIDTHxCHANNELS, such as 28x28x1");
         }
-        at = end + 1;
+        at = i < 2 ? end + 1 : end;
+    }
+    size_t size = recipe->height;
+    if (!stoa_size_scale(&size, recipe->width) || !stoa_size_scale(&size, recipe->channels) ||
+        size > STOA_MAX_DIMENSION) {
+        return fail_value(error, "input", value, "fewer values");
     }
     reading->input_line = line;
     stoa_model_input(reading->model, recipe->height, recipe->width, recipe->channels);

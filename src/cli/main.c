@@ -71,8 +71,10 @@ static int print_version(void) {
     if (options.limit_isa && options.highest_isa < isa) {
         isa = options.highest_isa;
     }
-    (void)printf("stoa %s\ninstruction set %s\nBLAS %s", stoa_version(), stoa_isa_name(isa), blas.name);
-    (void)printf("%s%s", blas.version[0] ? " " : "", blas.version);
+    (void)printf("stoa %s\ninstruction set %s\nBLAS ", stoa_version(), stoa_isa_name(isa));
+    /* A version text that begins with the name says both. */
+    bool named = strncmp(blas.version, blas.name, strlen(blas.name)) == 0;
+    (void)printf("%s%s%s", named ? "" : blas.name, named || !blas.version[0] ? "" : " ", blas.version);
     (void)printf("%s%s", blas.core[0] ? ", core " : "", blas.core);
     (void)printf("%s%s\n", blas.threading[0] ? ", threads " : "", blas.threading);
     return CLI_DONE;

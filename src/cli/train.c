@@ -146,7 +146,10 @@ static int train_model(const struct cli_request *request, struct cli_subject *su
     choose_options(request, &info, &options);
     stoa_status status = stoa_model_init(subject->model, options.seed);
     if (status == STOA_OK) {
-        status = stoa_model_set_fact(subject->model, "recipe", name);
+        /* Facts are UTF-8; a file name need not be, and the first save would be late to find out. */
+        json_t *text = cli_json_text(name);
+        status = stoa_model_set_fact(subject->model, "recipe", json_string_value(text));
+        json_decref(text);
     }
     if (status == STOA_OK) {
         status = set_number_fact(subject->model, "train.seed", options.seed);

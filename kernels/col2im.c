@@ -2,12 +2,11 @@
  *
  * Without strides and dilation the sum is gathered: each input pixel reads the (at most kernel_height *
  * kernel_width) patches that contain it and is written once. Adding patch after patch instead would reload
- * floats that are still on their way to the cache. Otherwise patches are scattered one by one. */
+ * floats that are still on their way to the cache. Otherwise, and where no two patches of a row overlap,
+ * patches are scattered one by one. */
 #include "base/size.h"
 #include "kernels/isa.h"
 #include "kernels/span.h"
-
-typedef float eight __attribute__((vector_size(32), aligned(4), may_alias));
 
 /* Terms of one input pixel: `lines` x `taps` groups of floats in the columns. Going one kernel row down is
  * one output row up, hence signed distances. */
@@ -30,18 +29,17 @@ STOA_INLINE void gather_wide(struct terms s, float *restrict to) {
 
 /* Up to 8 channels; reads 8 floats of every term whatever `channels` is, and writes `channels`. */
 STOA_INLINE void gather_eight(struct terms s, size_t channels, float *restrict to) {
-    float part[8] = {0};
-    memcpy(part, to, channels * sizeof *to);
-    eight sum = STOA_LOAD(eight, part);
+    stoa_vec8 sum = {0};
     for (size_t j = 0; j < s.lines; j++, s.from += s.line_stride) {
         const float *from = s.from;
         for (size_t i = 0; i < s.taps; i++, from += s.tap_stride) {
-            sum += STOA_LOAD(eight, from);
+            sum += STOA_LOAD(stoa_vec8, from);
         }
     }
-    STOA_STORE(eight, part, sum);
+    float part[8];
+    STOA_STORE(stoa_vec8, part, sum);
     for (size_t c = 0; c < channels; c++) {
-        to[c] = part[c];
+        to[c] += part[c];
     }
 }
 
@@ -56,27 +54,30 @@ STOA_INLINE void gather_exact(struct terms s, size_t channels, float *restrict t
     }
 }
 
-/* All channels of one input pixel; `overshoots` when 8 floats may be read where fewer are left. */
-STOA_INLINE void gather_pixel(struct terms s, size_t channels, bool overshoots, float *restrict to) {
+/* All channels of one input pixel; `overshoots` when 8 floats may be read where fewer are left. `rest` is
+ * channels % 8, a constant, so that the last store is one of a known size. */
+STOA_INLINE void gather_pixel(struct terms s, size_t channels, size_t rest, bool overshoots,
+                              float *restrict to) {
     size_t c = 0;
-    for (; c + STOA_LANES <= channels; c += STOA_LANES, s.from += STOA_LANES) {
+    for (; STOA_LANES >= 8 && c + STOA_LANES <= channels; c += STOA_LANES, s.from += STOA_LANES) {
         gather_wide(s, to + c);
     }
-    while (overshoots && c < channels) {
-        size_t some = stoa_min(channels - c, 8);
-        gather_eight(s, some, to + c);
-        c += some;
-        s.from += some;
+    if (!overshoots) {
+        gather_exact(s, channels - c, to + c);
+        return;
+    }
+    for (; c + 8 <= channels; c += 8, s.from += 8) {
+        gather_eight(s, 8, to + c);
     }
     if (c < channels) {
-        gather_exact(s, channels - c, to + c);
+        gather_eight(s, rest, to + c);
     }
 }
 
 /* Input line `dx` of an image. `from`: the patches of the first output row that holds it, at its kernel row.
  */
-static void gather_line(const struct stoa_window *w, const float *from, size_t lines, size_t channels,
-                        const float *columns_end, float *restrict dx) {
+STOA_INLINE void gather_line(const struct stoa_window *w, const float *from, size_t lines, size_t channels,
+                             size_t rest, const float *columns_end, float *restrict dx) {
     size_t run = w->kernel_width * channels;
     size_t patch = w->kernel_height * run;
     struct terms s = {
@@ -95,11 +96,26 @@ static void gather_line(const struct stoa_window *w, const float *from, size_t l
         s.taps = end - first;
         /* The first term has the highest address: lines and taps go down. */
         bool overshoots = (size_t)(columns_end - s.from) >= channels + 8;
-        if (overshoots) {
-            gather_pixel(s, channels, true, dx);
-        } else {
-            gather_pixel(s, channels, false, dx);
-        }
+        gather_pixel(s, channels, rest, overshoots, dx);
+    }
+}
+
+static void gather_line_by_rest(const struct stoa_window *w, const float *from, size_t lines, size_t channels,
+                                const float *columns_end, float *restrict dx) {
+    switch (channels % 8) {
+#define STOA_REST(rest)                                                                                      \
+    case rest:                                                                                               \
+        gather_line(w, from, lines, channels, rest, columns_end, dx);                                        \
+        break;
+        STOA_REST(0)
+        STOA_REST(1)
+        STOA_REST(2)
+        STOA_REST(3)
+        STOA_REST(4)
+        STOA_REST(5)
+        STOA_REST(6)
+        STOA_REST(7)
+#undef STOA_REST
     }
 }
 
@@ -116,8 +132,8 @@ static void gather_image(const struct stoa_window *w, const float *columns, size
         size_t first_row = line >= w->kernel_height - 1 ? line - (w->kernel_height - 1) : 0;
         first_row = stoa_max(first_row, oh);
         const float *from = columns + (last_row - oh) * row_floats + (line - last_row) * run;
-        gather_line(w, from, last_row - first_row + 1, channels, columns_end,
-                    dx + (line - w->pad_top) * w->width * w->channels);
+        gather_line_by_rest(w, from, last_row - first_row + 1, channels, columns_end,
+                            dx + (line - w->pad_top) * w->width * w->channels);
     }
 }
 
@@ -153,8 +169,8 @@ void STOA_KERNEL(col2im)(const struct stoa_window *w, const float *columns, size
                          size_t first_row, size_t rows, float *dx) {
     size_t row_floats = w->out_width * w->kernel_height * w->kernel_width * channels;
     const float *columns_end = columns + rows * row_floats;
-    bool gathers =
-        w->stride_height == 1 && w->stride_width == 1 && w->dilation_height == 1 && w->dilation_width == 1;
+    bool gathers = w->out_width > 1 && w->stride_height == 1 && w->stride_width == 1 &&
+                   w->dilation_height == 1 && w->dilation_width == 1;
     size_t done = 0;
     while (done < rows) {
         size_t image = (first_row + done) / w->out_height;

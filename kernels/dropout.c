@@ -1,26 +1,55 @@
 /* Inverted dropout. The mask is a function of (key, stream, position) alone, so that backward runs the same
  * kernel on the gradient and nothing is stored. Floor 1. */
-#include "base/random.h"
 #include "kernels/isa.h"
 
 enum { COUNTERS = 64 };
 
-void STOA_KERNEL(dropout)(const float *x, float *y, size_t first, size_t n, uint64_t key, uint64_t stream,
-                          uint32_t threshold, float scale) {
-    uint32_t word[4][COUNTERS];
-    for (size_t begin = 0; begin < n; begin += 4 * COUNTERS) {
-        size_t length = n - begin < 4 * COUNTERS ? n - begin : 4 * COUNTERS;
-        uint64_t counter = (first + begin) / 4;
+/* Words of COUNTERS counters from `counter` on, in order: stoa_philox() with its rounds outside and the
+ * counters inside, which compilers turn into vectors of widening products. */
+static void random_words(uint64_t key, uint64_t counter, uint64_t stream, uint32_t *restrict word) {
+    uint32_t c0[COUNTERS];
+    uint32_t c1[COUNTERS];
+    uint32_t c2[COUNTERS];
+    uint32_t c3[COUNTERS];
+    uint32_t k0 = (uint32_t)key;
+    uint32_t k1 = (uint32_t)(key >> 32);
+    for (size_t i = 0; i < COUNTERS; i++) {
+        c0[i] = (uint32_t)(counter + i);
+        c1[i] = (uint32_t)((counter + i) >> 32);
+        c2[i] = (uint32_t)stream;
+        c3[i] = (uint32_t)(stream >> 32);
+    }
+    for (int round = 0; round < 10; round++) {
 #pragma omp simd
         for (size_t i = 0; i < COUNTERS; i++) {
-            struct stoa_random4 r = stoa_philox(key, counter + i, stream);
-            word[0][i] = r.word[0];
-            word[1][i] = r.word[1];
-            word[2][i] = r.word[2];
-            word[3][i] = r.word[3];
+            uint64_t p0 = (uint64_t)0xD2511F53U * c0[i];
+            uint64_t p1 = (uint64_t)0xCD9E8D57U * c2[i];
+            c0[i] = (uint32_t)(p1 >> 32) ^ c1[i] ^ k0;
+            c2[i] = (uint32_t)(p0 >> 32) ^ c3[i] ^ k1;
+            c1[i] = (uint32_t)p1;
+            c3[i] = (uint32_t)p0;
         }
+        k0 += 0x9E3779B9U;
+        k1 += 0xBB67AE85U;
+    }
+    for (size_t i = 0; i < COUNTERS; i++) {
+        word[4 * i] = c0[i];
+        word[4 * i + 1] = c1[i];
+        word[4 * i + 2] = c2[i];
+        word[4 * i + 3] = c3[i];
+    }
+}
+
+void STOA_KERNEL(dropout)(const float *x, float *y, size_t first, size_t n, uint64_t key, uint64_t stream,
+                          uint32_t threshold, float scale) {
+    uint32_t word[4 * COUNTERS];
+    for (size_t begin = 0; begin < n; begin += 4 * COUNTERS) {
+        size_t length = n - begin < 4 * COUNTERS ? n - begin : 4 * COUNTERS;
+        random_words(key, (first + begin) / 4, stream, word);
+#pragma omp simd
         for (size_t i = 0; i < length; i++) {
-            y[begin + i] = word[i % 4][i / 4] >= threshold ? x[begin + i] * scale : 0;
+            float scaled = x[begin + i] * scale;
+            y[begin + i] = word[i] >= threshold ? scaled : 0;
         }
     }
 }

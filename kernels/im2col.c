@@ -39,11 +39,10 @@ STOA_INLINE void copy_exact(float *restrict to, const float *restrict from, size
     }
 }
 
-/* One overshooting vector of `width` (4 or 8) floats a run. */
+/* One overshooting vector of `width` (4 or 8) floats a run; `lines` and `run` are t's, constants where that
+ * pays. */
 STOA_INLINE float *emit_short(const struct runs *t, float *restrict to, const float *restrict from,
-                              size_t pixels, size_t width) {
-    size_t run = t->run;
-    size_t lines = t->lines;
+                              size_t pixels, size_t width, size_t lines, size_t run) {
     size_t line_stride = t->line_stride;
     size_t step = t->step;
     for (size_t p = 0; p < pixels; p++, from += step) {
@@ -112,10 +111,18 @@ static float *emit(const struct runs *t, float *restrict to, const float *restri
     if (t->run < 8) {
         if (t->run <= 4) {
             done = safe_pixels(t, to, from, pixels, 4);
-            to = emit_short(t, to, from, done, 4);
+            if (t->run == 3 && t->lines == 3) {
+                to = emit_short(t, to, from, done, 4, 3, 3);
+            } else {
+                to = emit_short(t, to, from, done, 4, t->lines, t->run);
+            }
         } else {
             done = safe_pixels(t, to, from, pixels, 8);
-            to = emit_short(t, to, from, done, 8);
+            if (t->run == 5 && t->lines == 5) {
+                to = emit_short(t, to, from, done, 8, 5, 5);
+            } else {
+                to = emit_short(t, to, from, done, 8, t->lines, t->run);
+            }
         }
     } else if (t->run <= 16) {
         return emit_eights(t, to, from, pixels);

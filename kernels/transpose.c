@@ -1,24 +1,34 @@
 /* Matrix transpose by blocks. Floor 1.
  *
- * Blocks keep the lines of both matrices in the first cache; inside a block the writes are contiguous and
- * four rows are taken at once, so that each line of x is read once per four lines of y. */
+ * Blocks keep the lines of both matrices in the first cache; a block is transposed in tiles of 8 x 8. */
 #include "kernels/isa.h"
 
 enum { BLOCK = 32, TILE = 8 };
 
-/* An 8 x 8 tile through registers: the compiler turns the local array into shuffles. */
+#define LOW(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
+#define HIGH(a, b) __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
+#define EVEN(a, b) __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
+#define ODD(a, b) __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
+
+/* An 8 x 8 tile in registers. Halves of rows r and r + 4 share a vector from the start; then pairs interleave
+ * twice, inside halves, which every instruction set does in one step. */
 STOA_INLINE void transpose_tile(const float *restrict x, size_t x_stride, float *restrict y,
                                 size_t y_stride) {
-    float tile[TILE][TILE];
-    for (size_t r = 0; r < TILE; r++) {
-        for (size_t c = 0; c < TILE; c++) {
-            tile[c][r] = x[r * x_stride + c];
+    for (size_t half = 0; half < 2; half++, x += 4, y += 4 * y_stride) {
+        stoa_vec8 row[4];
+        for (size_t r = 0; r < 4; r++) {
+            stoa_vec4 upper = STOA_LOAD(stoa_vec4, x + r * x_stride);
+            stoa_vec4 lower = STOA_LOAD(stoa_vec4, x + (r + 4) * x_stride);
+            row[r] = __builtin_shufflevector(upper, lower, 0, 1, 2, 3, 4, 5, 6, 7);
         }
-    }
-    for (size_t c = 0; c < TILE; c++) {
-        for (size_t r = 0; r < TILE; r++) {
-            y[c * y_stride + r] = tile[c][r];
-        }
+        stoa_vec8 low01 = LOW(row[0], row[1]);
+        stoa_vec8 high01 = HIGH(row[0], row[1]);
+        stoa_vec8 low23 = LOW(row[2], row[3]);
+        stoa_vec8 high23 = HIGH(row[2], row[3]);
+        STOA_STORE(stoa_vec8, y, EVEN(low01, low23));
+        STOA_STORE(stoa_vec8, y + y_stride, ODD(low01, low23));
+        STOA_STORE(stoa_vec8, y + 2 * y_stride, EVEN(high01, high23));
+        STOA_STORE(stoa_vec8, y + 3 * y_stride, ODD(high01, high23));
     }
 }
 

@@ -38,7 +38,7 @@ static size_t optimizer_slots(const char *optimizer) {
 static int make_plan(struct report *report) {
     stoa_plan_options options = {.batch = report->request->batch, .training = !report->request->inference};
     const char *optimizer = NULL;
-    options.loss = stoa_model_fact(report->subject->model, "loss");
+    options.loss = options.training ? stoa_model_fact(report->subject->model, "loss") : NULL;
     if (report->subject->recipe) {
         stoa_recipe_info info;
         stoa_recipe_describe(report->subject->recipe, &info);

@@ -19,7 +19,7 @@
 
 /* Trainable parameters that the layers ask for, known before a model is built. The largest number when they
  * overflow. */
-static size_t layer_parameters(const stoa_model *model) {
+size_t stoa_model_layer_parameters(const stoa_model *model) {
     size_t sum = 0;
     for (size_t i = 0; i < stoa_model_layer_count(model); i++) {
         stoa_layer_info info;

@@ -1,0 +1,352 @@
+/* Recipes: what they say comes out, every mistake is refused with its line, and the shipped ones load. Floor
+ * 8's test. */
+#include <stoa/recipe.h>
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/base/scratch.h"
+
+static stoa_context *context;
+
+static stoa_status load_bytes(const char *text, size_t bytes, stoa_recipe **recipe) {
+    /* In a block of its own size, so that a sanitizer sees any step past its end. */
+    char *copy = malloc(bytes ? bytes : 1);
+    assert_non_null(copy);
+    memcpy(copy, text, bytes);
+    stoa_status status = stoa_recipe_load_memory(context, "r.ini", copy, bytes, recipe);
+    free(copy);
+    return status;
+}
+
+static stoa_recipe *load_good(const char *text) {
+    stoa_recipe *recipe = NULL;
+    stoa_status status = load_bytes(text, strlen(text), &recipe);
+    if (status != STOA_OK) {
+        print_error("%s\n", stoa_context_error(context));
+    }
+    assert_int_equal(status, STOA_OK);
+    return recipe;
+}
+
+/* Refused with a sentence that begins so. */
+static void assert_refused(const char *text, stoa_status status, const char *begin) {
+    stoa_recipe *recipe = NULL;
+    assert_int_equal(load_bytes(text, strlen(text), &recipe), status);
+    assert_null(recipe);
+    if (strncmp(stoa_context_error(context), begin, strlen(begin)) != 0) {
+        assert_string_equal(stoa_context_error(context), begin);
+    }
+}
+
+#define MODEL "[model]\ninput = 6x5x3\nc1 = conv2d filters=2 kernel=3\nf = flatten\nl1 = linear units=4\n"
+
+static void test_all_said(void **state) {
+    (void)state;
+    stoa_recipe *recipe =
+        load_good("# about\ntitle = A test; of # comment\n" MODEL
+                  "[data]\nset = my-set\nclasses = 4\nmean = 0.125\ndeviation = 0.5\n"
+                  "[train]\nepochs = 7\nbatch = 33\nlr = 2e-3\nseed = 18446744073709551615\n"
+                  "optimizer = sgd momentum=0.9\nschedule = one_cycle warmup=0.25\nloss = mse\n");
+    stoa_recipe_info info;
+    stoa_recipe_describe(recipe, &info);
+    assert_string_equal(info.title, "A test; of");
+    assert_string_equal(info.set, "my-set");
+    assert_int_equal(info.classes, 4);
+    assert_true(info.mean == 0.125F && info.deviation == 0.5F);
+    assert_int_equal(info.train.epochs, 7);
+    assert_int_equal(info.train.batch, 33);
+    assert_true(info.train.learning_rate == 2e-3F);
+    assert_true(info.train.seed == UINT64_MAX);
+    assert_string_equal(info.train.optimizer, "sgd momentum=0.9");
+    assert_string_equal(info.train.schedule, "one_cycle warmup=0.25");
+    assert_string_equal(info.train.loss, "mse");
+
+    stoa_model *model = NULL;
+    assert_int_equal(stoa_recipe_model(context, recipe, &model), STOA_OK);
+    assert_int_equal(stoa_model_layer_count(model), 3);
+    stoa_layer_info layer;
+    assert_int_equal(stoa_model_layer(model, 0, &layer), STOA_OK);
+    assert_string_equal(layer.name, "c1");
+    assert_string_equal(layer.op, "conv2d");
+    assert_string_equal(layer.options, "filters=2 kernel=3");
+    assert_int_equal(stoa_model_output_size(model), 4);
+    assert_string_equal(stoa_model_fact(model, "data.set"), "my-set");
+    assert_string_equal(stoa_model_fact(model, "data.classes"), "4");
+    assert_string_equal(stoa_model_fact(model, "data.mean"), "0.125");
+    assert_string_equal(stoa_model_fact(model, "data.deviation"), "0.5");
+    assert_string_equal(stoa_model_fact(model, "loss"), "mse");
+    stoa_recipe_free(recipe);
+    assert_int_equal(stoa_model_init(model, 1), STOA_OK);
+    stoa_model_free(model);
+    stoa_recipe_free(NULL);
+}
+
+static void test_defaults(void **state) {
+    (void)state;
+    stoa_recipe *recipe =
+        load_good("\xEF\xBB\xBF[train]\r\n[model]\r\n\tinput=4x4x1 ; a comment\r\n  r = relu\r\n");
+    stoa_recipe_info info;
+    stoa_recipe_describe(recipe, &info);
+    assert_string_equal(info.title, "");
+    assert_string_equal(info.set, "");
+    assert_int_equal(info.classes, 10);
+    assert_true(info.mean == 0 && info.deviation == 1);
+    assert_int_equal(info.train.epochs, 0);
+    assert_int_equal(info.train.batch, 0);
+    assert_true(info.train.learning_rate == 0);
+    assert_true(info.train.seed == 0);
+    assert_null(info.train.optimizer);
+    assert_null(info.train.schedule);
+    assert_null(info.train.loss);
+    stoa_model *model = NULL;
+    assert_int_equal(stoa_recipe_model(context, recipe, &model), STOA_OK);
+    assert_null(stoa_model_fact(model, "data.set"));
+    assert_string_equal(stoa_model_fact(model, "loss"), "softmax_cross_entropy");
+    stoa_model_free(model);
+    stoa_recipe_free(recipe);
+}
+
+static void test_branches(void **state) {
+    (void)state;
+    stoa_recipe *recipe =
+        load_good("[model]\ninput = 4x4x2\nc1 = conv2d filters=2 kernel=3 pad=1\nr1 = relu\n"
+                  "s1 = add from=r1,c1   # both\n");
+    stoa_model *model = NULL;
+    assert_int_equal(stoa_recipe_model(context, recipe, &model), STOA_OK);
+    stoa_layer_info layer;
+    assert_int_equal(stoa_model_layer(model, 2, &layer), STOA_OK);
+    assert_string_equal(layer.options, "from=r1,c1");
+    stoa_model_free(model);
+    stoa_recipe_free(recipe);
+}
+
+static void test_structure_refused(void **state) {
+    (void)state;
+    const stoa_status bad = STOA_ERR_ARGUMENT;
+    assert_refused("", bad, "r.ini:1: found no section [model], expected one with input and layers");
+    assert_refused("\n[data]\n\n", bad,
+                   "r.ini:3: found no section [model], expected one with input and layers");
+    assert_refused("[model]\n", bad, "r.ini:1: found no input in [model], expected input = 28x28x1 or such");
+    assert_refused("[model]\ninput=1x1x4\n", bad,
+                   "r.ini:2: found no layer in [model], expected NAME = OPERATOR OPTIONS");
+    assert_refused("[model]\nr=relu\ninput=1x1x4\n", bad,
+                   "r.ini:2: found 'r', expected input = HEIGHTxWIDTHxCHANNELS first");
+    assert_refused(MODEL "input = 6x5x3\n", bad, "r.ini:6: input is there already, on line 2");
+    assert_refused(MODEL "[data]\n[model]\n", bad, "r.ini:7: section [model] is there already, on line 1");
+    assert_refused("[train]\n[train]\n" MODEL, bad, "r.ini:2: section [train] is there already, on line 1");
+    assert_refused(MODEL "[Data]\n", bad,
+                   "r.ini:6: unknown section [Data], expected [model], [data] or [train]");
+    assert_refused(MODEL "[data]\nsize = 3\n", bad,
+                   "r.ini:7: unknown key 'size' in [data], expected set, classes, mean, deviation");
+    assert_refused("epochs = 3\n" MODEL, bad,
+                   "r.ini:1: unknown key 'epochs' before the first section, expected title");
+    assert_refused(MODEL "[train]\nlr = 1\nseed = 3\nlr = 1\n", bad,
+                   "r.ini:9: lr is there already, on line 7");
+    assert_refused("title = a\ntitle = a\n" MODEL, bad, "r.ini:2: title is there already, on line 1");
+    assert_refused("title = a\nword\n" MODEL, STOA_ERR_FORMAT, "r.ini:2: found 'word', expected KEY = VALUE");
+}
+
+static void test_values_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *line, *sentence;
+    } cases[] = {
+        {"[data]\nset = ../x", "set: found '../x', expected a name of letters, digits, '_', '-' and '.'"},
+        {"[data]\nset = ..", "set: found '..', expected a name of letters, digits, '_', '-' and '.'"},
+        {"[data]\nset = a b", "set: found 'a b', expected a name of letters, digits, '_', '-' and '.'"},
+        {"[data]\nclasses = 0", "option 'classes': found '0', expected a number from 1 to 1000000"},
+        {"[data]\nclasses = ten", "option 'classes': found 'ten', expected a number from 1 to 1000000"},
+        {"[data]\nmean = nan", "option 'mean': found 'nan', expected a number from -1e+06 to 1e+06"},
+        {"[data]\ndeviation = 0", "option 'deviation': found '0', expected a number from 1e-06 to 1e+06"},
+        {"[train]\nepochs = 0", "option 'epochs': found '0', expected a number from 1 to 1000000"},
+        {"[train]\nepochs = -1", "option 'epochs': found '-1', expected a number from 1 to 1000000"},
+        {"[train]\nbatch = 1.5", "option 'batch': found '1.5', expected a number from 1 to 1000000"},
+        {"[train]\nbatch = 99999999999999999999", "option 'batch': found '99999999999999999999', expected"},
+        {"[train]\nlr = 0", "option 'lr': found '0', expected a number from 1e-12 to 1000"},
+        {"[train]\nlr = -1e-3", "option 'lr': found '-1e-3', expected a number from 1e-12 to 1000"},
+        {"[train]\nlr = fast", "option 'lr': found 'fast', expected a number from 1e-12 to 1000"},
+        {"[train]\nlr = 0,1", "option 'lr': found '0,1', expected a number from 1e-12 to 1000"},
+        {"[train]\nseed = -1", "seed: found '-1', expected a whole number from 0"},
+        {"[train]\nseed = 18446744073709551616", "seed: found '18446744073709551616', expected a whole"},
+        {"[train]\noptimizer = adom", ""},
+        {"[train]\noptimizer = adam beta3=1", ""},
+        {"[train]\noptimizer = adam beta1=2", ""},
+        {"[train]\noptimizer = sgd momentum=0.9 momentum=0.9", ""},
+        {"[train]\nschedule = two_cycle", ""},
+        {"[train]\nschedule = one_cycle warmup=x", ""},
+        {"[train]\nloss = l3", ""},
+        {"[train]\nloss = relu", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[512];
+        char begin[256];
+        (void)snprintf(text, sizeof text, MODEL "%s\n", cases[i].line);
+        (void)snprintf(begin, sizeof begin, "r.ini:7: %s", cases[i].sentence);
+        assert_refused(text, STOA_ERR_ARGUMENT, begin);
+        assert_true(strlen(stoa_context_error(context)) > strlen("r.ini:7: "));
+    }
+}
+
+static void test_input_refused(void **state) {
+    (void)state;
+    static const char *const bad[] = {"28x28", "28",     "28x28x1x1",   "0x28x1",           "28x-1x1",
+                                      "x28x1", "28x28x", "28 x 28 x 1", "28x28x1073741825", "1073741824x2x1"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char text[128];
+        char begin[128];
+        (void)snprintf(text, sizeof text, "\n[model]\ninput = %s\nr = relu\n", bad[i]);
+        (void)snprintf(begin, sizeof begin, "r.ini:3: input: found '%s', expected ", bad[i]);
+        assert_refused(text, STOA_ERR_ARGUMENT, begin);
+    }
+}
+
+static void test_layers_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *line;
+        stoa_status status;
+        const char *names; /* part of the sentence */
+    } cases[] = {
+        {"c2 = convd filters=1 kernel=1", STOA_ERR_ARGUMENT, "convd"},
+        {"c2 = conv2d filters=1", STOA_ERR_ARGUMENT, "kernel"},
+        {"c2 = conv2d filters=1 kernel=0", STOA_ERR_ARGUMENT, "'0'"},
+        {"c2 = conv2d filters=1 kernel=1 kernel=1", STOA_ERR_ARGUMENT, "kernel"},
+        {"c2 = conv2d filters=1 kernel=1 size=1", STOA_ERR_ARGUMENT, "size"},
+        {"c2 = conv2d filters=1 kernel=7", STOA_ERR_SHAPE, "7x7"},
+        {"c1 = relu", STOA_ERR_ARGUMENT, "c1"},
+        {"a b = relu", STOA_ERR_ARGUMENT, "a b"},
+        {"r = relu from=zz", STOA_ERR_ARGUMENT, "zz"},
+        {"r = relu from=r", STOA_ERR_ARGUMENT, "'r'"},
+        {"s = add from=c1", STOA_ERR_ARGUMENT, "s"},
+        {"s = add from=c1,input", STOA_ERR_SHAPE, "s"},
+        {"x = softmax_cross_entropy", STOA_ERR_ARGUMENT, "loss"},
+        {"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn = relu", STOA_ERR_ARGUMENT, "64"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[512];
+        (void)snprintf(text, sizeof text,
+                       "[model]\ninput = 6x5x3\nc1 = conv2d filters=2 kernel=3\n%s\n[train]\nbad bad\n",
+                       cases[i].line);
+        assert_refused(text, cases[i].status, "r.ini:4: ");
+        if (!strstr(stoa_context_error(context), cases[i].names)) {
+            assert_string_equal(stoa_context_error(context), cases[i].names);
+        }
+    }
+}
+
+static void test_bytes_refused(void **state) {
+    (void)state;
+    stoa_recipe *recipe = NULL;
+    assert_int_equal(load_bytes("[model]\n\0", 9, &recipe), STOA_ERR_FORMAT);
+    assert_string_equal(stoa_context_error(context), "r.ini:2: found a control byte 0x00, expected text");
+    size_t bytes = ((size_t)1 << 20) + 1;
+    char *many = malloc(bytes);
+    assert_non_null(many);
+    memset(many, '\n', bytes);
+    assert_int_equal(load_bytes(many, bytes, &recipe), STOA_ERR_FORMAT);
+    assert_string_equal(stoa_context_error(context),
+                        "r.ini:1: holds 1048577 bytes, at most 1048576 are read");
+    assert_int_equal(stoa_recipe_load_memory(context, NULL, "x", 1, &recipe), STOA_ERR_FORMAT);
+    assert_string_equal(stoa_context_error(context), "recipe:1: found 'x', expected KEY = VALUE");
+    free(many);
+    assert_null(recipe);
+}
+
+static void test_every_prefix(void **state) {
+    (void)state;
+    const char *text =
+        "title=t\n" MODEL "[data]\nset=s\nclasses=4\n[train]\noptimizer=adam beta2=0.99\nlr=1e-3\n";
+    for (size_t bytes = 0; bytes <= strlen(text); bytes++) {
+        stoa_recipe *recipe = NULL;
+        stoa_status status = load_bytes(text, bytes, &recipe);
+        assert_true((status == STOA_OK) == (recipe != NULL));
+        stoa_recipe_free(recipe);
+    }
+}
+
+static void test_files(void **state) {
+    (void)state;
+    struct scratch scratch;
+    scratch_open(&scratch);
+    stoa_recipe *recipe = NULL;
+    const char *path = scratch_write(&scratch, "good.ini", MODEL, strlen(MODEL));
+    assert_int_equal(stoa_recipe_load(context, path, &recipe), STOA_OK);
+    stoa_recipe_free(recipe);
+    recipe = NULL;
+    path = scratch_write(&scratch, "bad.ini", "\nx", 2);
+    char sentence[600];
+    (void)snprintf(sentence, sizeof sentence, "%s:2: found 'x', expected KEY = VALUE", path);
+    assert_int_equal(stoa_recipe_load(context, path, &recipe), STOA_ERR_FORMAT);
+    assert_string_equal(stoa_context_error(context), sentence);
+    path = scratch_path(&scratch, "none.ini");
+    assert_int_equal(stoa_recipe_load(context, path, &recipe), STOA_ERR_NOT_FOUND);
+    assert_true(strncmp(stoa_context_error(context), path, strlen(path)) == 0);
+    assert_int_equal(stoa_recipe_load(context, scratch.folder, &recipe), STOA_ERR_IO);
+    assert_null(recipe);
+    scratch_close(&scratch);
+}
+
+static void check_shipped(const char *name) {
+    char path[600];
+    (void)snprintf(path, sizeof path, "%s/%s", STOA_RECIPES, name);
+    stoa_recipe *recipe = NULL;
+    stoa_status status = stoa_recipe_load(context, path, &recipe);
+    if (status != STOA_OK) {
+        print_error("%s\n", stoa_context_error(context));
+    }
+    assert_int_equal(status, STOA_OK);
+    stoa_recipe_info info;
+    stoa_recipe_describe(recipe, &info);
+    assert_true(info.title[0] != '\0');
+    assert_true(info.train.epochs > 0 && info.train.batch > 0 && info.train.learning_rate > 0);
+    stoa_model *model = NULL;
+    assert_int_equal(stoa_recipe_model(context, recipe, &model), STOA_OK);
+    assert_int_equal(stoa_model_output_size(model), info.classes);
+    if (strcmp(name, "lenet5.ini") == 0) {
+        assert_int_equal(stoa_model_parameter_count(model), 61706);
+    }
+    stoa_model_free(model);
+    stoa_recipe_free(recipe);
+}
+
+static void test_shipped(void **state) {
+    (void)state;
+    DIR *folder = opendir(STOA_RECIPES);
+    assert_non_null(folder);
+    size_t checked = 0;
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        size_t length = strlen(entry->d_name);
+        if (length > 4 && strcmp(entry->d_name + length - 4, ".ini") == 0) {
+            check_shipped(entry->d_name);
+            checked++;
+        }
+    }
+    (void)closedir(folder);
+    assert_true(checked >= 4);
+}
+
+int main(void) {
+    if (stoa_context_create(NULL, &context) != STOA_OK) {
+        return 99;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_said),       cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_branches),       cmocka_unit_test(test_structure_refused),
+        cmocka_unit_test(test_values_refused), cmocka_unit_test(test_input_refused),
+        cmocka_unit_test(test_layers_refused), cmocka_unit_test(test_bytes_refused),
+        cmocka_unit_test(test_every_prefix),   cmocka_unit_test(test_files),
+        cmocka_unit_test(test_shipped),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    stoa_context_free(context);
+    return failed;
+}

@@ -19,7 +19,7 @@ static void print_json(const struct cli_subject *subject, const stoa_evaluation 
 }
 
 static void print_text(const stoa_evaluation *result) {
-    struct cli_word correct, samples;
+    struct cli_word correct = {""}, samples = {""};
     (void)printf("accuracy %.2f %% (%s of %s)\nloss     %.6f\nseconds  %.2f\n", 100 * result->accuracy,
                  cli_word_count(&correct, result->correct), cli_word_count(&samples, result->samples),
                  result->loss, result->seconds);
@@ -64,7 +64,7 @@ static int run(const struct cli_request *request) {
     return code;
 }
 
-static const char *const options[] = {"data", "recipe", "batch", "threads", "json", NULL};
+static const char *const option_names[] = {"data", "recipe", "batch", "threads", "json", NULL};
 
 const struct cli_command cli_eval = {
     .name = "eval",
@@ -77,7 +77,7 @@ const struct cli_command cli_eval = {
     .examples = "  stoa eval runs/mnist-cnn-1\n"
                 "  stoa eval model.safetensors --data ~/digits --json\n"
                 "  stoa eval from-pytorch.safetensors --recipe lenet5",
-    .options = options,
+    .options = option_names,
     .operand = "MODEL",
     .least_operands = 1,
     .most_operands = 1,

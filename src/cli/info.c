@@ -44,7 +44,7 @@ static void print_layers(const stoa_model *model) {
     }
     for (size_t i = 0; i < stoa_model_layer_count(model); i++) {
         stoa_layer_info layer;
-        struct cli_word shape, parameters, flops;
+        struct cli_word shape = {""}, parameters = {""}, flops = {""};
         if (stoa_model_layer(model, i, &layer) == STOA_OK) {
             cli_table_cell(&table, "%s", layer.name);
             cli_table_cell(&table, "%s", layer.op);
@@ -60,7 +60,7 @@ static void print_layers(const stoa_model *model) {
 static void print_text(const struct cli_subject *subject, const struct totals *totals) {
     const stoa_model *model = subject->model;
     size_t shape[3];
-    struct cli_word word, bytes;
+    struct cli_word word = {""}, bytes = {""};
     stoa_model_input_shape(model, &shape[0], &shape[1], &shape[2]);
     (void)printf("%s\n\ninput       %s\n", subject->path, cli_word_shape(&word, shape, 3));
     (void)printf("output      %zu\n", stoa_model_output_size(model));
@@ -156,7 +156,7 @@ static int run(const struct cli_request *request) {
     return code;
 }
 
-static const char *const options[] = {"json", NULL};
+static const char *const option_names[] = {"json", NULL};
 
 const struct cli_command cli_info = {
     .name = "info",
@@ -168,7 +168,7 @@ const struct cli_command cli_info = {
         "or the folder of a run.",
     .examples = "  stoa info runs/mnist-cnn-1\n"
                 "  stoa info model.safetensors --json",
-    .options = options,
+    .options = option_names,
     .operand = "MODEL",
     .least_operands = 1,
     .most_operands = 1,

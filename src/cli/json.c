@@ -45,7 +45,9 @@ json_t *cli_json_text(const char *text) {
     /* A file name in another encoding: keep what is ASCII. */
     char *ascii = cli_text("%s", text);
     for (char *c = ascii; *c; c++) {
-        *c = (unsigned char)*c < 0x80 ? *c : '?';
+        if ((unsigned char)*c >= 0x80) {
+            *c = '?';
+        }
     }
     value = there(json_string(ascii));
     free(ascii);

@@ -21,8 +21,8 @@ struct report {
     size_t value_count;
     stoa_plan_step *steps;
     size_t step_count;
-    size_t peak;                   /* the step with the most live bytes */
-    const stoa_plan_value **alive; /* the values that live in it, largest first */
+    size_t peak;            /* the step with the most live bytes */
+    stoa_plan_value *alive; /* the values that live in it, largest first */
     size_t alive_count;
 };
 
@@ -54,8 +54,7 @@ static int make_plan(struct report *report) {
 }
 
 static int by_bytes(const void *a, const void *b) {
-    const stoa_plan_value *left = *(const stoa_plan_value *const *)a,
-                          *right = *(const stoa_plan_value *const *)b;
+    const stoa_plan_value *left = a, *right = b;
     if (left->bytes != right->bytes) {
         return left->bytes < right->bytes ? 1 : -1;
     }
@@ -84,7 +83,7 @@ static int collect(struct report *report) {
             return cli_fail_library(report->subject->context, status);
         }
         if (value->first <= report->peak && report->peak <= value->last) {
-            report->alive[report->alive_count++] = value;
+            report->alive[report->alive_count++] = *value;
         }
     }
     qsort(report->alive, report->alive_count, sizeof *report->alive, by_bytes);
@@ -103,7 +102,7 @@ static void print_values(const struct report *report) {
     add_heads(&table, heads);
     for (size_t i = 0; i < report->value_count; i++) {
         const stoa_plan_value *value = &report->values[i];
-        struct cli_word word;
+        struct cli_word word = {""};
         cli_table_cell(&table, "%s", value->name);
         cli_table_cell(&table, "%s", value->rank ? cli_word_shape(&word, value->shape, value->rank) : "-");
         cli_table_cell(&table, "%s", cli_word_count(&word, value->bytes));
@@ -121,7 +120,7 @@ static void print_steps(const struct report *report) {
     add_heads(&table, heads);
     for (size_t i = 0; i < report->step_count; i++) {
         const stoa_plan_step *step = &report->steps[i];
-        struct cli_word word;
+        struct cli_word word = {""};
         cli_table_cell(&table, "%zu", i);
         cli_table_cell(&table, "%s", step->layer);
         cli_table_cell(&table, "%s", step->op);
@@ -138,13 +137,13 @@ static void print_peak(const struct report *report) {
         return;
     }
     const stoa_plan_step *step = &report->steps[report->peak];
-    struct cli_word word;
+    struct cli_word word = {""};
     (void)printf("\npeak: step %zu, %s of '%s': %s alive\n", report->peak, step->pass, step->layer,
                  cli_word_bytes(&word, step->live_bytes));
     struct cli_table table = {.columns = "rl"};
     for (size_t i = 0; i < report->alive_count; i++) {
-        cli_table_cell(&table, "  %s", cli_word_count(&word, report->alive[i]->bytes));
-        cli_table_cell(&table, "%s%s", report->alive[i]->name, report->alive[i]->shares ? " (in place)" : "");
+        cli_table_cell(&table, "  %s", cli_word_count(&word, report->alive[i].bytes));
+        cli_table_cell(&table, "%s%s", report->alive[i].name, report->alive[i].shares ? " (in place)" : "");
     }
     cli_table_print(&table);
 }
@@ -152,7 +151,7 @@ static void print_peak(const struct report *report) {
 static void print_text(const struct report *report) {
     const stoa_context *context = report->subject->context;
     size_t bytes = stoa_plan_bytes(report->plan), unshared = stoa_plan_bytes_unshared(report->plan);
-    struct cli_word count, word;
+    struct cli_word count = {""}, word = {""};
     (void)printf("%s: %s, batch %zu, threads %zu, %s, policy %s\n", report->subject->path,
                  report->request->inference ? "inference" : "training", report->batch,
                  stoa_context_threads(context), stoa_isa_name(stoa_context_isa(context)),
@@ -193,7 +192,7 @@ static json_t *step_json(const stoa_plan_step *step) {
 static json_t *peak_json(const struct report *report) {
     json_t *peak = cli_json_object(), *names = cli_json_array();
     for (size_t i = 0; i < report->alive_count; i++) {
-        cli_json_append(names, cli_json_text(report->alive[i]->name));
+        cli_json_append(names, cli_json_text(report->alive[i].name));
     }
     cli_json_set(peak, "step", cli_json_count(report->peak));
     cli_json_set(peak, "live_bytes",
@@ -252,7 +251,7 @@ static int run(const struct cli_request *request) {
     return code;
 }
 
-static const char *const options[] = {"batch", "threads", "inference", "json", NULL};
+static const char *const option_names[] = {"batch", "threads", "inference", "json", NULL};
 
 const struct cli_command cli_plan = {
     .name = "plan",
@@ -265,7 +264,7 @@ const struct cli_command cli_plan = {
         "recipe's optimiser (Adam for a model file); nothing is computed and no arena is allocated.",
     .examples = "  stoa plan lenet5 --batch 64\n"
                 "  stoa plan runs/mnist-cnn-1 --inference --batch 1 --json",
-    .options = options,
+    .options = option_names,
     .operand = "RECIPE or MODEL",
     .least_operands = 1,
     .most_operands = 1,

@@ -155,7 +155,10 @@ static bool ends_in_softmax(const stoa_model *model) {
 }
 
 static int answer_all(struct prediction *p) {
-    size_t files = p->request->operand_count, batch = files < MOST_IN_A_BATCH ? files : MOST_IN_A_BATCH;
+    size_t files = p->request->operand_count, batch = MOST_IN_A_BATCH;
+    if (files < batch) {
+        batch = files;
+    }
     int code = make_plan(p, batch);
     struct choice *choices = cli_allocate(p->classes, sizeof *choices);
     p->list = p->request->json ? cli_json_array() : NULL;
@@ -199,7 +202,7 @@ static int run(const struct cli_request *request) {
     return code;
 }
 
-static const char *const options[] = {"threads", "json", NULL};
+static const char *const option_names[] = {"threads", "json", NULL};
 
 const struct cli_command cli_predict = {
     .name = "predict",
@@ -211,7 +214,7 @@ const struct cli_command cli_predict = {
         "with all classes, the most probable first. Nothing is printed unless all files can be read.",
     .examples = "  stoa predict runs/mnist-cnn-1 seven.png\n"
                 "  stoa predict model.safetensors scans/*.png --json",
-    .options = options,
+    .options = option_names,
     .operand = "MODEL or FILE",
     .least_operands = 2,
     .most_operands = INT_MAX,

@@ -52,7 +52,7 @@ enum { LEFT = 24, PARTS = 5, PART = 32, LONGEST_BAR = 40, SHORTEST_BAR = 10, LON
 
 /* Fill in the words of the line: what there is to say, the most wanted first. */
 static void say(const stoa_progress *progress, char part[PARTS][PART]) {
-    struct cli_word left, rate;
+    struct cli_word left = {""}, rate = {""};
     bool testing = progress->step == progress->steps;
     (void)snprintf(part[0], PART, "%.13s left", cli_word_seconds(&left, progress->seconds_left));
     if (testing) {
@@ -72,7 +72,9 @@ static void compose(const stoa_progress *progress, size_t width, char line[LONGE
     char head[LEFT * 2], part[PARTS][PART], words[PARTS * PART] = "";
     (void)snprintf(head, sizeof head, "epoch %zu/%zu", progress->epoch, progress->epochs);
     say(progress, part);
-    width = width > LONGEST_LINE - 1 ? LONGEST_LINE - 1 : width;
+    if (width > LONGEST_LINE - 1) {
+        width = LONGEST_LINE - 1;
+    }
     size_t kept = PARTS, used = 0;
     for (;; kept--) {
         used = strlen(head);
@@ -90,7 +92,9 @@ static void compose(const stoa_progress *progress, size_t width, char line[LONGE
         }
     }
     size_t space = width > used + 3 ? width - used - 3 : 0;
-    space = space > LONGEST_BAR ? LONGEST_BAR : space;
+    if (space > LONGEST_BAR) {
+        space = LONGEST_BAR;
+    }
     char bar[LONGEST_BAR + 8] = "";
     if (space >= SHORTEST_BAR) {
         size_t full = space * progress->step / (progress->steps ? progress->steps : 1);
@@ -126,7 +130,7 @@ void cli_progress_epoch(const stoa_progress *progress) {
     }
     cli_progress_clear();
     int digits = snprintf(NULL, 0, "%zu", progress->epochs);
-    struct cli_word rate;
+    struct cli_word rate = {""};
     (void)printf("epoch %*zu/%zu  loss %.4f  accuracy %6.2f %%  test loss %.4f  test accuracy %6.2f %%",
                  digits, progress->epoch, progress->epochs, progress->train_loss,
                  100 * progress->train_accuracy, progress->test_loss, 100 * progress->test_accuracy);

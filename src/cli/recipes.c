@@ -100,7 +100,7 @@ static void print_text(const struct list *list) {
         cli_table_cell(&table, "%s", heads[i]);
     }
     for (size_t i = 0; i < list->count; i++) {
-        struct cli_word word;
+        struct cli_word word = {""};
         cli_table_cell(&table, "%s", list->entries[i].name);
         cli_table_cell(&table, "%s", cli_word_count(&word, list->entries[i].parameters));
         cli_table_cell(&table, "%s", list->entries[i].title);
@@ -186,7 +186,7 @@ static int run(const struct cli_request *request) {
     return print_file(request->operands[0]);
 }
 
-static const char *const options[] = {"json", NULL};
+static const char *const option_names[] = {"json", NULL};
 
 const struct cli_command cli_recipes = {
     .name = "recipes",
@@ -198,7 +198,7 @@ const struct cli_command cli_recipes = {
         "counts. With a name, print that recipe's file.",
     .examples = "  stoa recipes\n"
                 "  stoa recipes lenet5 > mine.ini",
-    .options = options,
+    .options = option_names,
     .operand = "NAME",
     .least_operands = 0,
     .most_operands = 1,

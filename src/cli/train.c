@@ -100,7 +100,7 @@ static void choose_options(const struct cli_request *request, const stoa_recipe_
 
 static void announce(const struct cli_subject *subject, const char *name, const stoa_dataset *train,
                      const stoa_dataset *test) {
-    struct cli_word parameters, images, tests;
+    struct cli_word parameters = {""}, images = {""}, tests = {""};
     stoa_blas_info blas;
     stoa_blas_describe(&blas);
     size_t threads = stoa_context_threads(subject->context);
@@ -196,8 +196,8 @@ static int run(const struct cli_request *request) {
     return code;
 }
 
-static const char *const options[] = {"epochs", "batch", "lr",    "seed",  "threads",
-                                      "data",   "out",   "force", "quiet", NULL};
+static const char *const option_names[] = {"epochs", "batch", "lr",    "seed",  "threads",
+                                           "data",   "out",   "force", "quiet", NULL};
 
 const struct cli_command cli_train = {
     .name = "train",
@@ -213,7 +213,7 @@ const struct cli_command cli_train = {
     .examples = "  stoa train mnist-cnn\n"
                 "  stoa train lenet5 --epochs 1 --seed 7 --threads 2 --out runs/first\n"
                 "  stoa train ./my.ini --data ~/digits --lr 3e-3",
-    .options = options,
+    .options = option_names,
     .operand = "RECIPE",
     .least_operands = 1,
     .most_operands = 1,

@@ -1,5 +1,7 @@
-/* Loading models and tensors from safetensors files: everything is checked before anything changes. Works
- * through the public functions of a model only. Floor 6. */
+/* Model files: a model as safetensors and back. The graph and the facts travel as one JSON string under the
+ * metadata key "stoa", the tensors under PyTorch's names in PyTorch's layout. Nothing of the host's time,
+ * name or threads goes in, so that equal models give equal bytes; loading checks everything before it changes
+ * anything. Works through the public functions of a model only. Floor 6. */
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -7,17 +9,208 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <stoa/blas.h>
+#include <stoa/version.h>
+
 #include "base/file.h"
 #include "base/size.h"
 #include "core/context.h"
 #include "model/model.h"
-#include "model/model_file.h"
 #include "model/safetensors.h"
+
+/* Raised when a file that an older reader would misunderstand is written. */
+enum { FORMAT = 1 };
+
+static const char metadata_key[] = "stoa";
 
 /* How much of a foreign name an error sentence repeats. */
 #define NAME "%.80s"
 
-/* ---- tensors ---- */
+/* Trainable parameters that the layers ask for, known before a model is built. The largest number when they
+ * overflow. */
+static size_t layer_parameters(const stoa_model *model) {
+    size_t sum = 0;
+    for (size_t i = 0; i < stoa_model_layer_count(model); i++) {
+        stoa_layer_info info;
+        if (stoa_model_layer(model, i, &info) != STOA_OK || !stoa_size_add(sum, info.parameters, &sum)) {
+            return SIZE_MAX;
+        }
+    }
+    return sum;
+}
+
+static stoa_status check_built(const stoa_model *model) {
+    if (stoa_model_layer_count(model) == 0 || stoa_model_parameter_count(model) != layer_parameters(model)) {
+        return stoa_fail(stoa_model_context(model), STOA_ERR_ARGUMENT, "the model is not built");
+    }
+    return STOA_OK;
+}
+
+/* ---- saving ---- */
+
+static json_t *describe_head(const stoa_model *model) {
+    const stoa_context *context = stoa_model_context(model);
+    stoa_blas_info blas;
+    stoa_blas_describe(&blas);
+    size_t height = 0;
+    size_t width = 0;
+    size_t channels = 0;
+    stoa_model_input_shape(model, &height, &width, &channels);
+    return json_pack("{s:i, s:s, s:{s:s, s:s, s:s, s:s, s:s}, s:[I, I, I]}", "format", FORMAT, "version",
+                     stoa_version(), "fingerprint", "isa", stoa_isa_name(stoa_context_isa(context)), "blas",
+                     blas.name, "blas_version", blas.version, "blas_core", blas.core, "policy",
+                     stoa_policy_name(stoa_context_policy(context)), "input", (json_int_t)height,
+                     (json_int_t)width, (json_int_t)channels);
+}
+
+/* [["c1", "conv2d filters=6 kernel=5"], ...], or NULL. */
+static json_t *describe_layers(const stoa_model *model) {
+    json_t *layers = json_array();
+    size_t count = stoa_model_layer_count(model);
+    for (size_t i = 0; i < count && layers; i++) {
+        stoa_layer_info info;
+        if (stoa_model_layer(model, i, &info) != STOA_OK ||
+            json_array_append_new(
+                layers,
+                json_pack("[s, o]", info.name,
+                          json_sprintf("%s%s%s", info.op, info.options[0] ? " " : "", info.options))) != 0) {
+            json_decref(layers);
+            return NULL;
+        }
+    }
+    return layers;
+}
+
+static stoa_status describe_facts(const stoa_model *model, json_t *facts) {
+    const char *key = NULL;
+    const char *value = NULL;
+    for (size_t i = 0; stoa_model_fact_at(model, i, &key, &value); i++) {
+        if (json_object_set_new(facts, key, json_string(value)) != 0) {
+            return stoa_fail(stoa_model_context(model), STOA_ERR_ARGUMENT,
+                             "the fact '" NAME "' is not UTF-8 text", key);
+        }
+    }
+    return STOA_OK;
+}
+
+/* The JSON text of the graph and the facts; release with free(). */
+static stoa_status describe_model(const stoa_model *model, char **text) {
+    json_t *head = describe_head(model);
+    json_t *facts = json_object();
+    stoa_status status = describe_facts(model, facts);
+    if (status == STOA_OK) {
+        json_t *layers = describe_layers(model);
+        bool built = layers && json_object_set_new(head, "layers", layers) == 0 &&
+                     json_object_set(head, "facts", facts) == 0;
+        *text = built ? json_dumps(head, JSON_COMPACT) : NULL;
+        status = *text ? STOA_OK
+                       : stoa_fail(stoa_model_context(model), STOA_ERR_MEMORY, "no memory for the graph");
+    }
+    json_decref(facts);
+    json_decref(head);
+    return status;
+}
+
+/* Everything before the data: malloc'd in *start. */
+static stoa_status make_start(const stoa_model *model, const char *text, char **start, size_t *start_bytes,
+                              size_t *data_bytes) {
+    stoa_context *context = stoa_model_context(model);
+    size_t count = stoa_model_tensor_count(model);
+    stoa_tensor_info *infos = calloc(count + 1, sizeof *infos);
+    struct stoa_safetensors_item *items = calloc(count + 1, sizeof *items);
+    stoa_status status = STOA_OK;
+    if (!infos || !items) {
+        status = stoa_fail(context, STOA_ERR_MEMORY, "no memory for a list of %zu tensors", count);
+    }
+    for (size_t i = 0; i < count && status == STOA_OK; i++) {
+        status = stoa_model_tensor(model, i, &infos[i]);
+        items[i] = (struct stoa_safetensors_item){infos[i].name, infos[i].rank, infos[i].shape};
+    }
+    if (status == STOA_OK) {
+        status = stoa_safetensors_start(&context->error, items, count, metadata_key, text, start, start_bytes,
+                                        data_bytes);
+    }
+    free(items);
+    free(infos);
+    return status;
+}
+
+/* The tensors go straight to their places: starts are 64-byte aligned and floats follow floats. */
+static stoa_status fill_data(const stoa_model *model, float *values) {
+    size_t count = stoa_model_tensor_count(model);
+    for (size_t i = 0; i < count; i++) {
+        stoa_tensor_info info;
+        stoa_status status = stoa_model_tensor(model, i, &info);
+        if (status == STOA_OK) {
+            status = stoa_model_get_tensor(model, i, values, info.count);
+        }
+        if (status != STOA_OK) {
+            return status;
+        }
+        values += info.count;
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_model_save_memory(stoa_model *model, void **data, size_t *bytes) {
+    stoa_context *context = stoa_model_context(model);
+    char *text = NULL;
+    char *start = NULL;
+    size_t start_bytes = 0;
+    size_t data_bytes = 0;
+    stoa_status status = check_built(model);
+    if (status == STOA_OK) {
+        status = describe_model(model, &text);
+    }
+    if (status == STOA_OK) {
+        status = make_start(model, text, &start, &start_bytes, &data_bytes);
+    }
+    free(text);
+    size_t total = 0;
+    if (status == STOA_OK && !stoa_size_add(start_bytes, data_bytes, &total)) {
+        status = stoa_fail(context, STOA_ERR_MEMORY, "the model is too large for a file in memory");
+    }
+    unsigned char *whole = NULL;
+    if (status == STOA_OK) {
+        whole = stoa_allocate(context, total, "a model file");
+        status = whole ? STOA_OK : STOA_ERR_MEMORY;
+    }
+    if (status == STOA_OK) {
+        memcpy(whole, start, start_bytes);
+        void *values = whole + start_bytes;
+        status = fill_data(model, values);
+    }
+    free(start);
+    if (status != STOA_OK) {
+        stoa_buffer_free(context, whole, total);
+        return status;
+    }
+    *data = whole;
+    *bytes = total;
+    return STOA_OK;
+}
+
+void stoa_buffer_free(stoa_context *context, void *data, size_t bytes) {
+    if (data) {
+        stoa_release(context, data, bytes);
+    }
+}
+
+stoa_status stoa_model_save(stoa_model *model, const char *path) {
+    stoa_context *context = stoa_model_context(model);
+    void *data = NULL;
+    size_t bytes = 0;
+    stoa_status status = stoa_model_save_memory(model, &data, &bytes);
+    if (status != STOA_OK) {
+        return stoa_error_prefix(&context->error, "%s: ", path);
+    }
+    const struct stoa_file_piece piece = {data, bytes};
+    status = stoa_file_write(&context->error, path, &piece, 1);
+    stoa_buffer_free(context, data, bytes);
+    return status;
+}
+
+/* ---- loading: tensors ---- */
 
 /* "(6, 1, 5, 5)", as PyTorch prints it. */
 static const char *shape_text(size_t rank, const size_t *shape, char *out, size_t size) {
@@ -131,7 +324,7 @@ static stoa_status load_tensors(stoa_model *model, const struct stoa_safetensors
     return status;
 }
 
-/* ---- the graph ---- */
+/* ---- loading: the graph ---- */
 
 static stoa_status check_format(stoa_context *context, const json_t *graph) {
     const json_t *format = json_object_get(graph, "format");
@@ -140,10 +333,10 @@ static stoa_status check_format(stoa_context *context, const json_t *graph) {
         return stoa_fail(context, STOA_ERR_FORMAT,
                          "its graph has no 'format' and 'version': not a model that Stoa saved");
     }
-    if (json_integer_value(format) > STOA_MODEL_FORMAT) {
+    if (json_integer_value(format) > FORMAT) {
         return stoa_fail(context, STOA_ERR_FORMAT,
                          "found model format %lld, written by Stoa %.40s, expected at most %d: update Stoa",
-                         (long long)json_integer_value(format), version, STOA_MODEL_FORMAT);
+                         (long long)json_integer_value(format), version, FORMAT);
     }
     return STOA_OK;
 }
@@ -206,7 +399,7 @@ static stoa_status check_room(stoa_context *context, const struct stoa_safetenso
     for (size_t i = 0; i < stoa_safetensors_count(file); i++) {
         held += stoa_safetensors_at(file, i)->bytes; /* parts of one buffer: no overflow */
     }
-    size_t wanted = stoa_model_layer_parameters(model);
+    size_t wanted = layer_parameters(model);
     if (wanted > held / sizeof(float)) {
         return stoa_fail(context, STOA_ERR_FORMAT, "found %zu bytes of data, expected %zu parameters", held,
                          wanted);
@@ -216,12 +409,12 @@ static stoa_status check_room(stoa_context *context, const struct stoa_safetenso
 
 /* Fill a new model from the JSON text and build it. */
 static stoa_status read_graph(stoa_context *context, const struct stoa_safetensors *file, stoa_model *model) {
-    const char *text = stoa_safetensors_metadata(file, STOA_MODEL_KEY);
+    const char *text = stoa_safetensors_metadata(file, metadata_key);
     if (!text) {
         return stoa_fail(
             context, STOA_ERR_FORMAT,
             "its metadata have no entry '%s': tensors without a graph, not a model that Stoa saved",
-            STOA_MODEL_KEY);
+            metadata_key);
     }
     json_error_t error;
     json_t *graph = json_loads(text, JSON_REJECT_DUPLICATES, &error);
@@ -271,7 +464,7 @@ static stoa_status load_model(stoa_context *context, const void *data, size_t by
     return STOA_OK;
 }
 
-/* ---- where from ---- */
+/* ---- loading: where from ---- */
 
 static stoa_status name_file(stoa_context *context, const char *what, stoa_status status) {
     if (status == STOA_OK) {
@@ -281,26 +474,9 @@ static stoa_status name_file(stoa_context *context, const char *what, stoa_statu
     return stoa_error_prefix(&context->error, "%s: ", what);
 }
 
-stoa_status stoa_model_load_memory(stoa_context *context, const void *data, size_t bytes,
-                                   stoa_model **model) {
-    return name_file(context, "model", load_model(context, data, bytes, model));
-}
-
-stoa_status stoa_model_load(stoa_context *context, const char *path, stoa_model **model) {
-    void *data = NULL;
-    size_t bytes = 0;
-    stoa_status status = stoa_file_read(&context->error, path, SIZE_MAX / 2, &data, &bytes);
-    if (status != STOA_OK) {
-        return status;
-    }
-    status = name_file(context, path, load_model(context, data, bytes, model));
-    free(data);
-    return status;
-}
-
 static stoa_status load_tensors_from(stoa_model *model, const void *data, size_t bytes) {
     struct stoa_safetensors *file = NULL;
-    stoa_status status = stoa_model_check_built(model);
+    stoa_status status = check_built(model);
     if (status == STOA_OK) {
         status = stoa_safetensors_open(&stoa_model_context(model)->error, data, bytes, &file);
     }
@@ -312,19 +488,32 @@ static stoa_status load_tensors_from(stoa_model *model, const void *data, size_t
     return status;
 }
 
-stoa_status stoa_model_load_tensors_memory(stoa_model *model, const void *data, size_t bytes) {
-    return name_file(stoa_model_context(model), "model", load_tensors_from(model, data, bytes));
-}
-
-stoa_status stoa_model_load_tensors(stoa_model *model, const char *path) {
-    stoa_context *context = stoa_model_context(model);
+/* Load a model, or tensors into the one given, from a file; its sentences begin with the path. */
+static stoa_status load_path(stoa_context *context, const char *path, stoa_model *into, stoa_model **model) {
     void *data = NULL;
     size_t bytes = 0;
     stoa_status status = stoa_file_read(&context->error, path, SIZE_MAX / 2, &data, &bytes);
     if (status != STOA_OK) {
         return status;
     }
-    status = name_file(context, path, load_tensors_from(model, data, bytes));
+    status = into ? load_tensors_from(into, data, bytes) : load_model(context, data, bytes, model);
     free(data);
-    return status;
+    return name_file(context, path, status);
+}
+
+stoa_status stoa_model_load_memory(stoa_context *context, const void *data, size_t bytes,
+                                   stoa_model **model) {
+    return name_file(context, "model", load_model(context, data, bytes, model));
+}
+
+stoa_status stoa_model_load(stoa_context *context, const char *path, stoa_model **model) {
+    return load_path(context, path, NULL, model);
+}
+
+stoa_status stoa_model_load_tensors_memory(stoa_model *model, const void *data, size_t bytes) {
+    return name_file(stoa_model_context(model), "model", load_tensors_from(model, data, bytes));
+}
+
+stoa_status stoa_model_load_tensors(stoa_model *model, const char *path) {
+    return load_path(stoa_model_context(model), path, model, NULL);
 }

@@ -112,13 +112,14 @@ static stoa_status describe_model(const stoa_model *model, char **text) {
 }
 
 /* Everything before the data: malloc'd in *start. */
-static stoa_status make_start(const stoa_model *model, const char *text, char **start, size_t *start_bytes,
+static stoa_status make_start(const stoa_model *model, char **start, size_t *start_bytes,
                               size_t *data_bytes) {
     stoa_context *context = stoa_model_context(model);
+    char *text = NULL;
     size_t count = stoa_model_tensor_count(model);
     stoa_tensor_info *infos = calloc(count + 1, sizeof *infos);
     struct stoa_safetensors_item *items = calloc(count + 1, sizeof *items);
-    stoa_status status = STOA_OK;
+    stoa_status status = describe_model(model, &text);
     if (!infos || !items) {
         status = stoa_fail(context, STOA_ERR_MEMORY, "no memory for a list of %zu tensors", count);
     }
@@ -132,6 +133,7 @@ static stoa_status make_start(const stoa_model *model, const char *text, char **
     }
     free(items);
     free(infos);
+    free(text);
     return status;
 }
 
@@ -154,18 +156,13 @@ static stoa_status fill_data(const stoa_model *model, float *values) {
 
 stoa_status stoa_model_save_memory(stoa_model *model, void **data, size_t *bytes) {
     stoa_context *context = stoa_model_context(model);
-    char *text = NULL;
     char *start = NULL;
     size_t start_bytes = 0;
     size_t data_bytes = 0;
     stoa_status status = check_built(model);
     if (status == STOA_OK) {
-        status = describe_model(model, &text);
+        status = make_start(model, &start, &start_bytes, &data_bytes);
     }
-    if (status == STOA_OK) {
-        status = make_start(model, text, &start, &start_bytes, &data_bytes);
-    }
-    free(text);
     size_t total = 0;
     if (status == STOA_OK && !stoa_size_add(start_bytes, data_bytes, &total)) {
         status = stoa_fail(context, STOA_ERR_MEMORY, "the model is too large for a file in memory");
@@ -210,28 +207,14 @@ stoa_status stoa_model_save(stoa_model *model, const char *path) {
     return status;
 }
 
-/* ---- loading: tensors ---- */
-
-/* "(6, 1, 5, 5)", as PyTorch prints it. */
-static const char *shape_text(size_t rank, const size_t *shape, char *out, size_t size) {
-    size_t used = (size_t)snprintf(out, size, "(");
-    for (size_t i = 0; i < rank && used < size; i++) {
-        used += (size_t)snprintf(out + used, size - used, "%s%zu", i == 0 ? "" : ", ", shape[i]);
-    }
-    if (used < size) {
-        (void)snprintf(out + used, size - used, ")");
-    }
-    return out;
-}
-
-enum { SHAPE_TEXT = 200 };
+/* ---- loading ---- */
 
 /* One tensor of the model has its counterpart in the file. */
 static stoa_status check_wanted(stoa_context *context, const struct stoa_safetensors *file,
                                 const stoa_tensor_info *wanted) {
-    char expected[SHAPE_TEXT];
-    char found[SHAPE_TEXT];
-    (void)shape_text(wanted->rank, wanted->shape, expected, sizeof expected);
+    char expected[STOA_SAFETENSORS_SHAPE];
+    char found[STOA_SAFETENSORS_SHAPE];
+    (void)stoa_safetensors_shape(wanted->rank, wanted->shape, expected);
     const struct stoa_safetensors_tensor *tensor = stoa_safetensors_find(file, wanted->name);
     if (!tensor) {
         return stoa_fail(context, STOA_ERR_FORMAT, "tensor '" NAME "' is missing, expected shape %s",
@@ -244,8 +227,7 @@ static stoa_status check_wanted(stoa_context *context, const struct stoa_safeten
     if (tensor->rank != wanted->rank ||
         memcmp(tensor->shape, wanted->shape, wanted->rank * sizeof(size_t)) != 0) {
         return stoa_fail(context, STOA_ERR_SHAPE, "tensor '" NAME "': found shape %s, expected %s",
-                         wanted->name, shape_text(tensor->rank, tensor->shape, found, sizeof found),
-                         expected);
+                         wanted->name, stoa_safetensors_shape(tensor->rank, tensor->shape, found), expected);
     }
     return STOA_OK;
 }
@@ -262,10 +244,10 @@ static stoa_status check_extra(const stoa_model *model, const struct stoa_safete
     for (size_t i = 0; i < stoa_safetensors_count(file); i++) {
         const struct stoa_safetensors_tensor *tensor = stoa_safetensors_at(file, i);
         if (stoa_model_find_tensor(model, tensor->name) == wanted && !is_passed_over(tensor->name)) {
-            char found[SHAPE_TEXT];
+            char found[STOA_SAFETENSORS_SHAPE];
             return stoa_fail(stoa_model_context(model), STOA_ERR_FORMAT,
                              "found tensor '" NAME "' of shape %s, expected none of this name", tensor->name,
-                             shape_text(tensor->rank, tensor->shape, found, sizeof found));
+                             stoa_safetensors_shape(tensor->rank, tensor->shape, found));
         }
     }
     return STOA_OK;
@@ -323,8 +305,6 @@ static stoa_status load_tensors(stoa_model *model, const struct stoa_safetensors
     stoa_release(context, values, bytes);
     return status;
 }
-
-/* ---- loading: the graph ---- */
 
 static stoa_status check_format(stoa_context *context, const json_t *graph) {
     const json_t *format = json_object_get(graph, "format");
@@ -463,8 +443,6 @@ static stoa_status load_model(stoa_context *context, const void *data, size_t by
     *model = loaded;
     return STOA_OK;
 }
-
-/* ---- loading: where from ---- */
 
 static stoa_status name_file(stoa_context *context, const char *what, stoa_status status) {
     if (status == STOA_OK) {

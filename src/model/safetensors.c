@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -333,6 +334,18 @@ const struct stoa_safetensors_tensor *stoa_safetensors_find(const struct stoa_sa
 
 const char *stoa_safetensors_metadata(const struct stoa_safetensors *file, const char *key) {
     return json_string_value(json_object_get(json_object_get(file->header, "__metadata__"), key));
+}
+
+const char *stoa_safetensors_shape(size_t rank, const size_t *shape, char out[STOA_SAFETENSORS_SHAPE]) {
+    size_t used = (size_t)snprintf(out, STOA_SAFETENSORS_SHAPE, "(");
+    for (size_t i = 0; i < rank && used < STOA_SAFETENSORS_SHAPE; i++) {
+        used += (size_t)snprintf(out + used, STOA_SAFETENSORS_SHAPE - used, "%s%zu", i == 0 ? "" : ", ",
+                                 shape[i]);
+    }
+    if (used < STOA_SAFETENSORS_SHAPE) {
+        (void)snprintf(out + used, STOA_SAFETENSORS_SHAPE - used, ")");
+    }
+    return out;
 }
 
 /* Add one tensor's entry to the header; its data begin at *offset, which moves to their end. */

@@ -38,6 +38,10 @@ const struct stoa_safetensors_tensor *stoa_safetensors_find(const struct stoa_sa
 /* Value of a key of `__metadata__`, or NULL. */
 const char *stoa_safetensors_metadata(const struct stoa_safetensors *file, const char *key);
 
+/* A shape for people, as PyTorch prints it: "(6, 1, 5, 5)". Room for the longest. */
+enum { STOA_SAFETENSORS_SHAPE = 200 };
+const char *stoa_safetensors_shape(size_t rank, const size_t *shape, char out[STOA_SAFETENSORS_SHAPE]);
+
 /* A float32 tensor to be written. */
 struct stoa_safetensors_item {
     const char *name;

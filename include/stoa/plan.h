@@ -18,8 +18,8 @@ typedef struct stoa_plan stoa_plan;
 /** Options of stoa_plan_create(). */
 typedef struct stoa_plan_options {
     size_t batch;           /**< largest number of samples per run, >= 1 */
-    bool training;          /**< plan gradients and the loss too */
-    const char *loss;       /**< with training: "softmax_cross_entropy" (NULL: this) or "mse" */
+    bool training;          /**< plan the loss and all gradients */
+    const char *loss;       /**< "softmax_cross_entropy" or "mse". NULL with training: the first; NULL without: no loss */
     size_t optimizer_slots; /**< arrays of the size of the parameters kept for an optimiser */
 } stoa_plan_options;
 
@@ -46,7 +46,7 @@ STOA_API size_t stoa_plan_bytes_unshared(const stoa_plan *plan);
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_bind(stoa_plan *plan, void *memory);
 
 /** Where to write the next batch: (batch, H, W, C) float32 inside the arena. Valid after bind. Its content does not
- * survive a run. */
+ * survive a run of an inference plan. */
 STOA_API float *stoa_plan_input(stoa_plan *plan);
 
 /** Inference (evaluation mode) on `samples` samples that stand in stoa_plan_input().
@@ -68,7 +68,7 @@ typedef struct stoa_targets {
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_train(stoa_plan *plan, size_t samples, stoa_targets targets,
                                                      uint64_t seed, uint64_t step, double *loss,
                                                      const float **output);
-/** Loss in evaluation mode without gradients; a training plan only. */
+/** Loss in evaluation mode without gradients; needs a plan with a loss. Errors: STOA_ERR_NONFINITE as above. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_evaluate(stoa_plan *plan, size_t samples, stoa_targets targets,
                                                         double *loss, const float **output);
 
@@ -97,7 +97,7 @@ typedef struct stoa_plan_step {
     const char *layer;
     const char *op;
     const char *pass;      /**< "forward" or "backward" */
-    const char *algorithm; /**< how it is computed, "" when there is only one way: "im2col 187 rows x 10" */
+    char algorithm[256]; /**< how it is computed, "" when there is only one way: "im2col, 10 tiles of 187 rows" */
     size_t workspace_bytes;
     size_t live_bytes; /**< bytes of all values that live during the step */
 } stoa_plan_step;

@@ -17,7 +17,7 @@ static void *default_allocate(void *user, size_t bytes, size_t alignment) {
     if (bytes > (size_t)-1 - alignment) {
         return NULL;
     }
-    return aligned_alloc(alignment, stoa_round_up(bytes ? bytes : 1, alignment));
+    return aligned_alloc(alignment, stoa_round_up(bytes, alignment));
 }
 
 static void default_release(void *user, void *memory, size_t bytes) {
@@ -96,7 +96,8 @@ stoa_status stoa_fail(stoa_context *context, stoa_status status, const char *for
 }
 
 void *stoa_allocate(stoa_context *context, size_t bytes, const char *what) {
-    void *memory = context->allocator.allocate(context->allocator.user, bytes, STOA_ALIGN_BYTES);
+    void *memory =
+        context->allocator.allocate(context->allocator.user, stoa_max(bytes, STOA_ALIGN_BYTES), STOA_ALIGN_BYTES);
     if (!memory) {
         (void)stoa_fail(context, STOA_ERR_MEMORY, "%s: cannot allocate %zu bytes", what, bytes);
     }
@@ -105,7 +106,7 @@ void *stoa_allocate(stoa_context *context, size_t bytes, const char *what) {
 
 void stoa_release(stoa_context *context, void *memory, size_t bytes) {
     if (memory) {
-        context->allocator.release(context->allocator.user, memory, bytes);
+        context->allocator.release(context->allocator.user, memory, stoa_max(bytes, STOA_ALIGN_BYTES));
     }
 }
 

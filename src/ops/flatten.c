@@ -52,6 +52,7 @@ const struct stoa_op stoa_op_flatten = {
     .name = "flatten",
     .least_inputs = 1,
     .most_inputs = 1,
+    .is_view = true,
     .in_place = true,
     .gradient_in_place = true,
     .infer = infer,

@@ -111,6 +111,7 @@ struct stoa_op {
     const struct stoa_option *options;
     size_t option_count, options_bytes;
     unsigned needs;         /* of enum stoa_needs */
+    bool is_view;           /* y is x[0]'s numbers in another shape; also in_place and gradient_in_place */
     bool in_place;          /* y may be x[0] */
     bool gradient_in_place; /* dx[0] may be dy */
     /* Shapes and tensors from inputs and options; on an error the sentence without the layer's name:

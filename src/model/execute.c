@@ -1,0 +1,297 @@
+/* Running a plan: operators in order over the arena, and backwards. Allocates nothing. Floor 6. */
+#include <math.h>
+#include <stdio.h>
+
+#include "base/size.h"
+#include "core/threads.h"
+#include "model/plan.h"
+
+/* Under AddressSanitizer only what a step may touch is open: an operator that reads a dead value or writes past its own is
+ * caught at once. */
+#if defined(__SANITIZE_ADDRESS__)
+#define STOA_GUARD_ARENA 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define STOA_GUARD_ARENA 1
+#endif
+#endif
+
+#ifdef STOA_GUARD_ARENA
+#include <sanitizer/asan_interface.h>
+
+static void close_arena(const struct stoa_plan *plan) {
+    ASAN_POISON_MEMORY_REGION(plan->arena, plan->bytes);
+}
+
+static void open_value(const struct stoa_plan *plan, size_t value) {
+    if (value != STOA_NO_VALUE) {
+        ASAN_UNPOISON_MEMORY_REGION(plan->arena + plan->values[value].offset, plan->values[value].bytes);
+    }
+}
+
+static void open_arena(const struct stoa_plan *plan) {
+    ASAN_UNPOISON_MEMORY_REGION(plan->arena, plan->bytes);
+}
+
+static void open_for_step(const struct stoa_plan *plan, size_t node, enum stoa_pass pass) {
+    const struct stoa_layer *layer = stoa_plan_layer(plan, node);
+    const struct stoa_node_plan *p = &plan->node[node];
+    bool backward = pass == STOA_BACKWARD;
+    close_arena(plan);
+    for (size_t k = 0; k < layer->inputs; k++) {
+        if (!backward || (layer->op->needs & STOA_NEEDS_X)) {
+            open_value(plan, stoa_plan_activation(plan, stoa_plan_input_of(plan, node, k)));
+        }
+        if (backward) {
+            open_value(plan, p->dx[k]);
+        }
+    }
+    if (!backward || (layer->op->needs & STOA_NEEDS_Y)) {
+        open_value(plan, p->output);
+    }
+    open_value(plan, p->saved);
+    open_value(plan, p->workspace[pass]);
+    if (backward) {
+        open_value(plan, p->gradient);
+        open_value(plan, plan->gradients);
+    }
+}
+#else
+static void open_arena(const struct stoa_plan *plan) {
+    (void)plan;
+}
+
+static void open_for_step(const struct stoa_plan *plan, size_t node, enum stoa_pass pass) {
+    (void)plan;
+    (void)node;
+    (void)pass;
+}
+#endif
+
+/* What one call runs: which samples, which mode. */
+struct call {
+    struct stoa_plan *plan;
+    size_t samples;
+    bool training;
+    stoa_targets targets;
+    uint64_t seed, step;
+};
+
+static struct stoa_op_run prepare(const struct call *call, size_t node, enum stoa_pass pass) {
+    const struct stoa_plan *plan = call->plan;
+    const struct stoa_node_plan *p = &plan->node[node];
+    struct stoa_op_run run = stoa_plan_run(plan, node);
+    run.batch = call->samples;
+    run.training = call->training;
+    run.seed = call->seed;
+    run.step = call->step;
+    run.targets = call->targets;
+    run.y = stoa_value_data(plan, p->output);
+    run.saved = stoa_value_data(plan, p->saved);
+    run.workspace = stoa_value_data(plan, p->workspace[pass]);
+    for (size_t k = 0; k < run.layer->inputs; k++) {
+        run.x[k] = stoa_value_data(plan, stoa_plan_activation(plan, stoa_plan_input_of(plan, node, k)));
+    }
+    for (size_t t = 0; t < run.layer->tensors; t++) {
+        run.tensor[t] = stoa_tensor_data(plan->model, plan->model->nodes[node].tensor[t]);
+    }
+    return run;
+}
+
+static void run_forward(const struct call *call, size_t node) {
+    struct stoa_op_run run = prepare(call, node, STOA_FORWARD);
+    open_for_step(call->plan, node, STOA_FORWARD);
+    run.layer->op->forward(&run);
+}
+
+static void add_gradient(const struct stoa_op_run *run, size_t first, size_t count) {
+    run->context->kernels->accumulate(run->x[0] + first, run->y + first, count);
+}
+
+/* Add a node's share to a gradient that another node wrote first. */
+static void add_to_gradient(const struct call *call, size_t node, size_t which) {
+    const struct stoa_plan *plan = call->plan;
+    size_t producer = stoa_plan_input_of(plan, node, which) - 1;
+    struct stoa_op_run sum = {.context = plan->context,
+                              .x = {stoa_value_data(plan, plan->node[node].dx[which])},
+                              .y = stoa_value_data(plan, plan->node[producer].gradient)};
+    open_arena(plan);
+    size_t count = call->samples * stoa_shape_size(&stoa_plan_layer(plan, producer)->output);
+    stoa_parallel_range(&sum, count, STOA_GRAIN, add_gradient);
+}
+
+static void run_backward(const struct call *call, size_t node) {
+    const struct stoa_plan *plan = call->plan;
+    const struct stoa_node_plan *p = &plan->node[node];
+    struct stoa_op_run run = prepare(call, node, STOA_BACKWARD);
+    run.dy = stoa_value_data(plan, p->gradient);
+    bool wanted = false;
+    for (size_t k = 0; k < run.layer->inputs; k++) {
+        run.dx[k] = stoa_value_data(plan, p->dx[k]);
+        wanted = wanted || run.dx[k];
+    }
+    for (size_t t = 0; t < run.layer->tensors; t++) {
+        const struct stoa_tensor *tensor = &plan->model->tensors[plan->model->nodes[node].tensor[t]];
+        if (tensor->spec.trainable) {
+            run.dtensor[t] = stoa_plan_gradients(plan) + tensor->offset;
+            wanted = true;
+        }
+    }
+    if (!wanted) {
+        return;
+    }
+    open_for_step(plan, node, STOA_BACKWARD);
+    run.layer->op->backward(&run);
+    for (size_t k = 0; k < run.layer->inputs; k++) {
+        if (p->adds[k]) {
+            add_to_gradient(call, node, k);
+        }
+    }
+}
+
+/* Whether a node's output (or the input, for model value 0) holds a value that is not finite. */
+static bool is_nonfinite(const struct call *call, size_t model_value) {
+    const struct stoa_plan *plan = call->plan;
+    size_t count = call->samples * stoa_shape_size(stoa_value_shape(plan->model, model_value));
+    size_t index;
+    plan->context->kernels->find_nonfinite(stoa_value_data(plan, stoa_plan_activation(plan, model_value)), count,
+                                           &index);
+    return index < count;
+}
+
+/* Run forward once more, looking at each output before the next layer may overwrite it. */
+static stoa_status name_nonfinite(const struct call *call, double loss) {
+    stoa_context *context = call->plan->context;
+    const char *what = isnan(loss) ? "NaN" : "infinite";
+    if (is_nonfinite(call, 0)) {
+        return stoa_fail(context, STOA_ERR_NONFINITE, "the loss is %s: the input holds a non-finite value", what);
+    }
+    for (size_t node = 0; node < call->plan->nodes; node++) {
+        run_forward(call, node);
+        open_arena(call->plan);
+        if (is_nonfinite(call, node + 1)) {
+            const struct stoa_layer *layer = stoa_plan_layer(call->plan, node);
+            return stoa_fail(context, STOA_ERR_NONFINITE,
+                             "the loss is %s: the first layer with a non-finite value is %s '%s'", what,
+                             layer->op->name, layer->name);
+        }
+    }
+    return stoa_fail(context, STOA_ERR_NONFINITE, "the loss is %s while the outputs of all layers are finite", what);
+}
+
+static void forward_all(const struct call *call) {
+    for (size_t node = 0; node < call->plan->nodes; node++) {
+        run_forward(call, node);
+    }
+}
+
+/* Forward through the loss; *mean is the mean over the samples, summed in double in their order. */
+static stoa_status forward_loss(const struct call *call, double *mean) {
+    const struct stoa_plan *plan = call->plan;
+    forward_all(call);
+    run_forward(call, plan->nodes);
+    open_arena(plan);
+    const float *losses = stoa_value_data(plan, plan->node[plan->nodes].output);
+    double sum = 0;
+    for (size_t i = 0; i < call->samples; i++) {
+        sum += (double)losses[i];
+    }
+    *mean = sum / (double)call->samples;
+    return isfinite(*mean) ? STOA_OK : name_nonfinite(call, *mean);
+}
+
+static void backward_all(const struct call *call) {
+    const struct stoa_plan *plan = call->plan;
+    float *loss_gradient = stoa_value_data(plan, plan->loss_gradient);
+    for (size_t i = 0; i < call->samples; i++) {
+        loss_gradient[i] = 1.0F / (float)call->samples;
+    }
+    for (size_t node = plan->nodes + 1; node-- > 0;) {
+        run_backward(call, node);
+    }
+}
+
+static stoa_status check_samples(const struct call *call) {
+    const struct stoa_plan *plan = call->plan;
+    if (!plan->arena) {
+        return stoa_fail(plan->context, STOA_ERR_ARGUMENT, "plan: it has no memory yet");
+    }
+    if (call->samples == 0 || call->samples > plan->batch) {
+        return stoa_fail(plan->context, STOA_ERR_ARGUMENT, "plan: found %zu samples, expected 1 to %zu",
+                         call->samples, plan->batch);
+    }
+    return STOA_OK;
+}
+
+static stoa_status check_targets(const struct call *call) {
+    const struct stoa_plan *plan = call->plan;
+    if (!plan->has_loss || (call->training && !plan->training)) {
+        return stoa_fail(plan->context, STOA_ERR_ARGUMENT, "plan: it was made without %s",
+                         plan->has_loss ? "training" : "a loss");
+    }
+    bool takes_labels = plan->loss.op->takes_labels;
+    if (takes_labels ? !call->targets.labels : !call->targets.values) {
+        return stoa_fail(plan->context, STOA_ERR_ARGUMENT, "plan: loss %s needs targets as %s", plan->loss.op->name,
+                         takes_labels ? "labels" : "values");
+    }
+    for (size_t i = 0; takes_labels && i < call->samples; i++) {
+        int32_t label = call->targets.labels[i];
+        if (label < 0 || (size_t)label >= stoa_model_output_size(plan->model)) {
+            return stoa_fail(plan->context, STOA_ERR_ARGUMENT, "plan: sample %zu has label %d, expected 0 to %zu", i,
+                             (int)label, stoa_model_output_size(plan->model) - 1);
+        }
+    }
+    return STOA_OK;
+}
+
+static void give_output(const struct call *call, const float **output) {
+    if (output) {
+        *output = stoa_value_data(call->plan, stoa_plan_activation(call->plan, call->plan->nodes));
+    }
+}
+
+stoa_status stoa_plan_infer(stoa_plan *plan, size_t samples, const float **output) {
+    struct call call = {.plan = plan, .samples = samples};
+    stoa_status status = check_samples(&call);
+    if (status != STOA_OK) {
+        return status;
+    }
+    stoa_region_enter();
+    forward_all(&call);
+    stoa_region_leave();
+    open_arena(plan);
+    give_output(&call, output);
+    return STOA_OK;
+}
+
+static stoa_status run_with_loss(const struct call *call, double *loss, const float **output) {
+    stoa_status status = check_samples(call);
+    if (status == STOA_OK) {
+        status = check_targets(call);
+    }
+    if (status != STOA_OK) {
+        return status;
+    }
+    stoa_region_enter();
+    status = forward_loss(call, loss);
+    if (status == STOA_OK && call->training) {
+        backward_all(call);
+    }
+    stoa_region_leave();
+    open_arena(call->plan);
+    give_output(call, output);
+    return status;
+}
+
+stoa_status stoa_plan_train(stoa_plan *plan, size_t samples, stoa_targets targets, uint64_t seed, uint64_t step,
+                            double *loss, const float **output) {
+    struct call call = {.plan = plan, .samples = samples, .training = true, .targets = targets, .seed = seed,
+                        .step = step};
+    return run_with_loss(&call, loss, output);
+}
+
+stoa_status stoa_plan_evaluate(stoa_plan *plan, size_t samples, stoa_targets targets, double *loss,
+                               const float **output) {
+    struct call call = {.plan = plan, .samples = samples, .targets = targets};
+    return run_with_loss(&call, loss, output);
+}

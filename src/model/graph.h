@@ -1,0 +1,56 @@
+/* A model's inside: layers in order, each reading values of earlier ones, and two flat arrays of tensors. Floor 6.
+ *
+ * Value 0 is the input; value i + 1 is the output of layer i. Trainable tensors lie in `parameters`, running statistics in
+ * `statistics`; each tensor starts at a 64-byte boundary. */
+#ifndef STOA_MODEL_GRAPH_H
+#define STOA_MODEL_GRAPH_H
+
+#include "model/model.h"
+#include "ops/op.h"
+
+enum { STOA_MAX_LAYERS = 4096 };
+
+struct stoa_node {
+    struct stoa_layer layer;
+    size_t input[STOA_MAX_INPUTS]; /* value numbers */
+    char *options_text;            /* the line without the operator's name */
+    size_t tensor[STOA_MAX_TENSORS]; /* numbers into the model's tensors */
+};
+
+struct stoa_tensor {
+    char name[96];
+    struct stoa_tensor_spec spec;
+    size_t offset; /* floats into `parameters` or `statistics` */
+    size_t count;
+};
+
+struct stoa_fact {
+    char *key, *value;
+};
+
+struct stoa_model {
+    stoa_context *context;
+    struct stoa_error error; /* the first one; sticks */
+    bool built;
+    struct stoa_shape input;
+    struct stoa_node *nodes;
+    size_t node_count;
+    struct stoa_tensor *tensors;
+    size_t tensor_count;
+    float *parameters, *statistics;
+    size_t parameter_floats, statistic_floats; /* with the gaps that alignment leaves */
+    struct stoa_fact *facts;
+    size_t fact_count;
+};
+
+/* Memory of a tensor. */
+float *stoa_tensor_data(const stoa_model *model, size_t tensor);
+
+/* Copy between disk order (contiguous) and memory order. */
+void stoa_tensor_to_disk(const struct stoa_tensor_spec *spec, const float *memory, float *disk);
+void stoa_tensor_from_disk(const struct stoa_tensor_spec *spec, const float *disk, float *memory);
+
+/* Shape of a value. */
+const struct stoa_shape *stoa_value_shape(const stoa_model *model, size_t value);
+
+#endif

@@ -1,0 +1,89 @@
+/* A plan described: values, steps, gradients by name. Floor 6. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "model/plan.h"
+
+size_t stoa_plan_value_count(const stoa_plan *plan) {
+    return plan->value_count;
+}
+
+stoa_status stoa_plan_value_at(const stoa_plan *plan, size_t index, stoa_plan_value *out) {
+    if (index >= plan->value_count) {
+        return stoa_fail(plan->context, STOA_ERR_ARGUMENT, "value %zu: the plan has %zu values", index,
+                         plan->value_count);
+    }
+    const struct stoa_value *value = &plan->values[index];
+    *out = (stoa_plan_value){.name = value->name,
+                             .bytes = value->bytes,
+                             .offset = value->offset,
+                             .first = value->first,
+                             .last = value->last,
+                             .shares = value->root != index};
+    if (value->shape) {
+        out->rank = value->shape->rank;
+        memcpy(out->shape, value->shape->dim, sizeof out->shape);
+    }
+    return STOA_OK;
+}
+
+size_t stoa_plan_step_count(const stoa_plan *plan) {
+    return plan->training ? 2 * plan->nodes + 2 : plan->nodes + (plan->has_loss ? 1 : 0);
+}
+
+/* Bytes of the blocks that live at a step; values that share a block count once, as the largest. */
+static size_t live_bytes(const struct stoa_plan *plan, size_t step) {
+    size_t bytes = 0;
+    for (size_t root = 0; root < plan->value_count; root++) {
+        if (plan->values[root].root != root) {
+            continue;
+        }
+        size_t largest = 0;
+        size_t first = (size_t)-1;
+        size_t last = 0;
+        for (size_t i = root; i < plan->value_count; i++) {
+            if (plan->values[i].root == root) {
+                largest = stoa_max(largest, plan->values[i].bytes);
+                first = stoa_min(first, plan->values[i].first);
+                last = stoa_max(last, plan->values[i].last);
+            }
+        }
+        bytes += first <= step && step <= last ? stoa_round_up(largest, STOA_ALIGN_BYTES) : 0;
+    }
+    return bytes;
+}
+
+stoa_status stoa_plan_step_at(const stoa_plan *plan, size_t index, stoa_plan_step *out) {
+    if (index >= stoa_plan_step_count(plan)) {
+        return stoa_fail(plan->context, STOA_ERR_ARGUMENT, "step %zu: the plan has %zu steps", index,
+                         stoa_plan_step_count(plan));
+    }
+    enum stoa_pass pass = index <= plan->nodes ? STOA_FORWARD : STOA_BACKWARD;
+    size_t node = pass == STOA_FORWARD ? index : 2 * plan->nodes + 1 - index;
+    struct stoa_op_run run = stoa_plan_run(plan, node);
+    size_t workspace = plan->node[node].workspace[pass];
+    *out = (stoa_plan_step){.layer = run.layer->name,
+                            .op = run.layer->op->name,
+                            .pass = pass == STOA_FORWARD ? "forward" : "backward",
+                            .workspace_bytes = workspace == STOA_NO_VALUE ? 0 : plan->values[workspace].bytes,
+                            .live_bytes = live_bytes(plan, index)};
+    if (run.layer->op->algorithm) {
+        run.layer->op->algorithm(&run, pass, out->algorithm, sizeof out->algorithm);
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_plan_get_gradient(const stoa_plan *plan, size_t index, float *values, size_t count) {
+    const stoa_model *model = plan->model;
+    if (!plan->training || !plan->arena || index >= model->tensor_count || !model->tensors[index].spec.trainable ||
+        model->tensors[index].count != count) {
+        return stoa_fail(plan->context, STOA_ERR_ARGUMENT,
+                         "gradient: expected a bound training plan, a trainable tensor and its number of values, found "
+                         "tensor %zu and %zu values",
+                         index, count);
+    }
+    const struct stoa_tensor *tensor = &model->tensors[index];
+    stoa_tensor_to_disk(&tensor->spec, stoa_plan_gradients(plan) + tensor->offset, values);
+    return STOA_OK;
+}

@@ -1,0 +1,232 @@
+/* The tensors of a model: two flat arrays, names, disk order, initial values. Floor 6. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "base/size.h"
+#include "model/graph.h"
+
+static size_t count_tensors(const stoa_model *model) {
+    size_t count = 0;
+    for (size_t i = 0; i < model->node_count; i++) {
+        count += model->nodes[i].layer.tensors;
+    }
+    return count;
+}
+
+/* Give every tensor its name and its place. */
+static bool place_tensors(stoa_model *model) {
+    size_t at = 0;
+    for (size_t i = 0; i < model->node_count; i++) {
+        struct stoa_node *node = &model->nodes[i];
+        for (size_t t = 0; t < node->layer.tensors; t++, at++) {
+            struct stoa_tensor *tensor = &model->tensors[at];
+            tensor->spec = node->layer.tensor[t];
+            tensor->count = stoa_tensor_count(&tensor->spec);
+            (void)snprintf(tensor->name, sizeof tensor->name, "%s.%s", node->layer.name, tensor->spec.suffix);
+            size_t *floats = tensor->spec.trainable ? &model->parameter_floats : &model->statistic_floats;
+            tensor->offset = *floats;
+            if (!stoa_size_add(*floats, stoa_round_up(tensor->count, STOA_ALIGN_FLOATS), floats)) {
+                return false;
+            }
+            node->tensor[t] = at;
+        }
+    }
+    size_t bytes;
+    return stoa_size_mul(model->parameter_floats, sizeof(float), &bytes) &&
+           stoa_size_mul(model->statistic_floats, sizeof(float), &bytes);
+}
+
+static void set_neutral(stoa_model *model, const struct stoa_tensor *tensor, float *data) {
+    (void)model;
+    for (size_t i = 0; i < tensor->count; i++) {
+        data[i] = tensor->spec.init == STOA_INIT_ONE ? 1.0F : 0.0F;
+    }
+}
+
+/* A layer that nobody reads is a mistake in the network: it would train nothing. */
+static void check_all_used(stoa_model *model) {
+    for (size_t i = 0; i + 1 < model->node_count; i++) {
+        bool used = false;
+        for (size_t j = i + 1; j < model->node_count; j++) {
+            for (size_t k = 0; k < model->nodes[j].layer.inputs; k++) {
+                used = used || model->nodes[j].input[k] == i + 1;
+            }
+        }
+        if (!used) {
+            (void)stoa_error_set(&model->error, STOA_ERR_ARGUMENT, "layer '%s': no later layer reads its output",
+                                 model->nodes[i].layer.name);
+            return;
+        }
+    }
+}
+
+stoa_status stoa_model_build(stoa_model *model) {
+    stoa_context *context = model->context;
+    if (model->error.status == STOA_OK && model->node_count == 0) {
+        (void)stoa_error_set(&model->error, STOA_ERR_ARGUMENT, "the model has no layers");
+    }
+    if (model->error.status == STOA_OK) {
+        check_all_used(model);
+    }
+    if (model->error.status != STOA_OK || model->built) {
+        context->error = model->error;
+        return model->error.status;
+    }
+    model->tensor_count = count_tensors(model);
+    model->tensors = calloc(stoa_max(1, model->tensor_count), sizeof *model->tensors);
+    if (!model->tensors) {
+        return stoa_fail(context, STOA_ERR_MEMORY, "model: out of memory");
+    }
+    if (!place_tensors(model)) {
+        return stoa_fail(context, STOA_ERR_SHAPE, "model: the size of its parameters overflows");
+    }
+    model->parameters = stoa_allocate(context, model->parameter_floats * sizeof(float), "model parameters");
+    model->statistics = stoa_allocate(context, model->statistic_floats * sizeof(float), "model statistics");
+    if (!model->parameters || !model->statistics) {
+        return STOA_ERR_MEMORY;
+    }
+    memset(model->parameters, 0, model->parameter_floats * sizeof(float));
+    memset(model->statistics, 0, model->statistic_floats * sizeof(float));
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        set_neutral(model, &model->tensors[i], stoa_tensor_data(model, i));
+    }
+    model->built = true;
+    return STOA_OK;
+}
+
+float *stoa_tensor_data(const stoa_model *model, size_t tensor) {
+    const struct stoa_tensor *t = &model->tensors[tensor];
+    return (t->spec.trainable ? model->parameters : model->statistics) + t->offset;
+}
+
+/* Standard deviation of a weight's initial values (He et al. 2015; Glorot and Bengio 2010); 0 for the constants. */
+static double initial_deviation(const struct stoa_tensor_spec *spec) {
+    switch (spec->init) {
+    case STOA_INIT_HE:
+        return sqrt(2.0 / (double)spec->fan_in);
+    case STOA_INIT_XAVIER:
+        return sqrt(2.0 / ((double)spec->fan_in + (double)spec->fan_out));
+    case STOA_INIT_ZERO:
+    case STOA_INIT_ONE:
+        break;
+    }
+    return 0;
+}
+
+stoa_status stoa_model_init(stoa_model *model, uint64_t seed) {
+    if (!model->built) {
+        return stoa_fail(model->context, STOA_ERR_ARGUMENT, "model: not built");
+    }
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        const struct stoa_tensor *tensor = &model->tensors[i];
+        float *data = stoa_tensor_data(model, i);
+        double deviation = initial_deviation(&tensor->spec);
+        if (deviation == 0) {
+            set_neutral(model, tensor, data);
+            continue;
+        }
+        stoa_random_normal(seed, stoa_random_stream_id(STOA_RANDOM_INIT, i), data, tensor->count);
+        for (size_t j = 0; j < tensor->count; j++) {
+            data[j] *= (float)deviation;
+        }
+    }
+    return STOA_OK;
+}
+
+size_t stoa_model_parameter_count(const stoa_model *model) {
+    size_t count = 0;
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        count += model->tensors[i].spec.trainable ? model->tensors[i].count : 0;
+    }
+    return count;
+}
+
+size_t stoa_model_tensor_count(const stoa_model *model) {
+    return model->tensor_count;
+}
+
+stoa_status stoa_model_tensor(const stoa_model *model, size_t index, stoa_tensor_info *info) {
+    if (index >= model->tensor_count) {
+        return stoa_fail(model->context, STOA_ERR_ARGUMENT, "tensor %zu: the model has %zu tensors", index,
+                         model->tensor_count);
+    }
+    const struct stoa_tensor *tensor = &model->tensors[index];
+    *info = (stoa_tensor_info){.name = tensor->name,
+                               .rank = tensor->spec.rank,
+                               .count = tensor->count,
+                               .trainable = tensor->spec.trainable};
+    memcpy(info->shape, tensor->spec.shape, sizeof info->shape);
+    return STOA_OK;
+}
+
+size_t stoa_model_find_tensor(const stoa_model *model, const char *name) {
+    size_t i = 0;
+    while (i < model->tensor_count && strcmp(model->tensors[i].name, name) != 0) {
+        i++;
+    }
+    return i;
+}
+
+/* Memory index of the next element in disk order: an odometer over the walk. */
+static size_t step_walk(const struct stoa_tensor_spec *spec, size_t position[STOA_MAX_RANK], size_t at) {
+    for (size_t d = spec->walk_rank; d-- > 0;) {
+        at += spec->memory_stride[d];
+        if (++position[d] < spec->disk_dim[d]) {
+            break;
+        }
+        at -= spec->memory_stride[d] * spec->disk_dim[d];
+        position[d] = 0;
+    }
+    return at;
+}
+
+void stoa_tensor_to_disk(const struct stoa_tensor_spec *spec, const float *memory, float *disk) {
+    size_t position[STOA_MAX_RANK] = {0};
+    size_t count = stoa_tensor_count(spec);
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        disk[i] = memory[at];
+        at = step_walk(spec, position, at);
+    }
+}
+
+void stoa_tensor_from_disk(const struct stoa_tensor_spec *spec, const float *disk, float *memory) {
+    size_t position[STOA_MAX_RANK] = {0};
+    size_t count = stoa_tensor_count(spec);
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        memory[at] = disk[i];
+        at = step_walk(spec, position, at);
+    }
+}
+
+static stoa_status check_count(const stoa_model *model, size_t index, size_t count) {
+    if (index >= model->tensor_count) {
+        return stoa_fail(model->context, STOA_ERR_ARGUMENT, "tensor %zu: the model has %zu tensors", index,
+                         model->tensor_count);
+    }
+    if (count != model->tensors[index].count) {
+        return stoa_fail(model->context, STOA_ERR_ARGUMENT, "tensor '%s': found room for %zu values, expected %zu",
+                         model->tensors[index].name, count, model->tensors[index].count);
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_model_get_tensor(const stoa_model *model, size_t index, float *values, size_t count) {
+    stoa_status status = check_count(model, index, count);
+    if (status == STOA_OK) {
+        stoa_tensor_to_disk(&model->tensors[index].spec, stoa_tensor_data(model, index), values);
+    }
+    return status;
+}
+
+stoa_status stoa_model_set_tensor(stoa_model *model, size_t index, const float *values, size_t count) {
+    stoa_status status = check_count(model, index, count);
+    if (status == STOA_OK) {
+        stoa_tensor_from_disk(&model->tensors[index].spec, values, stoa_tensor_data(model, index));
+    }
+    return status;
+}

@@ -1,0 +1,11 @@
+/* constant: the learning rate as given. Floor 7. */
+#include "train/optimizer.h"
+
+static double factor(const void *options, uint64_t step, uint64_t total) {
+    (void)options;
+    (void)step;
+    (void)total;
+    return 1;
+}
+
+const struct stoa_schedule stoa_schedule_constant = {.name = "constant", .factor = factor};

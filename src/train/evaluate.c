@@ -1,0 +1,140 @@
+/* Data sets in batches, and evaluation over all of one. Floor 7. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/size.h"
+#include "train/trainer.h"
+
+double stoa_seconds(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static stoa_status check_match(stoa_context *context, const stoa_dataset *data, const stoa_plan *plan) {
+    size_t model_shape[3];
+    size_t data_shape[3];
+    stoa_model_input_shape(plan->model, &model_shape[0], &model_shape[1], &model_shape[2]);
+    stoa_dataset_shape(data, &data_shape[0], &data_shape[1], &data_shape[2]);
+    size_t size = data_shape[0] * data_shape[1] * data_shape[2];
+    /* A model over vectors takes images as they lie in memory. */
+    bool same = memcmp(model_shape, data_shape, sizeof model_shape) == 0 ||
+                (plan->model->input.rank == 1 && plan->model->input.dim[0] == size);
+    if (!same) {
+        return stoa_fail(context, STOA_ERR_SHAPE, "the model takes input %zux%zux%zu, the data has %zux%zux%zu",
+                         model_shape[0], model_shape[1], model_shape[2], data_shape[0], data_shape[1],
+                         data_shape[2]);
+    }
+    if (stoa_model_output_size(plan->model) != stoa_dataset_classes(data)) {
+        return stoa_fail(context, STOA_ERR_SHAPE, "the model has %zu outputs, the data has %zu classes",
+                         stoa_model_output_size(plan->model), stoa_dataset_classes(data));
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_feeder_open(stoa_context *context, const stoa_dataset *data, const stoa_plan *plan,
+                             struct stoa_feeder *feeder) {
+    *feeder = (struct stoa_feeder){
+        .context = context, .data = data, .batch = plan->batch, .classes = stoa_dataset_classes(data)};
+    stoa_status status = check_match(context, data, plan);
+    if (status != STOA_OK) {
+        return status;
+    }
+    feeder->labels = calloc(plan->batch, sizeof *feeder->labels);
+    if (!feeder->labels) {
+        return stoa_fail(context, STOA_ERR_MEMORY, "labels of a batch: out of memory");
+    }
+    if (!plan->loss.op->takes_labels) {
+        size_t count;
+        if (!stoa_size_mul(plan->batch, feeder->classes, &count) ||
+            !stoa_float_bytes(count, &feeder->one_hot_bytes)) {
+            status = stoa_fail(context, STOA_ERR_MEMORY, "targets of a batch: their size overflows");
+        } else {
+            feeder->one_hot = stoa_allocate(context, feeder->one_hot_bytes, "targets of a batch");
+            status = feeder->one_hot ? STOA_OK : STOA_ERR_MEMORY;
+        }
+    }
+    if (status != STOA_OK) {
+        stoa_feeder_close(feeder);
+    }
+    return status;
+}
+
+void stoa_feeder_close(struct stoa_feeder *feeder) {
+    free(feeder->labels);
+    stoa_release(feeder->context, feeder->one_hot, feeder->one_hot_bytes);
+    feeder->labels = NULL;
+    feeder->one_hot = NULL;
+}
+
+stoa_targets stoa_feeder_read(struct stoa_feeder *feeder, stoa_plan *plan, const size_t *index, size_t first,
+                              size_t samples) {
+    stoa_dataset_read(feeder->data, index, first, samples, stoa_plan_input(plan), feeder->labels);
+    if (feeder->one_hot) {
+        memset(feeder->one_hot, 0, samples * feeder->classes * sizeof(float));
+        for (size_t i = 0; i < samples; i++) {
+            feeder->one_hot[i * feeder->classes + (size_t)feeder->labels[i]] = 1;
+        }
+    }
+    return (stoa_targets){.labels = feeder->labels, .values = feeder->one_hot};
+}
+
+size_t stoa_feeder_correct(const struct stoa_feeder *feeder, const float *output, size_t samples) {
+    size_t correct = 0;
+    for (size_t i = 0; i < samples; i++) {
+        const float *row = output + i * feeder->classes;
+        size_t best = 0;
+        for (size_t k = 1; k < feeder->classes; k++) {
+            best = row[k] > row[best] ? k : best;
+        }
+        correct += best == (size_t)feeder->labels[i];
+    }
+    return correct;
+}
+
+stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, stoa_evaluation *result) {
+    size_t count = stoa_dataset_count(feeder->data);
+    double start = stoa_seconds();
+    double sum = 0;
+    size_t correct = 0;
+    for (size_t first = 0; first < count; first += feeder->batch) {
+        size_t samples = stoa_min(feeder->batch, count - first);
+        stoa_targets targets = stoa_feeder_read(feeder, plan, NULL, first, samples);
+        double loss;
+        const float *output;
+        stoa_status status = stoa_plan_evaluate(plan, samples, targets, &loss, &output);
+        if (status != STOA_OK) {
+            return status;
+        }
+        sum += loss * (double)samples;
+        correct += stoa_feeder_correct(feeder, output, samples);
+    }
+    *result = (stoa_evaluation){.samples = count,
+                                .correct = correct,
+                                .accuracy = (double)correct / (double)count,
+                                .loss = sum / (double)count,
+                                .seconds = stoa_seconds() - start};
+    return STOA_OK;
+}
+
+stoa_status stoa_evaluate(stoa_context *context, stoa_model *model, const stoa_dataset *data, size_t batch,
+                          const char *loss, stoa_evaluation *result) {
+    stoa_plan_options options = {.batch = batch ? batch : 256, .loss = loss ? loss : "softmax_cross_entropy"};
+    stoa_plan *plan;
+    stoa_status status = stoa_plan_create(context, model, &options, &plan);
+    if (status != STOA_OK) {
+        return status;
+    }
+    struct stoa_feeder feeder = {.context = context};
+    status = stoa_feeder_open(context, data, plan, &feeder);
+    if (status == STOA_OK) {
+        status = stoa_plan_bind(plan, NULL);
+    }
+    if (status == STOA_OK) {
+        status = stoa_evaluate_with(&feeder, plan, result);
+    }
+    stoa_feeder_close(&feeder);
+    stoa_plan_free(plan);
+    return status;
+}

@@ -1,0 +1,159 @@
+/* The loop over epochs: shuffle, step, evaluate, tell. Floor 7. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/random.h"
+#include "base/size.h"
+#include "train/trainer.h"
+
+/* All that one call of stoa_train() holds. */
+struct loop {
+    stoa_context *context;
+    stoa_trainer *trainer;
+    struct stoa_feeder train, test;
+    bool has_test;
+    size_t *order;
+    size_t samples, epochs, batch;
+    stoa_progress_fn *progress;
+    void *user;
+    double sum; /* of the losses of this epoch */
+    size_t seen, correct, seen_in_all;
+    double seconds, seconds_in_all;
+};
+
+static void shuffle(struct loop *loop, size_t epoch) {
+    /* From file order every time, so that an epoch's order follows from seed and epoch alone. */
+    for (size_t i = 0; i < loop->samples; i++) {
+        loop->order[i] = i;
+    }
+    stoa_random_shuffle(loop->trainer->settings.seed, stoa_random_stream_id(STOA_RANDOM_SHUFFLE, epoch), loop->order,
+                        loop->samples);
+}
+
+static stoa_progress describe(const struct loop *loop, size_t epoch) {
+    double rate = loop->seconds > 0 ? (double)loop->seen / loop->seconds : 0;
+    double rate_in_all = loop->seconds_in_all > 0 ? (double)loop->seen_in_all / loop->seconds_in_all : 0;
+    double left = (double)loop->samples * (double)loop->epochs - (double)loop->seen_in_all;
+    return (stoa_progress){
+        .epoch = epoch,
+        .epochs = loop->epochs,
+        .step = stoa_ceil_div(loop->seen, loop->batch),
+        .steps = stoa_ceil_div(loop->samples, loop->batch),
+        .train_loss = loop->sum / (double)loop->seen,
+        .train_accuracy = (double)loop->correct / (double)loop->seen,
+        .test_loss = NAN,
+        .test_accuracy = NAN,
+        .seconds = loop->seconds,
+        .images_per_second = rate,
+        .seconds_left = rate_in_all > 0 ? left / rate_in_all : 0,
+        .learning_rate = loop->trainer->learning_rate,
+        .threads = loop->context->threads,
+    };
+}
+
+static stoa_status tell(const struct loop *loop, const stoa_progress *progress) {
+    if (loop->progress && loop->progress(loop->user, progress)) {
+        return stoa_fail(loop->context, STOA_ERR_CANCELLED, "cancelled in epoch %zu at step %zu", progress->epoch,
+                         progress->step);
+    }
+    return STOA_OK;
+}
+
+static stoa_status run_step(struct loop *loop, size_t epoch, size_t first) {
+    double start = stoa_seconds();
+    stoa_trainer *trainer = loop->trainer;
+    size_t samples = stoa_min(loop->batch, loop->samples - first);
+    stoa_targets targets = stoa_feeder_read(&loop->train, trainer->plan, loop->order + first, 0, samples);
+    double loss;
+    const float *output;
+    stoa_status status = stoa_trainer_step(trainer, samples, targets, &loss, &output);
+    if (status != STOA_OK) {
+        return stoa_error_prefix(&loop->context->error, "epoch %zu, step %zu: ", epoch, first / loop->batch + 1);
+    }
+    loop->correct += stoa_feeder_correct(&loop->train, output, samples);
+    loop->sum += loss * (double)samples;
+    loop->seen += samples;
+    loop->seen_in_all += samples;
+    double seconds = stoa_seconds() - start;
+    loop->seconds += seconds;
+    loop->seconds_in_all += seconds;
+    if (!loop->progress) {
+        return STOA_OK;
+    }
+    stoa_progress progress = describe(loop, epoch);
+    return tell(loop, &progress);
+}
+
+static stoa_status run_epoch(struct loop *loop, size_t epoch) {
+    loop->sum = 0;
+    loop->seen = 0;
+    loop->correct = 0;
+    double start = stoa_seconds();
+    shuffle(loop, epoch);
+    loop->seconds = stoa_seconds() - start;
+    loop->seconds_in_all += loop->seconds;
+    for (size_t first = 0; first < loop->samples; first += loop->batch) {
+        stoa_status status = run_step(loop, epoch, first);
+        if (status != STOA_OK) {
+            return status;
+        }
+    }
+    stoa_progress progress = describe(loop, epoch);
+    progress.epoch_done = true;
+    if (loop->has_test) {
+        stoa_evaluation evaluation;
+        stoa_status status = stoa_evaluate_with(&loop->test, loop->trainer->plan, &evaluation);
+        if (status != STOA_OK) {
+            return stoa_error_prefix(&loop->context->error, "epoch %zu, step %zu, test: ", epoch, progress.steps);
+        }
+        progress.test_loss = evaluation.loss;
+        progress.test_accuracy = evaluation.accuracy;
+    }
+    return tell(loop, &progress);
+}
+
+static stoa_status open_loop(struct loop *loop, stoa_model *model, const stoa_dataset *train,
+                             const stoa_dataset *test, const stoa_train_options *options) {
+    stoa_context *context = loop->context;
+    struct stoa_train_settings settings;
+    stoa_status status = stoa_train_settings_read(context, options, &settings);
+    if (status != STOA_OK) {
+        return status;
+    }
+    loop->samples = stoa_dataset_count(train);
+    loop->epochs = settings.epochs;
+    loop->batch = settings.batch;
+    size_t steps;
+    if (!stoa_size_mul(stoa_ceil_div(loop->samples, loop->batch), loop->epochs, &steps)) {
+        return stoa_fail(context, STOA_ERR_ARGUMENT, "epochs: %zu are too many steps", loop->epochs);
+    }
+    status = stoa_trainer_create(context, model, options, steps, &loop->trainer);
+    if (status == STOA_OK) {
+        status = stoa_feeder_open(context, train, loop->trainer->plan, &loop->train);
+    }
+    if (status == STOA_OK && loop->has_test) {
+        status = stoa_feeder_open(context, test, loop->trainer->plan, &loop->test);
+    }
+    if (status != STOA_OK) {
+        return status;
+    }
+    loop->order = calloc(loop->samples, sizeof *loop->order);
+    return loop->order ? STOA_OK : stoa_fail(context, STOA_ERR_MEMORY, "order of the samples: out of memory");
+}
+
+stoa_status stoa_train(stoa_context *context, stoa_model *model, const stoa_dataset *train,
+                       const stoa_dataset *test, const stoa_train_options *options, stoa_progress_fn *progress,
+                       void *user) {
+    struct loop loop = {.context = context, .has_test = test != NULL, .progress = progress, .user = user};
+    loop.train.context = context;
+    loop.test.context = context;
+    stoa_status status = open_loop(&loop, model, train, test, options);
+    for (size_t epoch = 1; status == STOA_OK && epoch <= loop.epochs; epoch++) {
+        status = run_epoch(&loop, epoch);
+    }
+    stoa_feeder_close(&loop.train);
+    stoa_feeder_close(&loop.test);
+    stoa_trainer_free(loop.trainer);
+    free(loop.order);
+    return status;
+}

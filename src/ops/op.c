@@ -7,7 +7,7 @@
 
 #include "base/size.h"
 #include "core/threads.h"
-#include "ops_list.h" /* made from src/ops/meson.build: X(name) for every operator */
+#include "ops/ops_list.h" /* made from src/ops/meson.build: X(name) for every operator */
 
 #define STOA_OP_DECLARE(name) extern const struct stoa_op stoa_op_##name;
 STOA_OP_LIST(STOA_OP_DECLARE)

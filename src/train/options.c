@@ -8,7 +8,7 @@
 
 #include "base/size.h"
 #include "ops/op.h"
-#include "train_list.h" /* made from src/train/meson.build: X(name) for every optimiser and schedule */
+#include "train/train_list.h" /* made from src/train/meson.build: X(name) for every optimiser and schedule */
 
 #define STOA_OPTIMIZER_DECLARE(name) extern const struct stoa_optimizer stoa_optimizer_##name;
 STOA_OPTIMIZER_LIST(STOA_OPTIMIZER_DECLARE)

@@ -90,11 +90,11 @@ static stoa_status source_take(struct source *source, uint8_t *out, size_t wante
         return inflate_some(source, out, wanted, got);
     }
     *got = stoa_min(wanted, source->left);
-    if (*got > 0) {
+    if (*got > 0) { /* no bytes at all may come as NULL, which neither memcpy() nor + take */
         memcpy(out, source->next, *got);
+        source->next += *got;
+        source->left -= *got;
     }
-    source->next += *got;
-    source->left -= *got;
     return STOA_OK;
 }
 

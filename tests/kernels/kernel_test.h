@@ -73,7 +73,8 @@ size_t output_floats(const struct stoa_window *w); /* of one image */
 extern const size_t test_sizes[];
 extern const size_t test_size_count;
 
-/* Tests of the references themselves. */
+/* Tests of the references themselves, and of exp and log. */
+void test_polynomials(void **state);
 void test_reference_gemm(void **state);
 void test_reference_adjoint(void **state);
 void test_reference_conv_finite_differences(void **state);

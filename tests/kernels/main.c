@@ -37,6 +37,7 @@ static int release(void **state) {
 
 static int reference_tests(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_polynomials, release),
         cmocka_unit_test_teardown(test_reference_gemm, release),
         cmocka_unit_test_teardown(test_reference_adjoint, release),
         cmocka_unit_test_teardown(test_reference_conv_finite_differences, release),

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/random.h"
 #include "tests/kernels/kernel_test.h"
 
 static struct array with_specials(size_t n) {
@@ -79,17 +80,19 @@ void test_kernel_accumulate(const struct subject *s) {
 void test_kernel_dropout(const struct subject *s) {
     static const uint32_t thresholds[] = {0, 1U << 30, 1U << 31, 0xE0000000U, 0xFFFFFFFFU};
     for (size_t i = 0; i < test_size_count; i++) {
-        for (size_t j = 0; j < 5; j++) {
+        for (size_t j = 0; j < 6; j++) {
             struct array x = with_specials(test_sizes[i]);
             struct array y = output_unset(x.n);
             struct array in_place = output_copy(x);
             uint64_t key = random_bits();
             uint64_t stream = random_bits();
             size_t first = 4 * random_size(0, 1) * random_size(0, (size_t)1 << 40);
-            s->kernels->dropout(x.f, y.f, first, x.n, key, stream, thresholds[j], 1.25F);
-            stoa_reference_f64.dropout(x.d, y.d, first, x.n, key, stream, thresholds[j], 1.25);
+            /* The last one is the very word of an element: equal means kept. */
+            uint32_t threshold = j < 5 ? thresholds[j] : stoa_philox(key, first / 4, stream).word[0];
+            s->kernels->dropout(x.f, y.f, first, x.n, key, stream, threshold, 1.25F);
+            stoa_reference_f64.dropout(x.d, y.d, first, x.n, key, stream, threshold, 1.25);
             check_close("dropout", s, y, 0, 1e-7);
-            s->kernels->dropout(in_place.f, in_place.f, first, x.n, key, stream, thresholds[j], 1.25F);
+            s->kernels->dropout(in_place.f, in_place.f, first, x.n, key, stream, threshold, 1.25F);
             in_place.d = y.d;
             check_close("dropout in place", s, in_place, 0, 1e-7);
             arrays_release();

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/polynomial.h"
 #include "tests/kernels/kernel_test.h"
 
 static double dot(const double *a, const double *b, size_t n) {
@@ -17,6 +18,35 @@ static void assert_near(const char *what, double got, double want, double tolera
     if (!(fabs(got - want) <= tolerance * (1 + fabs(want)))) {
         fail_msg("%s: %.15g, not %.15g", what, got, want);
     }
+}
+
+/* Error of `got` in units in the last place of the float nearest to `want`. */
+static double ulps(float got, double want) {
+    float nearest = (float)want;
+    return fabs((double)got - want) / (double)(nextafterf(fabsf(nearest), INFINITY) - fabsf(nearest));
+}
+
+/* What the header promises, at every 1000th float or so. */
+void test_polynomials(void **state) {
+    (void)state;
+    for (float x = 0; x > -87.3F; x = nextafterf(x * 1.00001F, -INFINITY) - 1e-9F) {
+        double error = ulps(stoa_exp_nonpositive(x), exp((double)x));
+        if (!(error < 2)) {
+            fail_msg("exp(%.9g) is off by %g units in the last place", (double)x, error);
+        }
+    }
+    for (float x = 0x1p-126F; x < 1e38F; x *= 1.0001F) {
+        double error = fabs((double)stoa_log_positive(x) - log((double)x));
+        if (!(error <= 2e-7 * fabs(log((double)x)) + 1e-12)) {
+            fail_msg("log(%.9g) is off by %g", (double)x, error);
+        }
+    }
+    assert_true(stoa_exp_nonpositive(0) == 1);
+    assert_true(stoa_exp_nonpositive(-88) == 0);
+    assert_true(stoa_exp_nonpositive(-INFINITY) == 0);
+    assert_true(isnan(stoa_exp_nonpositive(NAN)));
+    assert_true(stoa_log_positive(1) == 0);
+    assert_true(isnan(stoa_log_positive(NAN)));
 }
 
 /* A product by hand, and transposes against explicit transposes. */

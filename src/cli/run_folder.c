@@ -40,9 +40,7 @@ static void remove_folders(const char *path, size_t made) {
     for (size_t i = strlen(path); made && i >= made; i--) {
         if (path[i] == '/' || path[i] == '\0') {
             part[i] = '\0';
-            if (i > 0 && path[i - 1] != '/' && rmdir(part) != 0 && errno != ENOENT) {
-                break;
-            }
+            (void)rmdir(part); /* never more than an empty folder */
         }
     }
     free(part);

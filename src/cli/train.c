@@ -40,9 +40,29 @@ struct training {
     stoa_context *context;
     stoa_model *model;
     struct cli_run_folder *folder;
+    const char *name; /* the recipe's; NULL once the run is announced */
+    const stoa_dataset *train, *test;
     stoa_progress last; /* the last step or epoch reported */
     bool save_failed;
 };
+
+/* One line about the run, once: after the first step, when the request is known to be right. */
+static void announce(struct training *training) {
+    if (!training->name) {
+        return;
+    }
+    struct cli_word parameters = {""}, images = {""}, tests = {""};
+    stoa_blas_info blas;
+    stoa_blas_describe(&blas);
+    size_t threads = stoa_context_threads(training->context);
+    (void)printf("%s: %s parameters, %s images to train, %s to test; %zu thread%s, %s, %s %s\n",
+                 training->name, cli_word_count(&parameters, stoa_model_parameter_count(training->model)),
+                 cli_word_count(&images, stoa_dataset_count(training->train)),
+                 cli_word_count(&tests, stoa_dataset_count(training->test)), threads, threads == 1 ? "" : "s",
+                 stoa_isa_name(stoa_context_isa(training->context)), blas.name, blas.core);
+    (void)fflush(stdout);
+    training->name = NULL;
+}
 
 /* The model file says where it is from; nothing here depends on time or threads. */
 static stoa_status set_number_fact(stoa_model *model, const char *key, uint64_t value) {
@@ -54,6 +74,7 @@ static stoa_status set_number_fact(stoa_model *model, const char *key, uint64_t 
 static bool on_progress(void *user, const stoa_progress *progress) {
     struct training *training = user;
     training->last = *progress;
+    announce(training);
     if (!progress->epoch_done) {
         cli_progress_step(progress);
         return stop_signal != 0;
@@ -98,77 +119,71 @@ static void choose_options(const struct cli_request *request, const stoa_recipe_
     }
 }
 
-static void announce(const struct cli_subject *subject, const char *name, const stoa_dataset *train,
-                     const stoa_dataset *test) {
-    struct cli_word parameters = {""}, images = {""}, tests = {""};
-    stoa_blas_info blas;
-    stoa_blas_describe(&blas);
-    size_t threads = stoa_context_threads(subject->context);
-    (void)printf("%s: %s parameters, %s images to train, %s to test; %zu thread%s, %s, %s %s\n", name,
-                 cli_word_count(&parameters, stoa_model_parameter_count(subject->model)),
-                 cli_word_count(&images, stoa_dataset_count(train)),
-                 cli_word_count(&tests, stoa_dataset_count(test)), threads, threads == 1 ? "" : "s",
-                 stoa_isa_name(stoa_context_isa(subject->context)), blas.name, blas.core);
-    (void)fflush(stdout);
-}
-
-/* Train into an open folder. */
-static int train_into(const struct cli_request *request, const struct cli_subject *subject,
-                      const stoa_train_options *options, const stoa_dataset *train, const stoa_dataset *test,
-                      struct cli_run_folder *folder) {
-    struct training training = {.context = subject->context, .model = subject->model, .folder = folder};
-    stoa_status status =
-        stoa_train(subject->context, subject->model, train, test, options, on_progress, &training);
-    if (training.save_failed) {
+/* Train into the open folder. */
+static int train_into_folder(struct training *training, const stoa_train_options *options, bool quiet) {
+    const struct cli_run_folder *folder = training->folder;
+    stoa_status status = stoa_train(training->context, training->model, training->train, training->test,
+                                    options, on_progress, training);
+    if (training->save_failed) {
         return CLI_FAILED; /* its sentence is out */
     }
     if (status == STOA_ERR_CANCELLED && stop_signal) {
-        return interrupted(&training);
+        return interrupted(training);
     }
     cli_progress_clear();
     if (status != STOA_OK) {
-        return cli_fail_library(subject->context, status);
+        return cli_fail_library(training->context, status);
     }
-    if (!request->quiet) {
+    if (!quiet) {
         (void)printf("model   %s\nmetrics %s\nnext    stoa eval %s\n        stoa predict %s IMAGE.png\n",
                      folder->model, folder->metrics, folder->path, folder->path);
     }
     return CLI_DONE;
 }
 
+/* First weights, and the facts that say where the model comes from. */
+static stoa_status prepare_model(stoa_model *model, const char *name, uint64_t seed) {
+    stoa_status status = stoa_model_init(model, seed);
+    if (status != STOA_OK) {
+        return status;
+    }
+    /* Facts are UTF-8; a file name need not be, and the first save would be late to find out. */
+    json_t *text = cli_json_text(name);
+    status = stoa_model_set_fact(model, "recipe", json_string_value(text));
+    json_decref(text);
+    return status == STOA_OK ? set_number_fact(model, "train.seed", seed) : status;
+}
+
 /* Open the folder and train: from here on the request was right, as far as it can be told without computing.
  */
-static int train_model(const struct cli_request *request, struct cli_subject *subject, const char *name,
+static int train_model(const struct cli_request *request, const struct cli_subject *subject,
                        const stoa_dataset *train, const stoa_dataset *test) {
     stoa_recipe_info info;
     stoa_train_options options;
     stoa_recipe_describe(subject->recipe, &info);
     choose_options(request, &info, &options);
-    stoa_status status = stoa_model_init(subject->model, options.seed);
-    if (status == STOA_OK) {
-        /* Facts are UTF-8; a file name need not be, and the first save would be late to find out. */
-        json_t *text = cli_json_text(name);
-        status = stoa_model_set_fact(subject->model, "recipe", json_string_value(text));
-        json_decref(text);
-    }
-    if (status == STOA_OK) {
-        status = set_number_fact(subject->model, "train.seed", options.seed);
-    }
+    char *name = cli_recipe_name(subject->path);
+    struct cli_run_folder folder = {0};
+    struct training training = {.context = subject->context,
+                                .model = subject->model,
+                                .folder = &folder,
+                                .name = request->quiet ? NULL : name,
+                                .train = train,
+                                .test = test};
+    int code;
+    stoa_status status = prepare_model(subject->model, name, options.seed);
     if (status != STOA_OK) {
-        return cli_fail_library(subject->context, status);
+        code = cli_fail_library(subject->context, status);
+    } else {
+        listen_for_signals();
+        cli_progress_start(request->quiet);
+        code = cli_run_folder_open(request, name, &folder);
+        if (code == CLI_DONE) {
+            code = train_into_folder(&training, &options, request->quiet);
+            cli_run_folder_close(&folder);
+        }
     }
-    listen_for_signals();
-    struct cli_run_folder folder;
-    int code = cli_run_folder_open(request, name, &folder);
-    if (code != CLI_DONE) {
-        return code;
-    }
-    cli_progress_start(request->quiet);
-    if (!request->quiet) {
-        announce(subject, name, train, test);
-    }
-    code = train_into(request, subject, &options, train, test, &folder);
-    cli_run_folder_close(&folder);
+    free(name);
     return code;
 }
 
@@ -186,9 +201,7 @@ static int run(const struct cli_request *request) {
         code = cli_open_data(&subject, request->data, STOA_SPLIT_TEST, &test);
     }
     if (code == CLI_DONE) {
-        char *name = cli_recipe_name(subject.path);
-        code = train_model(request, &subject, name, train, test);
-        free(name);
+        code = train_model(request, &subject, train, test);
     }
     stoa_dataset_free(train);
     stoa_dataset_free(test);

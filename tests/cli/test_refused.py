@@ -59,7 +59,7 @@ class Arguments(Command):
         write("file", "x")
         self.refused("train", "tiny", "--out", "file", words=["file"])
         self.refused("train", "tiny", "--out", "file/run", words=["file/run"])
-        self.refused("train", "tiny", "--out", "new/deep\0".rstrip("\0") + "/" + "n" * 300, words=["nnn"])
+        self.refused("train", "tiny", "--out", "new/deep/" + "n" * 300, words=["nnn"])
         self.refused("train", "tiny", "--out", "/proc/stoa/run", words=["/proc/stoa/run"])
         self.refused("train", "tiny", "--out", "/dev/full", words=["/dev/full"])
         self.refused("train", "tiny", "--out", "data", words=["data", "--force"])
@@ -74,7 +74,7 @@ class Arguments(Command):
             with open("/dev/full", "w") as full:
                 result = self.stoa(*arguments, stdout=full)
             self.assertEqual(result.returncode, 1)
-            self.one_line(result, "standard output", "No space left")
+            self.one_line(result, "standard output")
 
 
 class Data(Command):
@@ -182,28 +182,28 @@ class Recipes(Command):
         self.refused("plan", "tiny", "--batch", "0", words=["'0'"])
 
     def test_unknown(self):
-        self.check("[data]", "[dat]", ":9", "dat")
+        self.check("[data]", "[dat]", ":8", "dat")
         self.check("units=10", "unit=10", ":7", "unit", "l1")
         self.check("conv2d", "conv3d", ":4", "conv3d")
-        self.check("epochs = 2", "epoch = 2", ":15", "epoch")
-        self.check("lr = 5e-3", "optimizer = adamant", ":17", "adamant")
+        self.check("epochs = 2", "epoch = 2", ":14", "epoch")
+        self.check("lr = 5e-3", "optimizer = adamant", ":16", "adamant")
         self.check("title =", "titel =", ":1", "titel")
         self.check("r1 = relu", "r1 = relu from=c9", ":5", "c9")
 
     def test_doubled(self):
-        self.check("[train]", "[data]", ":14", "data")
+        self.check("[train]", "[data]", ":13", "data")
         self.check("r1 = relu", "c1 = relu", ":5", "c1")
-        self.check("batch = 32", "epochs = 3", ":16", "epochs")
+        self.check("batch = 32", "epochs = 3", ":15", "epochs")
         self.check("kernel=5", "kernel=5 kernel=3", ":4", "kernel")
         self.check("r1 = relu", "input = 28x28x1", ":5", "input")
 
     def test_values(self):
         for value in ("0", "-1", "x", "1.5", "99999999999999999999"):
-            self.check("epochs = 2", f"epochs = {value}", ":15", value)
+            self.check("epochs = 2", f"epochs = {value}", ":14", value)
             self.check("filters=4", f"filters={value}", ":4", value)
         for value in ("0", "-1", "x", "nan", "inf", "1e99"):
-            self.check("lr = 5e-3", f"lr = {value}", ":17", value)
-            self.check("deviation = 0.3", f"deviation = {value}", ":13", value)
+            self.check("lr = 5e-3", f"lr = {value}", ":16", value)
+            self.check("deviation = 0.3", f"deviation = {value}", ":12", value)
         self.check("28x28x1", "28x28", ":3", "28x28")
         self.check("28x28x1", "0x28x1", ":3", "0x28x1")
         self.check("r1 = relu", "r1 relu", ":5", "r1 relu")
@@ -271,7 +271,7 @@ class Models(Command):
 
     def test_images(self):
         self.model()
-        good = png(SIDE, SIDE, [b"\0" * 10 + b"\xff" * 8 + b"\0" * 10] * SIDE)
+        good = png(SIDE, SIDE, [bytes(SIDE)] * 5 + [b"\0" * 10 + b"\xff" * 8 + b"\0" * 10] * 18 + [bytes(SIDE)] * 5)
         write("good.png", good)
         for data in (b"", good[:40], good[:-20], good[:50] + b"\xff\xff" + good[52:], b"GIF89a", read("tiny.ini")):
             write("bad.png", data)

@@ -41,12 +41,14 @@
     K(dropout, (const real *x, real *y, size_t first, size_t n, uint64_t key, uint64_t stream,                     \
                 uint32_t threshold, real scale))                                                                   \
     /* Max over the window of in-image pixels, for rows of the batch; index[] gets kh * kernel_width + kw of the   \
-     * first largest (or first NaN), the same shape as y. x: start of the batch; y, index: start of first_row. */  \
+     * first largest (or first NaN), the same shape as y. x: start of the batch; y, index: start of first_row.     \
+     * A window without such a pixel gives -infinity and index 0, which maxpool_backward ignores there. */         \
     K(maxpool, (const struct stoa_window *w, const real *x, size_t first_row, size_t rows, real *y,                \
                 uint16_t *index))                                                                                  \
     /* One image: dx (overwritten) gets every dy at the pixel that index names. */                                 \
     K(maxpool_backward, (const struct stoa_window *w, const real *dy, const uint16_t *index, real *dx))            \
-    /* Mean over the window; the divisor is the kernel's size when include_pad, else the in-image pixels. */       \
+    /* Mean over the window; the divisor is the kernel's size when include_pad, else the in-image pixels           \
+     * (0 when there are none). */                                                                                 \
     K(avgpool, (const struct stoa_window *w, bool include_pad, const real *x, size_t first_row, size_t rows,       \
                 real *y))                                                                                          \
     /* One image: dx (overwritten). */                                                                             \

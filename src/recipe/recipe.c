@@ -66,7 +66,7 @@ static const struct key keys[] = {
 enum { KEYS = sizeof keys / sizeof keys[0] };
 
 static const char *const sections[] = {"model", "data", "train"};
-enum { MODEL, SECTIONS = sizeof sections / sizeof sections[0] };
+enum { MODEL, DATA, SECTIONS = sizeof sections / sizeof sections[0] };
 
 /* What is known while the lines come in. */
 struct reading {
@@ -75,7 +75,8 @@ struct reading {
     stoa_model *model;             /* built along to check each layer */
     size_t section_line[SECTIONS]; /* 0: not seen */
     size_t key_line[KEYS];         /* 0: not seen */
-    size_t input_line;             /* 0: not seen */
+    size_t last_layer_line;
+    size_t input_line; /* 0: not seen */
 };
 
 static stoa_status begin_section(void *user, struct stoa_error *error, const char *section, size_t line) {
@@ -233,6 +234,7 @@ static stoa_status read_model_entry(struct reading *reading, struct stoa_error *
             return stoa_error_set(error, STOA_ERR_ARGUMENT,
                                   "found '%s', expected input = HEIGHTxWIDTHxCHANNELS first", key);
         }
+        reading->last_layer_line = line;
         return read_layer(reading, error, key, value);
     }
     if (reading->input_line != 0) {
@@ -278,6 +280,19 @@ static stoa_status take_entry(void *user, struct stoa_error *error, const char *
     return fail_unknown(error, section, key);
 }
 
+/* A network gives one value a class; found here, the mistake costs no reading of data. */
+static stoa_status check_classes(const struct reading *reading, struct stoa_error *error) {
+    const stoa_recipe *recipe = reading->recipe;
+    size_t values = stoa_model_output_size(reading->model);
+    if (reading->section_line[DATA] == 0 || values == recipe->classes) {
+        return STOA_OK;
+    }
+    return stoa_error_set(
+        error, STOA_ERR_SHAPE,
+        "the last layer, '%s' on line %zu, gives %zu values, expected %zu, the classes of [data]",
+        recipe->layer[recipe->layers - 1].name, reading->last_layer_line, values, recipe->classes);
+}
+
 static stoa_status end_of_text(void *user, struct stoa_error *error, size_t line) {
     struct reading *reading = user;
     (void)line;
@@ -293,7 +308,7 @@ static stoa_status end_of_text(void *user, struct stoa_error *error, size_t line
         return stoa_error_set(error, STOA_ERR_ARGUMENT,
                               "found no layer in [model], expected NAME = OPERATOR OPTIONS");
     }
-    return STOA_OK;
+    return check_classes(reading, error);
 }
 
 static stoa_recipe *new_recipe(void) {

@@ -152,6 +152,9 @@ static void test_structure_refused(void **state) {
     assert_refused(MODEL "[train]\nlr = 1\nseed = 3\nlr = 1\n", bad,
                    "r.ini:9: lr is there already, on line 7");
     assert_refused("title = a\ntitle = a\n" MODEL, bad, "r.ini:2: title is there already, on line 1");
+    assert_refused(
+        MODEL "x = relu\n[data]\nset = s\n", STOA_ERR_SHAPE,
+        "r.ini:8: the last layer, 'x' on line 6, gives 4 values, expected 10, the classes of [data]");
     assert_refused("title = a\nword\n" MODEL, STOA_ERR_FORMAT, "r.ini:2: found 'word', expected KEY = VALUE");
 }
 
@@ -171,10 +174,10 @@ static void test_values_refused(void **state) {
         {"[train]\nepochs = -1", "option 'epochs': found '-1', expected a number from 1 to 1000000"},
         {"[train]\nbatch = 1.5", "option 'batch': found '1.5', expected a number from 1 to 1000000"},
         {"[train]\nbatch = 99999999999999999999", "option 'batch': found '99999999999999999999', expected"},
-        {"[train]\nlr = 0", "option 'lr': found '0', expected a number from 1e-12 to 1000"},
-        {"[train]\nlr = -1e-3", "option 'lr': found '-1e-3', expected a number from 1e-12 to 1000"},
-        {"[train]\nlr = fast", "option 'lr': found 'fast', expected a number from 1e-12 to 1000"},
-        {"[train]\nlr = 0,1", "option 'lr': found '0,1', expected a number from 1e-12 to 1000"},
+        {"[train]\nlr = 0", "option 'lr': found '0', expected a number from 1e-12 to 1e+03"},
+        {"[train]\nlr = -1e-3", "option 'lr': found '-1e-3', expected a number from 1e-12 to 1e+03"},
+        {"[train]\nlr = fast", "option 'lr': found 'fast', expected a number from 1e-12 to 1e+03"},
+        {"[train]\nlr = 0,1", "option 'lr': found '0,1', expected a number from 1e-12 to 1e+03"},
         {"[train]\nseed = -1", "seed: found '-1', expected a whole number from 0"},
         {"[train]\nseed = 18446744073709551616", "seed: found '18446744073709551616', expected a whole"},
         {"[train]\noptimizer = adom", ""},
@@ -226,9 +229,9 @@ static void test_layers_refused(void **state) {
         {"a b = relu", STOA_ERR_ARGUMENT, "a b"},
         {"r = relu from=zz", STOA_ERR_ARGUMENT, "zz"},
         {"r = relu from=r", STOA_ERR_ARGUMENT, "'r'"},
-        {"s = add from=c1", STOA_ERR_ARGUMENT, "s"},
-        {"s = add from=c1,input", STOA_ERR_SHAPE, "s"},
-        {"x = softmax_cross_entropy", STOA_ERR_ARGUMENT, "loss"},
+        {"s = add from=c1", STOA_ERR_SHAPE, "add 's'"},
+        {"s = add from=c1,input", STOA_ERR_SHAPE, "6x5x3"},
+        {"x = softmax_cross_entropy", STOA_ERR_SHAPE, "softmax_cross_entropy"},
         {"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn = relu", STOA_ERR_ARGUMENT, "64"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

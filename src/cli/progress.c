@@ -131,10 +131,10 @@ void cli_progress_epoch(const stoa_progress *progress) {
     cli_progress_clear();
     int digits = snprintf(NULL, 0, "%zu", progress->epochs);
     struct cli_word rate = {""};
-    (void)printf("epoch %*zu/%zu  loss %.4f  accuracy %6.2f %%  test loss %.4f  test accuracy %6.2f %%",
-                 digits, progress->epoch, progress->epochs, progress->train_loss,
-                 100 * progress->train_accuracy, progress->test_loss, 100 * progress->test_accuracy);
     double speed = isfinite(progress->images_per_second) ? progress->images_per_second : 0;
-    (void)printf("  %.1f s  %s images/s\n", progress->seconds, cli_word_count(&rate, (size_t)speed));
+    /* Short enough for 80 columns. */
+    (void)printf("epoch %*zu/%zu  train %5.2f %% loss %.4f  test %5.2f %% loss %.4f  %s img/s\n", digits,
+                 progress->epoch, progress->epochs, 100 * progress->train_accuracy, progress->train_loss,
+                 100 * progress->test_accuracy, progress->test_loss, cli_word_count(&rate, (size_t)speed));
     (void)fflush(stdout); /* whoever follows a log wants the line now */
 }

@@ -38,16 +38,20 @@ void cli_table_print(struct cli_table *table) {
         int length = (int)strlen(table->cells[i]);
         width[i % columns] = length > width[i % columns] ? length : width[i % columns];
     }
+    int owed = 0; /* spaces that only a further word brings out: none stand at the end of a line */
     for (size_t i = 0; i < table->count; i++) {
         size_t column = i % columns;
-        bool last = column + 1 == columns;
-        if (table->columns[column] == 'r') {
-            (void)printf("%*s", width[column], table->cells[i]);
-        } else {
-            /* No spaces behind the last column. */
-            (void)printf("%-*s", last ? 0 : width[column], table->cells[i]);
+        int length = (int)strlen(table->cells[i]), padding = width[column] - length;
+        bool right = table->columns[column] == 'r';
+        if (length > 0) {
+            (void)printf("%*s%s", owed + (right ? padding : 0), "", table->cells[i]);
+            owed = 0;
         }
-        (void)fputs(last ? "\n" : "  ", stdout);
+        owed += (right && length > 0 ? 0 : padding) + 2;
+        if (column + 1 == columns) {
+            (void)puts("");
+            owed = 0;
+        }
         free(table->cells[i]);
     }
     free(table->cells);

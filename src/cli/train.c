@@ -46,7 +46,7 @@ struct training {
     bool save_failed;
 };
 
-/* One line about the run, once: after the first step, when the request is known to be right. */
+/* What will run, once: after the first step, when the request is known to be right. */
 static void announce(struct training *training) {
     if (!training->name) {
         return;
@@ -55,11 +55,13 @@ static void announce(struct training *training) {
     stoa_blas_info blas;
     stoa_blas_describe(&blas);
     size_t threads = stoa_context_threads(training->context);
-    (void)printf("%s: %s parameters, %s images to train, %s to test; %zu thread%s, %s, %s %s\n",
-                 training->name, cli_word_count(&parameters, stoa_model_parameter_count(training->model)),
+    (void)printf("%s: %s parameters, %s training and %s test images\n", training->name,
+                 cli_word_count(&parameters, stoa_model_parameter_count(training->model)),
                  cli_word_count(&images, stoa_dataset_count(training->train)),
-                 cli_word_count(&tests, stoa_dataset_count(training->test)), threads, threads == 1 ? "" : "s",
-                 stoa_isa_name(stoa_context_isa(training->context)), blas.name, blas.core);
+                 cli_word_count(&tests, stoa_dataset_count(training->test)));
+    (void)printf("%zu thread%s, %s, %s%s%s\n", threads, threads == 1 ? "" : "s",
+                 stoa_isa_name(stoa_context_isa(training->context)), blas.name, blas.core[0] ? " " : "",
+                 blas.core);
     (void)fflush(stdout);
     training->name = NULL;
 }

@@ -130,7 +130,7 @@ static char *feed(char *buffer, int size, void *user) {
 
 static int take_entry(void *user, const char *section, const char *key, const char *value) {
     struct lines *lines = user;
-    (void)section; /* cut short by inih where it is long */
+    (void)section; /* the same, but cut where it is longer than that build of inih takes */
     if (lines->status == STOA_OK) {
         lines->status =
             lines->events->entry(lines->events->user, lines->error, lines->section, key, value, lines->line);

@@ -439,6 +439,10 @@ static void test_tensors_refused(void **state) {
     assert_tensors_refused(&builder, STOA_ERR_SHAPE,
                            "model: tensor 'c1.bias': found shape (1, 2), expected (2)");
     build_state(&builder, 1, "F32");
+    builder_tensor(&builder, "c1.bias", "F32", "[2,1]", two, sizeof two);
+    assert_tensors_refused(&builder, STOA_ERR_SHAPE,
+                           "model: tensor 'c1.bias': found shape (2, 1), expected (2)");
+    build_state(&builder, 1, "F32");
     builder_tensor(&builder, "c1.bias", "F32", "[1]", two, sizeof two[0]);
     assert_tensors_refused(&builder, STOA_ERR_SHAPE,
                            "model: tensor 'c1.bias': found shape (1), expected (2)");

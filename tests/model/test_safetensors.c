@@ -147,6 +147,7 @@ static void test_header_length(void **state) {
     (void)state;
     unsigned char bytes[16] = {9, 0, 0, 0, 0, 0, 0, 0, '{', '}', ' ', ' ', ' ', ' ', ' ', ' '};
     assert_refused_bytes(bytes, sizeof bytes, "found 16 bytes, expected a header of 9 bytes: truncated");
+    assert_refused_bytes(bytes, 7, "found 7 bytes, expected a safetensors file");
     bytes[0] = 0;
     assert_refused_bytes(bytes, sizeof bytes, "its header does not begin with '{': not a safetensors file");
     memset(bytes, 0xFF, 8);

@@ -104,6 +104,7 @@ static void test_line_ends_and_space(void **state) {
     assert_read("\xEF\xBB\xBF"
                 "a=1\r\n[s]\r\n\r\nb=2\r\n",
                 "/a=1@1 [s]@2 s/b=2@4 end@4");
+    assert_read("\xEF\xBB\xBF[s]\na=1\n", "[s]@1 s/a=1@2 end@2");
     /* An indented line is a line of its own, not more of the one before. */
     assert_read("[s]\na=1\n   b = 2  \n\tc=3\n[ t ]\n", "[s]@1 s/a=1@2 s/b=2@3 s/c=3@4 [t]@5 end@5");
 }

@@ -466,15 +466,15 @@ static stoa_status load_tensors_from(stoa_model *model, const void *data, size_t
     return status;
 }
 
-/* Load a model, or tensors into the one given, from a file; its sentences begin with the path. */
-static stoa_status load_path(stoa_context *context, const char *path, stoa_model *into, stoa_model **model) {
+/* Load a model, or only tensors into *model, from a file; its sentences begin with the path. */
+static stoa_status load_path(stoa_context *context, const char *path, bool only_tensors, stoa_model **model) {
     void *data = NULL;
     size_t bytes = 0;
     stoa_status status = stoa_file_read(&context->error, path, SIZE_MAX / 2, &data, &bytes);
     if (status != STOA_OK) {
         return status;
     }
-    status = into ? load_tensors_from(into, data, bytes) : load_model(context, data, bytes, model);
+    status = only_tensors ? load_tensors_from(*model, data, bytes) : load_model(context, data, bytes, model);
     free(data);
     return name_file(context, path, status);
 }
@@ -485,7 +485,7 @@ stoa_status stoa_model_load_memory(stoa_context *context, const void *data, size
 }
 
 stoa_status stoa_model_load(stoa_context *context, const char *path, stoa_model **model) {
-    return load_path(context, path, NULL, model);
+    return load_path(context, path, false, model);
 }
 
 stoa_status stoa_model_load_tensors_memory(stoa_model *model, const void *data, size_t bytes) {
@@ -493,5 +493,5 @@ stoa_status stoa_model_load_tensors_memory(stoa_model *model, const void *data, 
 }
 
 stoa_status stoa_model_load_tensors(stoa_model *model, const char *path) {
-    return load_path(stoa_model_context(model), path, model, NULL);
+    return load_path(stoa_model_context(model), path, true, &model);
 }

@@ -39,7 +39,7 @@ static stoa_status read_line(const char *line, struct conv *conv, struct stoa_er
 }
 
 static void assert_refused(const char *line, const char *sentence) {
-    struct conv conv;
+    struct conv conv = {.filters = 0};
     struct stoa_error error = {STOA_OK, ""};
     assert_int_equal(read_line(line, &conv, &error), STOA_ERR_ARGUMENT);
     assert_int_equal(error.status, STOA_ERR_ARGUMENT);
@@ -86,7 +86,7 @@ static void test_parse_limits(void **state) {
 
 static void test_defaults(void **state) {
     (void)state;
-    struct conv conv;
+    struct conv conv = {.filters = 0};
     struct stoa_error error;
     assert_int_equal(read_line("conv2d filters=6 kernel=5", &conv, &error), STOA_OK);
     assert_int_equal(conv.filters, 6);
@@ -101,7 +101,7 @@ static void test_defaults(void **state) {
 
 static void test_values(void **state) {
     (void)state;
-    struct conv conv;
+    struct conv conv = {.filters = 0};
     struct stoa_error error;
     const char *line = "conv2d filters=65535 kernel=5x3 pad=same epsilon=0.25 bias=false init=xavier";
     assert_int_equal(read_line(line, &conv, &error), STOA_OK);
@@ -202,7 +202,7 @@ static void test_locale(void **state) {
     if (!setlocale(LC_ALL, "de_DE.UTF-8") && !setlocale(LC_ALL, "fr_FR.UTF-8")) {
         skip();
     }
-    struct conv conv;
+    struct conv conv = {.filters = 0};
     struct stoa_error error;
     assert_int_equal(read_line("conv2d filters=6 kernel=5 epsilon=0.25", &conv, &error), STOA_OK);
     assert_true(conv.epsilon == 0.25F);

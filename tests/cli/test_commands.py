@@ -167,6 +167,20 @@ class Eval(Command):
         self.assertEqual(report["accuracy"], last["test_accuracy"])
         self.assertAlmostEqual(report["loss"], last["test_loss"], places=5)
 
+    def test_pixels_are_normalised_as_the_model_says(self):
+        header, data = safetensors_read(self.model())
+        inner = json.loads(header["__metadata__"]["stoa"])
+        write("a.png", square(1))
+        losses, chances = set(), set()
+        for key, value in (("data.mean", "0.1"), ("data.mean", "0.6"), ("data.deviation", "2")):
+            inner["facts"] = {**inner["facts"], "data.mean": "0.1", key: value}
+            header["__metadata__"]["stoa"] = json.dumps(inner)
+            safetensors_write("changed.safetensors", header, data)
+            losses.add(json.loads(self.done("eval", "changed.safetensors", "--json"))["loss"])
+            answer = json.loads(self.done("predict", "changed.safetensors", "a.png", "--json"))
+            chances.add(answer["predictions"][0]["probability"])
+        self.assertEqual((len(losses), len(chances)), (3, 3))
+
     def test_data_by_path(self):
         self.model()
         os.rename("data/blobs", "moved")

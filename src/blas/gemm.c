@@ -17,6 +17,14 @@ static struct {
     int callers_threads;
 } guard = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+static void set_threads(const struct stoa_blas_vendor *blas, int threads) {
+    int openmp = blas->get_openmp_threads ? blas->get_openmp_threads() : 0;
+    blas->set_threads(threads);
+    if (blas->set_openmp_threads && openmp > 0) {
+        blas->set_openmp_threads(openmp);
+    }
+}
+
 void stoa_blas_enter(void) {
     const struct stoa_blas_vendor *blas = stoa_blas_vendor();
     if (!blas->set_threads || !blas->get_threads) {
@@ -26,7 +34,7 @@ void stoa_blas_enter(void) {
     if (guard.regions++ == 0) {
         guard.callers_threads = blas->get_threads();
         if (guard.callers_threads != 1) {
-            blas->set_threads(1);
+            set_threads(blas, 1);
         }
     }
     (void)pthread_mutex_unlock(&guard.lock);
@@ -39,7 +47,7 @@ void stoa_blas_leave(void) {
     }
     (void)pthread_mutex_lock(&guard.lock);
     if (--guard.regions == 0 && guard.callers_threads != 1) {
-        blas->set_threads(guard.callers_threads);
+        set_threads(blas, guard.callers_threads);
     }
     (void)pthread_mutex_unlock(&guard.lock);
 }

@@ -51,6 +51,10 @@ static void find_vendor(void) {
         look_up("openblas_get_corename", &vendor.core);
         look_up("openblas_get_num_threads", &vendor.get_threads);
         look_up("openblas_set_num_threads", &vendor.set_threads);
+        if (strcmp(vendor.threading, "openmp") == 0) {
+            look_up("omp_get_max_threads", &vendor.get_openmp_threads);
+            look_up("omp_set_num_threads", &vendor.set_openmp_threads);
+        }
         look_up("gotoblas_dynamic_quit", &vendor.quit);
         look_up("gotoblas_dynamic_init", &vendor.init);
         return;

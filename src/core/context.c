@@ -50,12 +50,16 @@ stoa_status stoa_context_create(const stoa_context_options *options, stoa_contex
                           : (stoa_allocator){.allocate = default_allocate, .release = default_release};
     made->log = chosen.log;
     made->log_user = chosen.log_user;
+    made->pool = &made->pool_memory;
     *context = made;
     return STOA_OK;
 }
 
 void stoa_context_free(stoa_context *context) {
-    free(context);
+    if (context) {
+        stoa_pool_free(context->pool_memory);
+        free(context);
+    }
 }
 
 const char *stoa_context_error(const stoa_context *context) {

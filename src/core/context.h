@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "kernels/kernels.h"
 
+struct stoa_pool; /* core/threads.c */
+
 struct stoa_context {
     struct stoa_error error;
     const struct stoa_kernels *kernels;
@@ -17,6 +19,9 @@ struct stoa_context {
     stoa_allocator allocator;
     void (*log)(void *user, const char *line);
     void *log_user;
+    struct stoa_pool **pool; /* made when the first loop runs in parallel; a pointer of its own, so that a loop can take the
+                              * context as const */
+    struct stoa_pool *pool_memory;
 };
 
 /* Set the context's error and return its status. */

@@ -1,4 +1,4 @@
-/* The engine's threads: one parallel loop over numbered tasks. The only file that knows OpenMP is threads.c. Floor 3. */
+/* The engine's threads: one parallel loop over numbered tasks. Floor 3. */
 #ifndef STOA_CORE_THREADS_H
 #define STOA_CORE_THREADS_H
 
@@ -6,17 +6,16 @@
 
 #include "core/context.h"
 
-/* Run work(argument, task, thread) for every task in [0, tasks). `thread` < stoa_context's threads names private scratch;
- * what a task computes must not depend on it. Tasks run in any order. Inside another parallel region, after a fork and with
- * one thread everything runs in the calling thread, as thread 0. */
+/* Run work(argument, task, thread) for every task in [0, tasks). `thread` < the context's threads names private scratch;
+ * what a task computes must not depend on it. Tasks start in the order of their numbers. Called from inside a task, after a
+ * fork and with one thread everything runs in the calling thread. */
 typedef void stoa_task_fn(void *argument, size_t task, size_t thread);
 void stoa_parallel(const stoa_context *context, size_t tasks, stoa_task_fn *work, void *argument);
 
-/* CPUs this process may use. */
+/* CPUs this process may use, at least 1. */
 size_t stoa_cpu_count(void);
 
-/* Between enter and leave the engine may call the BLAS; the caller's thread settings come back with the last leave. */
-void stoa_region_enter(void);
-void stoa_region_leave(void);
+/* Stop and release a context's threads; NULL is allowed. */
+void stoa_pool_free(struct stoa_pool *pool);
 
 #endif

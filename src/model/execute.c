@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/size.h"
-#include "core/threads.h"
+#include "blas/gemm.h"
 #include "model/plan.h"
 
 /* Under AddressSanitizer only what a step may touch is open: an operator that reads a dead value or writes past its own is
@@ -256,9 +256,9 @@ stoa_status stoa_plan_infer(stoa_plan *plan, size_t samples, const float **outpu
     if (status != STOA_OK) {
         return status;
     }
-    stoa_region_enter();
+    stoa_blas_enter();
     forward_all(&call);
-    stoa_region_leave();
+    stoa_blas_leave();
     open_arena(plan);
     give_output(&call, output);
     return STOA_OK;
@@ -272,12 +272,12 @@ static stoa_status run_with_loss(const struct call *call, double *loss, const fl
     if (status != STOA_OK) {
         return status;
     }
-    stoa_region_enter();
+    stoa_blas_enter();
     status = forward_loss(call, loss);
     if (status == STOA_OK && call->training) {
         backward_all(call);
     }
-    stoa_region_leave();
+    stoa_blas_leave();
     open_arena(call->plan);
     give_output(call, output);
     return status;

@@ -16,11 +16,26 @@ const char *stoa_status_text(stoa_status status) {
     return "unknown status";
 }
 
-stoa_status stoa_error_set(struct stoa_error *error, stoa_status status, const char *format, ...) {
+/* Names in a sentence may come from files: keep the sentence one line of printable characters. */
+static void clean(char *text) {
+    for (; *text; text++) {
+        if ((unsigned char)*text < ' ' || *text == 0x7F) {
+            *text = '?';
+        }
+    }
+}
+
+stoa_status stoa_error_vset(struct stoa_error *error, stoa_status status, const char *format, va_list arguments) {
     error->status = status;
+    (void)vsnprintf(error->text, sizeof error->text, format, arguments);
+    clean(error->text);
+    return status;
+}
+
+stoa_status stoa_error_set(struct stoa_error *error, stoa_status status, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(error->text, sizeof error->text, format, arguments);
+    (void)stoa_error_vset(error, status, format, arguments);
     va_end(arguments);
     return status;
 }
@@ -30,10 +45,13 @@ stoa_status stoa_error_prefix(struct stoa_error *error, const char *format, ...)
     memcpy(tail, error->text, sizeof tail);
     va_list arguments;
     va_start(arguments, format);
-    int used = vsnprintf(error->text, sizeof error->text, format, arguments);
+    (void)stoa_error_vset(error, error->status, format, arguments);
     va_end(arguments);
-    if (used > 0 && (size_t)used < sizeof error->text) {
-        (void)snprintf(error->text + used, sizeof error->text - (size_t)used, "%s", tail);
-    }
+    size_t used = strlen(error->text);
+    size_t room = sizeof error->text - 1 - used;
+    size_t length = strnlen(tail, sizeof tail - 1);
+    length = length < room ? length : room;
+    memcpy(error->text + used, tail, length);
+    error->text[used + length] = '\0';
     return error->status;
 }

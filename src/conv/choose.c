@@ -8,11 +8,10 @@ static const struct stoa_conv_algorithm *const algorithms[] = {&stoa_conv_depthw
 
 const struct stoa_conv_algorithm *stoa_conv_choose(const stoa_context *context, const struct stoa_conv *conv,
                                                    enum stoa_conv_pass pass) {
-    for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++) {
-        if (algorithms[i]->applicable(context, conv, pass)) {
-            return algorithms[i];
-        }
+    size_t i = 0;
+    while (!algorithms[i]->applicable(context, conv, pass)) {
+        i++;
+        assert(i < sizeof algorithms / sizeof *algorithms);
     }
-    assert(!"im2col applies to every convolution");
-    return &stoa_conv_im2col;
+    return algorithms[i];
 }

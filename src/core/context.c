@@ -91,10 +91,9 @@ const char *stoa_policy_name(stoa_policy policy) {
 }
 
 stoa_status stoa_fail(stoa_context *context, stoa_status status, const char *format, ...) {
-    context->error.status = status;
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(context->error.text, sizeof context->error.text, format, arguments);
+    (void)stoa_error_vset(&context->error, status, format, arguments);
     va_end(arguments);
     return status;
 }

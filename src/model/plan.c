@@ -276,7 +276,7 @@ static stoa_status make_loss(struct stoa_plan *plan, const char *line) {
     }
     const struct stoa_op *op = stoa_op_find(spec.name);
     if (!op || !op->is_loss) {
-        return stoa_error_set(error, STOA_ERR_ARGUMENT, "unknown loss '%.64s'", spec.name);
+        return stoa_unknown_loss(error, spec.name);
     }
     status = stoa_layer_make(error, "loss", &spec, stoa_value_shape(plan->model, plan->nodes), 1, &plan->loss);
     plan->has_loss = status == STOA_OK;

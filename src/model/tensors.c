@@ -46,6 +46,22 @@ static void set_neutral(stoa_model *model, const struct stoa_tensor *tensor, flo
     }
 }
 
+static stoa_status allocate_tensors(stoa_model *model) {
+    stoa_context *context = model->context;
+    model->tensor_count = count_tensors(model);
+    model->tensors = calloc(stoa_max(1, model->tensor_count), sizeof *model->tensors);
+    if (!model->tensors) {
+        model->tensor_count = 0;
+        return stoa_fail(context, STOA_ERR_MEMORY, "model: out of memory");
+    }
+    if (!place_tensors(model)) {
+        return stoa_fail(context, STOA_ERR_SHAPE, "model: the size of its parameters overflows");
+    }
+    model->parameters = stoa_allocate(context, model->parameter_floats * sizeof(float), "model parameters");
+    model->statistics = stoa_allocate(context, model->statistic_floats * sizeof(float), "model statistics");
+    return model->parameters && model->statistics ? STOA_OK : STOA_ERR_MEMORY;
+}
+
 /* A layer that nobody reads is a mistake in the network: it would train nothing. */
 static void check_all_used(stoa_model *model) {
     for (size_t i = 0; i + 1 < model->node_count; i++) {
@@ -75,18 +91,11 @@ stoa_status stoa_model_build(stoa_model *model) {
         context->error = model->error;
         return model->error.status;
     }
-    model->tensor_count = count_tensors(model);
-    model->tensors = calloc(stoa_max(1, model->tensor_count), sizeof *model->tensors);
-    if (!model->tensors) {
-        return stoa_fail(context, STOA_ERR_MEMORY, "model: out of memory");
-    }
-    if (!place_tensors(model)) {
-        return stoa_fail(context, STOA_ERR_SHAPE, "model: the size of its parameters overflows");
-    }
-    model->parameters = stoa_allocate(context, model->parameter_floats * sizeof(float), "model parameters");
-    model->statistics = stoa_allocate(context, model->statistic_floats * sizeof(float), "model statistics");
-    if (!model->parameters || !model->statistics) {
-        return STOA_ERR_MEMORY;
+    stoa_status status = allocate_tensors(model);
+    if (status != STOA_OK) {
+        /* Sticks: the model is only good for stoa_model_free() now. */
+        model->error = context->error;
+        return status;
     }
     memset(model->parameters, 0, model->parameter_floats * sizeof(float));
     memset(model->statistics, 0, model->statistic_floats * sizeof(float));

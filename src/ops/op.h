@@ -137,6 +137,9 @@ extern const struct stoa_op *const stoa_ops[];
 /* By name, losses included; NULL when there is none. */
 const struct stoa_op *stoa_op_find(const char *name);
 
+/* Set the error for a name that is not a loss; lists those there are. */
+stoa_status stoa_unknown_loss(struct stoa_error *error, const char *name);
+
 /* Make a layer: read `spec` (its name is the operator's, `from` already taken) against the inputs. On STOA_OK release with
  * stoa_layer_clear(). The sentence begins "OPERATOR 'NAME': ". */
 stoa_status stoa_layer_make(struct stoa_error *error, const char *name, struct stoa_spec *spec,

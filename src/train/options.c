@@ -39,7 +39,8 @@ static stoa_status read_optimizer(struct stoa_error *error, const char *line, st
             return status == STOA_OK ? STOA_OK : stoa_error_prefix(error, "optimizer %s: ", o->name);
         }
     }
-    return stoa_error_set(error, STOA_ERR_ARGUMENT, "unknown optimizer '%.64s'", spec.name);
+    return stoa_error_set(error, STOA_ERR_ARGUMENT, "unknown optimizer '%.64s', expected one of " STOA_OPTIMIZER_NAMES,
+                          spec.name);
 }
 
 static stoa_status read_schedule(struct stoa_error *error, const char *line, struct stoa_train_settings *settings) {
@@ -57,7 +58,8 @@ static stoa_status read_schedule(struct stoa_error *error, const char *line, str
             return status == STOA_OK ? STOA_OK : stoa_error_prefix(error, "schedule %s: ", s->name);
         }
     }
-    return stoa_error_set(error, STOA_ERR_ARGUMENT, "unknown schedule '%.64s'", spec.name);
+    return stoa_error_set(error, STOA_ERR_ARGUMENT, "unknown schedule '%.64s', expected one of " STOA_SCHEDULE_NAMES,
+                          spec.name);
 }
 
 static stoa_status read_loss(struct stoa_error *error, const char *line, struct stoa_train_settings *settings) {
@@ -67,7 +69,7 @@ static stoa_status read_loss(struct stoa_error *error, const char *line, struct 
     }
     const struct stoa_op *op = stoa_op_find(spec.name);
     if (!op || !op->is_loss) {
-        return stoa_error_set(error, STOA_ERR_ARGUMENT, "unknown loss '%.64s'", spec.name);
+        return stoa_unknown_loss(error, spec.name);
     }
     (void)snprintf(settings->loss, sizeof settings->loss, "%s", line);
     return STOA_OK;

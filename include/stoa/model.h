@@ -101,6 +101,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_model_set_tensor(stoa_model *model, si
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_set_fact(stoa_model *model, const char *key, const char *value);
 /** Value of a fact, or NULL. Valid until the fact changes. */
 STOA_API const char *stoa_model_fact(const stoa_model *model, const char *key);
+/** Fact number `index` in the order of the keys; false past the end, and nothing is set. */
+STOA_API bool stoa_model_fact_at(const stoa_model *model, size_t index, const char **key, const char **value);
 
 /** Save to a file: safetensors, the graph and the facts in its metadata. Written to a temporary name in the same folder,
  * synced and renamed: the file is whole or not there. Errors: STOA_ERR_IO, STOA_ERR_MEMORY. */

@@ -54,6 +54,11 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_train(stoa_context *context, stoa_mode
                                                 const stoa_train_options *options, stoa_progress_fn *progress,
                                                 void *user);
 
+/** How many arrays of the parameters' size an optimiser keeps: stoa_plan_options.optimizer_slots.
+ * @param optimizer  As in stoa_train_options. Errors: STOA_ERR_ARGUMENT (unknown, or bad options). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_optimizer_slots(stoa_context *context, const char *optimizer,
+                                                          size_t *slots);
+
 /** The parts of stoa_train() for those who keep their own loop. */
 typedef struct stoa_trainer stoa_trainer;
 

@@ -6,11 +6,6 @@
 #include "cli/report.h"
 #include "cli/table.h"
 
-/* The facts that recipes and `stoa train` write. */
-static const char *const facts[] = {"recipe",         "data.set", "data.classes", "data.mean",
-                                    "data.deviation", "loss",     "train.seed",   "train.epoch"};
-enum { FACTS = sizeof facts / sizeof facts[0] };
-
 /* Everything about a model that is summed up. */
 struct totals {
     size_t tensors, values; /* running statistics included */
@@ -70,12 +65,10 @@ static void print_text(const struct cli_subject *subject, const struct totals *t
     (void)printf("flops       %s an image, forward\n\n", cli_word_flops(&word, totals->flops));
     print_layers(model);
     struct cli_table table = {.columns = "ll"};
-    for (size_t i = 0; i < FACTS; i++) {
-        const char *value = stoa_model_fact(model, facts[i]);
-        if (value) {
-            cli_table_cell(&table, "%s", facts[i]);
-            cli_table_cell(&table, "%s", value);
-        }
+    const char *key, *value;
+    for (size_t i = 0; stoa_model_fact_at(model, i, &key, &value); i++) {
+        cli_table_cell(&table, "%s", key);
+        cli_table_cell(&table, "%s", value);
     }
     (void)puts("");
     cli_table_print(&table);
@@ -119,11 +112,9 @@ static void print_json(const struct cli_subject *subject, const struct totals *t
     size_t shape[3];
     stoa_model_input_shape(model, &shape[0], &shape[1], &shape[2]);
     json_t *report = cli_json_object(), *known = cli_json_object();
-    for (size_t i = 0; i < FACTS; i++) {
-        const char *value = stoa_model_fact(model, facts[i]);
-        if (value) {
-            cli_json_set(known, facts[i], cli_json_text(value));
-        }
+    const char *key, *value;
+    for (size_t i = 0; stoa_model_fact_at(model, i, &key, &value); i++) {
+        cli_json_set(known, key, cli_json_text(value));
     }
     cli_json_set(report, "model", cli_json_text(subject->path));
     cli_json_set(report, "input", cli_json_shape(shape, 3));

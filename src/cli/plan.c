@@ -26,15 +26,6 @@ struct report {
     size_t alive_count;
 };
 
-/* Arrays an optimiser keeps, by its name: Adam two moments, SGD one where it has momentum. */
-static size_t optimizer_slots(const char *optimizer) {
-    if (!optimizer || !*optimizer || strncmp(optimizer, "adam", 4) == 0) {
-        return 2;
-    }
-    const char *momentum = strstr(optimizer, "momentum=");
-    return momentum && strtod(momentum + strlen("momentum="), NULL) > 0 ? 1 : 0;
-}
-
 static int make_plan(struct report *report) {
     stoa_plan_options options = {.batch = report->request->batch, .training = !report->request->inference};
     const char *optimizer = NULL;
@@ -46,10 +37,14 @@ static int make_plan(struct report *report) {
         options.batch = options.batch ? options.batch : info.train.batch;
     }
     options.batch = options.batch ? options.batch : DEFAULT_BATCH;
-    options.optimizer_slots = options.training ? optimizer_slots(optimizer) : 0;
     report->batch = options.batch;
-    stoa_status status =
-        stoa_plan_create(report->subject->context, report->subject->model, &options, &report->plan);
+    stoa_status status = STOA_OK;
+    if (options.training) {
+        status = stoa_optimizer_slots(report->subject->context, optimizer, &options.optimizer_slots);
+    }
+    if (status == STOA_OK) {
+        status = stoa_plan_create(report->subject->context, report->subject->model, &options, &report->plan);
+    }
     return status == STOA_OK ? CLI_DONE : cli_fail_library(report->subject->context, status);
 }
 

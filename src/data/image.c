@@ -143,7 +143,7 @@ static void look_at_border(const struct picture *picture, int *paper, int *noise
     *noise = quantile(distances, 0.9);
 }
 
-/* Fill the table "how much ink is grey g", 0 to 1; false when the picture shows none. Ink is whichever side
+/* Fill the table "how much ink is grey g", in steps of grey; false when the picture shows none. Ink is whichever side
  * of the paper's grey holds more. */
 static bool make_ink_table(const struct picture *picture, float ink[256]) {
     int paper = 0, noise = 0;
@@ -158,12 +158,11 @@ static bool make_ink_table(const struct picture *picture, float ink[256]) {
         *(value < paper ? &dark : &light) += weight;
     }
     int sign = dark > light ? -1 : 1;
-    int full = sign < 0 ? paper : 255 - paper;
     int least = noise + noise / 2 > LEAST_INK ? noise + noise / 2 : LEAST_INK;
     int most = 0;
     for (int value = 0; value < 256; value++) {
         int distance = sign * (value - paper);
-        ink[value] = distance >= least ? (float)distance / (float)full : 0.0F;
+        ink[value] = distance >= least ? (float)distance : 0.0F;
         if (greys[value] > 0 && distance > most) {
             most = distance;
         }

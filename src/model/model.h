@@ -7,7 +7,4 @@
 /* The context the model was made from: where its errors go. */
 stoa_context *stoa_model_context(const stoa_model *model);
 
-/* Facts in the order of their keys; false past the end. */
-bool stoa_model_fact_at(const stoa_model *model, size_t index, const char **key, const char **value);
-
 #endif

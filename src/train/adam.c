@@ -15,6 +15,12 @@ static const struct stoa_option options[] = {
     {"decay", STOA_OPTION_FLOAT, offsetof(struct adam_options, decay), "0", 0, 1, NULL},
 };
 
+/* The two moments. */
+static size_t slots(const void *given) {
+    (void)given;
+    return 2;
+}
+
 static void update(const struct stoa_update *u) {
     const struct adam_options *o = u->options;
     double correction1 = 1.0 - pow((double)o->beta1, (double)u->step);
@@ -29,6 +35,6 @@ const struct stoa_optimizer stoa_optimizer_adam = {
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .options_bytes = sizeof(struct adam_options),
-    .slots = 2,
+    .slots = slots,
     .update = update,
 };

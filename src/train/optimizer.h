@@ -27,7 +27,7 @@ struct stoa_optimizer {
     const char *name;
     const struct stoa_option *options;
     size_t option_count, options_bytes;
-    size_t slots;
+    size_t (*slots)(const void *options); /* arrays it keeps, at most STOA_MAX_SLOTS */
     void (*update)(const struct stoa_update *update);
 };
 

@@ -32,7 +32,7 @@ static stoa_status read_optimizer(struct stoa_error *error, const char *line, st
     for (size_t i = 0; stoa_optimizers[i]; i++) {
         const struct stoa_optimizer *o = stoa_optimizers[i];
         if (strcmp(o->name, spec.name) == 0) {
-            assert(o->options_bytes <= sizeof settings->optimizer_options && o->slots <= STOA_MAX_SLOTS);
+            assert(o->options_bytes <= sizeof settings->optimizer_options);
             settings->optimizer = o;
             stoa_status status =
                 stoa_options_read(error, o->options, o->option_count, &spec, settings->optimizer_options);
@@ -94,10 +94,21 @@ stoa_status stoa_train_settings_read(stoa_context *context, const stoa_train_opt
     struct stoa_error *error = &context->error;
     stoa_status status = read_optimizer(error, options->optimizer ? options->optimizer : "adam", settings);
     if (status == STOA_OK) {
+        settings->optimizer_slots = settings->optimizer->slots(settings->optimizer_options);
+        assert(settings->optimizer_slots <= STOA_MAX_SLOTS);
         status = read_schedule(error, options->schedule ? options->schedule : "constant", settings);
     }
     if (status == STOA_OK) {
         status = read_loss(error, options->loss ? options->loss : "softmax_cross_entropy", settings);
+    }
+    return status;
+}
+
+stoa_status stoa_optimizer_slots(stoa_context *context, const char *optimizer, size_t *slots) {
+    struct stoa_train_settings settings;
+    stoa_status status = stoa_train_settings_read(context, &(stoa_train_options){.optimizer = optimizer}, &settings);
+    if (status == STOA_OK) {
+        *slots = settings.optimizer_slots;
     }
     return status;
 }

@@ -15,6 +15,7 @@ struct stoa_train_settings {
     float learning_rate;
     char loss[STOA_SPEC_MAX_TEXT];
     const struct stoa_optimizer *optimizer;
+    size_t optimizer_slots;
     const struct stoa_schedule *schedule;
     _Alignas(16) unsigned char optimizer_options[STOA_OPTION_STRUCT_BYTES];
     _Alignas(16) unsigned char schedule_options[STOA_OPTION_STRUCT_BYTES];

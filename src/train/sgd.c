@@ -11,6 +11,12 @@ static const struct stoa_option options[] = {
     {"decay", STOA_OPTION_FLOAT, offsetof(struct sgd_options, decay), "0", 0, 1, NULL},
 };
 
+/* Without momentum there is no velocity. */
+static size_t slots(const void *given) {
+    const struct sgd_options *o = given;
+    return o->momentum > 0 ? 1 : 0;
+}
+
 static void update(const struct stoa_update *u) {
     const struct sgd_options *o = u->options;
     u->kernels->sgd(u->parameter, u->gradient, u->slot[0], u->count, u->learning_rate, o->momentum,
@@ -22,6 +28,6 @@ const struct stoa_optimizer stoa_optimizer_sgd = {
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .options_bytes = sizeof(struct sgd_options),
-    .slots = 1,
+    .slots = slots,
     .update = update,
 };

@@ -45,7 +45,7 @@ stoa_status stoa_trainer_create(stoa_context *context, stoa_model *model, const 
         stoa_plan_options plan = {.batch = made->settings.batch,
                                   .training = true,
                                   .loss = made->settings.loss,
-                                  .optimizer_slots = made->settings.optimizer->slots};
+                                  .optimizer_slots = made->settings.optimizer_slots};
         status = stoa_plan_create(context, model, &plan, &made->plan);
     }
     if (status == STOA_OK) {
@@ -99,7 +99,7 @@ static void update_range(void *argument, size_t task, size_t thread) {
                                  .learning_rate = t->learning_rate,
                                  .decays = loop->segment->decays,
                                  .step = t->step + 1};
-    for (size_t slot = 0; slot < t->settings.optimizer->slots; slot++) {
+    for (size_t slot = 0; slot < t->settings.optimizer_slots; slot++) {
         update.slot[slot] = stoa_plan_optimizer_slot(t->plan, slot) + at;
     }
     t->settings.optimizer->update(&update);

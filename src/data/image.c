@@ -143,8 +143,8 @@ static void look_at_border(const struct picture *picture, int *paper, int *noise
     *noise = quantile(distances, 0.9);
 }
 
-/* Fill the table "how much ink is grey g", in steps of grey; false when the picture shows none. Ink is whichever side
- * of the paper's grey holds more. */
+/* Fill the table "how much ink is grey g", in steps of grey; false when the picture shows none. Ink is
+ * whichever side of the paper's grey holds more. */
 static bool make_ink_table(const struct picture *picture, float ink[256]) {
     int paper = 0, noise = 0;
     look_at_border(picture, &paper, &noise);

@@ -84,6 +84,16 @@ static void formats(void) {
         }
     }
     char text[32];
+    for (uint32_t i = 0; i < 20000; i++) {
+        uint32_t bits = i * 2654435761U;
+        float value;
+        double back = 0;
+        memcpy(&value, &bits, sizeof value);
+        if (isfinite(value)) {
+            stoa_format_float(value, text);
+            assert_true(stoa_parse_double(text, strlen(text), &back) && (float)back == value);
+        }
+    }
     stoa_format_float(0.1F, text);
     assert_string_equal(text, "0.1");
     stoa_format_float(1e-3F, text);

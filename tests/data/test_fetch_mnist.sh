@@ -23,6 +23,7 @@ cat >"$top/bin/curl" <<'END'
 #!/usr/bin/env bash
 while [ $# -gt 1 ]; do
   [ "$1" = -o ] && out=$2
+  [ "$1" = -C ] && resume=yes
   shift
 done
 case $1 in
@@ -33,6 +34,7 @@ echo "curl $folder ${1##*/}" >>"$TOP/calls"
 file=$TOP/$folder/${1##*/}
 [ -d "$TOP/$folder" ] || exit 6
 [ -f "$file" ] || exit 22
+[ "${resume:-}" = yes ] || : >"$out"
 have=$(stat -c %s "$out" 2>/dev/null || echo 0)
 [ "$have" -gt 0 ] && [ "$have" -ge "$(stat -c %s "$file")" ] && exit 22
 echo "sent $(($(stat -c %s "$file") - have))" >>"$TOP/calls"

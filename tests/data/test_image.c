@@ -179,10 +179,52 @@ static void scales_to_other_sizes(void **state) {
             }
         }
     }
+    /* 20/28 of 30 is 21.4: whole pixels within it. */
+    float thirty[30 * 30];
+    assert_int_equal(stoa_image_read_digit(context, path, 30, 30, thirty), STOA_OK);
+    for (int i = 0; i < 30 * 30; i++) {
+        bool inside = i / 30 >= 5 && i / 30 < 26 && i % 30 >= 5 && i % 30 < 26;
+        assert_true(thirty[i] == (inside ? 1.0F : 0.0F));
+    }
     float one = NAN;
     assert_int_equal(stoa_image_read_digit(context, path, 1, 1, &one), STOA_OK);
     assert_true(one == 1.0F);
     assert_int_equal(stoa_image_read_digit(context, path, 0, 28, &one), STOA_ERR_ARGUMENT);
+}
+
+/* 30 rows or columns onto 20: every output pixel is the mean of one and a half of them. */
+static void averages_over_areas(void **state) {
+    (void)state;
+    enum { WIDTH = 50, INK = 30 };
+    for (int across = 0; across < 2; across++) {
+        static uint8_t pixels[WIDTH * WIDTH];
+        memset(pixels, 0, sizeof pixels);
+        int levels[INK];
+        for (int i = 0; i < INK; i++) {
+            levels[i] = 40 + i * 61 % 200;
+            for (int j = 0; j < INK; j++) {
+                pixels[(8 + (across ? j : i)) * WIDTH + 5 + (across ? i : j)] = (uint8_t)levels[i];
+            }
+        }
+        double expected[20], largest = 0, sum = 0, moment = 0;
+        for (int i = 0; i < 20; i++) {
+            /* Even: a whole one and the first half of the next; odd: the other half and a whole one. */
+            const int *level = levels + i / 2 * 3;
+            expected[i] = i % 2 == 0 ? (level[0] + 0.5 * level[1]) / 1.5 : (0.5 * level[1] + level[2]) / 1.5;
+            largest = fmax(largest, expected[i]);
+            sum += expected[i];
+            moment += i * expected[i];
+        }
+        int start = (int)round(SIDE / 2 - moment / sum);
+        int other = (int)round(SIDE / 2 - 9.5);
+        float out[PIXELS];
+        const char *path = write_png("a.png", WIDTH, WIDTH, PNG_FORMAT_GRAY, pixels);
+        assert_int_equal(stoa_image_read_digit(context, path, SIDE, SIDE, out), STOA_OK);
+        for (int i = 0; i < 20; i++) {
+            int at = across ? (other + 10) * SIDE + start + i : (start + i) * SIDE + other + 10;
+            assert_true(fabs((double)out[at] - expected[i] / largest) < 1e-5);
+        }
+    }
 }
 
 /* A long thin stroke keeps at least a pixel of width. */
@@ -306,10 +348,10 @@ static void refuses_huge_headers(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(keeps_what_is_right),    TEST(reads_every_kind),           TEST(reads_grey_paper),
-        TEST(passes_over_noise),      TEST(scales_to_other_sizes),      TEST(keeps_thin_strokes),
-        TEST(refuses_blank_pictures), TEST(refuses_what_is_no_picture), TEST(refuses_truncated_pictures),
-        TEST(refuses_huge_headers),
+        TEST(keeps_what_is_right),        TEST(reads_every_kind),       TEST(reads_grey_paper),
+        TEST(passes_over_noise),          TEST(scales_to_other_sizes),  TEST(averages_over_areas),
+        TEST(keeps_thin_strokes),         TEST(refuses_blank_pictures), TEST(refuses_what_is_no_picture),
+        TEST(refuses_truncated_pictures), TEST(refuses_huge_headers),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

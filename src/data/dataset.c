@@ -34,21 +34,20 @@ static stoa_status check_classes(stoa_context *context, size_t classes) {
     return STOA_OK;
 }
 
-static stoa_status new_dataset(stoa_context *context, size_t classes, stoa_dataset **dataset) {
-    stoa_status status = check_classes(context, classes);
-    if (status != STOA_OK) {
-        return status;
+/* NULL with the context's error set when it cannot be made. */
+static stoa_dataset *new_dataset(stoa_context *context, size_t classes) {
+    if (check_classes(context, classes) != STOA_OK) {
+        return NULL;
     }
     stoa_dataset *made = calloc(1, sizeof *made);
     if (!made) {
-        return stoa_fail(context, STOA_ERR_MEMORY, "data set: cannot allocate %zu bytes", sizeof *made);
+        (void)stoa_fail(context, STOA_ERR_MEMORY, "data set: cannot allocate %zu bytes", sizeof *made);
+        return NULL;
     }
     made->context = context;
     made->classes = classes;
-    made->mean = 0;
     made->deviation = 1;
-    *dataset = made;
-    return STOA_OK;
+    return made;
 }
 
 void stoa_dataset_free(stoa_dataset *dataset) {
@@ -96,13 +95,12 @@ static stoa_status hand_over(stoa_status status, stoa_dataset *made, const char 
 
 stoa_status stoa_dataset_open_idx(stoa_context *context, const char *images, const char *labels,
                                   size_t classes, stoa_dataset **dataset) {
-    stoa_dataset *made = NULL;
-    stoa_status status = new_dataset(context, classes, &made);
-    if (status != STOA_OK) {
-        return status;
+    stoa_dataset *made = new_dataset(context, classes);
+    if (!made) {
+        return context->error.status;
     }
     /* Labels first: they are small, and a mistake shows at once. */
-    status = stoa_idx_read(context, labels, 1, &made->labels);
+    stoa_status status = stoa_idx_read(context, labels, 1, &made->labels);
     if (status == STOA_OK) {
         status = stoa_idx_read(context, images, 3, &made->pixels);
     }
@@ -114,12 +112,11 @@ stoa_status stoa_dataset_from_idx_memory(stoa_context *context, const void *imag
                                          stoa_dataset **dataset) {
     static const char images_name[] = "images in memory";
     static const char labels_name[] = "labels in memory";
-    stoa_dataset *made = NULL;
-    stoa_status status = new_dataset(context, classes, &made);
-    if (status != STOA_OK) {
-        return status;
+    stoa_dataset *made = new_dataset(context, classes);
+    if (!made) {
+        return context->error.status;
     }
-    status = stoa_idx_parse(context, labels_name, labels, labels_bytes, 1, &made->labels);
+    stoa_status status = stoa_idx_parse(context, labels_name, labels, labels_bytes, 1, &made->labels);
     if (status == STOA_OK) {
         status = stoa_idx_parse(context, images_name, images, images_bytes, 3, &made->pixels);
     }
@@ -212,9 +209,9 @@ stoa_status stoa_dataset_from_arrays(stoa_context *context, const float *samples
                                (long)labels[i], classes - 1);
         }
     }
-    stoa_dataset *made = NULL;
-    if (status != STOA_OK || (status = new_dataset(context, classes, &made)) != STOA_OK) {
-        return status;
+    stoa_dataset *made = status == STOA_OK ? new_dataset(context, classes) : NULL;
+    if (!made) {
+        return context->error.status;
     }
     made->samples = samples;
     made->array_labels = labels;

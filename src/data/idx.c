@@ -69,6 +69,7 @@ static stoa_status inflate_some(struct source *source, uint8_t *out, size_t want
     stream->avail_out = (uInt)wanted;
     int result = source->ended ? Z_STREAM_END : inflate(stream, Z_SYNC_FLUSH);
     *got = wanted - stream->avail_out;
+    stream->next_out = NULL; /* `out` may not outlive this call */
     switch (result) {
     case Z_STREAM_END:
         source->ended = true;

@@ -147,7 +147,7 @@ static size_t source_bound(const struct source *source) {
 }
 
 static stoa_status read_header(struct source *source, size_t rank, struct stoa_idx *idx) {
-    uint8_t header[4 + 4 * STOA_IDX_MAX_RANK];
+    uint8_t header[4 + 4 * STOA_IDX_MAX_RANK] = {0};
     size_t wanted = 4 + 4 * rank;
     size_t got = 0;
     stoa_status status = source_take(source, header, wanted, &got);

@@ -46,6 +46,7 @@ static stoa_status decode(stoa_context *context, const char *path, png_image *pn
     png->format = PNG_FORMAT_GA;
     if (!png_image_finish_read(png, NULL, picture->grey, 0, NULL)) {
         stoa_release(context, picture->grey, picture->bytes);
+        picture->grey = NULL;
         return stoa_fail(context, STOA_ERR_FORMAT, "%s: damaged PNG: %s", path, png->message);
     }
     return STOA_OK;
@@ -280,7 +281,7 @@ stoa_status stoa_image_read_digit(stoa_context *context, const char *path, size_
     }
     struct picture picture = {0};
     stoa_status status = read_png(context, path, &picture);
-    if (status != STOA_OK) {
+    if (!picture.grey) {
         return status;
     }
     compose(&picture);

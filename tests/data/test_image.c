@@ -215,8 +215,8 @@ static void averages_over_areas(void **state) {
             sum += expected[i];
             moment += i * expected[i];
         }
-        int start = (int)round(SIDE / 2 - moment / sum);
-        int other = (int)round(SIDE / 2 - 9.5);
+        int start = (int)round(SIDE / 2.0 - moment / sum);
+        int other = (int)round(SIDE / 2.0 - 9.5);
         float out[PIXELS];
         const char *path = write_png("a.png", WIDTH, WIDTH, PNG_FORMAT_GRAY, pixels);
         assert_int_equal(stoa_image_read_digit(context, path, SIDE, SIDE, out), STOA_OK);
@@ -320,7 +320,8 @@ static void refuses_huge_headers(void **state) {
     (void)state;
     uint8_t data[45] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n', 0, 0, 0, 13, 'I',
                         'H',  'D', 'R', 0,   1,    0,    0,    0,    1, 0, 0, 8};
-    memcpy(data + 37, "IDAT", 4);
+    static const uint8_t type[4] = {'I', 'D', 'A', 'T'};
+    memcpy(data + 37, type, sizeof type);
     for (int round = 0; round < 2; round++) {
         unsigned long check = 0xFFFFFFFFUL;
         for (int i = 12; i < 29; i++) {

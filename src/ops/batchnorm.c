@@ -11,18 +11,20 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "ops/batchnorm.h"
 #include "ops/op.h"
 
-enum { WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR };
+enum {
+    WEIGHT = STOA_BATCHNORM_WEIGHT,
+    BIAS = STOA_BATCHNORM_BIAS,
+    RUNNING_MEAN = STOA_BATCHNORM_MEAN,
+    RUNNING_VAR = STOA_BATCHNORM_VAR,
+};
 enum { MOST_BLOCKS = 16 };
 
-struct batchnorm_options {
-    float epsilon, momentum;
-};
-
 static const struct stoa_option options[] = {
-    {"epsilon", STOA_OPTION_FLOAT, offsetof(struct batchnorm_options, epsilon), "1e-5", 1e-12, 1, NULL},
-    {"momentum", STOA_OPTION_FLOAT, offsetof(struct batchnorm_options, momentum), "0.1", 0, 1, NULL},
+    {"epsilon", STOA_OPTION_FLOAT, offsetof(struct stoa_batchnorm_options, epsilon), "1e-5", 1e-12, 1, NULL},
+    {"momentum", STOA_OPTION_FLOAT, offsetof(struct stoa_batchnorm_options, momentum), "0.1", 0, 1, NULL},
 };
 
 static size_t channels_of(const struct stoa_layer *layer) {
@@ -131,7 +133,7 @@ static void merge_blocks(const struct stoa_op_run *run) {
 
 /* Statistics of the batch into `saved` and the running ones. */
 static void batch_statistics(const struct stoa_op_run *run) {
-    const struct batchnorm_options *o = run->layer->options;
+    const struct stoa_batchnorm_options *o = run->layer->options;
     stoa_parallel_range(run, blocks_of(run), 1, moments_of_blocks);
     merge_blocks(run);
     double count = (double)run->batch * (double)rows_of(run->layer);
@@ -157,7 +159,7 @@ static void apply_rows(const struct stoa_op_run *run, size_t first, size_t count
 }
 
 static void forward(const struct stoa_op_run *run) {
-    const struct batchnorm_options *o = run->layer->options;
+    const struct stoa_batchnorm_options *o = run->layer->options;
     if (run->training) {
         batch_statistics(run);
     }
@@ -231,7 +233,7 @@ static void reference_moments(const struct stoa_op_reference *run, size_t channe
 }
 
 static void reference_forward(const struct stoa_op_reference *run) {
-    const struct batchnorm_options *o = run->layer->options;
+    const struct stoa_batchnorm_options *o = run->layer->options;
     size_t channels = channels_of(run->layer);
     size_t rows = run->batch * rows_of(run->layer);
     double momentum = (double)o->momentum;
@@ -252,7 +254,7 @@ static void reference_forward(const struct stoa_op_reference *run) {
 }
 
 static void reference_backward(const struct stoa_op_reference *run) {
-    const struct batchnorm_options *o = run->layer->options;
+    const struct stoa_batchnorm_options *o = run->layer->options;
     size_t channels = channels_of(run->layer);
     size_t rows = run->batch * rows_of(run->layer);
     for (size_t c = 0; c < channels; c++) {
@@ -289,7 +291,7 @@ const struct stoa_op stoa_op_batchnorm = {
     .most_inputs = 1,
     .options = options,
     .option_count = sizeof options / sizeof *options,
-    .options_bytes = sizeof(struct batchnorm_options),
+    .options_bytes = sizeof(struct stoa_batchnorm_options),
     .needs = STOA_NEEDS_X,
     .gradient_in_place = true,
     .infer = infer,

@@ -118,17 +118,19 @@ static void transpose_weight(const struct stoa_op_run *run, size_t first, size_t
 static void backward(const struct stoa_op_run *run) {
     size_t in = inputs_of(run->layer);
     size_t units = units_of(run->layer);
-    stoa_product(run->context, &(struct stoa_gemm){.transpose_a = true,
-                                                   .m = in,
-                                                   .n = units,
-                                                   .k = run->batch,
-                                                   .alpha = 1,
-                                                   .a = run->x[0],
-                                                   .lda = in,
-                                                   .b = run->dy,
-                                                   .ldb = units,
-                                                   .c = run->dtensor[0],
-                                                   .ldc = units});
+    if (run->dtensor[0]) {
+        stoa_product(run->context, &(struct stoa_gemm){.transpose_a = true,
+                                                       .m = in,
+                                                       .n = units,
+                                                       .k = run->batch,
+                                                       .alpha = 1,
+                                                       .a = run->x[0],
+                                                       .lda = in,
+                                                       .b = run->dy,
+                                                       .ldb = units,
+                                                       .c = run->dtensor[0],
+                                                       .ldc = units});
+    }
     if (run->dtensor[1]) {
         stoa_parallel_range(run, units, 64, bias_gradient);
     }

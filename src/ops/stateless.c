@@ -1,2 +1,162 @@
-/* Stateless operators on the caller's own buffers: to come through the same code that models run. Floor 5. */
-#include "ops/op.h"
+/* Stateless operators: the checks they share, products, and layout conversion. Floor 5. */
+#include "ops/stateless.h"
+
+#include <limits.h>
+
+#include "base/size.h"
+#include "core/product.h"
+#include "core/threads.h"
+
+stoa_status stoa_check_buffers(stoa_context *context, const char *function,
+                               const struct stoa_named_buffer *buffers) {
+    for (; buffers->name; buffers++) {
+        if (!buffers->buffer) {
+            return stoa_fail(context, STOA_ERR_ARGUMENT, "%s: %s is NULL", function, buffers->name);
+        }
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_check_sizes(stoa_context *context, const char *function, const struct stoa_named_size *sizes,
+                             size_t most) {
+    for (; sizes->name; sizes++) {
+        if (sizes->size == 0 || sizes->size > most) {
+            return stoa_fail(context, sizes->size == 0 ? STOA_ERR_ARGUMENT : STOA_ERR_SHAPE,
+                             "%s: %s is %zu, expected 1 to %zu", function, sizes->name, sizes->size, most);
+        }
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_check_array(stoa_context *context, const char *function, const char *array,
+                             const struct stoa_named_size *sizes) {
+    size_t bytes = sizeof(float);
+    for (; sizes->name; sizes++) {
+        if (!stoa_size_scale(&bytes, sizes->size) || bytes > PTRDIFF_MAX) {
+            return stoa_fail(context, STOA_ERR_SHAPE, "%s: the size of %s overflows at %s = %zu", function,
+                             array, sizes->name, sizes->size);
+        }
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_check_workspace(stoa_context *context, const char *function, const void *workspace,
+                                 size_t bytes, size_t needed) {
+    if (needed == 0) {
+        return STOA_OK;
+    }
+    if (!workspace || bytes < needed) {
+        return stoa_fail(context, STOA_ERR_ARGUMENT, "%s: found a workspace of %zu bytes, expected %zu",
+                         function, workspace ? bytes : 0, needed);
+    }
+    if ((uintptr_t)workspace % STOA_ALIGN_BYTES != 0) {
+        return stoa_fail(context, STOA_ERR_ARGUMENT, "%s: the workspace is not aligned to %d bytes", function,
+                         STOA_ALIGN_BYTES);
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_check_activation(stoa_context *context, const char *function, stoa_activation activation) {
+    if ((unsigned)activation > STOA_ACTIVATION_RELU) {
+        return stoa_fail(context, STOA_ERR_ARGUMENT, "%s: activation is %d, expected one of stoa_activation",
+                         function, (int)activation);
+    }
+    return STOA_OK;
+}
+
+/* A matrix as stored: its rows fit the stride, the stride fits cblas, the whole can be addressed. */
+static stoa_status check_matrix(stoa_context *context, const char *name, size_t rows, size_t columns,
+                                size_t stride) {
+    if (stride < columns || stride > INT_MAX) {
+        return stoa_fail(context, STOA_ERR_SHAPE, "stoa_sgemm: ld%s is %zu, expected %zu to %d", name, stride,
+                         columns, INT_MAX);
+    }
+    return stoa_check_array(context, "stoa_sgemm", name, STOA_SIZES({"rows", rows}, {"row stride", stride}));
+}
+
+stoa_status stoa_sgemm(stoa_context *context, bool transpose_a, bool transpose_b, size_t m, size_t n,
+                       size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb,
+                       float beta, float *c, size_t ldc) {
+    stoa_status status =
+        stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(a), STOA_NAMED(b), STOA_NAMED(c)));
+    if (status == STOA_OK) {
+        status = stoa_check_sizes(context, __func__, STOA_SIZES(STOA_NAMED(m), STOA_NAMED(n), STOA_NAMED(k)),
+                                  PTRDIFF_MAX);
+    }
+    if (status == STOA_OK) {
+        status = check_matrix(context, "a", transpose_a ? k : m, transpose_a ? m : k, lda);
+    }
+    if (status == STOA_OK) {
+        status = check_matrix(context, "b", transpose_b ? n : k, transpose_b ? k : n, ldb);
+    }
+    if (status == STOA_OK) {
+        status = check_matrix(context, "c", m, n, ldc);
+    }
+    if (status != STOA_OK) {
+        return status;
+    }
+    stoa_blas_enter();
+    stoa_product(context, &(struct stoa_gemm){.transpose_a = transpose_a,
+                                              .transpose_b = transpose_b,
+                                              .m = m,
+                                              .n = n,
+                                              .k = k,
+                                              .alpha = alpha,
+                                              .a = a,
+                                              .lda = lda,
+                                              .b = b,
+                                              .ldb = ldb,
+                                              .beta = beta,
+                                              .c = c,
+                                              .ldc = ldc});
+    stoa_blas_leave();
+    return STOA_OK;
+}
+
+/* Every image is a matrix (rows, columns) that is transposed. */
+struct conversion {
+    const stoa_context *context;
+    const float *x;
+    float *y;
+    size_t rows, columns;
+};
+
+static void convert_image(void *argument, size_t image, size_t thread) {
+    (void)thread;
+    const struct conversion *c = argument;
+    size_t at = image * c->rows * c->columns;
+    c->context->kernels->transpose(c->x + at, c->rows, c->columns, c->columns, c->y + at, c->rows);
+}
+
+static stoa_status check_conversion(stoa_context *context, const char *function, const float *x,
+                                    const float *y, const struct stoa_named_size *sizes) {
+    stoa_status status = stoa_check_buffers(context, function, STOA_BUFFERS(STOA_NAMED(x), STOA_NAMED(y)));
+    if (status == STOA_OK) {
+        status = stoa_check_sizes(context, function, sizes, PTRDIFF_MAX);
+    }
+    return status == STOA_OK ? stoa_check_array(context, function, "x", sizes) : status;
+}
+
+stoa_status stoa_nchw_to_nhwc(stoa_context *context, size_t batch, size_t channels, size_t height,
+                              size_t width, const float *x, float *y) {
+    stoa_status status = check_conversion(
+        context, __func__, x, y,
+        STOA_SIZES(STOA_NAMED(batch), STOA_NAMED(channels), STOA_NAMED(height), STOA_NAMED(width)));
+    if (status == STOA_OK) {
+        struct conversion c = {context, x, y, channels, height * width};
+        stoa_parallel(context, batch, convert_image, &c);
+    }
+    return status;
+}
+
+stoa_status stoa_nhwc_to_nchw(stoa_context *context, size_t batch, size_t channels, size_t height,
+                              size_t width, const float *x, float *y) {
+    stoa_status status = check_conversion(
+        context, __func__, x, y,
+        STOA_SIZES(STOA_NAMED(batch), STOA_NAMED(channels), STOA_NAMED(height), STOA_NAMED(width)));
+    if (status == STOA_OK) {
+        struct conversion c = {context, x, y, height * width, channels};
+        stoa_parallel(context, batch, convert_image, &c);
+    }
+    return status;
+}

@@ -1,0 +1,144 @@
+/* Stateless linear: the caller's buffers checked, a layer on the stack, and then the operator that models
+ * run. Floor 5. */
+#include "base/size.h"
+#include "blas/gemm.h"
+#include "ops/op.h"
+#include "ops/stateless.h"
+
+static stoa_status check_linear(stoa_context *context, const char *function, size_t batch, size_t inputs,
+                                size_t outputs) {
+    stoa_status status = stoa_check_sizes(
+        context, function, STOA_SIZES(STOA_NAMED(batch), STOA_NAMED(inputs), STOA_NAMED(outputs)),
+        STOA_MAX_DIMENSION);
+    if (status == STOA_OK) {
+        status = stoa_check_array(context, function, "x", STOA_SIZES(STOA_NAMED(batch), STOA_NAMED(inputs)));
+    }
+    if (status == STOA_OK) {
+        status = stoa_check_array(context, function, "y", STOA_SIZES(STOA_NAMED(batch), STOA_NAMED(outputs)));
+    }
+    if (status == STOA_OK) {
+        status = stoa_check_array(context, function, "weight",
+                                  STOA_SIZES(STOA_NAMED(inputs), STOA_NAMED(outputs)));
+    }
+    return status;
+}
+
+static struct stoa_layer linear_layer(size_t inputs, size_t outputs) {
+    return (struct stoa_layer){
+        .op = stoa_op_find("linear"),
+        .inputs = 1,
+        .input = {{.rank = 1, .dim = {inputs}}},
+        .output = {.rank = 1, .dim = {outputs}},
+        .tensors = 2,
+        .tensor = {{.rank = 2, .shape = {outputs, inputs}}, {.rank = 1, .shape = {outputs}}}};
+}
+
+static void relu_range(const struct stoa_op_run *run, size_t first, size_t count) {
+    run->context->kernels->relu(run->y + first, run->y + first, count);
+}
+
+stoa_status stoa_linear_forward(stoa_context *context, size_t batch, size_t inputs, size_t outputs,
+                                const float *x, const float *weight, const float *bias,
+                                stoa_activation activation, float *y) {
+    stoa_status status =
+        stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(x), STOA_NAMED(weight), STOA_NAMED(y)));
+    if (status == STOA_OK) {
+        status = check_linear(context, __func__, batch, inputs, outputs);
+    }
+    if (status == STOA_OK) {
+        status = stoa_check_activation(context, __func__, activation);
+    }
+    if (status != STOA_OK) {
+        return status;
+    }
+    struct stoa_layer layer = linear_layer(inputs, outputs);
+    struct stoa_op_run run = {.context = context,
+                              .layer = &layer,
+                              .batch = batch,
+                              .planned_batch = batch,
+                              .x = {x},
+                              .y = y,
+                              .tensor = {stoa_only_read(weight), stoa_only_read(bias)}};
+    stoa_blas_enter();
+    layer.op->forward(&run);
+    stoa_blas_leave();
+    if (activation == STOA_ACTIVATION_RELU) {
+        stoa_parallel_range(&run, batch * outputs, STOA_GRAIN, relu_range);
+    }
+    return STOA_OK;
+}
+
+/* What backward data needs; it does not depend on the batch. */
+static stoa_status linear_bytes(stoa_context *context, const char *function, size_t inputs, size_t outputs,
+                                size_t *bytes) {
+    struct stoa_layer layer = linear_layer(inputs, outputs);
+    struct stoa_op_run run = {.context = context,
+                              .layer = &layer,
+                              .planned_batch = 1,
+                              .training = true,
+                              .wants_input_gradient = true};
+    struct stoa_op_memory memory = {0};
+    if (!layer.op->memory(&run, &memory)) {
+        return stoa_fail(context, STOA_ERR_SHAPE, "%s: the size of the workspace overflows", function);
+    }
+    *bytes = memory.workspace[STOA_BACKWARD];
+    return STOA_OK;
+}
+
+stoa_status stoa_linear_workspace(stoa_context *context, size_t inputs, size_t outputs, size_t *bytes) {
+    stoa_status status = stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(bytes)));
+    if (status == STOA_OK) {
+        status = check_linear(context, __func__, 1, inputs, outputs);
+    }
+    return status == STOA_OK ? linear_bytes(context, __func__, inputs, outputs, bytes) : status;
+}
+
+/* Only what somebody asks for is read. */
+static stoa_status check_linear_backward(stoa_context *context, const char *function, const float *x,
+                                         const float *weight, const float *dy, const float *dx,
+                                         const float *dweight) {
+    stoa_status status = stoa_check_buffers(context, function, STOA_BUFFERS(STOA_NAMED(dy)));
+    if (status == STOA_OK && dx) {
+        status = stoa_check_buffers(context, function, STOA_BUFFERS(STOA_NAMED(weight)));
+    }
+    if (status == STOA_OK && dweight) {
+        status = stoa_check_buffers(context, function, STOA_BUFFERS(STOA_NAMED(x)));
+    }
+    return status;
+}
+
+stoa_status stoa_linear_backward(stoa_context *context, size_t batch, size_t inputs, size_t outputs,
+                                 const float *x, const float *weight, const float *dy, float *dx,
+                                 float *dweight, float *dbias, void *workspace, size_t workspace_bytes) {
+    stoa_status status = check_linear_backward(context, __func__, x, weight, dy, dx, dweight);
+    if (status == STOA_OK) {
+        status = check_linear(context, __func__, batch, inputs, outputs);
+    }
+    size_t needed = 0;
+    if (status == STOA_OK && dx) {
+        status = linear_bytes(context, __func__, inputs, outputs, &needed);
+    }
+    if (status == STOA_OK) {
+        status = stoa_check_workspace(context, __func__, workspace, workspace_bytes, needed);
+    }
+    if (status != STOA_OK) {
+        return status;
+    }
+    struct stoa_layer layer = linear_layer(inputs, outputs);
+    struct stoa_op_run run = {.context = context,
+                              .layer = &layer,
+                              .batch = batch,
+                              .planned_batch = batch,
+                              .training = true,
+                              .wants_input_gradient = dx != NULL,
+                              .x = {x},
+                              .tensor = {stoa_only_read(weight)},
+                              .workspace = workspace,
+                              .dy = dy,
+                              .dx = {dx},
+                              .dtensor = {dweight, dbias}};
+    stoa_blas_enter();
+    layer.op->backward(&run);
+    stoa_blas_leave();
+    return STOA_OK;
+}

@@ -112,8 +112,57 @@ STOA_INLINE void spread(const float *restrict dy, size_t channels, size_t line_s
     }
 }
 
+/* Windows side by side: every input pixel has one window, so gradients are written once instead of added. */
+static bool windows_tile(const struct stoa_window *w) {
+    return w->stride_height == w->kernel_height && w->stride_width == w->kernel_width && w->pad_top == 0 &&
+           w->pad_left == 0 && w->dilation_height == 1 && w->dilation_width == 1 &&
+           w->out_height * w->kernel_height <= w->height && w->out_width * w->kernel_width <= w->width;
+}
+
+/* One input line of windows that tile it. Fewer channels than a vector are stored as whole vectors: the next pixel
+ * overwrites what is too much. */
+static void spread_line(const struct stoa_window *w, const float *restrict dy, float scale, float *restrict dx) {
+    size_t channels = w->channels;
+    size_t window = w->kernel_width * channels;
+    for (size_t ow = 0; ow < w->out_width; ow++, dy += channels, dx += window) {
+        size_t left = w->out_width - ow;
+        if (channels < STOA_LANES && left * channels >= STOA_LANES && (left - 1) * window >= STOA_LANES) {
+            stoa_vec value = STOA_LOAD(stoa_vec, dy) * scale;
+            for (size_t j = 0; j < window; j += channels) {
+                STOA_STORE(stoa_vec, dx + j, value);
+            }
+            continue;
+        }
+        for (size_t j = 0; j < window; j += channels) {
+#pragma omp simd
+            for (size_t c = 0; c < channels; c++) {
+                dx[j + c] = dy[c] * scale;
+            }
+        }
+    }
+    memset(dx, 0, (w->width * channels - w->out_width * window) * sizeof *dx);
+}
+
+static void spread_tiles(const struct stoa_window *w, const float *dy, float *dx) {
+    float scale = 1.0F / (float)(w->kernel_height * w->kernel_width);
+    size_t line = w->width * w->channels;
+    for (size_t oh = 0; oh < w->out_height; oh++, dy += w->out_width * w->channels) {
+        float *first = dx;
+        spread_line(w, dy, scale, first);
+        dx += line;
+        for (size_t i = 1; i < w->kernel_height; i++, dx += line) {
+            memcpy(dx, first, line * sizeof *dx);
+        }
+    }
+    memset(dx, 0, (w->height - w->out_height * w->kernel_height) * line * sizeof *dx);
+}
+
 void STOA_KERNEL(avgpool_backward)(const struct stoa_window *w, bool include_pad, const float *dy,
                                    float *dx) {
+    if (windows_tile(w)) {
+        spread_tiles(w, dy, dx);
+        return;
+    }
     size_t channels = w->channels;
     memset(dx, 0, w->height * w->width * channels * sizeof *dx);
     for (size_t oh = 0; oh < w->out_height; oh++) {

@@ -3,7 +3,7 @@
 #include "base/size.h"
 #include "kernels/isa.h"
 
-enum { COLUMNS = 4 * STOA_LANES, CHUNK_ROWS = 64, CHUNK = 1024 };
+enum { COLUMNS = 4 * STOA_LANES, CHUNK_ROWS = 64, CHUNK = 1024, NARROW_ROWS = CHUNK_ROWS * STOA_LANES };
 
 /* Up to COLUMNS columns. Called with the constant COLUMNS where possible, so that the sums stay in registers.
  */
@@ -29,7 +29,41 @@ STOA_INLINE void block_sums(const float *restrict x, size_t rows, size_t columns
     }
 }
 
+/* Fewer columns than lanes, side by side: as many rows as lanes are whole vectors, summed place by place. */
+static void narrow_sums(const float *restrict x, size_t rows, size_t columns, float *restrict sum) {
+    size_t group = STOA_LANES * columns;
+    double total[STOA_LANES] = {0};
+    while (rows > 0) {
+        size_t chunk = rows < NARROW_ROWS ? rows : NARROW_ROWS;
+        float part[STOA_LANES * STOA_LANES] = {0};
+        size_t groups = chunk / STOA_LANES;
+        for (size_t g = 0; g < groups; g++, x += group) {
+#pragma omp simd
+            for (size_t i = 0; i < group; i++) {
+                part[i] += x[i];
+            }
+        }
+        for (size_t i = 0; i < (chunk % STOA_LANES) * columns; i++) {
+            part[i] += x[i];
+        }
+        x += (chunk % STOA_LANES) * columns;
+        for (size_t i = 0; i < group; i += columns) {
+            for (size_t c = 0; c < columns; c++) {
+                total[c] += (double)part[i + c];
+            }
+        }
+        rows -= chunk;
+    }
+    for (size_t c = 0; c < columns; c++) {
+        sum[c] = (float)total[c];
+    }
+}
+
 void STOA_KERNEL(column_sums)(const float *x, size_t rows, size_t columns, size_t stride, float *sum) {
+    if (columns < STOA_LANES && stride == columns) {
+        narrow_sums(x, rows, columns, sum);
+        return;
+    }
     size_t c = 0;
     for (; c + COLUMNS <= columns; c += COLUMNS) {
         block_sums(x + c, rows, COLUMNS, stride, sum + c);

@@ -5,6 +5,7 @@
 #include "blas/gemm.h"
 
 #include <cblas.h>
+#include <math.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -59,6 +60,29 @@ static void cblas_piece(const struct stoa_gemm *p, size_t m, size_t n, size_t k,
                 (int)p->ldb, beta, c, (int)p->ldc);
 }
 
+/* The BLAS standard lets C be overwritten when beta is 0, but some implementations multiply: 0 * NaN is NaN. Whether this one
+ * does is tried once, on a small and on a larger product. */
+static bool multiplies_by_zero;
+static pthread_once_t zero_once = PTHREAD_ONCE_INIT;
+
+static void try_zero(void) {
+    enum { LARGE = 112 };
+    static float a[LARGE * LARGE];
+    static float c[LARGE * LARGE];
+    const size_t sizes[] = {5, LARGE};
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        size_t n = sizes[s];
+        for (size_t i = 0; i < n * n; i++) {
+            c[i] = NAN;
+        }
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)n, (int)n, 1, a, (int)n, a, (int)n, 0, c,
+                    (int)n);
+        for (size_t i = 0; i < n * n; i++) {
+            multiplies_by_zero = multiplies_by_zero || isnan(c[i]);
+        }
+    }
+}
+
 static void fill_zero(const struct stoa_gemm *p) {
     for (size_t i = 0; i < p->m; i++) {
         memset(p->c + i * p->ldc, 0, p->n * sizeof(float));
@@ -70,9 +94,10 @@ void stoa_gemm_run(const struct stoa_gemm *p) {
         return;
     }
     if (p->beta == 0) {
-        /* The BLAS standard lets C be overwritten, but some kernels multiply it by beta: 0 * NaN is NaN. Clearing the rows
-         * that are about to be written costs little beside the product. */
-        fill_zero(p);
+        (void)pthread_once(&zero_once, try_zero);
+        if (multiplies_by_zero || p->k == 0) {
+            fill_zero(p);
+        }
     }
     for (size_t i = 0; i < p->m; i += STOA_MAX_DIMENSION) {
         for (size_t j = 0; j < p->n; j += STOA_MAX_DIMENSION) {

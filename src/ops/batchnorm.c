@@ -280,7 +280,7 @@ static void reference_backward(const struct stoa_op_reference *run) {
 
 static const struct stoa_op_example examples[] = {
     {"", {"4x5x7"}, 3},
-    {"epsilon=1e-3 momentum=0.3", {"1x1x20"}, 9},
+    {"epsilon=1e-3 momentum=0.3", {"20"}, 9},
     {"", {"6x6x16"}, 37},
     {NULL, {NULL}, 0},
 };

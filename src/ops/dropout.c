@@ -83,7 +83,7 @@ static void reference_backward(const struct stoa_op_reference *run) {
 
 static const struct stoa_op_example examples[] = {
     {"p=0.3", {"3x5x7"}, 2},
-    {"", {"1x1x5000"}, 7},
+    {"", {"5000"}, 7},
     {NULL, {NULL}, 0},
 };
 

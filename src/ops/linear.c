@@ -178,8 +178,8 @@ static void reference_backward(const struct stoa_op_reference *run) {
 }
 
 static const struct stoa_op_example examples[] = {
-    {"units=10", {"1x1x7"}, 5},
-    {"units=150 bias=false", {"1x1x200"}, 140},
+    {"units=10", {"7"}, 5},
+    {"units=150 bias=false", {"200"}, 140},
     {"units=3 init=xavier", {"2x3x4"}, 2},
     {NULL, {NULL}, 0},
 };

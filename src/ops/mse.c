@@ -43,7 +43,7 @@ static void reference_backward(const struct stoa_op_reference *run) {
 }
 
 static const struct stoa_op_example examples[] = {
-    {"", {"1x1x10"}, 7},
+    {"", {"10"}, 7},
     {"", {"2x3x4"}, 2},
     {NULL, {NULL}, 0},
 };

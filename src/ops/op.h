@@ -96,7 +96,7 @@ struct stoa_op_reference {
     double *dtensor[STOA_MAX_TENSORS];
 };
 
-/* A case for the tests: options, input shapes as "HxWxC", and samples. */
+/* A case for the tests: options, input shapes as "HxWxC" or, for a vector, "K", and samples. */
 struct stoa_op_example {
     const char *options;
     const char *input[STOA_MAX_INPUTS];

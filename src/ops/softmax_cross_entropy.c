@@ -67,8 +67,8 @@ static void reference_backward(const struct stoa_op_reference *run) {
 }
 
 static const struct stoa_op_example examples[] = {
-    {"", {"1x1x10"}, 7},
-    {"", {"1x1x3"}, 3},
+    {"", {"10"}, 7},
+    {"", {"3"}, 3},
     {NULL, {NULL}, 0},
 };
 

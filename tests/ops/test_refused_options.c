@@ -1,0 +1,162 @@
+/* What operators refuse: every line here is wrong, and its sentence must say what was found and what was
+ * expected. */
+#include <string.h>
+
+#include "harness.h"
+
+struct refusal {
+    const char *line;
+    const char *input[STOA_MAX_INPUTS];
+    stoa_status status;
+    const char *sentence; /* a part of it */
+};
+
+static const struct refusal refusals[] = {
+    {"convolution filters=6", {"8x8x1"}, STOA_ERR_ARGUMENT, "layer 't': unknown operator 'convolution'"},
+    {"", {"8x8x1"}, STOA_ERR_ARGUMENT, "expected a name and its options"},
+    /* options */
+    {"conv2d filters=6 kernel=5 colour=red",
+     {"8x8x1"},
+     STOA_ERR_ARGUMENT,
+     "conv2d 't': unknown option 'colour', expected filters"},
+    {"relu size=2", {"8x8x1"}, STOA_ERR_ARGUMENT, "relu 't': unknown option 'size', expected no options"},
+    {"conv2d kernel=5", {"8x8x1"}, STOA_ERR_ARGUMENT, "conv2d 't': option 'filters' is missing"},
+    {"conv2d filters=6", {"8x8x1"}, STOA_ERR_ARGUMENT, "option 'kernel' is missing"},
+    {"linear", {"8"}, STOA_ERR_ARGUMENT, "linear 't': option 'units' is missing"},
+    {"maxpool2d", {"8x8x1"}, STOA_ERR_ARGUMENT, "option 'size' is missing"},
+    {"conv2d filters=0 kernel=5",
+     {"8x8x1"},
+     STOA_ERR_ARGUMENT,
+     "option 'filters': found '0', expected a number from 1"},
+    {"conv2d filters=6 kernel=0", {"8x8x1"}, STOA_ERR_ARGUMENT, "option 'kernel': found '0'"},
+    {"conv2d filters=6 kernel=5x0", {"8x8x1"}, STOA_ERR_ARGUMENT, "option 'kernel': found '5x0'"},
+    {"conv2d filters=6 kernel=5 stride=0", {"8x8x1"}, STOA_ERR_ARGUMENT, "option 'stride': found '0'"},
+    {"conv2d filters=6 kernel=5 dilation=0", {"8x8x1"}, STOA_ERR_ARGUMENT, "option 'dilation': found '0'"},
+    {"conv2d filters=6 kernel=5 groups=0", {"8x8x1"}, STOA_ERR_ARGUMENT, "option 'groups': found '0'"},
+    {"conv2d filters=-6 kernel=5", {"8x8x1"}, STOA_ERR_ARGUMENT, "option 'filters': found '-6'"},
+    {"conv2d filters=6 kernel=five",
+     {"8x8x1"},
+     STOA_ERR_ARGUMENT,
+     "option 'kernel': found 'five', expected HxW"},
+    {"conv2d filters=6 kernel=5x", {"8x8x1"}, STOA_ERR_ARGUMENT, "option 'kernel': found '5x'"},
+    {"conv2d filters=6 kernel=5 pad=valid",
+     {"8x8x1"},
+     STOA_ERR_ARGUMENT,
+     "option 'pad': found 'valid', expected same"},
+    {"conv2d filters=6 kernel=5 bias=yes",
+     {"8x8x1"},
+     STOA_ERR_ARGUMENT,
+     "option 'bias': found 'yes', expected true or false"},
+    {"conv2d filters=6 kernel=5 init=zero",
+     {"8x8x1"},
+     STOA_ERR_ARGUMENT,
+     "option 'init': found 'zero', expected he or xavier"},
+    {"conv2d filters=18446744073709551617 kernel=5", {"8x8x1"}, STOA_ERR_ARGUMENT, "option 'filters': found"},
+    {"linear units=0", {"8"}, STOA_ERR_ARGUMENT, "option 'units': found '0'"},
+    {"linear units=99999999999", {"8"}, STOA_ERR_ARGUMENT, "option 'units': found '99999999999'"},
+    {"dropout p=1", {"8"}, STOA_ERR_ARGUMENT, "option 'p': found '1', expected a number from 0 to 0.999"},
+    {"dropout p=-0.5", {"8"}, STOA_ERR_ARGUMENT, "option 'p': found '-0.5'"},
+    {"dropout p=nan", {"8"}, STOA_ERR_ARGUMENT, "option 'p': found 'nan'"},
+    {"batchnorm epsilon=0", {"8"}, STOA_ERR_ARGUMENT, "option 'epsilon': found '0'"},
+    {"batchnorm momentum=2", {"8"}, STOA_ERR_ARGUMENT, "option 'momentum': found '2'"},
+    {"avgpool2d size=2 include_pad=1", {"8x8x1"}, STOA_ERR_ARGUMENT, "option 'include_pad': found '1'"},
+    {"linear units=5 units=6", {"8"}, STOA_ERR_ARGUMENT, "option 'units' is given twice"},
+    {"linear units", {"8"}, STOA_ERR_ARGUMENT, "found 'units', expected OPTION=VALUE"},
+    {"linear units=", {"8"}, STOA_ERR_ARGUMENT, "found 'units=', expected OPTION=VALUE"},
+    /* shapes */
+    {"conv2d filters=6 kernel=5",
+     {"4x4x1"},
+     STOA_ERR_SHAPE,
+     "conv2d 't': kernel 5x5 with dilation 1x1 does not fit input 4x4 with pad 0x0"},
+    {"conv2d filters=6 kernel=2 dilation=4x1",
+     {"4x4x1"},
+     STOA_ERR_SHAPE,
+     "kernel 2x2 with dilation 4x1 does not fit input 4x4"},
+    {"conv2d filters=6 kernel=1x7 pad=1",
+     {"9x4x1"},
+     STOA_ERR_SHAPE,
+     "kernel 1x7 with dilation 1x1 does not fit input 9x4 with pad 1x1"},
+    {"conv2d filters=6 kernel=3 groups=2",
+     {"8x8x3"},
+     STOA_ERR_SHAPE,
+     "groups=2 does not divide 3 input channels and 6 filters"},
+    {"conv2d filters=6 kernel=3 groups=4",
+     {"8x8x8"},
+     STOA_ERR_SHAPE,
+     "groups=4 does not divide 8 input channels and 6 filters"},
+    {"conv2d filters=6 kernel=3",
+     {"120"},
+     STOA_ERR_SHAPE,
+     "conv2d 't': found input of shape 120, expected an image HxWxC"},
+    {"conv2d filters=1000000 kernel=1000 pad=same", {"8x8x64"}, STOA_ERR_SHAPE, "the weight has more than"},
+    {"conv2d filters=1000000 kernel=1", {"64x64x1"}, STOA_ERR_SHAPE, "output 64x64x1000000 has more than"},
+    {"linear units=10000000",
+     {"64x64x3"},
+     STOA_ERR_SHAPE,
+     "linear 't': the weight 10000000x12288 has more than"},
+    {"maxpool2d size=3",
+     {"2x2x1"},
+     STOA_ERR_SHAPE,
+     "maxpool2d 't': kernel 3x3 with dilation 1x1 does not fit input 2x2"},
+    {"maxpool2d size=2 pad=2", {"8x8x1"}, STOA_ERR_SHAPE, "pad 2x2 is more than half of the window 2x2"},
+    {"maxpool2d size=300", {"400x400x1"}, STOA_ERR_SHAPE, "window 300x300 has more than 65535 taps"},
+    {"avgpool2d size=3 pad=2", {"8x8x1"}, STOA_ERR_SHAPE, "pad 2x2 is more than half of the window 3x3"},
+    {"avgpool2d size=2", {"8"}, STOA_ERR_SHAPE, "avgpool2d 't': found input of shape 8, expected an image"},
+    {"global_avgpool",
+     {"8"},
+     STOA_ERR_SHAPE,
+     "global_avgpool 't': found input of shape 8, expected an image"},
+    {"softmax_cross_entropy",
+     {"2x2x3"},
+     STOA_ERR_SHAPE,
+     "found input of shape 2x2x3, expected a vector of logits"},
+    {"add",
+     {"4x4x2", "4x4x3"},
+     STOA_ERR_SHAPE,
+     "add 't': found inputs of shapes 4x4x2 and 4x4x3, expected equal shapes"},
+    {"add", {"4x4x2", "32"}, STOA_ERR_SHAPE, "found inputs of shapes 4x4x2 and 32, expected equal shapes"},
+    {"add", {"4x4x2"}, STOA_ERR_SHAPE, "add 't': found 1 inputs, expected 2"},
+    {"relu", {"8", "8"}, STOA_ERR_SHAPE, "relu 't': found 2 inputs, expected 1"},
+};
+
+static void wrong_lines_are_refused(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        const struct refusal *r = &refusals[i];
+        struct stoa_error error = {STOA_OK, ""};
+        struct stoa_layer layer = {.options = NULL};
+        stoa_status status = harness_try_layer(&error, &layer, r->line, r->input);
+        if (status != r->status || error.status != r->status || !strstr(error.text, r->sentence)) {
+            fail_msg("'%s' on %s: %s, \"%s\"; expected \"%s\"", r->line, r->input[0],
+                     stoa_status_text(status), error.text, r->sentence);
+        }
+        assert_null(layer.options); /* nothing to release */
+    }
+}
+
+/* The largest values that the tables allow must not overflow on the way to a refusal or a shape. */
+static void extremes_do_not_overflow(void **state) {
+    (void)state;
+    const char *lines[] = {
+        "conv2d filters=1048576 kernel=65535 stride=65535 dilation=65535 pad=65535 groups=1",
+        "conv2d filters=1 kernel=65535 dilation=65535 pad=same",
+        "maxpool2d size=65535 pad=32767 stride=65535", "avgpool2d size=65535 pad=32767 stride=1"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        struct stoa_error error = {STOA_OK, ""};
+        struct stoa_layer layer = {.options = NULL};
+        stoa_status status = harness_try_layer(&error, &layer, lines[i], (const char *[]){"8x8x1", NULL});
+        assert_true(status == STOA_OK || status == STOA_ERR_SHAPE);
+        if (status == STOA_OK) {
+            assert_true(stoa_shape_size(&layer.output) > 0);
+            stoa_layer_clear(&layer);
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_lines_are_refused),
+        cmocka_unit_test(extremes_do_not_overflow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -89,13 +89,30 @@ static void fill_zero(const struct stoa_gemm *p) {
     }
 }
 
+/* c = beta * c: what is left of a product without an inner dimension. */
+static void scale(const struct stoa_gemm *p) {
+    if (p->beta == 0) {
+        fill_zero(p);
+        return;
+    }
+    for (size_t i = 0; i < p->m; i++) {
+        for (size_t j = 0; j < p->n; j++) {
+            p->c[i * p->ldc + j] *= p->beta;
+        }
+    }
+}
+
 void stoa_gemm_run(const struct stoa_gemm *p) {
     if (p->m == 0 || p->n == 0) {
         return;
     }
+    if (p->k == 0) {
+        scale(p);
+        return;
+    }
     if (p->beta == 0) {
         (void)pthread_once(&zero_once, try_zero);
-        if (multiplies_by_zero || p->k == 0) {
+        if (multiplies_by_zero) {
             fill_zero(p);
         }
     }

@@ -1,0 +1,192 @@
+/* Contexts: what is refused, what is chosen, what reaches the callbacks; shapes as text; products over
+ * threads. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../base/cmocka_prelude.h"
+#include "base/random.h"
+#include "core/context.h"
+#include "core/product.h"
+#include "core/shape.h"
+#include "core/threads.h"
+
+static void *allocate(void *user, size_t bytes, size_t alignment) {
+    (void)user;
+    (void)bytes;
+    (void)alignment;
+    return NULL;
+}
+
+static void release(void *user, void *memory, size_t bytes) {
+    (void)user;
+    (void)memory;
+    (void)bytes;
+}
+
+static void refuses_bad_options(void **state) {
+    (void)state;
+    const stoa_context_options bad[] = {
+        {.threads = 257},
+        {.threads = (size_t)-1},
+        {.workspace_limit = 1},
+        {.workspace_limit = (16 << 10) - 1},
+        {.policy = (stoa_policy)3},
+        {.policy = (stoa_policy)-1},
+        {.allocator = {.allocate = allocate}},
+        {.allocator = {.release = release}},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        stoa_context *context = NULL;
+        assert_int_equal(stoa_context_create(&bad[i], &context), STOA_ERR_ARGUMENT);
+        assert_null(context);
+    }
+    stoa_context_free(NULL);
+}
+
+static void has_defaults(void **state) {
+    (void)state;
+    stoa_context *context = NULL;
+    assert_int_equal(stoa_context_create(NULL, &context), STOA_OK);
+    assert_int_equal(stoa_context_threads(context), stoa_cpu_count() < 256 ? stoa_cpu_count() : 256);
+    assert_int_equal(stoa_context_isa(context), stoa_isa_best());
+    assert_int_equal(stoa_context_policy(context), STOA_POLICY_DEFAULT);
+    assert_string_equal(stoa_context_error(context), "");
+    stoa_log(context, "nobody listens to %d", 1);
+    stoa_context_free(context);
+}
+
+static void limits_the_instruction_set(void **state) {
+    (void)state;
+    for (int isa = STOA_ISA_BASE; isa < STOA_ISA_COUNT; isa++) {
+        for (int limit = 0; limit < 2; limit++) {
+            stoa_context_options options = {.threads = 1, .highest_isa = (stoa_isa)isa, .limit_isa = limit};
+            stoa_context *context = NULL;
+            assert_int_equal(stoa_context_create(&options, &context), STOA_OK);
+            stoa_isa expected = limit && (stoa_isa)isa < stoa_isa_best() ? (stoa_isa)isa : stoa_isa_best();
+            assert_int_equal(stoa_context_isa(context), expected);
+            assert_ptr_equal(context->kernels, stoa_kernels_for(expected));
+            assert_non_null(context->kernels);
+            stoa_context_free(context);
+        }
+    }
+}
+
+static void names_things(void **state) {
+    (void)state;
+    assert_string_equal(stoa_isa_name(STOA_ISA_BASE), "base");
+    assert_string_equal(stoa_isa_name(STOA_ISA_AVX2), "avx2");
+    assert_string_equal(stoa_isa_name(STOA_ISA_AVX512), "avx512");
+    assert_null(stoa_isa_name(STOA_ISA_COUNT));
+    assert_null(stoa_isa_name((stoa_isa)-1));
+    assert_string_equal(stoa_policy_name(STOA_POLICY_DEFAULT), "default");
+    assert_string_equal(stoa_policy_name(STOA_POLICY_EXACT), "exact");
+    assert_string_equal(stoa_policy_name(STOA_POLICY_BLAS), "blas");
+    assert_null(stoa_policy_name((stoa_policy)3));
+}
+
+static void listen(void *user, const char *line) {
+    (void)strcpy(user, line);
+}
+
+static void tells_errors_and_advice(void **state) {
+    (void)state;
+    char heard[512] = "";
+    stoa_context_options options = {
+        .threads = 1, .log = listen, .log_user = heard, .allocator = {allocate, release, NULL}};
+    stoa_context *context = NULL;
+    assert_int_equal(stoa_context_create(&options, &context), STOA_OK);
+    stoa_log(context, "use %s", "this");
+    assert_string_equal(heard, "use this");
+    assert_null(stoa_allocate(context, 640, "arena"));
+    assert_string_equal(stoa_context_error(context), "arena: cannot allocate 640 bytes");
+    assert_int_equal(stoa_fail(context, STOA_ERR_SHAPE, "%zu and %d", (size_t)3, 4), STOA_ERR_SHAPE);
+    assert_string_equal(stoa_context_error(context), "3 and 4");
+    stoa_release(context, NULL, 5);
+    stoa_context_free(context);
+}
+
+static void writes_shapes(void **state) {
+    (void)state;
+    char text[STOA_SHAPE_TEXT];
+    assert_string_equal(stoa_shape_text(&(struct stoa_shape){.rank = 3, .dim = {28, 27, 1}}, text),
+                        "28x27x1");
+    assert_string_equal(stoa_shape_text(&(struct stoa_shape){.rank = 1, .dim = {120}}, text), "120");
+    assert_string_equal(stoa_shape_text(&(struct stoa_shape){.rank = 0}, text), "");
+    size_t most = (size_t)-1;
+    assert_string_equal(
+        stoa_shape_text(&(struct stoa_shape){.rank = 4, .dim = {most, most, most, most}}, text),
+        "18446744073709551615x18446744073709551615x18446744073709551615x18446744073709551615");
+    struct stoa_shape a = {.rank = 3, .dim = {1, 2, 3}};
+    struct stoa_shape b = {.rank = 1, .dim = {1}};
+    assert_false(stoa_shape_equal(&a, &b));
+    assert_true(stoa_shape_equal(&a, &a));
+    assert_int_equal(stoa_shape_size(&a), 6);
+}
+
+static void fill(float *out, size_t count, uint64_t seed) {
+    for (size_t i = 0; i < count; i++) {
+        out[i] = 2 * stoa_random_unit(stoa_philox(seed, i, 0).word[0]) - 1;
+    }
+}
+
+/* Right values, and the same bits on any number of threads. */
+static void check_product(size_t m, size_t n, size_t k, bool ta, bool tb) {
+    const size_t threads[] = {1, 2, 3, 7};
+    size_t bytes = (m * n + 1) * sizeof(float);
+    float *a = malloc((m * k + 1) * sizeof *a);
+    float *b = malloc((k * n + 1) * sizeof *b);
+    float *c[4];
+    assert_true(a && b);
+    fill(a, m * k, 1);
+    fill(b, k * n, 2);
+    for (size_t t = 0; t < 4; t++) {
+        stoa_context_options options = {.threads = threads[t]};
+        stoa_context *context = NULL;
+        assert_int_equal(stoa_context_create(&options, &context), STOA_OK);
+        c[t] = malloc(bytes);
+        assert_non_null(c[t]);
+        memset(c[t], 0xFF, bytes); /* NaN */
+        stoa_blas_enter();
+        stoa_product(context,
+                     &(struct stoa_gemm){ta, tb, m, n, k, 1, a, ta ? m : k, b, tb ? k : n, 0, c[t], n});
+        stoa_blas_leave();
+        stoa_context_free(context);
+        assert_memory_equal(c[t], c[0], bytes);
+    }
+    for (size_t i = 0; i < m * n; i++) {
+        double sum = 0;
+        for (size_t l = 0; l < k; l++) {
+            sum +=
+                (double)a[ta ? l * m + i / n : i / n * k + l] * (double)b[tb ? i % n * k + l : l * n + i % n];
+        }
+        assert_true(fabs((double)c[0][i] - sum) <= 1e-6 * (double)(k + 1));
+    }
+    for (size_t t = 0; t < 4; t++) {
+        free(c[t]);
+    }
+    free(a);
+    free(b);
+}
+
+static void multiplies_the_same_on_any_threads(void **state) {
+    (void)state;
+    const size_t sizes[][3] = {{1, 1, 1},    {128, 64, 9},   {129, 65, 33}, {500, 10, 40},
+                               {10, 700, 6}, {1500, 900, 5}, {2, 9000, 3},  {20000, 3, 4}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        check_product(sizes[i][0], sizes[i][1], sizes[i][2], i % 2 == 1, i % 3 == 1);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refuses_bad_options),
+        cmocka_unit_test(has_defaults),
+        cmocka_unit_test(limits_the_instruction_set),
+        cmocka_unit_test(names_things),
+        cmocka_unit_test(tells_errors_and_advice),
+        cmocka_unit_test(writes_shapes),
+        cmocka_unit_test(multiplies_the_same_on_any_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

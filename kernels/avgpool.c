@@ -119,9 +119,10 @@ static bool windows_tile(const struct stoa_window *w) {
            w->out_height * w->kernel_height <= w->height && w->out_width * w->kernel_width <= w->width;
 }
 
-/* One input line of windows that tile it. Fewer channels than a vector are stored as whole vectors: the next pixel
- * overwrites what is too much. */
-static void spread_line(const struct stoa_window *w, const float *restrict dy, float scale, float *restrict dx) {
+/* One input line of windows that tile it. Fewer channels than a vector are stored as whole vectors: the next
+ * pixel overwrites what is too much. */
+static void spread_line(const struct stoa_window *w, const float *restrict dy, float scale,
+                        float *restrict dx) {
     size_t channels = w->channels;
     size_t window = w->kernel_width * channels;
     for (size_t ow = 0; ow < w->out_width; ow++, dy += channels, dx += window) {

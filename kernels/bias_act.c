@@ -32,7 +32,10 @@ void STOA_KERNEL(bias_act)(float *y, size_t rows, size_t columns, size_t stride,
                            bool relu) {
     void (*run)(float *restrict, size_t, size_t, size_t, const float *restrict) =
         relu ? bias_relu : bias_only;
-    if (stride == columns && columns > 0 && columns < WIDE && columns % STOA_LANES != 0) {
+    if (columns == 0) {
+        return;
+    }
+    if (stride == columns && columns < WIDE && columns % STOA_LANES != 0) {
         /* A multiple of the lanes when that many copies fit: lanes is a power of two and divides copies. */
         float repeated[WIDE * STOA_LANES];
         size_t copies =

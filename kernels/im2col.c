@@ -14,9 +14,9 @@
 #include "kernels/span.h"
 
 enum {
-    LINE_FLOATS = 8192, /* the line buffer: 32 KiB of stack */
-    LINED_RUN = 96,     /* runs from here on are long enough for the general way */
-    UNIT = STOA_LANES < 8 ? 8 : STOA_LANES
+    LINE_FLOATS = 8192,                          /* the line buffer: 32 KiB of stack */
+    LINED_RUN = 96,                              /* runs from here on are long enough for the general way */
+    UNIT = STOA_LANES + (STOA_LANES < 8 ? 4 : 0) /* at least 8 */
 };
 
 typedef float unit_vec __attribute__((vector_size(4 * UNIT), aligned(4), may_alias));

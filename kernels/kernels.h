@@ -1,12 +1,14 @@
-/* The list of kernels: slot, signature, contract. One line a kernel; the dispatch tables, the references and the
- * tests read it. Floor 1: raw loops on pointers and strides, no BLAS, no allocation, no tensors.
+/* The list of kernels: slot, signature, contract. One line a kernel; the dispatch tables, the references and
+ * the tests read it. Floor 1: raw loops on pointers and strides, no BLAS, no allocation, no tensors.
  *
- * Terms. A "row" of a window is one row of output pixels: row r of a batch is image r / out_height, output line
- * r % out_height, and has out_width pixels. Images are contiguous NHWC. Strides and counts are in elements. Unless
- * said otherwise outputs are overwritten (they may hold NaN before) and must not overlap inputs; no alignment is
- * assumed. NaN in an input reaches the output. Sums run in an order that depends on sizes and instruction set only.
+ * Terms. A "row" of a window is one row of output pixels: row r of a batch is image r / out_height, output
+ * line r % out_height, and has out_width pixels. Images are contiguous NHWC. Strides and counts are in
+ * elements. Unless said otherwise outputs are overwritten (they may hold NaN before) and must not overlap
+ * inputs; no alignment is assumed. NaN in an input reaches the output. Sums run in an order that depends on
+ * sizes and instruction set only.
  *
- * The signatures are written over the type `real`: float in the fast tables, float and double in the references. */
+ * The signatures are written over the type `real`: float in the fast tables, float and double in the
+ * references. */
 #ifndef STOA_KERNELS_KERNELS_H
 #define STOA_KERNELS_KERNELS_H
 

@@ -13,11 +13,11 @@ extern "C" {
 
 /** What is known of the BLAS that is linked. Strings are static storage or belong to the BLAS. */
 typedef struct stoa_blas_info {
-    const char *name;      /**< "OpenBLAS", "BLIS", "MKL" or "cblas" when unknown */
-    const char *version;   /**< as it describes itself; "" when unknown */
-    const char *core;      /**< CPU core its kernels are for; "" when unknown */
-    const char *threading; /**< "pthread", "openmp", "single" or "" when unknown */
-    size_t threads;        /**< threads it would use now for a caller of its own; 0 when unknown */
+    const char *name;        /**< "OpenBLAS", "BLIS", "MKL" or "cblas" when unknown */
+    const char *version;     /**< as it describes itself; "" when unknown */
+    const char *core;        /**< CPU core its kernels are for; "" when unknown */
+    const char *threading;   /**< "pthread", "openmp", "single" or "" when unknown */
+    size_t threads;          /**< threads it would use now for a caller of its own; 0 when unknown */
     const char *better_core; /**< a core that suits this CPU better, or NULL */
 } stoa_blas_info;
 
@@ -27,9 +27,9 @@ STOA_API void stoa_blas_describe(stoa_blas_info *info);
 /** Switch OpenBLAS in place to the core that suits this CPU, where it chose a weaker one.
  *
  * A distribution's OpenBLAS may not know a newer CPU and then runs at half its speed. Does nothing and
- * returns STOA_OK when the core is already right or the user set OPENBLAS_CORETYPE. The environment is left as it was,
- * and a product is verified afterwards; on a wrong result the old core is put back.
- * Errors: STOA_ERR_UNSUPPORTED (not an OpenBLAS that can be switched), STOA_ERR_NONFINITE (the new core computed a
+ * returns STOA_OK when the core is already right or the user set OPENBLAS_CORETYPE. The environment is left
+ * as it was, and a product is verified afterwards; on a wrong result the old core is put back. Errors:
+ * STOA_ERR_UNSUPPORTED (not an OpenBLAS that can be switched), STOA_ERR_NONFINITE (the new core computed a
  * wrong product; the old one is back).
  * Threads: no other thread may be inside BLAS or change the environment during the call.
  */

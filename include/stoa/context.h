@@ -43,13 +43,15 @@ typedef struct stoa_allocator {
 
 /** Options of stoa_context_create(); all zero is a good default. */
 typedef struct stoa_context_options {
-    size_t threads;         /**< 1 to 256; 0: as many as the process has CPUs */
-    size_t workspace_limit; /**< bytes one operator may use for columns per thread; 0: 1 MiB, at least 16 KiB */
+    size_t threads; /**< 1 to 256; 0: as many as the process has CPUs */
+    size_t
+        workspace_limit; /**< bytes one operator may use for columns per thread; 0: 1 MiB, at least 16 KiB */
     stoa_policy policy;
-    stoa_isa highest_isa;   /**< use nothing above this; ignored unless limit_isa is set */
+    stoa_isa highest_isa; /**< use nothing above this; ignored unless limit_isa is set */
     bool limit_isa;
-    stoa_allocator allocator;              /**< both functions or neither */
-    void (*log)(void *user, const char *); /**< receives one line of advice at a time, no newline; may be NULL */
+    stoa_allocator allocator; /**< both functions or neither */
+    void (*log)(void *user,
+                const char *); /**< receives one line of advice at a time, no newline; may be NULL */
     void *log_user;
 } stoa_context_options;
 

@@ -39,9 +39,10 @@ STOA_API void stoa_model_input(stoa_model *model, size_t height, size_t width, s
 
 /** Add a layer.
  *
- * @param name  Unique; letters, digits, '_', '-' and '.'; up to 63 bytes. Copied. Names its tensors: "c1.weight".
- * @param layer  Operator and options: "conv2d filters=6 kernel=5x3 stride=2 pad=same". `from=a,b` names the inputs;
- *   without it the input is the layer added before. stoa_operator_help() lists operators and options.
+ * @param name  Unique; letters, digits, '_', '-' and '.'; up to 63 bytes. Copied. Names its tensors:
+ * "c1.weight".
+ * @param layer  Operator and options: "conv2d filters=6 kernel=5x3 stride=2 pad=same". `from=a,b` names the
+ * inputs; without it the input is the layer added before. stoa_operator_help() lists operators and options.
  * Errors stick: STOA_ERR_ARGUMENT, STOA_ERR_SHAPE; the sentence names the layer. */
 STOA_API void stoa_model_add(stoa_model *model, const char *name, const char *layer);
 
@@ -50,11 +51,13 @@ STOA_API void stoa_model_add(stoa_model *model, const char *name, const char *la
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_build(stoa_model *model);
 
 /** Fill the parameters of a built model with He (layers before relu and the default) initial values:
- * weights N(0, 2 / fan_in), biases 0; `init=xavier` or `init=he` on a layer chooses. The same seed gives the same values. */
+ * weights N(0, 2 / fan_in), biases 0; `init=xavier` or `init=he` on a layer chooses. The same seed gives the
+ * same values. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_init(stoa_model *model, uint64_t seed);
 
 /** Shape of one input sample. */
-STOA_API void stoa_model_input_shape(const stoa_model *model, size_t *height, size_t *width, size_t *channels);
+STOA_API void stoa_model_input_shape(const stoa_model *model, size_t *height, size_t *width,
+                                     size_t *channels);
 /** Floats in one input sample, and in one output sample. */
 STOA_API size_t stoa_model_input_size(const stoa_model *model);
 STOA_API size_t stoa_model_output_size(const stoa_model *model);
@@ -74,7 +77,8 @@ typedef struct stoa_layer_info {
 
 STOA_API size_t stoa_model_layer_count(const stoa_model *model);
 /** Describe layer `index`; STOA_ERR_ARGUMENT when there is none. */
-STOA_API STOA_MUST_CHECK stoa_status stoa_model_layer(const stoa_model *model, size_t index, stoa_layer_info *info);
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_layer(const stoa_model *model, size_t index,
+                                                      stoa_layer_info *info);
 
 /** One named tensor: a parameter or a running statistic; strings and data belong to the model. */
 typedef struct stoa_tensor_info {
@@ -91,21 +95,22 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_model_tensor(const stoa_model *model, 
 /** Index of the tensor with this name, or stoa_model_tensor_count() when there is none. */
 STOA_API size_t stoa_model_find_tensor(const stoa_model *model, const char *name);
 /** Copy a tensor out (count floats) or in, in PyTorch's layout and order. */
-STOA_API STOA_MUST_CHECK stoa_status stoa_model_get_tensor(const stoa_model *model, size_t index, float *values,
-                                                           size_t count);
-STOA_API STOA_MUST_CHECK stoa_status stoa_model_set_tensor(stoa_model *model, size_t index, const float *values,
-                                                           size_t count);
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_get_tensor(const stoa_model *model, size_t index,
+                                                           float *values, size_t count);
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_set_tensor(stoa_model *model, size_t index,
+                                                           const float *values, size_t count);
 
-/** Free-form facts that travel with the model file, such as "data.set" or "data.mean". Keys and values are copied;
- * a NULL value removes the key. */
-STOA_API STOA_MUST_CHECK stoa_status stoa_model_set_fact(stoa_model *model, const char *key, const char *value);
+/** Free-form facts that travel with the model file, such as "data.set" or "data.mean". Keys and values are
+ * copied; a NULL value removes the key. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_set_fact(stoa_model *model, const char *key,
+                                                         const char *value);
 /** Value of a fact, or NULL. Valid until the fact changes. */
 STOA_API const char *stoa_model_fact(const stoa_model *model, const char *key);
 /** Fact number `index` in the order of the keys; false past the end, and nothing is set. */
 STOA_API bool stoa_model_fact_at(const stoa_model *model, size_t index, const char **key, const char **value);
 
-/** Save to a file: safetensors, the graph and the facts in its metadata. Written to a temporary name in the same folder,
- * synced and renamed: the file is whole or not there. Errors: STOA_ERR_IO, STOA_ERR_MEMORY. */
+/** Save to a file: safetensors, the graph and the facts in its metadata. Written to a temporary name in the
+ * same folder, synced and renamed: the file is whole or not there. Errors: STOA_ERR_IO, STOA_ERR_MEMORY. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_save(stoa_model *model, const char *path);
 /** Save to memory; `*data` is released with stoa_buffer_free(context, ...). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_save_memory(stoa_model *model, void **data, size_t *bytes);
@@ -113,20 +118,22 @@ STOA_API void stoa_buffer_free(stoa_context *context, void *data, size_t bytes);
 
 /** Load a model that stoa_model_save() wrote: graph, facts and tensors.
  * Errors: STOA_ERR_IO, STOA_ERR_NOT_FOUND, STOA_ERR_FORMAT, STOA_ERR_SHAPE, STOA_ERR_MEMORY. */
-STOA_API STOA_MUST_CHECK stoa_status stoa_model_load(stoa_context *context, const char *path, stoa_model **model);
-STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_memory(stoa_context *context, const void *data, size_t bytes,
-                                                            stoa_model **model);
-/** Load only tensors into a built model, from any safetensors file that has all of them by name and shape in F32,
- * such as a PyTorch state dictionary; `*.num_batches_tracked` is passed over, any other extra tensor is an error.
- * On an error the model is unchanged. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_load(stoa_context *context, const char *path,
+                                                     stoa_model **model);
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_memory(stoa_context *context, const void *data,
+                                                            size_t bytes, stoa_model **model);
+/** Load only tensors into a built model, from any safetensors file that has all of them by name and shape in
+ * F32, such as a PyTorch state dictionary; `*.num_batches_tracked` is passed over, any other extra tensor is
+ * an error. On an error the model is unchanged. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_tensors(stoa_model *model, const char *path);
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_tensors_memory(stoa_model *model, const void *data,
                                                                     size_t bytes);
 
-/** Text of all operators and their options, a line each, for people. Static storage. `index` from 0; NULL at the end. */
+/** Text of all operators and their options, a line each, for people. Static storage. `index` from 0; NULL at
+ * the end. */
 STOA_API const char *stoa_operator_name(size_t index);
-/** Write the options of an operator as text into `out`: "filters (required), kernel (required), stride=1, ...".
- * STOA_ERR_NOT_FOUND when there is no such operator; STOA_ERR_ARGUMENT when `size` is too small. */
+/** Write the options of an operator as text into `out`: "filters (required), kernel (required), stride=1,
+ * ...". STOA_ERR_NOT_FOUND when there is no such operator; STOA_ERR_ARGUMENT when `size` is too small. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_operator_help(const char *name, char *out, size_t size);
 
 #ifdef __cplusplus

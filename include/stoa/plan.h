@@ -1,7 +1,7 @@
 /* Plans: where every activation, gradient and workspace of a run lies, and the runs themselves.
  *
- * Planning computes the exact number of bytes and allocates nothing; stoa_plan_bind() gives the plan its arena;
- * from then on running allocates nothing. A plan for batch n runs any batch from 1 to n. */
+ * Planning computes the exact number of bytes and allocates nothing; stoa_plan_bind() gives the plan its
+ * arena; from then on running allocates nothing. A plan for batch n runs any batch from 1 to n. */
 #ifndef STOA_PLAN_H
 #define STOA_PLAN_H
 
@@ -17,17 +17,18 @@ typedef struct stoa_plan stoa_plan;
 
 /** Options of stoa_plan_create(). */
 typedef struct stoa_plan_options {
-    size_t batch;           /**< largest number of samples per run, >= 1 */
-    bool training;          /**< plan the loss and all gradients */
-    const char *loss;       /**< "softmax_cross_entropy" or "mse". NULL with training: the first; NULL without: no loss */
+    size_t batch;  /**< largest number of samples per run, >= 1 */
+    bool training; /**< plan the loss and all gradients */
+    const char
+        *loss; /**< "softmax_cross_entropy" or "mse". NULL with training: the first; NULL without: no loss */
     size_t optimizer_slots; /**< arrays of the size of the parameters kept for an optimiser */
 } stoa_plan_options;
 
 /** Plan memory for `model`; computes nothing.
  *
  * @param context  Decides threads, instruction set and policy. Borrowed; must outlive the plan.
- * @param model  Built model. Borrowed; must outlive the plan. A training plan changes its parameters' gradients and
- *   running statistics, so it must be the only user; inference plans share a model.
+ * @param model  Built model. Borrowed; must outlive the plan. A training plan changes its parameters'
+ * gradients and running statistics, so it must be the only user; inference plans share a model.
  * @param[out] plan  Set only on STOA_OK; release with stoa_plan_free().
  * Errors: STOA_ERR_SHAPE (loss does not fit), STOA_ERR_MEMORY (size overflows), STOA_ERR_ARGUMENT.
  * Threads: one plan per thread.
@@ -41,12 +42,12 @@ STOA_API size_t stoa_plan_bytes(const stoa_plan *plan);
 /** What the same values would take without sharing. */
 STOA_API size_t stoa_plan_bytes_unshared(const stoa_plan *plan);
 
-/** Give the plan its arena: `memory` of stoa_plan_bytes() bytes, 64-byte aligned, borrowed; or NULL to allocate it
- * with the context's allocator. Called once, before the first run. */
+/** Give the plan its arena: `memory` of stoa_plan_bytes() bytes, 64-byte aligned, borrowed; or NULL to
+ * allocate it with the context's allocator. Called once, before the first run. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_bind(stoa_plan *plan, void *memory);
 
-/** Where to write the next batch: (batch, H, W, C) float32 inside the arena. Valid after bind. Its content does not
- * survive a run of an inference plan. */
+/** Where to write the next batch: (batch, H, W, C) float32 inside the arena. Valid after bind. Its content
+ * does not survive a run of an inference plan. */
 STOA_API float *stoa_plan_input(stoa_plan *plan);
 
 /** Inference (evaluation mode) on `samples` samples that stand in stoa_plan_input().
@@ -63,19 +64,20 @@ typedef struct stoa_targets {
  * @param step  Number of the step: with `seed` it decides dropout's masks.
  * @param[out] loss  Mean over the samples.
  * @param[out] output  (samples, output size), may be NULL.
- * Errors: STOA_ERR_NONFINITE: the loss is not finite; the sentence names the first layer whose output is not. No
- * gradient is valid then. */
+ * Errors: STOA_ERR_NONFINITE: the loss is not finite; the sentence names the first layer whose output is not.
+ * No gradient is valid then. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_train(stoa_plan *plan, size_t samples, stoa_targets targets,
                                                      uint64_t seed, uint64_t step, double *loss,
                                                      const float **output);
-/** Loss in evaluation mode without gradients; needs a plan with a loss. Errors: STOA_ERR_NONFINITE as above. */
+/** Loss in evaluation mode without gradients; needs a plan with a loss. Errors: STOA_ERR_NONFINITE as above.
+ */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_evaluate(stoa_plan *plan, size_t samples, stoa_targets targets,
                                                         double *loss, const float **output);
 
-/** Gradient of tensor `index` (see stoa_model_tensor()) after stoa_plan_train(), in PyTorch's layout and order.
- * Errors: STOA_ERR_ARGUMENT (not trainable, wrong count, not a training plan). */
-STOA_API STOA_MUST_CHECK stoa_status stoa_plan_get_gradient(const stoa_plan *plan, size_t index, float *values,
-                                                            size_t count);
+/** Gradient of tensor `index` (see stoa_model_tensor()) after stoa_plan_train(), in PyTorch's layout and
+ * order. Errors: STOA_ERR_ARGUMENT (not trainable, wrong count, not a training plan). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_plan_get_gradient(const stoa_plan *plan, size_t index,
+                                                            float *values, size_t count);
 
 /** One planned value, for people and tools; strings belong to the plan. */
 typedef struct stoa_plan_value {
@@ -83,9 +85,9 @@ typedef struct stoa_plan_value {
     size_t rank;      /**< of one sample; 0 for values that are not tensors */
     size_t shape[STOA_MAX_RANK];
     size_t bytes;
-    size_t offset;            /**< in the arena */
-    size_t first, last;       /**< steps of the run during which it lives */
-    bool shares;              /**< lies in the memory of an earlier value: an operator runs in place */
+    size_t offset;      /**< in the arena */
+    size_t first, last; /**< steps of the run during which it lives */
+    bool shares;        /**< lies in the memory of an earlier value: an operator runs in place */
 } stoa_plan_value;
 
 STOA_API size_t stoa_plan_value_count(const stoa_plan *plan);
@@ -96,14 +98,16 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_plan_value_at(const stoa_plan *plan, s
 typedef struct stoa_plan_step {
     const char *layer;
     const char *op;
-    const char *pass;      /**< "forward" or "backward" */
-    char algorithm[256]; /**< how it is computed, "" when there is only one way: "im2col, 10 tiles of 187 rows" */
+    const char *pass;    /**< "forward" or "backward" */
+    char algorithm[256]; /**< how it is computed, "" when there is only one way: "im2col, 10 tiles of 187
+                            rows" */
     size_t workspace_bytes;
     size_t live_bytes; /**< bytes of all values that live during the step */
 } stoa_plan_step;
 
 STOA_API size_t stoa_plan_step_count(const stoa_plan *plan);
-STOA_API STOA_MUST_CHECK stoa_status stoa_plan_step_at(const stoa_plan *plan, size_t index, stoa_plan_step *step);
+STOA_API STOA_MUST_CHECK stoa_status stoa_plan_step_at(const stoa_plan *plan, size_t index,
+                                                       stoa_plan_step *step);
 
 #ifdef __cplusplus
 }

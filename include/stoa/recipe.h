@@ -12,20 +12,21 @@ typedef struct stoa_recipe stoa_recipe;
 
 /** Read a recipe from a file or from memory (`name` stands in error sentences).
  * @param[out] recipe  Set only on STOA_OK; release with stoa_recipe_free().
- * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT, STOA_ERR_ARGUMENT, STOA_ERR_SHAPE; the sentence begins with
- * FILE:LINE. */
+ * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT, STOA_ERR_ARGUMENT, STOA_ERR_SHAPE; the sentence
+ * begins with FILE:LINE. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_recipe_load(stoa_context *context, const char *path,
                                                       stoa_recipe **recipe);
 STOA_API STOA_MUST_CHECK stoa_status stoa_recipe_load_memory(stoa_context *context, const char *name,
-                                                             const char *text, size_t bytes, stoa_recipe **recipe);
+                                                             const char *text, size_t bytes,
+                                                             stoa_recipe **recipe);
 STOA_API void stoa_recipe_free(stoa_recipe *recipe);
 
 /** What a recipe says; strings belong to it. */
 typedef struct stoa_recipe_info {
-    const char *title;  /**< `title` before the first section, "" when missing: one line for people */
-    const char *set;    /**< [data] set, a folder of the data path, "" when missing */
-    size_t classes;     /**< [data] classes */
-    float mean, deviation; /**< [data] mean, deviation */
+    const char *title;        /**< `title` before the first section, "" when missing: one line for people */
+    const char *set;          /**< [data] set, a folder of the data path, "" when missing */
+    size_t classes;           /**< [data] classes */
+    float mean, deviation;    /**< [data] mean, deviation */
     stoa_train_options train; /**< [train] epochs, batch, lr, optimizer, schedule, loss; seed */
 } stoa_recipe_info;
 

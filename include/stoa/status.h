@@ -17,17 +17,17 @@ extern "C" {
 #endif
 
 /* One list: X(constant, short text). */
-#define STOA_STATUS_LIST(X)                                                                        \
-    X(STOA_OK, "ok")                                                                               \
-    X(STOA_ERR_ARGUMENT, "bad argument")                                                           \
-    X(STOA_ERR_SHAPE, "shapes do not fit")                                                         \
-    X(STOA_ERR_MEMORY, "out of memory")                                                            \
-    X(STOA_ERR_IO, "input/output failed")                                                          \
-    X(STOA_ERR_FORMAT, "malformed file")                                                           \
-    X(STOA_ERR_NOT_FOUND, "not found")                                                             \
-    X(STOA_ERR_EXISTS, "already exists")                                                           \
-    X(STOA_ERR_NONFINITE, "non-finite value")                                                      \
-    X(STOA_ERR_CANCELLED, "cancelled")                                                             \
+#define STOA_STATUS_LIST(X)                                                                                  \
+    X(STOA_OK, "ok")                                                                                         \
+    X(STOA_ERR_ARGUMENT, "bad argument")                                                                     \
+    X(STOA_ERR_SHAPE, "shapes do not fit")                                                                   \
+    X(STOA_ERR_MEMORY, "out of memory")                                                                      \
+    X(STOA_ERR_IO, "input/output failed")                                                                    \
+    X(STOA_ERR_FORMAT, "malformed file")                                                                     \
+    X(STOA_ERR_NOT_FOUND, "not found")                                                                       \
+    X(STOA_ERR_EXISTS, "already exists")                                                                     \
+    X(STOA_ERR_NONFINITE, "non-finite value")                                                                \
+    X(STOA_ERR_CANCELLED, "cancelled")                                                                       \
     X(STOA_ERR_UNSUPPORTED, "not supported here")
 
 typedef enum stoa_status {

@@ -42,12 +42,13 @@ typedef bool stoa_progress_fn(void *user, const stoa_progress *progress);
 
 /** Train a built and initialised model.
  *
- * Every epoch visits every sample once in a new order that follows from the seed; the last partial batch is trained.
+ * Every epoch visits every sample once in a new order that follows from the seed; the last partial batch is
+ * trained.
  * @param test  Evaluated after every epoch, nothing dropped; may be NULL.
  * @param progress  Called after every step and every epoch; may be NULL.
- * Errors: STOA_ERR_ARGUMENT, STOA_ERR_SHAPE (data and model do not match), STOA_ERR_MEMORY, STOA_ERR_NONFINITE
- * (names epoch, step and layer), STOA_ERR_CANCELLED. After NONFINITE and CANCELLED the model holds the parameters of that
- * moment; save from the epoch callback to keep the last completed epoch.
+ * Errors: STOA_ERR_ARGUMENT, STOA_ERR_SHAPE (data and model do not match), STOA_ERR_MEMORY,
+ * STOA_ERR_NONFINITE (names epoch, step and layer), STOA_ERR_CANCELLED. After NONFINITE and CANCELLED the
+ * model holds the parameters of that moment; save from the epoch callback to keep the last completed epoch.
  */
 STOA_API STOA_MUST_CHECK stoa_status stoa_train(stoa_context *context, stoa_model *model,
                                                 const stoa_dataset *train, const stoa_dataset *test,
@@ -64,15 +65,16 @@ typedef struct stoa_trainer stoa_trainer;
 
 /** @param total_steps  For schedules: how many steps will be made. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_create(stoa_context *context, stoa_model *model,
-                                                         const stoa_train_options *options, size_t total_steps,
-                                                         stoa_trainer **trainer);
+                                                         const stoa_train_options *options,
+                                                         size_t total_steps, stoa_trainer **trainer);
 STOA_API void stoa_trainer_free(stoa_trainer *trainer);
 /** The trainer's plan: its input buffer takes the batch. */
 STOA_API stoa_plan *stoa_trainer_plan(stoa_trainer *trainer);
 /** Forward, backward and update on the samples in the plan's input.
  * @param[out] loss  Mean over samples. @param[out] output  See stoa_plan_train(); may be NULL. */
-STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_step(stoa_trainer *trainer, size_t samples, stoa_targets targets,
-                                                       double *loss, const float **output);
+STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_step(stoa_trainer *trainer, size_t samples,
+                                                       stoa_targets targets, double *loss,
+                                                       const float **output);
 /** Learning rate of the last step made. */
 STOA_API float stoa_trainer_learning_rate(const stoa_trainer *trainer);
 
@@ -86,8 +88,8 @@ typedef struct stoa_evaluation {
 
 /** Accuracy and mean loss over a whole data set; nothing is dropped.
  * @param batch  0: 256. @param loss  NULL: softmax_cross_entropy.
- * Errors: STOA_ERR_SHAPE (data and model do not match), STOA_ERR_MEMORY, STOA_ERR_ARGUMENT, STOA_ERR_NONFINITE (the
- * sentence names the first layer with a non-finite output). */
+ * Errors: STOA_ERR_SHAPE (data and model do not match), STOA_ERR_MEMORY, STOA_ERR_ARGUMENT,
+ * STOA_ERR_NONFINITE (the sentence names the first layer with a non-finite output). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_evaluate(stoa_context *context, stoa_model *model,
                                                    const stoa_dataset *data, size_t batch, const char *loss,
                                                    stoa_evaluation *result);

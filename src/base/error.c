@@ -7,8 +7,8 @@
 
 const char *stoa_status_text(stoa_status status) {
     switch (status) {
-#define STOA_STATUS_CASE(constant, text)                                                                          \
-    case constant:                                                                                                 \
+#define STOA_STATUS_CASE(constant, text)                                                                     \
+    case constant:                                                                                           \
         return text;
         STOA_STATUS_LIST(STOA_STATUS_CASE)
 #undef STOA_STATUS_CASE
@@ -25,7 +25,8 @@ static void clean(char *text) {
     }
 }
 
-stoa_status stoa_error_vset(struct stoa_error *error, stoa_status status, const char *format, va_list arguments) {
+stoa_status stoa_error_vset(struct stoa_error *error, stoa_status status, const char *format,
+                            va_list arguments) {
     error->status = status;
     (void)vsnprintf(error->text, sizeof error->text, format, arguments);
     clean(error->text);

@@ -16,11 +16,11 @@ __attribute__((format(printf, 3, 4))) stoa_status stoa_error_set(struct stoa_err
                                                                  const char *format, ...);
 
 /* The same from arguments already started. */
-__attribute__((format(printf, 3, 0))) stoa_status stoa_error_vset(struct stoa_error *error, stoa_status status,
-                                                                  const char *format, va_list arguments);
+__attribute__((format(printf, 3, 0))) stoa_status
+stoa_error_vset(struct stoa_error *error, stoa_status status, const char *format, va_list arguments);
 
 /* Put text in front of the sentence that stands: "FILE: " + "truncated". Keeps the status and returns it. */
-__attribute__((format(printf, 2, 3))) stoa_status stoa_error_prefix(struct stoa_error *error, const char *format,
-                                                                    ...);
+__attribute__((format(printf, 2, 3))) stoa_status stoa_error_prefix(struct stoa_error *error,
+                                                                    const char *format, ...);
 
 #endif

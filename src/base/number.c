@@ -37,7 +37,7 @@ bool stoa_parse_double(const char *text, size_t length, double *value) {
     }
     for (size_t i = 0; i < length; i++) {
         /* Only plain decimal notation: no hexadecimal, no "inf", no white space. */
-        if (!memchr("0123456789+-.eE", text[i], 15)) {
+        if (text[i] == '\0' || !strchr("0123456789+-.eE", text[i])) {
             return false;
         }
         copy[i] = text[i];

@@ -1,7 +1,8 @@
 /* The choice of BLAS core: what OpenBLAS chose, what the CPU could have, and the switch in place. Floor 2.
  *
- * OpenBLAS chooses its kernels when it is loaded, by a list of CPUs that ends at its release date; a newer CPU gets an
- * older core. gotoblas_dynamic_quit() and _init() run that choice again, and OPENBLAS_CORETYPE decides it. */
+ * OpenBLAS chooses its kernels when it is loaded, by a list of CPUs that ends at its release date; a newer
+ * CPU gets an older core. gotoblas_dynamic_quit() and _init() run that choice again, and OPENBLAS_CORETYPE
+ * decides it. */
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,8 +15,8 @@
 
 static const char CORE_VARIABLE[] = "OPENBLAS_CORETYPE";
 
-/* OpenBLAS core names that run AVX-512 (Cooperlake and Sapphire Rapids need more than the flags we check, so they are
- * only ever its own choice), and those that run AVX2. */
+/* OpenBLAS core names that run AVX-512 (Cooperlake and Sapphire Rapids need more than the flags we check, so
+ * they are only ever its own choice), and those that run AVX2. */
 static int core_rank(const char *core) {
     static const char *const avx512[] = {"SkylakeX", "Cooperlake", "SapphireRapids"};
     static const char *const avx2[] = {"Haswell", "Zen", "Excavator"};
@@ -63,8 +64,17 @@ static bool product_is_right(void) {
         b[i] = (float)(i % 7) - 3.0F;
         c[i] = NAN;
     }
-    stoa_gemm_run(&(struct stoa_gemm){.m = SIZE, .n = SIZE, .k = SIZE, .alpha = 1, .a = a, .lda = SIZE, .b = b,
-                                      .ldb = SIZE, .beta = 0, .c = c, .ldc = SIZE});
+    stoa_gemm_run(&(struct stoa_gemm){.m = SIZE,
+                                      .n = SIZE,
+                                      .k = SIZE,
+                                      .alpha = 1,
+                                      .a = a,
+                                      .lda = SIZE,
+                                      .b = b,
+                                      .ldb = SIZE,
+                                      .beta = 0,
+                                      .c = c,
+                                      .ldc = SIZE});
     for (size_t i = 0; i < SIZE; i++) {
         for (size_t j = 0; j < SIZE; j++) {
             double sum = 0;

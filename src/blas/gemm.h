@@ -5,8 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* c[m][n] = alpha * op(a)[m][k] op(b)[k][n] + beta * c, row-major; lda, ldb, ldc are the row strides of the arrays as
- * stored. One thread. c is not read when beta is 0, so it may hold NaN. Sizes beyond cblas's integer are split. */
+/* c[m][n] = alpha * op(a)[m][k] op(b)[k][n] + beta * c, row-major; lda, ldb, ldc are the row strides of the
+ * arrays as stored. One thread. c is not read when beta is 0, so it may hold NaN. Sizes beyond cblas's
+ * integer are split. */
 struct stoa_gemm {
     bool transpose_a, transpose_b;
     size_t m, n, k;
@@ -22,8 +23,8 @@ struct stoa_gemm {
 
 void stoa_gemm_run(const struct stoa_gemm *product);
 
-/* BLAS threads are held at 1 from the first enter to the last leave, in all threads of the process together; the last
- * leave restores what the caller had. Both take a lock and nothing else on the way. */
+/* BLAS threads are held at 1 from the first enter to the last leave, in all threads of the process together;
+ * the last leave restores what the caller had. Both take a lock and nothing else on the way. */
 void stoa_blas_enter(void);
 void stoa_blas_leave(void);
 

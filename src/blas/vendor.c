@@ -8,7 +8,8 @@
 static struct stoa_blas_vendor vendor;
 static pthread_once_t vendor_once = PTHREAD_ONCE_INIT;
 
-/* ISO C has no conversion from an object pointer to a function pointer; POSIX promises that the bytes mean the same. */
+/* ISO C has no conversion from an object pointer to a function pointer; POSIX promises that the bytes mean
+ * the same. */
 static void look_up(const char *symbol, void *function_pointer) {
     void *address = dlsym(RTLD_DEFAULT, symbol);
     memcpy(function_pointer, &address, sizeof address);

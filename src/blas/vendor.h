@@ -12,7 +12,8 @@ struct stoa_blas_vendor {
     const char *(*core)(void);
     int (*get_threads)(void);
     void (*set_threads)(int threads);
-    /* An OpenBLAS on OpenMP changes the calling thread's OpenMP thread count with its own. NULL unless it does. */
+    /* An OpenBLAS on OpenMP changes the calling thread's OpenMP thread count with its own. NULL unless it
+     * does. */
     int (*get_openmp_threads)(void);
     void (*set_openmp_threads)(int threads);
     void (*quit)(void); /* leave the CPU core's tables, then choose anew: OpenBLAS only */

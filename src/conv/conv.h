@@ -1,7 +1,8 @@
-/* Convolution algorithms: one a file, each with its own rule of what it can do, its workspace and three passes. Floor 4.
+/* Convolution algorithms: one a file, each with its own rule of what it can do, its workspace and three
+ * passes. Floor 4.
  *
- * Shapes: x (batch, H, W, C), y (batch, OH, OW, K), NHWC contiguous; weights (KH, KW, C / groups, K) contiguous ("HWIO"),
- * filter k belongs to group k / (K / groups). */
+ * Shapes: x (batch, H, W, C), y (batch, OH, OW, K), NHWC contiguous; weights (KH, KW, C / groups, K)
+ * contiguous ("HWIO"), filter k belongs to group k / (K / groups). */
 #ifndef STOA_CONV_CONV_H
 #define STOA_CONV_CONV_H
 
@@ -23,16 +24,16 @@ struct stoa_conv_algorithm {
     bool (*workspace)(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
                       size_t *bytes);
     /* bias may be NULL. */
-    void (*forward)(const stoa_context *context, const struct stoa_conv *conv, const float *x, const float *weight,
-                    const float *bias, bool relu, float *y, void *workspace);
+    void (*forward)(const stoa_context *context, const struct stoa_conv *conv, const float *x,
+                    const float *weight, const float *bias, bool relu, float *y, void *workspace);
     void (*backward_data)(const stoa_context *context, const struct stoa_conv *conv, const float *dy,
                           const float *weight, float *dx, void *workspace);
     /* dbias may be NULL. */
     void (*backward_weights)(const stoa_context *context, const struct stoa_conv *conv, const float *x,
                              const float *dy, float *dweight, float *dbias, void *workspace);
     /* How it cuts the pass, for people. */
-    void (*describe)(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass, char *out,
-                     size_t size);
+    void (*describe)(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
+                     char *out, size_t size);
 };
 
 extern const struct stoa_conv_algorithm stoa_conv_im2col;
@@ -42,13 +43,13 @@ extern const struct stoa_conv_algorithm stoa_conv_depthwise;
 const struct stoa_conv_algorithm *stoa_conv_choose(const stoa_context *context, const struct stoa_conv *conv,
                                                    enum stoa_conv_pass pass);
 
-/* The most blocks of samples that a weight gradient of `floats` numbers is summed in, a power of two: as many as threads
- * may want, fewer where the partial sums would cost more than they save. */
+/* The most blocks of samples that a weight gradient of `floats` numbers is summed in, a power of two: as many
+ * as threads may want, fewer where the partial sums would cost more than they save. */
 size_t stoa_reduction_blocks(size_t floats, size_t batch);
 
-/* parts[0][i] += parts[1][i] + ... by a fixed tree over `blocks` (a power of two) arrays of `floats` numbers that lie
- * `stride` apart; in parallel over ranges. */
-void stoa_reduce_blocks(const stoa_context *context, float *parts, size_t stride, size_t blocks, size_t floats,
-                        float *out);
+/* parts[0][i] += parts[1][i] + ... by a fixed tree over `blocks` (a power of two) arrays of `floats` numbers
+ * that lie `stride` apart; in parallel over ranges. */
+void stoa_reduce_blocks(const stoa_context *context, float *parts, size_t stride, size_t blocks,
+                        size_t floats, float *out);
 
 #endif

@@ -1,5 +1,5 @@
-/* Depthwise convolution with a direct kernel: one filter a channel is a product of one column, which sgemm cannot do well.
- * Floor 4. */
+/* Depthwise convolution with a direct kernel: one filter a channel is a product of one column, which sgemm
+ * cannot do well. Floor 4. */
 #include <stdio.h>
 
 #include "base/size.h"
@@ -19,7 +19,8 @@ static size_t weight_size(const struct stoa_conv *conv) {
 }
 
 static size_t partial_floats(const struct stoa_conv *conv) {
-    return stoa_round_up(weight_size(conv), STOA_ALIGN_FLOATS) + stoa_round_up(conv->filters, STOA_ALIGN_FLOATS);
+    return stoa_round_up(weight_size(conv), STOA_ALIGN_FLOATS) +
+           stoa_round_up(conv->filters, STOA_ALIGN_FLOATS);
 }
 
 static bool workspace(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
@@ -53,12 +54,13 @@ static void forward_rows(void *argument, size_t task, size_t thread) {
     }
 }
 
-static void forward(const stoa_context *context, const struct stoa_conv *conv, const float *x, const float *weight,
-                    const float *bias, bool relu, float *y, void *scratch) {
+static void forward(const stoa_context *context, const struct stoa_conv *conv, const float *x,
+                    const float *weight, const float *bias, bool relu, float *y, void *scratch) {
     (void)scratch;
     struct pass p = {
         .context = context, .conv = conv, .x = x, .weight = weight, .bias = bias, .relu = relu, .y = y};
-    stoa_parallel(context, stoa_ceil_div(conv->batch * conv->window.out_height, ROWS_PER_TASK), forward_rows, &p);
+    stoa_parallel(context, stoa_ceil_div(conv->batch * conv->window.out_height, ROWS_PER_TASK), forward_rows,
+                  &p);
 }
 
 static void backward_data_image(void *argument, size_t task, size_t thread) {
@@ -66,7 +68,8 @@ static void backward_data_image(void *argument, size_t task, size_t thread) {
     const struct pass *p = argument;
     const struct stoa_window *w = &p->conv->window;
     p->context->kernels->depthwise_backward_data(w, p->dy + task * w->out_height * w->out_width * w->channels,
-                                                 p->weight, p->dx + task * w->height * w->width * w->channels);
+                                                 p->weight,
+                                                 p->dx + task * w->height * w->width * w->channels);
 }
 
 static void backward_data(const stoa_context *context, const struct stoa_conv *conv, const float *dy,
@@ -108,13 +111,13 @@ static void backward_weights(const stoa_context *context, const struct stoa_conv
     stoa_parallel(context, p.blocks, backward_weights_block, &p);
     stoa_reduce_blocks(context, p.partial, stride, p.blocks, weight_size(conv), dweight);
     if (dbias) {
-        stoa_reduce_blocks(context, p.partial + stoa_round_up(weight_size(conv), STOA_ALIGN_FLOATS), stride, p.blocks,
-                           conv->filters, dbias);
+        stoa_reduce_blocks(context, p.partial + stoa_round_up(weight_size(conv), STOA_ALIGN_FLOATS), stride,
+                           p.blocks, conv->filters, dbias);
     }
 }
 
-static void describe(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass, char *out,
-                     size_t size) {
+static void describe(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
+                     char *out, size_t size) {
     (void)context;
     (void)conv;
     (void)pass;

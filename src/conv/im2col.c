@@ -1,13 +1,13 @@
 /* Convolution as tiled im2col and sgemm. Floor 4.
  *
- * The columns of a few output rows, possibly of several images, fill a tile that stays in a core's L2; the thread that wrote
- * them multiplies them at once:
- *   forward           y[pixels][K]         = columns[pixels][KH KW C] * weight[KH KW C][K]
- *   backward data     dcolumns[pixels][..] = dy[pixels][K] * weight^T,  added into dx by col2im
- *   backward weights  dweight              = columns^T * dy, in blocks of samples that are summed in a fixed tree
- * A 1x1 kernel with stride 1 and no padding needs no columns: x itself is the matrix.
+ * The columns of a few output rows, possibly of several images, fill a tile that stays in a core's L2; the
+ * thread that wrote them multiplies them at once: forward           y[pixels][K]         = columns[pixels][KH
+ * KW C] * weight[KH KW C][K] backward data     dcolumns[pixels][..] = dy[pixels][K] * weight^T,  added into
+ * dx by col2im backward weights  dweight              = columns^T * dy, in blocks of samples that are summed
+ * in a fixed tree A 1x1 kernel with stride 1 and no padding needs no columns: x itself is the matrix.
  *
- * Chellapilla, Puri and Simard, "High Performance Convolutional Neural Networks for Document Processing", 2006. */
+ * Chellapilla, Puri and Simard, "High Performance Convolutional Neural Networks for Document Processing",
+ * 2006. */
 #include <stdio.h>
 #include <string.h>
 
@@ -60,22 +60,26 @@ static size_t column_floats(const stoa_context *context, const struct stoa_conv 
     if (is_pointwise(conv)) {
         return 0;
     }
-    return stoa_round_up(tile_rows(context, conv) * conv->window.out_width * column_size(conv), STOA_ALIGN_FLOATS);
+    return stoa_round_up(tile_rows(context, conv) * conv->window.out_width * column_size(conv),
+                         STOA_ALIGN_FLOATS);
 }
 
 /* One block's partial sums: weights, then bias. */
 static size_t partial_floats(const struct stoa_conv *conv) {
-    return stoa_round_up(weight_size(conv), STOA_ALIGN_FLOATS) + stoa_round_up(conv->filters, STOA_ALIGN_FLOATS);
+    return stoa_round_up(weight_size(conv), STOA_ALIGN_FLOATS) +
+           stoa_round_up(conv->filters, STOA_ALIGN_FLOATS);
 }
 
 static size_t weight_blocks(const struct stoa_conv *conv) {
     return stoa_reduction_blocks(weight_size(conv), conv->batch);
 }
 
-/* Where few blocks of samples can run side by side, wide layers are also cut over their filters: no partial sums. */
+/* Where few blocks of samples can run side by side, wide layers are also cut over their filters: no partial
+ * sums. */
 static size_t filter_splits(const struct stoa_conv *conv) {
     size_t filters = conv->filters / conv->groups;
-    return weight_blocks(conv) >= LEAST_TILES ? 1 : stoa_min(LEAST_TILES, stoa_ceil_div(filters, SPLIT_FILTERS));
+    return weight_blocks(conv) >= LEAST_TILES ? 1
+                                              : stoa_min(LEAST_TILES, stoa_ceil_div(filters, SPLIT_FILTERS));
 }
 
 static bool applicable(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass) {
@@ -90,8 +94,8 @@ static bool workspace(const stoa_context *context, const struct stoa_conv *conv,
     const struct stoa_window *w = &conv->window;
     /* Everything below multiplies sizes that this product bounds. */
     size_t check = conv->batch;
-    const size_t factors[] = {w->out_height,     w->out_width,    w->kernel_height,
-                              w->kernel_width,   group_channels(conv), sizeof(float)};
+    const size_t factors[] = {w->out_height,   w->out_width,         w->kernel_height,
+                              w->kernel_width, group_channels(conv), sizeof(float)};
     for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
         if (!stoa_size_scale(&check, factors[i])) {
             return false;
@@ -170,8 +174,8 @@ static void forward_tile(void *argument, size_t task, size_t thread) {
     }
 }
 
-static void forward(const stoa_context *context, const struct stoa_conv *conv, const float *x, const float *weight,
-                    const float *bias, bool relu, float *y, void *scratch) {
+static void forward(const stoa_context *context, const struct stoa_conv *conv, const float *x,
+                    const float *weight, const float *bias, bool relu, float *y, void *scratch) {
     struct pass p = {.context = context,
                      .conv = conv,
                      .x = x,
@@ -239,12 +243,14 @@ static void backward_data(const stoa_context *context, const struct stoa_conv *c
                      .columns = transposed + stoa_round_up(weight_size(conv), STOA_ALIGN_FLOATS),
                      .column_floats = column_floats(context, conv),
                      .rows = tile_rows(context, conv)};
-    stoa_parallel(context, stoa_ceil_div(conv->batch, images_per_task(context, conv)), backward_data_images, &p);
+    stoa_parallel(context, stoa_ceil_div(conv->batch, images_per_task(context, conv)), backward_data_images,
+                  &p);
 }
 
-/* Weight gradient of filters [first, first + count) of a group over rows [row, end), into the block's partial sum. */
-static void weights_of_rows(const struct pass *p, size_t group, size_t first, size_t count, size_t row, size_t end,
-                            float *partial, size_t thread) {
+/* Weight gradient of filters [first, first + count) of a group over rows [row, end), into the block's partial
+ * sum. */
+static void weights_of_rows(const struct pass *p, size_t group, size_t first, size_t count, size_t row,
+                            size_t end, float *partial, size_t thread) {
     const struct stoa_conv *conv = p->conv;
     float beta = 0;
     for (; row < end; row += p->rows) {
@@ -305,13 +311,13 @@ static void backward_weights(const stoa_context *context, const struct stoa_conv
     stoa_parallel(context, p.blocks * p.splits, backward_weights_task, &p);
     stoa_reduce_blocks(context, p.partial, stride, p.blocks, weight_size(conv), dweight);
     if (dbias) {
-        stoa_reduce_blocks(context, p.partial + stoa_round_up(weight_size(conv), STOA_ALIGN_FLOATS), stride, p.blocks,
-                           conv->filters, dbias);
+        stoa_reduce_blocks(context, p.partial + stoa_round_up(weight_size(conv), STOA_ALIGN_FLOATS), stride,
+                           p.blocks, conv->filters, dbias);
     }
 }
 
-static void describe(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass, char *out,
-                     size_t size) {
+static void describe(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
+                     char *out, size_t size) {
     const char *name = is_pointwise(conv) ? "1x1 without columns" : "im2col";
     size_t rows = tile_rows(context, conv);
     size_t tiles = stoa_ceil_div(output_rows(conv), rows);

@@ -1,4 +1,5 @@
-/* Sums over blocks of samples in a fixed tree, so that the bits do not depend on who computed which block. Floor 4. */
+/* Sums over blocks of samples in a fixed tree, so that the bits do not depend on who computed which block.
+ * Floor 4. */
 #include <string.h>
 
 #include "base/size.h"
@@ -39,8 +40,8 @@ static void reduce_range(void *argument, size_t task, size_t thread) {
     }
 }
 
-void stoa_reduce_blocks(const stoa_context *context, float *parts, size_t stride, size_t blocks, size_t floats,
-                        float *out) {
+void stoa_reduce_blocks(const stoa_context *context, float *parts, size_t stride, size_t blocks,
+                        size_t floats, float *out) {
     struct reduction r = {context, parts, stride, blocks, floats, out};
     stoa_parallel(context, stoa_ceil_div(floats, RANGE), reduce_range, &r);
 }

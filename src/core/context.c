@@ -99,8 +99,8 @@ stoa_status stoa_fail(stoa_context *context, stoa_status status, const char *for
 }
 
 void *stoa_allocate(stoa_context *context, size_t bytes, const char *what) {
-    void *memory =
-        context->allocator.allocate(context->allocator.user, stoa_max(bytes, STOA_ALIGN_BYTES), STOA_ALIGN_BYTES);
+    void *memory = context->allocator.allocate(context->allocator.user, stoa_max(bytes, STOA_ALIGN_BYTES),
+                                               STOA_ALIGN_BYTES);
     if (!memory) {
         (void)stoa_fail(context, STOA_ERR_MEMORY, "%s: cannot allocate %zu bytes", what, bytes);
     }

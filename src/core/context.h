@@ -19,8 +19,8 @@ struct stoa_context {
     stoa_allocator allocator;
     void (*log)(void *user, const char *line);
     void *log_user;
-    struct stoa_pool **pool; /* made when the first loop runs in parallel; a pointer of its own, so that a loop can take the
-                              * context as const */
+    struct stoa_pool **pool; /* made when the first loop runs in parallel; a pointer of its own, so that a
+                              * loop can take the context as const */
     struct stoa_pool *pool_memory;
 };
 
@@ -28,8 +28,8 @@ struct stoa_context {
 __attribute__((format(printf, 3, 4))) stoa_status stoa_fail(stoa_context *context, stoa_status status,
                                                             const char *format, ...);
 
-/* `bytes` bytes aligned to STOA_ALIGN_BYTES from the context's allocator; NULL with the error set when there are none.
- * Release with the same size. `what` names the use in the error sentence. */
+/* `bytes` bytes aligned to STOA_ALIGN_BYTES from the context's allocator; NULL with the error set when there
+ * are none. Release with the same size. `what` names the use in the error sentence. */
 void *stoa_allocate(stoa_context *context, size_t bytes, const char *what);
 void stoa_release(stoa_context *context, void *memory, size_t bytes);
 

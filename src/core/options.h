@@ -1,5 +1,5 @@
-/* Options as text: "conv2d filters=6 kernel=5 pad=2" into a struct, by a table. Layers, optimisers and schedules all
- * take their options this way, from recipes and from C alike. Floor 3. */
+/* Options as text: "conv2d filters=6 kernel=5 pad=2" into a struct, by a table. Layers, optimisers and
+ * schedules all take their options this way, from recipes and from C alike. Floor 3. */
 #ifndef STOA_CORE_OPTIONS_H
 #define STOA_CORE_OPTIONS_H
 
@@ -53,9 +53,9 @@ stoa_status stoa_spec_parse(struct stoa_error *error, const char *line, struct s
 /* Value of a key, marked used, or NULL. */
 const char *stoa_spec_take(struct stoa_spec *spec, const char *key);
 
-/* Fill `options` (the struct the table describes) from the pairs not used yet and the defaults. Errors: an unknown key, a
- * value that does not parse or is out of range, a required key that is missing; the sentence names key, value and what
- * was expected. */
+/* Fill `options` (the struct the table describes) from the pairs not used yet and the defaults. Errors: an
+ * unknown key, a value that does not parse or is out of range, a required key that is missing; the sentence
+ * names key, value and what was expected. */
 stoa_status stoa_options_read(struct stoa_error *error, const struct stoa_option *table, size_t count,
                               struct stoa_spec *spec, void *options);
 

@@ -1,6 +1,7 @@
-/* Greedy placement: the large blocks first, each at the lowest offset where it meets no block already placed that lives at
- * the same time. Within a few per cent of the lower bound on networks (Pisarchyk and Lee, "Efficient Memory Management for
- * Deep Neural Net Inference", 2020), and quadratic in a number of blocks that stays in the hundreds. Floor 3. */
+/* Greedy placement: the large blocks first, each at the lowest offset where it meets no block already placed
+ * that lives at the same time. Within a few per cent of the lower bound on networks (Pisarchyk and Lee,
+ * "Efficient Memory Management for Deep Neural Net Inference", 2020), and quadratic in a number of blocks
+ * that stays in the hundreds. Floor 3. */
 #include "core/planner.h"
 
 #include "base/size.h"
@@ -21,7 +22,8 @@ static void sort_by_size(const struct stoa_block *blocks, size_t count, size_t *
 }
 
 /* The lowest offset at which block `order[placed]` fits among the blocks order[0..placed). */
-static bool lowest_offset(const struct stoa_block *blocks, const size_t *order, size_t placed, size_t *offset) {
+static bool lowest_offset(const struct stoa_block *blocks, const size_t *order, size_t placed,
+                          size_t *offset) {
     const struct stoa_block *block = &blocks[order[placed]];
     size_t candidate = 0;
     for (bool moved = true; moved;) {
@@ -32,7 +34,8 @@ static bool lowest_offset(const struct stoa_block *blocks, const size_t *order, 
             if (!stoa_size_add(candidate, block->bytes, &end)) {
                 return false;
             }
-            if (live_together(block, other) && candidate < other->offset + other->bytes && other->offset < end) {
+            if (live_together(block, other) && candidate < other->offset + other->bytes &&
+                other->offset < end) {
                 candidate = other->offset + other->bytes;
                 moved = true;
             }

@@ -12,8 +12,8 @@ struct stoa_block {
     size_t offset; /* out */
 };
 
-/* Place every block so that no two that live at the same time overlap. `order` is scratch for `count` numbers.
- * False when the total overflows. */
+/* Place every block so that no two that live at the same time overlap. `order` is scratch for `count`
+ * numbers. False when the total overflows. */
 bool stoa_planner_place(struct stoa_block *blocks, size_t count, size_t *order, size_t *total_bytes);
 
 #endif

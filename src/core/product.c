@@ -4,7 +4,8 @@
 #include "base/size.h"
 #include "core/threads.h"
 
-/* Tiles start at 128 x 64 and grow until there are few enough that packing the operands again for each does not show. */
+/* Tiles start at 128 x 64 and grow until there are few enough that packing the operands again for each does
+ * not show. */
 enum { FIRST_ROWS = 128, FIRST_COLUMNS = 64, MOST_TILES = 64 };
 
 struct tiling {

@@ -5,8 +5,8 @@
 #include "blas/gemm.h"
 #include "core/context.h"
 
-/* Like stoa_gemm_run(), in tiles of c that follow from m and n only: no partial sums, the same bits on any number of
- * threads. */
+/* Like stoa_gemm_run(), in tiles of c that follow from m and n only: no partial sums, the same bits on any
+ * number of threads. */
 void stoa_product(const stoa_context *context, const struct stoa_gemm *product);
 
 #endif

@@ -9,8 +9,9 @@
 struct stoa_shape {
     size_t rank; /* 3: H, W, C; 1: features */
     size_t dim[STOA_MAX_RANK];
-    /* Features that are a flattened image, in H, W, C order in memory: its H, W, C; else zeros. On disk PyTorch's order
-     * C, H, W stands, so that a linear layer behind a flatten knows how to permute its weights. */
+    /* Features that are a flattened image, in H, W, C order in memory: its H, W, C; else zeros. On disk
+     * PyTorch's order C, H, W stands, so that a linear layer behind a flatten knows how to permute its
+     * weights. */
     size_t flattened[3];
 };
 

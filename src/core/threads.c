@@ -1,13 +1,14 @@
 /* A pool of threads that serves one parallel loop at a time. Floor 3.
  *
- * Why not OpenMP: its loops end in a barrier that every thread must reach. When other work on the machine keeps one thread off
- * its CPU, all wait for it, even if it has nothing to do; small networks run thousands of loops a second and become ten
- * times slower. Here the calling thread takes tasks like the others and waits only for tasks that somebody has begun. The
- * program's own OpenMP settings stay untouched as well.
+ * Why not OpenMP: its loops end in a barrier that every thread must reach. When other work on the machine
+ * keeps one thread off its CPU, all wait for it, even if it has nothing to do; small networks run thousands
+ * of loops a second and become ten times slower. Here the calling thread takes tasks like the others and
+ * waits only for tasks that somebody has begun. The program's own OpenMP settings stay untouched as well.
  *
- * A loop is published as one word: its generation and the next task. A worker claims a task by compare-and-swap on that
- * word, so what it read of a loop that has ended since is never used. Idle workers look for work for some ten
- * microseconds, about as long as the serial parts between two loops, and then sleep. */
+ * A loop is published as one word: its generation and the next task. A worker claims a task by
+ * compare-and-swap on that word, so what it read of a loop that has ended since is never used. Idle workers
+ * look for work for some ten microseconds, about as long as the serial parts between two loops, and then
+ * sleep. */
 #include "core/threads.h"
 
 #include <pthread.h>
@@ -190,8 +191,8 @@ void stoa_parallel(const stoa_context *context, size_t tasks, stoa_task_fn *work
         }
         return;
     }
-    /* Close first: a worker that still holds the old claim and reads the new loop must not succeed in claiming. The release
-     * order of what follows makes the closing visible before it. */
+    /* Close first: a worker that still holds the old claim and reads the new loop must not succeed in
+     * claiming. The release order of what follows makes the closing visible before it. */
     uint64_t old = generation(pool);
     atomic_store(&pool->claim, old << TASK_BITS | CLOSED);
     atomic_store_explicit(&pool->done, 0, memory_order_release);

@@ -6,9 +6,9 @@
 
 #include "core/context.h"
 
-/* Run work(argument, task, thread) for every task in [0, tasks). `thread` < the context's threads names private scratch;
- * what a task computes must not depend on it. Tasks start in the order of their numbers. Called from inside a task, after a
- * fork and with one thread everything runs in the calling thread. */
+/* Run work(argument, task, thread) for every task in [0, tasks). `thread` < the context's threads names
+ * private scratch; what a task computes must not depend on it. Tasks start in the order of their numbers.
+ * Called from inside a task, after a fork and with one thread everything runs in the calling thread. */
 typedef void stoa_task_fn(void *argument, size_t task, size_t thread);
 void stoa_parallel(const stoa_context *context, size_t tasks, stoa_task_fn *work, void *argument);
 

@@ -6,8 +6,8 @@
 #include "blas/gemm.h"
 #include "model/plan.h"
 
-/* Under AddressSanitizer only what a step may touch is open: an operator that reads a dead value or writes past its own is
- * caught at once. */
+/* Under AddressSanitizer only what a step may touch is open: an operator that reads a dead value or writes
+ * past its own is caught at once. */
 #if defined(__SANITIZE_ADDRESS__)
 #define STOA_GUARD_ARENA 1
 #elif defined(__has_feature)
@@ -154,8 +154,8 @@ static bool is_nonfinite(const struct call *call, size_t model_value) {
     const struct stoa_plan *plan = call->plan;
     size_t count = call->samples * stoa_shape_size(stoa_value_shape(plan->model, model_value));
     size_t index;
-    plan->context->kernels->find_nonfinite(stoa_value_data(plan, stoa_plan_activation(plan, model_value)), count,
-                                           &index);
+    plan->context->kernels->find_nonfinite(stoa_value_data(plan, stoa_plan_activation(plan, model_value)),
+                                           count, &index);
     return index < count;
 }
 
@@ -164,7 +164,8 @@ static stoa_status name_nonfinite(const struct call *call, double loss) {
     stoa_context *context = call->plan->context;
     const char *what = isnan(loss) ? "NaN" : "infinite";
     if (is_nonfinite(call, 0)) {
-        return stoa_fail(context, STOA_ERR_NONFINITE, "the loss is %s: the input holds a non-finite value", what);
+        return stoa_fail(context, STOA_ERR_NONFINITE, "the loss is %s: the input holds a non-finite value",
+                         what);
     }
     for (size_t node = 0; node < call->plan->nodes; node++) {
         run_forward(call, node);
@@ -176,7 +177,8 @@ static stoa_status name_nonfinite(const struct call *call, double loss) {
                              layer->op->name, layer->name);
         }
     }
-    return stoa_fail(context, STOA_ERR_NONFINITE, "the loss is %s while the outputs of all layers are finite", what);
+    return stoa_fail(context, STOA_ERR_NONFINITE, "the loss is %s while the outputs of all layers are finite",
+                     what);
 }
 
 static void forward_all(const struct call *call) {
@@ -231,14 +233,15 @@ static stoa_status check_targets(const struct call *call) {
     }
     bool takes_labels = plan->loss.op->takes_labels;
     if (takes_labels ? !call->targets.labels : !call->targets.values) {
-        return stoa_fail(plan->context, STOA_ERR_ARGUMENT, "plan: loss %s needs targets as %s", plan->loss.op->name,
-                         takes_labels ? "labels" : "values");
+        return stoa_fail(plan->context, STOA_ERR_ARGUMENT, "plan: loss %s needs targets as %s",
+                         plan->loss.op->name, takes_labels ? "labels" : "values");
     }
     for (size_t i = 0; takes_labels && i < call->samples; i++) {
         int32_t label = call->targets.labels[i];
         if (label < 0 || (size_t)label >= stoa_model_output_size(plan->model)) {
-            return stoa_fail(plan->context, STOA_ERR_ARGUMENT, "plan: sample %zu has label %d, expected 0 to %zu", i,
-                             (int)label, stoa_model_output_size(plan->model) - 1);
+            return stoa_fail(plan->context, STOA_ERR_ARGUMENT,
+                             "plan: sample %zu has label %d, expected 0 to %zu", i, (int)label,
+                             stoa_model_output_size(plan->model) - 1);
         }
     }
     return STOA_OK;
@@ -283,10 +286,10 @@ static stoa_status run_with_loss(const struct call *call, double *loss, const fl
     return status;
 }
 
-stoa_status stoa_plan_train(stoa_plan *plan, size_t samples, stoa_targets targets, uint64_t seed, uint64_t step,
-                            double *loss, const float **output) {
-    struct call call = {.plan = plan, .samples = samples, .training = true, .targets = targets, .seed = seed,
-                        .step = step};
+stoa_status stoa_plan_train(stoa_plan *plan, size_t samples, stoa_targets targets, uint64_t seed,
+                            uint64_t step, double *loss, const float **output) {
+    struct call call = {
+        .plan = plan, .samples = samples, .training = true, .targets = targets, .seed = seed, .step = step};
     return run_with_loss(&call, loss, output);
 }
 

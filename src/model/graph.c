@@ -62,8 +62,8 @@ void stoa_model_input(stoa_model *model, size_t height, size_t width, size_t cha
     if (height == 0 || width == 0 || channels == 0 || !stoa_size_scale(&size, width) ||
         !stoa_size_scale(&size, channels) || size > STOA_MAX_DIMENSION) {
         (void)stoa_error_set(&model->error, STOA_ERR_ARGUMENT,
-                             "input: found %zux%zux%zu, expected sizes from 1 and at most %zu elements", height, width,
-                             channels, STOA_MAX_DIMENSION);
+                             "input: found %zux%zux%zu, expected sizes from 1 and at most %zu elements",
+                             height, width, channels, STOA_MAX_DIMENSION);
         return;
     }
     if (model->node_count > 0) {
@@ -112,12 +112,12 @@ static stoa_status find_inputs(stoa_model *model, const char *name, const char *
         size_t value = find_value(model, from, length);
         if (value == SIZE_MAX) {
             return stoa_error_set(&model->error, STOA_ERR_ARGUMENT,
-                                  "layer '%s': from: no layer '%.*s' stands before it", name, (int)stoa_min(length, 64),
-                                  from);
+                                  "layer '%s': from: no layer '%.*s' stands before it", name,
+                                  (int)stoa_min(length, 64), from);
         }
         if (*count == STOA_MAX_INPUTS) {
-            return stoa_error_set(&model->error, STOA_ERR_ARGUMENT, "layer '%s': from: more than %d inputs", name,
-                                  STOA_MAX_INPUTS);
+            return stoa_error_set(&model->error, STOA_ERR_ARGUMENT, "layer '%s': from: more than %d inputs",
+                                  name, STOA_MAX_INPUTS);
         }
         node->input[(*count)++] = value;
         from += length + (from[length] == ',');
@@ -131,9 +131,10 @@ static stoa_status make_node(stoa_model *model, const char *name, const char *li
         return stoa_error_set(error, STOA_ERR_ARGUMENT, "layer '%.64s': the model has no input yet", name);
     }
     if (!name_is_valid(name)) {
-        return stoa_error_set(error, STOA_ERR_ARGUMENT,
-                              "layer '%.64s': expected a name of 1 to 63 letters, digits, '_', '-' or '.', and not 'input'",
-                              name);
+        return stoa_error_set(
+            error, STOA_ERR_ARGUMENT,
+            "layer '%.64s': expected a name of 1 to 63 letters, digits, '_', '-' or '.', and not 'input'",
+            name);
     }
     if (find_value(model, name, strlen(name)) != SIZE_MAX) {
         return stoa_error_set(error, STOA_ERR_ARGUMENT, "layer '%s': the name is used twice", name);
@@ -154,7 +155,8 @@ static stoa_status make_node(stoa_model *model, const char *name, const char *li
     status = stoa_layer_make(error, name, &spec, inputs, count, &node->layer);
     if (status == STOA_OK && node->layer.op->is_loss) {
         stoa_layer_clear(&node->layer);
-        return stoa_error_set(error, STOA_ERR_ARGUMENT, "layer '%s': '%s' is a loss, not a layer", name, spec.name);
+        return stoa_error_set(error, STOA_ERR_ARGUMENT, "layer '%s': '%s' is a loss, not a layer", name,
+                              spec.name);
     }
     return status;
 }

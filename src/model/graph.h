@@ -1,7 +1,8 @@
-/* A model's inside: layers in order, each reading values of earlier ones, and two flat arrays of tensors. Floor 6.
+/* A model's inside: layers in order, each reading values of earlier ones, and two flat arrays of tensors.
+ * Floor 6.
  *
- * Value 0 is the input; value i + 1 is the output of layer i. Trainable tensors lie in `parameters`, running statistics in
- * `statistics`; each tensor starts at a 64-byte boundary. */
+ * Value 0 is the input; value i + 1 is the output of layer i. Trainable tensors lie in `parameters`, running
+ * statistics in `statistics`; each tensor starts at a 64-byte boundary. */
 #ifndef STOA_MODEL_GRAPH_H
 #define STOA_MODEL_GRAPH_H
 
@@ -12,8 +13,8 @@ enum { STOA_MAX_LAYERS = 4096 };
 
 struct stoa_node {
     struct stoa_layer layer;
-    size_t input[STOA_MAX_INPUTS]; /* value numbers */
-    char *options_text;            /* the line without the operator's name */
+    size_t input[STOA_MAX_INPUTS];   /* value numbers */
+    char *options_text;              /* the line without the operator's name */
     size_t tensor[STOA_MAX_TENSORS]; /* numbers into the model's tensors */
 };
 

@@ -1,4 +1,5 @@
-/* Planning: which values a run needs, how long each lives, which may share memory, and where each lies. Floor 6. */
+/* Planning: which values a run needs, how long each lives, which may share memory, and where each lies.
+ * Floor 6. */
 #include "model/plan.h"
 
 #include <stdio.h>
@@ -31,12 +32,14 @@ struct stoa_op_run stoa_plan_run(const struct stoa_plan *plan, size_t node) {
                                 .wants_input_gradient = plan->node[node].wants_input_gradient};
 }
 
-/* Add a value; its number, or STOA_NO_VALUE when its size overflows. There is room for all (see count_room()). */
-static size_t add_value(struct stoa_plan *plan, const char *owner, const char *what, const struct stoa_shape *shape,
-                        size_t bytes, size_t first, size_t last) {
+/* Add a value; its number, or STOA_NO_VALUE when its size overflows. There is room for all (see
+ * count_room()). */
+static size_t add_value(struct stoa_plan *plan, const char *owner, const char *what,
+                        const struct stoa_shape *shape, size_t bytes, size_t first, size_t last) {
     size_t number = plan->value_count++;
     struct stoa_value *value = &plan->values[number];
-    *value = (struct stoa_value){.shape = shape, .bytes = bytes, .first = first, .last = last, .root = number};
+    *value =
+        (struct stoa_value){.shape = shape, .bytes = bytes, .first = first, .last = last, .root = number};
     (void)snprintf(value->name, sizeof value->name, "%s%s%s", owner, *owner && *what ? " " : "", what);
     return number;
 }
@@ -49,7 +52,8 @@ static size_t last_step(const struct stoa_plan *plan) {
     return plan->steps;
 }
 
-/* The last step that reads a model value: its consumers, their backward passes, its producer's backward pass. */
+/* The last step that reads a model value: its consumers, their backward passes, its producer's backward pass.
+ */
 static size_t last_use(const struct stoa_plan *plan, size_t model_value) {
     size_t last = model_value == 0 ? 0 : model_value - 1;
     size_t nodes = plan->nodes + (plan->has_loss ? 1 : 0);
@@ -62,7 +66,8 @@ static size_t last_use(const struct stoa_plan *plan, size_t model_value) {
             }
         }
     }
-    if (model_value > 0 && plan->training && (stoa_plan_layer(plan, model_value - 1)->op->needs & STOA_NEEDS_Y)) {
+    if (model_value > 0 && plan->training &&
+        (stoa_plan_layer(plan, model_value - 1)->op->needs & STOA_NEEDS_Y)) {
         last = stoa_max(last, stoa_step_of(plan, model_value - 1, STOA_BACKWARD));
     }
     if (model_value == plan->nodes) {
@@ -86,8 +91,8 @@ static size_t block_last(const struct stoa_plan *plan, size_t root) {
     return last;
 }
 
-/* A node's output takes its first input's memory where the operator can and nobody needs the input any more. A view takes
- * it always: it writes nothing. */
+/* A node's output takes its first input's memory where the operator can and nobody needs the input any more.
+ * A view takes it always: it writes nothing. */
 static void share_output(struct stoa_plan *plan, size_t node) {
     const struct stoa_op *op = stoa_plan_layer(plan, node)->op;
     size_t input = stoa_plan_activation(plan, stoa_plan_input_of(plan, node, 0));
@@ -144,7 +149,8 @@ static bool plan_scratch(struct stoa_plan *plan) {
     return true;
 }
 
-/* The gradient of one input of a node: the first writer of a value's gradient owns it, later ones add to it. */
+/* The gradient of one input of a node: the first writer of a value's gradient owns it, later ones add to it.
+ */
 static void plan_input_gradient(struct stoa_plan *plan, size_t node, size_t which) {
     struct stoa_node_plan *p = &plan->node[node];
     const struct stoa_layer *layer = stoa_plan_layer(plan, node);
@@ -195,8 +201,8 @@ static void mark_wanted(struct stoa_plan *plan) {
 
 static bool plan_gradients(struct stoa_plan *plan, size_t optimizer_slots) {
     size_t loss_step = stoa_step_of(plan, plan->nodes, STOA_FORWARD);
-    plan->loss_gradient = add_value(plan, plan->loss.name, "gradient", NULL, plan->batch * sizeof(float), loss_step,
-                                    stoa_step_of(plan, plan->nodes, STOA_BACKWARD));
+    plan->loss_gradient = add_value(plan, plan->loss.name, "gradient", NULL, plan->batch * sizeof(float),
+                                    loss_step, stoa_step_of(plan, plan->nodes, STOA_BACKWARD));
     plan->node[plan->nodes].gradient = plan->loss_gradient;
     for (size_t node = plan->nodes + 1; node-- > 0;) {
         const struct stoa_layer *layer = stoa_plan_layer(plan, node);
@@ -220,8 +226,8 @@ static bool plan_gradients(struct stoa_plan *plan, size_t optimizer_slots) {
 
 /* Owners get places; the others lie where their owner lies. */
 static bool place(struct stoa_plan *plan) {
-    struct stoa_block *blocks = calloc(plan->value_count, sizeof *blocks);
-    size_t *order = calloc(plan->value_count, sizeof *order);
+    struct stoa_block *blocks = calloc(stoa_max(1, plan->value_count), sizeof *blocks);
+    size_t *order = calloc(stoa_max(1, plan->value_count), sizeof *order);
     bool fits = blocks && order;
     for (size_t i = 0; fits && i < plan->value_count; i++) {
         const struct stoa_value *value = &plan->values[i];
@@ -231,7 +237,8 @@ static bool place(struct stoa_plan *plan) {
         }
         size_t bytes;
         fits = stoa_size_add(value->bytes, STOA_ALIGN_BYTES + RED_ZONE_BYTES, &bytes);
-        bytes = fits ? stoa_round_up(value->bytes, STOA_ALIGN_BYTES) + (value->bytes ? RED_ZONE_BYTES : 0) : 0;
+        bytes =
+            fits ? stoa_round_up(value->bytes, STOA_ALIGN_BYTES) + (value->bytes ? RED_ZONE_BYTES : 0) : 0;
         fits = fits && stoa_size_add(plan->unshared_bytes, bytes, &plan->unshared_bytes);
         block->bytes = stoa_max(block->bytes, bytes);
         block->first = stoa_min(block->first, value->first);
@@ -278,7 +285,8 @@ static stoa_status make_loss(struct stoa_plan *plan, const char *line) {
     if (!op || !op->is_loss) {
         return stoa_unknown_loss(error, spec.name);
     }
-    status = stoa_layer_make(error, "loss", &spec, stoa_value_shape(plan->model, plan->nodes), 1, &plan->loss);
+    status =
+        stoa_layer_make(error, "loss", &spec, stoa_value_shape(plan->model, plan->nodes), 1, &plan->loss);
     plan->has_loss = status == STOA_OK;
     return status;
 }
@@ -300,8 +308,8 @@ static stoa_status build_plan(struct stoa_plan *plan, const stoa_plan_options *o
     }
     if (!plan_activations(plan) || !plan_scratch(plan) ||
         (plan->training && !plan_gradients(plan, options->optimizer_slots)) || !place(plan)) {
-        return stoa_fail(plan->context, STOA_ERR_MEMORY, "plan: batch %zu needs more memory than can be addressed",
-                         plan->batch);
+        return stoa_fail(plan->context, STOA_ERR_MEMORY,
+                         "plan: batch %zu needs more memory than can be addressed", plan->batch);
     }
     return STOA_OK;
 }
@@ -309,8 +317,9 @@ static stoa_status build_plan(struct stoa_plan *plan, const stoa_plan_options *o
 stoa_status stoa_plan_create(stoa_context *context, stoa_model *model, const stoa_plan_options *options,
                              stoa_plan **plan) {
     if (!model->built || options->batch == 0 || options->batch > STOA_MAX_DIMENSION) {
-        return stoa_fail(context, STOA_ERR_ARGUMENT, model->built ? "plan: found batch %zu, expected 1 to %zu"
-                                                                  : "plan: the model is not built",
+        return stoa_fail(context, STOA_ERR_ARGUMENT,
+                         model->built ? "plan: found batch %zu, expected 1 to %zu"
+                                      : "plan: the model is not built",
                          options->batch, STOA_MAX_DIMENSION);
     }
     struct stoa_plan *made = calloc(1, sizeof *made);

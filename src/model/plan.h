@@ -1,7 +1,8 @@
 /* A plan's inside: steps, values and their places in the arena. Floor 6.
  *
- * Steps of a training plan: forward of layer 0 .. n-1, the loss, the loss backwards, backward of layer n-1 .. 0, and one more
- * at which gradients and the output are read. An inference plan has the forward steps and the last one. */
+ * Steps of a training plan: forward of layer 0 .. n-1, the loss, the loss backwards, backward of layer n-1 ..
+ * 0, and one more at which gradients and the output are read. An inference plan has the forward steps and the
+ * last one. */
 #ifndef STOA_MODEL_PLAN_H
 #define STOA_MODEL_PLAN_H
 
@@ -24,9 +25,9 @@ struct stoa_value {
 /* Where a layer (or the loss) finds its memory: numbers of values. */
 struct stoa_node_plan {
     size_t saved, workspace[2];
-    size_t output, gradient;         /* of its output */
-    size_t dx[STOA_MAX_INPUTS];      /* where backward writes; STOA_NO_VALUE where nobody asks */
-    bool adds[STOA_MAX_INPUTS];      /* dx is scratch that is added to the input's gradient */
+    size_t output, gradient;    /* of its output */
+    size_t dx[STOA_MAX_INPUTS]; /* where backward writes; STOA_NO_VALUE where nobody asks */
+    bool adds[STOA_MAX_INPUTS]; /* dx is scratch that is added to the input's gradient */
     bool wants_input_gradient;
 };
 
@@ -73,7 +74,8 @@ static inline size_t stoa_plan_activation(const struct stoa_plan *plan, size_t m
 /* A run of a node with all that does not depend on memory filled in. */
 struct stoa_op_run stoa_plan_run(const struct stoa_plan *plan, size_t node);
 
-/* Optimisers: the flat gradient array, and slot `slot` of the optimiser's arrays, each of the model's parameter_floats. */
+/* Optimisers: the flat gradient array, and slot `slot` of the optimiser's arrays, each of the model's
+ * parameter_floats. */
 float *stoa_plan_gradients(const struct stoa_plan *plan);
 float *stoa_plan_optimizer_slot(const struct stoa_plan *plan, size_t slot);
 

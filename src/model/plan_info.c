@@ -76,12 +76,13 @@ stoa_status stoa_plan_step_at(const stoa_plan *plan, size_t index, stoa_plan_ste
 
 stoa_status stoa_plan_get_gradient(const stoa_plan *plan, size_t index, float *values, size_t count) {
     const stoa_model *model = plan->model;
-    if (!plan->training || !plan->arena || index >= model->tensor_count || !model->tensors[index].spec.trainable ||
-        model->tensors[index].count != count) {
-        return stoa_fail(plan->context, STOA_ERR_ARGUMENT,
-                         "gradient: expected a bound training plan, a trainable tensor and its number of values, found "
-                         "tensor %zu and %zu values",
-                         index, count);
+    if (!plan->training || !plan->arena || index >= model->tensor_count ||
+        !model->tensors[index].spec.trainable || model->tensors[index].count != count) {
+        return stoa_fail(
+            plan->context, STOA_ERR_ARGUMENT,
+            "gradient: expected a bound training plan, a trainable tensor and its number of values, found "
+            "tensor %zu and %zu values",
+            index, count);
     }
     const struct stoa_tensor *tensor = &model->tensors[index];
     stoa_tensor_to_disk(&tensor->spec, stoa_plan_gradients(plan) + tensor->offset, values);

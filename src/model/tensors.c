@@ -72,8 +72,8 @@ static void check_all_used(stoa_model *model) {
             }
         }
         if (!used) {
-            (void)stoa_error_set(&model->error, STOA_ERR_ARGUMENT, "layer '%s': no later layer reads its output",
-                                 model->nodes[i].layer.name);
+            (void)stoa_error_set(&model->error, STOA_ERR_ARGUMENT,
+                                 "layer '%s': no later layer reads its output", model->nodes[i].layer.name);
             return;
         }
     }
@@ -111,7 +111,8 @@ float *stoa_tensor_data(const stoa_model *model, size_t tensor) {
     return (t->spec.trainable ? model->parameters : model->statistics) + t->offset;
 }
 
-/* Standard deviation of a weight's initial values (He et al. 2015; Glorot and Bengio 2010); 0 for the constants. */
+/* Standard deviation of a weight's initial values (He et al. 2015; Glorot and Bengio 2010); 0 for the
+ * constants. */
 static double initial_deviation(const struct stoa_tensor_spec *spec) {
     switch (spec->init) {
     case STOA_INIT_HE:
@@ -218,8 +219,9 @@ static stoa_status check_count(const stoa_model *model, size_t index, size_t cou
                          model->tensor_count);
     }
     if (count != model->tensors[index].count) {
-        return stoa_fail(model->context, STOA_ERR_ARGUMENT, "tensor '%s': found room for %zu values, expected %zu",
-                         model->tensors[index].name, count, model->tensors[index].count);
+        return stoa_fail(model->context, STOA_ERR_ARGUMENT,
+                         "tensor '%s': found room for %zu values, expected %zu", model->tensors[index].name,
+                         count, model->tensors[index].count);
     }
     return STOA_OK;
 }

@@ -1,4 +1,5 @@
-/* add: y = x0 + x1, shapes equal: the residual connection (He et al. 2015). Both gradients are dy. In place. Floor 5. */
+/* add: y = x0 + x1, shapes equal: the residual connection (He et al. 2015). Both gradients are dy. In place.
+ * Floor 5. */
 #include <string.h>
 
 #include "ops/op.h"
@@ -7,8 +8,9 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     if (!stoa_shape_equal(&layer->input[0], &layer->input[1])) {
         char left[STOA_SHAPE_TEXT];
         char right[STOA_SHAPE_TEXT];
-        return stoa_error_set(error, STOA_ERR_SHAPE, "found inputs of shapes %s and %s, expected equal shapes",
-                              stoa_shape_text(&layer->input[0], left), stoa_shape_text(&layer->input[1], right));
+        return stoa_error_set(
+            error, STOA_ERR_SHAPE, "found inputs of shapes %s and %s, expected equal shapes",
+            stoa_shape_text(&layer->input[0], left), stoa_shape_text(&layer->input[1], right));
     }
     layer->output = layer->input[0];
     return STOA_OK;

@@ -1,5 +1,5 @@
-/* avgpool2d: the mean of each window. x (N, H, W, C), y (N, OH, OW, C). The padding counts as zeros in the mean, as in PyTorch,
- * unless include_pad=false. Floor 5. */
+/* avgpool2d: the mean of each window. x (N, H, W, C), y (N, OH, OW, C). The padding counts as zeros in the
+ * mean, as in PyTorch, unless include_pad=false. Floor 5. */
 #include "ops/pool.h"
 
 static const struct stoa_option options[] = {
@@ -19,7 +19,8 @@ static void forward_rows(const struct stoa_op_run *run, size_t first, size_t cou
 
 static void forward(const struct stoa_op_run *run) {
     struct stoa_window w = stoa_pool_window(run->layer);
-    stoa_parallel_range(run, run->batch * w.out_height, stoa_row_grain(w.out_width * w.channels * 4), forward_rows);
+    stoa_parallel_range(run, run->batch * w.out_height, stoa_row_grain(w.out_width * w.channels * 4),
+                        forward_rows);
 }
 
 static void backward_images(const struct stoa_op_run *run, size_t first, size_t count) {
@@ -27,7 +28,8 @@ static void backward_images(const struct stoa_op_run *run, size_t first, size_t 
     size_t in = stoa_shape_size(&run->layer->input[0]);
     size_t out = stoa_shape_size(&run->layer->output);
     for (size_t n = first; n < first + count; n++) {
-        run->context->kernels->avgpool_backward(&w, include_pad(run->layer), run->dy + n * out, run->dx[0] + n * in);
+        run->context->kernels->avgpool_backward(&w, include_pad(run->layer), run->dy + n * out,
+                                                run->dx[0] + n * in);
     }
 }
 
@@ -48,7 +50,8 @@ static void reference_backward(const struct stoa_op_reference *run) {
     size_t in = stoa_shape_size(&run->layer->input[0]);
     size_t out = stoa_shape_size(&run->layer->output);
     for (size_t n = 0; n < run->batch; n++) {
-        stoa_reference_f64.avgpool_backward(&w, include_pad(run->layer), run->dy + n * out, run->dx[0] + n * in);
+        stoa_reference_f64.avgpool_backward(&w, include_pad(run->layer), run->dy + n * out,
+                                            run->dx[0] + n * in);
     }
 }
 

@@ -1,12 +1,12 @@
-/* batchnorm: each channel to mean 0 and variance 1 over the batch, then scaled and shifted (Ioffe and Szegedy 2015).
+/* batchnorm: each channel to mean 0 and variance 1 over the batch, then scaled and shifted (Ioffe and Szegedy
+ * 2015).
  *
  * x, y (N, H, W, C) or (N, C); weight, bias, running_mean, running_var (C).
- *   training    xhat = (x - mean) / sqrt(var + epsilon), y = weight * xhat + bias; var is the population variance;
- *               running = (1 - momentum) * running + momentum * (mean, unbiased variance)
- *   evaluation  the running statistics in place of mean and var
- *   dx = weight / sqrt(var + epsilon) * (dy - mean(dy) - xhat * mean(dy * xhat)), dweight = sum(dy * xhat), dbias = sum(dy)
- * Moments of blocks of samples are merged in a fixed tree after Chan, Golub and LeVeque 1979. Saved: mean, 1 / deviation.
- * Floor 5. */
+ *   training    xhat = (x - mean) / sqrt(var + epsilon), y = weight * xhat + bias; var is the population
+ * variance; running = (1 - momentum) * running + momentum * (mean, unbiased variance) evaluation  the running
+ * statistics in place of mean and var dx = weight / sqrt(var + epsilon) * (dy - mean(dy) - xhat * mean(dy *
+ * xhat)), dweight = sum(dy * xhat), dbias = sum(dy) Moments of blocks of samples are merged in a fixed tree
+ * after Chan, Golub and LeVeque 1979. Saved: mean, 1 / deviation. Floor 5. */
 #include <math.h>
 #include <string.h>
 
@@ -98,8 +98,8 @@ static void moments_of_blocks(const struct stoa_op_run *run, size_t first, size_
     for (size_t b = first; b < first + count; b++) {
         size_t begin = block_begin(run, b);
         run->context->kernels->bn_moments(run->x[0] + begin * rows * channels,
-                                          (block_begin(run, b + 1) - begin) * rows, channels, block_vector(run, b, 0),
-                                          block_vector(run, b, 1));
+                                          (block_begin(run, b + 1) - begin) * rows, channels,
+                                          block_vector(run, b, 0), block_vector(run, b, 1));
     }
 }
 
@@ -113,7 +113,8 @@ static void merge_moments(const struct stoa_op_run *run, size_t b, size_t half, 
     for (size_t c = 0; c < channels_of(run->layer); c++) {
         double delta = (double)other_mean[c] - (double)mean[c];
         mean[c] = (float)((double)mean[c] + delta * right / (left + right));
-        m2[c] = (float)((double)m2[c] + (double)other_m2[c] + delta * delta * rows * left * right / (left + right));
+        m2[c] = (float)((double)m2[c] + (double)other_m2[c] +
+                        delta * delta * rows * left * right / (left + right));
     }
 }
 
@@ -165,12 +166,14 @@ static void forward(const struct stoa_op_run *run) {
     }
     for (size_t c = 0; c < channels_of(run->layer); c++) {
         float mean = run->training ? saved_mean(run)[c] : run->tensor[RUNNING_MEAN][c];
-        float inverse = run->training ? saved_inverse(run)[c]
-                                      : (float)(1.0 / sqrt((double)run->tensor[RUNNING_VAR][c] + (double)o->epsilon));
+        float inverse = run->training
+                            ? saved_inverse(run)[c]
+                            : (float)(1.0 / sqrt((double)run->tensor[RUNNING_VAR][c] + (double)o->epsilon));
         coefficient(run, 0)[c] = run->tensor[WEIGHT][c] * inverse;
         coefficient(run, 1)[c] = run->tensor[BIAS][c] - mean * coefficient(run, 0)[c];
     }
-    stoa_parallel_range(run, run->batch * rows_of(run->layer), stoa_row_grain(channels_of(run->layer)), apply_rows);
+    stoa_parallel_range(run, run->batch * rows_of(run->layer), stoa_row_grain(channels_of(run->layer)),
+                        apply_rows);
 }
 
 static void sums_of_blocks(const struct stoa_op_run *run, size_t first, size_t count) {
@@ -178,9 +181,9 @@ static void sums_of_blocks(const struct stoa_op_run *run, size_t first, size_t c
     size_t channels = channels_of(run->layer);
     for (size_t b = first; b < first + count; b++) {
         size_t begin = block_begin(run, b) * row;
-        run->context->kernels->bn_backward_sums(run->x[0] + begin * channels, run->dy + begin * channels,
-                                                block_begin(run, b + 1) * row - begin, channels, saved_mean(run),
-                                                saved_inverse(run), block_vector(run, b, 0), block_vector(run, b, 1));
+        run->context->kernels->bn_backward_sums(
+            run->x[0] + begin * channels, run->dy + begin * channels, block_begin(run, b + 1) * row - begin,
+            channels, saved_mean(run), saved_inverse(run), block_vector(run, b, 0), block_vector(run, b, 1));
     }
 }
 
@@ -198,8 +201,10 @@ static void backward(const struct stoa_op_run *run) {
     for (size_t half = blocks_of(run) / 2; half > 0; half /= 2) {
         for (size_t b = 0; b < half; b++) {
             /* The two vectors of a block lie side by side. */
-            run->context->kernels->accumulate(block_vector(run, b + half, 0), block_vector(run, b, 0), channels);
-            run->context->kernels->accumulate(block_vector(run, b + half, 1), block_vector(run, b, 1), channels);
+            run->context->kernels->accumulate(block_vector(run, b + half, 0), block_vector(run, b, 0),
+                                              channels);
+            run->context->kernels->accumulate(block_vector(run, b + half, 1), block_vector(run, b, 1),
+                                              channels);
         }
     }
     memcpy(run->dtensor[BIAS], block_vector(run, 0, 0), channels * sizeof(float));
@@ -218,7 +223,8 @@ static void backward(const struct stoa_op_run *run) {
 }
 
 /* Mean and variance of one channel of the batch, in two plain passes. */
-static void reference_moments(const struct stoa_op_reference *run, size_t channel, double *mean, double *variance) {
+static void reference_moments(const struct stoa_op_reference *run, size_t channel, double *mean,
+                              double *variance) {
     size_t channels = channels_of(run->layer);
     size_t rows = run->batch * rows_of(run->layer);
     *mean = 0;

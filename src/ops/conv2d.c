@@ -1,11 +1,10 @@
 /* conv2d: 2-D cross-correlation (what every framework calls convolution).
  *
- * x (N, H, W, C), weight (KH, KW, C / groups, K) in memory and (K, C / groups, KH, KW) on disk, bias (K), y (N, OH, OW, K):
- *   y[n, oh, ow, k] = bias[k] + sum over kh, kw, c of
- *                     x[n, oh * stride + kh * dilation - pad, ow * stride + kw * dilation - pad, group(k), c] * weight[kh, kw, c, k]
- *   OH = floor((H + padding - dilation * (KH - 1) - 1) / stride) + 1
- * padding is 2 * pad; with pad=same OH = ceil(H / stride), the odd row of padding at the bottom (as in TensorFlow, and PyTorch
- * for stride 1). Floor 5. */
+ * x (N, H, W, C), weight (KH, KW, C / groups, K) in memory and (K, C / groups, KH, KW) on disk, bias (K), y
+ * (N, OH, OW, K): y[n, oh, ow, k] = bias[k] + sum over kh, kw, c of x[n, oh * stride + kh * dilation - pad,
+ * ow * stride + kw * dilation - pad, group(k), c] * weight[kh, kw, c, k] OH = floor((H + padding - dilation *
+ * (KH - 1) - 1) / stride) + 1 padding is 2 * pad; with pad=same OH = ceil(H / stride), the odd row of padding
+ * at the bottom (as in TensorFlow, and PyTorch for stride 1). Floor 5. */
 #include <stdio.h>
 
 #include "base/size.h"
@@ -64,17 +63,20 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     }
     size_t channels = layer->input[0].dim[2];
     if (channels % o->groups != 0 || o->filters % o->groups != 0) {
-        return stoa_error_set(error, STOA_ERR_SHAPE, "groups=%zu does not divide %zu input channels and %zu filters",
-                              o->groups, channels, o->filters);
+        return stoa_error_set(error, STOA_ERR_SHAPE,
+                              "groups=%zu does not divide %zu input channels and %zu filters", o->groups,
+                              channels, o->filters);
     }
     status = stoa_window_output(error, &o->window, &layer->input[0], o->filters, &layer->output);
     if (status != STOA_OK) {
         return status;
     }
     size_t weights = o->filters;
-    if (!stoa_size_scale(&weights, o->window.kernel.height) || !stoa_size_scale(&weights, o->window.kernel.width) ||
+    if (!stoa_size_scale(&weights, o->window.kernel.height) ||
+        !stoa_size_scale(&weights, o->window.kernel.width) ||
         !stoa_size_scale(&weights, channels / o->groups) || weights > STOA_MAX_DIMENSION) {
-        return stoa_error_set(error, STOA_ERR_SHAPE, "the weight has more than %zu elements", STOA_MAX_DIMENSION);
+        return stoa_error_set(error, STOA_ERR_SHAPE, "the weight has more than %zu elements",
+                              STOA_MAX_DIMENSION);
     }
     weight_spec(o, channels, &layer->tensor[0]);
     layer->tensors = 1;
@@ -89,8 +91,10 @@ static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory)
     size_t data = 0;
     size_t weights = 0;
     const struct stoa_conv_algorithm *forward = stoa_conv_choose(run->context, &conv, STOA_CONV_FORWARD);
-    const struct stoa_conv_algorithm *to_data = stoa_conv_choose(run->context, &conv, STOA_CONV_BACKWARD_DATA);
-    const struct stoa_conv_algorithm *to_weights = stoa_conv_choose(run->context, &conv, STOA_CONV_BACKWARD_WEIGHTS);
+    const struct stoa_conv_algorithm *to_data =
+        stoa_conv_choose(run->context, &conv, STOA_CONV_BACKWARD_DATA);
+    const struct stoa_conv_algorithm *to_weights =
+        stoa_conv_choose(run->context, &conv, STOA_CONV_BACKWARD_WEIGHTS);
     if (!forward->workspace(run->context, &conv, STOA_CONV_FORWARD, &memory->workspace[STOA_FORWARD]) ||
         !to_weights->workspace(run->context, &conv, STOA_CONV_BACKWARD_WEIGHTS, &weights) ||
         (run->wants_input_gradient &&
@@ -104,7 +108,8 @@ static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory)
 static void forward(const struct stoa_op_run *run) {
     struct stoa_conv conv = problem(run->layer, run->batch);
     stoa_conv_choose(run->context, &conv, STOA_CONV_FORWARD)
-        ->forward(run->context, &conv, run->x[0], run->tensor[0], run->tensor[1], false, run->y, run->workspace);
+        ->forward(run->context, &conv, run->x[0], run->tensor[0], run->tensor[1], false, run->y,
+                  run->workspace);
 }
 
 static void backward(const struct stoa_op_run *run) {
@@ -138,8 +143,9 @@ static void algorithm(const struct stoa_op_run *run, enum stoa_pass pass, char *
 
 static double flops(const struct stoa_layer *layer) {
     const struct conv2d_options *o = layer->options;
+    size_t channels = layer->input[0].dim[2] / o->groups;
     return 2.0 * (double)stoa_shape_size(&layer->output) * (double)o->window.kernel.height *
-           (double)o->window.kernel.width * (double)(layer->input[0].dim[2] / o->groups);
+           (double)o->window.kernel.width * (double)channels;
 }
 
 static void reference_forward(const struct stoa_op_reference *run) {
@@ -158,8 +164,8 @@ static void reference_backward(const struct stoa_op_reference *run) {
                                        conv.filters, run->dtensor[1]);
     }
     if (run->dx[0]) {
-        stoa_reference_f64.conv2d_backward_data(w, conv.batch, conv.filters, conv.groups, run->dy, run->tensor[0],
-                                                run->dx[0]);
+        stoa_reference_f64.conv2d_backward_data(w, conv.batch, conv.filters, conv.groups, run->dy,
+                                                run->tensor[0], run->dx[0]);
     }
 }
 

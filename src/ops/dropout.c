@@ -1,8 +1,8 @@
-/* dropout: in training each value is zero with probability p, the others are scaled by 1 / (1 - p) (Srivastava et al. 2014);
- * in evaluation y = x. Any shape; in place.
+/* dropout: in training each value is zero with probability p, the others are scaled by 1 / (1 - p)
+ * (Srivastava et al. 2014); in evaluation y = x. Any shape; in place.
  *
- * The mask follows from seed, step, layer and element alone, so backward computes it again and nothing is saved.
- * Floor 5. */
+ * The mask follows from seed, step, layer and element alone, so backward computes it again and nothing is
+ * saved. Floor 5. */
 #include <string.h>
 
 #include "base/random.h"

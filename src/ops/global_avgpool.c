@@ -21,7 +21,8 @@ static void forward_images(const struct stoa_op_run *run, size_t first, size_t c
 }
 
 static void forward(const struct stoa_op_run *run) {
-    stoa_parallel_range(run, run->batch, stoa_row_grain(stoa_shape_size(&run->layer->input[0])), forward_images);
+    stoa_parallel_range(run, run->batch, stoa_row_grain(stoa_shape_size(&run->layer->input[0])),
+                        forward_images);
 }
 
 static void backward_images(const struct stoa_op_run *run, size_t first, size_t count) {
@@ -44,7 +45,8 @@ static void reference_forward(const struct stoa_op_reference *run) {
     size_t pixels = pixels_of(run->layer);
     size_t channels = run->layer->output.dim[0];
     for (size_t n = 0; n < run->batch; n++) {
-        stoa_reference_f64.global_avgpool(run->x[0] + n * pixels * channels, pixels, channels, run->y + n * channels);
+        stoa_reference_f64.global_avgpool(run->x[0] + n * pixels * channels, pixels, channels,
+                                          run->y + n * channels);
     }
 }
 

@@ -1,8 +1,8 @@
 /* linear: y = x W + b. An image as input counts as flattened.
  *
- * x (N, I), weight (I, O) in memory and (O, I) on disk, bias (O), y (N, O). Behind a flatten the I features lie in H, W, C order
- * in memory and in C, H, W order on disk, as in PyTorch; load and save permute.
- *   dx = dy W^T,  dW = x^T dy,  db = sum over n of dy. Floor 5. */
+ * x (N, I), weight (I, O) in memory and (O, I) on disk, bias (O), y (N, O). Behind a flatten the I features
+ * lie in H, W, C order in memory and in C, H, W order on disk, as in PyTorch; load and save permute. dx = dy
+ * W^T,  dW = x^T dy,  db = sum over n of dy. Floor 5. */
 #include "base/size.h"
 #include "core/product.h"
 #include "core/threads.h"
@@ -62,8 +62,8 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     const struct linear_options *o = layer->options;
     size_t weights;
     if (!stoa_size_mul(inputs_of(layer), o->units, &weights) || weights > STOA_MAX_DIMENSION) {
-        return stoa_error_set(error, STOA_ERR_SHAPE, "the weight %zux%zu has more than %zu elements", o->units,
-                              inputs_of(layer), STOA_MAX_DIMENSION);
+        return stoa_error_set(error, STOA_ERR_SHAPE, "the weight %zux%zu has more than %zu elements",
+                              o->units, inputs_of(layer), STOA_MAX_DIMENSION);
     }
     layer->output = (struct stoa_shape){.rank = 1, .dim = {o->units}};
     weight_spec(layer, o, &layer->tensor[0]);
@@ -156,8 +156,8 @@ static double flops(const struct stoa_layer *layer) {
 static void reference_forward(const struct stoa_op_reference *run) {
     size_t in = inputs_of(run->layer);
     size_t units = units_of(run->layer);
-    stoa_reference_f64.gemm(false, false, run->batch, units, in, 1, run->x[0], in, run->tensor[0], units, 0, run->y,
-                            units);
+    stoa_reference_f64.gemm(false, false, run->batch, units, in, 1, run->x[0], in, run->tensor[0], units, 0,
+                            run->y, units);
     if (run->tensor[1]) {
         stoa_reference_f64.bias_act(run->y, run->batch, units, units, run->tensor[1], false);
     }
@@ -166,14 +166,14 @@ static void reference_forward(const struct stoa_op_reference *run) {
 static void reference_backward(const struct stoa_op_reference *run) {
     size_t in = inputs_of(run->layer);
     size_t units = units_of(run->layer);
-    stoa_reference_f64.gemm(true, false, in, units, run->batch, 1, run->x[0], in, run->dy, units, 0, run->dtensor[0],
-                            units);
+    stoa_reference_f64.gemm(true, false, in, units, run->batch, 1, run->x[0], in, run->dy, units, 0,
+                            run->dtensor[0], units);
     if (run->dtensor[1]) {
         stoa_reference_f64.column_sums(run->dy, run->batch, units, units, run->dtensor[1]);
     }
     if (run->dx[0]) {
-        stoa_reference_f64.gemm(false, true, run->batch, in, units, 1, run->dy, units, run->tensor[0], units, 0,
-                                run->dx[0], in);
+        stoa_reference_f64.gemm(false, true, run->batch, in, units, 1, run->dy, units, run->tensor[0], units,
+                                0, run->dx[0], in);
     }
 }
 

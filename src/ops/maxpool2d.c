@@ -1,7 +1,7 @@
 /* maxpool2d: the largest value of each window; the gradient goes to the first largest one.
  *
- * x (N, H, W, C), y (N, OH, OW, C). Padding never wins. Saved: which tap of the window won, one uint16 an output.
- * Floor 5. */
+ * x (N, H, W, C), y (N, OH, OW, C). Padding never wins. Saved: which tap of the window won, one uint16 an
+ * output. Floor 5. */
 #include <stdlib.h>
 
 #include "base/size.h"
@@ -13,8 +13,8 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     const struct stoa_pool_options *o = layer->options;
     size_t taps = o->window.kernel.height * o->window.kernel.width;
     if (taps > UINT16_MAX) {
-        return stoa_error_set(error, STOA_ERR_SHAPE, "window %zux%zu has more than %d taps", o->window.kernel.height,
-                              o->window.kernel.width, UINT16_MAX);
+        return stoa_error_set(error, STOA_ERR_SHAPE, "window %zux%zu has more than %d taps",
+                              o->window.kernel.height, o->window.kernel.width, UINT16_MAX);
     }
     return stoa_pool_infer(error, layer);
 }
@@ -22,7 +22,8 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
     size_t outputs;
     if (!stoa_size_mul(run->planned_batch, stoa_shape_size(&run->layer->output), &outputs) ||
-        !stoa_size_mul(outputs, sizeof(uint16_t), run->training ? &memory->saved : &memory->workspace[STOA_FORWARD])) {
+        !stoa_size_mul(outputs, sizeof(uint16_t),
+                       run->training ? &memory->saved : &memory->workspace[STOA_FORWARD])) {
         return false;
     }
     return true;
@@ -38,7 +39,8 @@ static void forward_rows(const struct stoa_op_run *run, size_t first, size_t cou
 
 static void forward(const struct stoa_op_run *run) {
     struct stoa_window w = stoa_pool_window(run->layer);
-    stoa_parallel_range(run, run->batch * w.out_height, stoa_row_grain(w.out_width * w.channels * 4), forward_rows);
+    stoa_parallel_range(run, run->batch * w.out_height, stoa_row_grain(w.out_width * w.channels * 4),
+                        forward_rows);
 }
 
 static void backward_images(const struct stoa_op_run *run, size_t first, size_t count) {

@@ -1,5 +1,5 @@
-/* mse: mean squared error. x and target (N, K), y (N): y = mean over k of (x - target)^2. dx = 2 / K * (x - target) * dy.
- * Floor 5. */
+/* mse: mean squared error. x and target (N, K), y (N): y = mean over k of (x - target)^2. dx = 2 / K * (x -
+ * target) * dy. Floor 5. */
 #include "ops/op.h"
 
 static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
@@ -14,8 +14,8 @@ static size_t columns_of(const struct stoa_layer *layer) {
 
 static void forward_rows(const struct stoa_op_run *run, size_t first, size_t count) {
     size_t columns = columns_of(run->layer);
-    run->context->kernels->squared_error(run->x[0] + first * columns, run->targets.values + first * columns, count,
-                                         columns, run->y + first);
+    run->context->kernels->squared_error(run->x[0] + first * columns, run->targets.values + first * columns,
+                                         count, columns, run->y + first);
 }
 
 static void forward(const struct stoa_op_run *run) {
@@ -25,8 +25,8 @@ static void forward(const struct stoa_op_run *run) {
 static void backward_rows(const struct stoa_op_run *run, size_t first, size_t count) {
     size_t columns = columns_of(run->layer);
     size_t at = first * columns;
-    run->context->kernels->squared_error_backward(run->x[0] + at, run->targets.values + at, run->dy + first, count,
-                                                  columns, run->dx[0] + at);
+    run->context->kernels->squared_error_backward(run->x[0] + at, run->targets.values + at, run->dy + first,
+                                                  count, columns, run->dx[0] + at);
 }
 
 static void backward(const struct stoa_op_run *run) {
@@ -38,8 +38,8 @@ static void reference_forward(const struct stoa_op_reference *run) {
 }
 
 static void reference_backward(const struct stoa_op_reference *run) {
-    stoa_reference_f64.squared_error_backward(run->x[0], run->values, run->dy, run->batch, columns_of(run->layer),
-                                              run->dx[0]);
+    stoa_reference_f64.squared_error_backward(run->x[0], run->values, run->dy, run->batch,
+                                              columns_of(run->layer), run->dx[0]);
 }
 
 static const struct stoa_op_example examples[] = {

@@ -73,8 +73,9 @@ stoa_status stoa_layer_make(struct stoa_error *error, const char *name, struct s
     *layer = (struct stoa_layer){.op = stoa_op_find(spec->name)};
     if (!layer->op) {
         char names[320];
-        return stoa_error_set(error, STOA_ERR_ARGUMENT, "layer '%s': unknown operator '%.64s', expected one of %s", name,
-                              spec->name, list_names(false, names));
+        return stoa_error_set(error, STOA_ERR_ARGUMENT,
+                              "layer '%s': unknown operator '%.64s', expected one of %s", name, spec->name,
+                              list_names(false, names));
     }
     (void)snprintf(layer->name, sizeof layer->name, "%s", name);
     layer->options = calloc(1, layer->op->options_bytes ? layer->op->options_bytes : 1);
@@ -114,7 +115,8 @@ stoa_status stoa_expect_image(struct stoa_error *error, const struct stoa_layer 
     return STOA_OK;
 }
 
-void stoa_tensor_plain(struct stoa_tensor_spec *tensor, const char *suffix, enum stoa_init init, size_t count) {
+void stoa_tensor_plain(struct stoa_tensor_spec *tensor, const char *suffix, enum stoa_init init,
+                       size_t count) {
     *tensor = (struct stoa_tensor_spec){
         .suffix = suffix,
         .trainable = true,

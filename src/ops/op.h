@@ -1,7 +1,7 @@
 /* What an operator is: one `const struct stoa_op` at the end of its file. Floor 5.
  *
- * The floors above know operators only through this struct: a new operator is one file in src/ops and one word in
- * src/ops/meson.build. Comments here are the contract. */
+ * The floors above know operators only through this struct: a new operator is one file in src/ops and one
+ * word in src/ops/meson.build. Comments here are the contract. */
 #ifndef STOA_OPS_OP_H
 #define STOA_OPS_OP_H
 
@@ -27,8 +27,9 @@ struct stoa_tensor_spec {
     size_t fan_in, fan_out; /* for STOA_INIT_HE and STOA_INIT_XAVIER */
     size_t rank;
     size_t shape[STOA_MAX_RANK]; /* on disk, PyTorch's */
-    /* Disk order as a walk over memory: element (i0, i1, ...) of disk_dim lies at sum(i * memory_stride). disk_dim multiplies
-     * out to the same count as shape, and may split a dimension (out, in) into (out, C, H, W). */
+    /* Disk order as a walk over memory: element (i0, i1, ...) of disk_dim lies at sum(i * memory_stride).
+     * disk_dim multiplies out to the same count as shape, and may split a dimension (out, in) into (out, C,
+     * H, W). */
     size_t walk_rank;
     size_t disk_dim[STOA_MAX_RANK];
     size_t memory_stride[STOA_MAX_RANK];
@@ -53,7 +54,7 @@ enum stoa_pass { STOA_FORWARD, STOA_BACKWARD };
 
 /* Sizes in bytes that a layer needs for batches up to `batch`; computed by `memory`. They may be 0. */
 struct stoa_op_memory {
-    size_t saved;       /* written by forward in training, read by backward */
+    size_t saved;        /* written by forward in training, read by backward */
     size_t workspace[2]; /* scratch per pass (indexed by enum stoa_pass), for all threads of the context */
 };
 
@@ -61,8 +62,8 @@ struct stoa_op_memory {
 struct stoa_op_run {
     stoa_context *context;
     const struct stoa_layer *layer;
-    size_t layer_number; /* unique in the model: a random stream of its own */
-    size_t batch;        /* samples in this run */
+    size_t layer_number;  /* unique in the model: a random stream of its own */
+    size_t batch;         /* samples in this run */
     size_t planned_batch; /* what `memory` was asked for; >= batch */
     bool training;
     bool wants_input_gradient; /* known when planning: false for a first layer */
@@ -105,7 +106,7 @@ struct stoa_op_example {
 
 struct stoa_op {
     const char *name;
-    bool is_loss; /* y is one number a sample; run->targets is read; not for recipes' [model] */
+    bool is_loss;      /* y is one number a sample; run->targets is read; not for recipes' [model] */
     bool takes_labels; /* a loss over class numbers, not vectors */
     size_t least_inputs, most_inputs;
     const struct stoa_option *options;
@@ -117,15 +118,16 @@ struct stoa_op {
     /* Shapes and tensors from inputs and options; on an error the sentence without the layer's name:
      * "kernel 5x5 does not fit input 4x4 with pad 0". */
     stoa_status (*infer)(struct stoa_error *error, struct stoa_layer *layer);
-    /* Bytes for batches up to run->planned_batch; reads context, layer, planned_batch, training, wants_input_gradient only. NULL:
-     * none. False when a size overflows. */
+    /* Bytes for batches up to run->planned_batch; reads context, layer, planned_batch, training,
+     * wants_input_gradient only. NULL: none. False when a size overflows. */
     bool (*memory)(const struct stoa_op_run *run, struct stoa_op_memory *memory);
     void (*forward)(const struct stoa_op_run *run);
     void (*backward)(const struct stoa_op_run *run);
     /* How a pass is computed, for people, into `out`; NULL: only one way. Reads what `memory` reads. */
     void (*algorithm)(const struct stoa_op_run *run, enum stoa_pass pass, char *out, size_t size);
     double (*flops)(const struct stoa_layer *layer); /* of one sample's forward pass; NULL: output size */
-    /* Double reference: the tests' oracle, and the base of gradient checks. Recomputes in backward what it needs. */
+    /* Double reference: the tests' oracle, and the base of gradient checks. Recomputes in backward what it
+     * needs. */
     void (*reference_forward)(const struct stoa_op_reference *run);
     void (*reference_backward)(const struct stoa_op_reference *run);
     const struct stoa_op_example *examples; /* ends with options NULL */
@@ -140,8 +142,8 @@ const struct stoa_op *stoa_op_find(const char *name);
 /* Set the error for a name that is not a loss; lists those there are. */
 stoa_status stoa_unknown_loss(struct stoa_error *error, const char *name);
 
-/* Make a layer: read `spec` (its name is the operator's, `from` already taken) against the inputs. On STOA_OK release with
- * stoa_layer_clear(). The sentence begins "OPERATOR 'NAME': ". */
+/* Make a layer: read `spec` (its name is the operator's, `from` already taken) against the inputs. On STOA_OK
+ * release with stoa_layer_clear(). The sentence begins "OPERATOR 'NAME': ". */
 stoa_status stoa_layer_make(struct stoa_error *error, const char *name, struct stoa_spec *spec,
                             const struct stoa_shape *inputs, size_t count, struct stoa_layer *layer);
 void stoa_layer_clear(struct stoa_layer *layer);
@@ -151,7 +153,8 @@ void stoa_layer_clear(struct stoa_layer *layer);
 /* The only input must be an image (rank 3); else an error. */
 stoa_status stoa_expect_image(struct stoa_error *error, const struct stoa_layer *layer);
 /* Set up a tensor that lies in memory as on disk. */
-void stoa_tensor_plain(struct stoa_tensor_spec *tensor, const char *suffix, enum stoa_init init, size_t count);
+void stoa_tensor_plain(struct stoa_tensor_spec *tensor, const char *suffix, enum stoa_init init,
+                       size_t count);
 size_t stoa_tensor_count(const struct stoa_tensor_spec *tensor);
 
 /* Cut `count` elements into ranges of `grain` and call body on each, in parallel. */

@@ -1,4 +1,5 @@
-/* softmax over the last axis: y = exp(x - max(x)) / sum of the same. dx = y * (dy - sum(y * dy)). In place. Floor 5. */
+/* softmax over the last axis: y = exp(x - max(x)) / sum of the same. dx = y * (dy - sum(y * dy)). In place.
+ * Floor 5. */
 #include "ops/op.h"
 
 static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {

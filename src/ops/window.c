@@ -22,14 +22,14 @@ stoa_status stoa_window_output(struct stoa_error *error, const struct stoa_windo
     size_t front;
     size_t height = axis_output(input->dim[0], options->kernel.height, options->stride.height,
                                 options->dilation.height, options->pad.same, options->pad.height, &front);
-    size_t width = axis_output(input->dim[1], options->kernel.width, options->stride.width, options->dilation.width,
-                               options->pad.same, options->pad.width, &front);
+    size_t width = axis_output(input->dim[1], options->kernel.width, options->stride.width,
+                               options->dilation.width, options->pad.same, options->pad.width, &front);
     if (height == 0 || width == 0) {
-        return stoa_error_set(error, STOA_ERR_SHAPE,
-                              "kernel %zux%zu with dilation %zux%zu does not fit input %zux%zu with pad %zux%zu",
-                              options->kernel.height, options->kernel.width, options->dilation.height,
-                              options->dilation.width, input->dim[0], input->dim[1], options->pad.height,
-                              options->pad.width);
+        return stoa_error_set(
+            error, STOA_ERR_SHAPE,
+            "kernel %zux%zu with dilation %zux%zu does not fit input %zux%zu with pad %zux%zu",
+            options->kernel.height, options->kernel.width, options->dilation.height, options->dilation.width,
+            input->dim[0], input->dim[1], options->pad.height, options->pad.width);
     }
     *output = (struct stoa_shape){.rank = 3, .dim = {height, width, channels}};
     return STOA_OK;

@@ -12,10 +12,10 @@ struct stoa_window_options {
 };
 
 /* The lines of an option table for kernel, stride and padding. */
-#define STOA_WINDOW_OPTION_TABLE(type, member, stride_default)                                                     \
-    {"kernel", STOA_OPTION_PAIR, offsetof(type, member.kernel), NULL, 1, 65535, NULL},                             \
-        {"stride", STOA_OPTION_PAIR, offsetof(type, member.stride), stride_default, 1, 65535, NULL}, {             \
-        "pad", STOA_OPTION_PADDING, offsetof(type, member.pad), "0", 0, 65535, NULL                                \
+#define STOA_WINDOW_OPTION_TABLE(type, member, stride_default)                                               \
+    {"kernel", STOA_OPTION_PAIR, offsetof(type, member.kernel), NULL, 1, 65535, NULL},                       \
+        {"stride", STOA_OPTION_PAIR, offsetof(type, member.stride), stride_default, 1, 65535, NULL}, {       \
+        "pad", STOA_OPTION_PADDING, offsetof(type, member.pad), "0", 0, 65535, NULL                          \
     }
 
 /* Output shape; an error sentence when the kernel does not fit. */

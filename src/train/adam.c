@@ -1,5 +1,5 @@
-/* adam: adaptive moments (Kingma and Ba 2015), as in PyTorch: the bias correction of the second moment inside the root, epsilon
- * outside; `decay` adds decay * p to the gradient. Floor 7. */
+/* adam: adaptive moments (Kingma and Ba 2015), as in PyTorch: the bias correction of the second moment inside
+ * the root, epsilon outside; `decay` adds decay * p to the gradient. Floor 7. */
 #include <math.h>
 
 #include "train/optimizer.h"

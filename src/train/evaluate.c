@@ -22,9 +22,9 @@ static stoa_status check_match(stoa_context *context, const stoa_dataset *data, 
     bool same = memcmp(model_shape, data_shape, sizeof model_shape) == 0 ||
                 (plan->model->input.rank == 1 && plan->model->input.dim[0] == size);
     if (!same) {
-        return stoa_fail(context, STOA_ERR_SHAPE, "the model takes input %zux%zux%zu, the data has %zux%zux%zu",
-                         model_shape[0], model_shape[1], model_shape[2], data_shape[0], data_shape[1],
-                         data_shape[2]);
+        return stoa_fail(context, STOA_ERR_SHAPE,
+                         "the model takes input %zux%zux%zu, the data has %zux%zux%zu", model_shape[0],
+                         model_shape[1], model_shape[2], data_shape[0], data_shape[1], data_shape[2]);
     }
     if (stoa_model_output_size(plan->model) != stoa_dataset_classes(data)) {
         return stoa_fail(context, STOA_ERR_SHAPE, "the model has %zu outputs, the data has %zu classes",

@@ -1,5 +1,6 @@
-/* one_cycle: along a cosine from `start` of the rate up to all of it during the first `warmup` of the steps, then down to `end` of
- * it (Smith and Topin, "Super-Convergence", 2018; the same curve as PyTorch's OneCycleLR). Floor 7. */
+/* one_cycle: along a cosine from `start` of the rate up to all of it during the first `warmup` of the steps,
+ * then down to `end` of it (Smith and Topin, "Super-Convergence", 2018; the same curve as PyTorch's
+ * OneCycleLR). Floor 7. */
 #include <math.h>
 
 #include "train/optimizer.h"

@@ -24,7 +24,8 @@ const struct stoa_optimizer *const stoa_optimizers[] = {STOA_OPTIMIZER_LIST(STOA
 const struct stoa_schedule *const stoa_schedules[] = {STOA_SCHEDULE_LIST(STOA_SCHEDULE_ADDRESS) NULL};
 #undef STOA_SCHEDULE_ADDRESS
 
-static stoa_status read_optimizer(struct stoa_error *error, const char *line, struct stoa_train_settings *settings) {
+static stoa_status read_optimizer(struct stoa_error *error, const char *line,
+                                  struct stoa_train_settings *settings) {
     struct stoa_spec spec;
     if (stoa_spec_parse(error, line, &spec) != STOA_OK) {
         return stoa_error_prefix(error, "optimizer: ");
@@ -36,14 +37,20 @@ static stoa_status read_optimizer(struct stoa_error *error, const char *line, st
             settings->optimizer = o;
             stoa_status status =
                 stoa_options_read(error, o->options, o->option_count, &spec, settings->optimizer_options);
-            return status == STOA_OK ? STOA_OK : stoa_error_prefix(error, "optimizer %s: ", o->name);
+            if (status != STOA_OK) {
+                return stoa_error_prefix(error, "optimizer %s: ", o->name);
+            }
+            settings->optimizer_slots = o->slots(settings->optimizer_options);
+            assert(settings->optimizer_slots <= STOA_MAX_SLOTS);
+            return STOA_OK;
         }
     }
-    return stoa_error_set(error, STOA_ERR_ARGUMENT, "unknown optimizer '%.64s', expected one of " STOA_OPTIMIZER_NAMES,
-                          spec.name);
+    return stoa_error_set(error, STOA_ERR_ARGUMENT,
+                          "unknown optimizer '%.64s', expected one of " STOA_OPTIMIZER_NAMES, spec.name);
 }
 
-static stoa_status read_schedule(struct stoa_error *error, const char *line, struct stoa_train_settings *settings) {
+static stoa_status read_schedule(struct stoa_error *error, const char *line,
+                                 struct stoa_train_settings *settings) {
     struct stoa_spec spec;
     if (stoa_spec_parse(error, line, &spec) != STOA_OK) {
         return stoa_error_prefix(error, "schedule: ");
@@ -58,11 +65,12 @@ static stoa_status read_schedule(struct stoa_error *error, const char *line, str
             return status == STOA_OK ? STOA_OK : stoa_error_prefix(error, "schedule %s: ", s->name);
         }
     }
-    return stoa_error_set(error, STOA_ERR_ARGUMENT, "unknown schedule '%.64s', expected one of " STOA_SCHEDULE_NAMES,
-                          spec.name);
+    return stoa_error_set(error, STOA_ERR_ARGUMENT,
+                          "unknown schedule '%.64s', expected one of " STOA_SCHEDULE_NAMES, spec.name);
 }
 
-static stoa_status read_loss(struct stoa_error *error, const char *line, struct stoa_train_settings *settings) {
+static stoa_status read_loss(struct stoa_error *error, const char *line,
+                             struct stoa_train_settings *settings) {
     struct stoa_spec spec;
     if (stoa_spec_parse(error, line, &spec) != STOA_OK) {
         return stoa_error_prefix(error, "loss: ");
@@ -94,8 +102,6 @@ stoa_status stoa_train_settings_read(stoa_context *context, const stoa_train_opt
     struct stoa_error *error = &context->error;
     stoa_status status = read_optimizer(error, options->optimizer ? options->optimizer : "adam", settings);
     if (status == STOA_OK) {
-        settings->optimizer_slots = settings->optimizer->slots(settings->optimizer_options);
-        assert(settings->optimizer_slots <= STOA_MAX_SLOTS);
         status = read_schedule(error, options->schedule ? options->schedule : "constant", settings);
     }
     if (status == STOA_OK) {
@@ -106,7 +112,8 @@ stoa_status stoa_train_settings_read(stoa_context *context, const stoa_train_opt
 
 stoa_status stoa_optimizer_slots(stoa_context *context, const char *optimizer, size_t *slots) {
     struct stoa_train_settings settings;
-    stoa_status status = stoa_train_settings_read(context, &(stoa_train_options){.optimizer = optimizer}, &settings);
+    stoa_status status =
+        stoa_train_settings_read(context, &(stoa_train_options){.optimizer = optimizer}, &settings);
     if (status == STOA_OK) {
         *slots = settings.optimizer_slots;
     }

@@ -26,8 +26,8 @@ static void shuffle(struct loop *loop, size_t epoch) {
     for (size_t i = 0; i < loop->samples; i++) {
         loop->order[i] = i;
     }
-    stoa_random_shuffle(loop->trainer->settings.seed, stoa_random_stream_id(STOA_RANDOM_SHUFFLE, epoch), loop->order,
-                        loop->samples);
+    stoa_random_shuffle(loop->trainer->settings.seed, stoa_random_stream_id(STOA_RANDOM_SHUFFLE, epoch),
+                        loop->order, loop->samples);
 }
 
 static stoa_progress describe(const struct loop *loop, size_t epoch) {
@@ -53,8 +53,8 @@ static stoa_progress describe(const struct loop *loop, size_t epoch) {
 
 static stoa_status tell(const struct loop *loop, const stoa_progress *progress) {
     if (loop->progress && loop->progress(loop->user, progress)) {
-        return stoa_fail(loop->context, STOA_ERR_CANCELLED, "cancelled in epoch %zu at step %zu", progress->epoch,
-                         progress->step);
+        return stoa_fail(loop->context, STOA_ERR_CANCELLED, "cancelled in epoch %zu at step %zu",
+                         progress->epoch, progress->step);
     }
     return STOA_OK;
 }
@@ -68,7 +68,8 @@ static stoa_status run_step(struct loop *loop, size_t epoch, size_t first) {
     const float *output;
     stoa_status status = stoa_trainer_step(trainer, samples, targets, &loss, &output);
     if (status != STOA_OK) {
-        return stoa_error_prefix(&loop->context->error, "epoch %zu, step %zu: ", epoch, first / loop->batch + 1);
+        return stoa_error_prefix(&loop->context->error, "epoch %zu, step %zu: ", epoch,
+                                 first / loop->batch + 1);
     }
     loop->correct += stoa_feeder_correct(&loop->train, output, samples);
     loop->sum += loss * (double)samples;
@@ -104,7 +105,8 @@ static stoa_status run_epoch(struct loop *loop, size_t epoch) {
         stoa_evaluation evaluation;
         stoa_status status = stoa_evaluate_with(&loop->test, loop->trainer->plan, &evaluation);
         if (status != STOA_OK) {
-            return stoa_error_prefix(&loop->context->error, "epoch %zu, step %zu, test: ", epoch, progress.steps);
+            return stoa_error_prefix(&loop->context->error, "epoch %zu, step %zu, test: ", epoch,
+                                     progress.steps);
         }
         progress.test_loss = evaluation.loss;
         progress.test_accuracy = evaluation.accuracy;
@@ -138,12 +140,16 @@ static stoa_status open_loop(struct loop *loop, stoa_model *model, const stoa_da
         return status;
     }
     loop->order = calloc(loop->samples, sizeof *loop->order);
-    return loop->order ? STOA_OK : stoa_fail(context, STOA_ERR_MEMORY, "order of the samples: out of memory");
+    if (!loop->order) {
+        (void)stoa_fail(context, STOA_ERR_MEMORY, "order of the samples: out of memory");
+        return STOA_ERR_MEMORY;
+    }
+    return STOA_OK;
 }
 
 stoa_status stoa_train(stoa_context *context, stoa_model *model, const stoa_dataset *train,
-                       const stoa_dataset *test, const stoa_train_options *options, stoa_progress_fn *progress,
-                       void *user) {
+                       const stoa_dataset *test, const stoa_train_options *options,
+                       stoa_progress_fn *progress, void *user) {
     struct loop loop = {.context = context, .has_test = test != NULL, .progress = progress, .user = user};
     loop.train.context = context;
     loop.test.context = context;

@@ -118,7 +118,8 @@ stoa_status stoa_trainer_step(stoa_trainer *trainer, size_t samples, stoa_target
     trainer->learning_rate = (float)((double)trainer->settings.learning_rate * factor);
     for (size_t i = 0; i < trainer->segment_count; i++) {
         struct update_loop loop = {trainer, &trainer->segments[i]};
-        stoa_parallel(trainer->context, stoa_ceil_div(loop.segment->count, UPDATE_GRAIN), update_range, &loop);
+        stoa_parallel(trainer->context, stoa_ceil_div(loop.segment->count, UPDATE_GRAIN), update_range,
+                      &loop);
     }
     trainer->step++;
     return STOA_OK;

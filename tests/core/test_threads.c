@@ -23,8 +23,8 @@ static stoa_context *make_context(size_t threads) {
 /* What one loop did. The counts are not atomic on purpose: a task is run by one thread, and the end of the
  * loop makes what it wrote visible. */
 struct loop {
-    const stoa_context *context;
     size_t threads;
+    pthread_t only; /* the one thread that may run tasks, in some tests */
     unsigned runs[MOST_TASKS];
     atomic_uint users[256]; /* tasks inside per thread number */
     atomic_bool wrong;
@@ -153,10 +153,26 @@ static void serves_several_contexts(void **state) {
     }
 }
 
+/* Long enough that other threads, if there were any, would take some of the tasks. */
+static void stay(void *argument, size_t task, size_t thread) {
+    struct loop *loop = argument;
+    (void)usleep(200);
+    if (!pthread_equal(pthread_self(), loop->only)) {
+        atomic_store(&loop->wrong, true);
+    }
+    count(loop, task, thread);
+}
+
+static bool runs_serially(const stoa_context *context) {
+    struct loop loop = {.threads = 1, .only = pthread_self()};
+    stoa_parallel(context, 100, stay, &loop);
+    return each_once(&loop, 100);
+}
+
 static int child_runs(stoa_context *parents) {
     (void)alarm(60); /* waiting for threads that do not exist is a failure */
     stoa_context *own = make_context(4);
-    bool right = run_loop(parents, 100) && run_loop(own, 100);
+    bool right = runs_serially(parents) && runs_serially(own);
     stoa_context_free(own);
     stoa_context_free(parents);
     return right ? 0 : 1;

@@ -28,7 +28,9 @@ static double factor(const void *given, uint64_t step, uint64_t total) {
     if (at <= peak) {
         return anneal((double)o->start, 1, peak > 0 ? at / peak : 1);
     }
-    return anneal(1, (double)o->end, end > peak ? (at - fmax(peak, 0)) / (end - fmax(peak, 0)) : 1);
+    /* A run of a single step is its own peak. */
+    double from = fmax(peak, 0);
+    return anneal(1, (double)o->end, end > from ? (at - from) / (end - from) : 0);
 }
 
 const struct stoa_schedule stoa_schedule_one_cycle = {

@@ -1,0 +1,343 @@
+/* The loop over epochs: the same bits on any number of threads, every sample used once, what stops it, and
+ * that it learns. */
+#include <math.h>
+#include <stdlib.h>
+#include <stoa/stoa.h>
+#include <string.h>
+
+#include "../base/cmocka_prelude.h"
+
+enum { SIZE = 8, PIXELS = SIZE * SIZE, CLASSES = 4, SAMPLES = 107, BATCH = 16, STEPS = 7 };
+
+static float images[SAMPLES * PIXELS];
+static int32_t labels[SAMPLES];
+
+/* A bright quarter of the image says the class; the rest is noise. */
+static void make_images(void) {
+    uint32_t state = 1;
+    for (size_t n = 0; n < SAMPLES; n++) {
+        labels[n] = (int32_t)(n % CLASSES);
+        for (size_t i = 0; i < PIXELS; i++) {
+            state = state * 1664525U + 1013904223U;
+            size_t quarter = i / SIZE / (SIZE / 2) * 2 + i % SIZE / (SIZE / 2);
+            images[n * PIXELS + i] =
+                (float)(state >> 8) / 33554432.0F + (quarter == (size_t)labels[n] ? 0.7F : 0);
+        }
+    }
+}
+
+static stoa_context *make_context(size_t threads) {
+    stoa_context *context = NULL;
+    stoa_context_options options = {.threads = threads};
+    assert_int_equal(stoa_context_create(&options, &context), STOA_OK);
+    return context;
+}
+
+static const char *const net[] = {"conv2d filters=6 kernel=3 pad=1",
+                                  "batchnorm",
+                                  "relu",
+                                  "maxpool2d size=2",
+                                  "conv2d filters=8 kernel=3",
+                                  "relu",
+                                  "dropout p=0.25",
+                                  "linear units=4",
+                                  NULL};
+static const char *const plain_net[] = {"linear units=12", "relu", "linear units=4", NULL};
+
+static stoa_model *make_model(stoa_context *context, const size_t input[3], const char *const *layers) {
+    stoa_model *model = NULL;
+    assert_int_equal(stoa_model_create(context, &model), STOA_OK);
+    stoa_model_input(model, input[0], input[1], input[2]);
+    for (size_t i = 0; layers[i]; i++) {
+        char name[2] = {(char)('a' + i), '\0'};
+        stoa_model_add(model, name, layers[i]);
+    }
+    assert_int_equal(stoa_model_build(model), STOA_OK);
+    assert_int_equal(stoa_model_init(model, 21), STOA_OK);
+    return model;
+}
+
+static const size_t image_shape[3] = {SIZE, SIZE, 1};
+
+static stoa_dataset *make_data(stoa_context *context, size_t count) {
+    stoa_dataset *data = NULL;
+    assert_int_equal(stoa_dataset_from_arrays(context, images, labels, count, SIZE, SIZE, 1, CLASSES, &data),
+                     STOA_OK);
+    return data;
+}
+
+/* All tensors of a model, one behind the other. */
+static float *snapshot(const stoa_model *model, size_t *count) {
+    *count = 0;
+    float *all = NULL;
+    for (size_t i = 0; i < stoa_model_tensor_count(model); i++) {
+        stoa_tensor_info info;
+        assert_int_equal(stoa_model_tensor(model, i, &info), STOA_OK);
+        all = realloc(all, (*count + info.count) * sizeof *all);
+        assert_non_null(all);
+        assert_int_equal(stoa_model_get_tensor(model, i, all + *count, info.count), STOA_OK);
+        *count += info.count;
+    }
+    return all;
+}
+
+/* What the callback saw, and when it says stop. */
+struct watcher {
+    size_t steps, epochs, stop_after;
+    stoa_progress last_step, last_epoch;
+};
+
+static bool watch(void *user, const stoa_progress *progress) {
+    struct watcher *w = user;
+    if (progress->epoch_done) {
+        w->epochs++;
+        w->last_epoch = *progress;
+    } else {
+        w->steps++;
+        w->last_step = *progress;
+        assert_true(isnan(progress->test_loss) && isnan(progress->test_accuracy));
+    }
+    return w->stop_after && w->steps >= w->stop_after;
+}
+
+/* Train a new model and give its tensors. */
+static float *train_to_bits(size_t threads, const stoa_train_options *options, struct watcher *w,
+                            size_t *count) {
+    stoa_context *context = make_context(threads);
+    stoa_model *model = make_model(context, image_shape, net);
+    stoa_dataset *data = make_data(context, SAMPLES);
+    assert_int_equal(stoa_train(context, model, data, data, options, watch, w), STOA_OK);
+    assert_int_equal(w->last_epoch.threads, threads);
+    float *bits = snapshot(model, count);
+    stoa_dataset_free(data);
+    stoa_model_free(model);
+    stoa_context_free(context);
+    return bits;
+}
+
+static void is_the_same_on_any_number_of_threads(void **state) {
+    (void)state;
+    const size_t threads[] = {1, 2, 3, 7};
+    stoa_train_options options = {
+        .epochs = 3, .batch = BATCH, .seed = 5, .learning_rate = 0.01F, .schedule = "one_cycle"};
+    float *expected = NULL;
+    size_t count = 0;
+    struct watcher first = {0};
+    for (size_t i = 0; i < 4; i++) {
+        struct watcher w = {0};
+        float *bits = train_to_bits(threads[i], &options, &w, &count);
+        if (i == 0) {
+            expected = bits;
+            first = w;
+            continue;
+        }
+        assert_memory_equal(bits, expected, count * sizeof *bits);
+        assert_true(w.last_epoch.train_loss == first.last_epoch.train_loss);
+        assert_true(w.last_epoch.test_loss == first.last_epoch.test_loss);
+        free(bits);
+    }
+    /* Another seed shuffles and drops otherwise. */
+    options.seed = 6;
+    struct watcher w = {0};
+    float *bits = train_to_bits(1, &options, &w, &count);
+    assert_memory_not_equal(bits, expected, count * sizeof *bits);
+    free(bits);
+    free(expected);
+}
+
+static void tells_its_progress(void **state) {
+    (void)state;
+    stoa_train_options options = {.epochs = 2, .batch = BATCH, .learning_rate = 0.01F};
+    struct watcher w = {0};
+    size_t count;
+    free(train_to_bits(2, &options, &w, &count));
+    assert_int_equal(w.steps, 2 * STEPS);
+    assert_int_equal(w.epochs, 2);
+    const stoa_progress *p = &w.last_step;
+    assert_true(p->epoch == 2 && p->epochs == 2 && p->step == STEPS && p->steps == STEPS);
+    assert_true(p->learning_rate == 0.01F && p->threads == 2);
+    assert_true(p->seconds > 0 && p->images_per_second > 0 && p->seconds_left >= 0);
+    assert_true(p->train_loss > 0 && p->train_accuracy >= 0 && p->train_accuracy <= 1);
+    p = &w.last_epoch;
+    assert_true(p->epoch == 2 && p->test_loss > 0 && p->test_accuracy >= 0 && p->test_accuracy <= 1);
+    assert_true(p->train_loss == w.last_step.train_loss);
+}
+
+/* With a rate too small to move anything, the mean over an epoch is the mean over all samples, the last 11 of
+ * 107 included, as evaluation in batches of any size gives it. */
+static void uses_every_sample_once(void **state) {
+    (void)state;
+    stoa_context *context = make_context(2);
+    stoa_model *model = make_model(context, image_shape, plain_net);
+    stoa_dataset *data = make_data(context, SAMPLES);
+    struct watcher w = {0};
+    stoa_train_options options = {.batch = BATCH, .learning_rate = 1e-30F, .optimizer = "sgd"};
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, watch, &w), STOA_OK);
+    assert_true(isnan(w.last_epoch.test_loss));
+    const size_t batches[] = {0, 1, 10, SAMPLES, 1000};
+    for (size_t i = 0; i < 5; i++) {
+        stoa_evaluation result;
+        assert_int_equal(stoa_evaluate(context, model, data, batches[i], NULL, &result), STOA_OK);
+        assert_int_equal(result.samples, SAMPLES);
+        assert_true(fabs(result.loss - w.last_epoch.train_loss) < 1e-6);
+        assert_true(result.accuracy == (double)result.correct / SAMPLES);
+        assert_true(fabs(result.accuracy - w.last_epoch.train_accuracy) < 1e-12);
+    }
+    stoa_dataset_free(data);
+    stoa_model_free(model);
+    stoa_context_free(context);
+}
+
+/* Samples 0..95 fill six batches; the seventh holds the rest. Poisoning them must show: they are trained. */
+static void trains_the_last_partial_batch(void **state) {
+    (void)state;
+    stoa_context *context = make_context(1);
+    for (size_t extra = 0; extra < 2; extra++) {
+        float values[3] = {0, 0, NAN};
+        int32_t numbers[3] = {0, 1, 0};
+        stoa_dataset *data = NULL;
+        assert_int_equal(stoa_dataset_from_arrays(context, values, numbers, 2 + extra, 1, 1, 1, 2, &data),
+                         STOA_OK);
+        stoa_model *model =
+            make_model(context, (const size_t[]){1, 1, 1}, (const char *const[]){"linear units=2", NULL});
+        stoa_train_options options = {.batch = 2, .seed = 1};
+        assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL),
+                         extra ? STOA_ERR_NONFINITE : STOA_OK);
+        stoa_evaluation result;
+        assert_int_equal(stoa_evaluate(context, model, data, 2, NULL, &result),
+                         extra ? STOA_ERR_NONFINITE : STOA_OK);
+        stoa_model_free(model);
+        stoa_dataset_free(data);
+    }
+    stoa_context_free(context);
+}
+
+static void stops_when_told(void **state) {
+    (void)state;
+    stoa_context *context = make_context(2);
+    stoa_model *model = make_model(context, image_shape, net);
+    stoa_dataset *data = make_data(context, SAMPLES);
+    struct watcher w = {.stop_after = STEPS + 3};
+    stoa_train_options options = {.epochs = 50, .batch = BATCH};
+    assert_int_equal(stoa_train(context, model, data, data, &options, watch, &w), STOA_ERR_CANCELLED);
+    assert_string_equal(stoa_context_error(context), "cancelled in epoch 2 at step 3");
+    assert_int_equal(w.steps, STEPS + 3);
+    assert_int_equal(w.epochs, 1);
+    stoa_dataset_free(data);
+    stoa_model_free(model);
+    stoa_context_free(context);
+}
+
+/* A rate that makes the first step overflow; the sentence names epoch, step and layer. */
+static void names_where_it_became_nonfinite(void **state) {
+    (void)state;
+    stoa_context *context = make_context(1);
+    stoa_model *model = make_model(context, image_shape, plain_net);
+    stoa_dataset *data = make_data(context, SAMPLES);
+    stoa_train_options options = {.epochs = 2, .batch = BATCH, .learning_rate = 3e38F, .optimizer = "sgd"};
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_ERR_NONFINITE);
+    const char *sentence = stoa_context_error(context);
+    assert_memory_equal(sentence, "epoch 1, step 2: the loss is ", 29);
+    assert_non_null(strstr(sentence, ": the first layer with a non-finite value is linear '"));
+    stoa_dataset_free(data);
+    stoa_model_free(model);
+    stoa_context_free(context);
+}
+
+static void learns_xor(void **state) {
+    (void)state;
+    const float corners[8] = {0, 0, 0, 1, 1, 0, 1, 1};
+    const int32_t classes[4] = {0, 1, 1, 0};
+    static const char *const losses[] = {NULL, "mse"};
+    stoa_context *context = make_context(1);
+    for (size_t i = 0; i < 2; i++) {
+        stoa_dataset *data = NULL;
+        assert_int_equal(stoa_dataset_from_arrays(context, corners, classes, 4, 1, 1, 2, 2, &data), STOA_OK);
+        stoa_model *model =
+            make_model(context, (const size_t[]){1, 1, 2},
+                       (const char *const[]){"linear units=16", "relu", "linear units=2", NULL});
+        stoa_train_options options = {.epochs = 400, .batch = 4, .learning_rate = 0.02F, .loss = losses[i]};
+        assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_OK);
+        stoa_evaluation result;
+        assert_int_equal(stoa_evaluate(context, model, data, 0, losses[i], &result), STOA_OK);
+        assert_int_equal(result.correct, 4);
+        assert_true(result.loss < 0.05);
+        stoa_model_free(model);
+        stoa_dataset_free(data);
+    }
+    stoa_context_free(context);
+}
+
+static void learns_images(void **state) {
+    (void)state;
+    static const char *const optimizers[] = {"adam", "sgd momentum=0.9"};
+    for (size_t i = 0; i < 2; i++) {
+        struct watcher w = {0};
+        size_t count;
+        stoa_train_options options = {.epochs = 12,
+                                      .batch = BATCH,
+                                      .seed = 2,
+                                      .optimizer = optimizers[i],
+                                      .learning_rate = 0.02F,
+                                      .schedule = "one_cycle"};
+        free(train_to_bits(2, &options, &w, &count));
+        assert_true(w.last_epoch.test_accuracy == 1);
+    }
+}
+
+/* mse takes class numbers as vectors with a one at the class: the loss of a zero model is 1 / classes. */
+static void measures_classes_with_mse(void **state) {
+    (void)state;
+    stoa_context *context = make_context(1);
+    stoa_model *model = make_model(context, image_shape, (const char *const[]){"linear units=4", NULL});
+    stoa_dataset *data = make_data(context, SAMPLES);
+    float zeros[CLASSES * PIXELS] = {0};
+    assert_int_equal(stoa_model_set_tensor(model, 0, zeros, (size_t)CLASSES * PIXELS), STOA_OK);
+    stoa_evaluation result;
+    assert_int_equal(stoa_evaluate(context, model, data, 10, "mse", &result), STOA_OK);
+    assert_true(fabs(result.loss - 1.0 / CLASSES) < 1e-6);
+    assert_int_equal(result.correct, 27); /* ties: the first output wins, and 27 samples have class 0 */
+    stoa_dataset_free(data);
+    stoa_model_free(model);
+    stoa_context_free(context);
+}
+
+static void refuses_data_that_does_not_match(void **state) {
+    (void)state;
+    stoa_context *context = make_context(1);
+    stoa_dataset *data = make_data(context, SAMPLES);
+    stoa_train_options options = {.batch = BATCH};
+    stoa_model *model = make_model(context, (const size_t[]){SIZE, SIZE + 1, 1}, net);
+    stoa_evaluation result;
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_ERR_SHAPE);
+    assert_string_equal(stoa_context_error(context), "the model takes input 8x9x1, the data has 8x8x1");
+    assert_int_equal(stoa_evaluate(context, model, data, 0, NULL, &result), STOA_ERR_SHAPE);
+    stoa_model_free(model);
+    model = make_model(context, image_shape, (const char *const[]){"linear units=5", NULL});
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_ERR_SHAPE);
+    assert_string_equal(stoa_context_error(context), "the model has 5 outputs, the data has 4 classes");
+    stoa_model_free(model);
+    /* A model over vectors takes images as they lie in memory. */
+    model = make_model(context, (const size_t[]){1, 1, PIXELS}, plain_net);
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_OK);
+    stoa_model_free(model);
+    stoa_dataset_free(data);
+    stoa_context_free(context);
+}
+
+int main(void) {
+    make_images();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(is_the_same_on_any_number_of_threads),
+        cmocka_unit_test(tells_its_progress),
+        cmocka_unit_test(uses_every_sample_once),
+        cmocka_unit_test(trains_the_last_partial_batch),
+        cmocka_unit_test(stops_when_told),
+        cmocka_unit_test(names_where_it_became_nonfinite),
+        cmocka_unit_test(learns_xor),
+        cmocka_unit_test(learns_images),
+        cmocka_unit_test(measures_classes_with_mse),
+        cmocka_unit_test(refuses_data_that_does_not_match),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

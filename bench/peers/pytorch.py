@@ -1,0 +1,347 @@
+#!/usr/bin/python3
+"""Training speed of a recipe's network: PyTorch at its best beside `stoa train`, in one run.
+
+Usage: /usr/bin/python3 bench/peers/pytorch.py [RECIPE] [--stoa PATH] [--threads N] [--batch N] [--pairs N] [--json FILE]
+
+The network is generated from the recipe file; parameters and flops of both engines are compared before anything is timed.
+PyTorch runs in processes of their own with the environment it needs to be fast, its data whole in memory as tensors, already
+shuffled; every combination of threads, memory format and Adam's two implementations is tried and the fastest one used.
+Then pairs of one epoch each, the two engines in turn. README.md in the folder above says how to read the result."""
+
+import argparse
+import configparser
+import gzip
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# What makes PyTorch fast on CPUs: no second pool of threads inside the BLAS, a core for this CPU's vectors, and a malloc that
+# keeps the blocks of one step for the next.
+TORCH_ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": "4294967296",
+    "MALLOC_TRIM_THRESHOLD_": "8589934592",
+    "MALLOC_TOP_PAD_": "268435456",
+}
+WARM_UP, TRIAL = 50, 300  # steps
+
+
+# ---- The recipe ----
+
+
+def find_recipe(name):
+    for path in (name, os.path.join(ROOT, "data", "recipes", name + ".ini")):
+        if os.path.isfile(path):
+            return path
+    sys.exit("pytorch.py: recipe '%s' not found" % name)
+
+
+def read_recipe(path):
+    """Input (H, W, C), layers as (name, operator, options), and the folder of the data."""
+    parser = configparser.ConfigParser(delimiters=("=",), inline_comment_prefixes=(";",), strict=True)
+    parser.optionxform = str
+    with open(path, encoding="utf-8") as file:
+        parser.read_string("[top]\n" + file.read())
+    lines = list(parser["model"].items())
+    assert lines[0][0] == "input", "the first line of [model] is not the input"
+    layers = []
+    for name, line in lines[1:]:
+        operator, *pairs = line.split()
+        layers.append((name, operator, dict(pair.split("=", 1) for pair in pairs)))
+    return [int(n) for n in lines[0][1].split("x")], layers, parser["data"]["set"]
+
+
+def pair(text):
+    height, _, width = text.partition("x")
+    return int(height), int(width or height)
+
+
+# ---- PyTorch's side: a process of its own ----
+
+
+def make_module(torch, operator, options, shape):
+    """The module of one layer; `shape` is its input's, (C, H, W) or (K,)."""
+    nn = torch.nn
+    bias = options.get("bias", "true") == "true"
+    if operator == "conv2d":
+        pad = options.get("pad", "0")
+        return nn.Conv2d(shape[0], int(options["filters"]), pair(options["kernel"]), pair(options.get("stride", "1")),
+                         "same" if pad == "same" else pair(pad), pair(options.get("dilation", "1")),
+                         int(options.get("groups", "1")), bias)  # fmt: skip
+    if operator == "linear":
+        return nn.Linear(shape[0], int(options["units"]), bias)
+    if operator in ("maxpool2d", "avgpool2d"):
+        size, pad = pair(options["size"]), pair(options.get("pad", "0"))
+        stride = pair(options.get("stride", options["size"]))
+        if operator == "maxpool2d":
+            return nn.MaxPool2d(size, stride, pad)
+        return nn.AvgPool2d(size, stride, pad, count_include_pad=options.get("include_pad", "true") == "true")
+    if operator == "batchnorm":
+        norm = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
+        return norm(shape[0], float(options.get("epsilon", "1e-5")), float(options.get("momentum", "0.1")))
+    if operator == "global_avgpool":
+        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    simple = {
+        "relu": lambda: nn.ReLU(inplace=True),
+        "flatten": nn.Flatten,
+        "dropout": lambda: nn.Dropout(float(options.get("p", "0.5"))),
+    }
+    if operator not in simple:
+        sys.exit("pytorch.py: no PyTorch module known for operator '%s'" % operator)
+    return simple[operator]()
+
+
+def flops_of(torch, module, y):
+    """Of one sample's forward pass, as the engine counts: multiply and add are two; conv and linear only."""
+    per_sample = y[0].numel()
+    if isinstance(module, torch.nn.Conv2d):
+        kh, kw = module.kernel_size
+        return 2 * per_sample * kh * kw * module.in_channels // module.groups
+    if isinstance(module, torch.nn.Linear):
+        return 2 * per_sample * module.in_features
+    return 0
+
+
+def build(torch, recipe):
+    """A chain of modules, made while a sample walks through it, and its flops by layer name."""
+    (height, width, channels), layers, _ = recipe
+    x = torch.zeros(2, channels, height, width)
+    modules, flops = [], {}
+    for name, operator, options in layers:
+        if "from" in options:
+            sys.exit("pytorch.py: '%s' has a from=; only chains can be generated" % name)
+        if operator == "linear" and x.dim() == 4:
+            modules.append(torch.nn.Flatten())
+            x = modules[-1](x)
+        modules.append(make_module(torch, operator, options, x.shape[1:]))
+        x = modules[-1](x)
+        if operator in ("conv2d", "linear"):
+            flops[name] = flops_of(torch, modules[-1], x)
+    return torch.nn.Sequential(*modules), flops
+
+
+def read_idx(torch, folder, name):
+    for path in (os.path.join(folder, name), os.path.join(folder, name + ".gz")):
+        if os.path.isfile(path):
+            with (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
+                data = file.read()
+            sizes = [int.from_bytes(data[4 + 4 * i : 8 + 4 * i], "big") for i in range(data[3])]
+            return torch.frombuffer(bytearray(data[4 + 4 * len(sizes) :]), dtype=torch.uint8).reshape(sizes)
+    sys.exit("pytorch.py: no %s in %s" % (name, folder))
+
+
+def load_batches(torch, folder, batch, channels_last):
+    images = read_idx(torch, folder, "train-images-idx3-ubyte").float().div_(255).unsqueeze(1)
+    labels = read_idx(torch, folder, "train-labels-idx1-ubyte").long()
+    order = torch.randperm(len(images))
+    images, labels = images[order], labels[order]
+    if channels_last:
+        images = images.contiguous(memory_format=torch.channels_last)
+    return list(zip(images.split(batch), labels.split(batch)))
+
+
+def train(torch, model, optimizer, batches):
+    """Seconds for these batches. The loss is looked at once, at the end."""
+    start = time.perf_counter()
+    for images, labels in batches:
+        optimizer.zero_grad(set_to_none=True)
+        loss = torch.nn.functional.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+    value = loss.item()
+    seconds = time.perf_counter() - start
+    assert value == value, "the loss is not a number"
+    return seconds
+
+
+def worker(request):
+    """One measurement, as asked on the command line in JSON; prints JSON."""
+    import torch
+
+    torch.set_num_threads(request["threads"])
+    torch.manual_seed(1)
+    recipe = read_recipe(request["recipe"])
+    model, flops = build(torch, recipe)
+    answer = {
+        "version": torch.__version__,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "flops": flops,
+    }
+    if request["steps"] is not None:
+        model.train()
+        if request["channels_last"]:
+            model = model.to(memory_format=torch.channels_last)
+        optimizer = torch.optim.Adam(model.parameters(), 1e-3, foreach=request["foreach"])
+        batches = load_batches(torch, request["data"], request["batch"], request["channels_last"])
+        train(torch, model, optimizer, batches[:WARM_UP])
+        timed = batches[: request["steps"] or len(batches)]
+        seconds = train(torch, model, optimizer, timed)
+        answer["images_per_second"] = sum(len(labels) for _, labels in timed) / seconds
+    print(json.dumps(answer))
+
+
+def ask_torch(arguments, recipe, variant=None, steps=None):
+    request = {"recipe": recipe, "data": arguments.data, "batch": arguments.batch, "steps": steps, "threads": 1}
+    request.update(variant or {})
+    environment = {**plain_environment(), **TORCH_ENVIRONMENT, "OMP_NUM_THREADS": str(request["threads"])}
+    if arguments.torch_core:
+        environment["OPENBLAS_CORETYPE"] = arguments.torch_core
+    command = [sys.executable, os.path.abspath(__file__), "--worker", json.dumps(request)]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).stdout)
+
+
+def describe(variant):
+    return "%d thread%s, %s, Adam %s" % (
+        variant["threads"],
+        "" if variant["threads"] == 1 else "s",
+        "channels_last" if variant["channels_last"] else "contiguous",
+        "foreach" if variant["foreach"] else "loop",
+    )
+
+
+def best_variant(arguments, recipe):
+    """Each variant twice, in turn; the best of both counts."""
+    variants = [
+        {"threads": threads, "channels_last": last, "foreach": foreach}
+        for threads in sorted({1, arguments.threads})
+        for last in (True, False)
+        for foreach in (False, True)
+    ]
+    speed = [0.0] * len(variants)
+    for _ in range(2):
+        for i, variant in enumerate(variants):
+            speed[i] = max(speed[i], ask_torch(arguments, recipe, variant, TRIAL)["images_per_second"])
+    for i, variant in enumerate(variants):
+        print("  %-44s %9.0f images/s" % (describe(variant), speed[i]))
+    return variants[speed.index(max(speed))]
+
+
+# ---- Stoa's side ----
+
+
+def plain_environment():
+    """As a user has it: without settings that a shell may hold for other work. `stoa` chooses its BLAS core itself."""
+    dropped = ("OPENBLAS_", "GOTO_", "OMP_", "GOMP_", "MALLOC_", "STOA_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
+
+
+def run_stoa(arguments, recipe, folder, quiet=True):
+    command = [arguments.stoa, "train", recipe, "--epochs", "1", "--batch", str(arguments.batch), "--threads",
+               str(arguments.threads), "--data", arguments.data, "--out", folder, "--force"]  # fmt: skip
+    done = subprocess.run(command + ["--quiet"] * quiet, stdout=subprocess.PIPE, env=plain_environment(), text=True)
+    if done.returncode != 0:
+        sys.exit("pytorch.py: %s ended with status %d" % (" ".join(command), done.returncode))
+    with open(os.path.join(folder, "metrics.jsonl"), encoding="utf-8") as file:
+        metrics = json.loads(file.readlines()[-1])
+    return metrics, done.stdout
+
+
+def describe_stoa(arguments, folder):
+    command = [arguments.stoa, "info", folder, "--json"]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=plain_environment()).stdout)
+
+
+def compare_networks(torch_side, stoa_side):
+    flops = {l["name"]: l["flops"] for l in stoa_side["layers"] if l["name"] in torch_side["flops"]}
+    for what, a, b in (
+        ("parameters", torch_side["parameters"], stoa_side["parameters"]),
+        ("flops of conv2d and linear", torch_side["flops"], flops),
+    ):
+        if a != b:
+            sys.exit("pytorch.py: the networks differ: %s: PyTorch %s, stoa %s" % (what, a, b))
+    print("both networks: %d parameters, %.0f flops an image forward" % (stoa_side["parameters"], sum(flops.values())))
+
+
+# ---- The whole comparison ----
+
+
+def cpu_name():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def has_avx512():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        return "avx512vl" in file.read()
+
+
+def commit():
+    def git(*words):
+        return subprocess.run(["git", "-C", ROOT, *words], stdout=subprocess.PIPE, text=True).stdout.strip()
+
+    return git("rev-parse", "--short", "HEAD") + ("+changes" if git("status", "--porcelain", "-uno") else "")
+
+
+def measure(arguments, recipe, variant, folder):
+    """Pairs of images a second (PyTorch, stoa); the engine that goes first changes."""
+    pairs = []
+    for number in range(arguments.pairs):
+        speed = {}
+        for engine in ("torch", "stoa") if number % 2 == 0 else ("stoa", "torch"):
+            if engine == "torch":
+                speed[engine] = ask_torch(arguments, recipe, variant, 0)["images_per_second"]
+            else:
+                speed[engine] = run_stoa(arguments, recipe, folder)[0]["images_per_second"]
+        pairs.append((speed["torch"], speed["stoa"]))
+        print("  pair %d: PyTorch %9.0f   stoa %9.0f   ratio %.2f" % (number + 1, *pairs[-1], pairs[-1][1] / pairs[-1][0]))
+    return pairs
+
+
+def compare(arguments):
+    recipe = find_recipe(arguments.recipe)
+    arguments.data = os.path.abspath(arguments.data or os.path.join(ROOT, "data", read_recipe(recipe)[2]))
+    # Whatever the shell says: a core chosen for something else must not slow the peer down.
+    arguments.torch_core = "SkylakeX" if has_avx512() else None
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        _, said = run_stoa(arguments, recipe, folder, quiet=False)
+        torch_side = ask_torch(arguments, recipe)
+        print("%s, batch %d, %d threads; commit %s" % (arguments.recipe, arguments.batch, arguments.threads, commit()))
+        print("CPU: %s, %d CPUs; %s" % (cpu_name(), os.cpu_count(), platform.platform()))
+        print("load before: %.1f%s" % (load, ", NOT IDLE: these numbers are worth little" if load > 0.5 else ""))
+        print("PyTorch %s, BLAS core %s" % (torch_side["version"], arguments.torch_core or "its own choice"))
+        print("stoa: " + "; ".join(said.splitlines()[:2]))
+        compare_networks(torch_side, describe_stoa(arguments, folder))
+        print("PyTorch's variants:")
+        variant = best_variant(arguments, recipe)
+        print("one epoch each, PyTorch with %s:" % describe(variant))
+        pairs = measure(arguments, recipe, variant, folder)
+    torch_median, stoa_median = (statistics.median(side) for side in zip(*pairs))
+    ratio = statistics.median(b / a for a, b in pairs)
+    print("medians: PyTorch %.0f, stoa %.0f images/s; median ratio %.2f" % (torch_median, stoa_median, ratio))
+    spread = max(b / a for a, b in pairs) / min(b / a for a, b in pairs)
+    print("pairs differ by %.0f %%%s" % (100 * spread - 100, ": measure again on an idle machine" if spread > 1.2 else ""))
+    if arguments.json:
+        result = {"recipe": arguments.recipe, "batch": arguments.batch, "threads": arguments.threads, "cpu": cpu_name(),
+                  "commit": commit(), "load_before": load, "pytorch": torch_side["version"], "variant": variant,
+                  "stoa": said.splitlines()[:2], "pairs": pairs, "median_pytorch": torch_median, "median_stoa": stoa_median, "median_ratio": ratio}  # fmt: skip
+        with open(arguments.json, "w", encoding="utf-8") as file:
+            json.dump(result, file, indent=1)
+
+
+def main():
+    if len(sys.argv) == 3 and sys.argv[1] == "--worker":
+        worker(json.loads(sys.argv[2]))
+        return
+    parser = argparse.ArgumentParser(description="Training speed of a recipe: PyTorch at its best beside stoa.")
+    parser.add_argument("recipe", nargs="?", default="lenet5", help="name or path: lenet5 (default), mlp, vgg-mnist, ...")
+    parser.add_argument("--stoa", default=os.path.join(ROOT, "build", "src", "cli", "stoa"), help="the command")
+    parser.add_argument("--data", help="folder with the IDX files (default: the recipe's, in data/)")
+    parser.add_argument("--threads", type=int, default=2, help="most threads for both (default 2)")
+    parser.add_argument("--batch", type=int, default=64, help="images a step (default 64)")
+    parser.add_argument("--pairs", type=int, default=5, help="interleaved pairs (default 5, the least for a result)")
+    parser.add_argument("--json", help="write the result to this file too")
+    compare(parser.parse_args())
+
+
+main()

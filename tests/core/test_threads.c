@@ -24,7 +24,8 @@ static stoa_context *make_context(size_t threads) {
  * loop makes what it wrote visible. */
 struct loop {
     size_t threads;
-    pthread_t only; /* the one thread that may run tasks, in some tests */
+    bool alone; /* only this thread may run tasks */
+    pthread_t only;
     unsigned runs[MOST_TASKS];
     atomic_uint users[256]; /* tasks inside per thread number */
     atomic_bool wrong;
@@ -65,6 +66,27 @@ static void runs_each_task_once(void **state) {
         }
         stoa_context_free(context);
     }
+}
+
+/* Tasks that last, so that all threads are inside one at the same time if there are several. */
+static void stay(void *argument, size_t task, size_t thread) {
+    struct loop *loop = argument;
+    if (thread >= loop->threads || atomic_fetch_add(&loop->users[thread % 256], 1) != 0 ||
+        (loop->alone && !pthread_equal(pthread_self(), loop->only))) {
+        atomic_store(&loop->wrong, true);
+    }
+    (void)usleep(500);
+    loop->runs[task]++;
+    atomic_fetch_sub(&loop->users[thread % 256], 1);
+}
+
+static void numbers_its_threads(void **state) {
+    (void)state;
+    stoa_context *context = make_context(6);
+    struct loop loop = {.threads = 6};
+    stoa_parallel(context, 200, stay, &loop);
+    assert_true(each_once(&loop, 200));
+    stoa_context_free(context);
 }
 
 static void runs_many_short_loops(void **state) {
@@ -153,18 +175,8 @@ static void serves_several_contexts(void **state) {
     }
 }
 
-/* Long enough that other threads, if there were any, would take some of the tasks. */
-static void stay(void *argument, size_t task, size_t thread) {
-    struct loop *loop = argument;
-    (void)usleep(200);
-    if (!pthread_equal(pthread_self(), loop->only)) {
-        atomic_store(&loop->wrong, true);
-    }
-    count(loop, task, thread);
-}
-
 static bool runs_serially(const stoa_context *context) {
-    struct loop loop = {.threads = 1, .only = pthread_self()};
+    struct loop loop = {.threads = 1, .alone = true, .only = pthread_self()};
     stoa_parallel(context, 100, stay, &loop);
     return each_once(&loop, 100);
 }
@@ -201,9 +213,13 @@ static void counts_cpus(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(runs_each_task_once), cmocka_unit_test(runs_many_short_loops),
-        cmocka_unit_test(nests_serially),      cmocka_unit_test(serves_several_contexts),
-        cmocka_unit_test(runs_after_a_fork),   cmocka_unit_test(counts_cpus),
+        cmocka_unit_test(runs_each_task_once),
+        cmocka_unit_test(numbers_its_threads),
+        cmocka_unit_test(runs_many_short_loops),
+        cmocka_unit_test(nests_serially),
+        cmocka_unit_test(serves_several_contexts),
+        cmocka_unit_test(runs_after_a_fork),
+        cmocka_unit_test(counts_cpus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -272,9 +272,13 @@ static void keeps_the_input_for_the_search(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses_plans),   cmocka_unit_test(refuses_plans_beyond_memory),
-        cmocka_unit_test(refuses_runs),    cmocka_unit_test(shows_what_shares),
-        cmocka_unit_test(shows_its_steps), cmocka_unit_test(names_the_first_layer_that_is_not_finite),
+        cmocka_unit_test(refuses_plans),
+        cmocka_unit_test(refuses_plans_beyond_memory),
+        cmocka_unit_test(refuses_runs),
+        cmocka_unit_test(shows_what_shares),
+        cmocka_unit_test(shows_its_steps),
+        cmocka_unit_test(keeps_the_input_for_the_search),
+        cmocka_unit_test(names_the_first_layer_that_is_not_finite),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -324,7 +324,8 @@ def compare(arguments):
     if arguments.json:
         result = {"recipe": arguments.recipe, "batch": arguments.batch, "threads": arguments.threads, "cpu": cpu_name(),
                   "commit": commit(), "load_before": load, "pytorch": torch_side["version"], "variant": variant,
-                  "stoa": said.splitlines()[:2], "pairs": pairs, "median_pytorch": torch_median, "median_stoa": stoa_median, "median_ratio": ratio}  # fmt: skip
+                  "stoa": said.splitlines()[:2], "pairs": pairs, "median_pytorch": torch_median,
+                  "median_stoa": stoa_median, "median_ratio": ratio}  # fmt: skip
         with open(arguments.json, "w", encoding="utf-8") as file:
             json.dump(result, file, indent=1)
 

@@ -18,6 +18,7 @@ struct norming {
 
 static stoa_status read_norm(stoa_context *context, const char *function, const stoa_batchnorm *norm,
                              struct norming *n) {
+    *n = (struct norming){.layer = {.op = stoa_op_find("batchnorm")}};
     stoa_status status = stoa_check_buffers(context, function, STOA_BUFFERS(STOA_NAMED(norm)));
     if (status != STOA_OK) {
         return status;

@@ -71,6 +71,7 @@ static stoa_status check_arrays(stoa_context *context, const char *function, con
 /* The caller's description as the algorithms take it. */
 static stoa_status read_conv(stoa_context *context, const char *function, const stoa_conv2d *c,
                              struct stoa_conv *conv) {
+    *conv = (struct stoa_conv){.groups = 1};
     stoa_status status = stoa_check_buffers(context, function, STOA_BUFFERS({"conv", c}));
     if (status == STOA_OK) {
         status = check_dimensions(context, function, c);
@@ -123,6 +124,7 @@ struct call {
 
 static stoa_status choose(stoa_context *context, const char *function, const stoa_conv2d *c,
                           enum stoa_conv_pass pass, struct call *call, size_t *bytes) {
+    *bytes = 0;
     stoa_status status = read_conv(context, function, c, &call->conv);
     if (status != STOA_OK) {
         return status;
@@ -178,7 +180,7 @@ stoa_status stoa_conv2d_workspace(stoa_context *context, const stoa_conv2d *conv
                          __func__, (int)pass);
     }
     struct call call;
-    size_t needed;
+    size_t needed = 0;
     status = choose(context, __func__, conv, passes[pass], &call, &needed);
     if (status == STOA_OK) {
         *bytes = needed;

@@ -12,6 +12,7 @@ struct pooling {
 
 static stoa_status read_pool(stoa_context *context, const char *function, const char *op,
                              const stoa_pool2d *pool, struct pooling *p) {
+    *p = (struct pooling){.layer = {.inputs = 1}};
     stoa_status status = stoa_check_buffers(context, function, STOA_BUFFERS(STOA_NAMED(pool)));
     if (status != STOA_OK) {
         return status;
@@ -105,7 +106,7 @@ static stoa_status pool_backward(stoa_context *context, const char *function, co
         struct stoa_op_run run = pool_run(context, pool, &p);
         run.dy = dy;
         run.dx[0] = dx;
-        run.saved = (void *)(uintptr_t)index; /* backward only reads it */
+        memcpy(&run.saved, &index, sizeof index); /* without its const: backward only reads it */
         p.layer.op->backward(&run);
     }
     return status;

@@ -39,11 +39,8 @@ static stoa_status read_norm(stoa_context *context, const char *function, const 
     }
     struct stoa_shape shape = {.rank = 1, .dim = {norm->channels}};
     n->options = (struct stoa_batchnorm_options){norm->epsilon, norm->momentum};
-    n->layer = (struct stoa_layer){.op = stoa_op_find("batchnorm"),
-                                   .options = &n->options,
-                                   .inputs = 1,
-                                   .input = {shape},
-                                   .output = shape};
+    n->layer = (struct stoa_layer){
+        .op = n->layer.op, .options = &n->options, .inputs = 1, .input = {shape}, .output = shape};
     n->run = (struct stoa_op_run){.context = context,
                                   .layer = &n->layer,
                                   .batch = norm->rows,

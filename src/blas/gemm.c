@@ -1,7 +1,8 @@
-/* Products through cblas, and the guard that keeps the BLAS to one thread while the engine's own threads work.
+/* Products through cblas, and the guard that keeps the BLAS to one thread while the engine's own threads
+ * work.
  *
- * The guard counts the regions of all threads of the process: OpenBLAS has one thread count for the process, so the first
- * region saves it and the last one puts it back. Floor 2. */
+ * The guard counts the regions of all threads of the process: OpenBLAS has one thread count for the process,
+ * so the first region saves it and the last one puts it back. Floor 2. */
 #include "blas/gemm.h"
 
 #include <cblas.h>
@@ -18,50 +19,76 @@ static struct {
     int callers_threads;
 } guard = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void set_threads(const struct stoa_blas_vendor *blas, int threads) {
-    int openmp = blas->get_openmp_threads ? blas->get_openmp_threads() : 0;
-    blas->set_threads(threads);
-    if (blas->set_openmp_threads && openmp > 0) {
-        blas->set_openmp_threads(openmp);
-    }
+/* An OpenBLAS on OpenMP asks OpenMP for its thread count instead, which every thread has for itself. */
+static _Thread_local struct {
+    size_t regions;
+    int callers_threads;
+} openmp_guard;
+
+static bool has_count(const struct stoa_blas_vendor *blas) {
+    return blas->set_threads && blas->get_threads;
 }
 
-void stoa_blas_enter(void) {
-    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
-    if (!blas->set_threads || !blas->get_threads) {
-        return;
-    }
+static void enter_process(const struct stoa_blas_vendor *blas) {
     (void)pthread_mutex_lock(&guard.lock);
     if (guard.regions++ == 0) {
         guard.callers_threads = blas->get_threads();
         if (guard.callers_threads != 1) {
-            set_threads(blas, 1);
+            blas->set_threads(1);
         }
     }
     (void)pthread_mutex_unlock(&guard.lock);
 }
 
-void stoa_blas_leave(void) {
-    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
-    if (!blas->set_threads || !blas->get_threads) {
-        return;
-    }
+static void leave_process(const struct stoa_blas_vendor *blas) {
     (void)pthread_mutex_lock(&guard.lock);
     if (--guard.regions == 0 && guard.callers_threads != 1) {
-        set_threads(blas, guard.callers_threads);
+        blas->set_threads(guard.callers_threads);
     }
     (void)pthread_mutex_unlock(&guard.lock);
 }
 
-static void cblas_piece(const struct stoa_gemm *p, size_t m, size_t n, size_t k, const float *a, const float *b,
-                        float beta, float *c) {
-    cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans,
-                p->transpose_b ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, p->alpha, a, (int)p->lda, b,
-                (int)p->ldb, beta, c, (int)p->ldc);
+void stoa_blas_enter(void) {
+    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
+    if (!has_count(blas)) {
+        return;
+    }
+    if (!blas->count_is_per_thread) {
+        enter_process(blas);
+    } else if (openmp_guard.regions++ == 0) {
+        openmp_guard.callers_threads = blas->get_threads();
+        blas->set_threads(1);
+    }
 }
 
-/* The BLAS standard lets C be overwritten when beta is 0, but some implementations multiply: 0 * NaN is NaN. Whether this one
- * does is tried once, on a small and on a larger product. */
+void stoa_blas_leave(void) {
+    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
+    if (!has_count(blas)) {
+        return;
+    }
+    if (!blas->count_is_per_thread) {
+        leave_process(blas);
+    } else if (--openmp_guard.regions == 0) {
+        blas->set_threads(openmp_guard.callers_threads);
+    }
+}
+
+void stoa_blas_own_thread(void) {
+    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
+    if (has_count(blas) && blas->count_is_per_thread) {
+        blas->set_threads(1);
+    }
+}
+
+static void cblas_piece(const struct stoa_gemm *p, size_t m, size_t n, size_t k, const float *a,
+                        const float *b, float beta, float *c) {
+    cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans,
+                p->transpose_b ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, p->alpha, a, (int)p->lda,
+                b, (int)p->ldb, beta, c, (int)p->ldc);
+}
+
+/* The BLAS standard lets C be overwritten when beta is 0, but some implementations multiply: 0 * NaN is NaN.
+ * Whether this one does is tried once, on a small and on a larger product. */
 static bool multiplies_by_zero;
 static pthread_once_t zero_once = PTHREAD_ONCE_INIT;
 
@@ -75,8 +102,8 @@ static void try_zero(void) {
         for (size_t i = 0; i < n * n; i++) {
             c[i] = NAN;
         }
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)n, (int)n, 1, a, (int)n, a, (int)n, 0, c,
-                    (int)n);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)n, (int)n, 1, a, (int)n, a,
+                    (int)n, 0, c, (int)n);
         for (size_t i = 0; i < n * n; i++) {
             multiplies_by_zero = multiplies_by_zero || isnan(c[i]);
         }

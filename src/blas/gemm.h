@@ -28,4 +28,8 @@ void stoa_gemm_run(const struct stoa_gemm *product);
 void stoa_blas_enter(void);
 void stoa_blas_leave(void);
 
+/* Called once by a thread that the engine started, before its first product: its own thread count, where the
+ * BLAS keeps one a thread, becomes 1. */
+void stoa_blas_own_thread(void);
+
 #endif

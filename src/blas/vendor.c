@@ -53,8 +53,9 @@ static void find_vendor(void) {
         look_up("openblas_get_num_threads", &vendor.get_threads);
         look_up("openblas_set_num_threads", &vendor.set_threads);
         if (strcmp(vendor.threading, "openmp") == 0) {
-            look_up("omp_get_max_threads", &vendor.get_openmp_threads);
-            look_up("omp_set_num_threads", &vendor.set_openmp_threads);
+            vendor.count_is_per_thread = true;
+            look_up("omp_get_max_threads", &vendor.get_threads);
+            look_up("omp_set_num_threads", &vendor.set_threads);
         }
         look_up("gotoblas_dynamic_quit", &vendor.quit);
         look_up("gotoblas_dynamic_init", &vendor.init);

@@ -2,6 +2,7 @@
 #ifndef STOA_BLAS_VENDOR_H
 #define STOA_BLAS_VENDOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Members are NULL where the BLAS has no such function. */
@@ -12,11 +13,8 @@ struct stoa_blas_vendor {
     const char *(*core)(void);
     int (*get_threads)(void);
     void (*set_threads)(int threads);
-    /* An OpenBLAS on OpenMP changes the calling thread's OpenMP thread count with its own. NULL unless it
-     * does. */
-    int (*get_openmp_threads)(void);
-    void (*set_openmp_threads)(int threads);
-    void (*quit)(void); /* leave the CPU core's tables, then choose anew: OpenBLAS only */
+    bool count_is_per_thread; /* the two functions above speak of the calling thread, not of the process */
+    void (*quit)(void);       /* leave the CPU core's tables, then choose anew: OpenBLAS only */
     void (*init)(void);
 };
 

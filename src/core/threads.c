@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "base/size.h"
+#include "blas/gemm.h"
 
 enum { SPINS = 3000, TASK_BITS = 32 };
 
@@ -117,6 +118,7 @@ static void await_loop(struct stoa_pool *pool, uint64_t seen) {
 static void *worker(void *argument) {
     struct stoa_pool *pool = argument;
     size_t thread = atomic_fetch_add(&pool->workers_started, 1) + 1;
+    stoa_blas_own_thread();
     uint64_t seen = 0;
     while (!atomic_load(&pool->stop)) {
         await_loop(pool, seen);

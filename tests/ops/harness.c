@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "base/size.h"
+#include "blas/gemm.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define GUARD_WITH_ASAN 1
@@ -267,7 +268,9 @@ void harness_forward(struct harness *h) {
     clear(h->y == h->x[0] ? NULL : h->y);
     struct stoa_op_run run = prepare(h);
     run.workspace = guarded_new(h->memory.workspace[STOA_FORWARD]);
+    stoa_blas_enter();
     h->layer->op->forward(&run);
+    stoa_blas_leave();
     check_all(h, run.workspace, "workspace of forward");
     check_unchanged(h, &readonly, "forward");
     guarded_free(run.workspace);
@@ -292,7 +295,9 @@ void harness_backward(struct harness *h) {
         watch(&readonly, others[i]);
     }
     run.workspace = guarded_new(h->memory.workspace[STOA_BACKWARD]);
+    stoa_blas_enter();
     h->layer->op->backward(&run);
+    stoa_blas_leave();
     check_all(h, run.workspace, "workspace of backward");
     check_unchanged(h, &readonly, "backward");
     guarded_free(run.workspace);

@@ -2,13 +2,14 @@
 #include "conv/conv.h"
 
 /* From special to general; the last one can do everything. */
-static const struct stoa_conv_algorithm *const algorithms[] = {&stoa_conv_depthwise, &stoa_conv_im2col};
+enum { ALGORITHMS = 2 };
+static const struct stoa_conv_algorithm *const algorithms[ALGORITHMS] = {&stoa_conv_depthwise,
+                                                                         &stoa_conv_im2col};
 
 const struct stoa_conv_algorithm *stoa_conv_choose(const stoa_context *context, const struct stoa_conv *conv,
                                                    enum stoa_conv_pass pass) {
-    const size_t last = sizeof algorithms / sizeof *algorithms - 1;
     size_t i = 0;
-    while (i < last && !algorithms[i]->applicable(context, conv, pass)) {
+    while (i < ALGORITHMS - 1 && !algorithms[i]->applicable(context, conv, pass)) {
         i++;
     }
     return algorithms[i];

@@ -123,6 +123,11 @@ static stoa_status open_loop(struct loop *loop, stoa_model *model, const stoa_da
         return status;
     }
     loop->samples = stoa_dataset_count(train);
+    loop->order = calloc(loop->samples, sizeof *loop->order);
+    if (!loop->order) {
+        (void)stoa_fail(context, STOA_ERR_MEMORY, "order of the samples: out of memory");
+        return STOA_ERR_MEMORY;
+    }
     loop->epochs = settings.epochs;
     loop->batch = settings.batch;
     size_t steps;
@@ -136,15 +141,7 @@ static stoa_status open_loop(struct loop *loop, stoa_model *model, const stoa_da
     if (status == STOA_OK && loop->has_test) {
         status = stoa_feeder_open(context, test, loop->trainer->plan, &loop->test);
     }
-    if (status != STOA_OK) {
-        return status;
-    }
-    loop->order = calloc(loop->samples, sizeof *loop->order);
-    if (!loop->order) {
-        (void)stoa_fail(context, STOA_ERR_MEMORY, "order of the samples: out of memory");
-        return STOA_ERR_MEMORY;
-    }
-    return STOA_OK;
+    return status;
 }
 
 stoa_status stoa_train(stoa_context *context, stoa_model *model, const stoa_dataset *train,

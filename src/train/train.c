@@ -132,7 +132,8 @@ static stoa_status open_loop(struct loop *loop, stoa_model *model, const stoa_da
     loop->batch = settings.batch;
     size_t steps;
     if (!stoa_size_mul(stoa_ceil_div(loop->samples, loop->batch), loop->epochs, &steps)) {
-        return stoa_fail(context, STOA_ERR_ARGUMENT, "epochs: %zu are too many steps", loop->epochs);
+        (void)stoa_fail(context, STOA_ERR_ARGUMENT, "epochs: %zu are too many steps", loop->epochs);
+        return STOA_ERR_ARGUMENT;
     }
     status = stoa_trainer_create(context, model, options, steps, &loop->trainer);
     if (status == STOA_OK) {

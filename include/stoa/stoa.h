@@ -5,6 +5,7 @@
 #include "blas.h"
 #include "context.h"
 #include "data.h"
+#include "machine.h"
 #include "model.h"
 #include "ops.h"
 #include "plan.h"

@@ -1,0 +1,60 @@
+/* What the machine and its BLAS can do, measured on the spot: for `stoa doctor`, the bench, and programs that
+ * want to know. Every call takes at most the seconds it is given, roughly, and uses only the context's
+ * threads. */
+#ifndef STOA_MACHINE_H
+#define STOA_MACHINE_H
+
+#include "context.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Highest rate of fused multiply-add on independent accumulators in registers, in GFLOP/s, on `threads`
+ * threads (0: the context's). The limit that every product is measured against. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_measure_fma(stoa_context *context, size_t threads, double seconds,
+                                                      double *gflops);
+
+/** Best rate of c[m][n] = a[m][k] b[k][n] in GFLOP/s: one product at a time through the engine's door, cut
+ * over `threads` threads (0: the context's). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_measure_gemm(stoa_context *context, size_t m, size_t n, size_t k,
+                                                       size_t threads, double seconds, double *gflops);
+
+/** Memory bandwidth of y = x + y over arrays that no cache holds, in GB/s (all bytes read and written). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_measure_bandwidth(stoa_context *context, double seconds,
+                                                            double *gigabytes_per_second);
+
+/** Median time for a cache line to go from one thread's CPU to another's, in nanoseconds; 0 with one CPU. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_measure_latency(stoa_context *context, double seconds,
+                                                          double *nanoseconds);
+
+/** Largest m * n * k for which this BLAS multiplies without packing, found by timing products around the
+ * known limit; 0 when no such step shows. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_measure_small_limit(stoa_context *context, double seconds,
+                                                              size_t *limit);
+
+/** Whether the BLAS keeps promises the engine relies on. */
+typedef struct stoa_blas_checks {
+    bool concurrent; /**< products called from several threads at once are right */
+    bool beta_zero;  /**< beta = 0 overwrites NaN in c */
+    bool denormals;  /**< denormal numbers are kept (not flushed to zero) */
+} stoa_blas_checks;
+
+STOA_API STOA_MUST_CHECK stoa_status stoa_blas_check(stoa_context *context, stoa_blas_checks *checks);
+
+/** State of the machine that spoils measurements. Fields that cannot be read are negative. */
+typedef struct stoa_machine_state {
+    char cpu_model[64];   /**< "" when unknown */
+    double cpu_quota;     /**< CPUs the control group may use; negative: no limit known */
+    double load;          /**< load average of the last minute */
+    double frequency_mhz; /**< of the CPU now */
+    double max_frequency_mhz;
+    int cpus; /**< this process may use */
+} stoa_machine_state;
+
+STOA_API void stoa_machine_describe(stoa_machine_state *state);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -19,6 +19,9 @@
 
 #include "kernels/window.h"
 
+/* Twelve of the widest vectors: more than latency times units of any CPU, less than its registers. */
+enum { STOA_FMA_CHAINS = 192 };
+
 /* clang-format off */
 #define STOA_KERNEL_LIST(K, real)                                                                                  \
     /* columns[(pixel of rows first_row..first_row+rows-1)][kh][kw][channels]: input channels channel0 ..          \
@@ -110,7 +113,10 @@
     /* Pixels to numbers: y = x * scale + shift. */                                                                \
     K(bytes_to_real, (const uint8_t *x, size_t n, real scale, real shift, real *y))                                \
     /* *index = the first i < n for which x[i] is NaN or infinite, n if there is none. */                          \
-    K(find_nonfinite, (const real *x, size_t n, size_t *index))
+    K(find_nonfinite, (const real *x, size_t n, size_t *index))                                                        \
+    /* y[i] = x[i] after `rounds` steps v = v * factor + summand, for i < STOA_FMA_CHAINS: as many independent chains  \
+     * in registers as the CPU can work on at once. 2 * STOA_FMA_CHAINS * rounds flops: the limit of all products. */  \
+    K(fma_chain, (const real *x, size_t rounds, real factor, real summand, real *y))
 
 /* Whole operators as textbook loops, in the references only: the oracle of what runs through sgemm.
  * Weights are [kernel_height][kernel_width][channels / groups][filters] ("HWIO"). */

@@ -182,3 +182,17 @@ void test_kernel_find_nonfinite(const struct subject *s) {
         }
     }
 }
+
+void test_kernel_fma_chain(const struct subject *s) {
+    static const size_t rounds[] = {0, 1, 2, 3, 7, 100};
+    for (size_t i = 0; i < sizeof rounds / sizeof *rounds; i++) {
+        struct array x = input_random(STOA_FMA_CHAINS, -2, 2);
+        sprinkle(&x, NAN, 40);
+        struct array y = output_unset(x.n);
+        /* A factor below 1 makes errors of early steps fade, so that the tolerance holds for any number. */
+        s->kernels->fma_chain(x.f, rounds[i], 0.75F, 0.5F, y.f);
+        stoa_reference_f64.fma_chain(x.d, rounds[i], 0.75, 0.5, y.d);
+        check_close("fma_chain", s, y, 4e-7, 4e-7);
+        arrays_release();
+    }
+}

@@ -11,6 +11,11 @@
 #include "cli/command.h"
 #include "cli/progress.h"
 
+/* The bench compiles this file too, under its own name. */
+#ifndef CLI_PROGRAM
+#define CLI_PROGRAM "stoa"
+#endif
+
 int cli_fail(int code, const char *format, ...) {
     char line[2048];
     va_list arguments;
@@ -25,7 +30,7 @@ int cli_fail(int code, const char *format, ...) {
     }
     cli_progress_clear();
     (void)fflush(stdout);
-    (void)fprintf(stderr, "stoa: %s\n", line);
+    (void)fprintf(stderr, CLI_PROGRAM ": %s\n", line);
     return code;
 }
 

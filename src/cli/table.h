@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-enum { CLI_MOST_COLUMNS = 10 };
+enum { CLI_MOST_COLUMNS = 20 };
 struct cli_table {
     const char *columns; /* a letter a column: 'l' left, 'r' right */
     char **cells;

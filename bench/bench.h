@@ -1,0 +1,124 @@
+/* What every mode of stoa-bench shares: its options, the timing loop, one record a result, and the JSON file.
+ *
+ * A mode is one function in a file of its own and one line in bench/modes.h. It prints tables for people on
+ * stdout (cli/table.h) and hands each result to bench_report(), which keeps it for --json. */
+#ifndef STOA_BENCH_BENCH_H
+#define STOA_BENCH_BENCH_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stoa/context.h>
+
+#include "cli/command.h" /* CLI_DONE, CLI_FAILED, CLI_WRONG */
+#include "cli/report.h"  /* cli_fail(), cli_allocate(), cli_text(), cli_json_...() */
+#include "cli/table.h"
+
+/* What the command line asked for. Options that a mode does not list are refused before it runs. */
+struct bench_options {
+    const char *filter; /* extended regular expression; NULL: everything */
+    const char *json;   /* file for the results; NULL: none */
+    const char *layers; /* file of layers; NULL: the one built in */
+    const char *out;    /* file or folder that a mode writes; NULL: not given */
+    size_t threads;     /* 0: as many as CPUs */
+    size_t repetitions; /* timed repetitions of a case */
+    size_t batch;       /* 0: the mode's own */
+    double min_time;    /* seconds that one repetition lasts at least */
+    stoa_policy policy;
+    bool list, no_naive, self_test;
+    char **operands;
+    size_t operand_count;
+};
+
+struct bench {
+    struct bench_options options;
+    stoa_context *context; /* of options.threads threads; BLAS threads are held at 1 around a mode */
+    size_t threads;        /* of the context */
+    char **arguments;      /* the whole command line */
+    void *filter;          /* compiled; use bench_wanted() */
+    json_t *about;         /* the JSON's "context"; a mode may add keys */
+    json_t *results;       /* the JSON's "benchmarks" */
+};
+
+struct bench_mode {
+    const char *name, *summary;
+    const char *usage;          /* "layers [PROBLEM]... [options]" */
+    const char *const *options; /* names of the options it takes, NULL at the end */
+    size_t most_operands;
+    bool measures; /* false: needs no context, BLAS core or machine state (bench->context is NULL) */
+    int (*run)(struct bench *bench);
+};
+
+/* Whether a result of this name is wanted by --filter. */
+bool bench_wanted(const struct bench *bench, const char *name);
+
+/* Seconds on a clock that only goes forward, and CPU seconds of the whole process. */
+double bench_now(void);
+double bench_cpu_now(void);
+
+/* One thing to time: run() does it once. */
+struct bench_case {
+    void (*run)(void *argument);
+    void *argument;
+};
+
+/* Times of a case, in seconds an iteration, one a repetition. */
+enum { BENCH_MOST_REPETITIONS = 1000 };
+struct bench_times {
+    size_t repetitions, iterations; /* iterations: of each repetition */
+    double *real, *cpu;             /* in the order they were taken */
+    double median, least, mean, deviation;
+    double spread; /* (largest - least) / median */
+};
+
+/* Time cases in turn: each repetition runs every case once for min_time, so that all of them see the same
+ * weather. Warms each up and finds its iterations first. Release every one with bench_times_free(). */
+void bench_time(const struct bench *bench, const struct bench_case *cases, size_t count,
+                struct bench_times *times);
+/* The same for one case with its own time and repetitions. */
+void bench_time_once(const struct bench_case *one, double min_time, size_t repetitions,
+                     struct bench_times *times);
+void bench_times_free(struct bench_times *times);
+
+/* One result. Counters are numbers, notes are text; both become keys of the JSON rows, so their names must
+ * not be Google Benchmark's (name, real_time, ...). Rates end in _per_second. */
+enum { BENCH_MOST_EXTRAS = 40 };
+struct bench_record {
+    const char *name; /* "layers/lenet c2/forward" */
+    size_t threads;
+    const struct bench_times *times;
+    size_t counters, notes, flags;
+    struct {
+        const char *key;
+        double value;
+    } counter[BENCH_MOST_EXTRAS];
+    struct {
+        const char *key, *text; /* borrowed until bench_report() */
+    } note[BENCH_MOST_EXTRAS];
+    struct {
+        const char *key;
+        bool value;
+    } flag[4];
+};
+void bench_counter(struct bench_record *record, const char *key, double value);
+void bench_note(struct bench_record *record, const char *key, const char *text);
+void bench_flag(struct bench_record *record, const char *key, bool value);
+
+/* Keep a result: a row a repetition and the aggregates median, min, mean, stddev and cv. Copies everything.
+ */
+void bench_report(struct bench *bench, const struct bench_record *record);
+
+/* The JSON's "context": machine, BLAS, compiler, state before; bench_about_after() adds the state after. */
+void bench_about_before(struct bench *bench, const char *executable);
+void bench_about_after(struct bench *bench);
+/* Print what of it a reader of the tables has to know. */
+void bench_about_print(const struct bench *bench);
+/* Write --json. CLI_DONE, or CLI_FAILED with the sentence printed. */
+int bench_write_json(const struct bench *bench);
+
+/* The command line behind the mode's name. CLI_DONE, or CLI_WRONG with the sentence printed. */
+int bench_options_read(const struct bench_mode *mode, int count, char **arguments,
+                       struct bench_options *options, bool *help);
+void bench_options_help(const struct bench_mode *mode);
+
+#endif

@@ -18,6 +18,7 @@ typedef struct stoa_blas_info {
     const char *core;        /**< CPU core its kernels are for; "" when unknown */
     const char *threading;   /**< "pthread", "openmp", "single" or "" when unknown */
     size_t threads;          /**< threads it would use now for a caller of its own; 0 when unknown */
+    int integer_bits;        /**< width of its integers: 32 or 64; 0 when unknown */
     const char *better_core; /**< a core that suits this CPU better, or NULL */
 } stoa_blas_info;
 

@@ -24,7 +24,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_measure_gemm(stoa_context *context, si
 STOA_API STOA_MUST_CHECK stoa_status stoa_measure_bandwidth(stoa_context *context, double seconds,
                                                             double *gigabytes_per_second);
 
-/** Median time for a cache line to go from one thread's CPU to another's, in nanoseconds; 0 with one CPU. */
+/** Median time for a cache line to go from one thread's CPU to another's, in nanoseconds; 0 with one CPU
+ * or a context of one thread. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_measure_latency(stoa_context *context, double seconds,
                                                           double *nanoseconds);
 

@@ -41,6 +41,14 @@ static const char *better_core(const struct stoa_blas_vendor *blas) {
     return wanted;
 }
 
+/* Only OpenBLAS says; its symbols have the same names either way. */
+static int integer_bits(const struct stoa_blas_vendor *blas) {
+    if (!blas->version || strcmp(blas->name, "OpenBLAS") != 0) {
+        return 0;
+    }
+    return strstr(blas->version(), "USE64BITINT") ? 64 : 32;
+}
+
 void stoa_blas_describe(stoa_blas_info *info) {
     const struct stoa_blas_vendor *blas = stoa_blas_vendor();
     *info = (stoa_blas_info){
@@ -49,6 +57,7 @@ void stoa_blas_describe(stoa_blas_info *info) {
         .core = blas->core ? blas->core() : "",
         .threading = blas->threading,
         .threads = blas->get_threads ? (size_t)blas->get_threads() : 0,
+        .integer_bits = integer_bits(blas),
         .better_core = better_core(blas),
     };
 }

@@ -110,6 +110,11 @@ static void try_zero(void) {
     }
 }
 
+bool stoa_blas_overwrites(void) {
+    (void)pthread_once(&zero_once, try_zero);
+    return !multiplies_by_zero;
+}
+
 static void fill_zero(const struct stoa_gemm *p) {
     for (size_t i = 0; i < p->m; i++) {
         memset(p->c + i * p->ldc, 0, p->n * sizeof(float));
@@ -138,8 +143,7 @@ void stoa_gemm_run(const struct stoa_gemm *p) {
         return;
     }
     if (p->beta == 0) {
-        (void)pthread_once(&zero_once, try_zero);
-        if (multiplies_by_zero) {
+        if (!stoa_blas_overwrites()) {
             fill_zero(p);
         }
     }

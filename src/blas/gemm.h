@@ -23,6 +23,10 @@ struct stoa_gemm {
 
 void stoa_gemm_run(const struct stoa_gemm *product);
 
+/* Whether this BLAS overwrites NaN in c when beta is 0, tried once; where it does not, stoa_gemm_run() fills
+ * c with zeros first. */
+bool stoa_blas_overwrites(void);
+
 /* BLAS threads are held at 1 from the first enter to the last leave, in all threads of the process together;
  * the last leave restores what the caller had. Both take a lock and nothing else on the way. */
 void stoa_blas_enter(void);

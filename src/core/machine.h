@@ -1,0 +1,34 @@
+/* What the measurements of the machine share. Floor 3. */
+#ifndef STOA_CORE_MACHINE_H
+#define STOA_CORE_MACHINE_H
+
+#include <stdbool.h>
+#include <stoa/machine.h>
+
+#include "core/context.h"
+
+/* Seconds of a clock that never jumps. */
+double stoa_clock(void);
+
+/* Seconds given to a measurement, checked; `what` begins the error sentence. */
+stoa_status stoa_check_seconds(stoa_context *context, const char *what, double seconds);
+
+/* A context with the same settings and `threads` threads of its own, so that exactly as many take part.
+ * Memory and errors stay with the context it was made from. */
+void stoa_team_open(const stoa_context *context, size_t threads, stoa_context *team);
+void stoa_team_close(stoa_context *team);
+
+/* CPUs a control group may use, from the text of its files; negative: no limit, or the text is not
+ * understood. */
+double stoa_quota_v2(const char *cpu_max);
+double stoa_quota_v1(const char *quota, const char *period);
+
+/* The least quota on the way up from the process's groups. `root` is where control groups are mounted,
+ * `membership` the text of /proc/self/cgroup. Negative: no limit. */
+double stoa_quota_find(const char *root, const char *membership);
+
+/* The value of the first line "NAME : VALUE" of a text like /proc/cpuinfo, cut to fit; "" when there is none.
+ */
+void stoa_cpuinfo_value(const char *text, const char *name, char *value, size_t bytes);
+
+#endif

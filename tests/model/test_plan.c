@@ -4,10 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/random.h"
 #include "base/size.h"
 #include "oracle.h"
 
-enum { MOST_LINES = 24, BATCH = 13, CANARY_BYTES = 64 };
+enum { MOST_LINES = 48, BATCH = 13, CANARY_BYTES = 64, DRAWN_NETS = 120 };
 
 struct net {
     const char *what;
@@ -199,34 +200,144 @@ static void check_infer(const struct net *net, stoa_context *context, stoa_plan 
     batch_close(&b);
 }
 
+/* One network, for training and for inference, in full and partial batches; the oracle runs on `single`. */
+static void check_net(const struct net *net, stoa_context *single, stoa_context *context) {
+    const size_t samples[] = {BATCH, 1, 5, BATCH};
+    stoa_model *model = oracle_model(context, net->input, net->lines);
+    struct planned train;
+    struct planned infer;
+    planned_open(
+        &train, context, model,
+        &(stoa_plan_options){.batch = BATCH, .training = true, .loss = net->loss, .optimizer_slots = 2});
+    planned_open(&infer, context, model, &(stoa_plan_options){.batch = BATCH});
+    for (size_t i = 0; i < 4; i++) {
+        check_run(net, single, train.plan, model, samples[i], true, i);
+        check_run(net, single, train.plan, model, samples[i], false, i);
+        check_infer(net, single, train.plan, model, samples[i]);
+        check_infer(net, single, infer.plan, model, samples[i]);
+    }
+    assert_true(infer.bytes <= train.bytes);
+    planned_close(&train);
+    planned_close(&infer);
+    stoa_model_free(model);
+}
+
 /* The oracle runs on one thread whatever the plan runs on. */
 static void equals_the_oracle(void **state) {
     (void)state;
-    const size_t samples[] = {BATCH, 1, 5, BATCH};
     stoa_context *single = make_context(1);
     for (size_t threads = 1; threads <= 3; threads += 2) {
         stoa_context *context = make_context(threads);
         for (size_t n = 0; n < sizeof nets / sizeof *nets; n++) {
-            stoa_model *model = oracle_model(context, nets[n].input, nets[n].lines);
-            struct planned train;
-            struct planned infer;
-            planned_open(&train, context, model,
-                         &(stoa_plan_options){
-                             .batch = BATCH, .training = true, .loss = nets[n].loss, .optimizer_slots = 2});
-            planned_open(&infer, context, model, &(stoa_plan_options){.batch = BATCH});
-            for (size_t i = 0; i < 4; i++) {
-                check_run(&nets[n], single, train.plan, model, samples[i], true, i);
-                check_run(&nets[n], single, train.plan, model, samples[i], false, i);
-                check_infer(&nets[n], single, train.plan, model, samples[i]);
-                check_infer(&nets[n], single, infer.plan, model, samples[i]);
-            }
-            assert_true(infer.bytes < train.bytes);
-            planned_close(&train);
-            planned_close(&infer);
-            stoa_model_free(model);
+            check_net(&nets[n], single, context);
         }
         stoa_context_free(context);
     }
+    stoa_context_free(single);
+}
+
+/* A network drawn at random: any value may be read again, in any order; values that nobody read are added up
+ * at the end. Images are 4x4x3, vectors their 48 numbers, so that everything fits everything. */
+enum { DRAWN_LINES = 40, DRAWN_TEXT = 80 };
+
+struct drawn {
+    char text[DRAWN_LINES][DRAWN_TEXT];
+    size_t count;
+    bool vector[DRAWN_LINES + 1], read[DRAWN_LINES + 1]; /* of value 0, the input, and each line's */
+    uint64_t seed, draws;
+};
+
+static size_t draw(struct drawn *d, size_t below) {
+    return stoa_philox(d->seed, d->draws++, 5).word[0] % below;
+}
+
+/* Name of a value, marked as read. */
+static const char *name_value(struct drawn *d, size_t value, char out[16]) {
+    d->read[value] = true;
+    (void)snprintf(out, 16, value == 0 ? "input" : "v%zu", value);
+    return out;
+}
+
+static void add_line(struct drawn *d, bool vector, const char *operator, size_t from) {
+    char name[16];
+    (void)snprintf(d->text[d->count], DRAWN_TEXT, "v%zu %s from=%s", d->count + 1, operator,
+                   name_value(d, from, name));
+    d->vector[++d->count] = vector;
+}
+
+static void add_sum(struct drawn *d, size_t left, size_t right) {
+    char names[2][16];
+    (void)snprintf(d->text[d->count], DRAWN_TEXT, "v%zu add from=%s,%s", d->count + 1,
+                   name_value(d, left, names[0]), name_value(d, right, names[1]));
+    d->vector[++d->count] = d->vector[left];
+}
+
+static void draw_line(struct drawn *d) {
+    static const char *const any[] = {"relu", "dropout p=0.3", "batchnorm", "softmax"};
+    static const char *const image[] = {
+        "conv2d filters=3 kernel=3 pad=same", "conv2d filters=3 kernel=3 pad=1 groups=3 bias=false",
+        "conv2d filters=3 kernel=1", "maxpool2d size=3 stride=1 pad=1", "avgpool2d size=3 stride=1 pad=1"};
+    size_t last = d->count;
+    size_t from = draw(d, 3) == 0 ? draw(d, last + 1) : last - draw(d, stoa_min(3, last + 1));
+    size_t other = last - draw(d, stoa_min(6, last + 1));
+    size_t choice = draw(d, 10);
+    if (choice < 3 && d->vector[other] == d->vector[from]) {
+        add_sum(d, from, other);
+    } else if (choice < 6) {
+        add_line(d, d->vector[from], any[draw(d, sizeof any / sizeof *any)], from);
+    } else if (d->vector[from] || choice == 6) {
+        add_line(d, true, draw(d, 3) ? "flatten" : "linear units=48", from);
+    } else {
+        add_line(d, false, image[draw(d, sizeof image / sizeof *image)], from);
+    }
+}
+
+/* The value, flattened if it is an image. */
+static size_t as_vector(struct drawn *d, size_t value) {
+    if (!d->vector[value]) {
+        add_line(d, true, "flatten", value);
+        value = d->count;
+    }
+    return value;
+}
+
+static void draw_net(struct drawn *d, uint64_t seed) {
+    *d = (struct drawn){.seed = seed, .read = {true}};
+    size_t lines = 3 + draw(d, 12);
+    while (d->count < lines) {
+        draw_line(d);
+    }
+    size_t sum = d->count;
+    for (size_t value = 1; value < lines; value++) {
+        if (!d->read[value]) {
+            size_t left = as_vector(d, sum), right = as_vector(d, value);
+            bool swap = draw(d, 2) == 0;
+            add_sum(d, swap ? right : left, swap ? left : right);
+            sum = d->count;
+        }
+    }
+    if (d->seed % 2 == 0) {
+        (void)as_vector(d, sum);
+    }
+}
+
+/* Every drawn network for training with either loss, for inference, and in full and partial batches. */
+static void equals_the_oracle_on_drawn_nets(void **state) {
+    (void)state;
+    stoa_context *single = make_context(1);
+    stoa_context *context = make_context(2);
+    for (uint64_t seed = 1; seed <= DRAWN_NETS; seed++) {
+        struct drawn d;
+        draw_net(&d, seed);
+        char what[32];
+        (void)snprintf(what, sizeof what, "drawn net %u", (unsigned)seed);
+        struct net net = {what, {4, 4, 3}, seed % 2 == 0 ? "softmax_cross_entropy" : "mse", {NULL}};
+        for (size_t i = 0; i < d.count; i++) {
+            net.lines[i] = d.text[i];
+        }
+        check_net(&net, single, context);
+    }
+    stoa_context_free(context);
     stoa_context_free(single);
 }
 
@@ -279,6 +390,7 @@ static void places_values_apart(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_the_oracle),
+        cmocka_unit_test(equals_the_oracle_on_drawn_nets),
         cmocka_unit_test(evaluates_without_training),
         cmocka_unit_test(places_values_apart),
     };

@@ -1,7 +1,6 @@
 /* Building a model: a layer a call, shapes known at once, the first error kept. Floor 6. */
 #include "model/graph.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,13 +75,10 @@ void stoa_model_input(stoa_model *model, size_t height, size_t width, size_t cha
 }
 
 static bool name_is_valid(const char *name) {
+    /* Not isalnum(): a locale may take letters that are not UTF-8, and names go into files. */
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
     size_t length = strlen(name);
-    for (size_t i = 0; i < length; i++) {
-        if (!isalnum((unsigned char)name[i]) && !strchr("_-.", name[i])) {
-            return false;
-        }
-    }
-    return length >= 1 && length <= 63 && strcmp(name, "input") != 0;
+    return length >= 1 && length <= 63 && strspn(name, allowed) == length && strcmp(name, "input") != 0;
 }
 
 /* Number of the value with this name (length given), or SIZE_MAX. */
@@ -107,7 +103,7 @@ static stoa_status find_inputs(stoa_model *model, const char *name, const char *
         *count = 1;
         return STOA_OK;
     }
-    for (*count = 0; *from;) {
+    for (*count = 0;; from++) {
         size_t length = strcspn(from, ",");
         size_t value = find_value(model, from, length);
         if (value == SIZE_MAX) {
@@ -120,9 +116,11 @@ static stoa_status find_inputs(stoa_model *model, const char *name, const char *
                                   name, STOA_MAX_INPUTS);
         }
         node->input[(*count)++] = value;
-        from += length + (from[length] == ',');
+        from += length;
+        if (*from == '\0') {
+            return STOA_OK;
+        }
     }
-    return STOA_OK;
 }
 
 static stoa_status make_node(stoa_model *model, const char *name, const char *line, struct stoa_node *node) {

@@ -21,7 +21,10 @@
 STOA_KERNEL_LIST(STOA_KERNEL_PROTOTYPE, float)
 #undef STOA_KERNEL_PROTOTYPE
 
-#if defined(__AVX512F__)
+/* A build that chooses instruction sets within one file says the width itself: not every compiler defines its
+ * macros there. */
+#if defined(STOA_LANES)
+#elif defined(__AVX512F__)
 #define STOA_LANES 16
 #elif defined(__AVX2__)
 #define STOA_LANES 8

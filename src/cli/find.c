@@ -1,9 +1,11 @@
 /* Recipes and data sets by name. Floor 9: public headers only. */
 #include "cli/find.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/report.h"
@@ -25,6 +27,26 @@ static void add(struct cli_places *places, const char *folder, size_t length, co
         places->folder[places->count++] =
             cli_text("%.*s%s%s%s%s", (int)length, folder, *part ? "/" : "", part, *sub ? "/" : "", sub);
     }
+}
+
+/* Where the data are when the whole prefix has been moved: from the command's own place as far as at its
+ * installation. Only if it is there, as a command in its build folder has no such neighbour. */
+static void add_neighbour(struct cli_places *places, const char *sub) {
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+    while (length > 0 && path[length - 1] != '/') {
+        length--;
+    }
+    if (length < 1 || (size_t)length >= sizeof path) {
+        return;
+    }
+    char *neighbour = cli_text("%.*s%s", (int)length, path, STOA_DATA_FROM_COMMAND);
+    char *folder = realpath(neighbour, NULL);
+    if (folder && cli_is_folder(folder) && strcmp(folder, STOA_DATA_DIR) != 0) {
+        add(places, folder, strlen(folder), "", sub);
+    }
+    free(folder);
+    free(neighbour);
 }
 
 void cli_find_places(bool recipes, struct cli_places *places) {
@@ -49,6 +71,7 @@ void cli_find_places(bool recipes, struct cli_places *places) {
         }
         folders += length + (folders[length] == ':');
     }
+    add_neighbour(places, sub);
     add(places, STOA_DATA_DIR, strlen(STOA_DATA_DIR), "", sub);
 }
 

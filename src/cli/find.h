@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 /* Places, best first: the current folder, its data folder, the user's data folder ($XDG_DATA_HOME/stoa or
- * ~/.local/share/stoa), "stoa" in each folder of $XDG_DATA_DIRS (/usr/local/share:/usr/share), the installed
- * data folder. The strings are the caller's, to be released with cli_find_free(). */
+ * ~/.local/share/stoa), "stoa" in each folder of $XDG_DATA_DIRS (/usr/local/share:/usr/share), the data folder of
+ * the prefix that the command lies in, the one it was built for. The strings are the caller's, to be released with cli_find_free(). */
 enum { CLI_MOST_PLACES = 32 };
 struct cli_places {
     char *folder[CLI_MOST_PLACES];

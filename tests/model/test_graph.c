@@ -307,6 +307,33 @@ static void permutes_like_pytorch(void **state) {
     stoa_model_free(model);
 }
 
+/* Batch norm behind a flatten: its vectors too are C, H, W on disk and H, W, C in memory; behind a linear
+ * layer nothing is left of the image. */
+static void permutes_vectors_behind_a_flatten(void **state) {
+    (void)state;
+    static const char *const names[] = {"b1.weight", "b1.bias", "b1.running_mean", "b1.running_var"};
+    static const char *const lines[] = {"f flatten",         "b1 batchnorm", "r relu",
+                                        "l1 linear units=6", "b2 batchnorm", NULL};
+    stoa_model *model = oracle_model(context, (const size_t[]){3, 2, 4}, lines);
+    float values[24];
+    for (size_t i = 0; i < 24; i++) {
+        values[i] = (float)i;
+    }
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
+        size_t tensor = stoa_model_find_tensor(model, names[n]);
+        assert_int_equal(stoa_model_set_tensor(model, tensor, values, 24), STOA_OK);
+        for (size_t c = 0; c < 4; c++) {
+            for (size_t pixel = 0; pixel < 6; pixel++) { /* 3x2 */
+                assert_true(stoa_tensor_data(model, tensor)[pixel * 4 + c] == (float)(c * 6 + pixel));
+            }
+        }
+    }
+    size_t plain = stoa_model_find_tensor(model, "b2.weight");
+    assert_int_equal(stoa_model_set_tensor(model, plain, values, 6), STOA_OK);
+    assert_memory_equal(stoa_tensor_data(model, plain), values, 6 * sizeof *values);
+    stoa_model_free(model);
+}
+
 static void check_deviation(const stoa_model *model, const char *name, double expected) {
     const struct stoa_tensor *tensor = &model->tensors[stoa_model_find_tensor(model, name)];
     const float *data = stoa_tensor_data(model, stoa_model_find_tensor(model, name));
@@ -396,6 +423,7 @@ int main(void) {
         cmocka_unit_test(describes_layers),
         cmocka_unit_test(finds_tensors_by_name),
         cmocka_unit_test(permutes_like_pytorch),
+        cmocka_unit_test(permutes_vectors_behind_a_flatten),
         cmocka_unit_test(draws_initial_values),
         cmocka_unit_test(draws_each_tensor_anew),
         cmocka_unit_test(draws_the_same_for_the_same_seed),

@@ -62,21 +62,19 @@ static stoa_status allocate_tensors(stoa_model *model) {
     return model->parameters && model->statistics ? STOA_OK : STOA_ERR_MEMORY;
 }
 
-/* A layer that nobody reads is a mistake in the network: it would train nothing. */
-static void check_all_used(stoa_model *model) {
+size_t stoa_model_unread_layer(const stoa_model *model) {
     for (size_t i = 0; i + 1 < model->node_count; i++) {
         bool used = false;
-        for (size_t j = i + 1; j < model->node_count; j++) {
+        for (size_t j = i + 1; j < model->node_count && !used; j++) {
             for (size_t k = 0; k < model->nodes[j].layer.inputs; k++) {
                 used = used || model->nodes[j].input[k] == i + 1;
             }
         }
         if (!used) {
-            (void)stoa_error_set(&model->error, STOA_ERR_ARGUMENT,
-                                 "layer '%s': no later layer reads its output", model->nodes[i].layer.name);
-            return;
+            return i;
         }
     }
+    return model->node_count;
 }
 
 stoa_status stoa_model_build(stoa_model *model) {
@@ -84,8 +82,10 @@ stoa_status stoa_model_build(stoa_model *model) {
     if (model->error.status == STOA_OK && model->node_count == 0) {
         (void)stoa_error_set(&model->error, STOA_ERR_ARGUMENT, "the model has no layers");
     }
-    if (model->error.status == STOA_OK) {
-        check_all_used(model);
+    size_t unread = stoa_model_unread_layer(model);
+    if (model->error.status == STOA_OK && unread < model->node_count) {
+        (void)stoa_error_set(&model->error, STOA_ERR_ARGUMENT, "layer '%s': no later layer reads its output",
+                             model->nodes[unread].layer.name);
     }
     if (model->error.status != STOA_OK || model->built) {
         context->error = model->error;

@@ -14,6 +14,7 @@
 #include "base/size.h"
 #include "core/context.h"
 #include "core/options.h"
+#include "model/model.h"
 #include "recipe/lines.h"
 #include "train/options.h"
 
@@ -23,6 +24,7 @@ enum { MAX_BYTES = 1 << 20, TEXT = STOA_LINE_MAX + 1, NAME = 64 };
 struct layer {
     char name[NAME];
     char line[TEXT];
+    size_t number; /* of the line in the recipe */
 };
 
 struct stoa_recipe {
@@ -75,8 +77,7 @@ struct reading {
     stoa_model *model;             /* built along to check each layer */
     size_t section_line[SECTIONS]; /* 0: not seen */
     size_t key_line[KEYS];         /* 0: not seen */
-    size_t last_layer_line;
-    size_t input_line; /* 0: not seen */
+    size_t input_line;             /* 0: not seen */
 };
 
 static stoa_status begin_section(void *user, struct stoa_error *error, const char *section, size_t line) {
@@ -194,7 +195,7 @@ static stoa_status read_input(struct reading *reading, struct stoa_error *error,
 }
 
 static stoa_status append_layer(stoa_recipe *recipe, struct stoa_error *error, const char *name,
-                                const char *line) {
+                                const char *line, size_t number) {
     if (recipe->layers == recipe->room) {
         size_t room = recipe->room ? recipe->room * 2 : 32;
         struct layer *layer = realloc(recipe->layer, room * sizeof *layer);
@@ -207,11 +208,12 @@ static stoa_status append_layer(stoa_recipe *recipe, struct stoa_error *error, c
     struct layer *added = &recipe->layer[recipe->layers++];
     (void)snprintf(added->name, sizeof added->name, "%s", name);
     (void)snprintf(added->line, sizeof added->line, "%s", line);
+    added->number = number;
     return STOA_OK;
 }
 
 static stoa_status read_layer(struct reading *reading, struct stoa_error *error, const char *name,
-                              const char *line) {
+                              const char *line, size_t number) {
     if (strlen(name) >= NAME) {
         return stoa_error_set(error, STOA_ERR_ARGUMENT,
                               "the layer's name is %zu bytes long, at most %d are allowed", strlen(name),
@@ -224,7 +226,7 @@ static stoa_status read_layer(struct reading *reading, struct stoa_error *error,
         stoa_status status = stoa_model_build(reading->model);
         return status != STOA_OK ? status : fail_value(error, name, line, "a layer");
     }
-    return append_layer(reading->recipe, error, name, line);
+    return append_layer(reading->recipe, error, name, line, number);
 }
 
 static stoa_status read_model_entry(struct reading *reading, struct stoa_error *error, const char *key,
@@ -234,8 +236,7 @@ static stoa_status read_model_entry(struct reading *reading, struct stoa_error *
             return stoa_error_set(error, STOA_ERR_ARGUMENT,
                                   "found '%s', expected input = HEIGHTxWIDTHxCHANNELS first", key);
         }
-        reading->last_layer_line = line;
-        return read_layer(reading, error, key, value);
+        return read_layer(reading, error, key, value, line);
     }
     if (reading->input_line != 0) {
         return stoa_error_set(error, STOA_ERR_ARGUMENT, "input is there already, on line %zu",
@@ -287,10 +288,21 @@ static stoa_status check_classes(const struct reading *reading, struct stoa_erro
     if (reading->section_line[DATA] == 0 || values == recipe->classes) {
         return STOA_OK;
     }
+    const struct layer *last = &recipe->layer[recipe->layers - 1];
     return stoa_error_set(
         error, STOA_ERR_SHAPE,
-        "the last layer, '%s' on line %zu, gives %zu values, expected %zu, the classes of [data]",
-        recipe->layer[recipe->layers - 1].name, reading->last_layer_line, values, recipe->classes);
+        "the last layer, '%s' on line %zu, gives %zu values, expected %zu, the classes of [data]", last->name,
+        last->number, values, recipe->classes);
+}
+
+static stoa_status check_unread(const struct reading *reading, struct stoa_error *error) {
+    size_t unread = stoa_model_unread_layer(reading->model);
+    if (unread == reading->recipe->layers) {
+        return STOA_OK;
+    }
+    const struct layer *layer = &reading->recipe->layer[unread];
+    return stoa_error_set(error, STOA_ERR_ARGUMENT, "layer '%s' on line %zu: no later layer reads its output",
+                          layer->name, layer->number);
 }
 
 static stoa_status end_of_text(void *user, struct stoa_error *error, size_t line) {
@@ -308,7 +320,8 @@ static stoa_status end_of_text(void *user, struct stoa_error *error, size_t line
         return stoa_error_set(error, STOA_ERR_ARGUMENT,
                               "found no layer in [model], expected NAME = OPERATOR OPTIONS");
     }
-    return check_classes(reading, error);
+    stoa_status status = check_unread(reading, error);
+    return status == STOA_OK ? check_classes(reading, error) : status;
 }
 
 static stoa_recipe *new_recipe(void) {

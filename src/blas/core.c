@@ -17,17 +17,17 @@ static const char CORE_VARIABLE[] = "OPENBLAS_CORETYPE";
 
 /* OpenBLAS core names that run AVX-512 (Cooperlake and Sapphire Rapids need more than the flags we check, so
  * they are only ever its own choice), and those that run AVX2. */
-static int core_rank(const char *core) {
+int stoa_blas_core_rank(const char *core) {
     static const char *const avx512[] = {"SkylakeX", "Cooperlake", "SapphireRapids"};
     static const char *const avx2[] = {"Haswell", "Zen", "Excavator"};
     for (size_t i = 0; i < sizeof avx512 / sizeof *avx512; i++) {
         if (strcasecmp(core, avx512[i]) == 0) {
-            return 2;
+            return STOA_CORE_AVX512;
         }
     }
     for (size_t i = 0; i < sizeof avx2 / sizeof *avx2; i++) {
         if (strcasecmp(core, avx2[i]) == 0) {
-            return 1;
+            return STOA_CORE_AVX2;
         }
     }
     return 0;
@@ -35,7 +35,8 @@ static int core_rank(const char *core) {
 
 static const char *better_core(const struct stoa_blas_vendor *blas) {
     const char *wanted = stoa_cpu_blas_core();
-    if (!wanted || !blas->core || !blas->quit || core_rank(blas->core()) >= core_rank(wanted)) {
+    if (!wanted || !blas->core || !blas->quit ||
+        stoa_blas_core_rank(blas->core()) >= stoa_blas_core_rank(wanted)) {
         return NULL;
     }
     return wanted;
@@ -103,6 +104,7 @@ static void switch_core(const struct stoa_blas_vendor *blas, const char *core) {
     (void)setenv(CORE_VARIABLE, core, 1);
     blas->quit();
     blas->init();
+    stoa_gemm_look_at_core();
     (void)unsetenv(CORE_VARIABLE);
 }
 

@@ -1,97 +1,28 @@
-/* Products through cblas, and the guard that keeps the BLAS to one thread while the engine's own threads
- * work.
+/* Products through cblas. Floor 2.
  *
- * The guard counts the regions of all threads of the process: OpenBLAS has one thread count for the process,
- * so the first region saves it and the last one puts it back. Floor 2. */
+ * OpenBLAS's AVX-512 cores multiply small products, up to a limit of m * n * k, straight from the operands; larger ones
+ * are packed first, which costs a fifth to a third of the speed at the sizes that layers have. So a large product is cut
+ * into blocks below the limit: a slice of b that stays in L2, passed over by rows of a in multiples of 12, the height of
+ * those kernels. Blocks follow from the sizes and the BLAS alone, so results stay reproducible. */
 #include "blas/gemm.h"
 
 #include <cblas.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/size.h"
 #include "blas/vendor.h"
 
-static struct {
-    pthread_mutex_t lock;
-    size_t regions;
-    int callers_threads;
-} guard = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-/* An OpenBLAS on OpenMP asks OpenMP for its thread count instead, which every thread has for itself. */
-static _Thread_local struct {
-    size_t regions;
-    int callers_threads;
-} openmp_guard;
-
-static bool has_count(const struct stoa_blas_vendor *blas) {
-    return blas->set_threads && blas->get_threads;
-}
-
-static void enter_process(const struct stoa_blas_vendor *blas) {
-    (void)pthread_mutex_lock(&guard.lock);
-    if (guard.regions++ == 0) {
-        guard.callers_threads = blas->get_threads();
-        if (guard.callers_threads != 1) {
-            blas->set_threads(1);
-        }
-    }
-    (void)pthread_mutex_unlock(&guard.lock);
-}
-
-static void leave_process(const struct stoa_blas_vendor *blas) {
-    (void)pthread_mutex_lock(&guard.lock);
-    if (--guard.regions == 0 && guard.callers_threads != 1) {
-        blas->set_threads(guard.callers_threads);
-    }
-    (void)pthread_mutex_unlock(&guard.lock);
-}
-
-void stoa_blas_enter(void) {
-    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
-    if (!has_count(blas)) {
-        return;
-    }
-    if (!blas->count_is_per_thread) {
-        enter_process(blas);
-    } else if (openmp_guard.regions++ == 0) {
-        openmp_guard.callers_threads = blas->get_threads();
-        blas->set_threads(1);
-    }
-}
-
-void stoa_blas_leave(void) {
-    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
-    if (!has_count(blas)) {
-        return;
-    }
-    if (!blas->count_is_per_thread) {
-        leave_process(blas);
-    } else if (--openmp_guard.regions == 0) {
-        blas->set_threads(openmp_guard.callers_threads);
-    }
-}
-
-void stoa_blas_own_thread(void) {
-    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
-    if (has_count(blas) && blas->count_is_per_thread) {
-        blas->set_threads(1);
-    }
-}
-
-static void cblas_piece(const struct stoa_gemm *p, size_t m, size_t n, size_t k, const float *a,
-                        const float *b, float beta, float *c) {
-    cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans,
-                p->transpose_b ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, p->alpha, a, (int)p->lda,
-                b, (int)p->ldb, beta, c, (int)p->ldc);
-}
-
-/* The BLAS standard lets C be overwritten when beta is 0, but some implementations multiply: 0 * NaN is NaN.
- * Whether this one does is tried once, on a small and on a larger product. */
+/* What is known of the BLAS's ways with products; found on first use and again after a change of core. */
+static pthread_once_t look_once = PTHREAD_ONCE_INIT;
 static bool multiplies_by_zero;
-static pthread_once_t zero_once = PTHREAD_ONCE_INIT;
+static atomic_size_t small_limit; /* largest m * n * k that is not packed; 0: all are */
 
+/* The BLAS standard lets C be overwritten when beta is 0, but some implementations multiply: 0 * NaN is NaN. Whether this
+ * one does is tried on a small and on a larger product. */
 static void try_zero(void) {
     enum { LARGE = 112 };
     static float a[LARGE * LARGE];
@@ -110,8 +41,23 @@ static void try_zero(void) {
     }
 }
 
+/* OpenBLAS's interface/gemm.c and its permit function of the AVX-512 cores: 100^3, measured with 0.3.21. Versions before
+ * 0.3.17 have no such path. */
+void stoa_gemm_look_at_core(void) {
+    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
+    int release = 0;
+    bool known = blas->core && blas->version && stoa_blas_core_rank(blas->core()) == STOA_CORE_AVX512 &&
+                 sscanf(blas->version(), "OpenBLAS 0.3.%d", &release) == 1 && release >= 17;
+    atomic_store(&small_limit, known ? (size_t)1000000 : 0);
+}
+
+static void look(void) {
+    try_zero();
+    stoa_gemm_look_at_core();
+}
+
 bool stoa_blas_overwrites(void) {
-    (void)pthread_once(&zero_once, try_zero);
+    (void)pthread_once(&look_once, look);
     return !multiplies_by_zero;
 }
 
@@ -134,6 +80,40 @@ static void scale(const struct stoa_gemm *p) {
     }
 }
 
+struct blocks {
+    size_t m, n, k;
+};
+
+/* `size` cut into the fewest equal parts of at most `most`, each a multiple of `unit` but the last. */
+static size_t equal_part(size_t size, size_t most, size_t unit) {
+    size_t part = stoa_ceil_div(size, stoa_ceil_div(size, most));
+    return stoa_min(size, stoa_round_up(part, unit));
+}
+
+static struct blocks choose_blocks(const struct stoa_gemm *p) {
+    enum { KERNEL_ROWS = 12, ROWS = 2 * KERNEL_ROWS, COLUMNS = 128, LANES = 16 };
+    struct blocks whole = {STOA_MAX_DIMENSION, STOA_MAX_DIMENSION, STOA_MAX_DIMENSION};
+    size_t limit = atomic_load_explicit(&small_limit, memory_order_relaxed);
+    /* The direct path is slow on a transposed b. In double: the product of three sizes may not fit a size_t. */
+    if (limit == 0 || p->transpose_b || (double)p->m * (double)p->n * (double)p->k <= (double)limit) {
+        return whole;
+    }
+    struct blocks blocks;
+    blocks.n = equal_part(p->n, COLUMNS, LANES);
+    blocks.k = equal_part(p->k, limit / (blocks.n * stoa_min(p->m, ROWS)), 1);
+    blocks.m = stoa_max(KERNEL_ROWS, limit / (blocks.n * blocks.k) / KERNEL_ROWS * KERNEL_ROWS);
+    return blocks;
+}
+
+static void run_block(const struct stoa_gemm *p, const struct blocks *blocks, size_t i, size_t j, size_t l) {
+    cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans,
+                p->transpose_b ? CblasTrans : CblasNoTrans, (int)stoa_min(p->m - i, blocks->m),
+                (int)stoa_min(p->n - j, blocks->n), (int)stoa_min(p->k - l, blocks->k), p->alpha,
+                p->a + (p->transpose_a ? l * p->lda + i : i * p->lda + l), (int)p->lda,
+                p->b + (p->transpose_b ? j * p->ldb + l : l * p->ldb + j), (int)p->ldb, l == 0 ? p->beta : 1,
+                p->c + i * p->ldc + j, (int)p->ldc);
+}
+
 void stoa_gemm_run(const struct stoa_gemm *p) {
     if (p->m == 0 || p->n == 0) {
         return;
@@ -142,21 +122,14 @@ void stoa_gemm_run(const struct stoa_gemm *p) {
         scale(p);
         return;
     }
-    if (p->beta == 0) {
-        if (!stoa_blas_overwrites()) {
-            fill_zero(p);
-        }
+    if (!stoa_blas_overwrites() && p->beta == 0) {
+        fill_zero(p);
     }
-    for (size_t i = 0; i < p->m; i += STOA_MAX_DIMENSION) {
-        for (size_t j = 0; j < p->n; j += STOA_MAX_DIMENSION) {
-            float beta = p->beta;
-            for (size_t l = 0; l < p->k; l += STOA_MAX_DIMENSION) {
-                cblas_piece(p, stoa_min(p->m - i, STOA_MAX_DIMENSION), stoa_min(p->n - j, STOA_MAX_DIMENSION),
-                            stoa_min(p->k - l, STOA_MAX_DIMENSION),
-                            p->a + (p->transpose_a ? l * p->lda + i : i * p->lda + l),
-                            p->b + (p->transpose_b ? j * p->ldb + l : l * p->ldb + j), beta,
-                            p->c + i * p->ldc + j);
-                beta = 1;
+    struct blocks blocks = choose_blocks(p);
+    for (size_t j = 0; j < p->n; j += blocks.n) {
+        for (size_t l = 0; l < p->k; l += blocks.k) {
+            for (size_t i = 0; i < p->m; i += blocks.m) {
+                run_block(p, &blocks, i, j, l);
             }
         }
     }

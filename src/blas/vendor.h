@@ -18,6 +18,13 @@ struct stoa_blas_vendor {
     void (*init)(void);
 };
 
+/* What an OpenBLAS core's kernels are made for; 0: less, or unknown. */
+enum { STOA_CORE_AVX2 = 1, STOA_CORE_AVX512 = 2 };
+int stoa_blas_core_rank(const char *core);
+
+/* Look again at what the product path depends on: after a change of core. */
+void stoa_gemm_look_at_core(void);
+
 /* The BLAS of this process; looked up once. Safe from several threads. */
 const struct stoa_blas_vendor *stoa_blas_vendor(void);
 

@@ -1,10 +1,11 @@
 /* Convolution as tiled im2col and sgemm. Floor 4.
  *
  * The columns of a few output rows, possibly of several images, fill a tile that stays in a core's L2; the
- * thread that wrote them multiplies them at once: forward           y[pixels][K]         = columns[pixels][KH
- * KW C] * weight[KH KW C][K] backward data     dcolumns[pixels][..] = dy[pixels][K] * weight^T,  added into
- * dx by col2im backward weights  dweight              = columns^T * dy, in blocks of samples that are summed
- * in a fixed tree A 1x1 kernel with stride 1 and no padding needs no columns: x itself is the matrix.
+ * thread that wrote them multiplies them at once:
+ *   forward           y[pixels][K] = columns[pixels][KH KW C] * weight[KH KW C][K]
+ *   backward data     dcolumns = dy[pixels][K] * weight^T, added into dx by col2im
+ *   backward weights  dweight = columns^T * dy, in blocks of samples that are summed in a fixed tree
+ * A 1x1 kernel with stride 1 and no padding needs no columns: x itself is the matrix.
  *
  * Chellapilla, Puri and Simard, "High Performance Convolutional Neural Networks for Document Processing",
  * 2006. */

@@ -2,11 +2,13 @@
  * 2015).
  *
  * x, y (N, H, W, C) or (N, C); weight, bias, running_mean, running_var (C).
- *   training    xhat = (x - mean) / sqrt(var + epsilon), y = weight * xhat + bias; var is the population
- * variance; running = (1 - momentum) * running + momentum * (mean, unbiased variance) evaluation  the running
- * statistics in place of mean and var dx = weight / sqrt(var + epsilon) * (dy - mean(dy) - xhat * mean(dy *
- * xhat)), dweight = sum(dy * xhat), dbias = sum(dy) Moments of blocks of samples are merged in a fixed tree
- * after Chan, Golub and LeVeque 1979. Saved: mean, 1 / deviation. Floor 5. */
+ *   training    xhat = (x - mean) / sqrt(var + epsilon), y = weight * xhat + bias, var: population variance
+ *               running = (1 - momentum) * running + momentum * (mean, unbiased variance)
+ *   evaluation  the running statistics in place of mean and var
+ *   backward    dx = weight / sqrt(var + epsilon) * (dy - mean(dy) - xhat * mean(dy * xhat))
+ *               dweight = sum(dy * xhat), dbias = sum(dy)
+ * Moments of blocks of samples are merged in a fixed tree after Chan, Golub and LeVeque 1979. Saved: mean and
+ * 1 / deviation. Floor 5. */
 #include <math.h>
 #include <string.h>
 

@@ -1,10 +1,12 @@
 /* conv2d: 2-D cross-correlation (what every framework calls convolution).
  *
- * x (N, H, W, C), weight (KH, KW, C / groups, K) in memory and (K, C / groups, KH, KW) on disk, bias (K), y
- * (N, OH, OW, K): y[n, oh, ow, k] = bias[k] + sum over kh, kw, c of x[n, oh * stride + kh * dilation - pad,
- * ow * stride + kw * dilation - pad, group(k), c] * weight[kh, kw, c, k] OH = floor((H + padding - dilation *
- * (KH - 1) - 1) / stride) + 1 padding is 2 * pad; with pad=same OH = ceil(H / stride), the odd row of padding
- * at the bottom (as in TensorFlow, and PyTorch for stride 1). Floor 5. */
+ * x (N, H, W, C), weight (KH, KW, C / groups, K) in memory and (K, C / groups, KH, KW) on disk, bias (K),
+ * y (N, OH, OW, K):
+ *   y[n, oh, ow, k] = bias[k] + sum over kh, kw, c of weight[kh, kw, c, k] *
+ *       x[n, oh * stride + kh * dilation - pad, ow * stride + kw * dilation - pad, group(k), c]
+ *   OH = floor((H + 2 * pad - dilation * (KH - 1) - 1) / stride) + 1
+ * With pad=same OH = ceil(H / stride), the odd row of padding at the bottom (as in TensorFlow, and PyTorch for
+ * stride 1). Floor 5. */
 #include <stdio.h>
 
 #include "base/size.h"

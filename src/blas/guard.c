@@ -1,0 +1,76 @@
+/* The guard that keeps the BLAS to one thread while the engine's own threads work.
+ *
+ * It counts the regions of all threads of the process: OpenBLAS has one thread count for the process, so the first
+ * region saves it and the last one puts it back. Floor 2. */
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "blas/gemm.h"
+#include "blas/vendor.h"
+
+static struct {
+    pthread_mutex_t lock;
+    size_t regions;
+    int callers_threads;
+} guard = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* An OpenBLAS on OpenMP asks OpenMP for its thread count instead, which every thread has for itself. */
+static _Thread_local struct {
+    size_t regions;
+    int callers_threads;
+} openmp_guard;
+
+static bool has_count(const struct stoa_blas_vendor *blas) {
+    return blas->set_threads && blas->get_threads;
+}
+
+static void enter_process(const struct stoa_blas_vendor *blas) {
+    (void)pthread_mutex_lock(&guard.lock);
+    if (guard.regions++ == 0) {
+        guard.callers_threads = blas->get_threads();
+        if (guard.callers_threads != 1) {
+            blas->set_threads(1);
+        }
+    }
+    (void)pthread_mutex_unlock(&guard.lock);
+}
+
+static void leave_process(const struct stoa_blas_vendor *blas) {
+    (void)pthread_mutex_lock(&guard.lock);
+    if (--guard.regions == 0 && guard.callers_threads != 1) {
+        blas->set_threads(guard.callers_threads);
+    }
+    (void)pthread_mutex_unlock(&guard.lock);
+}
+
+void stoa_blas_enter(void) {
+    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
+    if (!has_count(blas)) {
+        return;
+    }
+    if (!blas->count_is_per_thread) {
+        enter_process(blas);
+    } else if (openmp_guard.regions++ == 0) {
+        openmp_guard.callers_threads = blas->get_threads();
+        blas->set_threads(1);
+    }
+}
+
+void stoa_blas_leave(void) {
+    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
+    if (!has_count(blas)) {
+        return;
+    }
+    if (!blas->count_is_per_thread) {
+        leave_process(blas);
+    } else if (--openmp_guard.regions == 0) {
+        blas->set_threads(openmp_guard.callers_threads);
+    }
+}
+
+void stoa_blas_own_thread(void) {
+    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
+    if (has_count(blas) && blas->count_is_per_thread) {
+        blas->set_threads(1);
+    }
+}

@@ -1,0 +1,256 @@
+/* `stoa-bench ops`: kernels whose speed is memory's, in GB/s of the bytes they have to move, in cache and beyond
+ * it, beside the bandwidth measured on the spot. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <stoa/machine.h>
+
+#include "base/size.h"
+#include "bench/bench.h"
+#include "bench/ops_cases.h"
+
+enum { SIZES = 2 };
+static const char *const size_names[SIZES] = {"cache", "memory"};
+
+struct ops {
+    struct bench *bench;
+    bool isa[STOA_ISA_COUNT];
+    bool several; /* instruction sets: names tell them apart */
+    size_t bytes[SIZES];
+    double bandwidth; /* GB/s */
+    struct cli_table table;
+};
+
+/* One kernel of one instruction set on one set of arrays. */
+struct one {
+    struct bench_ops_arrays *arrays;
+    const stoa_context *context;
+    const struct stoa_kernels *kernels;
+};
+
+static void run_one(void *argument) {
+    const struct one *one = argument;
+    bench_ops_run(one->arrays, one->context, one->kernels);
+}
+
+/* Half of what the smallest level-2 cache is likely to be, and four times the largest cache. */
+static void choose_sizes(struct ops *ops) {
+    long last = sysconf(_SC_LEVEL3_CACHE_SIZE);
+    ops->bytes[0] = (size_t)512 << 10;
+    ops->bytes[1] = stoa_max((size_t)128 << 20, last > 0 ? 4 * (size_t)last : 0);
+    ops->bytes[1] = stoa_min(ops->bytes[1], (size_t)1 << 30);
+}
+
+static int choose_isas(struct ops *ops) {
+    const char *wanted = ops->bench->options.isa;
+    stoa_isa best = stoa_isa_best();
+    if (!wanted) {
+        ops->isa[stoa_context_isa(ops->bench->context)] = true;
+        return CLI_DONE;
+    }
+    bool all = strcmp(wanted, "all") == 0, known = all;
+    for (int i = 0; i < STOA_ISA_COUNT; i++) {
+        bool named = strcmp(wanted, stoa_isa_name((stoa_isa)i)) == 0;
+        known = known || named;
+        if (named && i > (int)best) {
+            return cli_fail(CLI_WRONG, "--isa: found '%s', this CPU runs up to %s", wanted,
+                            stoa_isa_name(best));
+        }
+        ops->isa[i] = (all && i <= (int)best) || named;
+    }
+    ops->several = all;
+    return known ? CLI_DONE
+                 : cli_fail(CLI_WRONG, "--isa: found '%s', expected base, avx2, avx512 or all", wanted);
+}
+
+/* "ops/relu/elements/cache", and the instruction set where there are several. From malloc. */
+static char *name_of(const struct ops *ops, const struct bench_ops_case *c, int size, int isa) {
+    char *name = cli_text("ops/%s/%s/%s%s%s", c->kernel, bench_ops_shape_text(c), size_names[size],
+                          ops->several ? "/" : "", ops->several ? stoa_isa_name((stoa_isa)isa) : "");
+    for (char *letter = name; *letter; letter++) {
+        *letter = *letter == ' ' ? '_' : *letter;
+    }
+    return name;
+}
+
+/* Keep a result; GB/s. */
+static double report(struct ops *ops, const struct bench_ops_case *c, int size, int isa, size_t units,
+                     double error, const struct bench_times *times) {
+    double bytes = bench_ops_bytes(c, units);
+    double rate = bytes / times->summary.median * 1e-9;
+    char *name = name_of(ops, c, size, isa);
+    struct bench_record record = {.name = name, .threads = ops->bench->threads, .times = times};
+    bench_note(&record, "kernel", c->kernel);
+    bench_note(&record, "shape", bench_ops_shape_text(c));
+    bench_note(&record, "size", size_names[size]);
+    bench_note(&record, "isa", stoa_isa_name((stoa_isa)isa));
+    bench_counter(&record, "bytes", bytes);
+    bench_counter(&record, "bytes_per_second", bytes / times->summary.median);
+    bench_counter(&record, "bandwidth_share", rate / ops->bandwidth);
+    bench_counter(&record, "error_of_allowed", error);
+    bench_flag(&record, "verified", error <= 1);
+    bench_report(ops->bench, &record);
+    free(name);
+    return rate;
+}
+
+/* Instruction sets of a case that are wanted at a size; how many. */
+static int wanted_isas(const struct ops *ops, const struct bench_ops_case *c, int size,
+                       int isas[STOA_ISA_COUNT]) {
+    int count = 0;
+    for (int isa = 0; isa < STOA_ISA_COUNT; isa++) {
+        char *name = name_of(ops, c, size, isa);
+        if (ops->isa[isa] && bench_wanted(ops->bench, name)) {
+            isas[count++] = isa;
+        }
+        free(name);
+    }
+    return count;
+}
+
+/* Verify every instruction set on arrays of the size in cache: beyond it the same ranges run, only more of
+ * them, and the reference would take seconds. False, with a sentence, when a kernel is wrong. */
+static bool verify(struct ops *ops, const struct bench_ops_case *c, const int *isas, int count,
+                   double *errors) {
+    bool right = true;
+    for (int i = 0; i < count; i++) {
+        struct bench_ops_arrays *arrays = bench_ops_make(c, bench_ops_units(c, ops->bytes[0]) | 1);
+        if (!arrays) {
+            (void)cli_fail(CLI_FAILED, "ops: out of memory");
+            return false;
+        }
+        errors[i] = bench_ops_verify(arrays, ops->bench->context, stoa_kernels_for((stoa_isa)isas[i]));
+        bench_ops_free(arrays);
+        if (!(errors[i] <= 1)) {
+            (void)cli_fail(CLI_FAILED, "ops: %s, %s, %s: found %.3g times the error that rounding explains",
+                           c->kernel, bench_ops_shape_text(c), stoa_isa_name((stoa_isa)isas[i]), errors[i]);
+            right = false;
+        }
+    }
+    return right;
+}
+
+/* Time the instruction sets in turn; rates in GB/s by instruction set. */
+static bool time_size(struct ops *ops, const struct bench_ops_case *c, int size, const int *isas, int count,
+                      const double *errors, double *rates) {
+    size_t units = bench_ops_units(c, ops->bytes[size]) | 1;
+    struct bench_ops_arrays *arrays = bench_ops_make(c, units);
+    if (!arrays) {
+        (void)cli_fail(CLI_FAILED, "ops: out of memory for %zu MiB", ops->bytes[size] >> 20);
+        return false;
+    }
+    struct one one[STOA_ISA_COUNT];
+    struct bench_case cases[STOA_ISA_COUNT];
+    struct bench_times times[STOA_ISA_COUNT];
+    for (int i = 0; i < count; i++) {
+        one[i] = (struct one){arrays, ops->bench->context, stoa_kernels_for((stoa_isa)isas[i])};
+        cases[i] = (struct bench_case){run_one, &one[i]};
+    }
+    bench_time(ops->bench, cases, (size_t)count, times);
+    for (int i = 0; i < count; i++) {
+        rates[isas[i]] = report(ops, c, size, isas[i], units, errors[i], &times[i]);
+        bench_times_free(&times[i]);
+    }
+    bench_ops_free(arrays);
+    return true;
+}
+
+static void add_rows(struct ops *ops, const struct bench_ops_case *c, double rates[SIZES][STOA_ISA_COUNT]) {
+    for (int isa = 0; isa < STOA_ISA_COUNT; isa++) {
+        if (rates[0][isa] <= 0 && rates[1][isa] <= 0) {
+            continue;
+        }
+        cli_table_cell(&ops->table, "%s", c->kernel);
+        cli_table_cell(&ops->table, "%s", bench_ops_shape_text(c));
+        cli_table_cell(&ops->table, "%s", stoa_isa_name((stoa_isa)isa));
+        for (int size = 0; size < SIZES; size++) {
+            if (rates[size][isa] > 0) {
+                cli_table_cell(&ops->table, "%.1f", rates[size][isa]);
+            } else {
+                cli_table_cell(&ops->table, "-");
+            }
+        }
+        if (rates[1][isa] > 0) {
+            cli_table_cell(&ops->table, "%.0f %%", 100 * rates[1][isa] / ops->bandwidth);
+        } else {
+            cli_table_cell(&ops->table, "-");
+        }
+    }
+}
+
+static int run_case(struct ops *ops, const struct bench_ops_case *c) {
+    double rates[SIZES][STOA_ISA_COUNT] = {{0}}, errors[STOA_ISA_COUNT];
+    int isas[STOA_ISA_COUNT];
+    for (int size = 0; size < SIZES; size++) {
+        int count = wanted_isas(ops, c, size, isas);
+        if (ops->bench->options.list) {
+            for (int i = 0; i < count; i++) {
+                char *name = name_of(ops, c, size, isas[i]);
+                (void)puts(name);
+                free(name);
+            }
+            continue;
+        }
+        if (count > 0 && (!verify(ops, c, isas, count, errors) ||
+                          !time_size(ops, c, size, isas, count, errors, rates[size]))) {
+            return CLI_FAILED;
+        }
+    }
+    add_rows(ops, c, rates);
+    return CLI_DONE;
+}
+
+static int measure_bandwidth(struct ops *ops) {
+    stoa_status status = stoa_measure_bandwidth(ops->bench->context, 0.3, &ops->bandwidth);
+    if (status != STOA_OK) {
+        return cli_fail_library(ops->bench->context, status);
+    }
+    cli_json_set(ops->bench->about, "bandwidth_gigabytes_per_second", cli_json_number(ops->bandwidth));
+    return CLI_DONE;
+}
+
+static void print_table(struct ops *ops) {
+    (void)printf("\nGB/s of the bytes that have to move; in cache %zu KiB, in memory %zu MiB; memory gives "
+                 "%.1f GB/s\n\n",
+                 ops->bytes[0] >> 10, ops->bytes[1] >> 20, ops->bandwidth);
+    cli_table_print(&ops->table);
+}
+
+static int run(struct bench *bench) {
+    struct ops ops = {.bench = bench, .table = {.columns = "lllrrr"}};
+    choose_sizes(&ops);
+    int code = choose_isas(&ops);
+    if (code != CLI_DONE) {
+        return code;
+    }
+    if (!bench->options.list && (code = measure_bandwidth(&ops)) != CLI_DONE) {
+        return code;
+    }
+    static const char *const heading[] = {"kernel", "shape", "isa", "in cache", "in memory", "of bandwidth"};
+    for (size_t i = 0; i < sizeof heading / sizeof *heading && !bench->options.list; i++) {
+        cli_table_cell(&ops.table, "%s", heading[i]);
+    }
+    /* A wrong kernel does not keep the others from being measured. */
+    for (size_t i = 0; i < bench_ops_case_count; i++) {
+        int one = run_case(&ops, &bench_ops_cases[i]);
+        code = code == CLI_DONE ? one : code;
+    }
+    if (!bench->options.list) {
+        print_table(&ops);
+    }
+    return code;
+}
+
+static const char *const options[] = {"filter",      "isa",  "json",    "min-time",
+                                      "repetitions", "list", "threads", NULL};
+
+const struct bench_mode bench_mode_ops = {
+    .name = "ops",
+    .summary = "kernels at memory speed: pooling, batch norm, activations, losses, optimisers, layouts",
+    .usage = "ops [options]",
+    .options = options,
+    .measures = true,
+    .run = run,
+};

@@ -1,0 +1,108 @@
+/* What `train` and `infer` do alike. */
+#include "bench/runs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench/allocations.h"
+
+void bench_runs_begin(struct cli_table *table) {
+    static const char *const heading[] = {"recipe",   "batch",  "parameters",  "step ms", "least ms",
+                                          "images/s", "spread", "allocations", "plan",    "resident"};
+    *table = (struct cli_table){.columns = "lrrrrrrrrr"};
+    for (size_t i = 0; i < sizeof heading / sizeof *heading; i++) {
+        cli_table_cell(table, "%s", heading[i]);
+    }
+}
+
+/* What a run takes beside time. */
+struct needs {
+    size_t allocations, plan_bytes, resident_bytes;
+};
+
+/* Allocations of steps after the timed ones: threads, buffers and the BLAS's own are there by then. */
+static struct needs find_needs(const struct bench_run *run) {
+    enum { STEPS = 8 };
+    const struct bench_case *step = &run->watched.step;
+    size_t before = bench_allocations();
+    for (int i = 0; i < STEPS; i++) {
+        step->run(step->argument);
+    }
+    size_t after = bench_allocations();
+    return (struct needs){after - before, stoa_plan_bytes(run->plan), bench_resident_bytes()};
+}
+
+static double flops_of(const stoa_model *model) {
+    double flops = 0;
+    for (size_t i = 0; i < stoa_model_layer_count(model); i++) {
+        stoa_layer_info info;
+        if (stoa_model_layer(model, i, &info) == STOA_OK) {
+            flops += info.flops;
+        }
+    }
+    return flops;
+}
+
+static void report(const struct bench_run *run, const struct bench_times *times, const struct needs *needs) {
+    double images = (double)run->batch;
+    struct bench_record record = {.name = run->name, .threads = run->bench->threads, .times = times};
+    bench_note(&record, "recipe", run->recipe);
+    bench_counter(&record, "items_per_second", images / times->summary.median);
+    bench_counter(&record, "batch", images);
+    bench_counter(&record, "parameters", (double)stoa_model_parameter_count(run->model));
+    bench_counter(&record, "forward_flops", images * flops_of(run->model));
+    if (bench_allocations_known) {
+        bench_counter(&record, "allocations", (double)needs->allocations);
+    }
+    bench_counter(&record, "plan_bytes", (double)needs->plan_bytes);
+    bench_counter(&record, "resident_bytes", (double)needs->resident_bytes);
+    bench_counter(&record, "resident_peak_bytes", (double)bench_resident_peak());
+    bench_report(run->bench, &record);
+}
+
+static void add_row(const struct bench_run *run, const struct bench_times *times, const struct needs *needs,
+                    struct cli_table *table) {
+    struct cli_word word;
+    cli_table_cell(table, "%s", run->recipe);
+    cli_table_cell(table, "%zu", run->batch);
+    cli_table_cell(table, "%s", cli_word_count(&word, stoa_model_parameter_count(run->model)));
+    cli_table_cell(table, "%.3f", 1e3 * times->summary.median);
+    cli_table_cell(table, "%.3f", 1e3 * times->summary.least);
+    cli_table_cell(table, "%s", cli_word_count(&word, (size_t)((double)run->batch / times->summary.median)));
+    cli_table_cell(table, "%.0f %%", 100 * times->summary.spread);
+    if (bench_allocations_known) {
+        cli_table_cell(table, "%zu", needs->allocations);
+    } else {
+        cli_table_cell(table, "unknown");
+    }
+    cli_table_cell(table, "%s", cli_word_bytes(&word, needs->plan_bytes));
+    cli_table_cell(table, "%s", cli_word_bytes(&word, needs->resident_bytes));
+}
+
+static void look_inside(struct bench_run *run, double step_seconds) {
+    struct bench_shares shares;
+    bench_watch_open(run->watched.watch, run->plan);
+    *run->watching = true;
+    bench_shares_measure(run->bench, &run->watched, step_seconds, &shares);
+    *run->watching = false;
+    bench_shares_report(run->bench, &shares, run->name);
+    (void)printf("%s, batch %zu\n\n", run->name, run->batch);
+    bench_shares_print(&shares);
+    (void)puts("");
+    (void)fflush(stdout);
+    bench_shares_free(&shares);
+    bench_watch_close(run->watched.watch);
+}
+
+int bench_runs_measure(struct bench_run *run, struct cli_table *table) {
+    struct bench_times times;
+    bench_time(run->bench, &run->watched.step, 1, &times);
+    if (*run->status == STOA_OK) {
+        struct needs needs = find_needs(run);
+        report(run, &times, &needs);
+        add_row(run, &times, &needs, table);
+        look_inside(run, times.summary.median);
+    }
+    bench_times_free(&times);
+    return *run->status == STOA_OK ? CLI_DONE : cli_fail_library(run->bench->context, *run->status);
+}

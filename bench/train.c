@@ -1,0 +1,67 @@
+/* `stoa-bench train`: training steps of whole recipes on synthetic images. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench/runs.h"
+
+static int measure(struct bench *bench, const char *path, const char *recipe, const char *name,
+                   struct cli_table *table) {
+    struct bench_training training;
+    int code = bench_training_open(bench->context, path, bench->options.batch, &training);
+    if (code == CLI_DONE) {
+        struct bench_run run = {
+            .bench = bench,
+            .name = name,
+            .recipe = recipe,
+            .batch = training.batch,
+            .model = training.model,
+            .plan = stoa_trainer_plan(training.trainer),
+            .status = &training.status,
+            .watched = {{bench_training_step, &training},
+                        &training.watch,
+                        &training.data_seconds,
+                        &training.update_seconds},
+            .watching = &training.watched,
+        };
+        code = bench_runs_measure(&run, table);
+    }
+    bench_training_close(&training);
+    return code;
+}
+
+static int run(struct bench *bench) {
+    static const char *const defaults[] = {"mnist-cnn", "lenet5", "mlp", NULL};
+    struct bench_recipes recipes;
+    int code = bench_recipes_open(bench, defaults, &recipes);
+    struct cli_table table = {0};
+    if (!bench->options.list) {
+        bench_runs_begin(&table);
+    }
+    for (size_t i = 0; code == CLI_DONE && i < recipes.count; i++) {
+        char *name = cli_text("train/%s", recipes.name[i]);
+        if (bench_wanted(bench, name) && bench->options.list) {
+            (void)puts(name);
+        } else if (bench_wanted(bench, name)) {
+            code = measure(bench, recipes.path[i], recipes.name[i], name, &table);
+        }
+        free(name);
+    }
+    if (!bench->options.list) {
+        cli_table_print(&table);
+    }
+    bench_recipes_close(&recipes);
+    return code;
+}
+
+static const char *const options[] = {"batch", "filter",  "json",   "min-time", "repetitions",
+                                      "list",  "threads", "policy", NULL};
+
+const struct bench_mode bench_mode_train = {
+    .name = "train",
+    .summary = "training steps of whole recipes on synthetic images, and where their time goes",
+    .usage = "train [RECIPE]... [options]",
+    .options = options,
+    .most_operands = 64,
+    .measures = true,
+    .run = run,
+};

@@ -224,25 +224,44 @@ static bool plan_gradients(struct stoa_plan *plan, size_t optimizer_slots) {
     return true;
 }
 
-/* Owners get places; the others lie where their owner lies. */
+/* Bytes with what stands behind them; false when they overflow. */
+static bool padded_bytes(size_t bytes, size_t *padded) {
+    if (!stoa_size_add(bytes, STOA_ALIGN_BYTES + RED_ZONE_BYTES, padded)) {
+        return false;
+    }
+    *padded = stoa_round_up(bytes, STOA_ALIGN_BYTES) + (bytes ? RED_ZONE_BYTES : 0);
+    return true;
+}
+
+/* The blocks of all owners, and the sum that values would take without sharing. */
+static bool measure_blocks(struct stoa_plan *plan) {
+    for (size_t i = 0; i < plan->value_count; i++) {
+        const struct stoa_value *value = &plan->values[i];
+        struct stoa_value *owner = &plan->values[value->root];
+        if (value == owner) {
+            owner->block_first = owner->first;
+        }
+        owner->block_bytes = stoa_max(owner->block_bytes, value->bytes);
+        owner->block_first = stoa_min(owner->block_first, value->first);
+        owner->block_last = stoa_max(owner->block_last, value->last);
+        size_t bytes;
+        if (!padded_bytes(value->bytes, &bytes) ||
+            !stoa_size_add(plan->unshared_bytes, bytes, &plan->unshared_bytes)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Owners get places; the others lie where their owner lies, and take no block of their own. */
 static bool place(struct stoa_plan *plan) {
     struct stoa_block *blocks = calloc(stoa_max(1, plan->value_count), sizeof *blocks);
     size_t *order = calloc(stoa_max(1, plan->value_count), sizeof *order);
-    bool fits = blocks && order;
+    bool fits = blocks && order && measure_blocks(plan);
     for (size_t i = 0; fits && i < plan->value_count; i++) {
         const struct stoa_value *value = &plan->values[i];
-        struct stoa_block *block = &blocks[value->root];
-        if (value->root == i) {
-            *block = (struct stoa_block){.first = value->first, .last = value->last};
-        }
-        size_t bytes;
-        fits = stoa_size_add(value->bytes, STOA_ALIGN_BYTES + RED_ZONE_BYTES, &bytes);
-        bytes =
-            fits ? stoa_round_up(value->bytes, STOA_ALIGN_BYTES) + (value->bytes ? RED_ZONE_BYTES : 0) : 0;
-        fits = fits && stoa_size_add(plan->unshared_bytes, bytes, &plan->unshared_bytes);
-        block->bytes = stoa_max(block->bytes, bytes);
-        block->first = stoa_min(block->first, value->first);
-        block->last = stoa_max(block->last, value->last);
+        blocks[i] = (struct stoa_block){.first = value->block_first, .last = value->block_last};
+        fits = value->root != i || padded_bytes(value->block_bytes, &blocks[i].bytes);
     }
     fits = fits && stoa_planner_place(blocks, plan->value_count, order, &plan->bytes);
     for (size_t i = 0; fits && i < plan->value_count; i++) {

@@ -20,6 +20,8 @@ struct stoa_value {
     size_t first, last;             /* of its own */
     size_t root;                    /* value whose block it lies in; itself for an owner */
     size_t offset;
+    /* Of an owner: its block, which is as large and lives as long as all values in it. */
+    size_t block_bytes, block_first, block_last;
 };
 
 /* Where a layer (or the loss) finds its memory: numbers of values. */

@@ -29,27 +29,16 @@ stoa_status stoa_plan_value_at(const stoa_plan *plan, size_t index, stoa_plan_va
 }
 
 size_t stoa_plan_step_count(const stoa_plan *plan) {
-    return plan->training ? 2 * plan->nodes + 2 : plan->nodes + (plan->has_loss ? 1 : 0);
+    return plan->steps;
 }
 
-/* Bytes of the blocks that live at a step; values that share a block count once, as the largest. */
+/* Bytes of the blocks that live at a step. */
 static size_t live_bytes(const struct stoa_plan *plan, size_t step) {
     size_t bytes = 0;
-    for (size_t root = 0; root < plan->value_count; root++) {
-        if (plan->values[root].root != root) {
-            continue;
-        }
-        size_t largest = 0;
-        size_t first = (size_t)-1;
-        size_t last = 0;
-        for (size_t i = root; i < plan->value_count; i++) {
-            if (plan->values[i].root == root) {
-                largest = stoa_max(largest, plan->values[i].bytes);
-                first = stoa_min(first, plan->values[i].first);
-                last = stoa_max(last, plan->values[i].last);
-            }
-        }
-        bytes += first <= step && step <= last ? stoa_round_up(largest, STOA_ALIGN_BYTES) : 0;
+    for (size_t i = 0; i < plan->value_count; i++) {
+        const struct stoa_value *value = &plan->values[i];
+        bool lives = value->root == i && value->block_first <= step && step <= value->block_last;
+        bytes += lives ? stoa_round_up(value->block_bytes, STOA_ALIGN_BYTES) : 0;
     }
     return bytes;
 }

@@ -387,12 +387,52 @@ static void places_values_apart(void **state) {
     stoa_context_free(context);
 }
 
+/* The bytes that live at a step, from the values; none of them shares here. */
+static size_t sum_alive(const stoa_plan *plan, size_t step) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < stoa_plan_value_count(plan); i++) {
+        stoa_plan_value value;
+        assert_int_equal(stoa_plan_value_at(plan, i, &value), STOA_OK);
+        assert_false(value.shares);
+        bytes += value.first <= step && step <= value.last ? stoa_round_up(value.bytes, STOA_ALIGN_BYTES) : 0;
+    }
+    return bytes;
+}
+
+/* The deepest network there may be is planned and described at once, not in minutes. */
+static void describes_a_deep_net(void **state) {
+    (void)state;
+    stoa_context *context = make_context(1);
+    stoa_model *model = NULL;
+    assert_int_equal(stoa_model_create(context, &model), STOA_OK);
+    stoa_model_input(model, 1, 1, 2);
+    for (size_t i = 0; i < STOA_MAX_LAYERS; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "l%zu", i);
+        stoa_model_add(model, name, "linear units=2");
+    }
+    assert_int_equal(stoa_model_build(model), STOA_OK);
+    stoa_plan *plan = NULL;
+    stoa_plan_options options = {.batch = 3, .training = true, .optimizer_slots = 1};
+    assert_int_equal(stoa_plan_create(context, model, &options, &plan), STOA_OK);
+    assert_int_equal(stoa_plan_step_count(plan), 2 * STOA_MAX_LAYERS + 2);
+    for (size_t step = 0; step < stoa_plan_step_count(plan); step++) {
+        stoa_plan_step found;
+        assert_int_equal(stoa_plan_step_at(plan, step, &found), STOA_OK);
+        if (step % 1000 == 0) {
+            assert_int_equal(found.live_bytes, sum_alive(plan, step));
+        }
+    }
+    stoa_plan_free(plan);
+    stoa_model_free(model);
+    stoa_context_free(context);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_the_oracle),
-        cmocka_unit_test(equals_the_oracle_on_drawn_nets),
-        cmocka_unit_test(evaluates_without_training),
-        cmocka_unit_test(places_values_apart),
+        cmocka_unit_test(equals_the_oracle),          cmocka_unit_test(equals_the_oracle_on_drawn_nets),
+        cmocka_unit_test(evaluates_without_training), cmocka_unit_test(places_values_apart),
+        cmocka_unit_test(describes_a_deep_net),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -136,6 +137,24 @@ static void wake_sleepers(struct stoa_pool *pool) {
     }
 }
 
+/* Start threads that leave the program's signals to the program's own threads. What a fault raises stays open,
+ * so that handlers of faults see those of a worker, and so does a profiler's clock. */
+static void start_workers(struct stoa_pool *pool, size_t workers) {
+    static const int open_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPROF};
+    sigset_t blocked;
+    sigset_t callers;
+    (void)sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof open_signals / sizeof *open_signals; i++) {
+        (void)sigdelset(&blocked, open_signals[i]);
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &blocked, &callers);
+    while (pool->workers < workers &&
+           pthread_create(&pool->threads[pool->workers], NULL, worker, pool) == 0) {
+        pool->workers++;
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &callers, NULL);
+}
+
 /* Start up to `workers` threads; as many as the system gives. NULL when there is no memory. */
 static struct stoa_pool *make_pool(size_t workers) {
     struct stoa_pool *pool = aligned_alloc(64, stoa_round_up(sizeof *pool, 64));
@@ -148,9 +167,7 @@ static struct stoa_pool *make_pool(size_t workers) {
     *pool = (struct stoa_pool){.threads = threads};
     (void)pthread_mutex_init(&pool->lock, NULL);
     (void)pthread_cond_init(&pool->wake, NULL);
-    while (pool->workers < workers && pthread_create(&threads[pool->workers], NULL, worker, pool) == 0) {
-        pool->workers++;
-    }
+    start_workers(pool, workers);
     return pool;
 }
 

@@ -1,5 +1,6 @@
 /* The engine's threads: every task once, whatever surrounds the loop. Also clean under -fsanitize=thread. */
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,43 @@ static void numbers_its_threads(void **state) {
     struct loop loop = {.threads = 6};
     stoa_parallel(context, 200, stay, &loop);
     assert_true(each_once(&loop, 200));
+    stoa_context_free(context);
+}
+
+struct masks {
+    sigset_t of[2]; /* by thread number */
+    atomic_bool seen[2];
+};
+
+static void look_at_mask(void *argument, size_t task, size_t thread) {
+    (void)task;
+    struct masks *masks = argument;
+    (void)pthread_sigmask(SIG_BLOCK, NULL, &masks->of[thread]);
+    atomic_store(&masks->seen[thread], true);
+    (void)usleep(500);
+}
+
+/* A signal to the process goes to the program's own threads; a fault in a worker is still seen. */
+static void leaves_signals_alone(void **state) {
+    (void)state;
+    stoa_context *context = make_context(2);
+    sigset_t before;
+    sigset_t after;
+    (void)pthread_sigmask(SIG_BLOCK, NULL, &before);
+    struct masks masks = {.seen = {false}};
+    for (size_t i = 0; i < 100 && !masks.seen[1]; i++) {
+        stoa_parallel(context, 20, look_at_mask, &masks);
+    }
+    assert_true(masks.seen[0] && masks.seen[1]);
+    const int left[] = {SIGINT, SIGTERM, SIGCHLD, SIGALRM, SIGUSR1, SIGHUP};
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
+        assert_int_equal(sigismember(&masks.of[1], left[i]), 1);
+    }
+    assert_int_equal(sigismember(&masks.of[1], SIGSEGV), 0);
+    (void)pthread_sigmask(SIG_BLOCK, NULL, &after);
+    for (int signal = 1; signal < 32; signal++) {
+        assert_int_equal(sigismember(&before, signal), sigismember(&after, signal));
+    }
     stoa_context_free(context);
 }
 
@@ -213,13 +251,10 @@ static void counts_cpus(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(runs_each_task_once),
-        cmocka_unit_test(numbers_its_threads),
-        cmocka_unit_test(runs_many_short_loops),
-        cmocka_unit_test(nests_serially),
-        cmocka_unit_test(serves_several_contexts),
-        cmocka_unit_test(runs_after_a_fork),
-        cmocka_unit_test(counts_cpus),
+        cmocka_unit_test(runs_each_task_once),  cmocka_unit_test(numbers_its_threads),
+        cmocka_unit_test(leaves_signals_alone), cmocka_unit_test(runs_many_short_loops),
+        cmocka_unit_test(nests_serially),       cmocka_unit_test(serves_several_contexts),
+        cmocka_unit_test(runs_after_a_fork),    cmocka_unit_test(counts_cpus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,14 +52,14 @@ enum { LEFT = 24, PARTS = 5, PART = 32, LONGEST_BAR = 40, SHORTEST_BAR = 10, LON
 
 /* Fill in the words of the line: what there is to say, the most wanted first. */
 static void say(const stoa_progress *progress, char part[PARTS][PART]) {
-    struct cli_word left = {""}, rate = {""};
+    struct cli_word left = {""}, rate = {""}, loss = {""};
     bool testing = progress->step == progress->steps;
     (void)snprintf(part[0], PART, "%.13s left", cli_word_seconds(&left, progress->seconds_left));
     if (testing) {
         (void)snprintf(part[0], PART, "testing");
     }
     (void)snprintf(part[1], PART, "acc %5.2f %%", 100 * progress->train_accuracy);
-    (void)snprintf(part[2], PART, "loss %.4f", progress->train_loss);
+    (void)snprintf(part[2], PART, "loss %.20s", cli_word_loss(&loss, progress->train_loss));
     double speed = isfinite(progress->images_per_second) ? progress->images_per_second : 0;
     (void)snprintf(part[3], PART, "%.20s img/s", cli_word_count(&rate, (size_t)speed));
     (void)snprintf(part[4], PART, "%3.0f %%", 100.0 * (double)progress->step / (double)progress->steps);
@@ -130,11 +130,12 @@ void cli_progress_epoch(const stoa_progress *progress) {
     }
     cli_progress_clear();
     int digits = snprintf(NULL, 0, "%zu", progress->epochs);
-    struct cli_word rate = {""};
+    struct cli_word rate = {""}, train = {""}, test = {""};
     double speed = isfinite(progress->images_per_second) ? progress->images_per_second : 0;
     /* Short enough for 80 columns. */
-    (void)printf("epoch %*zu/%zu  train %5.2f %% loss %.4f  test %5.2f %% loss %.4f  %s img/s\n", digits,
-                 progress->epoch, progress->epochs, 100 * progress->train_accuracy, progress->train_loss,
-                 100 * progress->test_accuracy, progress->test_loss, cli_word_count(&rate, (size_t)speed));
+    (void)printf("epoch %*zu/%zu  train %5.2f %% loss %s  test %5.2f %% loss %s  %s img/s\n", digits,
+                 progress->epoch, progress->epochs, 100 * progress->train_accuracy,
+                 cli_word_loss(&train, progress->train_loss), 100 * progress->test_accuracy,
+                 cli_word_loss(&test, progress->test_loss), cli_word_count(&rate, (size_t)speed));
     (void)fflush(stdout); /* whoever follows a log wants the line now */
 }

@@ -105,6 +105,12 @@ const char *cli_word_flops(struct cli_word *word, double flops) {
     return word->text;
 }
 
+const char *cli_word_loss(struct cli_word *word, double loss) {
+    /* A rate that is too high makes losses of forty digits. */
+    (void)snprintf(word->text, sizeof word->text, loss < 1000 ? "%.4f" : "%.3g", loss);
+    return word->text;
+}
+
 const char *cli_word_seconds(struct cli_word *word, double seconds) {
     if (!isfinite(seconds) || seconds < 0 || seconds > 1e9) {
         (void)snprintf(word->text, sizeof word->text, "-:--");

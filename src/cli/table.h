@@ -25,5 +25,6 @@ const char *cli_word_count(struct cli_word *word, size_t count);                
 const char *cli_word_bytes(struct cli_word *word, size_t bytes);                     /* "1.2 MiB" */
 const char *cli_word_flops(struct cli_word *word, double flops);                     /* "1.23 M" */
 const char *cli_word_seconds(struct cli_word *word, double seconds);                 /* "1:05" */
+const char *cli_word_loss(struct cli_word *word, double loss); /* "0.0931", "6.08e+35" */
 
 #endif

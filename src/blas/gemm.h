@@ -23,6 +23,10 @@ struct stoa_gemm {
 
 void stoa_gemm_run(const struct stoa_gemm *product);
 
+/* The same in one call of the BLAS, whatever it makes of it; sizes must fit its integer. To measure the BLAS
+ * itself. */
+void stoa_blas_sgemm(const struct stoa_gemm *product);
+
 /* Whether this BLAS overwrites NaN in c when beta is 0, tried once; where it does not, stoa_gemm_run() fills
  * c with zeros first. */
 bool stoa_blas_overwrites(void);

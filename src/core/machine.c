@@ -1,33 +1,11 @@
-/* Rates of this machine: multiply-adds, products, memory, and the limit of the BLAS's path for small
- * products. Floor 3.
- *
- * Every rate is the best of several rounds: other work on the machine only ever slows a round down. */
+/* Rates of this machine: multiply-adds, products, memory. Floor 3. */
 #include "core/machine.h"
 
-#include <math.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/size.h"
 #include "blas/gemm.h"
 #include "core/threads.h"
-
-enum { LEAST_ROUNDS = 3 };
-
-double stoa_clock(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-stoa_status stoa_check_seconds(stoa_context *context, const char *what, double seconds) {
-    static const double most = 3600;
-    if (seconds > 0 && seconds <= most) {
-        return STOA_OK;
-    }
-    return stoa_fail(context, STOA_ERR_ARGUMENT, "%s: found %g seconds, expected more than 0, at most %g",
-                     what, seconds, most);
-}
 
 /* The number of threads to measure on, 0 standing for the context's. */
 static stoa_status check_threads(stoa_context *context, const char *what, size_t *threads) {
@@ -37,31 +15,6 @@ static stoa_status check_threads(stoa_context *context, const char *what, size_t
     }
     *threads = *threads ? *threads : context->threads;
     return STOA_OK;
-}
-
-void stoa_team_open(const stoa_context *context, size_t threads, stoa_context *team) {
-    *team = *context;
-    team->threads = threads;
-    team->pool_memory = NULL;
-    team->pool = &team->pool_memory;
-}
-
-void stoa_team_close(stoa_context *team) {
-    stoa_pool_free(team->pool_memory);
-    team->pool_memory = NULL;
-}
-
-/* Least seconds that work(argument) takes on the team, one task a thread, in rounds until the time is over.
- */
-static double best_time(const stoa_context *team, double seconds, stoa_task_fn *work, void *argument) {
-    double end = stoa_clock() + seconds;
-    double best = HUGE_VAL;
-    for (size_t round = 0; round < LEAST_ROUNDS || stoa_clock() < end; round++) {
-        double start = stoa_clock();
-        stoa_parallel(team, team->threads, work, argument);
-        best = fmin(best, stoa_clock() - start);
-    }
-    return fmax(best, 1e-9); /* a coarse clock must not divide by zero */
 }
 
 /* About 100 microseconds at one step of all chains in six cycles: long beside the start of a loop. */
@@ -90,7 +43,7 @@ stoa_status stoa_measure_fma(stoa_context *context, size_t threads, double secon
     }
     stoa_context team;
     stoa_team_open(context, threads, &team);
-    double best = best_time(&team, seconds, run_chains, context);
+    double best = stoa_best_time(&team, seconds, run_chains, context);
     stoa_team_close(&team);
     *gflops = 2e-9 * STOA_FMA_CHAINS * FMA_STEPS * (double)threads / best;
     return STOA_OK;
@@ -122,13 +75,6 @@ static void run_panel(void *argument, size_t task, size_t thread) {
         part.c += first;
     }
     stoa_gemm_run(&part);
-}
-
-/* Numbers of either sign around 1: no zeros or denormals to be fast or slow with. */
-static void fill(float *x, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        x[i] = (float)(i % 17) / 8.0F - 1.03F;
-    }
 }
 
 static stoa_status product_bytes(stoa_context *context, size_t m, size_t n, size_t k, size_t bytes[3]) {
@@ -166,15 +112,15 @@ stoa_status stoa_measure_gemm(stoa_context *context, size_t m, size_t n, size_t 
         status = matrix[i] ? STOA_OK : STOA_ERR_MEMORY;
     }
     if (status == STOA_OK) {
-        fill(matrix[0], m * k);
-        fill(matrix[1], k * n);
-        fill(matrix[2], m * n);
+        stoa_fill(matrix[0], m * k);
+        stoa_fill(matrix[1], k * n);
+        stoa_fill(matrix[2], m * n);
         struct panels panels = {{false, false, m, n, k, 1, matrix[0], k, matrix[1], n, 0, matrix[2], n},
                                 threads};
         stoa_context team;
         stoa_team_open(context, threads, &team);
         stoa_blas_enter();
-        double best = best_time(&team, seconds, run_panel, &panels);
+        double best = stoa_best_time(&team, seconds, run_panel, &panels);
         stoa_blas_leave();
         stoa_team_close(&team);
         *gflops = 2e-9 * (double)m * (double)n * (double)k / best;
@@ -219,8 +165,8 @@ static void fill_part(void *argument, size_t task, size_t thread) {
     const struct stream *stream = argument;
     size_t length;
     size_t first = part_of(stream, task, &length);
-    fill(stream->x + first, length);
-    fill(stream->y + first, length);
+    stoa_fill(stream->x + first, length);
+    stoa_fill(stream->y + first, length);
 }
 
 static void add_part(void *argument, size_t task, size_t thread) {
@@ -242,7 +188,7 @@ stoa_status stoa_measure_bandwidth(stoa_context *context, double seconds, double
     stream.y = stream.x ? stoa_allocate(context, bytes, "bandwidth") : NULL;
     if (stream.y) {
         stoa_parallel(context, stream.parts, fill_part, &stream);
-        double best = best_time(context, seconds, add_part, &stream);
+        double best = stoa_best_time(context, seconds, add_part, &stream);
         *gigabytes_per_second = 3e-9 * (double)bytes / best; /* x read, y read and written */
     } else {
         status = STOA_ERR_MEMORY;
@@ -250,80 +196,4 @@ stoa_status stoa_measure_bandwidth(stoa_context *context, double seconds, double
     stoa_release(context, stream.x, bytes);
     stoa_release(context, stream.y, bytes);
     return status;
-}
-
-/* Products of m x n that fit every register tile; only the depth k varies, so that rates change slowly
- * but for the step. Known limits lie near 1e6. */
-enum { SMALL_M = 24, SMALL_N = 64, LEAST_K = 326, MOST_K = 1302, REPEATS = 8 };
-
-struct probe {
-    struct stoa_gemm product;
-    double seconds; /* for one pair of depths */
-};
-
-static double seconds_each(struct stoa_gemm *product, size_t k) {
-    product->k = product->lda = k;
-    double start = stoa_clock();
-    for (size_t i = 0; i < REPEATS; i++) {
-        stoa_gemm_run(product);
-    }
-    return (stoa_clock() - start) / REPEATS / (double)k;
-}
-
-/* Rate at depth `low` over the rate at depth `high`, in turns, so that what disturbs one disturbs both. */
-static double fall(struct probe *probe, size_t low, size_t high) {
-    double end = stoa_clock() + probe->seconds;
-    double best[2] = {HUGE_VAL, HUGE_VAL};
-    for (size_t round = 0; round < 5 * LEAST_ROUNDS || stoa_clock() < end; round++) {
-        best[0] = fmin(best[0], seconds_each(&probe->product, low));
-        best[1] = fmin(best[1], seconds_each(&probe->product, high));
-    }
-    return best[1] / fmax(best[0], 1e-12);
-}
-
-static size_t find_step(struct probe *probe) {
-    static const double step = 1.08; /* steps seen are 1.15 and more, noise is a few percent */
-    size_t low = LEAST_K;
-    size_t high = MOST_K;
-    if (fall(probe, low, high) < step) {
-        return 0;
-    }
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (fall(probe, LEAST_K, middle) < step) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    /* A step that is real shows between neighbours too. */
-    return fall(probe, low, high) < step ? 0 : (size_t)SMALL_M * SMALL_N * low;
-}
-
-stoa_status stoa_measure_small_limit(stoa_context *context, double seconds, size_t *limit) {
-    stoa_status status = stoa_check_seconds(context, "small limit", seconds);
-    if (status != STOA_OK) {
-        return status;
-    }
-    const size_t floats = (size_t)SMALL_M * MOST_K + (size_t)MOST_K * SMALL_N + (size_t)SMALL_M * SMALL_N;
-    float *memory = stoa_allocate(context, floats * sizeof(float), "small limit");
-    if (!memory) {
-        return STOA_ERR_MEMORY;
-    }
-    fill(memory, floats);
-    const float *b = memory + (size_t)SMALL_M * MOST_K;
-    struct probe probe = {.product = {.m = SMALL_M,
-                                      .n = SMALL_N,
-                                      .alpha = 1,
-                                      .a = memory,
-                                      .b = b,
-                                      .ldb = SMALL_N,
-                                      .c = memory + floats - (size_t)SMALL_M * SMALL_N,
-                                      .ldc = SMALL_N},
-                          .seconds = seconds / 12};
-    stoa_blas_enter();
-    *limit = find_step(&probe);
-    stoa_blas_leave();
-    stoa_release(context, memory, floats * sizeof(float));
-    return STOA_OK;
 }

@@ -6,6 +6,9 @@
 #include <stoa/machine.h>
 
 #include "core/context.h"
+#include "core/threads.h"
+
+enum { STOA_MOST_THREADS = 256 }; /* of a context */
 
 /* Seconds of a clock that never jumps. */
 double stoa_clock(void);
@@ -17,6 +20,12 @@ stoa_status stoa_check_seconds(stoa_context *context, const char *what, double s
  * Memory and errors stay with the context it was made from. */
 void stoa_team_open(const stoa_context *context, size_t threads, stoa_context *team);
 void stoa_team_close(stoa_context *team);
+
+/* Least seconds that work(argument) takes on a team, one task a thread, in rounds until the time is over. */
+double stoa_best_time(const stoa_context *team, double seconds, stoa_task_fn *work, void *argument);
+
+/* Numbers of either sign around 1: no zeros or denormals to be fast or slow with. */
+void stoa_fill(float *x, size_t count);
 
 /* CPUs a control group may use, from the text of its files; negative: no limit, or the text is not
  * understood. */

@@ -64,11 +64,14 @@ struct bench_case {
 
 /* Times of a case, in seconds an iteration, one a repetition. */
 enum { BENCH_MOST_REPETITIONS = 1000 };
+struct bench_summary {
+    double median, least, mean, deviation;
+    double spread; /* (largest - least) / median */
+};
 struct bench_times {
     size_t repetitions, iterations; /* iterations: of each repetition */
     double *real, *cpu;             /* in the order they were taken */
-    double median, least, mean, deviation;
-    double spread; /* (largest - least) / median */
+    struct bench_summary summary;   /* of real */
 };
 
 /* Time cases in turn: each repetition runs every case once for min_time, so that all of them see the same
@@ -79,6 +82,7 @@ void bench_time(const struct bench *bench, const struct bench_case *cases, size_
 void bench_time_once(const struct bench_case *one, double min_time, size_t repetitions,
                      struct bench_times *times);
 void bench_times_free(struct bench_times *times);
+struct bench_summary bench_summarise(const double *values, size_t count);
 
 /* One result. Counters are numbers, notes are text; both become keys of the JSON rows, so their names must
  * not be Google Benchmark's (name, real_time, ...). Rates end in _per_second. */
@@ -109,7 +113,7 @@ void bench_flag(struct bench_record *record, const char *key, bool value);
 void bench_report(struct bench *bench, const struct bench_record *record);
 
 /* The JSON's "context": machine, BLAS, compiler, state before; bench_about_after() adds the state after. */
-void bench_about_before(struct bench *bench, const char *executable);
+void bench_about_before(struct bench *bench);
 void bench_about_after(struct bench *bench);
 /* Print what of it a reader of the tables has to know. */
 void bench_about_print(const struct bench *bench);

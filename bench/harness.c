@@ -1,0 +1,116 @@
+/* The timing loop: warm-up, iterations found by trying, repetitions of all cases in turn. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench/bench.h"
+
+static double seconds_of(clockid_t clock) {
+    struct timespec time;
+    (void)clock_gettime(clock, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+double bench_now(void) {
+    return seconds_of(CLOCK_MONOTONIC);
+}
+
+double bench_cpu_now(void) {
+    return seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static double run_iterations(const struct bench_case *one, size_t iterations, double *cpu) {
+    double cpu_start = bench_cpu_now();
+    double start = bench_now();
+    for (size_t i = 0; i < iterations; i++) {
+        one->run(one->argument);
+    }
+    double seconds = bench_now() - start;
+    *cpu = bench_cpu_now() - cpu_start;
+    return seconds;
+}
+
+/* How many iterations last min_time; the trying warms caches, threads and clocks up. */
+static size_t find_iterations(const struct bench_case *one, double min_time) {
+    enum { MOST = 1 << 30 };
+    size_t iterations = 1;
+    double cpu;
+    one->run(one->argument);
+    for (;;) {
+        double seconds = run_iterations(one, iterations, &cpu);
+        if (seconds >= min_time || iterations >= MOST) {
+            return iterations;
+        }
+        /* A tenth more than seems needed, and at most ten times as many: first tries are too slow. */
+        double factor = seconds > 0 ? 1.1 * min_time / seconds : 10;
+        iterations = (size_t)ceil((double)iterations * fmin(fmax(factor, 1.05), 10));
+    }
+}
+
+static int compare(const void *a, const void *b) {
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+static double median_of(const double *values, size_t count) {
+    double *sorted = cli_allocate(count, sizeof *sorted);
+    memcpy(sorted, values, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, compare);
+    double median = count % 2 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
+    free(sorted);
+    return median;
+}
+
+struct bench_summary bench_summarise(const double *values, size_t count) {
+    struct bench_summary summary = {.least = values[0], .median = median_of(values, count)};
+    double most = values[0], sum = 0, squares = 0;
+    for (size_t i = 0; i < count; i++) {
+        summary.least = fmin(summary.least, values[i]);
+        most = fmax(most, values[i]);
+        sum += values[i];
+    }
+    summary.mean = sum / (double)count;
+    summary.spread = summary.median > 0 ? (most - summary.least) / summary.median : 0;
+    for (size_t i = 0; i < count; i++) {
+        squares += (values[i] - summary.mean) * (values[i] - summary.mean);
+    }
+    summary.deviation = count > 1 ? sqrt(squares / (double)(count - 1)) : 0;
+    return summary;
+}
+
+static void time_cases(const struct bench_case *cases, size_t count, double min_time, size_t repetitions,
+                       struct bench_times *times) {
+    for (size_t i = 0; i < count; i++) {
+        times[i] = (struct bench_times){.repetitions = repetitions,
+                                        .iterations = find_iterations(&cases[i], min_time),
+                                        .real = cli_allocate(repetitions, sizeof(double)),
+                                        .cpu = cli_allocate(repetitions, sizeof(double))};
+    }
+    for (size_t r = 0; r < repetitions; r++) {
+        for (size_t i = 0; i < count; i++) {
+            double iterations = (double)times[i].iterations;
+            times[i].real[r] = run_iterations(&cases[i], times[i].iterations, &times[i].cpu[r]) / iterations;
+            times[i].cpu[r] /= iterations;
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        times[i].summary = bench_summarise(times[i].real, repetitions);
+    }
+}
+
+void bench_time(const struct bench *bench, const struct bench_case *cases, size_t count,
+                struct bench_times *times) {
+    time_cases(cases, count, bench->options.min_time, bench->options.repetitions, times);
+}
+
+void bench_time_once(const struct bench_case *one, double min_time, size_t repetitions,
+                     struct bench_times *times) {
+    time_cases(one, 1, min_time, repetitions, times);
+}
+
+void bench_times_free(struct bench_times *times) {
+    free(times->real);
+    free(times->cpu);
+    *times = (struct bench_times){0};
+}

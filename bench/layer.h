@@ -1,0 +1,67 @@
+/* The layers to measure: what they are, their three passes, and whether a pass is right. */
+#ifndef STOA_BENCH_LAYER_H
+#define STOA_BENCH_LAYER_H
+
+#include "bench/bench.h"
+#include "conv/conv.h"
+
+/* A linear layer is a 1x1 convolution of 1x1 images in all but the code that runs it. */
+struct bench_layer {
+    char name[64];
+    bool linear;
+    bool first; /* of its network: no backward data in a training step */
+    struct stoa_conv conv;
+};
+
+struct bench_layers {
+    struct bench_layer *layer;
+    size_t count;
+};
+
+/* The layers of --layers or the built-in list, or the problems given as operands. CLI_DONE, or CLI_WRONG with
+ * the sentence printed. */
+int bench_layers_read(const struct bench *bench, struct bench_layers *layers);
+void bench_layers_free(struct bench_layers *layers);
+
+enum { BENCH_PASSES = 3 };
+extern const char *const bench_pass_names[BENCH_PASSES]; /* in the order of enum stoa_conv_pass */
+
+size_t bench_layer_rows(const struct stoa_conv *conv);    /* output rows of the batch */
+size_t bench_layer_input(const struct stoa_conv *conv);   /* floats of x */
+size_t bench_layer_weights(const struct stoa_conv *conv); /* floats of the weight */
+size_t bench_layer_output(const struct stoa_conv *conv);  /* floats of y */
+/* Multiplications and additions of any pass, counted as a direct convolution. */
+double bench_layer_flops(const struct stoa_conv *conv);
+
+/* A layer with its numbers: inputs in [-0.5, 0.5), the same in every run. */
+struct bench_work {
+    const struct bench_layer *layer;
+    stoa_context *context;
+    const float *x, *weight, *dy;
+    float *out[BENCH_PASSES]; /* y, dx, dweight */
+    size_t out_count[BENCH_PASSES];
+    void *scratch[BENCH_PASSES];
+    size_t scratch_bytes[BENCH_PASSES];
+    char algorithm[BENCH_PASSES][80];
+};
+
+/* False, with the sentence printed, when there is no memory. Release in any case. */
+bool bench_work_make(stoa_context *context, const struct bench_layer *layer, struct bench_work *work);
+void bench_work_free(struct bench_work *work);
+void bench_work_run(const struct bench_work *work, enum stoa_conv_pass pass);
+
+/* How far an output is from the double reference. */
+struct bench_error {
+    double largest; /* |error| over the largest sum(|x||w|) of what was looked at; NaN when a number is not
+                     * finite */
+    double bound;
+    size_t looked_at, of;
+    bool right;
+};
+
+/* Compare out with a direct double convolution: every number of a small layer, a fixed sample of a large one;
+ * all numbers must be finite. Only the first `rows` output rows of the batch are computed (or summed over). */
+struct bench_error bench_verify(const struct bench_work *work, enum stoa_conv_pass pass, size_t rows,
+                                const float *out, double bound);
+
+#endif

@@ -1,0 +1,349 @@
+/* Mode layers: every layer and pass, verified, timed, taken apart and put beside naive loops. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <stoa/machine.h>
+
+#include "base/size.h"
+#include "bench/baseline.h"
+#include "bench/layer.h"
+#include "bench/parts.h"
+
+/* Largest error in units of sum(|x||w|): DESIGN's, more where Winograd transforms stand between. */
+static const double BOUND = 1e-6, WINOGRAD_BOUND = 5e-6;
+static const double PEAK_SECONDS = 0.03;
+enum { PEAK_SIZE = 1024, MOST_GROUPS = 64 };
+
+/* What is known of one pass. */
+struct row {
+    const struct bench_work *work;
+    enum stoa_conv_pass pass;
+    bool wanted;
+    struct bench_error error;
+    struct bench_times times;
+    struct bench_parts parts;
+    double peak;                /* GFLOP/s of sgemm around this row */
+    double naive[BENCH_NAIVES]; /* GFLOP/s; 0: not measured */
+};
+
+/* Geometric means over a group of layers and a pass. */
+struct group {
+    char name[64];
+    size_t pass, rows;
+    double log_rate, log_share, least_share, log_naive;
+};
+
+struct table {
+    struct group group[MOST_GROUPS];
+    size_t groups;
+    size_t wrong;
+};
+
+static void run_row(void *argument) {
+    const struct row *row = argument;
+    bench_work_run(row->work, row->pass);
+}
+
+static double rate(const struct row *row, double seconds) {
+    return 1e-9 * bench_layer_flops(&row->work->layer->conv) / seconds;
+}
+
+static double share(const struct row *row) {
+    return row->peak > 0 ? rate(row, row->times.summary.median) / row->peak : 0;
+}
+
+static char *name_of(const struct row *row) {
+    return cli_text("layers/%s/%s", row->work->layer->name, bench_pass_names[row->pass]);
+}
+
+/* Fastest of several short products: the machine as it is just now. */
+static double measure_peak(const struct bench *bench) {
+    double gflops = 0;
+    stoa_status status = stoa_measure_gemm(bench->context, PEAK_SIZE, PEAK_SIZE, PEAK_SIZE, bench->threads,
+                                           PEAK_SECONDS, &gflops);
+    return status == STOA_OK ? gflops : 0;
+}
+
+/* The outputs start as NaN, so that what a pass leaves out is seen. */
+static void verify(const struct bench *bench, struct row *row) {
+    const struct bench_work *work = row->work;
+    const struct stoa_conv *conv = &work->layer->conv;
+    for (size_t i = 0; i < work->out_count[row->pass]; i++) {
+        work->out[row->pass][i] = NAN;
+    }
+    if (bench->options.self_test) {
+        bench_break_products(bench->context, true);
+    }
+    bench_work_run(work, row->pass);
+    if (bench->options.self_test) {
+        bench_break_products(bench->context, false);
+    }
+    bool winograd = strcasestr(work->algorithm[row->pass], "winograd") != NULL;
+    row->error = bench_verify(work, row->pass, bench_layer_rows(conv), work->out[row->pass],
+                              winograd ? WINOGRAD_BOUND : BOUND);
+}
+
+static void print_heading(void) {
+    (void)printf("%-20s %-16s %9s %9s %5s %8s %6s %5s %5s %5s %6s %-16s %9s %7s %6s %6s %6s  %s\n", "layer",
+                 "pass", "median ms", "min ms", "+-%", "GFLOP/s", "%sgemm", "%cols", "%gemm", "%rest",
+                 "calls", "largest MxNxK", "workspace", "error", "x O2", "x O3", "x best", "algorithm");
+}
+
+static void print_row(const struct row *row) {
+    const struct bench_layer *layer = row->work->layer;
+    (void)printf("%-20s %-16s ", layer->name, bench_pass_names[row->pass]);
+    if (!row->error.right) {
+        (void)printf("WRONG: error %.1e of the largest sum(|x||w|), allowed %.0e\n", row->error.largest,
+                     row->error.bound);
+        return;
+    }
+    const struct bench_summary *time = &row->times.summary;
+    struct cli_word bytes;
+    double median = rate(row, time->median);
+    double rest = fmax(0, 1 - row->parts.columns - row->parts.products);
+    char product[64];
+    (void)snprintf(product, sizeof product, "%zux%zux%zu", row->parts.m, row->parts.n, row->parts.k);
+    (void)printf("%9.4f %9.4f %5.1f %8.1f %6.1f %5.1f %5.1f %5.1f %6zu %-16s %9s %7.0e", 1e3 * time->median,
+                 1e3 * time->least, 100 * time->spread, median, 100 * share(row), 100 * row->parts.columns,
+                 100 * row->parts.products, 100 * rest, row->parts.calls, row->parts.calls ? product : "-",
+                 cli_word_bytes(&bytes, row->work->scratch_bytes[row->pass]), row->error.largest);
+    for (size_t i = 0; i < BENCH_NAIVES; i++) {
+        (void)(row->naive[i] > 0 ? printf(" %6.1f", median / row->naive[i]) : printf(" %6s", "-"));
+    }
+    (void)printf("  %s\n", row->work->algorithm[row->pass]);
+    (void)fflush(stdout);
+}
+
+static void report_counters(struct bench_record *record, const struct row *row) {
+    const struct bench_summary *time = &row->times.summary;
+    double flops = bench_layer_flops(&row->work->layer->conv);
+    bench_counter(record, "flops", flops);
+    bench_counter(record, "flops_per_second", flops / time->median);
+    bench_counter(record, "flops_per_second_best", flops / time->least);
+    bench_counter(record, "spread", time->spread);
+    bench_counter(record, "sgemm_peak_flops_per_second", 1e9 * row->peak);
+    bench_counter(record, "share_of_sgemm_peak", share(row));
+    bench_counter(record, "share_im2col", row->parts.columns);
+    bench_counter(record, "share_sgemm", row->parts.products);
+    bench_counter(record, "share_rest", fmax(0, 1 - row->parts.columns - row->parts.products));
+    bench_counter(record, "sgemm_calls", (double)row->parts.calls);
+    bench_counter(record, "sgemm_m", (double)row->parts.m);
+    bench_counter(record, "sgemm_n", (double)row->parts.n);
+    bench_counter(record, "sgemm_k", (double)row->parts.k);
+    bench_counter(record, "workspace_bytes", (double)row->work->scratch_bytes[row->pass]);
+    for (size_t i = 0; i < BENCH_NAIVES; i++) {
+        if (row->naive[i] > 0) {
+            bench_counter(record, bench_naives[i]->key, flops / time->median / (1e9 * row->naive[i]));
+        }
+    }
+}
+
+static void report(struct bench *bench, const struct row *row) {
+    const struct stoa_conv *conv = &row->work->layer->conv;
+    const struct stoa_window *w = &conv->window;
+    char *name = name_of(row);
+    char *shape = cli_text("n%zu c%zu h%zu w%zu k%zu r%zux%zu s%zux%zu p%zux%zu d%zux%zu g%zu", conv->batch,
+                           w->channels, w->height, w->width, conv->filters, w->kernel_height, w->kernel_width,
+                           w->stride_height, w->stride_width, w->pad_top, w->pad_left, w->dilation_height,
+                           w->dilation_width, conv->groups);
+    struct bench_record record = {
+        .name = name, .threads = bench->threads, .times = row->error.right ? &row->times : NULL};
+    bench_note(&record, "layer", row->work->layer->name);
+    bench_note(&record, "pass", bench_pass_names[row->pass]);
+    bench_note(&record, "shape", shape);
+    bench_note(&record, "algorithm", row->work->algorithm[row->pass]);
+    bench_flag(&record, "verified", row->error.right);
+    bench_counter(&record, "error", row->error.largest);
+    bench_counter(&record, "error_bound", row->error.bound);
+    bench_counter(&record, "outputs_verified", (double)row->error.looked_at);
+    bench_counter(&record, "outputs", (double)row->error.of);
+    if (row->error.right) {
+        report_counters(&record, row);
+    }
+    bench_report(bench, &record);
+    free(shape);
+    free(name);
+}
+
+/* The group's name: all but the last word of the layer's. */
+static struct group *group_of(struct table *table, const struct row *row) {
+    const char *layer = row->work->layer->name;
+    const char *last = strrchr(layer, ' ');
+    char name[sizeof table->group[0].name];
+    (void)snprintf(name, sizeof name, "%.*s", last ? (int)(last - layer) : (int)strlen(layer), layer);
+    for (size_t i = 0; i < table->groups; i++) {
+        if (table->group[i].pass == (size_t)row->pass && strcmp(table->group[i].name, name) == 0) {
+            return &table->group[i];
+        }
+    }
+    if (table->groups == MOST_GROUPS) {
+        return NULL;
+    }
+    struct group *group = &table->group[table->groups++];
+    *group = (struct group){.pass = (size_t)row->pass, .least_share = HUGE_VAL};
+    memcpy(group->name, name, sizeof name);
+    return group;
+}
+
+static void count_row(struct table *table, const struct row *row) {
+    table->wrong += !row->error.right;
+    struct group *group = row->error.right ? group_of(table, row) : NULL;
+    if (group) {
+        double median = rate(row, row->times.summary.median);
+        group->rows++;
+        group->log_rate += log(median);
+        group->log_share += log(share(row));
+        group->least_share = fmin(group->least_share, share(row));
+        group->log_naive += row->naive[1] > 0 ? log(median / row->naive[1]) : 0;
+    }
+}
+
+static void print_groups(const struct bench *bench, const struct table *table) {
+    (void)puts("\nGeometric means over the passes that a training step runs:\n");
+    struct cli_table text = {.columns = "llrrrrr"};
+    static const char *const heading[] = {"group", "pass", "rows", "GFLOP/s", "%sgemm", "least", "x O3"};
+    for (size_t i = 0; i < sizeof heading / sizeof heading[0]; i++) {
+        cli_table_cell(&text, "%s", heading[i]);
+    }
+    for (size_t i = 0; i < table->groups; i++) {
+        const struct group *group = &table->group[i];
+        double rows = (double)group->rows;
+        cli_table_cell(&text, "%s", group->name);
+        cli_table_cell(&text, "%s", bench_pass_names[group->pass]);
+        cli_table_cell(&text, "%zu", group->rows);
+        cli_table_cell(&text, "%.1f", exp(group->log_rate / rows));
+        cli_table_cell(&text, "%.1f", 100 * exp(group->log_share / rows));
+        cli_table_cell(&text, "%.1f", 100 * group->least_share);
+        cli_table_cell(&text, "%.1f", bench->options.no_naive ? 0 : exp(group->log_naive / rows));
+    }
+    cli_table_print(&text);
+}
+
+/* Time the wanted passes of a layer in turn, with sgemm's peak before and after. */
+static void time_rows(const struct bench *bench, struct row *rows) {
+    struct bench_case cases[BENCH_PASSES];
+    struct row *timed[BENCH_PASSES];
+    struct bench_times times[BENCH_PASSES];
+    size_t count = 0;
+    for (size_t i = 0; i < BENCH_PASSES; i++) {
+        if (rows[i].wanted && rows[i].error.right) {
+            cases[count] = (struct bench_case){run_row, &rows[i]};
+            timed[count++] = &rows[i];
+        }
+    }
+    double peak = count ? measure_peak(bench) : 0;
+    bench_time(bench, cases, count, times);
+    peak = count ? fmax(peak, measure_peak(bench)) : 0;
+    for (size_t i = 0; i < count; i++) {
+        timed[i]->times = times[i];
+        timed[i]->peak = peak;
+        timed[i]->parts = bench_parts_of(bench->context, &cases[i]);
+    }
+}
+
+static bool measure_naive(const struct bench *bench, struct row *row) {
+    for (size_t i = 0; i < BENCH_NAIVES && !bench->options.no_naive && row->error.right; i++) {
+        if (!bench_baseline(row->work, row->pass, bench_naives[i], &row->naive[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* All wanted passes of a layer. False when the run cannot go on. */
+static bool measure_layer(struct bench *bench, const struct bench_layer *layer, struct table *table) {
+    struct bench_work work;
+    struct row rows[BENCH_PASSES] = {{0}};
+    bool wanted = false;
+    for (size_t i = 0; i < BENCH_PASSES; i++) {
+        rows[i] = (struct row){.work = &work, .pass = (enum stoa_conv_pass)i};
+        char *name = cli_text("%s %s", layer->name, bench_pass_names[i]);
+        rows[i].wanted = bench_wanted(bench, name) && !(layer->first && i == STOA_CONV_BACKWARD_DATA);
+        wanted = wanted || rows[i].wanted;
+        free(name);
+    }
+    if (!wanted) {
+        return true;
+    }
+    bool going = bench_work_make(bench->context, layer, &work);
+    for (size_t i = 0; going && i < BENCH_PASSES; i++) {
+        if (rows[i].wanted) {
+            verify(bench, &rows[i]);
+        }
+    }
+    if (going) {
+        time_rows(bench, rows);
+    }
+    for (size_t i = 0; going && i < BENCH_PASSES; i++) {
+        going = !rows[i].wanted || measure_naive(bench, &rows[i]);
+        if (going && rows[i].wanted) {
+            print_row(&rows[i]);
+            report(bench, &rows[i]);
+            count_row(table, &rows[i]);
+        }
+        bench_times_free(&rows[i].times);
+    }
+    bench_work_free(&work);
+    return going;
+}
+
+static int list(const struct bench *bench, const struct bench_layers *layers) {
+    for (size_t i = 0; i < layers->count; i++) {
+        for (size_t pass = 0; pass < BENCH_PASSES; pass++) {
+            const struct bench_layer *layer = &layers->layer[i];
+            char *name = cli_text("%s %s", layer->name, bench_pass_names[pass]);
+            if (bench_wanted(bench, name) && !(layer->first && pass == STOA_CONV_BACKWARD_DATA)) {
+                (void)puts(name);
+            }
+            free(name);
+        }
+    }
+    return CLI_DONE;
+}
+
+static int run(struct bench *bench) {
+    struct bench_layers layers;
+    int code = bench_layers_read(bench, &layers);
+    if (code != CLI_DONE || bench->options.list) {
+        code = code == CLI_DONE ? list(bench, &layers) : code;
+        bench_layers_free(&layers);
+        return code;
+    }
+    (void)puts(
+        "Flops are those of a direct convolution. %sgemm: of sgemm at 1024x1024x1024 in the same run, on the "
+        "same threads.\n%cols, %gemm: of the threads' time, in a run of their own. x: times as fast as naive "
+        "loops on one thread,\nwhich were timed on as many rows as take a moment and scaled by flops.\n");
+    print_heading();
+    struct table table = {.groups = 0};
+    bool going = true;
+    for (size_t i = 0; going && i < layers.count; i++) {
+        going = measure_layer(bench, &layers.layer[i], &table);
+    }
+    bench_layers_free(&layers);
+    if (!going) {
+        return CLI_FAILED;
+    }
+    if (table.groups == 0 && table.wrong == 0) {
+        return cli_fail(CLI_WRONG, "--filter: '%s' finds no layer, 'stoa-bench layers --list' names them",
+                        bench->options.filter ? bench->options.filter : "");
+    }
+    if (table.groups) {
+        print_groups(bench, &table);
+    }
+    return table.wrong ? cli_fail(CLI_FAILED, "%zu results are wrong", table.wrong) : CLI_DONE;
+}
+
+static const char *const takes[] = {"filter",   "threads", "min-time",  "repetitions", "policy", "layers",
+                                    "no-naive", "json",    "self-test", "list",        NULL};
+
+const struct bench_mode bench_mode_layers = {
+    .name = "layers",
+    .summary = "convolutions and linear layers: verified, timed, taken apart, beside naive loops",
+    .usage = "layers [PROBLEM]... [options]",
+    .options = takes,
+    .most_operands = 64,
+    .measures = true,
+    .run = run,
+};

@@ -1,0 +1,145 @@
+/* stoa-bench: picks the mode, prepares machine and context, runs it, and writes the results. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <regex.h>
+
+#include "bench/bench.h"
+#include "bench/modes.h"
+#include "blas/gemm.h"
+#include "cli/environment.h"
+
+#define BENCH_ADDRESS(name) &bench_mode_##name,
+static const struct bench_mode *const modes[] = {BENCH_MODES(BENCH_ADDRESS)};
+#undef BENCH_ADDRESS
+enum { MODES = sizeof modes / sizeof modes[0] };
+
+static int print_help(void) {
+    (void)puts("stoa-bench measures this build of Stoa on this machine.\n\n"
+               "Usage: stoa-bench MODE [arguments]\n\nModes:");
+    for (size_t i = 0; i < MODES; i++) {
+        (void)printf("  %-8s %s\n", modes[i]->name, modes[i]->summary);
+    }
+    (void)puts("\n'stoa-bench MODE --help' explains one. Exit status: 0 done; 1 a result was wrong or the "
+               "run failed;\n"
+               "2 the request was wrong.\n\n"
+               "Begin with: stoa-bench layers --filter lenet");
+    return CLI_DONE;
+}
+
+static int unknown_mode(const char *name) {
+    const char *names[MODES];
+    for (size_t i = 0; i < MODES; i++) {
+        names[i] = modes[i]->name;
+    }
+    const char *nearest = cli_nearest(name, names, MODES);
+    return nearest ? cli_fail(CLI_WRONG, "%s: unknown mode, did you mean '%s'?", name, nearest)
+                   : cli_fail(CLI_WRONG, "%s: unknown mode, 'stoa-bench --help' lists them", name);
+}
+
+bool bench_wanted(const struct bench *bench, const char *name) {
+    return !bench->filter || regexec(bench->filter, name, 0, NULL, 0) == 0;
+}
+
+static int compile_filter(struct bench *bench, regex_t *filter) {
+    const char *text = bench->options.filter;
+    if (!text) {
+        return CLI_DONE;
+    }
+    int error = regcomp(filter, text, REG_EXTENDED | REG_NOSUB);
+    if (error != 0) {
+        char reason[128];
+        (void)regerror(error, filter, reason, sizeof reason);
+        return cli_fail(CLI_WRONG, "--filter: found '%s', expected an extended regular expression: %s", text,
+                        reason);
+    }
+    bench->filter = filter;
+    return CLI_DONE;
+}
+
+/* A results file that cannot be written is better known before the run than after it. */
+static int try_json(const char *path) {
+    if (!path) {
+        return CLI_DONE;
+    }
+    FILE *file = fopen(path, "ae");
+    if (!file || fclose(file) != 0) {
+        return cli_fail(CLI_WRONG, "--json: cannot write '%s'", path);
+    }
+    return CLI_DONE;
+}
+
+static int measure(const struct bench_mode *mode, struct bench *bench) {
+    const struct bench_options *options = &bench->options;
+    stoa_context_options wanted = {.threads = options->threads, .policy = options->policy};
+    stoa_status status = stoa_context_create(&wanted, &bench->context);
+    if (status != STOA_OK) {
+        return cli_fail(cli_code_of(status), "context: %s", stoa_status_text(status));
+    }
+    bench->threads = stoa_context_threads(bench->context);
+    /* The library's public calls do this for themselves; the bench calls the floors below them too. */
+    stoa_blas_enter();
+    if (!options->list) {
+        bench_about_before(bench);
+        bench_about_print(bench);
+    }
+    int code = mode->run(bench);
+    if (!options->list) {
+        bench_about_after(bench);
+        int written = bench_write_json(bench);
+        code = code == CLI_DONE ? written : code;
+    }
+    stoa_blas_leave();
+    stoa_context_free(bench->context);
+    return code;
+}
+
+static int run(const struct bench_mode *mode, int count, char **arguments, char **all) {
+    /* The parser sorts the arguments; another execution needs them as they came. */
+    char **copy = cli_allocate((size_t)count + 1, sizeof *copy);
+    memcpy(copy, arguments, (size_t)count * sizeof *copy);
+    struct bench bench = {.arguments = all};
+    regex_t filter;
+    bool help = false;
+    int code = bench_options_read(mode, count, copy, &bench.options, &help);
+    if (code == CLI_DONE && help) {
+        bench_options_help(mode);
+    } else if (code == CLI_DONE && (code = compile_filter(&bench, &filter)) == CLI_DONE &&
+               (code = try_json(bench.options.json)) == CLI_DONE) {
+        bench.about = cli_json_object();
+        bench.results = cli_json_array();
+        if (mode->measures) {
+            cli_environment_choose_blas(all);
+        }
+        code = mode->measures ? measure(mode, &bench) : mode->run(&bench);
+        json_decref(bench.about);
+        json_decref(bench.results);
+    }
+    if (bench.filter) {
+        regfree(bench.filter);
+    }
+    free(copy);
+    return code;
+}
+
+static int dispatch(int count, char **arguments) {
+    if (count < 2) {
+        return cli_fail(CLI_WRONG, "mode missing, 'stoa-bench --help' lists them");
+    }
+    const char *name = arguments[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        return print_help();
+    }
+    for (size_t i = 0; i < MODES; i++) {
+        if (strcmp(modes[i]->name, name) == 0) {
+            return run(modes[i], count - 2, arguments + 2, arguments);
+        }
+    }
+    return name[0] == '-' ? cli_fail(CLI_WRONG, "%s: unknown option, expected a mode or --help", name)
+                          : unknown_mode(name);
+}
+
+int main(int count, char **arguments) {
+    return cli_finish_output(dispatch(count, arguments));
+}

@@ -1,0 +1,24 @@
+/* Convolutions as anybody would write them first: what an engine has to be worth its place. */
+#ifndef STOA_BENCH_NAIVE_H
+#define STOA_BENCH_NAIVE_H
+
+#include "conv/conv.h"
+
+/* One set of compiler flags and one loop order. Each pass handles the first `rows` output rows of the batch
+ * only, so that large layers can be timed in parts; the backward passes add to what is there. Weights and
+ * their gradient lie as [K][KH][KW][C / groups] unless `filters_last`: then as the library's, [KH][KW]
+ * [C / groups][K]. Each order has the layout in which its innermost loop is contiguous. */
+struct bench_naive {
+    const char *name, *key; /* for people, and in JSON */
+    bool filters_last[3];
+    void (*forward)(const struct stoa_conv *conv, size_t rows, const float *x, const float *weight, float *y);
+    void (*backward_data)(const struct stoa_conv *conv, size_t rows, const float *dy, const float *weight,
+                          float *dx);
+    void (*backward_weights)(const struct stoa_conv *conv, size_t rows, const float *x, const float *dy,
+                             float *dweight);
+};
+
+enum { BENCH_NAIVES = 3 };
+extern const struct bench_naive bench_naive_o2, bench_naive_o3, bench_naive_best;
+
+#endif

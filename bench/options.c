@@ -1,0 +1,166 @@
+/* The command line of a mode: one table says what every option is called, takes and means. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/bench.h"
+#include "cli/arguments.h"
+
+enum option_type { FLAG, COUNT, NUMBER, TEXT, POLICY };
+
+struct option {
+    const char *name;
+    enum option_type type;
+    size_t offset; /* in struct bench_options */
+    const char *value, *meaning;
+    double lowest, highest;
+};
+
+#define AT(member) offsetof(struct bench_options, member)
+static const struct option options[] = {
+    {"filter", TEXT, AT(filter), "REGEX", "only what this extended regular expression finds", 0, 0},
+    {"json", TEXT, AT(json), "FILE", "write results in Google Benchmark's schema", 0, 0},
+    {"layers", TEXT, AT(layers), "FILE", "layer list (default: the one built in)", 0, 0},
+    {"out", TEXT, AT(out), "PATH", "where to write", 0, 0},
+    {"threads", COUNT, AT(threads), "N", "threads, 1 to 256 (default: one a CPU)", 1, CLI_MOST_THREADS},
+    {"repetitions", COUNT, AT(repetitions), "N", "timed repetitions of each case (default: 5)", 1,
+     BENCH_MOST_REPETITIONS},
+    {"batch", COUNT, AT(batch), "N", "images in a batch", 1, 65536},
+    {"min-time", NUMBER, AT(min_time), "S", "seconds that a repetition lasts at least (default: 0.1)", 1e-6,
+     1000},
+    {"policy", POLICY, AT(policy), "NAME", "default, exact or blas", 0, 0},
+    {"list", FLAG, AT(list), NULL, "print the names and measure nothing", 0, 0},
+    {"no-naive", FLAG, AT(no_naive), NULL, "leave out the naive loops", 0, 0},
+    {"self-test", FLAG, AT(self_test), NULL,
+     "break the products: every row must be found wrong, the exit status be 1", 0, 0},
+};
+#undef AT
+enum { OPTIONS = sizeof options / sizeof options[0] };
+
+static bool takes(const struct bench_mode *mode, const struct option *option) {
+    for (const char *const *name = mode->options; *name; name++) {
+        if (strcmp(*name, option->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct option *find_option(const struct bench_mode *mode, const char *name, size_t length) {
+    for (size_t i = 0; i < OPTIONS; i++) {
+        if (strlen(options[i].name) == length && strncmp(options[i].name, name, length) == 0 &&
+            takes(mode, &options[i])) {
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+static int read_policy(const char *text, stoa_policy *policy) {
+    const char *name;
+    for (int i = 0; (name = stoa_policy_name((stoa_policy)i)) != NULL; i++) {
+        if (strcmp(text, name) == 0) {
+            *policy = (stoa_policy)i;
+            return CLI_DONE;
+        }
+    }
+    return cli_fail(CLI_WRONG, "--policy: found '%s', expected default, exact or blas", text);
+}
+
+static int wrong_value(const struct option *option, const char *text) {
+    return cli_fail(CLI_WRONG, "--%s: found '%s', expected a %s from %.7g to %.7g", option->name, text,
+                    option->type == COUNT ? "whole number" : "number", option->lowest, option->highest);
+}
+
+/* Put one value in its place. */
+static int store(const struct option *option, const char *text, struct bench_options *out) {
+    char *place = (char *)out + option->offset;
+    uint64_t count;
+    double number;
+    switch (option->type) {
+    case FLAG:
+        memcpy(place, &(bool){true}, sizeof(bool));
+        return CLI_DONE;
+    case COUNT:
+        if (!cli_read_count(text, (uint64_t)option->lowest, (uint64_t)option->highest, &count)) {
+            return wrong_value(option, text);
+        }
+        memcpy(place, &(size_t){(size_t)count}, sizeof(size_t));
+        return CLI_DONE;
+    case NUMBER:
+        if (!cli_read_number(text, option->lowest, option->highest, &number)) {
+            return wrong_value(option, text);
+        }
+        memcpy(place, &number, sizeof number);
+        return CLI_DONE;
+    case POLICY:
+        return read_policy(text, &out->policy);
+    case TEXT:
+        break;
+    }
+    if (!*text) {
+        return cli_fail(CLI_WRONG, "--%s: found '', expected %s", option->name, option->value);
+    }
+    memcpy(place, &text, sizeof text);
+    return CLI_DONE;
+}
+
+/* Read the option at arguments[*next] and step over it and its value. */
+static int read_option(const struct bench_mode *mode, int count, char **arguments, int *next,
+                       struct bench_options *out) {
+    const char *name = arguments[(*next)++] + 2;
+    size_t length = strcspn(name, "=");
+    const struct option *option = find_option(mode, name, length);
+    if (!option) {
+        return cli_fail(CLI_WRONG, "--%.*s: unknown option, 'stoa-bench %s --help' lists them", (int)length,
+                        name, mode->name);
+    }
+    const char *text = name[length] ? name + length + 1 : NULL;
+    if (option->type == FLAG) {
+        return text ? cli_fail(CLI_WRONG, "--%s: found '%s', expected no value", option->name, text)
+                    : store(option, NULL, out);
+    }
+    if (!text && *next < count) {
+        text = arguments[(*next)++];
+    }
+    return text ? store(option, text, out)
+                : cli_fail(CLI_WRONG, "--%s: value missing, expected %s", option->name, option->value);
+}
+
+int bench_options_read(const struct bench_mode *mode, int count, char **arguments, struct bench_options *out,
+                       bool *help) {
+    *out = (struct bench_options){.repetitions = 5, .min_time = 0.1, .operands = arguments};
+    for (int i = 0; i < count; i++) {
+        if (strcmp(arguments[i], "--help") == 0 || strcmp(arguments[i], "-h") == 0) {
+            *help = true;
+            return CLI_DONE;
+        }
+    }
+    for (int next = 0; next < count;) {
+        if (strncmp(arguments[next], "--", 2) != 0 || !arguments[next][2]) {
+            if (out->operand_count == mode->most_operands) {
+                return cli_fail(CLI_WRONG, "%s: found '%s', expected stoa-bench %s", mode->name,
+                                arguments[next], mode->usage);
+            }
+            out->operands[out->operand_count++] = arguments[next++];
+            continue;
+        }
+        int code = read_option(mode, count, arguments, &next, out);
+        if (code != CLI_DONE) {
+            return code;
+        }
+    }
+    return CLI_DONE;
+}
+
+void bench_options_help(const struct bench_mode *mode) {
+    (void)printf("Usage: stoa-bench %s\n\n%s\n\nOptions:\n", mode->usage, mode->summary);
+    for (size_t i = 0; i < OPTIONS; i++) {
+        if (takes(mode, &options[i])) {
+            char *name = cli_text("--%s%s%s", options[i].name, options[i].value ? " " : "",
+                                  options[i].value ? options[i].value : "");
+            (void)printf("  %-17s %s\n", name, options[i].meaning);
+            free(name);
+        }
+    }
+}

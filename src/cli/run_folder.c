@@ -23,9 +23,11 @@ static int make_folders(const char *path, size_t *made) {
             continue;
         }
         part[i] = '\0';
-        if (mkdir(part, 0777) == 0) {
+        int reason = mkdir(part, 0777) == 0 ? 0 : errno;
+        if (reason == 0) {
             *made = *made ? *made : i;
         } else if (!cli_is_folder(part)) {
+            errno = reason == EEXIST ? ENOTDIR : reason;
             result = -1;
         }
         part[i] = path[i];

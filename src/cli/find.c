@@ -20,6 +20,11 @@ bool cli_is_file(const char *path) {
     return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
 }
 
+bool cli_is_regular(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
 /* Add FOLDER/PART/SUB, where PART and SUB may be empty. */
 static void add(struct cli_places *places, const char *folder, size_t length, const char *part,
                 const char *sub) {

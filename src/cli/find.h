@@ -27,6 +27,7 @@ char *cli_find_data(const char *name);
 char *cli_recipe_name(const char *path);
 
 bool cli_is_folder(const char *path);
-bool cli_is_file(const char *path);
+bool cli_is_file(const char *path);    /* anything that is not a folder */
+bool cli_is_regular(const char *path); /* opening it waits for nobody, as opening a pipe does */
 
 #endif

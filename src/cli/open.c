@@ -1,12 +1,9 @@
 /* Contexts, models and data from the command line's words. Floor 9: public headers only. */
 #include "cli/open.h"
 
-#include <fcntl.h>
-#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/arguments.h"
 #include "cli/environment.h"
@@ -75,7 +72,7 @@ bool cli_means_model(const char *name) {
     char *inside = cli_text("%s/model.safetensors", name);
     bool run = cli_is_file(inside);
     free(inside);
-    if (run || !cli_is_file(name)) {
+    if (run || !cli_is_regular(name)) {
         return run;
     }
     /* Any other file name: safetensors begins with eight bytes of length and the brace of its header. */

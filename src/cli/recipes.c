@@ -155,6 +155,11 @@ static int print_file(const char *name) {
     if (!path) {
         return CLI_WRONG;
     }
+    if (cli_is_file(path) && !cli_is_regular(path)) {
+        int code = cli_fail(CLI_WRONG, "%s: is a device, pipe or socket, expected a file", path);
+        free(path);
+        return code;
+    }
     FILE *file = fopen(path, "re");
     char block[4096];
     size_t bytes;

@@ -58,15 +58,24 @@ class Arguments(Command):
     def test_output_that_cannot_be_written(self):
         write("file", "x")
         self.refused("train", "tiny", "--out", "file", words=["file"])
-        self.refused("train", "tiny", "--out", "file/run", words=["file/run"])
+        self.refused("train", "tiny", "--out", "file/run", words=["file/run", "Not a directory"])
         self.refused("train", "tiny", "--out", "new/deep/" + "n" * 300, words=["nnn"])
         self.refused("train", "tiny", "--out", "/proc/stoa/run", words=["/proc/stoa/run"])
         self.refused("train", "tiny", "--out", "/dev/full", words=["/dev/full"])
+        with self.assertRaises(OSError) as reason:
+            os.mkdir("/sys/stoa")
+        self.refused("train", "tiny", "--out", "/sys/stoa", words=["/sys/stoa", reason.exception.strerror])
         self.refused("train", "tiny", "--out", "data", words=["data", "--force"])
         os.makedirs("run/model.safetensors")
         self.refused("train", "tiny", "--out", "run", "--force", words=["run/model.safetensors"])
         write("runs", "a file where the folder should be")
         self.refused("train", "tiny", words=["runs"])
+
+    def test_pipes_are_not_waited_for(self):
+        os.mkfifo("pipe")
+        for command in ("plan", "eval", "info", "train"):
+            self.refused(command, "pipe", words=["pipe", "expected a file"])
+        self.refused("recipes", "./pipe", words=["pipe", "expected a file"])
 
     def test_full_standard_output(self):
         self.model()

@@ -62,6 +62,9 @@ TOP = '''/* Stoa {version}: the whole library in one file, made by src/package/a
 #pragma GCC visibility push(hidden)
 #pragma GCC diagnostic ignored "-Wunknown-pragmas"
 #pragma GCC diagnostic ignored "-Wunused-function"
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wpass-failed"
+#endif
 '''
 
 H_TOP = '''/* Stoa {version}: all public headers in one file, made by src/package/amalgamate.py. Do not edit. */
@@ -88,21 +91,23 @@ class Names:
         """`whole`: every name of a header that is written several times, with or without prefix."""
         words = significant(tokens_of(text))
         braces = parens = 0
+        function = False  # the outermost brace is a function's body
         own = typedef = initial = False  # of the declaration at hand
         enum_depth = None
         for i, word in enumerate(words):
             before = words[i - 1] if i else ''
             after = words[i + 1] if i + 1 < len(words) else ''
             if word == '{':
+                if braces == 0:
+                    function = before == ')'
                 if braces == 0 and 'enum' in (before, words[i - 2] if i > 1 else ''):
                     enum_depth = 1
                 braces += 1
             elif word == '}':
                 braces -= 1
                 enum_depth = None if braces == 0 else enum_depth
-                # A function's body ends its declaration; an initialiser's or a type's brace is followed by more.
-                if braces == 0 and after not in (';', ',', '=') and not typedef and not self.declarator(after):
-                    own = False
+                if braces == 0 and function:  # its body ends its declaration
+                    own = typedef = initial = False
             elif word == '(':
                 parens += 1
             elif word == ')':

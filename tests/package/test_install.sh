@@ -1,0 +1,175 @@
+#!/usr/bin/env bash
+# The library as others get it: installed into a prefix that is then moved, and used from outside the source tree in every
+# way that is offered. Each way builds the example programs of tests/embed and runs them.
+# test_install.sh SOURCE BUILD PREFIX BLAS AMALGAMATION WAY...
+#   PREFIX: of the build; BLAS: its pkg-config name; AMALGAMATION: folder of stoa.c and stoa.h
+#   WAY: command, pkg-config, static, cmake, meson, subproject, amalgamation
+# Exit 77 (skipped) if a way's tool is missing and no other way failed.
+set -euo pipefail
+source=$1 build=$2 prefix=$3 blas=$4 amalgamation=$5
+shift 5
+ways=("$@")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cc=${CC:-cc} cxx=${CXX:-c++}
+unset DESTDIR CFLAGS CXXFLAGS CPPFLAGS LDFLAGS
+
+missing() {
+  printf '%s: not installed\n' "$1"
+  exit 77
+}
+
+meson install -C "$build" --no-rebuild --quiet --destdir "$work/staged"
+mkdir "$work/a place"
+moved="$work/a place/moved"
+mv "$work/staged$prefix" "$moved"
+pc=$(find "$moved" -name stoa.pc)
+[ -n "$pc" ]
+export PKG_CONFIG_PATH="${pc%/*}${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"
+lib=${pc%/pkgconfig/stoa.pc}
+
+# fresh WAY: an empty folder with the examples, entered.
+fresh() {
+  mkdir "$work/$1"
+  cd "$work/$1"
+  cp "$source"/tests/embed/example_* .
+}
+
+# run FOLDER: all example programs in it.
+run() {
+  local program
+  for program in conv2d allocator blas train_cpp; do
+    "$1/$program" || return 1
+  done
+  "$1/train" model.safetensors
+  "$1/predict" model.safetensors
+}
+
+# compile C_COMPILER LIBRARIES: all examples with $flags and libraries as words.
+compile() {
+  local name
+  for name in conv2d train predict allocator; do
+    "$1" -std=gnu11 -Wall -Wextra -Werror "${flags[@]}" "example_$name.c" -o "$name" "${@:2}" -lm -pthread
+  done
+  "$1" -std=gnu11 -Wall -Wextra -Werror "${flags[@]}" "${blas_flags[@]}" example_blas.c -o blas "${@:2}" \
+    "${blas_libs[@]}" -lm -pthread
+  "$cxx" -std=c++11 -Wall -Wextra -Werror "${flags[@]}" example_train.cpp -o train_cpp "${@:2}" -lm -pthread
+}
+
+# words COMMAND...: its output as words into the array `out`; pkg-config quotes spaces with a backslash.
+words() {
+  eval "out=($("$@"))"
+}
+
+# The installed command finds its library and its recipes where it has been moved to, and has its man page.
+try_command() {
+  fresh command
+  local recipes
+  recipes=$(env -i HOME=/nonexistent PATH="$PATH" "$moved/bin/stoa" recipes)
+  grep -q lenet5 <<<"$recipes"
+  env -i HOME=/nonexistent PATH="$PATH" "$moved/bin/stoa" plan lenet5 --batch 8 >shown
+  grep -q c1 shown
+  [ -f "$moved/share/man/man1/stoa.1" ]
+}
+
+try_pkg_config() {
+  fresh pkg-config
+  words pkg-config --cflags stoa
+  flags=("${out[@]}")
+  words pkg-config --libs stoa
+  compile "$cc" "${out[@]}"
+  LD_LIBRARY_PATH=$lib run .
+}
+
+# Everything the static library needs is in `pkg-config --static`.
+try_static() {
+  fresh static
+  words pkg-config --cflags stoa
+  flags=("${out[@]}")
+  words pkg-config --static --libs stoa
+  compile "$cc" "${out[@]/#-lstoa/-l:libstoa.a}"
+  if ldd conv2d | grep libstoa; then
+    return 1
+  fi
+  run .
+}
+
+try_cmake() {
+  command -v cmake >/dev/null || missing cmake
+  fresh cmake
+  cp "$source"/tests/package/cmake/CMakeLists.txt .
+  CC=$cc CXX=$cxx cmake -S . -B out -DCMAKE_PREFIX_PATH="$moved" -DBLAS_NAME="$blas" >log 2>&1 || {
+    cat log
+    return 1
+  }
+  cmake --build out >log 2>&1 || {
+    cat log
+    return 1
+  }
+  run out
+  # A version that this one cannot stand in for is refused.
+  sed -i 's/find_package(stoa 0.1 /find_package(stoa 0.2 /' CMakeLists.txt
+  if CC=$cc CXX=$cxx cmake -S . -B refused -DCMAKE_PREFIX_PATH="$moved" -DBLAS_NAME="$blas" >log 2>&1; then
+    printf 'find_package(stoa 0.2) took %s\n' "$(pkg-config --modversion stoa)"
+    return 1
+  fi
+  grep -q 'requested version "0.2"' log
+}
+
+# use_meson NAME OPTION...
+use_meson() {
+  cp "$source"/tests/package/meson/meson* .
+  { CC=$cc CXX=$cxx meson setup out -Dblas_name="$blas" "$@" && ninja -C out; } >log 2>&1 || {
+    cat log
+    return 1
+  }
+}
+
+try_meson() {
+  fresh meson
+  use_meson --wrap-mode=nofallback
+  LD_LIBRARY_PATH=$lib run out
+}
+
+# The tree itself inside another build: only the library is built.
+try_subproject() {
+  fresh subproject
+  mkdir subprojects
+  ln -s "$source" subprojects/stoa
+  use_meson --buildtype=debug --force-fallback-for=stoa
+  [ ! -e out/subprojects/stoa/tests ] && [ ! -e out/subprojects/stoa/src/cli/stoa ]
+  run out
+}
+
+# Two files in the program's own tree, with every compiler there is.
+try_amalgamation() {
+  fresh amalgamation
+  sed -i 's|<stoa/stoa.h>|"stoa.h"|' example_*
+  cp "$amalgamation"/stoa.c "$amalgamation"/stoa.h .
+  words pkg-config --cflags "$blas" zlib jansson inih libpng
+  flags=("${out[@]}")
+  words pkg-config --libs "$blas" zlib jansson inih libpng
+  local compiler
+  for compiler in gcc clang; do
+    command -v "$compiler" >/dev/null || continue
+    "$compiler" -O1 -fopenmp-simd -Wall -Wextra -Werror "${flags[@]}" -c stoa.c
+    nm --defined-only --extern-only stoa.o | awk 'NF == 3 { print $3 }' >globals
+    if grep -v '^stoa_' globals; then
+      return 1
+    fi
+    [ "$(uname -m)" != x86_64 ] || grep -q '^stoa_relu_avx512$' globals
+    compile "$cc" stoa.o "${out[@]}" -ldl
+    run .
+  done
+}
+
+out=()
+words pkg-config --cflags "$blas"
+blas_flags=("${out[@]}")
+words pkg-config --libs "$blas"
+blas_libs=("${out[@]}")
+for way in "${ways[@]}"; do
+  start=$SECONDS
+  (set -e; "try_${way//-/_}")
+  printf '#### %s: %d s\n' "$way" $((SECONDS - start))
+done

@@ -139,6 +139,7 @@ static void add_blas(json_t *about) {
     cli_json_set(about, "blas_core", cli_json_text(blas.core));
     cli_json_set(about, "blas_threading", cli_json_text(blas.threading));
     cli_json_set(about, "blas_threads", cli_json_count(blas.threads));
+    cli_json_set(about, "blas_better_core", blas.better_core ? cli_json_text(blas.better_core) : json_null());
 }
 
 static void add_latency(const struct bench *bench, const char *key) {
@@ -182,6 +183,10 @@ void bench_about_print(const struct bench *bench) {
                  bench->threads, bench->threads == 1 ? "" : "s", text_of(bench, "isa"),
                  text_of(bench, "policy"));
     (void)printf("%s, core %s\n", text_of(bench, "blas_version"), text_of(bench, "blas_core"));
+    if (text_of(bench, "blas_better_core")[0]) {
+        (void)printf("OPENBLAS_CORETYPE or the library chose this core; %s suits the CPU better.\n",
+                     text_of(bench, "blas_better_core"));
+    }
     double load = json_number_value(json_array_get(json_object_get(bench->about, "load_avg"), 0));
     double quota = number_of(bench, "cpu_quota"), cpus = number_of(bench, "num_cpus");
     /* What spoils times is said before them. */

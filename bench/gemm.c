@@ -205,8 +205,8 @@ static int measure(struct bench *bench, const struct shapes *shapes) {
     cli_json_set(bench->about, "fma_flops_per_second", cli_json_number(1e9 * limit[1]));
     (void)printf("FMA limit: %.1f GFLOP/s on one thread, %.1f on %zu\n\n", limit[0], limit[1],
                  bench->threads);
-    (void)printf("%-36s %3s %5s %5s %5s %9s %9s %5s %6s", "product (one image, or a batch of vectors)", "",
-                 "m", "n", "k", "1 thread", "best", "+-%", "%FMA");
+    (void)printf("%-36s %3s %5s %5s %5s %9s %9s %5s %6s", "product (of one image, or a batch)", "", "m", "n",
+                 "k", "1 thread", "best", "+-%", "%FMA");
     if (bench->threads > 1) {
         (void)printf(" %2zu threads %8s %5s %6s", bench->threads, "best", "+-%", "%FMA");
     }

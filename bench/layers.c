@@ -216,7 +216,11 @@ static void print_groups(const struct bench *bench, const struct table *table) {
         cli_table_cell(&text, "%.1f", exp(group->log_rate / rows));
         cli_table_cell(&text, "%.1f", 100 * exp(group->log_share / rows));
         cli_table_cell(&text, "%.1f", 100 * group->least_share);
-        cli_table_cell(&text, "%.1f", bench->options.no_naive ? 0 : exp(group->log_naive / rows));
+        if (bench->options.no_naive) {
+            cli_table_cell(&text, "-");
+        } else {
+            cli_table_cell(&text, "%.1f", exp(group->log_naive / rows));
+        }
     }
     cli_table_print(&text);
 }
@@ -329,7 +333,7 @@ static int run(struct bench *bench) {
         return cli_fail(CLI_WRONG, "--filter: '%s' finds no layer, 'stoa-bench layers --list' names them",
                         bench->options.filter ? bench->options.filter : "");
     }
-    if (table.groups) {
+    if (table.groups && bench->options.operand_count == 0) {
         print_groups(bench, &table);
     }
     return table.wrong ? cli_fail(CLI_FAILED, "%zu results are wrong", table.wrong) : CLI_DONE;

@@ -43,8 +43,10 @@ static void note_product(const struct stoa_gemm *product) {
 void bench_gemm_called(const struct stoa_gemm *product) {
     if (!atomic_load_explicit(&state.watching, memory_order_relaxed)) {
         bench_gemm_library(product);
-        if (atomic_load_explicit(&state.broken, memory_order_relaxed) && product->m && product->n) {
-            product->c[0] += 1;
+        /* The whole first row: single numbers may belong to padding. */
+        bool broken = atomic_load_explicit(&state.broken, memory_order_relaxed) && product->m;
+        for (size_t i = 0; broken && i < product->n; i++) {
+            product->c[i] += 1;
         }
         return;
     }

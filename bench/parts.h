@@ -16,7 +16,7 @@ struct bench_parts {
 /* Run `one` some times, watched, and keep the fastest run. */
 struct bench_parts bench_parts_of(stoa_context *context, const struct bench_case *one);
 
-/* Make every product wrong in its first number, or right again; the same for depthwise kernels, which do not
+/* Make every product wrong in its first row, or right again; the same for depthwise kernels, which do not
  * use products. */
 void bench_break_products(stoa_context *context, bool broken);
 

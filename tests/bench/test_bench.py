@@ -1,0 +1,154 @@
+"""stoa-bench: its JSON read by another reader, its refusals, and that a broken product is found.
+
+Run: STOA_BENCH=build/bench/stoa-bench test_bench.py
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+BENCH = os.environ['STOA_BENCH']
+QUICK = ['--min-time', '0.002', '--repetitions', '2']
+PASSES = ['forward', 'backward data', 'backward weights']
+
+
+def bench(*arguments):
+    return subprocess.run([BENCH, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, timeout=120, check=False)
+
+
+def refuse_constant(text):
+    raise ValueError(f'{text} is not JSON')
+
+
+class Bench(unittest.TestCase):
+    def setUp(self):
+        # A temporary file of its own, removed with the test.
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.json = self.folder / 'results.json'
+
+    def run_json(self, *arguments, code=0):
+        done = bench(*arguments, *QUICK, '--json', str(self.json))
+        self.assertEqual(done.returncode, code, done.stderr + done.stdout)
+        return done, json.loads(self.json.read_text(encoding='utf-8'), parse_constant=refuse_constant)
+
+    def test_layers_schema(self):
+        _, results = self.run_json('layers', '--filter', '^lenet c2')
+        context = results['context']
+        for key in ('date', 'host_name', 'executable', 'num_cpus', 'mhz_per_cpu', 'cpu_scaling_enabled', 'caches',
+                    'load_avg', 'library_build_type', 'blas_name', 'blas_version', 'blas_core', 'blas_threads', 'isa',
+                    'policy', 'compiler', 'flags', 'commit', 'cpu_model', 'cpu_quota', 'threads',
+                    'core_latency_before_ns', 'core_latency_after_ns'):
+            self.assertIn(key, context)
+        self.assertIn(context['library_build_type'], ('release', 'debug'))
+        rows = results['benchmarks']
+        for name in PASSES:
+            single = [r for r in rows if r['name'] == f'layers/lenet c2/{name}']
+            self.assertEqual([r['repetition_index'] for r in single], [0, 1])
+            for row in single:
+                self.check_row(row)
+                self.assertEqual(row['run_type'], 'iteration')
+            aggregates = {r['aggregate_name']: r for r in rows
+                          if r['run_name'] == f'layers/lenet c2/{name}' and r['run_type'] == 'aggregate'}
+            self.assertEqual(set(aggregates), {'mean', 'median', 'min', 'stddev', 'cv'})
+            times = [r['real_time'] for r in single]
+            self.assertAlmostEqual(aggregates['median']['real_time'], sum(times) / 2, delta=1e-6 * sum(times))
+            self.assertAlmostEqual(aggregates['min']['real_time'], min(times), delta=1e-6 * min(times))
+
+    def check_row(self, row):
+        self.assertEqual(row['repetitions'], 2)
+        self.assertEqual(row['time_unit'], 'ns')
+        self.assertGreaterEqual(row['iterations'], 1)
+        self.assertGreater(row['real_time'], 0)
+        self.assertGreater(row['cpu_time'], 0)
+        self.assertIs(row['verified'], True)
+        self.assertLessEqual(row['error'], row['error_bound'])
+        self.assertEqual(row['outputs_verified'], row['outputs'])
+        self.assertEqual(row['flops'], 2 * 64 * 10 * 10 * 16 * 5 * 5 * 6)
+        self.assertGreater(row['sgemm_calls'], 0)
+        self.assertGreater(row['sgemm_m'] * row['sgemm_n'] * row['sgemm_k'], 0)
+        self.assertAlmostEqual(row['share_im2col'] + row['share_sgemm'] + row['share_rest'], 1, places=6)
+        for naive in ('o2', 'o3', 'best'):
+            self.assertGreater(row['speedup_over_naive_' + naive], 0)
+
+    def test_problems(self):
+        # Strides, dilation, groups, a rectangle and a linear layer, given directly.
+        problems = ['conv2d n2 c4 h9 w7 k6 r3x2 s2x1 p1x0 d2x1 g2', 'linear n5 c7 k3',
+                    'conv2d n3 c8 h6 k8 r3 p1 g8', 'conv2d n2 c5 h8 k3 r1 s2']
+        _, results = self.run_json('layers', *problems)
+        for problem in problems:
+            for name in PASSES:
+                rows = [r for r in results['benchmarks'] if r['run_name'] == f'layers/{problem}/{name}']
+                self.assertTrue(rows and all(r['verified'] for r in rows), f'{problem} {name}')
+
+    def test_broken_products_are_found(self):
+        problems = ['conv2d n2 c3 h8 k4 r3 p1', 'conv2d n2 c6 h4 k5 r1', 'conv2d n2 c4 h6 k4 r3 g4', 'linear n4 c8 k8']
+        done, results = self.run_json('layers', '--self-test', '--no-naive', *problems, code=1)
+        self.assertEqual(done.stdout.count('WRONG'), len(problems) * len(PASSES), done.stdout)
+        self.assertEqual(len(results['benchmarks']), len(problems) * len(PASSES))
+        for row in results['benchmarks']:
+            self.assertIs(row['verified'], False)
+            self.assertIs(row['error_occurred'], True)
+        self.assertEqual(done.stderr.count('\n'), 1)
+
+    def test_first_layers_have_no_backward_data(self):
+        names = bench('layers', '--list', '--filter', '^lenet c[12]').stdout.splitlines()
+        self.assertEqual(names, ['lenet c1 forward', 'lenet c1 backward weights', 'lenet c2 forward',
+                                 'lenet c2 backward data', 'lenet c2 backward weights'])
+
+    def test_gemm(self):
+        _, results = self.run_json('gemm', '--filter', '^square (16|100)$')
+        rows = [r for r in results['benchmarks'] if r['run_type'] == 'iteration']
+        self.assertEqual({r['m'] for r in rows}, {16, 100})
+        for row in rows:
+            self.assertIs(row['verified'], True)
+            self.assertGreater(row['share_of_fma_limit'], 0)
+            self.assertLess(row['share_of_fma_limit'], 1.5)
+
+    def test_layer_file(self):
+        path = self.folder / 'layers'
+        path.write_text('# mine\n\nnet a: conv2d n1 c2 h4 k2 r3 first # small\n', encoding='utf-8')
+        done = bench('layers', '--list', '--layers', str(path))
+        self.assertEqual(done.stdout.splitlines(), ['net a forward', 'net a backward weights'])
+        path.write_text('net a: conv2d n1 c2 h4 k2 r3\nnet b conv2d\n', encoding='utf-8')
+        self.refused(['layers', '--list', '--layers', str(path)], f'{path}:2: ')
+
+    def refused(self, arguments, part):
+        done = bench(*arguments)
+        self.assertEqual(done.returncode, 2, f'{arguments}: {done.stderr}')
+        self.assertEqual(done.stdout, '', arguments)
+        self.assertEqual(done.stderr.count('\n'), 1, done.stderr)
+        self.assertTrue(done.stderr.startswith('stoa-bench: '), done.stderr)
+        self.assertIn(part, done.stderr)
+
+    def test_refusals(self):
+        self.refused([], 'mode')
+        self.refused(['layer'], "did you mean 'layers'")
+        self.refused(['layers', '--frobnicate'], '--frobnicate')
+        self.refused(['layers', '--threads', '0'], "--threads: found '0'")
+        self.refused(['layers', '--threads', '257'], "--threads: found '257'")
+        self.refused(['layers', '--min-time', 'nan'], "--min-time: found 'nan'")
+        self.refused(['layers', '--repetitions'], '--repetitions: value missing')
+        self.refused(['layers', '--policy', 'fast'], "--policy: found 'fast'")
+        self.refused(['layers', '--list', '--filter', '('], '--filter')
+        self.refused(['layers', '--list', '--json', str(self.folder)], '--json')
+        self.refused(['layers', '--list', '--layers', str(self.folder / 'none')], 'none')
+        self.refused(['gemm', '--self-test'], '--self-test')
+
+    def test_refused_problems(self):
+        for problem, part in (('pool n1', 'expected conv2d or linear'), ('conv2d n1 c1 h4 k1', "'r' is missing"),
+                              ('conv2d n1 n1 c1 h4 k1 r1', 'twice'), ('conv2d n1 c1 h4 k1 r0', "'r0'"),
+                              ('conv2d n1 c1 h4x4 k1 r1', "'h4x4'"), ('linear n1 c1 k1 r3', "'r3'"),
+                              ('conv2d n1 c1 h4 k1 r5', 'does not fit'), ('conv2d n1 c3 h4 k4 r1 g2', 'divide'),
+                              ('conv2d n9999 c9999 h999 k1 r1', 'more than'), ('', 'expected conv2d or linear')):
+            with self.subTest(problem):
+                self.refused(['layers', '--list', problem], part)
+
+
+if __name__ == '__main__':
+    unittest.main()

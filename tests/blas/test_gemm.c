@@ -1,8 +1,11 @@
 /* The door to sgemm against the double reference, and the guard that holds the BLAS to one thread. */
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "../base/cmocka_prelude.h"
 #include "base/random.h"
@@ -183,12 +186,57 @@ static void guards_several_threads(void **state) {
     assert_int_equal(blas_threads(), 2);
 }
 
+static atomic_bool enough;
+
+static void *enter_until_enough(void *argument) {
+    while (!atomic_load(&enough)) {
+        stoa_blas_enter();
+        stoa_blas_leave();
+    }
+    return argument;
+}
+
+static int child_enters(void) {
+    (void)alarm(20); /* waiting for a thread that does not exist is a failure */
+    stoa_blas_enter();
+    bool right = blas_threads() == 1;
+    stoa_blas_leave();
+    return right && blas_threads() == 2 ? 0 : 1;
+}
+
+/* Another thread is anywhere in a region, or on its way in or out, when the program forks. */
+static void survives_a_fork_beside_regions(void **state) {
+    (void)state;
+    if (!can_count()) {
+        skip();
+    }
+    pthread_t thread;
+    atomic_store(&enough, false);
+    assert_int_equal(pthread_create(&thread, NULL, enter_until_enough, NULL), 0);
+    int failed = 0;
+    for (int i = 0; i < 40; i++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            _exit(child_enters());
+        }
+        int status = -1;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        failed += !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    }
+    atomic_store(&enough, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(failed, 0);
+    assert_int_equal(blas_threads(), 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_the_reference),
         cmocka_unit_test(takes_empty_sizes),
         cmocka_unit_test_setup(restores_the_callers_threads, guard_set_up),
         cmocka_unit_test_setup(guards_several_threads, guard_set_up),
+        cmocka_unit_test_setup(survives_a_fork_beside_regions, guard_set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

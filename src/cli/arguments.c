@@ -30,6 +30,7 @@ static const struct option options[] = {
     {"data", TEXT, AT(data), "DIR", "folder with the IDX files (default: the set the model names)", 0, 0},
     {"out", TEXT, AT(out), "DIR", "folder for model and metrics (default: runs/NAME-1, -2, ...)", 0, 0},
     {"recipe", TEXT, AT(recipe), "RECIPE", "build this network and take only the tensors of MODEL", 0, 0},
+    {"seconds", NUMBER, AT(seconds), "S", "about the time to measure (default: 4)", 0.1, 3600},
     {"force", FLAG, AT(force), NULL, "replace model and metrics in a folder that is not empty", 0, 0},
     {"inference", FLAG, AT(inference), NULL, "plan inference (default: training)", 0, 0},
     {"json", FLAG, AT(json), NULL, "print JSON", 0, 0},

@@ -11,12 +11,19 @@
 #include "cli/command.h"
 #include "cli/report.h"
 
+static bool executed_again;
+
+bool cli_environment_chose_blas(void) {
+    return executed_again;
+}
+
 void cli_environment_choose_blas(char **arguments) {
     /* Set on the way into the second execution, so that there is never a third. */
     static const char guard[] = "STOA_EXECUTED_AGAIN";
     static const char core[] = "OPENBLAS_CORETYPE";
     if (getenv(guard)) {
         (void)unsetenv(guard);
+        executed_again = true;
         return;
     }
     if (getenv(core)) {

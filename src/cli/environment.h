@@ -2,11 +2,15 @@
 #ifndef STOA_CLI_ENVIRONMENT_H
 #define STOA_CLI_ENVIRONMENT_H
 
+#include <stdbool.h>
 #include <stoa/context.h>
 
 /* Make OpenBLAS use the core that suits this CPU: the process executes itself once more with
  * OPENBLAS_CORETYPE set. Returns when there is nothing to do or nothing that can be done. */
 void cli_environment_choose_blas(char **arguments);
+
+/* True when the core in use was chosen that way, and not by OpenBLAS or the user. */
+bool cli_environment_chose_blas(void);
 
 /* Fill in what STOA_CPU, STOA_THREADS and STOA_POLICY ask for. CLI_DONE, or CLI_WRONG with the sentence
  * printed. */

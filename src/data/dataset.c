@@ -224,8 +224,9 @@ stoa_status stoa_dataset_from_arrays(stoa_context *context, const float *samples
 }
 
 stoa_status stoa_dataset_normalize(stoa_dataset *dataset, float mean, float deviation) {
-    /* The reciprocal too: a tiny deviation would make every pixel infinite. */
-    if (!isfinite(mean) || !isfinite(deviation) || !(deviation > 0) || !isfinite(1.0F / deviation)) {
+    /* The quotients too: a tiny deviation would make every pixel infinite. */
+    if (!isfinite(mean) || !isfinite(deviation) || !(deviation > 0) || !isfinite(1.0F / deviation) ||
+        !isfinite(mean / deviation)) {
         return stoa_fail(dataset->context, STOA_ERR_ARGUMENT,
                          "data set: mean %g and deviation %g, expected finite numbers, the deviation above 0",
                          (double)mean, (double)deviation);

@@ -84,7 +84,7 @@ static void normalises(void **state) {
         check_read(both[i], NULL, 0, COUNT, (double)0.1307F, (double)0.3081F);
         check_read(both[i], order, 0, 2, (double)0.1307F, (double)0.3081F);
         const float bad[][2] = {{NAN, 1}, {0, NAN}, {INFINITY, 1}, {0, INFINITY},
-                                {0, 0},   {0, -1},  {0, 1e-45F}};
+                                {0, 0},   {0, -1},  {0, 1e-45F},   {1e20F, 1e-20F}};
         for (size_t j = 0; j < sizeof bad / sizeof bad[0]; j++) {
             assert_int_equal(stoa_dataset_normalize(both[i], bad[j][0], bad[j][1]), STOA_ERR_ARGUMENT);
         }

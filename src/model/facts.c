@@ -22,6 +22,10 @@ static void remove_fact(stoa_model *model, size_t at) {
 }
 
 static stoa_status insert_fact(stoa_model *model, size_t at, const char *key, const char *value) {
+    if (model->fact_count == STOA_MAX_FACTS) {
+        return stoa_fail(model->context, STOA_ERR_ARGUMENT, "fact '%.64s': more than %d facts", key,
+                         STOA_MAX_FACTS);
+    }
     struct stoa_fact *facts = realloc(model->facts, (model->fact_count + 1) * sizeof *facts);
     if (facts) {
         model->facts = facts;

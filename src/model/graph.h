@@ -9,7 +9,7 @@
 #include "model/model.h"
 #include "ops/op.h"
 
-enum { STOA_MAX_LAYERS = 4096 };
+enum { STOA_MAX_LAYERS = 4096, STOA_MAX_FACTS = 1024 };
 
 struct stoa_node {
     struct stoa_layer layer;

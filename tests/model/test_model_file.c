@@ -333,6 +333,23 @@ static void test_bad_graph(void **state) {
                          "model: the fact 'k' is not a string");
 }
 
+/* Facts are kept in order, one by one: a file with millions of them would be read for hours. */
+static void test_many_facts(void **state) {
+    (void)state;
+    enum { MOST = 1024 };
+    stoa_model *model = small_model();
+    for (unsigned i = 0; i <= MOST; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "k%04u", i);
+        assert_int_equal(stoa_model_set_fact(model, key, "v"), i < MOST ? STOA_OK : STOA_ERR_ARGUMENT);
+    }
+    assert_string_equal(stoa_context_error(context), "fact 'k1024': more than 1024 facts");
+    assert_int_equal(stoa_model_set_fact(model, "k0000", "w"), STOA_OK);
+    assert_int_equal(stoa_model_set_fact(model, "k0001", NULL), STOA_OK);
+    assert_int_equal(stoa_model_set_fact(model, "k1024", "v"), STOA_OK);
+    stoa_model_free(model);
+}
+
 static void test_bad_layers(void **state) {
     (void)state;
     assert_graph_refused(INPUT "\"layers\":[[\"r\",\"rulu\"]]" FACTS, STOA_ERR_FORMAT, NULL);
@@ -472,6 +489,7 @@ int main(void) {
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_truncated_and_altered),
         cmocka_unit_test(test_bad_graph),
+        cmocka_unit_test(test_many_facts),
         cmocka_unit_test(test_bad_layers),
         cmocka_unit_test(test_huge_graph),
         cmocka_unit_test(test_no_graph),

@@ -19,6 +19,7 @@ struct bench_options {
     const char *filter; /* extended regular expression; NULL: everything */
     const char *json;   /* file for the results; NULL: none */
     const char *layers; /* file of layers; NULL: the one built in */
+    const char *isa;    /* an instruction set's name or "all"; NULL: the context's */
     const char *out;    /* file or folder that a mode writes; NULL: not given */
     size_t threads;     /* 0: as many as CPUs */
     size_t repetitions; /* timed repetitions of a case */

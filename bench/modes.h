@@ -7,7 +7,12 @@
 
 #define BENCH_MODES(X)                                                                                       \
     X(gemm)                                                                                                  \
-    X(layers)
+    X(layers)                                                                                                \
+    X(ops)                                                                                                   \
+    X(train)                                                                                                 \
+    X(infer)                                                                                                 \
+    X(scale)                                                                                                 \
+    X(plot)
 
 #define BENCH_DECLARE(name) extern const struct bench_mode bench_mode_##name;
 BENCH_MODES(BENCH_DECLARE)

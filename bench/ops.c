@@ -3,11 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <stoa/machine.h>
 
-#include "base/size.h"
 #include "bench/bench.h"
 #include "bench/ops_cases.h"
 
@@ -17,8 +15,7 @@ static const char *const size_names[SIZES] = {"cache", "memory"};
 struct ops {
     struct bench *bench;
     bool isa[STOA_ISA_COUNT];
-    bool several; /* instruction sets: names tell them apart */
-    size_t bytes[SIZES];
+    bool several;     /* instruction sets: names tell them apart */
     double bandwidth; /* GB/s */
     struct cli_table table;
 };
@@ -35,13 +32,9 @@ static void run_one(void *argument) {
     bench_ops_run(one->arrays, one->context, one->kernels);
 }
 
-/* Half of what the smallest level-2 cache is likely to be, and four times the largest cache. */
-static void choose_sizes(struct ops *ops) {
-    long last = sysconf(_SC_LEVEL3_CACHE_SIZE);
-    ops->bytes[0] = (size_t)512 << 10;
-    ops->bytes[1] = stoa_max((size_t)128 << 20, last > 0 ? 4 * (size_t)last : 0);
-    ops->bytes[1] = stoa_min(ops->bytes[1], (size_t)1 << 30);
-}
+/* Bytes of a working set: half of what a small level-2 cache holds, and more than a process finds of the largest
+ * level-3 caches. */
+static const size_t size_bytes[SIZES] = {(size_t)512 << 10, (size_t)256 << 20};
 
 static int choose_isas(struct ops *ops) {
     const char *wanted = ops->bench->options.isa;
@@ -116,7 +109,7 @@ static bool verify(struct ops *ops, const struct bench_ops_case *c, const int *i
                    double *errors) {
     bool right = true;
     for (int i = 0; i < count; i++) {
-        struct bench_ops_arrays *arrays = bench_ops_make(c, bench_ops_units(c, ops->bytes[0]) | 1);
+        struct bench_ops_arrays *arrays = bench_ops_make(c, bench_ops_units(c, size_bytes[0]) | 1);
         if (!arrays) {
             (void)cli_fail(CLI_FAILED, "ops: out of memory");
             return false;
@@ -135,10 +128,10 @@ static bool verify(struct ops *ops, const struct bench_ops_case *c, const int *i
 /* Time the instruction sets in turn; rates in GB/s by instruction set. */
 static bool time_size(struct ops *ops, const struct bench_ops_case *c, int size, const int *isas, int count,
                       const double *errors, double *rates) {
-    size_t units = bench_ops_units(c, ops->bytes[size]) | 1;
+    size_t units = bench_ops_units(c, size_bytes[size]) | 1;
     struct bench_ops_arrays *arrays = bench_ops_make(c, units);
     if (!arrays) {
-        (void)cli_fail(CLI_FAILED, "ops: out of memory for %zu MiB", ops->bytes[size] >> 20);
+        (void)cli_fail(CLI_FAILED, "ops: out of memory for %zu MiB", size_bytes[size] >> 20);
         return false;
     }
     struct one one[STOA_ISA_COUNT];
@@ -207,20 +200,19 @@ static int measure_bandwidth(struct ops *ops) {
     if (status != STOA_OK) {
         return cli_fail_library(ops->bench->context, status);
     }
-    cli_json_set(ops->bench->about, "bandwidth_gigabytes_per_second", cli_json_number(ops->bandwidth));
+    cli_json_set(ops->bench->about, "memory_bytes_per_second", cli_json_number(1e9 * ops->bandwidth));
     return CLI_DONE;
 }
 
 static void print_table(struct ops *ops) {
     (void)printf("\nGB/s of the bytes that have to move; in cache %zu KiB, in memory %zu MiB; memory gives "
                  "%.1f GB/s\n\n",
-                 ops->bytes[0] >> 10, ops->bytes[1] >> 20, ops->bandwidth);
+                 size_bytes[0] >> 10, size_bytes[1] >> 20, ops->bandwidth);
     cli_table_print(&ops->table);
 }
 
 static int run(struct bench *bench) {
     struct ops ops = {.bench = bench, .table = {.columns = "lllrrr"}};
-    choose_sizes(&ops);
     int code = choose_isas(&ops);
     if (code != CLI_DONE) {
         return code;

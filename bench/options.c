@@ -21,6 +21,7 @@ static const struct option options[] = {
     {"filter", TEXT, AT(filter), "REGEX", "only what this extended regular expression finds", 0, 0},
     {"json", TEXT, AT(json), "FILE", "write results in Google Benchmark's schema", 0, 0},
     {"layers", TEXT, AT(layers), "FILE", "layer list (default: the one built in)", 0, 0},
+    {"isa", TEXT, AT(isa), "NAME", "base, avx2, avx512 or all (default: the best)", 0, 0},
     {"out", TEXT, AT(out), "PATH", "where to write", 0, 0},
     {"threads", COUNT, AT(threads), "N", "threads, 1 to 256 (default: one a CPU)", 1, CLI_MOST_THREADS},
     {"repetitions", COUNT, AT(repetitions), "N", "timed repetitions of each case (default: 5)", 1,

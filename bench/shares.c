@@ -8,6 +8,9 @@
 
 static const char *const passes[2] = {"forward", "backward"};
 
+/* What a table of tenths of a percent would show as nothing is left out of it. */
+static const double LEAST_SHARE = 0.0005;
+
 /* Parts: two passes a layer, then data, optimizer and what none of them explains. */
 enum { DATA, UPDATE, REST, EXTRAS };
 static const char *const extras[EXTRAS] = {"data", "optimizer", "rest"};
@@ -68,7 +71,7 @@ void bench_shares_measure(const struct bench *bench, const struct bench_watched 
 }
 
 void bench_shares_report(struct bench *bench, const struct bench_shares *shares, const char *name) {
-    double step = bench_summarise(shares->step, shares->repetitions).median;
+    double step = bench_summarise(shares->step, shares->repetitions).mean;
     for (size_t i = 0; i < shares->parts; i++) {
         const struct bench_part *part = &shares->part[i];
         /* A pass's CPU time is not known: reading that clock takes as long as a small pass. */
@@ -82,13 +85,14 @@ void bench_shares_report(struct bench *bench, const struct bench_shares *shares,
         bench_note(&record, "layer", part->layer);
         bench_note(&record, "operator", part->op);
         bench_note(&record, "pass", part->pass);
-        bench_counter(&record, "share_of_step", times.summary.median / step);
+        bench_counter(&record, "share_of_step", times.summary.mean / step);
         bench_report(bench, &record);
         free(full);
     }
 }
 
-/* Median seconds of an operator summed over its layers: by pass, and beside the layers. */
+/* Mean seconds of an operator summed over its layers: by pass, and beside the layers. Means, as medians of parts
+ * do not add up to the median of the whole. */
 enum { BESIDE = 2, COLUMNS };
 struct sum {
     const char *op;
@@ -118,7 +122,7 @@ static size_t sum_up(const struct bench_shares *shares, struct sum *sums) {
         }
         bool forward = strcmp(part->pass, passes[STOA_FORWARD]) == 0;
         int column = forward ? STOA_FORWARD : *part->pass ? STOA_BACKWARD : BESIDE;
-        sums[at].seconds[column] += bench_summarise(part->real, shares->repetitions).median;
+        sums[at].seconds[column] += bench_summarise(part->real, shares->repetitions).mean;
         sums[at].layers += forward;
     }
     qsort(sums, count, sizeof *sums, by_time);
@@ -142,10 +146,10 @@ void bench_shares_print(const struct bench_shares *shares) {
     for (size_t i = 0; i < sizeof heading / sizeof *heading; i++) {
         cli_table_cell(&table, "%s", heading[i]);
     }
-    double step = bench_summarise(shares->step, shares->repetitions).median;
-    for (size_t i = 0; i < count && total(&sums[i]) > 0; i++) {
+    double step = bench_summarise(shares->step, shares->repetitions).mean;
+    for (size_t i = 0; i < count && total(&sums[i]) >= LEAST_SHARE * step; i++) {
         cli_table_cell(&table, "%s", sums[i].op);
-        cli_table_cell(&table, "%zu", sums[i].layers);
+        cli_table_cell(&table, sums[i].layers ? "%zu" : "-", sums[i].layers);
         for (int column = 0; column < COLUMNS; column++) {
             time_cell(&table, sums[i].seconds[column]);
         }

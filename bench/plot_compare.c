@@ -1,0 +1,153 @@
+/* Two files: how much faster each result of the second is, sorted, on a scale where twice and half are as far. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/plot.h"
+
+enum { BAR = 13, GAP = 4, ABOVE = 96, BELOW = 56, WIDTH = 900, RIGHT = 60, LEFT_CHARACTER = 7 };
+
+struct ratio {
+    const char *name;
+    double value; /* time before over time after: above 1 is faster */
+};
+
+static int by_value(const void *a, const void *b) {
+    const struct ratio *left = a, *right = b;
+    return (left->value < right->value) - (left->value > right->value);
+}
+
+static size_t pair_rows(const struct bench_plot_file *before, const struct bench_plot_file *after,
+                        struct ratio *ratios) {
+    size_t count = 0;
+    for (size_t i = 0; i < after->rows; i++) {
+        for (size_t j = 0; j < before->rows; j++) {
+            if (strcmp(after->row[i].name, before->row[j].name) == 0) {
+                ratios[count++] =
+                    (struct ratio){after->row[i].name, before->row[j].seconds / after->row[i].seconds};
+                break;
+            }
+        }
+    }
+    qsort(ratios, count, sizeof *ratios, by_value);
+    return count;
+}
+
+static double geometric_mean(const struct ratio *ratios, size_t count) {
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum += log(ratios[i].value);
+    }
+    return exp(sum / (double)count);
+}
+
+/* Faster and slower are blocks of their own, so that they get colours of their own. */
+static void write_data(const struct ratio *ratios, size_t count, FILE *script) {
+    for (int slower = 0; slower < 2; slower++) {
+        (void)fprintf(script, "$s%d << EOD\n", slower);
+        for (size_t i = 0; i < count; i++) {
+            if ((ratios[i].value < 1) == slower) {
+                size_t top = GAP + i * (BAR + GAP);
+                (void)fprintf(script, "%.6g\t%.1f\t%zu\t%zu\n", ratios[i].value, (double)top + BAR / 2.0, top,
+                              top + BAR);
+            }
+        }
+        (void)fputs("EOD\n", script);
+    }
+    (void)fputs("set ytics (", script);
+    for (size_t i = 0; i < count; i++) {
+        char *label = bench_plot_text(ratios[i].name);
+        (void)fprintf(script, "%s'%s' %.1f", i ? ", " : "", label, GAP + (double)i * (BAR + GAP) + BAR / 2.0);
+        free(label);
+    }
+    (void)fputs(") scale 0 nomirror\nset grid x noy\n", script);
+}
+
+static void write_axes(const struct ratio *ratios, size_t count, FILE *script) {
+    /* Room behind the ends of the bars for their numbers, and at least 10 % to either side. */
+    double most = fmax(1.1, ratios[0].value), least = fmin(1 / 1.1, ratios[count - 1].value);
+    double room = pow(most / least, 0.1);
+    (void)fprintf(script, "set logscale x\nset xrange [%.6g:%.6g]\n", least / room, most * room);
+    /* Ticks at round ratios, as many as fit. */
+    static const double ticks[] = {0.01, 0.02, 0.05, 0.1, 0.2, 0.33, 0.5, 0.67, 0.8, 0.9, 0.95, 1,   1.05,
+                                   1.1,  1.25, 1.5,  2,   3,   5,    10,  20,   50,  100, 200,  500, 1000};
+    double span = log(most / least) + 2 * log(room), last = -INFINITY;
+    (void)fputs("set xtics (", script);
+    const char *comma = "";
+    for (size_t i = 0; i < sizeof ticks / sizeof *ticks; i++) {
+        double at = log(ticks[i]) / span;
+        /* 1 always stands: what comes just before it makes way. */
+        bool crowds = ticks[i] < 1 && -at < 0.07;
+        if (ticks[i] >= least / room && ticks[i] <= most * room && !crowds && at - last >= 0.07) {
+            (void)fprintf(script, "%s'%g' %g", comma, ticks[i], ticks[i]);
+            comma = ", ";
+            last = at;
+        }
+    }
+    (void)fputs(")\n", script);
+}
+
+static void write_plot(FILE *script) {
+    static const char *const titles[2] = {"faster", "slower"};
+    static const int colours[2] = {0, 5};
+    (void)fputs("set style fill solid noborder\nset key tmargin center horizontal width 2\n"
+                "set arrow from 1, graph 0 to 1, graph 1 nohead lc rgb '#222222' lw 1 front\nplot ",
+                script);
+    for (int s = 0; s < 2; s++) {
+        (void)fprintf(
+            script,
+            "$s%d using (sqrt($1)):2:($1 < 1 ? $1 : 1):($1 < 1 ? 1 : $1):3:4 with boxxyerror lc rgb "
+            "'%s' title '%s', \\\n"
+            "     $s%d using 1:2:(sprintf('%%.2f', $1)) with labels %s offset character %s,0 "
+            "font ',10' notitle%s",
+            s, bench_plot_colours[colours[s]], titles[s], s, s ? "right" : "left", s ? "-0.4" : "0.4",
+            s ? "\n" : ", \\\n     ");
+    }
+}
+
+static int draw(const char *gnuplot, const char *folder, const struct bench_plot_file *before,
+                const struct bench_plot_file *after, const struct ratio *ratios, size_t count) {
+    size_t longest = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(ratios[i].name);
+        longest = length > longest ? length : longest;
+    }
+    int inside = GAP + (BAR + GAP) * (int)count, height = inside + ABOVE + BELOW;
+    int left = 20 + LEFT_CHARACTER * (int)longest;
+    struct bench_plot_picture picture;
+    char *chart = cli_text("over-%s", before->stem);
+    int code = bench_plot_open(folder, after->stem, chart, WIDTH, height, &picture);
+    free(chart);
+    if (code != CLI_DONE) {
+        return code;
+    }
+    write_data(ratios, count, picture.script);
+    write_axes(ratios, count, picture.script);
+    char *old = bench_plot_text(before->stem), *new = bench_plot_text(after->stem);
+    (void)fprintf(picture.script,
+                  "set title \"%s over %s: times as fast, geometric mean %.3f of %zu\"\n"
+                  "set xlabel 'time in %s / time in %s, medians'\nset yrange [%d:0]\n"
+                  "set lmargin at screen %.6f\nset rmargin at screen %.6f\nset tmargin at screen %.6f\n"
+                  "set bmargin at screen %.6f\n",
+                  new, old, geometric_mean(ratios, count), count, old, new, inside, (double)left / WIDTH,
+                  1 - (double)RIGHT / WIDTH, 1 - (double)ABOVE / height, (double)BELOW / height);
+    free(old);
+    free(new);
+    write_plot(picture.script);
+    return bench_plot_finish(gnuplot, &picture);
+}
+
+int bench_plot_compare(const char *gnuplot, const char *folder, const struct bench_plot_file *before,
+                       const struct bench_plot_file *after, int *drawn) {
+    struct ratio *ratios = cli_allocate(after->rows, sizeof *ratios);
+    size_t count = pair_rows(before, after, ratios);
+    int code = CLI_DONE;
+    if (count > 0) {
+        code = draw(gnuplot, folder, before, after, ratios, count);
+        *drawn += 1;
+    } else {
+        code = cli_fail(CLI_WRONG, "plot: '%s' and '%s' have no result in common", before->path, after->path);
+    }
+    free(ratios);
+    return code;
+}

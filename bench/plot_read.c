@@ -1,0 +1,171 @@
+/* Results read back from JSON: any file in Google Benchmark's schema, ours with more to draw. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/plot.h"
+
+/* A number of a row or a context, 0 where there is none. */
+static double number_of(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    double number = json_is_number(value) ? json_number_value(value) : 0;
+    return isfinite(number) ? number : 0;
+}
+
+static const char *text_of(const json_t *object, const char *key) {
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+static double seconds_of(const json_t *row) {
+    static const struct {
+        const char *unit;
+        double seconds;
+    } units[] = {{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1}};
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (strcmp(text_of(row, "time_unit"), units[i].unit) == 0) {
+            return number_of(row, "real_time") * units[i].seconds;
+        }
+    }
+    return number_of(row, "real_time") * 1e-9; /* the schema's default */
+}
+
+static void measure(struct bench_plot_row *row, const json_t *json) {
+    static const struct {
+        const char *key;
+        double scale;
+    } metrics[BENCH_PLOT_METRICS] = {
+        [BENCH_PLOT_SPEEDUP] = {"speedup", 1},           [BENCH_PLOT_FLOPS] = {"flops_per_second", 1e-9},
+        [BENCH_PLOT_BYTES] = {"bytes_per_second", 1e-9}, [BENCH_PLOT_IMAGES] = {"items_per_second", 1},
+        [BENCH_PLOT_SHARE] = {"share_of_step", 100},
+    };
+    row->seconds = seconds_of(json);
+    double flops = number_of(json, "flops"), bytes = number_of(json, "bytes");
+    row->intensity = bytes > 0 ? flops / bytes : 0;
+    row->metric = BENCH_PLOT_TIME;
+    row->value = 1e3 * row->seconds;
+    for (int i = BENCH_PLOT_TIME - 1; i >= 0; i--) {
+        double value = number_of(json, metrics[i].key) * metrics[i].scale;
+        if (value > 0) {
+            row->metric = (enum bench_plot_metric)i;
+            row->value = value;
+        }
+    }
+}
+
+/* "layers/lenet c2/forward" is series "forward" of "lenet c2": the mode goes, and the last part where there is
+ * one more in front of it. Layers inside a step name their pass themselves; what has none stands alone. */
+static void name_row(struct bench_plot_row *row, const json_t *json) {
+    const char *slash = strchr(row->name, '/');
+    row->label = cli_text("%s", slash ? slash + 1 : row->name);
+    char *last = strrchr(row->label, '/');
+    const json_t *pass = json_object_get(json, "pass");
+    bool alone = json_is_string(pass) && !*json_string_value(pass);
+    if (last && !alone) {
+        row->series = cli_text("%s", last + 1);
+        *last = '\0';
+    } else {
+        row->series = cli_text("%s", "");
+    }
+}
+
+static bool is_aggregate(const json_t *json, const char *which) {
+    return strcmp(text_of(json, "run_type"), "aggregate") == 0 &&
+           strcmp(text_of(json, "aggregate_name"), which) == 0;
+}
+
+static const char *run_name(const json_t *json) {
+    const char *name = text_of(json, "run_name");
+    return *name ? name : text_of(json, "name");
+}
+
+/* Whether the medians hold this row's result already. */
+static bool is_known(const struct bench_plot_file *file, const char *name) {
+    for (size_t i = 0; i < file->rows; i++) {
+        if (strcmp(file->row[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_row(struct bench_plot_file *file, const json_t *json) {
+    struct bench_plot_row *row = &file->row[file->rows];
+    *row = (struct bench_plot_row){.name = cli_text("%s", run_name(json))};
+    name_row(row, json);
+    measure(row, json);
+    file->rows++;
+}
+
+/* Medians; a benchmark that ran once and has none gives its only row. Failed ones are left out. */
+static void read_rows(struct bench_plot_file *file, const json_t *rows) {
+    size_t i;
+    json_t *json;
+    file->row = cli_allocate(json_array_size(rows) + 1, sizeof *file->row);
+    json_array_foreach(rows, i, json) {
+        if (is_aggregate(json, "median") && seconds_of(json) > 0) {
+            add_row(file, json);
+        }
+    }
+    json_array_foreach(rows, i, json) {
+        bool single = strcmp(text_of(json, "run_type"), "aggregate") != 0 && *run_name(json);
+        if (single && seconds_of(json) > 0 && !is_known(file, run_name(json))) {
+            add_row(file, json);
+        }
+    }
+}
+
+static char *stem_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *stem = cli_text("%s", slash ? slash + 1 : path);
+    size_t length = strlen(stem);
+    if (length > 5 && strcmp(stem + length - 5, ".json") == 0) {
+        stem[length - 5] = '\0';
+    }
+    return stem;
+}
+
+static void read_context(struct bench_plot_file *file) {
+    const json_t *context = json_object_get(file->json, "context");
+    file->fma = 1e-9 * number_of(context, "fma_flops_per_second");
+    file->bandwidth = 1e-9 * number_of(context, "memory_bytes_per_second");
+    double threads = number_of(context, "threads");
+    char *count =
+        threads > 0 ? cli_text(", %.0f thread%s", threads, threads > 1 ? "s" : "") : cli_text("%s", "");
+    const char *core = text_of(context, "blas_core"), *isa = text_of(context, "isa");
+    const char *cpu = text_of(context, "cpu_model");
+    file->machine = cli_text("%s%s%s%s%s%s%s%s", cpu, count, *isa ? ", " : "", isa, *core ? ", " : "",
+                             *core ? text_of(context, "blas_name") : "", *core ? " " : "", core);
+    free(count);
+}
+
+int bench_plot_read(const char *path, struct bench_plot_file *file) {
+    json_error_t error;
+    *file = (struct bench_plot_file){.path = path, .stem = stem_of(path)};
+    file->json = json_load_file(path, 0, &error);
+    if (!file->json) {
+        return error.line > 0 ? cli_fail(CLI_WRONG, "%s:%d: %s", path, error.line, error.text)
+                              : cli_fail(CLI_WRONG, "%s: %s", path, error.text);
+    }
+    const json_t *rows = json_object_get(file->json, "benchmarks");
+    if (!json_is_array(rows)) {
+        return cli_fail(CLI_WRONG, "%s: found no list 'benchmarks', expected results that --json has written",
+                        path);
+    }
+    read_rows(file, rows);
+    read_context(file);
+    return file->rows > 0 ? CLI_DONE : cli_fail(CLI_WRONG, "%s: found no result in 'benchmarks'", path);
+}
+
+void bench_plot_close(struct bench_plot_file *file) {
+    for (size_t i = 0; i < file->rows; i++) {
+        free(file->row[i].name);
+        free(file->row[i].label);
+        free(file->row[i].series);
+    }
+    free(file->row);
+    free(file->stem);
+    free(file->machine);
+    json_decref(file->json);
+    *file = (struct bench_plot_file){0};
+}

@@ -1,4 +1,5 @@
-/* The BLAS underneath: what it is, and how to make OpenBLAS use the CPU it runs on. */
+/** @file
+ * The BLAS underneath: what it is, and how to make OpenBLAS use the CPU it runs on. */
 #ifndef STOA_BLAS_H
 #define STOA_BLAS_H
 
@@ -22,16 +23,18 @@ typedef struct stoa_blas_info {
     const char *better_core; /**< a core that suits this CPU better, or NULL */
 } stoa_blas_info;
 
-/** Describe the BLAS. */
+/** Describe the BLAS in `*info`. */
 STOA_API void stoa_blas_describe(stoa_blas_info *info);
 
 /** Switch OpenBLAS in place to the core that suits this CPU, where it chose a weaker one.
  *
  * A distribution's OpenBLAS may not know a newer CPU and then runs at half its speed. Does nothing and
  * returns STOA_OK when the core is already right or the user set OPENBLAS_CORETYPE. The environment is left
- * as it was, and a product is verified afterwards; on a wrong result the old core is put back. Errors:
- * STOA_ERR_UNSUPPORTED (not an OpenBLAS that can be switched), STOA_ERR_NONFINITE (the new core computed a
- * wrong product; the old one is back).
+ * as it was, and a product is verified afterwards; on a wrong result the old core is put back.
+ *
+ * @param context  Receives the sentence of an error.
+ * Errors: STOA_ERR_UNSUPPORTED (not an OpenBLAS that can be switched), STOA_ERR_NONFINITE (the new core
+ * computed a wrong product; the old one is back).
  * Threads: no other thread may be inside BLAS or change the environment during the call.
  */
 STOA_API STOA_MUST_CHECK stoa_status stoa_blas_tune(stoa_context *context);

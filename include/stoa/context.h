@@ -1,4 +1,5 @@
-/* The context: threads, instruction set, numeric policy, memory hooks and the last error.
+/** @file
+ * The context: threads, instruction set, numeric policy, memory hooks and the last error.
  *
  * Every call takes a context or an object made from one. The library keeps no other state, reads no
  * environment variable, prints nothing and never exits. A context is used by one thread at a time; make
@@ -15,6 +16,7 @@
 extern "C" {
 #endif
 
+/** What every call works with. */
 typedef struct stoa_context stoa_context;
 
 /** Instruction sets that kernels are compiled for, lowest first. */
@@ -22,7 +24,7 @@ typedef enum stoa_isa {
     STOA_ISA_BASE,   /**< the platform's baseline: SSE2 on x86-64, NEON on aarch64 */
     STOA_ISA_AVX2,   /**< AVX2 and FMA */
     STOA_ISA_AVX512, /**< AVX-512 F, BW, DQ, VL */
-    STOA_ISA_COUNT
+    STOA_ISA_COUNT   /**< how many there are */
 } stoa_isa;
 
 /** How products may be computed. */
@@ -36,23 +38,22 @@ typedef enum stoa_policy {
  * `release` takes what `allocate` returned and the same size. Both may be called from the thread that uses
  * the context only. They serve arenas, parameters and data; small bookkeeping uses malloc. */
 typedef struct stoa_allocator {
-    void *(*allocate)(void *user, size_t bytes, size_t alignment);
-    void (*release)(void *user, void *memory, size_t bytes);
-    void *user;
+    void *(*allocate)(void *user, size_t bytes, size_t alignment); /**< NULL when there is no memory */
+    void (*release)(void *user, void *memory, size_t bytes);       /**< never called with NULL */
+    void *user;                                                    /**< handed to both */
 } stoa_allocator;
 
 /** Options of stoa_context_create(); all zero is a good default. */
 typedef struct stoa_context_options {
-    size_t threads; /**< 1 to 256; 0: as many as the process has CPUs */
-    size_t
-        workspace_limit; /**< bytes one operator may use for columns per thread; 0: 1 MiB, at least 16 KiB */
-    stoa_policy policy;
-    stoa_isa highest_isa; /**< use nothing above this; ignored unless limit_isa is set */
-    bool limit_isa;
+    size_t threads;           /**< 1 to 256; 0: as many as the process has CPUs */
+    size_t workspace_limit;   /**< bytes an operator may use for columns per thread, from 16 KiB; 0: 1 MiB */
+    stoa_policy policy;       /**< how products may be computed */
+    stoa_isa highest_isa;     /**< use nothing above this; ignored unless limit_isa is set */
+    bool limit_isa;           /**< highest_isa counts */
     stoa_allocator allocator; /**< both functions or neither */
     void (*log)(void *user,
-                const char *); /**< receives one line of advice at a time, no newline; may be NULL */
-    void *log_user;
+                const char *line); /**< receives one line of advice at a time, no newline; or NULL */
+    void *log_user;                /**< handed to log */
 } stoa_context_options;
 
 /** Make a context.
@@ -65,29 +66,29 @@ typedef struct stoa_context_options {
 STOA_API STOA_MUST_CHECK stoa_status stoa_context_create(const stoa_context_options *options,
                                                          stoa_context **context);
 
-/** Release a context. Everything made from it must have been released before. NULL is allowed. */
+/** Release `context`. Everything made from it must have been released before. NULL is allowed. */
 STOA_API void stoa_context_free(stoa_context *context);
 
-/** The sentence of the last call that failed with this context, with the offending values; "" when none has.
+/** The sentence of the last call that failed with `context`, with the offending values; "" when none has.
  * Valid until the next call with the context. */
 STOA_API const char *stoa_context_error(const stoa_context *context);
 
-/** Number of threads the context runs on. */
+/** Number of threads `context` runs on. */
 STOA_API size_t stoa_context_threads(const stoa_context *context);
 
-/** Instruction set in use. */
+/** Instruction set that `context` uses. */
 STOA_API stoa_isa stoa_context_isa(const stoa_context *context);
 
-/** Numeric policy in use. */
+/** Numeric policy that `context` uses. */
 STOA_API stoa_policy stoa_context_policy(const stoa_context *context);
 
 /** Highest instruction set this CPU and this build support. */
 STOA_API stoa_isa stoa_isa_best(void);
 
-/** Name of an instruction set: "base", "avx2", "avx512"; NULL when out of range. */
+/** Name of `isa`: "base", "avx2", "avx512"; NULL when out of range. */
 STOA_API const char *stoa_isa_name(stoa_isa isa);
 
-/** Name of a policy: "default", "exact", "blas"; NULL when out of range. */
+/** Name of `policy`: "default", "exact", "blas"; NULL when out of range. */
 STOA_API const char *stoa_policy_name(stoa_policy policy);
 
 #ifdef __cplusplus

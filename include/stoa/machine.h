@@ -1,4 +1,5 @@
-/* What the machine and its BLAS can do, measured on the spot: for `stoa doctor`, the bench, and programs that
+/** @file
+ * What the machine and its BLAS can do, measured on the spot: for `stoa doctor`, the bench, and programs that
  * want to know. Every call takes at most the seconds it is given, roughly, and uses only the context's
  * threads. */
 #ifndef STOA_MACHINE_H
@@ -10,17 +11,18 @@
 extern "C" {
 #endif
 
-/** Highest rate of fused multiply-add on independent accumulators in registers, in GFLOP/s, on `threads`
- * threads (0: the context's). The limit that every product is measured against. */
+/** Highest rate of fused multiply-add on independent accumulators in registers, `*gflops` in GFLOP/s, on
+ * `threads` threads (0: the context's). The limit that every product is measured against. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_measure_fma(stoa_context *context, size_t threads, double seconds,
                                                       double *gflops);
 
-/** Best rate of c[m][n] = a[m][k] b[k][n] in GFLOP/s: one product at a time through the engine's door, cut
- * over `threads` threads (0: the context's). */
+/** Best rate of c[m][n] = a[m][k] b[k][n], `*gflops` in GFLOP/s: one product at a time through the engine's
+ * door, cut over `threads` threads (0: the context's). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_measure_gemm(stoa_context *context, size_t m, size_t n, size_t k,
                                                        size_t threads, double seconds, double *gflops);
 
-/** Memory bandwidth of y = x + y over arrays that no cache holds, in GB/s (all bytes read and written). */
+/** Memory bandwidth of y = x + y over arrays that no cache holds, `*gigabytes_per_second` (all bytes read and
+ * written). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_measure_bandwidth(stoa_context *context, double seconds,
                                                             double *gigabytes_per_second);
 
@@ -41,18 +43,20 @@ typedef struct stoa_blas_checks {
     bool denormals;  /**< denormal numbers are kept (not flushed to zero) */
 } stoa_blas_checks;
 
+/** Try the promises in stoa_blas_checks on the context's threads; the findings in `*checks`. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_blas_check(stoa_context *context, stoa_blas_checks *checks);
 
 /** State of the machine that spoils measurements. Fields that cannot be read are negative. */
 typedef struct stoa_machine_state {
-    char cpu_model[64];   /**< "" when unknown */
-    double cpu_quota;     /**< CPUs the control group may use; negative: no limit known */
-    double load;          /**< load average of the last minute */
-    double frequency_mhz; /**< of the CPU now */
-    double max_frequency_mhz;
-    int cpus; /**< this process may use */
+    char cpu_model[64];       /**< "" when unknown */
+    double cpu_quota;         /**< CPUs the control group may use; negative: no limit known */
+    double load;              /**< load average of the last minute */
+    double frequency_mhz;     /**< of the CPU now */
+    double max_frequency_mhz; /**< of the CPU at best */
+    int cpus;                 /**< this process may use */
 } stoa_machine_state;
 
+/** Describe the machine in `*state`; measures nothing. */
 STOA_API void stoa_machine_describe(stoa_machine_state *state);
 
 #ifdef __cplusplus

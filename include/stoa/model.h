@@ -1,4 +1,5 @@
-/* Models: a graph of layers with their parameters.
+/** @file
+ * Models: a graph of layers with their parameters.
  *
  * A model is built with one call a layer; the first error sticks, names its layer, and is returned by
  * stoa_model_build():
@@ -23,22 +24,27 @@
 extern "C" {
 #endif
 
+/** A graph of layers with its parameters. Used by one thread at a time, or by many that only read it. */
 typedef struct stoa_model stoa_model;
 
 /** Most dimensions a tensor has. */
-enum { STOA_MAX_RANK = 4 };
+enum {
+    STOA_MAX_RANK = 4 /**< (out, in, kh, kw) */
+};
 
-/** Make an empty model. It borrows the context, which must outlive it. Release with stoa_model_free(). */
+/** Make an empty model, `*model`. It borrows `context`, which must outlive it. Release with
+ * stoa_model_free(). Errors: STOA_ERR_MEMORY. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_create(stoa_context *context, stoa_model **model);
-/** Release a model and its parameters. NULL is allowed. */
+/** Release `model` and its parameters. NULL is allowed. */
 STOA_API void stoa_model_free(stoa_model *model);
 
-/** Set the shape of one input sample: height x width x channels. For vectors height = width = 1.
- * Comes before the first layer. Errors stick. */
+/** Set the shape of one input sample of `model`: `height` x `width` x `channels`. For vectors height = width
+ * = 1. Comes before the first layer. Errors stick. */
 STOA_API void stoa_model_input(stoa_model *model, size_t height, size_t width, size_t channels);
 
 /** Add a layer.
  *
+ * @param model  Not built yet.
  * @param name  Unique; letters, digits, '_', '-' and '.'; up to 63 bytes. Copied. Names its tensors:
  * "c1.weight".
  * @param layer  Operator and options: "conv2d filters=6 kernel=5x3 stride=2 pad=same". `from=a,b` names the
@@ -46,94 +52,113 @@ STOA_API void stoa_model_input(stoa_model *model, size_t height, size_t width, s
  * Errors stick: STOA_ERR_ARGUMENT, STOA_ERR_SHAPE; the sentence names the layer. */
 STOA_API void stoa_model_add(stoa_model *model, const char *name, const char *layer);
 
-/** Finish the graph and allocate parameters (zeros; batch norm at its neutral values).
+/** Finish the graph of `model` and allocate parameters (zeros; batch norm at its neutral values).
  * The last layer added is the output. Errors: the first error of the calls before, STOA_ERR_MEMORY. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_build(stoa_model *model);
 
-/** Fill the parameters of a built model with He (layers before relu and the default) initial values:
- * weights N(0, 2 / fan_in), biases 0; `init=xavier` or `init=he` on a layer chooses. The same seed gives the
- * same values. */
+/** Fill the parameters of a built `model` with He (layers before relu and the default) initial values:
+ * weights N(0, 2 / fan_in), biases 0; `init=xavier` or `init=he` on a layer chooses. The same `seed` gives
+ * the same values. Errors: STOA_ERR_ARGUMENT (not built). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_init(stoa_model *model, uint64_t seed);
 
-/** Shape of one input sample. */
+/** Shape of one input sample of `model`: `*height` x `*width` x `*channels`. */
 STOA_API void stoa_model_input_shape(const stoa_model *model, size_t *height, size_t *width,
                                      size_t *channels);
-/** Floats in one input sample, and in one output sample. */
+/** Floats in one input sample of `model`. */
 STOA_API size_t stoa_model_input_size(const stoa_model *model);
+/** Floats in one output sample of a built `model`. */
 STOA_API size_t stoa_model_output_size(const stoa_model *model);
-/** Number of trainable parameters. */
+/** Number of trainable parameters of `model`. */
 STOA_API size_t stoa_model_parameter_count(const stoa_model *model);
 
 /** One layer of a model; strings belong to the model. */
 typedef struct stoa_layer_info {
-    const char *name;
-    const char *op;      /**< operator */
-    const char *options; /**< its line in a recipe, without the operator's name; may be "" */
-    size_t rank;
+    const char *name;            /**< "c1" */
+    const char *op;              /**< operator */
+    const char *options;         /**< its line in a recipe, without the operator's name; may be "" */
+    size_t rank;                 /**< of one output sample */
     size_t shape[STOA_MAX_RANK]; /**< of one output sample: H, W, C or features */
     size_t parameters;           /**< trainable */
     double flops;                /**< of one sample's forward pass, multiply and add counted as two */
 } stoa_layer_info;
 
+/** Number of layers of `model`. */
 STOA_API size_t stoa_model_layer_count(const stoa_model *model);
-/** Describe layer `index`; STOA_ERR_ARGUMENT when there is none. */
+/** Describe layer `index` of `model` in `*info`. Errors: STOA_ERR_ARGUMENT (there is none). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_layer(const stoa_model *model, size_t index,
                                                       stoa_layer_info *info);
 
 /** One named tensor: a parameter or a running statistic; strings and data belong to the model. */
 typedef struct stoa_tensor_info {
-    const char *name; /**< "c1.weight", "b1.running_mean" */
-    size_t rank;
+    const char *name;            /**< "c1.weight", "b1.running_mean" */
+    size_t rank;                 /**< dimensions */
     size_t shape[STOA_MAX_RANK]; /**< PyTorch's: (out, in/groups, kh, kw), (out, in), (channels) */
     size_t count;                /**< elements */
-    bool trainable;
+    bool trainable;              /**< a parameter; else a running statistic */
 } stoa_tensor_info;
 
+/** Number of tensors of a built `model`. */
 STOA_API size_t stoa_model_tensor_count(const stoa_model *model);
+/** Describe tensor `index` of `model` in `*info`. Errors: STOA_ERR_ARGUMENT (there is none). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_tensor(const stoa_model *model, size_t index,
                                                        stoa_tensor_info *info);
-/** Index of the tensor with this name, or stoa_model_tensor_count() when there is none. */
+/** Index of the tensor of `model` with this `name`, or stoa_model_tensor_count() when there is none. */
 STOA_API size_t stoa_model_find_tensor(const stoa_model *model, const char *name);
-/** Copy a tensor out (count floats) or in, in PyTorch's layout and order. */
+/** Copy tensor `index` of `model` to `values` of `count` floats, in PyTorch's layout and order. Errors:
+ * STOA_ERR_ARGUMENT (no such tensor, or not its count). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_get_tensor(const stoa_model *model, size_t index,
                                                            float *values, size_t count);
+/** Copy `values` of `count` floats, in PyTorch's layout and order, to tensor `index` of `model`. Errors as of
+ * stoa_model_get_tensor(). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_set_tensor(stoa_model *model, size_t index,
                                                            const float *values, size_t count);
 
-/** Free-form facts that travel with the model file, such as "data.set" or "data.mean". Keys and values are
- * copied; a NULL value removes the key. */
+/** Set a free-form fact that travels with the model file of `model`, such as "data.set" or "data.mean". `key`
+ * and `value` are copied; a NULL value removes the key. Errors: STOA_ERR_ARGUMENT, STOA_ERR_MEMORY. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_set_fact(stoa_model *model, const char *key,
                                                          const char *value);
-/** Value of a fact, or NULL. Valid until the fact changes. */
+/** Value of the fact `key` of `model`, or NULL. Valid until the fact changes. */
 STOA_API const char *stoa_model_fact(const stoa_model *model, const char *key);
-/** Fact number `index` in the order of the keys; false past the end, and nothing is set. */
+/** Fact number `index` of `model` in the order of the keys, in `*key` and `*value`; false past the end, and
+ * nothing is set. */
 STOA_API bool stoa_model_fact_at(const stoa_model *model, size_t index, const char **key, const char **value);
 
-/** Save to a file: safetensors, the graph and the facts in its metadata. Written to a temporary name in the
- * same folder, synced and renamed: the file is whole or not there. Errors: STOA_ERR_IO, STOA_ERR_MEMORY. */
+/** Save `model` to the file `path`: safetensors, the graph and the facts in its metadata. Written to a
+ * temporary name in the same folder, synced and renamed: the file is whole or not there. Errors:
+ * STOA_ERR_IO, STOA_ERR_MEMORY. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_save(stoa_model *model, const char *path);
-/** Save to memory; `*data` is released with stoa_buffer_free(context, ...). */
+/** Save `model` to memory: `*data` of `*bytes` bytes, set only on STOA_OK, to be released with
+ * stoa_buffer_free().
+ * Errors: STOA_ERR_MEMORY. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_save_memory(stoa_model *model, void **data, size_t *bytes);
+/** Release `data` of `bytes` bytes from stoa_model_save_memory(); `context` is the model's. NULL is allowed.
+ */
 STOA_API void stoa_buffer_free(stoa_context *context, void *data, size_t bytes);
 
 /** Load a model that stoa_model_save() wrote: graph, facts and tensors.
+ *
+ * @param context  Borrowed; must outlive the model.
+ * @param path  The file.
+ * @param[out] model  Set only on STOA_OK; release with stoa_model_free().
  * Errors: STOA_ERR_IO, STOA_ERR_NOT_FOUND, STOA_ERR_FORMAT, STOA_ERR_SHAPE, STOA_ERR_MEMORY. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_load(stoa_context *context, const char *path,
                                                      stoa_model **model);
+/** stoa_model_load() from `data` of `bytes` bytes; copied. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_memory(stoa_context *context, const void *data,
                                                             size_t bytes, stoa_model **model);
-/** Load only tensors into a built model, from any safetensors file that has all of them by name and shape in
- * F32, such as a PyTorch state dictionary; `*.num_batches_tracked` is passed over, any other extra tensor is
- * an error. On an error the model is unchanged. */
+/** Load only tensors into a built `model`, from any safetensors file `path` that has all of them by name and
+ * shape in F32, such as a PyTorch state dictionary; `*.num_batches_tracked` is passed over, any other extra
+ * tensor is an error. On an error the model is unchanged. Errors: those of stoa_model_load(). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_tensors(stoa_model *model, const char *path);
+/** stoa_model_load_tensors() from `data` of `bytes` bytes. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_tensors_memory(stoa_model *model, const void *data,
                                                                     size_t bytes);
 
-/** Text of all operators and their options, a line each, for people. Static storage. `index` from 0; NULL at
- * the end. */
+/** Name of operator `index`, from 0; NULL at the end. Static storage. */
 STOA_API const char *stoa_operator_name(size_t index);
-/** Write the options of an operator as text into `out`: "filters (required), kernel (required), stride=1,
- * ...". STOA_ERR_NOT_FOUND when there is no such operator; STOA_ERR_ARGUMENT when `size` is too small. */
+/** Write the options of operator `name` as text into `out` of `size` bytes: "filters (required), kernel
+ * (required), stride=1, ...". STOA_ERR_NOT_FOUND when there is no such operator; STOA_ERR_ARGUMENT when
+ * `size` is too small. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_operator_help(const char *name, char *out, size_t size);
 
 #ifdef __cplusplus

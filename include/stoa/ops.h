@@ -1,4 +1,5 @@
-/* Stateless operators on the caller's own buffers: no model, no hidden allocation.
+/** @file
+ * Stateless operators on the caller's own buffers: no model, no hidden allocation.
  *
  * Images are (batch, height, width, channels) float32, contiguous, channels last (NHWC). Convolution weights
  * are (kernel_height, kernel_width, channels / groups, filters), contiguous ("HWIO");
@@ -22,7 +23,21 @@ extern "C" {
 #endif
 
 /** c[m][n] = alpha * op(a)[m][k] op(b)[k][n] + beta * c, row-major, on the context's threads.
- * lda, ldb, ldc are row strides as stored: op(a) is a or its transpose. c is not read when beta is 0. */
+ *
+ * @param context  Decides threads and policy.
+ * @param transpose_a  op(a) is the transpose of a, which is stored [k][m].
+ * @param transpose_b  op(b) is the transpose of b, which is stored [n][k].
+ * @param m  Rows of c.
+ * @param n  Columns of c.
+ * @param k  Inner dimension; with 0 c becomes beta * c.
+ * @param alpha  Factor of the product.
+ * @param a  First factor.
+ * @param lda  Floats from one row of a, as stored, to the next.
+ * @param b  Second factor.
+ * @param ldb  Floats from one row of b, as stored, to the next.
+ * @param beta  Factor of what c held; c is not read when it is 0.
+ * @param[in,out] c  Result.
+ * @param ldc  Floats from one row of c to the next. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_sgemm(stoa_context *context, bool transpose_a, bool transpose_b,
                                                 size_t m, size_t n, size_t k, float alpha, const float *a,
                                                 size_t lda, const float *b, size_t ldb, float beta, float *c,
@@ -30,67 +45,98 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_sgemm(stoa_context *context, bool tran
 
 /** A 2-D convolution (cross-correlation). Zeros mean: stride and dilation 1, groups 1. */
 typedef struct stoa_conv2d {
-    size_t batch, height, width, channels; /**< input */
-    size_t filters, kernel_height, kernel_width;
-    size_t stride_height, stride_width;
-    size_t dilation_height, dilation_width;
-    size_t pad_top, pad_bottom, pad_left, pad_right;
-    size_t groups; /**< divides channels and filters; equal to both: depthwise */
+    size_t batch;           /**< images */
+    size_t height;          /**< of the input */
+    size_t width;           /**< of the input */
+    size_t channels;        /**< of the input */
+    size_t filters;         /**< channels of the output */
+    size_t kernel_height;   /**< taps */
+    size_t kernel_width;    /**< taps */
+    size_t stride_height;   /**< pixels from one output line to the next */
+    size_t stride_width;    /**< pixels from one output column to the next */
+    size_t dilation_height; /**< pixels from one tap to the next */
+    size_t dilation_width;  /**< pixels from one tap to the next */
+    size_t pad_top;         /**< lines of zeros */
+    size_t pad_bottom;      /**< lines of zeros */
+    size_t pad_left;        /**< columns of zeros */
+    size_t pad_right;       /**< columns of zeros */
+    size_t groups;          /**< divides channels and filters; equal to both: depthwise */
 } stoa_conv2d;
 
 /** Passes of a convolution, for the workspace query. */
 typedef enum stoa_conv2d_pass {
-    STOA_CONV2D_FORWARD,
-    STOA_CONV2D_BACKWARD_DATA,
-    STOA_CONV2D_BACKWARD_WEIGHTS
+    STOA_CONV2D_FORWARD,         /**< stoa_conv2d_forward() */
+    STOA_CONV2D_BACKWARD_DATA,   /**< stoa_conv2d_backward_data() */
+    STOA_CONV2D_BACKWARD_WEIGHTS /**< stoa_conv2d_backward_weights() */
 } stoa_conv2d_pass;
 
 /** What follows the bias in the forward pass. */
-typedef enum stoa_activation { STOA_ACTIVATION_NONE, STOA_ACTIVATION_RELU } stoa_activation;
+typedef enum stoa_activation {
+    STOA_ACTIVATION_NONE, /**< nothing */
+    STOA_ACTIVATION_RELU  /**< max(0, y) */
+} stoa_activation;
 
-/** Height and width of the output: floor((size + padding - dilation * (kernel - 1) - 1) / stride) + 1. */
+/** `*height` and `*width` of the output of `conv`: floor((size + padding - dilation * (kernel - 1) - 1) /
+ * stride) + 1. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_output(stoa_context *context, const stoa_conv2d *conv,
                                                         size_t *height, size_t *width);
-/** Bytes of workspace one pass needs; 0 when none. */
+/** `*bytes` of workspace that `pass` of `conv` needs with `context`; 0 when none. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_workspace(stoa_context *context, const stoa_conv2d *conv,
                                                            stoa_conv2d_pass pass, size_t *bytes);
-/** y (batch, OH, OW, filters) = x * weight + bias; bias (filters) may be NULL. */
+/** y = x * weight + bias, a convolution.
+ *
+ * @param context  Decides threads, policy and instruction set.
+ * @param conv  Sizes.
+ * @param x  (batch, height, width, channels).
+ * @param weight  (kernel_height, kernel_width, channels / groups, filters).
+ * @param bias  (filters), or NULL.
+ * @param activation  What follows the bias.
+ * @param[out] y  (batch, OH, OW, filters), see stoa_conv2d_output().
+ * @param workspace  64-byte aligned; NULL when none is needed.
+ * @param workspace_bytes  Its size, at least what stoa_conv2d_workspace() says. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_forward(stoa_context *context, const stoa_conv2d *conv,
                                                          const float *x, const float *weight,
                                                          const float *bias, stoa_activation activation,
                                                          float *y, void *workspace, size_t workspace_bytes);
-/** dx (shape of x) from dy (shape of y). */
+/** Gradient of the input: `dx` (shape of x, overwritten) from `dy` (shape of y) and `weight`, all as in
+ * stoa_conv2d_forward(). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_backward_data(stoa_context *context, const stoa_conv2d *conv,
                                                                const float *dy, const float *weight,
                                                                float *dx, void *workspace,
                                                                size_t workspace_bytes);
-/** dweight (HWIO) and dbias (filters, may be NULL) from x and dy; both overwritten. */
+/** Gradients of the parameters: `dweight` (HWIO) and `dbias` (filters, may be NULL), both overwritten, from
+ * `x` and `dy`, all as in stoa_conv2d_forward(). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_backward_weights(stoa_context *context,
                                                                   const stoa_conv2d *conv, const float *x,
                                                                   const float *dy, float *dweight,
                                                                   float *dbias, void *workspace,
                                                                   size_t workspace_bytes);
-/** Weights from PyTorch's (filters, channels / groups, kernel_height, kernel_width) to HWIO. */
+/** Weights of `conv` from PyTorch's `oihw` (filters, channels / groups, kernel_height, kernel_width) to
+ * `hwio`. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_pack_weights(stoa_context *context, const stoa_conv2d *conv,
                                                               const float *oihw, float *hwio);
 
-/** columns (batch * OH * OW, kernel_height * kernel_width * channels / groups) of one group, zeros in the
- * padding. */
+/** Lay out the input `x` of `conv` in `columns` (batch * OH * OW, kernel_height * kernel_width * channels /
+ * groups) for one `group`, counted from 0, with zeros in the padding. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_im2col(stoa_context *context, const stoa_conv2d *conv, size_t group,
                                                  const float *x, float *columns);
-/** The adjoint: add columns into dx (shape of x), which the caller has set. */
+/** The adjoint of stoa_im2col(): add `columns` of one `group` into `dx` (shape of x), which the caller has
+ * set. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_col2im(stoa_context *context, const stoa_conv2d *conv, size_t group,
                                                  const float *columns, float *dx);
 
-/** y (batch, outputs) = x (batch, inputs) * weight (inputs, outputs) + bias (outputs, may be NULL). */
+/** `y` (batch, outputs) = `x` (batch, inputs) * `weight` (inputs, outputs) + `bias` (outputs, may be NULL),
+ * then `activation`. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_linear_forward(stoa_context *context, size_t batch, size_t inputs,
                                                          size_t outputs, const float *x, const float *weight,
                                                          const float *bias, stoa_activation activation,
                                                          float *y);
-/** Bytes of workspace stoa_linear_backward() needs when dx is asked for. */
+/** `*bytes` of workspace that stoa_linear_backward() needs when dx is asked for. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_linear_workspace(stoa_context *context, size_t inputs,
                                                            size_t outputs, size_t *bytes);
-/** dx, dweight (inputs, outputs) and dbias; each may be NULL. Without dx no workspace is needed. */
+/** Gradients of stoa_linear_forward() without activation: `dx` (batch, inputs), `dweight` (inputs, outputs)
+ * and `dbias` (outputs) from `x`, `weight` and `dy` (batch, outputs). Each result may be NULL and is
+ * overwritten. `workspace` of `workspace_bytes`, see stoa_linear_workspace(), is needed for dx only. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_linear_backward(stoa_context *context, size_t batch, size_t inputs,
                                                           size_t outputs, const float *x, const float *weight,
                                                           const float *dy, float *dx, float *dweight,
@@ -99,52 +145,76 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_linear_backward(stoa_context *context,
 
 /** A pooling window. Zero stride means the window's size. Padding is at most half of the window. */
 typedef struct stoa_pool2d {
-    size_t batch, height, width, channels;
-    size_t window_height, window_width;
-    size_t stride_height, stride_width;
-    size_t pad_height, pad_width; /**< on both sides */
-    bool exclude_pad;             /**< average pooling: divide by the pixels inside the image */
+    size_t batch;         /**< images */
+    size_t height;        /**< of the input */
+    size_t width;         /**< of the input */
+    size_t channels;      /**< of input and output */
+    size_t window_height; /**< pixels */
+    size_t window_width;  /**< pixels */
+    size_t stride_height; /**< pixels from one window to the next */
+    size_t stride_width;  /**< pixels from one window to the next */
+    size_t pad_height;    /**< lines above, and as many below */
+    size_t pad_width;     /**< columns on the left, and as many on the right */
+    bool exclude_pad;     /**< average pooling: divide by the pixels inside the image */
 } stoa_pool2d;
 
+/** `*height` and `*width` of the output of `pool`: floor((size + 2 * padding - window) / stride) + 1. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_pool2d_output(stoa_context *context, const stoa_pool2d *pool,
                                                         size_t *height, size_t *width);
-/** y (batch, OH, OW, channels): the largest of each window; index (same shape) gets which tap won, the first
- * of equals. */
+/** `y` (batch, OH, OW, channels): the largest of each window of `x`; `index` (same shape) gets which tap won,
+ * the first of equals. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_maxpool2d_forward(stoa_context *context, const stoa_pool2d *pool,
                                                             const float *x, float *y, uint16_t *index);
+/** `dx` (shape of x, overwritten): every `dy` at the pixel that `index` of the forward pass names. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_maxpool2d_backward(stoa_context *context, const stoa_pool2d *pool,
                                                              const float *dy, const uint16_t *index,
                                                              float *dx);
-/** y (batch, OH, OW, channels): the mean of each window. */
+/** `y` (batch, OH, OW, channels): the mean of each window of `x`. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_avgpool2d_forward(stoa_context *context, const stoa_pool2d *pool,
                                                             const float *x, float *y);
+/** `dx` (shape of x, overwritten): every `dy` (shape of y) in equal parts over its window. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_avgpool2d_backward(stoa_context *context, const stoa_pool2d *pool,
                                                              const float *dy, float *dx);
 
 /** Batch norm over the last axis of x (rows, channels); an image has batch * height * width rows. */
 typedef struct stoa_batchnorm {
-    size_t rows, channels;
-    float epsilon;  /**< > 0, such as 1e-5 */
-    float momentum; /**< share of the new statistics in the running ones, such as 0.1 */
+    size_t rows;     /**< >= 1 */
+    size_t channels; /**< >= 1 */
+    float epsilon;   /**< > 0, such as 1e-5 */
+    float momentum;  /**< share of the new statistics in the running ones, such as 0.1 */
 } stoa_batchnorm;
 
-/** Bytes of workspace either training pass needs. */
+/** `*bytes` of workspace that each pass of `norm` needs with `context`. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_batchnorm_workspace(stoa_context *context,
                                                               const stoa_batchnorm *norm, size_t *bytes);
-/** Training: normalise with the batch's statistics, update the running ones (unbiased variance), give mean
- * and inv_std = 1 / sqrt(variance + epsilon) (channels) for backward. y may be x. */
+/** Training: normalise with the batch's statistics.
+ *
+ * @param context  Decides threads and instruction set.
+ * @param norm  Sizes and constants.
+ * @param x  (rows, channels).
+ * @param scale  (channels).
+ * @param shift  (channels).
+ * @param[in,out] running_mean  (channels), moved towards the batch's.
+ * @param[in,out] running_var  (channels), moved towards the batch's unbiased variance.
+ * @param[out] mean  (channels), for stoa_batchnorm_backward().
+ * @param[out] inv_std  (channels), 1 / sqrt(variance + epsilon), for stoa_batchnorm_backward().
+ * @param[out] y  (rows, channels); may be x.
+ * @param workspace  64-byte aligned.
+ * @param workspace_bytes  Its size, at least what stoa_batchnorm_workspace() says. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_batchnorm_train(stoa_context *context, const stoa_batchnorm *norm,
                                                           const float *x, const float *scale,
                                                           const float *shift, float *running_mean,
                                                           float *running_var, float *mean, float *inv_std,
                                                           float *y, void *workspace, size_t workspace_bytes);
-/** Evaluation: normalise with given statistics. y may be x. Needs stoa_batchnorm_workspace(). */
+/** Evaluation: `y` from `x` with the statistics `running_mean` and `running_var`; the rest as in
+ * stoa_batchnorm_train(). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_batchnorm_infer(stoa_context *context, const stoa_batchnorm *norm,
                                                           const float *x, const float *scale,
                                                           const float *shift, const float *running_mean,
                                                           const float *running_var, float *y, void *workspace,
                                                           size_t workspace_bytes);
-/** Gradients of the training pass; dx may be dy or NULL. */
+/** Gradients of the training pass from its `x`, `scale`, `mean` and `inv_std` and from `dy` (rows, channels):
+ * `dx`, which may be dy or NULL, `dscale` and `dshift` (channels); all overwritten. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_batchnorm_backward(stoa_context *context,
                                                              const stoa_batchnorm *norm, const float *x,
                                                              const float *dy, const float *scale,
@@ -152,9 +222,10 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_batchnorm_backward(stoa_context *conte
                                                              float *dx, float *dscale, float *dshift,
                                                              void *workspace, size_t workspace_bytes);
 
-/** Layout conversion of (batch, channels, height, width) to (batch, height, width, channels) and back. */
+/** `y` (batch, height, width, channels) from `x` (batch, channels, height, width). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_nchw_to_nhwc(stoa_context *context, size_t batch, size_t channels,
                                                        size_t height, size_t width, const float *x, float *y);
+/** `y` (batch, channels, height, width) from `x` (batch, height, width, channels). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_nhwc_to_nchw(stoa_context *context, size_t batch, size_t channels,
                                                        size_t height, size_t width, const float *x, float *y);
 

@@ -1,4 +1,5 @@
-/* Plans: where every activation, gradient and workspace of a run lies, and the runs themselves.
+/** @file
+ * Plans: where every activation, gradient and workspace of a run lies, and the runs themselves.
  *
  * Planning computes the exact number of bytes and allocates nothing; stoa_plan_bind() gives the plan its
  * arena; from then on running allocates nothing. A plan for batch n runs any batch from 1 to n. */
@@ -13,6 +14,7 @@
 extern "C" {
 #endif
 
+/** Where everything of a run lies. */
 typedef struct stoa_plan stoa_plan;
 
 /** Options of stoa_plan_create(). */
@@ -29,29 +31,37 @@ typedef struct stoa_plan_options {
  * @param context  Decides threads, instruction set and policy. Borrowed; must outlive the plan.
  * @param model  Built model. Borrowed; must outlive the plan. A training plan changes its parameters'
  * gradients and running statistics, so it must be the only user; inference plans share a model.
+ * @param options  What to plan for; copied.
  * @param[out] plan  Set only on STOA_OK; release with stoa_plan_free().
  * Errors: STOA_ERR_SHAPE (loss does not fit), STOA_ERR_MEMORY (size overflows), STOA_ERR_ARGUMENT.
  * Threads: one plan per thread.
  */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_create(stoa_context *context, stoa_model *model,
                                                       const stoa_plan_options *options, stoa_plan **plan);
+/** Release `plan`, and its arena unless that is the caller's. NULL is allowed. */
 STOA_API void stoa_plan_free(stoa_plan *plan);
 
-/** Exact size of the arena. */
+/** Exact size of the arena of `plan`. */
 STOA_API size_t stoa_plan_bytes(const stoa_plan *plan);
-/** What the same values would take without sharing. */
+/** What the same values of `plan` would take without sharing. */
 STOA_API size_t stoa_plan_bytes_unshared(const stoa_plan *plan);
 
-/** Give the plan its arena: `memory` of stoa_plan_bytes() bytes, 64-byte aligned, borrowed; or NULL to
- * allocate it with the context's allocator. Called once, before the first run. */
+/** Give `plan` its arena: `memory` of stoa_plan_bytes() bytes, 64-byte aligned, borrowed; or NULL to
+ * allocate it with the context's allocator. Called once, before the first run. Errors: STOA_ERR_MEMORY,
+ * STOA_ERR_ARGUMENT (not aligned, bound already). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_bind(stoa_plan *plan, void *memory);
 
-/** Where to write the next batch: (batch, H, W, C) float32 inside the arena. Valid after bind. Its content
- * does not survive a run of an inference plan. */
+/** Where to write the next batch for `plan`: (batch, H, W, C) float32 inside the arena. Valid after bind. Its
+ * content does not survive a run of an inference plan. */
 STOA_API float *stoa_plan_input(stoa_plan *plan);
 
-/** Inference (evaluation mode) on `samples` samples that stand in stoa_plan_input().
- * @param[out] output  (samples, output size) float32 inside the arena, valid until the next run. */
+/** Inference (evaluation mode) on samples that stand in stoa_plan_input().
+ *
+ * @param plan  Bound.
+ * @param samples  1 to the plan's batch.
+ * @param[out] output  (samples, output size) float32 inside the arena, valid until the next run.
+ * Errors: STOA_ERR_ARGUMENT.
+ * Memory: allocates nothing. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_infer(stoa_plan *plan, size_t samples, const float **output);
 
 /** What a loss is measured against: class numbers, or vectors of the output's size. */
@@ -60,7 +70,12 @@ typedef struct stoa_targets {
     const float *values;   /**< (samples, output size); for mse */
 } stoa_targets;
 
-/** Forward and backward on `samples` samples that stand in stoa_plan_input(); needs a training plan.
+/** Forward and backward on samples that stand in stoa_plan_input().
+ *
+ * @param plan  A training plan, bound.
+ * @param samples  1 to the plan's batch.
+ * @param targets  What the loss is measured against. Borrowed for the call.
+ * @param seed  Of the training.
  * @param step  Number of the step: with `seed` it decides dropout's masks.
  * @param[out] loss  Mean over the samples.
  * @param[out] output  (samples, output size), may be NULL.
@@ -69,13 +84,14 @@ typedef struct stoa_targets {
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_train(stoa_plan *plan, size_t samples, stoa_targets targets,
                                                      uint64_t seed, uint64_t step, double *loss,
                                                      const float **output);
-/** Loss in evaluation mode without gradients; needs a plan with a loss. Errors: STOA_ERR_NONFINITE as above.
- */
+/** Mean `*loss` and `*output` of `samples` samples against `targets` in evaluation mode, without gradients;
+ * needs a `plan` with a loss. Errors: those of stoa_plan_train(). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_evaluate(stoa_plan *plan, size_t samples, stoa_targets targets,
                                                         double *loss, const float **output);
 
-/** Gradient of tensor `index` (see stoa_model_tensor()) after stoa_plan_train(), in PyTorch's layout and
- * order. Errors: STOA_ERR_ARGUMENT (not trainable, wrong count, not a training plan). */
+/** Gradient of tensor `index` (see stoa_model_tensor()) after stoa_plan_train() of `plan`, to `values` of
+ * `count` floats in PyTorch's layout and order. Errors: STOA_ERR_ARGUMENT (not trainable, wrong count, not a
+ * training plan). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_get_gradient(const stoa_plan *plan, size_t index,
                                                             float *values, size_t count);
 
@@ -83,29 +99,34 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_plan_get_gradient(const stoa_plan *pla
 typedef struct stoa_plan_value {
     const char *name; /**< "c1", "c1 gradient", "c1 saved", "c1 backward workspace", "gradients", ... */
     size_t rank;      /**< of one sample; 0 for values that are not tensors */
-    size_t shape[STOA_MAX_RANK];
-    size_t bytes;
-    size_t offset;      /**< in the arena */
-    size_t first, last; /**< steps of the run during which it lives */
-    bool shares;        /**< lies in the memory of an earlier value: an operator runs in place */
+    size_t shape[STOA_MAX_RANK]; /**< of one sample */
+    size_t bytes;                /**< of the whole batch */
+    size_t offset;               /**< in the arena */
+    size_t first;                /**< step of the run that it is there from */
+    size_t last;                 /**< last step that it is needed in */
+    bool shares;                 /**< lies in the memory of an earlier value: an operator runs in place */
 } stoa_plan_value;
 
+/** Number of values of `plan`. */
 STOA_API size_t stoa_plan_value_count(const stoa_plan *plan);
+/** Describe value `index` of `plan` in `*value`. Errors: STOA_ERR_ARGUMENT (there is none). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_value_at(const stoa_plan *plan, size_t index,
                                                         stoa_plan_value *value);
 
 /** One step of the run: an operator's forward or backward pass. */
 typedef struct stoa_plan_step {
-    const char *layer;
-    const char *op;
-    const char *pass;    /**< "forward" or "backward" */
-    char algorithm[256]; /**< how it is computed, "" when there is only one way: "im2col, 10 tiles of 187
+    const char *layer;      /**< its name */
+    const char *op;         /**< its operator */
+    const char *pass;       /**< "forward" or "backward" */
+    char algorithm[256];    /**< how it is computed, "" when there is only one way: "im2col, 10 tiles of 187
                             rows" */
-    size_t workspace_bytes;
-    size_t live_bytes; /**< bytes of all values that live during the step */
+    size_t workspace_bytes; /**< scratch of the step */
+    size_t live_bytes;      /**< bytes of all values that live during the step */
 } stoa_plan_step;
 
+/** Number of steps of `plan`. */
 STOA_API size_t stoa_plan_step_count(const stoa_plan *plan);
+/** Describe step `index` of `plan` in `*step`. Errors: STOA_ERR_ARGUMENT (there is none). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_step_at(const stoa_plan *plan, size_t index,
                                                        stoa_plan_step *step);
 

@@ -1,4 +1,5 @@
-/* Recipes: INI files that hold a network, its data and its training. */
+/** @file
+ * Recipes: INI files that hold a network, its data and its training. */
 #ifndef STOA_RECIPE_H
 #define STOA_RECIPE_H
 
@@ -8,17 +9,23 @@
 extern "C" {
 #endif
 
+/** A recipe that has been read. Immutable: threads may share it. */
 typedef struct stoa_recipe stoa_recipe;
 
-/** Read a recipe from a file or from memory (`name` stands in error sentences).
+/** Read a recipe from a file.
+ *
+ * @param context  Receives the sentence of an error.
+ * @param path  The file.
  * @param[out] recipe  Set only on STOA_OK; release with stoa_recipe_free().
  * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT, STOA_ERR_ARGUMENT, STOA_ERR_SHAPE; the sentence
  * begins with FILE:LINE. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_recipe_load(stoa_context *context, const char *path,
                                                       stoa_recipe **recipe);
+/** stoa_recipe_load() from `text` of `bytes` bytes, copied; `name` stands in error sentences for the path. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_recipe_load_memory(stoa_context *context, const char *name,
                                                              const char *text, size_t bytes,
                                                              stoa_recipe **recipe);
+/** Release `recipe`. NULL is allowed. */
 STOA_API void stoa_recipe_free(stoa_recipe *recipe);
 
 /** What a recipe says; strings belong to it. */
@@ -26,14 +33,17 @@ typedef struct stoa_recipe_info {
     const char *title;        /**< `title` before the first section, "" when missing: one line for people */
     const char *set;          /**< [data] set, a folder of the data path, "" when missing */
     size_t classes;           /**< [data] classes */
-    float mean, deviation;    /**< [data] mean, deviation */
+    float mean;               /**< [data] mean */
+    float deviation;          /**< [data] deviation */
     stoa_train_options train; /**< [train] epochs, batch, lr, optimizer, schedule, loss; seed */
 } stoa_recipe_info;
 
+/** Say in `*info` what is in `recipe`. */
 STOA_API void stoa_recipe_describe(const stoa_recipe *recipe, stoa_recipe_info *info);
 
-/** Build the recipe's model (not initialised), with its data facts ("data.set", "data.classes", "data.mean",
- * "data.deviation", "loss") set. Release with stoa_model_free(). */
+/** Build the model of `recipe`, `*model` (not initialised), with its data facts ("data.set", "data.classes",
+ * "data.mean", "data.deviation", "loss") set. It borrows `context`. Release with stoa_model_free(). Errors:
+ * those of stoa_model_build(). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_recipe_model(stoa_context *context, const stoa_recipe *recipe,
                                                        stoa_model **model);
 

@@ -1,4 +1,5 @@
-/* Status values: what every fallible call of the library returns.
+/** @file
+ * Status values: what every fallible call of the library returns.
  * Knows nothing but the C language. */
 #ifndef STOA_STATUS_H
 #define STOA_STATUS_H
@@ -7,16 +8,17 @@
 extern "C" {
 #endif
 
-/* STOA_API marks an exported function; everything else stays hidden. */
 #if defined(__GNUC__)
+/** Marks an exported function; everything else stays hidden. */
 #define STOA_API __attribute__((visibility("default")))
+/** The compiler warns when what such a function returns is not looked at. */
 #define STOA_MUST_CHECK __attribute__((warn_unused_result))
 #else
 #define STOA_API
 #define STOA_MUST_CHECK
 #endif
 
-/* One list: X(constant, short text). */
+/** All statuses, one list: X(constant, short text). */
 #define STOA_STATUS_LIST(X)                                                                                  \
     X(STOA_OK, "ok")                                                                                         \
     X(STOA_ERR_ARGUMENT, "bad argument")                                                                     \
@@ -30,13 +32,16 @@ extern "C" {
     X(STOA_ERR_CANCELLED, "cancelled")                                                                       \
     X(STOA_ERR_UNSUPPORTED, "not supported here")
 
+/** What became of a call: STOA_OK, which is 0, or an error of STOA_STATUS_LIST. The context has the sentence.
+ */
 typedef enum stoa_status {
+/** Makes one enumerator of the list. */
 #define STOA_STATUS_ENUM(constant, text) constant,
     STOA_STATUS_LIST(STOA_STATUS_ENUM)
 #undef STOA_STATUS_ENUM
 } stoa_status;
 
-/** Short text of a status, for example "shapes do not fit". Never NULL; static storage. */
+/** Short text of `status`, for example "shapes do not fit". Never NULL; static storage. */
 STOA_API const char *stoa_status_text(stoa_status status);
 
 #ifdef __cplusplus

@@ -1,4 +1,5 @@
-/* Stoa: neural networks on CPUs through sgemm. This header takes in all of the library. */
+/** @file
+ * Stoa: neural networks on CPUs through sgemm. This header takes in all of the library. */
 #ifndef STOA_STOA_H
 #define STOA_STOA_H
 

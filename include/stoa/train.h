@@ -1,4 +1,5 @@
-/* Training: optimisers, schedules, the loop over epochs, and evaluation over a whole set. */
+/** @file
+ * Training: optimisers, schedules, the loop over epochs, and evaluation over a whole set. */
 #ifndef STOA_TRAIN_H
 #define STOA_TRAIN_H
 
@@ -23,29 +24,38 @@ typedef struct stoa_train_options {
 /** What a progress callback is told. Rates are measured over training steps with data preparation, without
  * evaluation. */
 typedef struct stoa_progress {
-    bool epoch_done;       /**< false: a step is done; true: an epoch is done and evaluated */
-    size_t epoch, epochs;  /**< this epoch, from 1, and how many */
-    size_t step, steps;    /**< steps done in this epoch, and how many */
-    double train_loss;     /**< mean over the samples of this epoch so far */
-    double train_accuracy; /**< the same, as the network was at each step, in [0, 1] */
-    double test_loss;      /**< with epoch_done and a test set; else NAN */
-    double test_accuracy;
+    bool epoch_done;          /**< false: a step is done; true: an epoch is done and evaluated */
+    size_t epoch;             /**< this one, from 1 */
+    size_t epochs;            /**< how many there will be */
+    size_t step;              /**< steps done in this epoch */
+    size_t steps;             /**< steps of an epoch */
+    double train_loss;        /**< mean over the samples of this epoch so far */
+    double train_accuracy;    /**< the same, as the network was at each step, in [0, 1] */
+    double test_loss;         /**< with epoch_done and a test set; else NAN */
+    double test_accuracy;     /**< the same, in [0, 1] */
     double seconds;           /**< of training in this epoch so far */
     double images_per_second; /**< over this epoch so far */
     double seconds_left;      /**< estimate for all remaining epochs */
     float learning_rate;      /**< of the last step */
-    size_t threads;
+    size_t threads;           /**< of the context */
 } stoa_progress;
 
-/** Return true to stop: training returns STOA_ERR_CANCELLED after the step. */
+/** Told of `progress`, which is valid during the call, with the `user` pointer given to stoa_train(). Return
+ * true to stop: training returns STOA_ERR_CANCELLED after the step. */
 typedef bool stoa_progress_fn(void *user, const stoa_progress *progress);
 
 /** Train a built and initialised model.
  *
  * Every epoch visits every sample once in a new order that follows from the seed; the last partial batch is
  * trained.
+ *
+ * @param context  The model's, or another.
+ * @param model  Built and initialised; changed.
+ * @param train  What to learn from.
  * @param test  Evaluated after every epoch, nothing dropped; may be NULL.
- * @param progress  Called after every step and every epoch; may be NULL.
+ * @param options  Zeros for the defaults. Not kept.
+ * @param progress  Called after every step and every epoch, on the caller's thread; may be NULL.
+ * @param user  Handed to `progress`.
  * Errors: STOA_ERR_ARGUMENT, STOA_ERR_SHAPE (data and model do not match), STOA_ERR_MEMORY,
  * STOA_ERR_NONFINITE (names epoch, step and layer), STOA_ERR_CANCELLED. After NONFINITE and CANCELLED the
  * model holds the parameters of that moment; save from the epoch callback to keep the last completed epoch.
@@ -56,38 +66,63 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_train(stoa_context *context, stoa_mode
                                                 void *user);
 
 /** How many arrays of the parameters' size an optimiser keeps: stoa_plan_options.optimizer_slots.
- * @param optimizer  As in stoa_train_options. Errors: STOA_ERR_ARGUMENT (unknown, or bad options). */
+ *
+ * @param context  Receives the sentence of an error.
+ * @param optimizer  As in stoa_train_options.
+ * @param[out] slots  Set only on STOA_OK.
+ * Errors: STOA_ERR_ARGUMENT (unknown, or bad options). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_optimizer_slots(stoa_context *context, const char *optimizer,
                                                           size_t *slots);
 
-/** The parts of stoa_train() for those who keep their own loop. */
+/** A step of stoa_train() for those who keep their own loop. */
 typedef struct stoa_trainer stoa_trainer;
 
-/** @param total_steps  For schedules: how many steps will be made. */
+/** Make a trainer: a bound training plan and the state of optimiser and schedule.
+ *
+ * @param context  Borrowed; must outlive the trainer.
+ * @param model  Built and initialised. Borrowed; changed by every step.
+ * @param options  As for stoa_train(); `epochs` is not used. Not kept.
+ * @param total_steps  For schedules: how many steps will be made.
+ * @param[out] trainer  Set only on STOA_OK; release with stoa_trainer_free().
+ * Errors: STOA_ERR_ARGUMENT, STOA_ERR_SHAPE, STOA_ERR_MEMORY. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_create(stoa_context *context, stoa_model *model,
                                                          const stoa_train_options *options,
                                                          size_t total_steps, stoa_trainer **trainer);
+/** Release `trainer` and its plan; the model stays. NULL is allowed. */
 STOA_API void stoa_trainer_free(stoa_trainer *trainer);
-/** The trainer's plan: its input buffer takes the batch. */
+/** The plan of `trainer`: its input buffer takes the batch. Borrowed. */
 STOA_API stoa_plan *stoa_trainer_plan(stoa_trainer *trainer);
 /** Forward, backward and update on the samples in the plan's input.
- * @param[out] loss  Mean over samples. @param[out] output  See stoa_plan_train(); may be NULL. */
+ *
+ * @param trainer  Whose.
+ * @param samples  1 to the batch of the options.
+ * @param targets  What the loss is measured against. Borrowed for the call.
+ * @param[out] loss  Mean over the samples.
+ * @param[out] output  (samples, output size), see stoa_plan_train(); may be NULL.
+ * Steps beyond `total_steps` keep the schedule's last rate. Errors: those of stoa_plan_train(). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_step(stoa_trainer *trainer, size_t samples,
                                                        stoa_targets targets, double *loss,
                                                        const float **output);
-/** Learning rate of the last step made. */
+/** Learning rate of the last step that `trainer` made. */
 STOA_API float stoa_trainer_learning_rate(const stoa_trainer *trainer);
 
 /** Result of stoa_evaluate(). */
 typedef struct stoa_evaluation {
-    size_t samples, correct;
-    double accuracy; /**< in [0, 1] */
+    size_t samples;  /**< seen */
+    size_t correct;  /**< whose largest output is their label's */
+    double accuracy; /**< correct / samples, in [0, 1] */
     double loss;     /**< mean */
-    double seconds;
+    double seconds;  /**< it took */
 } stoa_evaluation;
 
 /** Accuracy and mean loss over a whole data set; nothing is dropped.
- * @param batch  0: 256. @param loss  NULL: softmax_cross_entropy.
+ *
+ * @param context  The model's, or another.
+ * @param model  Built.
+ * @param data  What to measure with.
+ * @param batch  Samples a run; 0: 256.
+ * @param loss  NULL: softmax_cross_entropy.
+ * @param[out] result  Set only on STOA_OK.
  * Errors: STOA_ERR_SHAPE (data and model do not match), STOA_ERR_MEMORY, STOA_ERR_ARGUMENT,
  * STOA_ERR_NONFINITE (the sentence names the first layer with a non-finite output). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_evaluate(stoa_context *context, stoa_model *model,

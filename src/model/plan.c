@@ -311,7 +311,7 @@ static stoa_status make_loss(struct stoa_plan *plan, const char *line) {
 }
 
 static stoa_status build_plan(struct stoa_plan *plan, const stoa_plan_options *options) {
-    const char *loss = options->loss ? options->loss : options->training ? "softmax_cross_entropy" : NULL;
+    const char *loss = options->loss ? options->loss : options->training ? STOA_DEFAULT_LOSS : NULL;
     if (loss) {
         stoa_status status = make_loss(plan, loss);
         if (status != STOA_OK) {

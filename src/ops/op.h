@@ -136,6 +136,9 @@ struct stoa_op {
 /* All operators in the order of src/ops/meson.build, NULL-terminated. */
 extern const struct stoa_op *const stoa_ops[];
 
+/* The loss where none is named. */
+#define STOA_DEFAULT_LOSS "softmax_cross_entropy"
+
 /* By name, losses included; NULL when there is none. */
 const struct stoa_op *stoa_op_find(const char *name);
 

@@ -14,7 +14,7 @@
 #include "base/size.h"
 #include "core/context.h"
 #include "core/options.h"
-#include "model/model.h"
+#include "model/graph.h"
 #include "recipe/lines.h"
 #include "train/options.h"
 
@@ -295,6 +295,28 @@ static stoa_status check_classes(const struct reading *reading, struct stoa_erro
         last->number, values, recipe->classes);
 }
 
+static const char *loss_of(const stoa_recipe *recipe) {
+    return recipe->loss[0] ? recipe->loss : STOA_DEFAULT_LOSS;
+}
+
+/* The loss takes what the last layer gives; it was checked alone when its line came in. */
+static stoa_status check_loss(const struct reading *reading, struct stoa_error *error) {
+    struct stoa_spec spec;
+    struct stoa_layer loss;
+    if (reading->section_line[DATA] == 0) {
+        return STOA_OK;
+    }
+    stoa_status status = stoa_spec_parse(error, loss_of(reading->recipe), &spec);
+    if (status == STOA_OK) {
+        status = stoa_layer_make(error, "loss", &spec,
+                                 stoa_value_shape(reading->model, reading->recipe->layers), 1, &loss);
+    }
+    if (status == STOA_OK) {
+        stoa_layer_clear(&loss);
+    }
+    return status;
+}
+
 static stoa_status check_unread(const struct reading *reading, struct stoa_error *error) {
     size_t unread = stoa_model_unread_layer(reading->model);
     if (unread == reading->recipe->layers) {
@@ -321,7 +343,10 @@ static stoa_status end_of_text(void *user, struct stoa_error *error, size_t line
                               "found no layer in [model], expected NAME = OPERATOR OPTIONS");
     }
     stoa_status status = check_unread(reading, error);
-    return status == STOA_OK ? check_classes(reading, error) : status;
+    if (status == STOA_OK) {
+        status = check_classes(reading, error);
+    }
+    return status == STOA_OK ? check_loss(reading, error) : status;
 }
 
 static stoa_recipe *new_recipe(void) {
@@ -409,11 +434,8 @@ static stoa_status set_facts(const stoa_recipe *recipe, stoa_model *model) {
     stoa_format_float(recipe->mean, mean);
     stoa_format_float(recipe->deviation, deviation);
     const char *const facts[][2] = {
-        {"data.set", text_or_null(recipe->set)},
-        {"data.classes", classes},
-        {"data.mean", mean},
-        {"data.deviation", deviation},
-        {"loss", recipe->loss[0] ? recipe->loss : "softmax_cross_entropy"},
+        {"data.set", text_or_null(recipe->set)}, {"data.classes", classes}, {"data.mean", mean},
+        {"data.deviation", deviation},           {"loss", loss_of(recipe)},
     };
     for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++) {
         stoa_status status = stoa_model_set_fact(model, facts[i][0], facts[i][1]);

@@ -120,7 +120,7 @@ stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, stoa
 
 stoa_status stoa_evaluate(stoa_context *context, stoa_model *model, const stoa_dataset *data, size_t batch,
                           const char *loss, stoa_evaluation *result) {
-    stoa_plan_options options = {.batch = batch ? batch : 256, .loss = loss ? loss : "softmax_cross_entropy"};
+    stoa_plan_options options = {.batch = batch ? batch : 256, .loss = loss ? loss : STOA_DEFAULT_LOSS};
     stoa_plan *plan;
     stoa_status status = stoa_plan_create(context, model, &options, &plan);
     if (status != STOA_OK) {

@@ -105,7 +105,7 @@ stoa_status stoa_train_settings_read(stoa_context *context, const stoa_train_opt
         status = read_schedule(error, options->schedule ? options->schedule : "constant", settings);
     }
     if (status == STOA_OK) {
-        status = read_loss(error, options->loss ? options->loss : "softmax_cross_entropy", settings);
+        status = read_loss(error, options->loss ? options->loss : STOA_DEFAULT_LOSS, settings);
     }
     return status;
 }

@@ -13,7 +13,7 @@
 #include "bench/bench.h"
 #include "bench_commit.h"
 
-static const double LATENCY_SECONDS = 0.05;
+static const double LATENCY_SECONDS = 0.05, LIMIT_SECONDS = 0.15;
 
 static void add_date(json_t *about) {
     char date[64] = "";
@@ -148,6 +148,17 @@ static void add_latency(const struct bench *bench, const char *key) {
     cli_json_set(bench->about, key, status == STOA_OK ? cli_json_number(nanoseconds) : json_null());
 }
 
+/* What arithmetic and memory allow: the roofs that `plot` draws over the results. */
+static void add_limits(const struct bench *bench) {
+    double fma, memory;
+    if (stoa_measure_fma(bench->context, bench->threads, LIMIT_SECONDS, &fma) == STOA_OK) {
+        cli_json_set(bench->about, "fma_flops_per_second", cli_json_number(1e9 * fma));
+    }
+    if (stoa_measure_bandwidth(bench->context, LIMIT_SECONDS, &memory) == STOA_OK) {
+        cli_json_set(bench->about, "memory_bytes_per_second", cli_json_number(1e9 * memory));
+    }
+}
+
 void bench_about_before(struct bench *bench) {
     add_date(bench->about);
     cli_json_set(bench->about, "executable", cli_json_text(bench->arguments[0]));
@@ -155,6 +166,9 @@ void bench_about_before(struct bench *bench) {
     add_build(bench);
     add_blas(bench->about);
     add_latency(bench, "core_latency_before_ns");
+    if (bench->options.json) {
+        add_limits(bench);
+    }
 }
 
 void bench_about_after(struct bench *bench) {

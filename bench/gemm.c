@@ -121,7 +121,9 @@ static void report(struct bench *bench, const struct shape *shape, size_t thread
     bench_flag(&record, "verified", error <= BOUND);
     bench_counter(&record, "error", error);
     if (times) {
+        double m = (double)shape->m, n = (double)shape->n, k = (double)shape->k;
         bench_counter(&record, "flops", flops);
+        bench_counter(&record, "bytes", 4 * (m * k + k * n + m * n));
         bench_counter(&record, "flops_per_second", flops / times->summary.median);
         bench_counter(&record, "share_of_fma_limit", 1e-9 * flops / times->summary.median / limit);
     }

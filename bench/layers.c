@@ -13,8 +13,8 @@
 
 /* Largest error in units of sum(|x||w|): DESIGN's, more where Winograd transforms stand between. */
 static const double BOUND = 1e-6, WINOGRAD_BOUND = 5e-6;
-static const double PEAK_SECONDS = 0.03;
-enum { PEAK_SIZE = 1024, MOST_GROUPS = 64 };
+static const double PEAK_SECONDS = 0.02;
+enum { PEAK_SIZE = 1024, MOST_PEAKS = 256, MOST_GROUPS = 64 };
 
 /* What is known of one pass. */
 struct row {
@@ -24,7 +24,7 @@ struct row {
     struct bench_error error;
     struct bench_times times;
     struct bench_parts parts;
-    double peak;                /* GFLOP/s of sgemm around this row */
+    double peak;                /* GFLOP/s of sgemm meanwhile */
     double naive[BENCH_NAIVES]; /* GFLOP/s; 0: not measured */
 };
 
@@ -58,12 +58,23 @@ static char *name_of(const struct row *row) {
     return cli_text("layers/%s/%s", row->work->layer->name, bench_pass_names[row->pass]);
 }
 
-/* Fastest of several short products: the machine as it is just now. */
-static double measure_peak(const struct bench *bench) {
-    double gflops = 0;
-    stoa_status status = stoa_measure_gemm(bench->context, PEAK_SIZE, PEAK_SIZE, PEAK_SIZE, bench->threads,
-                                           PEAK_SECONDS, &gflops);
-    return status == STOA_OK ? gflops : 0;
+/* sgemm's peak, measured between the repetitions of a layer's passes: the machine as they found it. */
+struct peak {
+    const struct bench *bench;
+    double gflops[MOST_PEAKS];
+    size_t count;
+};
+
+static void run_peak(void *argument) {
+    struct peak *peak = argument;
+    double *gflops = &peak->gflops[peak->count % MOST_PEAKS];
+    stoa_status status = stoa_measure_gemm(peak->bench->context, PEAK_SIZE, PEAK_SIZE, PEAK_SIZE,
+                                           peak->bench->threads, PEAK_SECONDS, gflops);
+    peak->count += status == STOA_OK;
+}
+
+static double median_peak(const struct peak *peak) {
+    return peak->count ? bench_summarise(peak->gflops, stoa_min(peak->count, MOST_PEAKS)).median : 0;
 }
 
 /* The outputs start as NaN, so that what a pass leaves out is seen. */
@@ -118,8 +129,13 @@ static void print_row(const struct row *row) {
 
 static void report_counters(struct bench_record *record, const struct row *row) {
     const struct bench_summary *time = &row->times.summary;
-    double flops = bench_layer_flops(&row->work->layer->conv);
+    const struct stoa_conv *conv = &row->work->layer->conv;
+    double flops = bench_layer_flops(conv);
     bench_counter(record, "flops", flops);
+    /* Two of the three are read and the other is written, whichever pass it is. */
+    bench_counter(
+        record, "bytes",
+        4 * (double)(bench_layer_input(conv) + bench_layer_weights(conv) + bench_layer_output(conv)));
     bench_counter(record, "flops_per_second", flops / time->median);
     bench_counter(record, "flops_per_second_best", flops / time->least);
     bench_counter(record, "spread", time->spread);
@@ -225,11 +241,12 @@ static void print_groups(const struct bench *bench, const struct table *table) {
     cli_table_print(&text);
 }
 
-/* Time the wanted passes of a layer in turn, with sgemm's peak before and after. */
+/* Time the wanted passes of a layer and sgemm's peak in turn. */
 static void time_rows(const struct bench *bench, struct row *rows) {
-    struct bench_case cases[BENCH_PASSES];
+    struct peak peak = {.bench = bench};
+    struct bench_case cases[BENCH_PASSES + 1];
     struct row *timed[BENCH_PASSES];
-    struct bench_times times[BENCH_PASSES];
+    struct bench_times times[BENCH_PASSES + 1];
     size_t count = 0;
     for (size_t i = 0; i < BENCH_PASSES; i++) {
         if (rows[i].wanted && rows[i].error.right) {
@@ -237,12 +254,15 @@ static void time_rows(const struct bench *bench, struct row *rows) {
             timed[count++] = &rows[i];
         }
     }
-    double peak = count ? measure_peak(bench) : 0;
-    bench_time(bench, cases, count, times);
-    peak = count ? fmax(peak, measure_peak(bench)) : 0;
+    if (count == 0) {
+        return;
+    }
+    cases[count] = (struct bench_case){run_peak, &peak};
+    bench_time(bench, cases, count + 1, times);
+    bench_times_free(&times[count]);
     for (size_t i = 0; i < count; i++) {
         timed[i]->times = times[i];
-        timed[i]->peak = peak;
+        timed[i]->peak = median_peak(&peak);
         timed[i]->parts = bench_parts_of(bench->context, &cases[i]);
     }
 }

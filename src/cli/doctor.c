@@ -165,13 +165,16 @@ static void print_system(const struct doctor_findings *found) {
     const stoa_blas_info *blas = &found->blas;
     (void)printf("CPU       %s%s%d CPUs, instruction set %s\n", machine->cpu_model,
                  machine->cpu_model[0] ? ", " : "", machine->cpus, stoa_isa_name(found->isa));
-    (void)printf("          %zu threads, ", found->threads);
+    (void)printf("          %zu thread%s, ", found->threads, found->threads == 1 ? "" : "s");
     (void)(machine->cpu_quota >= 0 ? printf("control group quota %.3g CPUs", machine->cpu_quota)
                                    : printf("no control group quota"));
     (void)(machine->load >= 0 ? printf(", load %.2f", machine->load) : 0);
     (void)(machine->frequency_mhz > 0 ? printf(", %.0f MHz", machine->frequency_mhz) : 0);
     (void)(machine->max_frequency_mhz > 0 ? printf(" of %.0f", machine->max_frequency_mhz) : 0);
-    (void)printf("\nBLAS      %s%s%s\n          ", blas->name, blas->version[0] ? ": " : "", blas->version);
+    /* A version text that begins with the name says both. */
+    bool named = strncmp(blas->version, blas->name, strlen(blas->name)) == 0;
+    (void)printf("\nBLAS      %s%s%s\n          ", named ? "" : blas->name,
+                 named || !blas->version[0] ? "" : " ", blas->version);
     (void)(blas->core[0] ? printf("core %s, chosen by %s; ", blas->core, found->chosen_by) : 0);
     (void)(blas->threading[0] ? printf("threading %s, ", blas->threading) : 0);
     (void)(blas->threads ? printf("%zu of its own threads, ", blas->threads) : 0);

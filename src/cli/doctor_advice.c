@@ -106,7 +106,8 @@ static void advise_on_machine(const struct doctor_findings *found, struct lines 
                 "idle machine",
                 machine->load, machine->cpus));
     }
-    if (found->latency > 120) {
+    /* Beyond two microseconds it was other programs that kept the threads waiting, which the load says. */
+    if (found->latency > 120 && found->latency < 2000) {
         add(lines,
             cli_text(
                 "a cache line takes %.0f ns from CPU to CPU, they lie on different complexes or sockets: "

@@ -77,7 +77,8 @@ static void run_panel(void *argument, size_t task, size_t thread) {
     stoa_gemm_run(&part);
 }
 
-static stoa_status product_bytes(stoa_context *context, size_t m, size_t n, size_t k, size_t bytes[3]) {
+/* Bytes of a, b and c; false for dimensions out of range. */
+static bool product_bytes(size_t m, size_t n, size_t k, size_t bytes[3]) {
     const size_t rows[3] = {m, k, m};
     const size_t columns[3] = {k, n, n};
     for (size_t i = 0; i < 3; i++) {
@@ -85,50 +86,52 @@ static stoa_status product_bytes(stoa_context *context, size_t m, size_t n, size
         if (rows[i] == 0 || columns[i] == 0 || rows[i] > STOA_MAX_DIMENSION ||
             columns[i] > STOA_MAX_DIMENSION || !stoa_size_mul(rows[i], columns[i], &count) ||
             !stoa_float_bytes(count, &bytes[i])) {
-            return stoa_fail(context, STOA_ERR_ARGUMENT,
-                             "gemm: found %zux%zux%zu, expected dimensions of 1 to %zu", m, n, k,
-                             STOA_MAX_DIMENSION);
+            return false;
         }
     }
-    return STOA_OK;
+    return true;
+}
+
+/* Least seconds of one product on a team of its own. */
+static double time_product(stoa_context *context, struct panels *panels, double seconds) {
+    stoa_context team;
+    stoa_team_open(context, panels->count, &team);
+    stoa_blas_enter();
+    double best = stoa_best_time(&team, seconds, run_panel, panels);
+    stoa_blas_leave();
+    stoa_team_close(&team);
+    return best;
 }
 
 stoa_status stoa_measure_gemm(stoa_context *context, size_t m, size_t n, size_t k, size_t threads,
                               double seconds, double *gflops) {
-    size_t bytes[3];
     stoa_status status = stoa_check_seconds(context, "gemm", seconds);
     if (status == STOA_OK) {
         status = check_threads(context, "gemm", &threads);
     }
-    if (status == STOA_OK) {
-        status = product_bytes(context, m, n, k, bytes);
-    }
     if (status != STOA_OK) {
         return status;
     }
-    float *matrix[3] = {NULL};
-    for (size_t i = 0; i < 3 && status == STOA_OK; i++) {
-        matrix[i] = stoa_allocate(context, bytes[i], "gemm");
-        status = matrix[i] ? STOA_OK : STOA_ERR_MEMORY;
+    size_t bytes[3] = {0};
+    if (!product_bytes(m, n, k, bytes)) {
+        return stoa_fail(context, STOA_ERR_ARGUMENT,
+                         "gemm: found %zux%zux%zu, expected dimensions of 1 to %zu", m, n, k,
+                         STOA_MAX_DIMENSION);
     }
-    if (status == STOA_OK) {
-        stoa_fill(matrix[0], m * k);
-        stoa_fill(matrix[1], k * n);
-        stoa_fill(matrix[2], m * n);
-        struct panels panels = {{false, false, m, n, k, 1, matrix[0], k, matrix[1], n, 0, matrix[2], n},
-                                threads};
-        stoa_context team;
-        stoa_team_open(context, threads, &team);
-        stoa_blas_enter();
-        double best = stoa_best_time(&team, seconds, run_panel, &panels);
-        stoa_blas_leave();
-        stoa_team_close(&team);
-        *gflops = 2e-9 * (double)m * (double)n * (double)k / best;
+    float *a = stoa_allocate(context, bytes[0], "gemm");
+    float *b = a ? stoa_allocate(context, bytes[1], "gemm") : NULL;
+    float *c = b ? stoa_allocate(context, bytes[2], "gemm") : NULL;
+    if (c) {
+        stoa_fill(a, m * k);
+        stoa_fill(b, k * n);
+        stoa_fill(c, m * n);
+        struct panels panels = {{false, false, m, n, k, 1, a, k, b, n, 0, c, n}, threads};
+        *gflops = 2e-9 * (double)m * (double)n * (double)k / time_product(context, &panels, seconds);
     }
-    for (size_t i = 0; i < 3; i++) {
-        stoa_release(context, matrix[i], bytes[i]);
-    }
-    return status;
+    stoa_release(context, a, bytes[0]);
+    stoa_release(context, b, bytes[1]);
+    stoa_release(context, c, bytes[2]);
+    return c ? STOA_OK : STOA_ERR_MEMORY;
 }
 
 /* Floats of each of the two arrays: four times the last cache, within reason. */

@@ -9,8 +9,8 @@
 #include "core/machine.h"
 #include "core/threads.h"
 
-/* The median of samples of some trips each: samples in which a thread lost its CPU do not count. */
-enum { TRIPS = 100, MOST_SAMPLES = 1000, MOST_PAIRS = 8 };
+/* The median of many short samples: those in which a thread lost its CPU are few and do not count. */
+enum { TRIPS = 10, MOST_SAMPLES = 4096, MOST_PAIRS = 8 };
 
 struct rally {
     _Alignas(64) atomic_uint ball; /* odd: the second thread's turn */
@@ -126,7 +126,7 @@ stoa_status stoa_measure_latency(stoa_context *context, double seconds, double *
         return STOA_OK;
     }
     double samples[MOST_SAMPLES];
-    double medians[MOST_PAIRS];
+    double medians[MOST_PAIRS] = {0};
     for (size_t pair = 0; pair + 1 < count; pair++) {
         struct rally rally = {.samples = samples};
         if (!play(&rally, cpus[0], cpus[pair + 1], seconds / (double)(count - 1))) {

@@ -107,6 +107,8 @@ static void advises_on_the_machine(void **state) {
     found = healthy();
     found.latency = 121;
     expect(&found, 1, "121 ns", "complexes");
+    found.latency = 1e6;
+    expect(&found, 0, "", "");
 }
 
 static void keeps_all_lines(void **state) {

@@ -335,10 +335,13 @@ static int run(struct bench *bench) {
         bench_layers_free(&layers);
         return code;
     }
-    (void)puts(
-        "Flops are those of a direct convolution. %sgemm: of sgemm at 1024x1024x1024 in the same run, on the "
-        "same threads.\n%cols, %gemm: of the threads' time, in a run of their own. x: times as fast as naive "
-        "loops on one thread,\nwhich were timed on as many rows as take a moment and scaled by flops.\n");
+    (void)puts("Flops are those of a direct convolution. %sgemm: of sgemm at 1024x1024x1024, measured in "
+               "turn with the "
+               "layer on the\nsame threads; it packs its operands, which small tiles may do without. %cols, "
+               "%gemm: of the "
+               "threads' time, in runs\nof their own. x: times as fast as naive loops on one thread, which "
+               "were timed on as "
+               "many rows as take a moment\nand scaled by flops.\n");
     print_heading();
     struct table table = {.groups = 0};
     bool going = true;

@@ -12,23 +12,23 @@ double stoa_seconds(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static stoa_status check_match(stoa_context *context, const stoa_dataset *data, const stoa_plan *plan) {
+stoa_status stoa_feeder_check(stoa_context *context, const stoa_dataset *data, const stoa_model *model) {
     size_t model_shape[3];
     size_t data_shape[3];
-    stoa_model_input_shape(plan->model, &model_shape[0], &model_shape[1], &model_shape[2]);
+    stoa_model_input_shape(model, &model_shape[0], &model_shape[1], &model_shape[2]);
     stoa_dataset_shape(data, &data_shape[0], &data_shape[1], &data_shape[2]);
     size_t size = data_shape[0] * data_shape[1] * data_shape[2];
     /* A model over vectors takes images as they lie in memory. */
     bool same = memcmp(model_shape, data_shape, sizeof model_shape) == 0 ||
-                (plan->model->input.rank == 1 && plan->model->input.dim[0] == size);
+                (model->input.rank == 1 && model->input.dim[0] == size);
     if (!same) {
         return stoa_fail(context, STOA_ERR_SHAPE,
                          "the model takes input %zux%zux%zu, the data has %zux%zux%zu", model_shape[0],
                          model_shape[1], model_shape[2], data_shape[0], data_shape[1], data_shape[2]);
     }
-    if (stoa_model_output_size(plan->model) != stoa_dataset_classes(data)) {
+    if (stoa_model_output_size(model) != stoa_dataset_classes(data)) {
         return stoa_fail(context, STOA_ERR_SHAPE, "the model has %zu outputs, the data has %zu classes",
-                         stoa_model_output_size(plan->model), stoa_dataset_classes(data));
+                         stoa_model_output_size(model), stoa_dataset_classes(data));
     }
     return STOA_OK;
 }
@@ -37,7 +37,7 @@ stoa_status stoa_feeder_open(stoa_context *context, const stoa_dataset *data, co
                              struct stoa_feeder *feeder) {
     *feeder = (struct stoa_feeder){
         .context = context, .data = data, .batch = plan->batch, .classes = stoa_dataset_classes(data)};
-    stoa_status status = check_match(context, data, plan);
+    stoa_status status = stoa_feeder_check(context, data, plan->model);
     if (status != STOA_OK) {
         return status;
     }

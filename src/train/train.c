@@ -119,6 +119,13 @@ static stoa_status open_loop(struct loop *loop, stoa_model *model, const stoa_da
     stoa_context *context = loop->context;
     struct stoa_train_settings settings;
     stoa_status status = stoa_train_settings_read(context, options, &settings);
+    /* Before memory is asked for: the mistake is the shape then, not the memory. */
+    if (status == STOA_OK) {
+        status = stoa_feeder_check(context, train, model);
+    }
+    if (status == STOA_OK && loop->has_test) {
+        status = stoa_feeder_check(context, test, model);
+    }
     if (status != STOA_OK) {
         return status;
     }

@@ -32,7 +32,9 @@ struct stoa_feeder {
     size_t one_hot_bytes;
 };
 
-/* Check that data and model match, and allocate the buffers. */
+/* Whether the model takes the data's samples and gives a number a class. */
+stoa_status stoa_feeder_check(stoa_context *context, const stoa_dataset *data, const stoa_model *model);
+/* Check that, and allocate the buffers. */
 stoa_status stoa_feeder_open(stoa_context *context, const stoa_dataset *data, const stoa_plan *plan,
                              struct stoa_feeder *feeder);
 void stoa_feeder_close(struct stoa_feeder *feeder);

@@ -312,6 +312,11 @@ static void refuses_data_that_does_not_match(void **state) {
     assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_ERR_SHAPE);
     assert_string_equal(stoa_context_error(context), "the model takes input 8x9x1, the data has 8x8x1");
     assert_int_equal(stoa_evaluate(context, model, data, 0, NULL, &result), STOA_ERR_SHAPE);
+    /* Found before memory for the run is asked for, and there is none for this one. */
+    options.batch = (size_t)1 << 30;
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_ERR_SHAPE);
+    assert_int_equal(stoa_train(context, model, data, data, &options, NULL, NULL), STOA_ERR_SHAPE);
+    options.batch = BATCH;
     stoa_model_free(model);
     model = make_model(context, image_shape, (const char *const[]){"linear units=5", NULL});
     assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_ERR_SHAPE);

@@ -8,7 +8,6 @@
 #include "cli/environment.h"
 #include "cli/open.h"
 #include "cli/report.h"
-#include "cli/table.h"
 
 /* Squares show the BLAS at its best; the others are what convolutions make of layers: 3x3 on 16 maps of 28x28, 3x3 on
  * 64 maps of 7x7, batch 32. */
@@ -26,10 +25,6 @@ static double larger(double a, double b) {
     return a > b ? a : b;
 }
 
-static double ratio(double part, double whole) {
-    return whole > 0 ? part / whole : 0;
-}
-
 static stoa_status measure_shape(stoa_context *context, size_t shape, size_t threads, double seconds,
                                  double *gflops) {
     return stoa_measure_gemm(context, shapes[shape][0], shapes[shape][1], shapes[shape][2], threads,
@@ -40,22 +35,22 @@ static stoa_status measure_shape(stoa_context *context, size_t shape, size_t thr
 static stoa_status measure_rates(stoa_context *context, double seconds, struct doctor_findings *found) {
     stoa_status status = stoa_measure_fma(context, 1, FMA_SHARE * seconds, &found->fma.one);
     for (size_t i = 0; i < DOCTOR_SHAPES && status == STOA_OK; i++) {
-        status = measure_shape(context, i, 1, seconds, &found->shapes[i].one);
+        status = measure_shape(context, i, 1, seconds, &found->shapes[i].rate.one);
     }
     if (status == STOA_OK && found->threads == 1) {
         found->fma.all = found->fma.one;
         for (size_t i = 0; i < DOCTOR_SHAPES; i++) {
-            found->shapes[i].all = found->shapes[i].one;
+            found->shapes[i].rate.all = found->shapes[i].rate.one;
         }
     } else if (status == STOA_OK) {
         status = stoa_measure_fma(context, 0, FMA_SHARE * seconds, &found->fma.all);
         for (size_t i = 0; i < DOCTOR_SHAPES && status == STOA_OK; i++) {
-            status = measure_shape(context, i, 0, seconds, &found->shapes[i].all);
+            status = measure_shape(context, i, 0, seconds, &found->shapes[i].rate.all);
         }
     }
     for (size_t i = 0; i < SQUARES; i++) {
-        found->gemm.one = larger(found->gemm.one, found->shapes[i].one);
-        found->gemm.all = larger(found->gemm.all, found->shapes[i].all);
+        found->gemm.one = larger(found->gemm.one, found->shapes[i].rate.one);
+        found->gemm.all = larger(found->gemm.all, found->shapes[i].rate.all);
     }
     return status;
 }
@@ -90,150 +85,6 @@ static const char *who_chose(const stoa_blas_info *blas) {
     return getenv("OPENBLAS_CORETYPE") ? "OPENBLAS_CORETYPE" : blas->name;
 }
 
-static json_t *shape_json(const struct doctor_findings *found, size_t i) {
-    json_t *entry = cli_json_object();
-    cli_json_set(entry, "m", cli_json_count(shapes[i][0]));
-    cli_json_set(entry, "n", cli_json_count(shapes[i][1]));
-    cli_json_set(entry, "k", cli_json_count(shapes[i][2]));
-    cli_json_set(entry, "gflops_one", cli_json_number(found->shapes[i].one));
-    cli_json_set(entry, "gflops", cli_json_number(found->shapes[i].all));
-    cli_json_set(entry, "share_one", cli_json_number(ratio(found->shapes[i].one, found->fma.one)));
-    cli_json_set(entry, "share", cli_json_number(ratio(found->shapes[i].all, found->fma.all)));
-    return entry;
-}
-
-/* Figures that are negative are not known. */
-static json_t *known_json(double value) {
-    return value < 0 ? json_null() : cli_json_number(value);
-}
-
-static void add_system(json_t *out, const struct doctor_findings *found) {
-    const stoa_blas_info *blas = &found->blas;
-    cli_json_set(out, "cpu.model", cli_json_text(found->machine.cpu_model));
-    cli_json_set(out, "cpu.isa", cli_json_text(stoa_isa_name(found->isa)));
-    cli_json_set(out, "cpu.count", cli_json_count((size_t)found->machine.cpus));
-    cli_json_set(out, "cpu.quota", known_json(found->machine.cpu_quota));
-    cli_json_set(out, "cpu.load", known_json(found->machine.load));
-    cli_json_set(out, "cpu.mhz", known_json(found->machine.frequency_mhz));
-    cli_json_set(out, "cpu.max_mhz", known_json(found->machine.max_frequency_mhz));
-    cli_json_set(out, "threads", cli_json_count(found->threads));
-    cli_json_set(out, "blas.name", cli_json_text(blas->name));
-    cli_json_set(out, "blas.version", cli_json_text(blas->version));
-    cli_json_set(out, "blas.core", cli_json_text(blas->core));
-    cli_json_set(out, "blas.chosen_by", cli_json_text(found->chosen_by));
-    cli_json_set(out, "blas.better_core", blas->better_core ? cli_json_text(blas->better_core) : json_null());
-    cli_json_set(out, "blas.better_gflops",
-                 found->better_gflops > 0 ? cli_json_number(found->better_gflops) : json_null());
-    cli_json_set(out, "blas.threads", cli_json_count(blas->threads));
-    cli_json_set(out, "blas.threading", cli_json_text(blas->threading));
-    cli_json_set(out, "blas.integer_bits", cli_json_count((size_t)blas->integer_bits));
-}
-
-static void add_figures(json_t *out, const struct doctor_findings *found) {
-    json_t *list = cli_json_array();
-    for (size_t i = 0; i < DOCTOR_SHAPES; i++) {
-        cli_json_append(list, shape_json(found, i));
-    }
-    cli_json_set(out, "fma.gflops_one", cli_json_number(found->fma.one));
-    cli_json_set(out, "fma.gflops", cli_json_number(found->fma.all));
-    cli_json_set(out, "gemm.gflops_one", cli_json_number(found->gemm.one));
-    cli_json_set(out, "gemm.gflops", cli_json_number(found->gemm.all));
-    cli_json_set(out, "gemm.share_one", cli_json_number(ratio(found->gemm.one, found->fma.one)));
-    cli_json_set(out, "gemm.share", cli_json_number(ratio(found->gemm.all, found->fma.all)));
-    cli_json_set(out, "gemm.shapes", list);
-    cli_json_set(out, "gemm.small_limit", cli_json_count(found->small_limit));
-    cli_json_set(out, "memory.gigabytes_per_second", cli_json_number(found->bandwidth));
-    cli_json_set(out, "latency.nanoseconds", cli_json_number(found->latency));
-    cli_json_set(out, "check.concurrent", json_boolean(found->checks.concurrent));
-    cli_json_set(out, "check.beta_zero", json_boolean(found->checks.beta_zero));
-    cli_json_set(out, "check.denormals", json_boolean(found->checks.denormals));
-}
-
-static void print_json(const struct doctor_findings *found, char *const *advice, size_t count) {
-    json_t *out = cli_json_object(), *lines = cli_json_array();
-    for (size_t i = 0; i < count; i++) {
-        cli_json_append(lines, cli_json_text(advice[i]));
-    }
-    add_system(out, found);
-    add_figures(out, found);
-    cli_json_set(out, "advice", lines);
-    cli_json_print(out);
-}
-
-static void print_system(const struct doctor_findings *found) {
-    const stoa_machine_state *machine = &found->machine;
-    const stoa_blas_info *blas = &found->blas;
-    (void)printf("CPU       %s%s%d CPUs, instruction set %s\n", machine->cpu_model,
-                 machine->cpu_model[0] ? ", " : "", machine->cpus, stoa_isa_name(found->isa));
-    (void)printf("          %zu thread%s, ", found->threads, found->threads == 1 ? "" : "s");
-    (void)(machine->cpu_quota >= 0 ? printf("control group quota %.3g CPUs", machine->cpu_quota)
-                                   : printf("no control group quota"));
-    (void)(machine->load >= 0 ? printf(", load %.2f", machine->load) : 0);
-    (void)(machine->frequency_mhz > 0 ? printf(", %.0f MHz", machine->frequency_mhz) : 0);
-    (void)(machine->max_frequency_mhz > 0 ? printf(" of %.0f", machine->max_frequency_mhz) : 0);
-    /* A version text that begins with the name says both. */
-    bool named = strncmp(blas->version, blas->name, strlen(blas->name)) == 0;
-    (void)printf("\nBLAS      %s%s%s\n          ", named ? "" : blas->name,
-                 named || !blas->version[0] ? "" : " ", blas->version);
-    (void)(blas->core[0] ? printf("core %s, chosen by %s; ", blas->core, found->chosen_by) : 0);
-    (void)(blas->threading[0] ? printf("threading %s, ", blas->threading) : 0);
-    (void)(blas->threads ? printf("%zu of its own threads, ", blas->threads) : 0);
-    (void)(blas->integer_bits ? printf("%d-bit integers\n", blas->integer_bits)
-                              : printf("integers not known\n"));
-}
-
-static void add_rate(struct cli_table *table, const struct doctor_findings *found, const char *name,
-                     const struct doctor_rate *rate) {
-    cli_table_cell(table, "%s", name);
-    cli_table_cell(table, "%.1f", rate->one);
-    cli_table_cell(table, "%.0f %%", 100 * ratio(rate->one, found->fma.one));
-    cli_table_cell(table, "%.1f", rate->all);
-    cli_table_cell(table, "%.0f %%", 100 * ratio(rate->all, found->fma.all));
-}
-
-static void print_rates(const struct doctor_findings *found) {
-    struct cli_table table = {.columns = "lrrrr"};
-    struct cli_word word = {""};
-    cli_table_cell(&table, "GFLOP/s");
-    cli_table_cell(&table, "1 thread");
-    cli_table_cell(&table, "share");
-    cli_table_cell(&table, "%zu thread%s", found->threads, found->threads == 1 ? "" : "s");
-    cli_table_cell(&table, "share");
-    add_rate(&table, found, "multiply-add limit", &found->fma);
-    for (size_t i = 0; i < DOCTOR_SHAPES; i++) {
-        char *name = cli_text("sgemm %s", cli_word_shape(&word, shapes[i], 3));
-        add_rate(&table, found, name, &found->shapes[i]);
-        free(name);
-    }
-    (void)puts("");
-    cli_table_print(&table);
-}
-
-static const char *yes(bool kept) {
-    return kept ? "yes" : "NO";
-}
-
-static void print_text(const struct doctor_findings *found, char *const *advice, size_t count) {
-    struct cli_word word = {""};
-    print_system(found);
-    print_rates(found);
-    (void)puts("");
-    (void)(found->small_limit ? printf("products without packing       up to m*n*k = %s\n",
-                                       cli_word_count(&word, found->small_limit))
-                              : printf("products without packing       none\n"));
-    (void)printf("memory                         %.1f GB/s\n", found->bandwidth);
-    (void)(found->latency > 0 ? printf("a cache line from CPU to CPU   %.0f ns\n", found->latency) : 0);
-    (void)printf("right from several threads     %s\n", yes(found->checks.concurrent));
-    (void)printf("beta = 0 overwrites NaN        %s\n", yes(found->checks.beta_zero));
-    (void)printf("denormal numbers are kept      %s\n", yes(found->checks.denormals));
-    if (count > 0) {
-        (void)puts("\nAdvice:");
-    }
-    for (size_t i = 0; i < count; i++) {
-        (void)printf("- %s\n", advice[i]);
-    }
-}
-
 /* In the process that doctor_ask_core() starts. */
 static int answer(stoa_context *context, double seconds) {
     double best = 0;
@@ -252,6 +103,9 @@ static int examine(const struct cli_request *request, stoa_context *context, dou
     struct doctor_findings found = {.threads = stoa_context_threads(context),
                                     .isa = stoa_context_isa(context)};
     char *advice[DOCTOR_ADVICE];
+    for (size_t i = 0; i < DOCTOR_SHAPES; i++) {
+        memcpy(found.shapes[i].size, shapes[i], sizeof shapes[i]);
+    }
     stoa_machine_describe(&found.machine); /* before the measurements are part of the load */
     stoa_blas_describe(&found.blas);
     found.chosen_by = who_chose(&found.blas);
@@ -261,9 +115,9 @@ static int examine(const struct cli_request *request, stoa_context *context, dou
     }
     size_t count = doctor_advise(&found, advice);
     if (request->json) {
-        print_json(&found, advice, count);
+        doctor_print_json(&found, advice, count);
     } else {
-        print_text(&found, advice, count);
+        doctor_print_text(&found, advice, count);
     }
     for (size_t i = 0; i < count; i++) {
         free(advice[i]);

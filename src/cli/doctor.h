@@ -10,6 +10,12 @@ struct doctor_rate {
     double one, all;
 };
 
+/* A product of m x k by k x n. */
+struct doctor_shape {
+    size_t size[3]; /* m, n, k */
+    struct doctor_rate rate;
+};
+
 enum { DOCTOR_SHAPES = 4, DOCTOR_ADVICE = 16 };
 
 struct doctor_findings {
@@ -22,7 +28,7 @@ struct doctor_findings {
     stoa_blas_checks checks;
     struct doctor_rate fma;
     struct doctor_rate gemm; /* the best of the square shapes */
-    struct doctor_rate shapes[DOCTOR_SHAPES];
+    struct doctor_shape shapes[DOCTOR_SHAPES];
     double better_gflops;      /* what blas.better_core reaches on all threads; 0: not measured */
     double bandwidth, latency; /* GB/s, ns */
     size_t small_limit;
@@ -30,6 +36,9 @@ struct doctor_findings {
 
 /* Write a line for each finding to `advice`, from malloc, and return their number: 0 when all is well. */
 size_t doctor_advise(const struct doctor_findings *found, char *advice[DOCTOR_ADVICE]);
+
+void doctor_print_text(const struct doctor_findings *found, char *const *advice, size_t count);
+void doctor_print_json(const struct doctor_findings *found, char *const *advice, size_t count);
 
 /* Measure the square shapes on all threads in another process whose OpenBLAS uses `core`; 0 when that fails. */
 double doctor_ask_core(const char *core, size_t threads, double seconds);

@@ -135,14 +135,14 @@ void stoa_cpuinfo_value(const char *text, const char *name, char *value, size_t 
     size_t known = strlen(name);
     value[0] = '\0';
     for (const char *line = text; *line;) {
-        size_t length = strcspn(line, "\n");
-        if (length > known && strncmp(line, name, known) == 0 && strchr(" \t:", line[known])) {
-            const char *start = line + known + strspn(line + known, " \t:");
-            const char *end = line + length;
-            (void)snprintf(value, bytes, "%.*s", start < end ? (int)(end - start) : 0, start);
+        const char *end = line + strcspn(line, "\n");
+        const char *colon = strncmp(line, name, known) == 0 ? line + known + strspn(line + known, " \t") : "";
+        if (*colon == ':') {
+            const char *start = colon + 1 + strspn(colon + 1, " \t");
+            (void)snprintf(value, bytes, "%.*s", (int)(end - start), start);
             return;
         }
-        line += length + (line[length] == '\n');
+        line = end + (*end == '\n');
     }
 }
 

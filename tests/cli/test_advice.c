@@ -1,6 +1,8 @@
 /* The doctor's advice: nothing where all is well, one line for each finding. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../base/cmocka_prelude.h"
 #include "cli/doctor.h"
@@ -123,6 +125,35 @@ static void keeps_all_lines(void **state) {
     expect(&found, 8, "several threads", "");
 }
 
+/* What is printed for people; good until the next call. */
+static const char *print(const struct doctor_findings *found, char **advice, size_t count) {
+    static char text[8192];
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    (void)fflush(stdout);
+    int kept = dup(STDOUT_FILENO);
+    assert_true(kept >= 0 && dup2(fileno(file), STDOUT_FILENO) >= 0);
+    doctor_print_text(found, advice, count);
+    (void)fflush(stdout);
+    assert_true(dup2(kept, STDOUT_FILENO) >= 0);
+    (void)close(kept);
+    rewind(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    (void)fclose(file);
+    return text;
+}
+
+static void prints_no_heading_over_nothing(void **state) {
+    (void)state;
+    struct doctor_findings found = healthy();
+    char line[] = "do this";
+    char *advice[] = {line};
+    const char *text = print(&found, advice, 0);
+    assert_non_null(strstr(text, "multiply-add limit"));
+    assert_null(strstr(text, "Advice"));
+    assert_non_null(strstr(print(&found, advice, 1), "\n\nAdvice:\n- do this\n"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(says_nothing_where_all_is_well),
@@ -130,6 +161,7 @@ int main(void) {
         cmocka_unit_test(advises_on_the_blas),
         cmocka_unit_test(advises_on_the_machine),
         cmocka_unit_test(keeps_all_lines),
+        cmocka_unit_test(prints_no_heading_over_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

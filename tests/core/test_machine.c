@@ -208,6 +208,7 @@ static void finds_the_least_quota_on_the_way_up(void **state) {
     assert_true(same(stoa_quota_find(root, "9:name=systemd:/\n4:cpu,cpuacct:/box/in\n0::/\n"), 0.5));
     assert_true(same(stoa_quota_find(root, "1:cpu:/elsewhere\n"), 0.5));
     assert_true(stoa_quota_find(root, "2:cpuacct:/box\n3:cpuset:/\n") < 0);
+    assert_true(stoa_quota_find(root, "2:cp:/box\n") < 0);
     assert_true(stoa_quota_find(root, "") < 0);
     assert_true(stoa_quota_find(root, "no colons\nonly:one\n\n") < 0);
     assert_int_equal(nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
@@ -216,7 +217,7 @@ static void finds_the_least_quota_on_the_way_up(void **state) {
 static void reads_the_cpus_name(void **state) {
     (void)state;
     static const char text[] =
-        "processor\t: 0\nmodel\t\t: 2\nmodel name\t: Some CPU 9 @ 4 GHz\nempty\t:\ncpu MHz\t\t: "
+        "processor\t: 0\nmodel name\t: Some CPU 9 @ 4 GHz\nmodel\t\t: 2\nempty\t:\ncpu MHz\t\t: "
         "2596.1\n";
     char value[64];
     stoa_cpuinfo_value(text, "model name", value, sizeof value);

@@ -107,16 +107,19 @@ try_cmake() {
     return 1
   }
   run out
-  # A version that this one cannot stand in for is refused.
-  sed -i 's/find_package(stoa 0.1 /find_package(stoa 0.2 /' CMakeLists.txt
-  if CC=$cc CXX=$cxx cmake -S . -B refused -DCMAKE_PREFIX_PATH="$moved" -DBLAS_NAME="$blas" >log 2>&1; then
-    printf 'find_package(stoa 0.2) took %s\n' "$(pkg-config --modversion stoa)"
-    return 1
-  fi
-  grep -q 'requested version "0.2"' log
+  # Versions that this one cannot stand in for are refused.
+  local version
+  for version in 0.0 0.2 1.0; do
+    sed "s/find_package(stoa 0.1 /find_package(stoa $version /" "$source"/tests/package/cmake/CMakeLists.txt >CMakeLists.txt
+    if CC=$cc CXX=$cxx cmake -S . -B refused -DCMAKE_PREFIX_PATH="$moved" -DBLAS_NAME="$blas" >log 2>&1; then
+      printf 'find_package(stoa %s) took %s\n' "$version" "$(pkg-config --modversion stoa)"
+      return 1
+    fi
+    grep -q "requested version \"$version\"" log
+  done
 }
 
-# use_meson NAME OPTION...
+# use_meson OPTION...
 use_meson() {
   cp "$source"/tests/package/meson/meson* .
   { CC=$cc CXX=$cxx meson setup out -Dblas_name="$blas" "$@" && ninja -C out; } >log 2>&1 || {
@@ -137,7 +140,8 @@ try_subproject() {
   mkdir subprojects
   ln -s "$source" subprojects/stoa
   use_meson --buildtype=debug --force-fallback-for=stoa
-  [ ! -e out/subprojects/stoa/tests ] && [ ! -e out/subprojects/stoa/src/cli/stoa ]
+  [ ! -e out/subprojects/stoa/tests ]
+  [ ! -e out/subprojects/stoa/src/cli/stoa ]
   run out
 }
 

@@ -114,7 +114,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_model_set_tensor(stoa_model *model, si
                                                            const float *values, size_t count);
 
 /** Set a free-form fact that travels with the model file of `model`, such as "data.set" or "data.mean". `key`
- * and `value` are copied; a NULL value removes the key. Errors: STOA_ERR_ARGUMENT, STOA_ERR_MEMORY. */
+ * and `value` are copied; a NULL value removes the key. Errors: STOA_ERR_ARGUMENT (more than 1024 facts),
+ * STOA_ERR_MEMORY. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_set_fact(stoa_model *model, const char *key,
                                                          const char *value);
 /** Value of the fact `key` of `model`, or NULL. Valid until the fact changes. */

@@ -125,7 +125,9 @@ stoa_status stoa_measure_gemm(stoa_context *context, size_t m, size_t n, size_t 
         stoa_fill(a, m * k);
         stoa_fill(b, k * n);
         stoa_fill(c, m * n);
-        struct panels panels = {{false, false, m, n, k, 1, a, k, b, n, 0, c, n}, threads};
+        struct stoa_gemm product = {
+            .m = m, .n = n, .k = k, .alpha = 1, .a = a, .lda = k, .b = b, .ldb = n, .c = c, .ldc = n};
+        struct panels panels = {product, threads};
         *gflops = 2e-9 * (double)m * (double)n * (double)k / time_product(context, &panels, seconds);
     }
     stoa_release(context, a, bytes[0]);

@@ -34,7 +34,7 @@ static int run_recipe(struct bench *bench, const char *path, const char *recipe,
     int code = CLI_DONE;
     for (size_t i = 0; code == CLI_DONE && i < count; i++) {
         size_t batch = given ? given : usual[i];
-        char *name = cli_text("infer/%s/%zu", recipe, batch);
+        char *name = cli_text("infer/%s/batch:%zu", recipe, batch);
         if (bench_wanted(bench, name) && bench->options.list) {
             (void)puts(name);
         } else if (bench_wanted(bench, name)) {

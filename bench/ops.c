@@ -60,12 +60,8 @@ static int choose_isas(struct ops *ops) {
 
 /* "ops/relu/elements/cache", and the instruction set where there are several. From malloc. */
 static char *name_of(const struct ops *ops, const struct bench_ops_case *c, int size, int isa) {
-    char *name = cli_text("ops/%s/%s/%s%s%s", c->kernel, bench_ops_shape_text(c), size_names[size],
-                          ops->several ? "/" : "", ops->several ? stoa_isa_name((stoa_isa)isa) : "");
-    for (char *letter = name; *letter; letter++) {
-        *letter = *letter == ' ' ? '_' : *letter;
-    }
-    return name;
+    return cli_text("ops/%s/%s/%s%s%s", c->kernel, bench_ops_shape_text(c), size_names[size],
+                    ops->several ? "/" : "", ops->several ? stoa_isa_name((stoa_isa)isa) : "");
 }
 
 /* Keep a result; GB/s. */
@@ -114,7 +110,8 @@ static bool verify(struct ops *ops, const struct bench_ops_case *c, const int *i
             (void)cli_fail(CLI_FAILED, "ops: out of memory");
             return false;
         }
-        errors[i] = bench_ops_verify(arrays, ops->bench->context, stoa_kernels_for((stoa_isa)isas[i]));
+        errors[i] = bench_ops_verify(arrays, ops->bench->context, stoa_kernels_for((stoa_isa)isas[i]),
+                                     ops->bench->options.self_test);
         bench_ops_free(arrays);
         if (!(errors[i] <= 1)) {
             (void)cli_fail(CLI_FAILED, "ops: %s, %s, %s: found %.3g times the error that rounding explains",
@@ -235,8 +232,8 @@ static int run(struct bench *bench) {
     return code;
 }
 
-static const char *const options[] = {"filter",      "isa",  "json",    "min-time",
-                                      "repetitions", "list", "threads", NULL};
+static const char *const options[] = {"filter", "isa",     "json",      "min-time", "repetitions",
+                                      "list",   "threads", "self-test", NULL};
 
 const struct bench_mode bench_mode_ops = {
     .name = "ops",

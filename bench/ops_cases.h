@@ -54,7 +54,7 @@ struct bench_ops_arrays;
 size_t bench_ops_units(const struct bench_ops_case *c, size_t bytes);
 /* Bytes that a run over `units` has to read and write. */
 double bench_ops_bytes(const struct bench_ops_case *c, size_t units);
-/* "64 channels", "28x28x32, 2x2 stride 2": the shape for people. */
+/* "rows of 64", "28x28x32 3x3 s2": the shape for people. */
 const char *bench_ops_shape_text(const struct bench_ops_case *c);
 
 /* NULL when memory is short. */
@@ -65,8 +65,9 @@ void bench_ops_free(struct bench_ops_arrays *arrays);
 void bench_ops_run(struct bench_ops_arrays *arrays, const stoa_context *context,
                    const struct stoa_kernels *kernels);
 /* One pass and the same in double: the largest error, relative to what rounding allows: right when <= 1. NaN
- * when numbers are, and infinite when memory for the doubles is short. */
+ * when numbers are, and infinite when memory for the doubles is short. `broken` spoils the last result first: the check
+ * must see it. */
 double bench_ops_verify(struct bench_ops_arrays *arrays, const stoa_context *context,
-                        const struct stoa_kernels *kernels);
+                        const struct stoa_kernels *kernels, bool broken);
 
 #endif

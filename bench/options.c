@@ -33,7 +33,7 @@ static const struct option options[] = {
     {"list", FLAG, AT(list), NULL, "print the names and measure nothing", 0, 0},
     {"no-naive", FLAG, AT(no_naive), NULL, "leave out the naive loops", 0, 0},
     {"self-test", FLAG, AT(self_test), NULL,
-     "break the products: every row must be found wrong, the exit status be 1", 0, 0},
+     "break the results: every row must be found wrong, the exit status be 1", 0, 0},
 };
 #undef AT
 enum { OPTIONS = sizeof options / sizeof options[0] };

@@ -56,10 +56,22 @@ char *bench_plot_gnuplot(void);
 /* CLI_DONE, or CLI_FAILED with the sentence printed. */
 int bench_plot_open(const char *folder, const char *stem, const char *chart, int width, int height,
                     struct bench_plot_picture *picture);
+/* Title, machine and key, from the left edge of the chart; how much of the picture's top they take. */
+enum { BENCH_PLOT_ABOVE = 92 };
+void bench_plot_heading(const struct bench_plot_picture *picture, const char *title, const char *machine,
+                        int left);
+/* The chart's edges, in points from those of the picture. */
+void bench_plot_margins(const struct bench_plot_picture *picture, int left, int right, int below);
 /* Run gnuplot for BASE.svg and BASE.png, and print their names. */
 int bench_plot_finish(const char *gnuplot, struct bench_plot_picture *picture);
 /* A text without anything that a quoted string or a column of data could trip over. From malloc. */
 char *bench_plot_text(const char *text);
+
+/* For qsort() of series names: forward before backward, numbers by their size. */
+int bench_plot_by_series(const void *a, const void *b);
+
+/* Points that a text takes to the left of an axis, more rather than less: fonts differ. */
+int bench_plot_label_width(size_t letters);
 
 /* Colours that most eyes tell apart (Okabe and Ito), and the name and unit of a metric. */
 enum { BENCH_PLOT_COLOURS = 7 };

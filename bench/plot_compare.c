@@ -5,7 +5,7 @@
 
 #include "bench/plot.h"
 
-enum { BAR = 13, GAP = 4, ABOVE = 96, BELOW = 56, WIDTH = 900, RIGHT = 60, LEFT_CHARACTER = 7 };
+enum { BAR = 13, GAP = 4, BELOW = 56, INSIDE_WIDTH = 620, RIGHT = 60 };
 
 struct ratio {
     const char *name;
@@ -60,7 +60,7 @@ static void write_data(const struct ratio *ratios, size_t count, FILE *script) {
         (void)fprintf(script, "%s'%s' %.1f", i ? ", " : "", label, GAP + (double)i * (BAR + GAP) + BAR / 2.0);
         free(label);
     }
-    (void)fputs(") scale 0 nomirror\nset grid x noy\n", script);
+    (void)fputs(") scale 0 nomirror font ',11'\nset grid x noy\n", script);
 }
 
 static void write_axes(const struct ratio *ratios, size_t count, FILE *script) {
@@ -90,7 +90,7 @@ static void write_axes(const struct ratio *ratios, size_t count, FILE *script) {
 static void write_plot(FILE *script) {
     static const char *const titles[2] = {"faster", "slower"};
     static const int colours[2] = {0, 5};
-    (void)fputs("set style fill solid noborder\nset key tmargin center horizontal width 2\n"
+    (void)fputs("set style fill solid noborder\n"
                 "set arrow from 1, graph 0 to 1, graph 1 nohead lc rgb '#222222' lw 1 front\nplot ",
                 script);
     for (int s = 0; s < 2; s++) {
@@ -112,25 +112,25 @@ static int draw(const char *gnuplot, const char *folder, const struct bench_plot
         size_t length = strlen(ratios[i].name);
         longest = length > longest ? length : longest;
     }
-    int inside = GAP + (BAR + GAP) * (int)count, height = inside + ABOVE + BELOW;
-    int left = 20 + LEFT_CHARACTER * (int)longest;
+    int inside = GAP + (BAR + GAP) * (int)count, left = bench_plot_label_width(longest);
     struct bench_plot_picture picture;
     char *chart = cli_text("over-%s", before->stem);
-    int code = bench_plot_open(folder, after->stem, chart, WIDTH, height, &picture);
+    int code = bench_plot_open(folder, after->stem, chart, left + INSIDE_WIDTH + RIGHT,
+                               inside + BENCH_PLOT_ABOVE + BELOW, &picture);
     free(chart);
     if (code != CLI_DONE) {
         return code;
     }
     write_data(ratios, count, picture.script);
     write_axes(ratios, count, picture.script);
+    char *title = cli_text("%s over %s: %.3f times as fast (geometric mean of %zu)", after->stem,
+                           before->stem, geometric_mean(ratios, count), count);
+    bench_plot_heading(&picture, title, after->machine, left);
+    free(title);
+    bench_plot_margins(&picture, left, RIGHT, BELOW);
     char *old = bench_plot_text(before->stem), *new = bench_plot_text(after->stem);
-    (void)fprintf(picture.script,
-                  "set title \"%s over %s: times as fast, geometric mean %.3f of %zu\"\n"
-                  "set xlabel 'time in %s / time in %s, medians'\nset yrange [%d:0]\n"
-                  "set lmargin at screen %.6f\nset rmargin at screen %.6f\nset tmargin at screen %.6f\n"
-                  "set bmargin at screen %.6f\n",
-                  new, old, geometric_mean(ratios, count), count, old, new, inside, (double)left / WIDTH,
-                  1 - (double)RIGHT / WIDTH, 1 - (double)ABOVE / height, (double)BELOW / height);
+    (void)fprintf(picture.script, "set xlabel 'median time of %s / median time of %s'\nset yrange [%d:0]\n",
+                  old, new, inside);
     free(old);
     free(new);
     write_plot(picture.script);

@@ -84,6 +84,42 @@ int bench_plot_open(const char *folder, const char *stem, const char *chart, int
     return CLI_DONE;
 }
 
+int bench_plot_by_series(const void *a, const void *b) {
+    const char *left = *(const char *const *)a, *right = *(const char *const *)b;
+    bool left_first = strcmp(left, "forward") == 0, right_first = strcmp(right, "forward") == 0;
+    /* What has no series comes last. */
+    if (left_first != right_first || !*left != !*right) {
+        return left_first || !*right ? -1 : 1;
+    }
+    return strverscmp(left, right);
+}
+
+int bench_plot_label_width(size_t letters) {
+    return 20 + (int)(7 * letters);
+}
+
+void bench_plot_heading(const struct bench_plot_picture *p, const char *title, const char *machine,
+                        int left) {
+    char *clean_title = bench_plot_text(title), *clean_machine = bench_plot_text(machine);
+    double x = (double)left / p->width, line = 1.0 / p->height;
+    (void)fprintf(
+        p->script,
+        "set label '%s' at screen %.5f, screen %.5f left font ',14' textcolor '#111111'\n"
+        "set label '%s' at screen %.5f, screen %.5f left font ',10' textcolor '#666666'\n"
+        "set key at screen %.5f, screen %.5f left top horizontal Left reverse samplen 2 maxrows 1\n",
+        clean_title, x, 1 - 18 * line, clean_machine, x, 1 - 37 * line, x, 1 - 48 * line);
+    free(clean_title);
+    free(clean_machine);
+}
+
+void bench_plot_margins(const struct bench_plot_picture *p, int left, int right, int below) {
+    (void)fprintf(p->script,
+                  "set lmargin at screen %.5f\nset rmargin at screen %.5f\nset tmargin at screen %.5f\n"
+                  "set bmargin at screen %.5f\n",
+                  (double)left / p->width, 1 - (double)right / p->width,
+                  1 - (double)BENCH_PLOT_ABOVE / p->height, (double)below / p->height);
+}
+
 static int run_gnuplot(const char *gnuplot, const struct bench_plot_picture *picture) {
     char name[] = "gnuplot";
     char *arguments[] = {name, picture->script_path, NULL};

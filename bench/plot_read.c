@@ -69,6 +69,19 @@ static void name_row(struct bench_plot_row *row, const json_t *json) {
     }
 }
 
+/* "relu/elements" reads better as "relu, elements". Names of layers may hold a slash of their own ("3x3/2"): they
+ * stay as they are. */
+static void separate(struct bench_plot_row *row) {
+    char *slash = strchr(row->label, '/');
+    while (slash && (row->metric == BENCH_PLOT_BYTES || row->metric == BENCH_PLOT_SHARE)) {
+        *slash = '\0';
+        char *joined = cli_text("%s, %s", row->label, slash + 1);
+        free(row->label);
+        row->label = joined;
+        slash = strchr(row->label, '/');
+    }
+}
+
 static bool is_aggregate(const json_t *json, const char *which) {
     return strcmp(text_of(json, "run_type"), "aggregate") == 0 &&
            strcmp(text_of(json, "aggregate_name"), which) == 0;
@@ -94,6 +107,7 @@ static void add_row(struct bench_plot_file *file, const json_t *json) {
     *row = (struct bench_plot_row){.name = cli_text("%s", run_name(json))};
     name_row(row, json);
     measure(row, json);
+    separate(row);
     file->rows++;
 }
 

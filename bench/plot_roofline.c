@@ -8,7 +8,7 @@
 
 /* The picture in points. The chart's place in it is fixed, so that labels can be placed here, without one lying
  * on another. */
-enum { WIDTH = 960, HEIGHT = 640, LEFT = 76, RIGHT = 30, TOP = 92, BOTTOM = 58 };
+enum { WIDTH = 960, HEIGHT = 640, LEFT = 76, RIGHT = 30, TOP = BENCH_PLOT_ABOVE, BOTTOM = 58 };
 enum { MOST_SERIES = BENCH_PLOT_COLOURS, POINT = 9, LETTER = 6, LINE = 12 };
 
 /* Edges in points from the picture's upper left corner. */
@@ -144,29 +144,46 @@ static void write_points(struct roofline *r, FILE *script) {
     }
 }
 
-static void write_settings(const struct roofline *r, FILE *script) {
-    char *machine = bench_plot_text(r->file->machine), *stem = bench_plot_text(r->file->stem);
-    (void)fprintf(script,
-                  "set title \"%s: roofline\\n%s\"\nset xlabel 'flops a byte that has to move'\n"
-                  "set ylabel 'GFLOP/s'\nset logscale xy\nset xrange [%.9g:%.9g]\nset yrange [%.9g:%.9g]\n"
-                  "set format x '%%g'\nset format y '%%g'\nset grid x y\n"
-                  "set lmargin at screen %.6f\nset rmargin at screen %.6f\nset tmargin at screen %.6f\n"
-                  "set bmargin at screen %.6f\nset samples 500\nset key tmargin center horizontal width 2\n",
-                  stem, machine, r->x_least, r->x_most, r->y_least, r->y_most, (double)LEFT / WIDTH,
-                  1 - (double)RIGHT / WIDTH, 1 - (double)TOP / HEIGHT, (double)BOTTOM / HEIGHT);
-    free(machine);
-    free(stem);
+/* What the roofs are, written along them; the slanted one's angle is that of the picture. */
+static void write_roofs(struct roofline *r, FILE *script) {
+    double fma = r->file->fma, bandwidth = r->file->bandwidth;
+    double ridge = place_x(r, fma / bandwidth), top = place_y(r, fma);
+    double angle = atan2(place_y(r, bandwidth * r->x_least) - top, ridge - LEFT);
+    /* Off the slanted line by the height of the letters. */
+    double x = LEFT + (ridge - LEFT) * 0.5, y = roof_at(r, x);
+    (void)fprintf(
+        script,
+        "set label 'memory, %.1f GB/s' at screen %.5f, screen %.5f center rotate by %.1f font ',10'\n",
+        bandwidth, (x - LINE * sin(angle)) / WIDTH, 1 - (y - LINE * cos(angle)) / HEIGHT,
+        angle * 180 / acos(-1));
+    char *limit = cli_text("FMA limit, %.1f GFLOP/s", fma);
+    double right = WIDTH - RIGHT - POINT;
+    (void)fprintf(script, "set label '%s' at screen %.5f, screen %.5f right font ',10'\n", limit,
+                  right / WIDTH, 1 - (top - LINE) / HEIGHT);
+    r->taken[r->boxes++] =
+        (struct box){right - (LETTER + 1) * (double)strlen(limit), WIDTH - RIGHT, top - 2 * LINE, top};
+    free(limit);
+}
+
+static void write_settings(const struct roofline *r, const struct bench_plot_picture *picture) {
+    char *title = cli_text("%s: roofline", r->file->stem);
+    bench_plot_heading(picture, title, r->file->machine, LEFT);
+    free(title);
+    bench_plot_margins(picture, LEFT, RIGHT, BOTTOM);
+    (void)fprintf(picture->script,
+                  "set xlabel 'flops for each byte that has to move'\nset ylabel 'GFLOP/s'\nset logscale xy\n"
+                  "set xrange [%.9g:%.9g]\nset yrange [%.9g:%.9g]\nset format x '%%g'\nset format y '%%g'\n"
+                  "set grid x y\nset samples 1000\n",
+                  r->x_least, r->x_most, r->y_least, r->y_most);
 }
 
 static void write_plot(const struct roofline *r, FILE *script) {
     static const int shapes[MOST_SERIES] = {7, 9, 5, 13, 11, 15, 6};
     double fma = r->file->fma, bandwidth = r->file->bandwidth;
-    (void)fprintf(
-        script,
-        "plot [x=%.9g:%.9g] (x < %.9g ? %.9g * x : 1/0) with lines lc rgb '#222222' lw 1.5 dt 2 title "
-        "'memory, %.1f GB/s', \\\n     (x < %.9g ? 1/0 : %.9g) with lines lc rgb '#222222' lw 1.5 "
-        "title 'FMA limit, %.1f GFLOP/s'",
-        r->x_least, r->x_most, fma / bandwidth, bandwidth, bandwidth, fma / bandwidth, fma, fma);
+    (void)fprintf(script,
+                  "plot [x=%.9g:%.9g] (%.9g * x < %.9g ? %.9g * x : %.9g) with lines lc rgb '#222222' lw 1.5 "
+                  "notitle",
+                  r->x_least, r->x_most, bandwidth, fma, bandwidth, fma);
     for (size_t i = 0; i < r->series_count; i++) {
         char *title = bench_plot_text(*r->series[i] ? r->series[i] : "results");
         (void)fprintf(script, ", \\\n     $s%zu using 1:2 with points pt %d ps 0.9 lc rgb '%s' title '%s'", i,
@@ -183,8 +200,9 @@ static int draw(const char *gnuplot, const char *folder, struct roofline *r) {
         return code;
     }
     find_ranges(r);
-    write_settings(r, picture.script);
+    write_settings(r, &picture);
     write_points(r, picture.script);
+    write_roofs(r, picture.script);
     write_labels(r, picture.script);
     write_plot(r, picture.script);
     return bench_plot_finish(gnuplot, &picture);
@@ -194,13 +212,14 @@ int bench_plot_roofline(const char *gnuplot, const char *folder, const struct be
                         int *drawn) {
     struct roofline r = {.file = file,
                          .row = cli_allocate(file->rows, sizeof(struct bench_plot_row *)),
-                         .taken = cli_allocate(2 * file->rows, sizeof *r.taken)};
+                         .taken = cli_allocate(2 * file->rows + 1, sizeof *r.taken)};
     for (size_t i = 0; i < file->rows; i++) {
         if (file->row[i].metric == BENCH_PLOT_FLOPS && file->row[i].intensity > 0) {
             r.row[r.rows++] = &file->row[i];
             (void)series_of(&r, &file->row[i]);
         }
     }
+    qsort(r.series, r.series_count, sizeof *r.series, bench_plot_by_series);
     int code = CLI_DONE;
     if (r.rows > 0 && file->fma > 0 && file->bandwidth > 0) {
         code = draw(gnuplot, folder, &r);

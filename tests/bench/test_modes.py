@@ -1,0 +1,223 @@
+"""stoa-bench ops, train, infer, scale and plot: results with the expected keys, pictures, refusals.
+
+Run: STOA_BENCH=build/bench/stoa-bench test_modes.py
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+BENCH = os.environ['STOA_BENCH']
+QUICK = ['--min-time', '0.001', '--repetitions', '2']
+SUFFIXES = ('svg', 'png')
+
+
+def bench(*arguments, **environment):
+    return subprocess.run([BENCH, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, timeout=200, check=False, env={**os.environ, **environment})
+
+
+def refuse_constant(text):
+    raise ValueError(f'{text} is not JSON')
+
+
+class Modes(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def run_json(self, *arguments, file='results.json', code=0):
+        path = self.folder / file
+        done = bench(*arguments, *QUICK, '--json', str(path))
+        self.assertEqual(done.returncode, code, done.stderr + done.stdout)
+        results = json.loads(path.read_text(encoding='utf-8'), parse_constant=refuse_constant)
+        medians = {row['run_name']: row for row in results['benchmarks'] if row.get('aggregate_name') == 'median'}
+        return done, results['context'], medians
+
+    def refused(self, *arguments, **environment):
+        done = bench(*arguments, **environment)
+        self.assertEqual(done.returncode, 2, done.stderr + done.stdout)
+        self.assertEqual(done.stderr.count('\n'), 1, done.stderr)
+        self.assertTrue(done.stderr.startswith('stoa-bench: '), done.stderr)
+        return done.stderr
+
+    # ---- ops ----
+
+    def test_ops_every_kernel_in_cache(self):
+        done, context, rows = self.run_json('ops', '--filter', '/cache')
+        kernels = {row['kernel'] for row in rows.values()}
+        for kernel in ('maxpool', 'avgpool_backward', 'bn_moments', 'relu', 'dropout', 'softmax', 'softmax_xent',
+                       'squared_error', 'sgd', 'adam', 'im2col', 'col2im', 'transpose', 'bytes_to_real'):
+            self.assertIn(kernel, kernels)
+        self.assertGreater(context['memory_bytes_per_second'], 0)
+        for name, row in rows.items():
+            self.assertIs(row['verified'], True, name)
+            self.assertLessEqual(row['error_of_allowed'], 1, name)
+            rate = row['bytes'] / (row['real_time'] * 1e-9)
+            self.assertAlmostEqual(row['bytes_per_second'] / rate, 1, delta=1e-6)
+        # A row for each name of the list, and no other.
+        listed = bench('ops', '--filter', '/cache', '--list').stdout.split('\n')[:-1]
+        self.assertEqual(sorted(rows), sorted(listed))
+        self.assertIn('in cache', done.stdout)
+
+    def test_ops_bytes(self):
+        _, _, rows = self.run_json('ops', '--filter', '/(relu|adam|accumulate)/elements/cache')
+        # 512 KiB of floats, plus the odd element; what is updated is read and written.
+        self.assertAlmostEqual(rows['ops/relu/elements/cache']['bytes'], 2 ** 19, delta=64)
+        self.assertAlmostEqual(rows['ops/adam/elements/cache']['bytes'] % 28, 0)
+        self.assertAlmostEqual(rows['ops/accumulate/elements/cache']['bytes'] % 12, 0)
+
+    def test_ops_instruction_sets(self):
+        _, _, rows = self.run_json('ops', '--filter', '^ops/relu/elements/cache', '--isa', 'all')
+        self.assertIn('ops/relu/elements/cache/base', rows)
+        self.assertEqual({name.rsplit('/', 1)[1] for name in rows}, {row['isa'] for row in rows.values()})
+        _, context, rows = self.run_json('ops', '--filter', '^ops/relu/elements/cache', '--isa', 'base')
+        self.assertEqual([row['isa'] for row in rows.values()], ['base'])
+        self.assertIn("'avx1024'", self.refused('ops', '--isa', 'avx1024'))
+
+    def test_ops_finds_wrong_results(self):
+        listed = bench('ops', '--filter', '/cache', '--list').stdout.count('\n')
+        done, _, rows = self.run_json('ops', '--filter', '/cache', '--self-test', code=1)
+        self.assertEqual(done.stderr.count('the error that rounding explains'), listed, done.stderr)
+        self.assertEqual(rows, {})
+
+    # ---- whole recipes ----
+
+    def check_run(self, rows, name, batch):
+        row = rows[name]
+        self.assertEqual(row['batch'], batch)
+        self.assertAlmostEqual(row['items_per_second'] * row['real_time'] * 1e-9 / batch, 1, delta=1e-6)
+        self.assertGreater(row['plan_bytes'], 0)
+        self.assertGreater(row['resident_bytes'], row['plan_bytes'])
+        self.assertEqual(row.get('allocations', 0), 0)
+        parts = {key: part for key, part in rows.items() if key.startswith(name + '/')}
+        shares = sum(part['share_of_step'] for part in parts.values())
+        self.assertGreater(shares, 0.9, parts.keys())
+        self.assertLess(shares, 1.1)
+        return parts
+
+    def test_train(self):
+        _, _, rows = self.run_json('train', 'lenet5')
+        self.assertEqual(rows['train/lenet5']['parameters'], 61706)
+        parts = self.check_run(rows, 'train/lenet5', 64)
+        self.assertEqual(parts['train/lenet5/c2/backward']['operator'], 'conv2d')
+        for part in ('c1/forward', 'loss/forward', 'data', 'optimizer'):
+            self.assertIn('train/lenet5/' + part, parts)
+
+    def test_train_defaults_and_batch(self):
+        done, _, rows = self.run_json('train', '--batch', '8', '--threads', '1')
+        for recipe in ('mnist-cnn', 'lenet5', 'mlp'):
+            self.check_run(rows, 'train/' + recipe, 8)
+        self.assertIn('images/s', done.stdout)
+        self.assertEqual(bench('train', '--list').stdout.split(), ['train/mnist-cnn', 'train/lenet5', 'train/mlp'])
+
+    def test_train_own_recipe_with_values(self):
+        recipe = self.folder / 'own.ini'
+        recipe.write_text('[model]\ninput = 6x6x1\nc = conv2d filters=2 kernel=3\na = add from=c,c\nl = linear units=4\n'
+                          '[data]\nset = none\nclasses = 4\n[train]\nbatch = 5\nloss = mse\noptimizer = sgd\n',
+                          encoding='utf-8')
+        _, _, rows = self.run_json('train', str(recipe))
+        self.check_run(rows, 'train/own', 5)
+
+    def test_infer(self):
+        _, _, rows = self.run_json('infer', 'mlp', '--threads', '1')
+        for batch in (1, 64, 1000):
+            parts = self.check_run(rows, f'infer/mlp/batch:{batch}', batch)
+            self.assertFalse([name for name in parts if name.endswith('/backward')])
+
+    def test_recipes_are_refused_before_measuring(self):
+        for mode in ('train', 'infer'):
+            self.assertIn('nosuch', self.refused(mode, 'lenet5', 'nosuch'))
+            broken = self.folder / 'broken.ini'
+            broken.write_text('[model]\ninput = 28x28\n', encoding='utf-8')
+            self.assertIn('broken.ini', self.refused(mode, str(broken)))
+            self.refused(mode, '--batch', '0')
+
+    # ---- scale ----
+
+    def test_scale(self):
+        _, _, rows = self.run_json('scale', '--threads', '2', '--filter', 'lenet')
+        self.assertEqual(rows['scale/train/lenet5/threads:1']['speedup'], 1)
+        for name, row in rows.items():
+            threads = int(name.rsplit(':', 1)[1])
+            self.assertEqual(row['threads'], threads)
+            self.assertAlmostEqual(row['efficiency'] * threads, row['speedup'], places=6)
+        self.assertIn('scale/layer/lenet c2/backward weights/threads:2', rows)
+        self.assertNotIn('scale/layer/lenet c1/forward/threads:2', rows)
+        self.refused('scale', 'lenet5')
+
+    # ---- plot ----
+
+    def gnuplot(self):
+        if not shutil.which('gnuplot'):
+            self.skipTest('no gnuplot')
+
+    def pictures(self, folder):
+        for path in folder.iterdir():
+            head = path.read_bytes()[:64]
+            self.assertIn(path.suffix[1:], SUFFIXES, path)
+            self.assertTrue(head.startswith(b'\x89PNG') or b'<?xml' in head, path)
+            self.assertGreater(path.stat().st_size, 2000)
+        return {path.name for path in folder.iterdir()}
+
+    def test_plot_layers_and_comparison(self):
+        self.gnuplot()
+        for file in ('old.json', 'new.json'):
+            self.run_json('layers', '--no-naive', '--filter', '^lenet', file=file)
+        out = self.folder / 'pictures'
+        done = bench('plot', str(self.folder / 'old.json'), str(self.folder / 'new.json'), '--out', str(out))
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        charts = ['old-roofline', 'old-gflops', 'new-roofline', 'new-gflops', 'new-over-old']
+        self.assertEqual(self.pictures(out), {f'{chart}.{suffix}' for chart in charts for suffix in SUFFIXES})
+        self.assertIn('lenet c2', (out / 'old-roofline.svg').read_text(encoding='utf-8'))
+
+    def test_plot_other_modes(self):
+        self.gnuplot()
+        self.run_json('ops', '--filter', 'relu.*/cache', file='ops.json')
+        self.run_json('infer', 'mlp', '--batch', '2', file='infer.json')
+        out = self.folder / 'pictures'
+        for file in ('ops.json', 'infer.json'):
+            done = bench('plot', str(self.folder / file), '--out', str(out))
+            self.assertEqual((done.returncode, done.stderr), (0, ''))
+        self.assertEqual({name.split('.')[0] for name in self.pictures(out)},
+                         {'ops-bandwidth', 'infer-images', 'infer-shares'})
+
+    def results(self, name, rows):
+        path = self.folder / name
+        path.write_text(json.dumps({'context': {}, 'benchmarks': rows}), encoding='utf-8')
+        return str(path)
+
+    def test_plot_foreign_results_with_awkward_names(self):
+        self.gnuplot()
+        rows = [{'name': f"it's \"{i}\" $(touch pwned) `touch pwned` {{/x}} \\n\t#é", 'real_time': 5.0 + i,
+                 'time_unit': 'us'} for i in range(3)]
+        out = self.folder / 'pictures'
+        done = bench('plot', self.results('foreign.json', rows), '--out', str(out))
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        self.assertEqual(self.pictures(out), {'foreign-times.svg', 'foreign-times.png'})
+
+    def test_plot_refuses(self):
+        good = self.results('good.json', [{'name': 'a/b', 'real_time': 1.0, 'time_unit': 'ns'}])
+        other = self.results('other.json', [{'name': 'a/c', 'real_time': 1.0, 'time_unit': 'ns'}])
+        self.assertIn('file missing', self.refused('plot'))
+        self.assertIn('nosuch.json', self.refused('plot', str(self.folder / 'nosuch.json')))
+        for name, text in (('cut.json', '{"benchmarks": ['), ('empty.json', ''), ('list.json', '[]'),
+                           ('none.json', '{"benchmarks": []}'), ('wrong.json', '{"benchmarks": {"a": 1}}'),
+                           ('odd.json', '{"benchmarks": [1, null, {"name": 3}, {"name": "x", "real_time": "y"}]}')):
+            path = self.folder / name
+            path.write_text(text, encoding='utf-8')
+            self.assertIn(name, self.refused('plot', str(path)))
+        self.refused('plot', good, '--threads', '2')
+        self.assertIn('gnuplot', self.refused('plot', good, PATH=str(self.folder)))
+        if shutil.which('gnuplot'):
+            self.refused('plot', good, '--out', good)
+            self.assertIn('no result in common', self.refused('plot', good, other, '--out', str(self.folder / 'o')))
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -203,7 +203,6 @@ class Modes(unittest.TestCase):
 
     def test_plot_refuses(self):
         good = self.results('good.json', [{'name': 'a/b', 'real_time': 1.0, 'time_unit': 'ns'}])
-        other = self.results('other.json', [{'name': 'a/c', 'real_time': 1.0, 'time_unit': 'ns'}])
         self.assertIn('file missing', self.refused('plot'))
         self.assertIn('nosuch.json', self.refused('plot', str(self.folder / 'nosuch.json')))
         for name, text in (('cut.json', '{"benchmarks": ['), ('empty.json', ''), ('list.json', '[]'),
@@ -216,7 +215,16 @@ class Modes(unittest.TestCase):
         self.assertIn('gnuplot', self.refused('plot', good, PATH=str(self.folder)))
         if shutil.which('gnuplot'):
             self.refused('plot', good, '--out', good)
-            self.assertIn('no result in common', self.refused('plot', good, other, '--out', str(self.folder / 'o')))
+
+    def test_plot_of_files_without_common_results(self):
+        self.gnuplot()
+        one = self.results('one.json', [{'name': 'a/b', 'real_time': 1.0, 'time_unit': 'ns'}])
+        other = self.results('other.json', [{'name': 'a/c', 'real_time': 1.0, 'time_unit': 'ns'}])
+        out = self.folder / 'pictures'
+        done = bench('plot', one, other, '--out', str(out))
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        self.assertIn('no result in common', done.stdout)
+        self.assertEqual({name.split('.')[0] for name in self.pictures(out)}, {'one-times', 'other-times'})
 
 
 if __name__ == '__main__':

@@ -5,14 +5,16 @@
 #   PREFIX: of the build; BLAS: its pkg-config name; AMALGAMATION: folder of stoa.c and stoa.h
 #   WAY: command, pkg-config, static, cmake, meson, subproject, amalgamation
 # Exit 77 (skipped) if a way's tool is missing and no other way failed.
-set -euo pipefail
+set -eEuo pipefail
+trap 'printf "test_install.sh: line %s: %s: failed\n" "$LINENO" "$BASH_COMMAND" >&2' ERR
 source=$1 build=$2 prefix=$3 blas=$4 amalgamation=$5
 shift 5
 ways=("$@")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cc=${CC:-cc} cxx=${CXX:-c++}
-unset DESTDIR CFLAGS CXXFLAGS CPPFLAGS LDFLAGS
+# Neither the flags of a packager nor the build's own library may help.
+unset DESTDIR CFLAGS CXXFLAGS CPPFLAGS LDFLAGS LD_LIBRARY_PATH
 
 missing() {
   printf '%s: not installed\n' "$1"
@@ -156,7 +158,7 @@ try_amalgamation() {
   local compiler
   for compiler in gcc clang; do
     command -v "$compiler" >/dev/null || continue
-    "$compiler" -O1 -fopenmp-simd -Wall -Wextra -Werror "${flags[@]}" -c stoa.c
+    "$compiler" -O1 -fopenmp-simd -fno-trapping-math -Wall -Wextra -Werror "${flags[@]}" -c stoa.c
     nm --defined-only --extern-only stoa.o | awk 'NF == 3 { print $3 }' >globals
     if grep -v '^stoa_' globals; then
       return 1

@@ -8,7 +8,7 @@
 enum { MOST_SERIES = BENCH_PLOT_COLOURS, LONE_BAR = 12, NUMBERED_BAR = 11, BAR = 8, GAP = 6 };
 enum { INSIDE_WIDTH = 620, RIGHT = 40, BELOW = 56, MOST_NUMBERS = 60 };
 
-/* Shares below this many percent are left out: a step has many parts that take no time. */
+/* Shares below this many percent are left out. */
 static const double LEAST_SHARE = 0.5;
 
 /* The rows of one metric, sorted into groups. */
@@ -72,7 +72,11 @@ static int by_best(const void *a, const void *b) {
     return (left->best < right->best) - (left->best > right->best);
 }
 
+/* One thread's speed-up over one thread says nothing, nor do parts of a step that take no time. */
 static bool is_drawn(const struct bars *bars, const struct bench_plot_row *row) {
+    if (row->metric == BENCH_PLOT_SPEEDUP && strcmp(row->series, "threads:1") == 0) {
+        return false;
+    }
     return row->metric == bars->metric && (row->metric != BENCH_PLOT_SHARE || row->value >= LEAST_SHARE);
 }
 

@@ -200,7 +200,8 @@ static void write_plot(const struct bars *bars, FILE *script) {
 static void write_settings(const struct bars *bars, const struct bench_plot_picture *picture, int left,
                            int bottom) {
     const char *unit = bench_plot_units[bars->metric];
-    char *title = cli_text("%s: %s", bars->file->stem, unit);
+    const char *only = bars->series_count == 1 ? bars->series[0] : "";
+    char *title = cli_text("%s: %s%s%s", bars->file->stem, unit, *only ? ", " : "", only);
     bench_plot_heading(picture, title, bars->file->machine, left);
     free(title);
     bench_plot_margins(picture, left, RIGHT, BELOW);

@@ -91,15 +91,19 @@ static size_t equal_part(size_t size, size_t most, size_t unit) {
 }
 
 static struct blocks choose_blocks(const struct stoa_gemm *p) {
-    enum { KERNEL_ROWS = 12, ROWS = 2 * KERNEL_ROWS, COLUMNS = 128, LANES = 16 };
+    enum { KERNEL_ROWS = 12, ROWS = 2 * KERNEL_ROWS, COLUMNS = 128, LANES = 16, A_FLOATS = 1 << 18 };
     struct blocks whole = {STOA_MAX_DIMENSION, STOA_MAX_DIMENSION, STOA_MAX_DIMENSION};
     size_t limit = atomic_load_explicit(&small_limit, memory_order_relaxed);
     /* The direct path is slow on a transposed b. In double: the product of three sizes may not fit a size_t. */
-    if (limit == 0 || p->transpose_b || (double)p->m * (double)p->n * (double)p->k <= (double)limit) {
+    if (limit == 0 || p->whole || p->transpose_b || (double)p->m * (double)p->n * (double)p->k <= (double)limit) {
         return whole;
     }
     struct blocks blocks;
     blocks.n = equal_part(p->n, COLUMNS, LANES);
+    /* Every slice of b passes over all of a again, which must come from L2 for that. */
+    if (blocks.n < p->n && p->m * p->k > A_FLOATS) {
+        return whole;
+    }
     blocks.k = equal_part(p->k, limit / (blocks.n * stoa_min(p->m, ROWS)), 1);
     blocks.m = stoa_max(KERNEL_ROWS, limit / (blocks.n * blocks.k) / KERNEL_ROWS * KERNEL_ROWS);
     return blocks;

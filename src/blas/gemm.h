@@ -19,6 +19,7 @@ struct stoa_gemm {
     float beta;
     float *c;
     size_t ldc;
+    bool whole; /* not in blocks that this BLAS multiplies faster: the sums in the BLAS's own order */
 };
 
 void stoa_gemm_run(const struct stoa_gemm *product);

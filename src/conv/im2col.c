@@ -166,7 +166,8 @@ static void forward_tile(void *argument, size_t task, size_t thread) {
                                           .b = p->weight + g * filters,
                                           .ldb = conv->filters,
                                           .c = y + g * filters,
-                                          .ldc = conv->filters});
+                                          .ldc = conv->filters,
+                                          .whole = stoa_plain_products(p->context)});
     }
     if (p->bias) {
         p->context->kernels->bias_act(y, pixels, conv->filters, conv->filters, p->bias, p->relu);
@@ -210,7 +211,8 @@ static void backward_data_tile(const struct pass *p, size_t row, size_t rows, si
                                           .b = p->weight + g * filters * column_size(conv),
                                           .ldb = column_size(conv),
                                           .c = columns,
-                                          .ldc = pointwise ? w->channels : column_size(conv)});
+                                          .ldc = pointwise ? w->channels : column_size(conv),
+                                          .whole = stoa_plain_products(p->context)});
         if (!pointwise) {
             p->context->kernels->col2im(w, columns, g * channels, channels, row, rows, p->dx);
         }
@@ -268,7 +270,8 @@ static void weights_of_rows(const struct pass *p, size_t group, size_t first, si
                                           .ldb = conv->filters,
                                           .beta = beta,
                                           .c = partial + first,
-                                          .ldc = conv->filters});
+                                          .ldc = conv->filters,
+                                          .whole = stoa_plain_products(p->context)});
         beta = 1;
     }
 }

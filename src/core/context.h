@@ -24,6 +24,11 @@ struct stoa_context {
     struct stoa_pool *pool_memory;
 };
 
+/* Whether the policy asks for products in sgemm's own order of summation: see struct stoa_gemm. */
+static inline bool stoa_plain_products(const stoa_context *context) {
+    return context->policy != STOA_POLICY_DEFAULT;
+}
+
 /* Set the context's error and return its status. */
 __attribute__((format(printf, 3, 4))) stoa_status stoa_fail(stoa_context *context, stoa_status status,
                                                             const char *format, ...);

@@ -28,7 +28,9 @@ static void run_tile(void *argument, size_t task, size_t thread) {
 }
 
 void stoa_product(const stoa_context *context, const struct stoa_gemm *product) {
-    struct tiling t = {.product = product, .rows = FIRST_ROWS, .columns = FIRST_COLUMNS};
+    struct stoa_gemm tiled = *product;
+    tiled.whole = tiled.whole || stoa_plain_products(context);
+    struct tiling t = {.product = &tiled, .rows = FIRST_ROWS, .columns = FIRST_COLUMNS};
     size_t down = stoa_ceil_div(product->m, t.rows);
     t.across = stoa_ceil_div(product->n, t.columns);
     while (down * t.across > MOST_TILES) {

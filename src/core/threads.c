@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/size.h"
 #include "blas/gemm.h"
@@ -66,10 +67,9 @@ static void relax(void) {
 
 size_t stoa_cpu_count(void) {
     cpu_set_t cpus;
-    if (sched_getaffinity(0, sizeof cpus, &cpus) != 0) {
-        return 1;
-    }
-    int count = CPU_COUNT(&cpus);
+    /* Fails on machines with more CPUs than the set has room for. */
+    long count =
+        sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : sysconf(_SC_NPROCESSORS_ONLN);
     return count < 1 ? 1 : (size_t)count;
 }
 

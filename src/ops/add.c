@@ -12,6 +12,14 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
             error, STOA_ERR_SHAPE, "found inputs of shapes %s and %s, expected equal shapes",
             stoa_shape_text(&layer->input[0], left), stoa_shape_text(&layer->input[1], right));
     }
+    const size_t *left = layer->input[0].flattened;
+    const size_t *right = layer->input[1].flattened;
+    if (memcmp(left, right, sizeof layer->input[0].flattened) != 0) {
+        return stoa_error_set(
+            error, STOA_ERR_SHAPE,
+            "found a flattened image and plain features: their orders differ between memory and files; "
+            "put a linear layer between");
+    }
     layer->output = layer->input[0];
     return STOA_OK;
 }

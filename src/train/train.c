@@ -85,6 +85,21 @@ static stoa_status run_step(struct loop *loop, size_t epoch, size_t first) {
     return tell(loop, &progress);
 }
 
+/* The losses of an epoch were finite; its last update may have been one too many. */
+static stoa_status check_parameters(const struct loop *loop, size_t epoch) {
+    const stoa_model *model = loop->trainer->model;
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        size_t index;
+        loop->context->kernels->find_nonfinite(stoa_tensor_data(model, i), model->tensors[i].count, &index);
+        if (index < model->tensors[i].count) {
+            return stoa_fail(loop->context, STOA_ERR_NONFINITE,
+                             "epoch %zu, step %zu: the first tensor with a non-finite value is '%s'", epoch,
+                             stoa_ceil_div(loop->samples, loop->batch), model->tensors[i].name);
+        }
+    }
+    return STOA_OK;
+}
+
 static stoa_status run_epoch(struct loop *loop, size_t epoch) {
     loop->sum = 0;
     loop->seen = 0;
@@ -101,9 +116,13 @@ static stoa_status run_epoch(struct loop *loop, size_t epoch) {
     }
     stoa_progress progress = describe(loop, epoch);
     progress.epoch_done = true;
+    stoa_status status = check_parameters(loop, epoch);
+    if (status != STOA_OK) {
+        return status;
+    }
     if (loop->has_test) {
         stoa_evaluation evaluation;
-        stoa_status status = stoa_evaluate_with(&loop->test, loop->trainer->plan, &evaluation);
+        status = stoa_evaluate_with(&loop->test, loop->trainer->plan, &evaluation);
         if (status != STOA_OK) {
             return stoa_error_prefix(&loop->context->error, "epoch %zu, step %zu, test: ", epoch,
                                      progress.steps);

@@ -66,7 +66,7 @@ static void check(const struct product *p) {
     size_t ldb = b.stride ? b.stride : 1;
     size_t ldc = c.stride ? c.stride : 1;
     stoa_gemm_run(&(struct stoa_gemm){p->transpose_a, p->transpose_b, p->m, p->n, p->k, p->alpha, a.f, lda,
-                                      b.f, ldb, p->beta, c.f, ldc});
+                                      b.f, ldb, p->beta, c.f, ldc, p->m % 2 != 0});
     stoa_reference_f64.gemm(p->transpose_a, p->transpose_b, p->m, p->n, p->k, (double)p->alpha, a.d, lda, b.d,
                             ldb, (double)p->beta, c.d, ldc);
     for (size_t i = 0; i < p->m; i++) {
@@ -88,8 +88,19 @@ static void check(const struct product *p) {
 
 static void equals_the_reference(void **state) {
     (void)state;
-    const size_t sizes[][3] = {{1, 1, 1},   {3, 5, 7},   {16, 16, 16}, {17, 1, 33},  {1, 65, 4},
-                               {64, 6, 25}, {6, 25, 64}, {129, 31, 3}, {40, 120, 70}};
+    const size_t sizes[][3] = {{1, 1, 1},
+                               {3, 5, 7},
+                               {16, 16, 16},
+                               {17, 1, 33},
+                               {1, 65, 4},
+                               {64, 6, 25},
+                               {6, 25, 64},
+                               {129, 31, 3},
+                               {40, 120, 70},
+                               /* over the limit of the direct path: in blocks, and whole (odd m) */
+                               {130, 150, 700},
+                               {14, 300, 900},
+                               {131, 150, 700}};
     const float scales[][2] = {{1, 0}, {1, 1}, {-0.5F, 0.25F}, {0, 2}, {2, 0}, {0, 0}};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         for (unsigned t = 0; t < 4; t++) {

@@ -237,13 +237,15 @@ static void equals_the_oracle(void **state) {
 }
 
 /* A network drawn at random: any value may be read again, in any order; values that nobody read are added up
- * at the end. Images are 4x4x3, vectors their 48 numbers, so that everything fits everything. */
-enum { DRAWN_LINES = 40, DRAWN_TEXT = 80 };
+ * at the end. Images are 4x4x3, vectors their 48 numbers, so that all of a kind fit each other. */
+enum { DRAWN_LINES = 60, DRAWN_TEXT = 80 };
+enum kind { IMAGE, FLATTENED, FEATURES };
 
 struct drawn {
     char text[DRAWN_LINES][DRAWN_TEXT];
     size_t count;
-    bool vector[DRAWN_LINES + 1], read[DRAWN_LINES + 1]; /* of value 0, the input, and each line's */
+    enum kind kind[DRAWN_LINES + 1]; /* of value 0, the input, and each line's */
+    bool read[DRAWN_LINES + 1];
     uint64_t seed, draws;
 };
 
@@ -258,18 +260,18 @@ static const char *name_value(struct drawn *d, size_t value, char out[16]) {
     return out;
 }
 
-static void add_line(struct drawn *d, bool vector, const char *operator, size_t from) {
+static void add_line(struct drawn *d, enum kind kind, const char *operator, size_t from) {
     char name[16];
     (void)snprintf(d->text[d->count], DRAWN_TEXT, "v%zu %s from=%s", d->count + 1, operator,
                    name_value(d, from, name));
-    d->vector[++d->count] = vector;
+    d->kind[++d->count] = kind;
 }
 
 static void add_sum(struct drawn *d, size_t left, size_t right) {
     char names[2][16];
     (void)snprintf(d->text[d->count], DRAWN_TEXT, "v%zu add from=%s,%s", d->count + 1,
                    name_value(d, left, names[0]), name_value(d, right, names[1]));
-    d->vector[++d->count] = d->vector[left];
+    d->kind[++d->count] = d->kind[left];
 }
 
 static void draw_line(struct drawn *d) {
@@ -281,21 +283,26 @@ static void draw_line(struct drawn *d) {
     size_t from = draw(d, 3) == 0 ? draw(d, last + 1) : last - draw(d, stoa_min(3, last + 1));
     size_t other = last - draw(d, stoa_min(6, last + 1));
     size_t choice = draw(d, 10);
-    if (choice < 3 && d->vector[other] == d->vector[from]) {
+    if (choice < 3 && d->kind[other] == d->kind[from]) {
         add_sum(d, from, other);
     } else if (choice < 6) {
-        add_line(d, d->vector[from], any[draw(d, sizeof any / sizeof *any)], from);
-    } else if (d->vector[from] || choice == 6) {
-        add_line(d, true, draw(d, 3) ? "flatten" : "linear units=48", from);
+        add_line(d, d->kind[from], any[draw(d, sizeof any / sizeof *any)], from);
+    } else if (d->kind[from] != IMAGE || choice == 6) {
+        bool view = draw(d, 3) != 0;
+        enum kind flat = d->kind[from] == FEATURES ? FEATURES : FLATTENED;
+        add_line(d, view ? flat : FEATURES, view ? "flatten" : "linear units=48", from);
     } else {
-        add_line(d, false, image[draw(d, sizeof image / sizeof *image)], from);
+        add_line(d, IMAGE, image[draw(d, sizeof image / sizeof *image)], from);
     }
 }
 
-/* The value, flattened if it is an image. */
-static size_t as_vector(struct drawn *d, size_t value) {
-    if (!d->vector[value]) {
-        add_line(d, true, "flatten", value);
+/* The value, made a vector: an image flattened, or with `features` anything through a linear layer. */
+static size_t as_vector(struct drawn *d, size_t value, bool features) {
+    if (features && d->kind[value] != FEATURES) {
+        add_line(d, FEATURES, "linear units=48", value);
+        value = d->count;
+    } else if (d->kind[value] == IMAGE) {
+        add_line(d, FLATTENED, "flatten", value);
         value = d->count;
     }
     return value;
@@ -310,14 +317,15 @@ static void draw_net(struct drawn *d, uint64_t seed) {
     size_t sum = d->count;
     for (size_t value = 1; value < lines; value++) {
         if (!d->read[value]) {
-            size_t left = as_vector(d, sum), right = as_vector(d, value);
+            bool features = d->kind[sum] == FEATURES || d->kind[value] == FEATURES;
+            size_t left = as_vector(d, sum, features), right = as_vector(d, value, features);
             bool swap = draw(d, 2) == 0;
             add_sum(d, swap ? right : left, swap ? left : right);
             sum = d->count;
         }
     }
     if (d->seed % 2 == 0) {
-        (void)as_vector(d, sum);
+        (void)as_vector(d, sum, false);
     }
 }
 

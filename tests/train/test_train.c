@@ -244,6 +244,24 @@ static void names_where_it_became_nonfinite(void **state) {
     stoa_context_free(context);
 }
 
+/* Without a test set nobody would see what the very last update did. */
+static void looks_at_the_last_update(void **state) {
+    (void)state;
+    stoa_context *context = make_context(1);
+    stoa_model *model = make_model(context, image_shape, plain_net);
+    stoa_dataset *data = make_data(context, SAMPLES);
+    stoa_train_options options = {.epochs = 1, .batch = SAMPLES, .learning_rate = 1e-3F, .optimizer = "adam"};
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_OK);
+    options.learning_rate = 3e38F;
+    options.schedule = "one_cycle end=1";
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_ERR_NONFINITE);
+    assert_non_null(
+        strstr(stoa_context_error(context), "epoch 1, step 1: the first tensor with a non-finite"));
+    stoa_dataset_free(data);
+    stoa_model_free(model);
+    stoa_context_free(context);
+}
+
 static void learns_xor(void **state) {
     (void)state;
     const float corners[8] = {0, 0, 0, 1, 1, 0, 1, 1};
@@ -339,6 +357,7 @@ int main(void) {
         cmocka_unit_test(trains_the_last_partial_batch),
         cmocka_unit_test(stops_when_told),
         cmocka_unit_test(names_where_it_became_nonfinite),
+        cmocka_unit_test(looks_at_the_last_update),
         cmocka_unit_test(learns_xor),
         cmocka_unit_test(learns_images),
         cmocka_unit_test(measures_classes_with_mse),

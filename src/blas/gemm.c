@@ -91,15 +91,19 @@ static size_t equal_part(size_t size, size_t most, size_t unit) {
 }
 
 static struct blocks choose_blocks(const struct stoa_gemm *p) {
-    enum { KERNEL_ROWS = 12, ROWS = 2 * KERNEL_ROWS, COLUMNS = 128, LANES = 16, A_FLOATS = 1 << 18 };
+    enum { UNIT = 16, KERNEL_ROWS = 12, ROWS = 2 * KERNEL_ROWS, COLUMNS = 128, A_FLOATS = 1 << 18 };
     struct blocks whole = {STOA_MAX_DIMENSION, STOA_MAX_DIMENSION, STOA_MAX_DIMENSION};
     size_t limit = atomic_load_explicit(&small_limit, memory_order_relaxed);
-    /* The direct path is slow on a transposed b. In double: the product of three sizes may not fit a size_t. */
-    if (limit == 0 || p->whole || p->transpose_b || (double)p->m * (double)p->n * (double)p->k <= (double)limit) {
+    /* The direct path is slow on a transposed b. */
+    if (limit == 0 || p->whole || p->transpose_b) {
         return whole;
     }
+    /* In double: the product of three sizes may not fit a size_t. */
+    if ((double)p->m * (double)p->n * (double)p->k <= (double)limit) {
+        return (struct blocks){p->m, p->n, p->k};
+    }
     struct blocks blocks;
-    blocks.n = equal_part(p->n, COLUMNS, LANES);
+    blocks.n = equal_part(p->n, COLUMNS, UNIT);
     /* Every slice of b passes over all of a again, which must come from L2 for that. */
     if (blocks.n < p->n && p->m * p->k > A_FLOATS) {
         return whole;
@@ -109,13 +113,54 @@ static struct blocks choose_blocks(const struct stoa_gemm *p) {
     return blocks;
 }
 
-static void run_block(const struct stoa_gemm *p, const struct blocks *blocks, size_t i, size_t j, size_t l) {
+/* Rows [i, i + m), columns [j, j + n) of c and terms [l, l + k) of the sums, in one call. */
+struct piece {
+    size_t i, j, l, m, n, k;
+};
+
+static void call_blas(const struct stoa_gemm *p, struct piece at) {
     cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans,
-                p->transpose_b ? CblasTrans : CblasNoTrans, (int)stoa_min(p->m - i, blocks->m),
-                (int)stoa_min(p->n - j, blocks->n), (int)stoa_min(p->k - l, blocks->k), p->alpha,
-                p->a + (p->transpose_a ? l * p->lda + i : i * p->lda + l), (int)p->lda,
-                p->b + (p->transpose_b ? j * p->ldb + l : l * p->ldb + j), (int)p->ldb, l == 0 ? p->beta : 1,
-                p->c + i * p->ldc + j, (int)p->ldc);
+                p->transpose_b ? CblasTrans : CblasNoTrans, (int)at.m, (int)at.n, (int)at.k, p->alpha,
+                p->a + (p->transpose_a ? at.l * p->lda + at.i : at.i * p->lda + at.l), (int)p->lda,
+                p->b + (p->transpose_b ? at.j * p->ldb + at.l : at.l * p->ldb + at.j), (int)p->ldb,
+                at.l == 0 ? p->beta : 1, p->c + at.i * p->ldc + at.j, (int)p->ldc);
+}
+
+/* OpenBLAS's direct kernel takes a buffer from malloc for its last columns when there are 1 to 8 beyond a multiple
+ * of 16 and the sums have 32 terms or more (0.3.21, found by counting). Running a plan allocates nothing: such
+ * products are cut so that no piece is of that kind. */
+enum { LANES = 16, BUFFERED_COLUMNS = 8, BUFFERED_TERMS = 32 };
+
+static bool takes_buffer(size_t n, size_t k) {
+    return n % LANES >= 1 && n % LANES <= BUFFERED_COLUMNS && k >= BUFFERED_TERMS;
+}
+
+static void call_direct(const struct stoa_gemm *p, struct piece at) {
+    if (!takes_buffer(at.n, at.k)) {
+        call_blas(p, at);
+        return;
+    }
+    struct piece last = at;
+    last.n = BUFFERED_COLUMNS + 1;
+    if (at.n > last.n && !takes_buffer(at.n - last.n, at.k)) {
+        at.n -= last.n;
+        last.j += at.n;
+        call_blas(p, at);
+        call_blas(p, last);
+        return;
+    }
+    /* Up to 8 columns, or 1 beyond a multiple: the last ones with few terms at a time. */
+    last.n = at.n % LANES;
+    at.n -= last.n;
+    last.j += at.n;
+    if (at.n > 0) {
+        call_blas(p, at);
+    }
+    for (size_t l = 0; l < at.k; l += BUFFERED_TERMS - 1) {
+        last.l = at.l + l;
+        last.k = stoa_min(at.k - l, BUFFERED_TERMS - 1);
+        call_blas(p, last);
+    }
 }
 
 void stoa_gemm_run(const struct stoa_gemm *p) {
@@ -130,10 +175,23 @@ void stoa_gemm_run(const struct stoa_gemm *p) {
         fill_zero(p);
     }
     struct blocks blocks = choose_blocks(p);
+    /* Only where the direct path is known, and the order of the sums is ours to choose. */
+    bool direct = atomic_load_explicit(&small_limit, memory_order_relaxed) > 0 && !p->whole &&
+                  !p->transpose_a && !p->transpose_b && blocks.m < STOA_MAX_DIMENSION;
     for (size_t j = 0; j < p->n; j += blocks.n) {
         for (size_t l = 0; l < p->k; l += blocks.k) {
             for (size_t i = 0; i < p->m; i += blocks.m) {
-                run_block(p, &blocks, i, j, l);
+                struct piece at = {i,
+                                   j,
+                                   l,
+                                   stoa_min(p->m - i, blocks.m),
+                                   stoa_min(p->n - j, blocks.n),
+                                   stoa_min(p->k - l, blocks.k)};
+                if (direct) {
+                    call_direct(p, at);
+                } else {
+                    call_blas(p, at);
+                }
             }
         }
     }

@@ -15,6 +15,7 @@
 #include "base/size.h"
 #include "blas/gemm.h"
 #include "conv/conv.h"
+#include "core/product.h"
 #include "core/threads.h"
 
 /* Columns of 512 KiB were fastest on cores with 1 MiB of L2; at least 8 tiles keep several threads busy. */
@@ -124,8 +125,8 @@ struct pass {
     bool relu;
     float *columns; /* threads x column_floats */
     size_t column_floats;
-    size_t rows; /* a tile */
-    float *partial;
+    size_t rows;    /* a tile */
+    float *partial; /* sums of blocks; backward data: the transposed weight */
     size_t blocks, splits;
     bool wants_bias;
 };
@@ -145,6 +146,20 @@ static struct columns columns_of(const struct pass *p, size_t group, size_t row,
     float *columns = p->columns + thread * p->column_floats;
     p->context->kernels->im2col(w, p->x, group * channels, channels, row, rows, columns);
     return (struct columns){columns, column_size(p->conv)};
+}
+
+/* Bias and ReLU of one tile of output rows. */
+static void finish_tile(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct pass *p = argument;
+    size_t row = task * p->rows;
+    size_t pixels = stoa_min(p->rows, output_rows(p->conv) - row) * p->conv->window.out_width;
+    float *y = p->y + row * p->conv->window.out_width * p->conv->filters;
+    if (p->bias) {
+        p->context->kernels->bias_act(y, pixels, p->conv->filters, p->conv->filters, p->bias, p->relu);
+    } else if (p->relu) {
+        p->context->kernels->relu(y, y, pixels * p->conv->filters);
+    }
 }
 
 static void forward_tile(void *argument, size_t task, size_t thread) {
@@ -169,11 +184,24 @@ static void forward_tile(void *argument, size_t task, size_t thread) {
                                           .ldc = conv->filters,
                                           .whole = stoa_plain_products(p->context)});
     }
-    if (p->bias) {
-        p->context->kernels->bias_act(y, pixels, conv->filters, conv->filters, p->bias, p->relu);
-    } else if (p->relu) {
-        p->context->kernels->relu(y, y, pixels * conv->filters);
-    }
+    finish_tile(argument, task, thread);
+}
+
+/* y = x * weight: no columns, so the product may be cut over filters as well as over pixels. */
+static void forward_pointwise(struct pass *p) {
+    size_t channels = p->conv->window.channels;
+    size_t filters = p->conv->filters;
+    stoa_product(p->context, &(struct stoa_gemm){.m = output_rows(p->conv) * p->conv->window.out_width,
+                                                 .n = filters,
+                                                 .k = channels,
+                                                 .alpha = 1,
+                                                 .a = p->x,
+                                                 .lda = channels,
+                                                 .b = p->weight,
+                                                 .ldb = filters,
+                                                 .c = p->y,
+                                                 .ldc = filters});
+    stoa_parallel(p->context, stoa_ceil_div(output_rows(p->conv), p->rows), finish_tile, p);
 }
 
 static void forward(const stoa_context *context, const struct stoa_conv *conv, const float *x,
@@ -188,6 +216,10 @@ static void forward(const stoa_context *context, const struct stoa_conv *conv, c
                      .columns = scratch,
                      .column_floats = column_floats(context, conv),
                      .rows = tile_rows(context, conv)};
+    if (is_pointwise(conv) && conv->groups == 1) {
+        forward_pointwise(&p);
+        return;
+    }
     stoa_parallel(context, stoa_ceil_div(output_rows(conv), p.rows), forward_tile, &p);
 }
 
@@ -233,19 +265,52 @@ static void backward_data_images(void *argument, size_t task, size_t thread) {
     }
 }
 
+/* Rows of the weight, which become columns of its transpose. */
+enum { TRANSPOSE_ROWS = 64 };
+
+static void transpose_rows(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct pass *p = argument;
+    size_t filters = p->conv->filters;
+    size_t row = task * TRANSPOSE_ROWS;
+    size_t rows = stoa_min(TRANSPOSE_ROWS, column_size(p->conv) - row);
+    p->context->kernels->transpose(p->weight + row * filters, rows, filters, filters, p->partial + row,
+                                   column_size(p->conv));
+}
+
+/* dx = dy * weight^T: every input pixel has one output pixel. */
+static void backward_data_pointwise(const struct pass *p) {
+    size_t channels = p->conv->window.channels;
+    stoa_product(p->context, &(struct stoa_gemm){.m = output_rows(p->conv) * p->conv->window.out_width,
+                                                 .n = channels,
+                                                 .k = p->conv->filters,
+                                                 .alpha = 1,
+                                                 .a = p->dy,
+                                                 .lda = p->conv->filters,
+                                                 .b = p->weight,
+                                                 .ldb = channels,
+                                                 .c = p->dx,
+                                                 .ldc = channels});
+}
+
 static void backward_data(const stoa_context *context, const struct stoa_conv *conv, const float *dy,
                           const float *weight, float *dx, void *scratch) {
     float *transposed = scratch;
-    size_t filters = conv->filters;
-    context->kernels->transpose(weight, column_size(conv), filters, filters, transposed, column_size(conv));
     struct pass p = {.context = context,
                      .conv = conv,
-                     .weight = transposed,
+                     .weight = weight,
                      .dy = dy,
                      .dx = dx,
+                     .partial = transposed,
                      .columns = transposed + stoa_round_up(weight_size(conv), STOA_ALIGN_FLOATS),
                      .column_floats = column_floats(context, conv),
                      .rows = tile_rows(context, conv)};
+    stoa_parallel(context, stoa_ceil_div(column_size(conv), TRANSPOSE_ROWS), transpose_rows, &p);
+    p.weight = transposed;
+    if (is_pointwise(conv) && conv->groups == 1) {
+        backward_data_pointwise(&p);
+        return;
+    }
     stoa_parallel(context, stoa_ceil_div(conv->batch, images_per_task(context, conv)), backward_data_images,
                   &p);
 }

@@ -16,12 +16,6 @@ static const struct stoa_option options[] = {
     {"p", STOA_OPTION_FLOAT, offsetof(struct dropout_options, p), "0.5", 0, 0.999, NULL},
 };
 
-static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
-    (void)error;
-    layer->output = layer->input[0];
-    return STOA_OK;
-}
-
 /* A value is kept when its random word is at least this. */
 static uint32_t threshold(const struct stoa_layer *layer) {
     return (uint32_t)((double)((const struct dropout_options *)layer->options)->p * 0x1p32);
@@ -96,7 +90,7 @@ const struct stoa_op stoa_op_dropout = {
     .options_bytes = sizeof(struct dropout_options),
     .in_place = true,
     .gradient_in_place = true,
-    .infer = infer,
+    .infer = stoa_infer_same,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

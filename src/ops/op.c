@@ -106,6 +106,12 @@ void stoa_layer_clear(struct stoa_layer *layer) {
     layer->options = NULL;
 }
 
+stoa_status stoa_infer_same(struct stoa_error *error, struct stoa_layer *layer) {
+    (void)error;
+    layer->output = layer->input[0];
+    return STOA_OK;
+}
+
 stoa_status stoa_expect_image(struct stoa_error *error, const struct stoa_layer *layer) {
     if (layer->input[0].rank != 3) {
         char text[STOA_SHAPE_TEXT];

@@ -153,6 +153,8 @@ void stoa_layer_clear(struct stoa_layer *layer);
 
 /* Helpers for operators. */
 
+/* Shape rule of operators that keep their only input's shape. */
+stoa_status stoa_infer_same(struct stoa_error *error, struct stoa_layer *layer);
 /* The only input must be an image (rank 3); else an error. */
 stoa_status stoa_expect_image(struct stoa_error *error, const struct stoa_layer *layer);
 /* Set up a tensor that lies in memory as on disk. */

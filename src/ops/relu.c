@@ -1,12 +1,6 @@
 /* relu: y = max(0, x), NaN stays NaN. dx = dy where y > 0, else 0. Any shape; in place. Floor 5. */
 #include "ops/op.h"
 
-static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
-    (void)error;
-    layer->output = layer->input[0];
-    return STOA_OK;
-}
-
 static void forward_range(const struct stoa_op_run *run, size_t first, size_t count) {
     run->context->kernels->relu(run->x[0] + first, run->y + first, count);
 }
@@ -48,7 +42,7 @@ const struct stoa_op stoa_op_relu = {
     .needs = STOA_NEEDS_Y,
     .in_place = true,
     .gradient_in_place = true,
-    .infer = infer,
+    .infer = stoa_infer_same,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

@@ -2,12 +2,6 @@
  * Floor 5. */
 #include "ops/op.h"
 
-static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
-    (void)error;
-    layer->output = layer->input[0];
-    return STOA_OK;
-}
-
 static size_t columns_of(const struct stoa_layer *layer) {
     return layer->output.dim[layer->output.rank - 1];
 }
@@ -62,7 +56,7 @@ const struct stoa_op stoa_op_softmax = {
     .needs = STOA_NEEDS_Y,
     .in_place = true,
     .gradient_in_place = true,
-    .infer = infer,
+    .infer = stoa_infer_same,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

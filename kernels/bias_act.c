@@ -38,8 +38,10 @@ void STOA_KERNEL(bias_act)(float *y, size_t rows, size_t columns, size_t stride,
     if (stride == columns && columns < WIDE && columns % STOA_LANES != 0) {
         /* A multiple of the lanes when that many copies fit: lanes is a power of two and divides copies. */
         float repeated[WIDE * STOA_LANES];
-        size_t copies =
-            columns * STOA_LANES <= WIDE ? STOA_LANES * (WIDE / (columns * STOA_LANES)) : STOA_LANES;
+        size_t copies = STOA_LANES;
+        while ((copies + STOA_LANES) * columns <= WIDE) {
+            copies += STOA_LANES;
+        }
         for (size_t i = 0; i < copies; i++) {
             memcpy(repeated + i * columns, bias, columns * sizeof(float));
         }

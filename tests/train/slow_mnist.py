@@ -1,0 +1,60 @@
+"""Real training on MNIST: accuracy, and the same bits on any number of threads, for every instruction set.
+
+Needs data/mnist (data/fetch-mnist); skipped (exit 77) without. Minutes. Run: slow_mnist.py STOA SOURCE_ROOT
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+STOA = sys.argv[1]
+ROOT = pathlib.Path(sys.argv[2])
+
+
+def train(folder, recipe, *options, **environment):
+    """Train into a new folder; the model's hash and the last line of its metrics."""
+    out = pathlib.Path(tempfile.mkdtemp(dir=folder)) / 'run'
+    subprocess.run([STOA, 'train', recipe, '--quiet', '--out', str(out), *options], check=True, cwd=ROOT,
+                   env={**os.environ, **environment})
+    metrics = (out / 'metrics.jsonl').read_text(encoding='utf-8').splitlines()
+    return hashlib.sha256((out / 'model.safetensors').read_bytes()).hexdigest(), json.loads(metrics[-1])
+
+
+class Mnist(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def test_mnist_cnn_reaches_99_percent(self):
+        for seed in ('1', '2', '3'):
+            _, last = train(self.folder, 'mnist-cnn', '--seed', seed)
+            self.assertEqual(last['epoch'], 4)
+            self.assertGreaterEqual(last['test_accuracy'], 0.99, f'seed {seed}')
+
+    def test_lenet5_reaches_99_percent(self):
+        _, last = train(self.folder, 'lenet5')
+        self.assertGreaterEqual(last['test_accuracy'], 0.99)
+
+    def test_bits_do_not_depend_on_threads(self):
+        for isa in ('base', 'avx2', 'avx512'):
+            for recipe in ('lenet5', 'mnist-cnn'):
+                models = set()
+                for threads in ('1', '2', '3', '7'):
+                    model, last = train(self.folder, recipe, '--epochs', '1', '--seed', '7', '--threads', threads,
+                                        STOA_CPU=isa)
+                    models.add(model)
+                    self.assertEqual(last['threads'], int(threads))
+                self.assertEqual(len(models), 1, f'{recipe} on {isa}')
+
+
+if __name__ == '__main__':
+    if not (ROOT / 'data' / 'mnist' / 'train-images-idx3-ubyte').is_file():
+        print('data/mnist is missing: run data/fetch-mnist')
+        sys.exit(77)
+    unittest.main(argv=sys.argv[:1])

@@ -6,7 +6,6 @@
  * those kernels. Blocks follow from the sizes and the BLAS alone, so results stay reproducible. */
 #include "blas/gemm.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -33,8 +32,8 @@ static void try_zero(void) {
         for (size_t i = 0; i < n * n; i++) {
             c[i] = NAN;
         }
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)n, (int)n, 1, a, (int)n, a,
-                    (int)n, 0, c, (int)n);
+        stoa_blas_sgemm(&(struct stoa_gemm){
+            .m = n, .n = n, .k = n, .alpha = 1, .a = a, .lda = n, .b = a, .ldb = n, .c = c, .ldc = n});
         for (size_t i = 0; i < n * n; i++) {
             multiplies_by_zero = multiplies_by_zero || isnan(c[i]);
         }
@@ -119,11 +118,15 @@ struct piece {
 };
 
 static void call_blas(const struct stoa_gemm *p, struct piece at) {
-    cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans,
-                p->transpose_b ? CblasTrans : CblasNoTrans, (int)at.m, (int)at.n, (int)at.k, p->alpha,
-                p->a + (p->transpose_a ? at.l * p->lda + at.i : at.i * p->lda + at.l), (int)p->lda,
-                p->b + (p->transpose_b ? at.j * p->ldb + at.l : at.l * p->ldb + at.j), (int)p->ldb,
-                at.l == 0 ? p->beta : 1, p->c + at.i * p->ldc + at.j, (int)p->ldc);
+    struct stoa_gemm piece = *p;
+    piece.m = at.m;
+    piece.n = at.n;
+    piece.k = at.k;
+    piece.a += p->transpose_a ? at.l * p->lda + at.i : at.i * p->lda + at.l;
+    piece.b += p->transpose_b ? at.j * p->ldb + at.l : at.l * p->ldb + at.j;
+    piece.c += at.i * p->ldc + at.j;
+    piece.beta = at.l == 0 ? p->beta : 1;
+    stoa_blas_sgemm(&piece);
 }
 
 /* OpenBLAS's direct kernel takes a buffer from malloc for its last columns when there are 1 to 8 beyond a multiple

@@ -24,8 +24,8 @@ struct stoa_gemm {
 
 void stoa_gemm_run(const struct stoa_gemm *product);
 
-/* The same in one call of the BLAS, whatever it makes of it; sizes must fit its integer. To measure the BLAS
- * itself. */
+/* The same in one call of the BLAS, whatever it makes of it; sizes must fit its integer. For the
+ * door's own pieces, and to measure the BLAS itself. */
 void stoa_blas_sgemm(const struct stoa_gemm *product);
 
 /* Whether this BLAS overwrites NaN in c when beta is 0, tried once; where it does not, stoa_gemm_run() fills

@@ -1,4 +1,4 @@
-/* One product as the BLAS itself computes it: to measure its ways, not to work with. Floor 2. */
+/* The one call of cblas: a product as the BLAS itself computes it. Floor 2. */
 #include <cblas.h>
 
 #include "blas/gemm.h"

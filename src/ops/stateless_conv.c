@@ -7,16 +7,10 @@
 #include "conv/conv.h"
 #include "core/threads.h"
 #include "ops/stateless.h"
+#include "ops/window.h"
 
 static size_t or_one(size_t value) {
     return value ? value : 1;
-}
-
-/* One axis of the output; 0 when the kernel does not fit. Sizes are at most STOA_MAX_DIMENSION, so nothing
- * overflows. */
-static size_t axis_output(size_t size, size_t padding, size_t kernel, size_t stride, size_t dilation) {
-    size_t span = dilation * (kernel - 1) + 1;
-    return size + padding < span ? 0 : (size + padding - span) / stride + 1;
 }
 
 static stoa_status check_dimensions(stoa_context *context, const char *function, const stoa_conv2d *c) {
@@ -102,10 +96,10 @@ static stoa_status read_conv(stoa_context *context, const char *function, const 
         .groups = groups,
     };
     struct stoa_window *w = &conv->window;
-    w->out_height = axis_output(c->height, c->pad_top + c->pad_bottom, c->kernel_height, w->stride_height,
-                                w->dilation_height);
-    w->out_width = axis_output(c->width, c->pad_left + c->pad_right, c->kernel_width, w->stride_width,
-                               w->dilation_width);
+    w->out_height = stoa_axis_output(c->height, c->pad_top + c->pad_bottom, c->kernel_height,
+                                     w->stride_height, w->dilation_height);
+    w->out_width = stoa_axis_output(c->width, c->pad_left + c->pad_right, c->kernel_width, w->stride_width,
+                                    w->dilation_width);
     if (w->out_height == 0 || w->out_width == 0) {
         return stoa_fail(context, STOA_ERR_SHAPE,
                          "%s: kernel %zux%zu with dilation %zux%zu does not fit input %zux%zu with padding "

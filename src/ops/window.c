@@ -3,18 +3,22 @@
 
 #include "base/size.h"
 
+size_t stoa_axis_output(size_t size, size_t padding, size_t kernel, size_t stride, size_t dilation) {
+    size_t span = dilation * (kernel - 1) + 1;
+    return size + padding < span ? 0 : (size + padding - span) / stride + 1;
+}
+
 /* One axis: output size, and the padding in front; 0 when the window does not fit. */
 static size_t axis_output(size_t size, size_t kernel, size_t stride, size_t dilation, bool same, size_t pad,
                           size_t *front) {
-    size_t span = dilation * (kernel - 1) + 1;
     if (same) {
         size_t output = stoa_ceil_div(size, stride);
-        size_t covered = (output - 1) * stride + span;
+        size_t covered = (output - 1) * stride + dilation * (kernel - 1) + 1;
         *front = covered > size ? (covered - size) / 2 : 0;
         return output;
     }
     *front = pad;
-    return size + 2 * pad < span ? 0 : (size + 2 * pad - span) / stride + 1;
+    return stoa_axis_output(size, 2 * pad, kernel, stride, dilation);
 }
 
 stoa_status stoa_window_output(struct stoa_error *error, const struct stoa_window_options *options,

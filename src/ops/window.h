@@ -18,6 +18,10 @@ struct stoa_window_options {
         "pad", STOA_OPTION_PADDING, offsetof(type, member.pad), "0", 0, 65535, NULL                          \
     }
 
+/* One axis of the output; `padding` counts both sides. 0 when the kernel does not fit. Sizes are at most
+ * STOA_MAX_DIMENSION, so nothing overflows. */
+size_t stoa_axis_output(size_t size, size_t padding, size_t kernel, size_t stride, size_t dilation);
+
 /* Output shape; an error sentence when the kernel does not fit. */
 stoa_status stoa_window_output(struct stoa_error *error, const struct stoa_window_options *options,
                                const struct stoa_shape *input, size_t channels, struct stoa_shape *output);

@@ -128,6 +128,8 @@ static void add_build(const struct bench *bench) {
     cli_json_set(about, "flags", cli_json_text(BENCH_FLAGS));
     cli_json_set(about, "isa", cli_json_text(stoa_isa_name(stoa_context_isa(bench->context))));
     cli_json_set(about, "policy", cli_json_text(stoa_policy_name(stoa_context_policy(bench->context))));
+    const char *conv = stoa_context_conv(bench->context);
+    cli_json_set(about, "conv", conv ? cli_json_text(conv) : json_null());
     cli_json_set(about, "threads", cli_json_count(bench->threads));
 }
 

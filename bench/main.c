@@ -77,6 +77,11 @@ static int measure(const struct bench_mode *mode, struct bench *bench) {
     if (status != STOA_OK) {
         return cli_fail(cli_code_of(status), "context: %s", stoa_status_text(status));
     }
+    int code = cli_environment_set(bench->context);
+    if (code != CLI_DONE) {
+        stoa_context_free(bench->context);
+        return code;
+    }
     bench->threads = stoa_context_threads(bench->context);
     /* The library's public calls do this for themselves; the bench calls the floors below them too. */
     stoa_blas_enter();
@@ -84,7 +89,7 @@ static int measure(const struct bench_mode *mode, struct bench *bench) {
         bench_about_before(bench);
         bench_about_print(bench);
     }
-    int code = mode->run(bench);
+    code = mode->run(bench);
     if (!options->list) {
         bench_about_after(bench);
         int written = bench_write_json(bench);

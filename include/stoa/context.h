@@ -82,6 +82,17 @@ STOA_API stoa_isa stoa_context_isa(const stoa_context *context);
 /** Numeric policy that `context` uses. */
 STOA_API stoa_policy stoa_context_policy(const stoa_context *context);
 
+/** Compute convolutions with one algorithm wherever it can, for comparison; elsewhere the choice stays the
+ * library's. Plans keep the algorithms that they were made with.
+ *
+ * @param name  "im2col", "depthwise", ...; NULL: choose the fastest by shape again.
+ * Errors: STOA_ERR_ARGUMENT (no such algorithm; the sentence lists them), and nothing has changed.
+ */
+STOA_API STOA_MUST_CHECK stoa_status stoa_context_set_conv(stoa_context *context, const char *name);
+
+/** Name of the algorithm that stoa_context_set_conv() asked for; NULL when the library chooses. */
+STOA_API const char *stoa_context_conv(const stoa_context *context);
+
 /** Highest instruction set this CPU and this build support. */
 STOA_API stoa_isa stoa_isa_best(void);
 

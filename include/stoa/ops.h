@@ -80,7 +80,8 @@ typedef enum stoa_activation {
  * stride) + 1. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_output(stoa_context *context, const stoa_conv2d *conv,
                                                         size_t *height, size_t *width);
-/** `*bytes` of workspace that `pass` of `conv` needs with `context`; 0 when none. */
+/** `*bytes` of workspace that `pass` of `conv` needs with `context`; 0 when none. The algorithm is chosen by the
+ * sizes, the batch included: another batch has an answer of its own. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_workspace(stoa_context *context, const stoa_conv2d *conv,
                                                            stoa_conv2d_pass pass, size_t *bytes);
 /** y = x * weight + bias, a convolution.

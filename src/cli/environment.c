@@ -1,4 +1,4 @@
-/* STOA_CPU, STOA_THREADS, STOA_POLICY and the BLAS core. Floor 9: public headers only. */
+/* STOA_CPU, STOA_THREADS, STOA_POLICY, STOA_CONV and the BLAS core. Floor 9: public headers only. */
 #include "cli/environment.h"
 
 #include <stdlib.h>
@@ -84,4 +84,12 @@ int cli_environment_read(stoa_context_options *options) {
     }
     int code = read_isa(options);
     return code != CLI_DONE ? code : read_policy(options);
+}
+
+int cli_environment_set(stoa_context *context) {
+    const char *text = getenv("STOA_CONV");
+    if (text && *text && stoa_context_set_conv(context, text) != STOA_OK) {
+        return cli_fail(CLI_WRONG, "STOA_CONV: %s", stoa_context_error(context));
+    }
+    return CLI_DONE;
 }

@@ -16,4 +16,7 @@ bool cli_environment_chose_blas(void);
  * printed. */
 int cli_environment_read(stoa_context_options *options);
 
+/* Set what STOA_CONV asks for. The same results. */
+int cli_environment_set(stoa_context *context);
+
 #endif

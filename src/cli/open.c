@@ -20,7 +20,7 @@ int cli_open_context(const struct cli_request *request, struct cli_subject *subj
         options.threads = request->threads;
     }
     stoa_status status = stoa_context_create(&options, &subject->context);
-    return status == STOA_OK ? CLI_DONE
+    return status == STOA_OK ? cli_environment_set(subject->context)
                              : cli_fail(cli_code_of(status), "context: %s", stoa_status_text(status));
 }
 

@@ -151,6 +151,9 @@ static void print_text(const struct report *report) {
                  report->request->inference ? "inference" : "training", report->batch,
                  stoa_context_threads(context), stoa_isa_name(stoa_context_isa(context)),
                  stoa_policy_name(stoa_context_policy(context)));
+    if (stoa_context_conv(context)) {
+        (void)printf("convolutions   %s, wherever it can (STOA_CONV)\n", stoa_context_conv(context));
+    }
     (void)printf("arena          %s bytes (%s)\n", cli_word_count(&count, bytes),
                  cli_word_bytes(&word, bytes));
     (void)printf("without reuse  %s bytes (%s), %.2f times as much\n\n", cli_word_count(&count, unshared),
@@ -211,6 +214,8 @@ static void print_json(const struct report *report) {
     cli_json_set(out, "threads", cli_json_count(stoa_context_threads(context)));
     cli_json_set(out, "isa", cli_json_text(stoa_isa_name(stoa_context_isa(context))));
     cli_json_set(out, "policy", cli_json_text(stoa_policy_name(stoa_context_policy(context))));
+    cli_json_set(out, "conv",
+                 stoa_context_conv(context) ? cli_json_text(stoa_context_conv(context)) : json_null());
     cli_json_set(out, "arena_bytes", cli_json_count(stoa_plan_bytes(report->plan)));
     cli_json_set(out, "unshared_bytes", cli_json_count(stoa_plan_bytes_unshared(report->plan)));
     cli_json_set(out, "values", values);

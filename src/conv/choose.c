@@ -1,16 +1,55 @@
-/* Which algorithm computes a convolution: the first of the list that can. Floor 4. */
+/* Which algorithm computes a convolution: the cheapest that can, or the one asked for. Floor 4. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/size.h"
 #include "conv/conv.h"
 
-/* From special to general; the last one can do everything. */
-enum { ALGORITHMS = 2 };
-static const struct stoa_conv_algorithm *const algorithms[ALGORITHMS] = {&stoa_conv_depthwise,
-                                                                         &stoa_conv_im2col};
+/* At equal cost the first wins. The last can do everything. */
+const struct stoa_conv_algorithm *const stoa_conv_algorithms[] = {&stoa_conv_depthwise, &stoa_conv_im2col,
+                                                                  NULL};
 
 const struct stoa_conv_algorithm *stoa_conv_choose(const stoa_context *context, const struct stoa_conv *conv,
                                                    enum stoa_conv_pass pass) {
-    size_t i = 0;
-    while (i < ALGORITHMS - 1 && !algorithms[i]->applicable(context, conv, pass)) {
-        i++;
+    if (context->conv && context->conv->applicable(context, conv, pass)) {
+        return context->conv;
     }
-    return algorithms[i];
+    const struct stoa_conv_algorithm *best = NULL;
+    double least = 0;
+    for (const struct stoa_conv_algorithm *const *at = stoa_conv_algorithms; *at; at++) {
+        if ((*at)->applicable(context, conv, pass)) {
+            double cost = (*at)->cost(context, conv, pass);
+            if (!best || cost < least) {
+                best = *at;
+                least = cost;
+            }
+        }
+    }
+    return best;
+}
+
+stoa_status stoa_context_set_conv(stoa_context *context, const char *name) {
+    char names[256] = "";
+    size_t length = 0;
+    if (!name) {
+        context->conv = NULL;
+        return STOA_OK;
+    }
+    for (const struct stoa_conv_algorithm *const *at = stoa_conv_algorithms; *at; at++) {
+        if (strcmp((*at)->name, name) == 0) {
+            context->conv = *at;
+            return STOA_OK;
+        }
+        length += (size_t)snprintf(names + length, sizeof names - length, "%s%s",
+                                   length == 0 ? ""
+                                   : at[1]     ? ", "
+                                               : " or ",
+                                   (*at)->name);
+        length = stoa_min(length, sizeof names - 1);
+    }
+    return stoa_fail(context, STOA_ERR_ARGUMENT, "conv: found '%.64s', expected %s", name, names);
+}
+
+const char *stoa_context_conv(const stoa_context *context) {
+    return context->conv ? context->conv->name : NULL;
 }

@@ -16,13 +16,17 @@ struct stoa_conv {
 
 enum stoa_conv_pass { STOA_CONV_FORWARD, STOA_CONV_BACKWARD_DATA, STOA_CONV_BACKWARD_WEIGHTS };
 
-/* One algorithm. A pass may run with a smaller batch than its workspace was asked for. */
+/* One algorithm. A pass may run with a smaller batch than it was chosen for and its workspace asked for. */
 struct stoa_conv_algorithm {
-    const char *name;
+    const char *name; /* what stoa_context_set_conv() takes, and the first word of what describe() writes */
     bool (*applicable)(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass);
     /* Bytes of scratch, not smaller for a larger batch; false when the size overflows. */
     bool (*workspace)(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
                       size_t *bytes);
+    /* Predicted seconds of a pass on one core of the nominal machine of cost.h. Follows from the shape, the
+     * context's instruction set, policy and workspace limit only: never from a timing, the number of threads
+     * or what was found out about this machine. Not asked where it is not applicable. */
+    double (*cost)(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass);
     /* bias may be NULL. */
     void (*forward)(const stoa_context *context, const struct stoa_conv *conv, const float *x,
                     const float *weight, const float *bias, bool relu, float *y, void *workspace);
@@ -39,7 +43,11 @@ struct stoa_conv_algorithm {
 extern const struct stoa_conv_algorithm stoa_conv_im2col;
 extern const struct stoa_conv_algorithm stoa_conv_depthwise;
 
-/* The algorithm for a shape: the same for every batch, thread count and machine of one instruction set. */
+/* All algorithms, NULL-terminated. */
+extern const struct stoa_conv_algorithm *const stoa_conv_algorithms[];
+
+/* The applicable algorithm of least cost, or the one that the context forces where that is applicable. Depends
+ * on the batch: whoever runs smaller batches too asks once, for the largest, and keeps the answer. */
 const struct stoa_conv_algorithm *stoa_conv_choose(const stoa_context *context, const struct stoa_conv *conv,
                                                    enum stoa_conv_pass pass);
 

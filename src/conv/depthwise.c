@@ -4,6 +4,7 @@
 
 #include "base/size.h"
 #include "conv/conv.h"
+#include "conv/cost.h"
 #include "core/threads.h"
 
 enum { ROWS_PER_TASK = 8 };
@@ -30,6 +31,16 @@ static bool workspace(const stoa_context *context, const struct stoa_conv *conv,
     return pass != STOA_CONV_BACKWARD_WEIGHTS ||
            stoa_size_mul(stoa_reduction_blocks(weight_size(conv), conv->batch),
                          partial_floats(conv) * sizeof(float), bytes);
+}
+
+/* One multiply-add a tap, output pixel and channel, with little to keep in registers. */
+static double cost(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass) {
+    (void)pass;
+    const struct stoa_window *w = &conv->window;
+    double outputs = (double)conv->batch * (double)(w->out_height * w->out_width) * (double)w->channels;
+    double inputs = (double)conv->batch * (double)(w->height * w->width) * (double)w->channels;
+    return stoa_cost_tile(context, outputs * (double)(w->kernel_height * w->kernel_width)) +
+           stoa_cost_stream(context, inputs + outputs);
 }
 
 struct pass {
@@ -128,6 +139,7 @@ const struct stoa_conv_algorithm stoa_conv_depthwise = {
     .name = "depthwise",
     .applicable = applicable,
     .workspace = workspace,
+    .cost = cost,
     .forward = forward,
     .backward_data = backward_data,
     .backward_weights = backward_weights,

@@ -15,6 +15,7 @@
 #include "base/size.h"
 #include "blas/gemm.h"
 #include "conv/conv.h"
+#include "conv/cost.h"
 #include "core/product.h"
 #include "core/threads.h"
 
@@ -114,6 +115,21 @@ static bool workspace(const stoa_context *context, const struct stoa_conv *conv,
         floats = weight_blocks(conv) * partial_floats(conv);
     }
     return stoa_size_add(columns, floats, &floats) && stoa_size_mul(floats, sizeof(float), bytes);
+}
+
+/* The columns written and read again, beside the products. */
+static double cost(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass) {
+    const struct stoa_window *w = &conv->window;
+    double pixels = (double)output_rows(conv) * (double)w->out_width;
+    double flops = 2 * pixels * (double)column_size(conv) * (double)conv->filters;
+    double columns = is_pointwise(conv) ? 0 : pixels * (double)column_size(conv) * (double)conv->groups;
+    double tensors = (double)conv->batch * (double)(w->height * w->width) * (double)w->channels +
+                     pixels * (double)conv->filters;
+    size_t filters = conv->filters / conv->groups;
+    bool to_data = pass == STOA_CONV_BACKWARD_DATA;
+    return stoa_cost_product(context, flops, to_data ? column_size(conv) : filters,
+                             to_data ? filters : column_size(conv)) +
+           stoa_cost_tile(context, 2 * columns) + stoa_cost_stream(context, tensors);
 }
 
 /* What the tasks of a pass share. */
@@ -387,7 +403,7 @@ static void backward_weights(const stoa_context *context, const struct stoa_conv
 
 static void describe(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
                      char *out, size_t size) {
-    const char *name = is_pointwise(conv) ? "1x1 without columns" : "im2col";
+    const char *name = is_pointwise(conv) ? "im2col, 1x1 without columns" : "im2col";
     size_t rows = tile_rows(context, conv);
     size_t tiles = stoa_ceil_div(output_rows(conv), rows);
     if (pass == STOA_CONV_BACKWARD_WEIGHTS) {
@@ -404,6 +420,7 @@ const struct stoa_conv_algorithm stoa_conv_im2col = {
     .name = "im2col",
     .applicable = applicable,
     .workspace = workspace,
+    .cost = cost,
     .forward = forward,
     .backward_data = backward_data,
     .backward_weights = backward_weights,

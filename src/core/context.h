@@ -7,7 +7,8 @@
 #include "base/error.h"
 #include "kernels/kernels.h"
 
-struct stoa_pool; /* core/threads.c */
+struct stoa_pool;           /* core/threads.c */
+struct stoa_conv_algorithm; /* conv/conv.h */
 
 struct stoa_context {
     struct stoa_error error;
@@ -15,7 +16,8 @@ struct stoa_context {
     stoa_isa isa;
     stoa_policy policy;
     size_t threads;
-    size_t workspace_limit; /* bytes of columns one thread may use */
+    size_t workspace_limit;                 /* bytes of columns one thread may use */
+    const struct stoa_conv_algorithm *conv; /* asked for; NULL: the cheapest */
     stoa_allocator allocator;
     void (*log)(void *user, const char *line);
     void *log_user;

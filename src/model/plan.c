@@ -23,13 +23,15 @@ enum { RED_ZONE_BYTES = 0 };
 #endif
 
 struct stoa_op_run stoa_plan_run(const struct stoa_plan *plan, size_t node) {
-    return (struct stoa_op_run){.context = plan->context,
-                                .layer = stoa_plan_layer(plan, node),
-                                .layer_number = node,
-                                .batch = plan->batch,
-                                .planned_batch = plan->batch,
-                                .training = plan->training,
-                                .wants_input_gradient = plan->node[node].wants_input_gradient};
+    struct stoa_op_run run = {.context = plan->context,
+                              .layer = stoa_plan_layer(plan, node),
+                              .layer_number = node,
+                              .batch = plan->batch,
+                              .planned_batch = plan->batch,
+                              .training = plan->training,
+                              .wants_input_gradient = plan->node[node].wants_input_gradient};
+    memcpy(run.choice, plan->node[node].choice, sizeof run.choice);
+    return run;
 }
 
 /* Add a value; its number, or STOA_NO_VALUE when its size overflows. There is room for all (see
@@ -134,6 +136,7 @@ static bool plan_scratch(struct stoa_plan *plan) {
         size_t forward = stoa_step_of(plan, node, STOA_FORWARD);
         size_t backward = plan->training ? stoa_step_of(plan, node, STOA_BACKWARD) : forward;
         struct stoa_node_plan *p = &plan->node[node];
+        memcpy(p->choice, memory.choice, sizeof p->choice);
         if (memory.saved) {
             p->saved = add_value(plan, layer->name, "saved", NULL, memory.saved, forward, backward);
         }

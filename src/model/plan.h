@@ -31,6 +31,7 @@ struct stoa_node_plan {
     size_t dx[STOA_MAX_INPUTS]; /* where backward writes; STOA_NO_VALUE where nobody asks */
     bool adds[STOA_MAX_INPUTS]; /* dx is scratch that is added to the input's gradient */
     bool wants_input_gradient;
+    const void *choice[STOA_MAX_CHOICES]; /* what the operator decided in planning */
 };
 
 struct stoa_plan {

@@ -88,39 +88,43 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     return STOA_OK;
 }
 
+/* The algorithm of a pass, chosen in planning for the largest batch: smaller ones run with the same. */
+static const struct stoa_conv_algorithm *chosen(const struct stoa_op_run *run, enum stoa_conv_pass pass) {
+    return run->choice[pass];
+}
+
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
     struct stoa_conv conv = problem(run->layer, run->planned_batch);
-    size_t data = 0;
-    size_t weights = 0;
-    const struct stoa_conv_algorithm *forward = stoa_conv_choose(run->context, &conv, STOA_CONV_FORWARD);
-    const struct stoa_conv_algorithm *to_data =
-        stoa_conv_choose(run->context, &conv, STOA_CONV_BACKWARD_DATA);
-    const struct stoa_conv_algorithm *to_weights =
-        stoa_conv_choose(run->context, &conv, STOA_CONV_BACKWARD_WEIGHTS);
-    if (!forward->workspace(run->context, &conv, STOA_CONV_FORWARD, &memory->workspace[STOA_FORWARD]) ||
-        !to_weights->workspace(run->context, &conv, STOA_CONV_BACKWARD_WEIGHTS, &weights) ||
-        (run->wants_input_gradient &&
-         !to_data->workspace(run->context, &conv, STOA_CONV_BACKWARD_DATA, &data))) {
-        return false;
+    size_t bytes[STOA_MAX_CHOICES] = {0};
+    for (int pass = STOA_CONV_FORWARD; pass <= STOA_CONV_BACKWARD_WEIGHTS; pass++) {
+        const struct stoa_conv_algorithm *algorithm =
+            stoa_conv_choose(run->context, &conv, (enum stoa_conv_pass)pass);
+        memory->choice[pass] = algorithm;
+        bool wanted = pass != STOA_CONV_BACKWARD_DATA || run->wants_input_gradient;
+        if (wanted && !algorithm->workspace(run->context, &conv, (enum stoa_conv_pass)pass, &bytes[pass])) {
+            return false;
+        }
     }
-    memory->workspace[STOA_BACKWARD] = stoa_max(data, weights);
+    memory->workspace[STOA_FORWARD] = bytes[STOA_CONV_FORWARD];
+    memory->workspace[STOA_BACKWARD] =
+        stoa_max(bytes[STOA_CONV_BACKWARD_DATA], bytes[STOA_CONV_BACKWARD_WEIGHTS]);
     return true;
 }
 
 static void forward(const struct stoa_op_run *run) {
     struct stoa_conv conv = problem(run->layer, run->batch);
-    stoa_conv_choose(run->context, &conv, STOA_CONV_FORWARD)
+    chosen(run, STOA_CONV_FORWARD)
         ->forward(run->context, &conv, run->x[0], run->tensor[0], run->tensor[1], false, run->y,
                   run->workspace);
 }
 
 static void backward(const struct stoa_op_run *run) {
     struct stoa_conv conv = problem(run->layer, run->batch);
-    stoa_conv_choose(run->context, &conv, STOA_CONV_BACKWARD_WEIGHTS)
+    chosen(run, STOA_CONV_BACKWARD_WEIGHTS)
         ->backward_weights(run->context, &conv, run->x[0], run->dy, run->dtensor[0], run->dtensor[1],
                            run->workspace);
     if (run->dx[0]) {
-        stoa_conv_choose(run->context, &conv, STOA_CONV_BACKWARD_DATA)
+        chosen(run, STOA_CONV_BACKWARD_DATA)
             ->backward_data(run->context, &conv, run->dy, run->tensor[0], run->dx[0], run->workspace);
     }
 }
@@ -128,16 +132,15 @@ static void backward(const struct stoa_op_run *run) {
 static void algorithm(const struct stoa_op_run *run, enum stoa_pass pass, char *out, size_t size) {
     struct stoa_conv conv = problem(run->layer, run->planned_batch);
     if (pass == STOA_FORWARD) {
-        stoa_conv_choose(run->context, &conv, STOA_CONV_FORWARD)
-            ->describe(run->context, &conv, STOA_CONV_FORWARD, out, size);
+        chosen(run, STOA_CONV_FORWARD)->describe(run->context, &conv, STOA_CONV_FORWARD, out, size);
         return;
     }
     char weights[96];
-    stoa_conv_choose(run->context, &conv, STOA_CONV_BACKWARD_WEIGHTS)
+    chosen(run, STOA_CONV_BACKWARD_WEIGHTS)
         ->describe(run->context, &conv, STOA_CONV_BACKWARD_WEIGHTS, weights, sizeof weights);
     char data[96] = "none";
     if (run->wants_input_gradient) {
-        stoa_conv_choose(run->context, &conv, STOA_CONV_BACKWARD_DATA)
+        chosen(run, STOA_CONV_BACKWARD_DATA)
             ->describe(run->context, &conv, STOA_CONV_BACKWARD_DATA, data, sizeof data);
     }
     (void)snprintf(out, size, "weights: %s; data: %s", weights, data);

@@ -12,7 +12,7 @@
 #include "core/options.h"
 #include "core/shape.h"
 
-enum { STOA_MAX_INPUTS = 4, STOA_MAX_TENSORS = 4 };
+enum { STOA_MAX_INPUTS = 4, STOA_MAX_TENSORS = 4, STOA_MAX_CHOICES = 3 };
 
 /* How a parameter starts. */
 enum stoa_init { STOA_INIT_HE, STOA_INIT_XAVIER, STOA_INIT_ZERO, STOA_INIT_ONE };
@@ -56,6 +56,9 @@ enum stoa_pass { STOA_FORWARD, STOA_BACKWARD };
 struct stoa_op_memory {
     size_t saved;        /* written by forward in training, read by backward */
     size_t workspace[2]; /* scratch per pass (indexed by enum stoa_pass), for all threads of the context */
+    /* What was decided for the passes, the operator's own constants: they find it in run->choice, and it stays
+     * the same for smaller batches and whatever becomes of the context. */
+    const void *choice[STOA_MAX_CHOICES];
 };
 
 /* One run of a layer. Pointers that are not needed are NULL. */
@@ -73,7 +76,8 @@ struct stoa_op_run {
     float *tensor[STOA_MAX_TENSORS]; /* in memory layout */
     stoa_targets targets;            /* losses only */
     void *saved;
-    void *workspace; /* 64-byte aligned, `memory`'s size for this pass */
+    void *workspace;                      /* 64-byte aligned, `memory`'s size for this pass */
+    const void *choice[STOA_MAX_CHOICES]; /* `memory`'s */
     /* backward */
     const float *dy;
     float *dx[STOA_MAX_INPUTS];       /* overwritten; NULL where nobody asks */
@@ -123,7 +127,8 @@ struct stoa_op {
     bool (*memory)(const struct stoa_op_run *run, struct stoa_op_memory *memory);
     void (*forward)(const struct stoa_op_run *run);
     void (*backward)(const struct stoa_op_run *run);
-    /* How a pass is computed, for people, into `out`; NULL: only one way. Reads what `memory` reads. */
+    /* How a pass is computed, for people, into `out`; NULL: only one way. Reads what `memory` reads,
+     * and what it chose. */
     void (*algorithm)(const struct stoa_op_run *run, enum stoa_pass pass, char *out, size_t size);
     double (*flops)(const struct stoa_layer *layer); /* of one sample's forward pass; NULL: output size */
     /* Double reference: the tests' oracle, and the base of gradient checks. Recomputes in backward what it

@@ -54,6 +54,7 @@ class Arguments(Command):
                             ("STOA_THREADS", "257"), ("STOA_POLICY", "quick")):
             self.refused("train", "tiny", env={name: value}, words=[name, f"'{value}'"])
             self.refused("--version", env={name: value}, words=[name, f"'{value}'"])
+        self.refused("train", "tiny", env={"STOA_CONV": "fft"}, words=["STOA_CONV", "'fft'", "depthwise", "im2col"])
 
     def test_output_that_cannot_be_written(self):
         write("file", "x")

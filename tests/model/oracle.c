@@ -72,6 +72,7 @@ static struct stoa_op_run prepare(stoa_context *context, const struct stoa_layer
     if (layer->op->memory) {
         assert_true(layer->op->memory(&made, &memory));
     }
+    memcpy(made.choice, memory.choice, sizeof made.choice);
     made.saved = memory.saved ? oracle_floats(memory.saved / sizeof(float) + 1) : NULL;
     return made;
 }

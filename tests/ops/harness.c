@@ -139,6 +139,7 @@ static struct stoa_op_run prepare(const struct harness *h) {
                               .y = h->y,
                               .targets = {h->labels, h->values},
                               .saved = h->saved};
+    memcpy(run.choice, h->memory.choice, sizeof run.choice);
     for (size_t k = 0; k < h->layer->inputs; k++) {
         run.x[k] = h->x[k];
     }

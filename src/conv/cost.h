@@ -1,0 +1,20 @@
+/* What work costs on one core of the nominal machine: the units of struct stoa_conv_algorithm's cost. Floor 4.
+ *
+ * The nominal machine has one rate an instruction set; the constants in cost.c were fitted to measurements on one
+ * machine, and what counts is not the seconds but which of two algorithms has fewer. */
+#ifndef STOA_CONV_COST_H
+#define STOA_CONV_COST_H
+
+#include "core/context.h"
+
+/* Seconds of products through the door, `flops` / (2 n k) rows of them: n columns, sums of k terms, on operands that
+ * lie in the caches. */
+double stoa_cost_product(const stoa_context *context, double flops, size_t n, size_t k);
+
+/* Seconds to read or write so many floats of a pass's tensors, which lie in the outer cache or in memory. */
+double stoa_cost_stream(const stoa_context *context, double floats);
+
+/* Seconds to read or write so many floats of a tile, which lie in the core's own cache. */
+double stoa_cost_tile(const stoa_context *context, double floats);
+
+#endif

@@ -1,0 +1,233 @@
+/* Which algorithm computes a convolution: the cheapest, or the one asked for; plans keep theirs. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../base/cmocka_prelude.h"
+#include "base/size.h"
+#include "conv/conv.h"
+#include "model/plan.h"
+
+static stoa_context *make_context(size_t threads, size_t limit) {
+    stoa_context *context = NULL;
+    stoa_context_options options = {.threads = threads, .workspace_limit = limit};
+    assert_int_equal(stoa_context_create(&options, &context), STOA_OK);
+    return context;
+}
+
+/* Square images, kernels and strides, "same" padding; `groups` of them. */
+static struct stoa_conv shape(size_t batch, size_t channels, size_t side, size_t filters, size_t kernel,
+                              size_t stride, size_t groups) {
+    size_t out = (side + 2 * (kernel / 2) - kernel) / stride + 1;
+    return (struct stoa_conv){.window = {.height = side,
+                                         .width = side,
+                                         .channels = channels,
+                                         .kernel_height = kernel,
+                                         .kernel_width = kernel,
+                                         .stride_height = stride,
+                                         .stride_width = stride,
+                                         .dilation_height = 1,
+                                         .dilation_width = 1,
+                                         .pad_top = kernel / 2,
+                                         .pad_left = kernel / 2,
+                                         .out_height = out,
+                                         .out_width = out},
+                              .batch = batch,
+                              .filters = filters,
+                              .groups = groups};
+}
+
+static size_t shapes(struct stoa_conv *out) {
+    const struct stoa_conv all[] = {
+        shape(64, 1, 28, 6, 5, 1, 1),    shape(8, 64, 56, 64, 3, 1, 1),   shape(8, 512, 7, 512, 3, 1, 1),
+        shape(8, 256, 56, 64, 1, 1, 1),  shape(8, 256, 56, 512, 1, 2, 1), shape(8, 128, 56, 128, 3, 1, 128),
+        shape(8, 128, 56, 128, 3, 2, 4), shape(2, 3, 224, 64, 7, 2, 1),   shape(1, 5, 4, 7, 3, 1, 1),
+    };
+    memcpy(out, all, sizeof all);
+    return sizeof all / sizeof *all;
+}
+enum { MOST_SHAPES = 16, PASSES = 3 };
+
+static void takes_the_cheapest(void **state) {
+    (void)state;
+    struct stoa_conv conv[MOST_SHAPES];
+    size_t count = shapes(conv);
+    stoa_context *context = make_context(2, 0);
+    for (size_t i = 0; i < count * PASSES; i++) {
+        enum stoa_conv_pass pass = (enum stoa_conv_pass)(i % PASSES);
+        const struct stoa_conv *c = &conv[i / PASSES];
+        const struct stoa_conv_algorithm *chosen = stoa_conv_choose(context, c, pass);
+        assert_non_null(chosen);
+        assert_true(chosen->applicable(context, c, pass));
+        double least = chosen->cost(context, c, pass);
+        for (const struct stoa_conv_algorithm *const *at = stoa_conv_algorithms; *at; at++) {
+            if ((*at)->applicable(context, c, pass)) {
+                double cost = (*at)->cost(context, c, pass);
+                assert_true(isfinite(cost) && cost > 0 && cost < 1000);
+                assert_true(least <= cost);
+            }
+        }
+    }
+    stoa_context_free(context);
+}
+
+/* Cost and choice: the same on any number of threads. */
+static void does_not_count_threads(void **state) {
+    (void)state;
+    struct stoa_conv conv[MOST_SHAPES];
+    size_t count = shapes(conv);
+    stoa_context *one = make_context(1, 0);
+    stoa_context *many = make_context(7, 0);
+    for (size_t i = 0; i < count * PASSES; i++) {
+        enum stoa_conv_pass pass = (enum stoa_conv_pass)(i % PASSES);
+        const struct stoa_conv *c = &conv[i / PASSES];
+        assert_ptr_equal(stoa_conv_choose(one, c, pass), stoa_conv_choose(many, c, pass));
+        for (const struct stoa_conv_algorithm *const *at = stoa_conv_algorithms; *at; at++) {
+            assert_int_equal((*at)->applicable(one, c, pass), (*at)->applicable(many, c, pass));
+            if ((*at)->applicable(one, c, pass)) {
+                double cost = (*at)->cost(one, c, pass);
+                assert_memory_equal(&cost, &(double){(*at)->cost(many, c, pass)}, sizeof cost);
+            }
+        }
+    }
+    stoa_context_free(one);
+    stoa_context_free(many);
+}
+
+/* A smaller batch runs in the workspace of the larger one. */
+static void needs_no_more_for_smaller_batches(void **state) {
+    (void)state;
+    struct stoa_conv conv[MOST_SHAPES];
+    size_t count = shapes(conv);
+    stoa_context *context = make_context(3, 0);
+    for (size_t i = 0; i < count * PASSES; i++) {
+        enum stoa_conv_pass pass = (enum stoa_conv_pass)(i % PASSES);
+        struct stoa_conv *c = &conv[i / PASSES];
+        for (const struct stoa_conv_algorithm *const *at = stoa_conv_algorithms; *at; at++) {
+            if (!(*at)->applicable(context, c, pass)) {
+                continue;
+            }
+            size_t before = 0;
+            for (c->batch = 1; c->batch <= 130; c->batch++) {
+                size_t bytes = 0;
+                assert_true((*at)->workspace(context, c, pass, &bytes));
+                if (bytes < before) {
+                    fail_msg("%s, shape %zu, pass %d: batch %zu needs %zu bytes, %zu a smaller one %zu",
+                             (*at)->name, i / PASSES, (int)pass, c->batch, bytes, before);
+                }
+                before = bytes;
+            }
+        }
+    }
+    stoa_context_free(context);
+}
+
+static void takes_the_one_asked_for(void **state) {
+    (void)state;
+    stoa_context *context = make_context(1, 0);
+    struct stoa_conv depthwise = shape(8, 128, 56, 128, 3, 1, 128);
+    struct stoa_conv plain = shape(8, 64, 56, 64, 3, 1, 1);
+    assert_null(stoa_context_conv(context));
+    const struct stoa_conv_algorithm *free_choice = stoa_conv_choose(context, &depthwise, STOA_CONV_FORWARD);
+    assert_string_equal(free_choice->name, "depthwise");
+    for (const struct stoa_conv_algorithm *const *at = stoa_conv_algorithms; *at; at++) {
+        assert_int_equal(stoa_context_set_conv(context, (*at)->name), STOA_OK);
+        assert_string_equal(stoa_context_conv(context), (*at)->name);
+        const struct stoa_conv_algorithm *got = stoa_conv_choose(context, &depthwise, STOA_CONV_FORWARD);
+        bool can = (*at)->applicable(context, &depthwise, STOA_CONV_FORWARD);
+        assert_ptr_equal(got, can ? *at : free_choice);
+        /* Where it cannot, the cheapest. */
+        assert_true(stoa_conv_choose(context, &plain, STOA_CONV_FORWARD) != &stoa_conv_depthwise);
+    }
+    assert_int_equal(stoa_context_set_conv(context, NULL), STOA_OK);
+    assert_null(stoa_context_conv(context));
+    assert_ptr_equal(stoa_conv_choose(context, &depthwise, STOA_CONV_FORWARD), free_choice);
+    stoa_context_free(context);
+}
+
+static void lists_the_names(void **state) {
+    (void)state;
+    stoa_context *context = make_context(1, 0);
+    assert_int_equal(stoa_context_set_conv(context, "im2col"), STOA_OK);
+    assert_int_equal(stoa_context_set_conv(context, "fft"), STOA_ERR_ARGUMENT);
+    const char *sentence = stoa_context_error(context);
+    assert_non_null(strstr(sentence, "found 'fft', expected "));
+    for (const struct stoa_conv_algorithm *const *at = stoa_conv_algorithms; *at; at++) {
+        assert_non_null(strstr(sentence, (*at)->name));
+    }
+    assert_int_equal(stoa_context_set_conv(context, ""), STOA_ERR_ARGUMENT);
+    assert_string_equal(stoa_context_conv(context), "im2col");
+    stoa_context_free(context);
+}
+
+static void describes_itself_by_name(void **state) {
+    (void)state;
+    struct stoa_conv conv[MOST_SHAPES];
+    size_t count = shapes(conv);
+    stoa_context *context = make_context(2, 0);
+    for (size_t i = 0; i < count * PASSES; i++) {
+        for (const struct stoa_conv_algorithm *const *at = stoa_conv_algorithms; *at; at++) {
+            enum stoa_conv_pass pass = (enum stoa_conv_pass)(i % PASSES);
+            if ((*at)->applicable(context, &conv[i / PASSES], pass)) {
+                char text[96];
+                (*at)->describe(context, &conv[i / PASSES], pass, text, sizeof text);
+                assert_int_equal(strncmp(text, (*at)->name, strlen((*at)->name)), 0);
+            }
+        }
+    }
+    stoa_context_free(context);
+}
+
+static size_t workspace_of(const stoa_plan *plan, size_t step, char *algorithm, size_t size) {
+    stoa_plan_step at;
+    assert_int_equal(stoa_plan_step_at(plan, step, &at), STOA_OK);
+    (void)snprintf(algorithm, size, "%s", at.algorithm);
+    return at.workspace_bytes;
+}
+
+/* What is set after planning changes plans to come only: a plan's workspace fits its own algorithms. */
+static void plans_keep_their_choice(void **state) {
+    (void)state;
+    stoa_context *context = make_context(2, 0);
+    stoa_model *model = NULL;
+    assert_int_equal(stoa_model_create(context, &model), STOA_OK);
+    stoa_model_input(model, 12, 12, 8);
+    stoa_model_add(model, "c1", "conv2d filters=8 kernel=3 pad=1 groups=8");
+    assert_int_equal(stoa_model_build(model), STOA_OK);
+    assert_int_equal(stoa_model_init(model, 3), STOA_OK);
+    stoa_plan *plan[2] = {NULL};
+    char before[256];
+    char after[256];
+    assert_int_equal(stoa_plan_create(context, model, &(stoa_plan_options){.batch = 5}, &plan[0]), STOA_OK);
+    assert_int_equal(workspace_of(plan[0], 0, before, sizeof before), 0);
+    assert_int_equal(strncmp(before, "depthwise", 9), 0);
+    assert_int_equal(stoa_context_set_conv(context, "im2col"), STOA_OK);
+    assert_int_equal(workspace_of(plan[0], 0, after, sizeof after), 0);
+    assert_string_equal(before, after);
+    assert_int_equal(stoa_plan_create(context, model, &(stoa_plan_options){.batch = 5}, &plan[1]), STOA_OK);
+    assert_true(workspace_of(plan[1], 0, after, sizeof after) > 0);
+    assert_int_equal(strncmp(after, "im2col", 6), 0);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(stoa_plan_bind(plan[i], NULL), STOA_OK);
+        memset(stoa_plan_input(plan[i]), 0, (size_t)3 * 12 * 12 * 8 * sizeof(float));
+        const float *output = NULL;
+        assert_int_equal(stoa_plan_infer(plan[i], 3, &output), STOA_OK);
+        assert_true(isfinite(output[0]));
+        stoa_plan_free(plan[i]);
+    }
+    stoa_model_free(model);
+    stoa_context_free(context);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(takes_the_cheapest),
+        cmocka_unit_test(does_not_count_threads),
+        cmocka_unit_test(needs_no_more_for_smaller_batches),
+        cmocka_unit_test(takes_the_one_asked_for),
+        cmocka_unit_test(lists_the_names),
+        cmocka_unit_test(describes_itself_by_name),
+        cmocka_unit_test(plans_keep_their_choice),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -76,13 +76,38 @@ CALL(bytes_to_real) {
 
 CALL(sgd) {
     (void)task;
-    k->sgd(w->out[0] + first, w->in[0] + first, w->out[1] + first, count, (REAL)0x1p-10, (REAL)0.5, 0);
+    k->sgd(w->out[0] + first, w->in[0] + first, w->out[1] + first, count, (REAL)0x1p-10, (REAL)0.5, 0, 1);
+}
+
+CALL(nesterov) {
+    (void)task;
+    k->nesterov(w->out[0] + first, w->in[0] + first, w->out[1] + first, count, (REAL)0x1p-10, (REAL)0.5, 0,
+                1);
+}
+
+CALL(previous_gradient) {
+    (void)task;
+    k->previous_gradient(w->out[0] + first, w->in[0] + first, w->out[1] + first, count, (REAL)0x1p-10,
+                         (REAL)0.5, 0, 1);
+}
+
+CALL(adagrad) {
+    (void)task;
+    /* `initial` keeps the root's argument above zero, whatever the array holds. */
+    k->adagrad(w->out[0] + first, w->in[0] + first, w->out[1] + first, count, (REAL)0x1p-10, (REAL)0x1p-20, 2,
+               0, 1);
+}
+
+CALL(rmsprop) {
+    (void)task;
+    k->rmsprop(w->out[0] + first, w->in[0] + first, w->out[2] + first, NULL, w->out[1] + first, count,
+               (REAL)0x1p-10, (REAL)0.75, (REAL)0x1p-20, (REAL)0.5, 0, 1);
 }
 
 CALL(adam) {
     (void)task;
     k->adam(w->out[0] + first, w->in[0] + first, w->out[1] + first, w->out[2] + first, count, (REAL)0x1p-10,
-            (REAL)0.75, (REAL)0.875, (REAL)0x1p-20, (REAL)1.5, 0);
+            (REAL)0.75, (REAL)0.875, (REAL)0x1p-20, (REAL)1.5, 0, 1);
 }
 
 /* Rows. */

@@ -56,6 +56,10 @@
     X(squared_error_backward, BENCH_SHAPE_CLASSES, (BENCH_FULL, BENCH_FULL, BENCH_UNIT), (BENCH_FULL), \
       .updates = false) \
     X(sgd, ELEMENTS, (BENCH_FULL), (BENCH_FULL, BENCH_FULL), .updates = true) \
+    X(nesterov, ELEMENTS, (BENCH_FULL), (BENCH_FULL, BENCH_FULL), .updates = true) \
+    X(previous_gradient, ELEMENTS, (BENCH_FULL), (BENCH_FULL, BENCH_FULL), .updates = true) \
+    X(adagrad, ELEMENTS, (BENCH_FULL), (BENCH_FULL, BENCH_FULL), .updates = true) \
+    X(rmsprop, ELEMENTS, (BENCH_FULL), (BENCH_FULL, BENCH_FULL, BENCH_FULL), .updates = true) \
     X(adam, ELEMENTS, (BENCH_FULL), (BENCH_FULL, BENCH_FULL, BENCH_FULL), .updates = true) \
     X(column_sums, CHANNELS, (BENCH_FULL), (BENCH_PARTIAL), .updates = false) \
     X(sum, ELEMENTS, (BENCH_FULL), (BENCH_PARTIAL), .updates = false) \

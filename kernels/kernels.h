@@ -88,14 +88,29 @@ enum { STOA_FMA_CHAINS = 192 };
     /* Each row: dx = 2 / columns * (x - t) * dloss[row]. */                                                       \
     K(squared_error_backward, (const real *x, const real *t, const real *dloss, size_t rows, size_t columns,       \
                                real *dx))                                                                          \
-    /* SGD with momentum as in PyTorch: g += decay * p; v = momentum * v + g; p -= lr * v. v is not read or        \
-     * written when momentum is 0 (it may be NULL): p -= lr * g. */                                                \
-    K(sgd, (real *p, const real *g, real *v, size_t n, real lr, real momentum, real decay))                        \
-    /* Adam (Kingma and Ba 2015, as in PyTorch): g += decay * p; m = beta1*m + (1-beta1)*g;                        \
-     * v = beta2*v + (1-beta2)*g*g; p -= step_size * m / (sqrt(v) * inv_sqrt_correction2 + epsilon), where         \
+    /* Optimisers. In all of them g += decay * p first (L2), and p is multiplied with `keep` before the step       \
+     * (decoupled decay; 1: none); what an optimiser remembers is zero before the first step.                      \
+     * SGD with momentum as in PyTorch: v = momentum * v + g; p -= lr * v. v is not read or written when momentum  \
+     * is 0 (it may be NULL): p -= lr * g. */                                                                      \
+    K(sgd, (real *p, const real *g, real *v, size_t n, real lr, real momentum, real decay, real keep))             \
+    /* Nesterov's momentum as in PyTorch: v = momentum * v + g; p -= lr * (g + momentum * v). */                   \
+    K(nesterov, (real *p, const real *g, real *v, size_t n, real lr, real momentum, real decay, real keep))        \
+    /* Momentum on the gradient of the step before: p -= lr * (g + momentum * before); before = g. */              \
+    K(previous_gradient, (real *p, const real *g, real *before, size_t n, real lr, real momentum, real decay,      \
+                          real keep))                                                                              \
+    /* Adagrad (Duchi et al. 2011): sum += g * g; p -= lr * g / (sqrt(initial + sum) + epsilon). */                \
+    K(adagrad, (real *p, const real *g, real *sum, size_t n, real lr, real epsilon, real initial, real decay,      \
+                real keep))                                                                                        \
+    /* RMSProp as in PyTorch: square = alpha*square + (1-alpha)*g*g; with `mean` (else NULL) the same of g, and the\
+     * variance square - mean*mean in the place of square; s = g / (sqrt(square) + epsilon); with momentum         \
+     * v = momentum * v + s in the place of s (else v may be NULL); p -= lr * s. */                                \
+    K(rmsprop, (real *p, const real *g, real *square, real *mean, real *v, size_t n, real lr, real alpha,          \
+                real epsilon, real momentum, real decay, real keep))                                               \
+    /* Adam (Kingma and Ba 2015, as in PyTorch): m = beta1*m + (1-beta1)*g; v = beta2*v + (1-beta2)*g*g;           \
+     * p -= step_size * m / (sqrt(v) * inv_sqrt_correction2 + epsilon), where                                      \
      * step_size = lr / (1 - beta1^t) and inv_sqrt_correction2 = 1 / sqrt(1 - beta2^t). */                         \
     K(adam, (real *p, const real *g, real *m, real *v, size_t n, real step_size, real beta1, real beta2,           \
-             real epsilon, real inv_sqrt_correction2, real decay))                                                 \
+             real epsilon, real inv_sqrt_correction2, real decay, real keep))                                      \
     /* y[c*y_stride + r] = x[r*x_stride + c] for r < rows, c < columns. */                                         \
     K(transpose, (const real *x, size_t rows, size_t columns, size_t x_stride, real *y, size_t y_stride))          \
     /* sum[c] = sum over r < rows of x[r*stride + c], the error growing slower than rows (chunks). */              \

@@ -23,6 +23,28 @@ struct stoa_update {
     uint64_t step;
 };
 
+/* Weight decay: its amount is added to the gradient times the parameter (L2), or, decoupled, the parameter
+ * loses that share of the learning rate before the step (Loshchilov and Hutter 2019). */
+struct stoa_decay {
+    float amount;
+    bool decoupled;
+};
+
+/* Its lines in an options table. */
+#define STOA_DECAY_OPTIONS(type, member, amount_text, decoupled_text)                                        \
+    {"decay", STOA_OPTION_FLOAT, offsetof(type, member.amount), amount_text, 0, 1, NULL}, {                  \
+        "decoupled", STOA_OPTION_BOOL, offsetof(type, member.decoupled), decoupled_text, 0, 0, NULL          \
+    }
+
+/* What kernels take as `decay` and as `keep`. */
+static inline float stoa_decay_added(const struct stoa_update *u, const struct stoa_decay *decay) {
+    return u->decays && !decay->decoupled ? decay->amount : 0;
+}
+
+static inline float stoa_decay_kept(const struct stoa_update *u, const struct stoa_decay *decay) {
+    return u->decays && decay->decoupled ? 1 - u->learning_rate * decay->amount : 1;
+}
+
 struct stoa_optimizer {
     const char *name;
     const struct stoa_option *options;

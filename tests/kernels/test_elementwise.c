@@ -1,4 +1,4 @@
-/* Kernels over flat arrays: rectifier, sums, dropout, optimisers, conversion. */
+/* Kernels over flat arrays: rectifier, sums, dropout, conversion. */
 #include <math.h>
 #include <string.h>
 
@@ -95,50 +95,6 @@ void test_kernel_dropout(const struct subject *s) {
             s->kernels->dropout(in_place.f, in_place.f, first, x.n, key, stream, threshold, 1.25F);
             in_place.d = y.d;
             check_close("dropout in place", s, in_place, 0, 1e-7);
-            arrays_release();
-        }
-    }
-}
-
-void test_kernel_sgd(const struct subject *s) {
-    static const float momentums[] = {0, 0.875F};
-    static const float decays[] = {0, 0.0625F};
-    for (size_t i = 0; i < test_size_count; i++) {
-        for (size_t j = 0; j < 4; j++) {
-            float momentum = momentums[j % 2];
-            float decay = decays[j / 2];
-            struct array p = output_copy(input_random(test_sizes[i], -1, 1));
-            struct array g = input_random(p.n, -1, 1);
-            struct array v = output_copy(input_random(p.n, -1, 1));
-            bool unread = momentum == 0;
-            s->kernels->sgd(p.f, g.f, unread ? NULL : v.f, p.n, 0.125F, momentum, decay);
-            stoa_reference_f64.sgd(p.d, g.d, unread ? NULL : v.d, p.n, 0.125, (double)momentum,
-                                   (double)decay);
-            check_close("sgd p", s, p, 2e-7, 1e-7);
-            check_close("sgd v", s, v, 2e-7, 1e-7);
-            arrays_release();
-        }
-    }
-}
-
-void test_kernel_adam(const struct subject *s) {
-    /* Powers of two: the same numbers in float and double. */
-    const float beta1 = 0.875F;
-    const float beta2 = 0.9990234375F;
-    for (size_t i = 0; i < test_size_count; i++) {
-        for (size_t j = 0; j < 2; j++) {
-            float decay = j == 0 ? 0 : 0.0625F;
-            struct array p = output_copy(input_random(test_sizes[i], -1, 1));
-            struct array g = input_random(p.n, -1, 1);
-            struct array m = output_copy(input_random(p.n, -1, 1));
-            struct array v = output_copy(input_random(p.n, 0, 1));
-            sprinkle(&v, 0, 5);
-            s->kernels->adam(p.f, g.f, m.f, v.f, p.n, 0.0078125F, beta1, beta2, 0x1p-20F, 1.5F, decay);
-            stoa_reference_f64.adam(p.d, g.d, m.d, v.d, p.n, 0.0078125, (double)beta1, (double)beta2, 0x1p-20,
-                                    1.5, (double)decay);
-            check_close("adam p", s, p, 2e-7, 4e-7);
-            check_close("adam m", s, m, 2e-7, 1e-7);
-            check_close("adam v", s, v, 2e-7, 1e-7);
             arrays_release();
         }
     }

@@ -1,0 +1,18 @@
+/* previous_gradient: momentum from the gradient of the step before alone, not from a velocity:
+ *   p -= momentum * lr * g_before + lr * g. Floor 7. */
+#include "train/momentum.h"
+
+static const struct stoa_option options[] = {STOA_MOMENTUM_OPTIONS("0.9")};
+
+static void update(const struct stoa_update *u) {
+    stoa_momentum_update(u, u->kernels->previous_gradient);
+}
+
+const struct stoa_optimizer stoa_optimizer_previous_gradient = {
+    .name = "previous_gradient",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .options_bytes = sizeof(struct stoa_momentum_options),
+    .slots = stoa_momentum_slot, /* the gradient of the step before */
+    .update = update,
+};

@@ -1,0 +1,124 @@
+/* Optimisers against PyTorch, step by step on given gradients, for every instruction set. */
+#include <stdio.h>
+#include <string.h>
+
+#include "golden.h"
+#include "train/options.h"
+
+enum { COUNT = 37 };
+static const double BOUND = 1e-6; /* of the largest number */
+
+static json_t *file;
+static stoa_context *context;
+
+static int set_up(void **state) {
+    (void)state;
+    return stoa_context_create(&(stoa_context_options){.threads = 1}, &context) == STOA_OK ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    stoa_context_free(context);
+    return 0;
+}
+
+static struct stoa_train_settings read_settings(const stoa_train_options *options) {
+    struct stoa_train_settings settings;
+    if (stoa_train_settings_read(context, options, &settings) != STOA_OK) {
+        fail_msg("%s", stoa_context_error(context));
+    }
+    return settings;
+}
+
+/* Apply all gradients; compare wherever the file has values. */
+static void follow(const json_t *one, const struct stoa_kernels *kernels, const char *isa) {
+    const char *line = golden_text(one, "optimizer");
+    const struct stoa_train_settings settings = read_settings(&(stoa_train_options){.optimizer = line});
+    const json_t *gradients = golden_get(file, "gradients");
+    size_t every = golden_size(file, "every");
+    float p[COUNT];
+    float g[COUNT];
+    float slot[STOA_MAX_SLOTS][COUNT] = {{0}};
+    golden_floats(golden_get(file, "start"), p, COUNT);
+    for (size_t step = 0; step < json_array_size(gradients); step++) {
+        golden_floats(json_array_get(gradients, step), g, COUNT);
+        struct stoa_update update = {.kernels = kernels,
+                                     .options = settings.optimizer_options,
+                                     .parameter = p,
+                                     .gradient = g,
+                                     .count = COUNT,
+                                     .learning_rate = (float)json_number_value(golden_get(file, "rate")),
+                                     .decays = true,
+                                     .step = step + 1};
+        for (size_t i = 0; i < settings.optimizer_slots; i++) {
+            update.slot[i] = slot[i];
+        }
+        settings.optimizer->update(&update);
+        if ((step + 1) % every == 0) {
+            char where[192];
+            (void)snprintf(where, sizeof where, "%s on %s, step %zu", line, isa, step + 1);
+            golden_compare(where, "parameters", p, json_array_get(golden_get(one, "after"), step / every),
+                           COUNT, BOUND);
+        }
+    }
+    /* What the optimiser says it does not keep, it does not touch. */
+    for (size_t i = settings.optimizer_slots; i < STOA_MAX_SLOTS; i++) {
+        for (size_t j = 0; j < COUNT; j++) {
+            assert_true(slot[i][j] == 0);
+        }
+    }
+}
+
+static void optimisers_follow_pytorchs(void **state) {
+    (void)state;
+    size_t i;
+    json_t *one;
+    json_array_foreach((json_t *)(uintptr_t)golden_get(file, "optimizers"), i, one) {
+        for (int isa = STOA_ISA_BASE; isa <= (int)stoa_isa_best(); isa++) {
+            const struct stoa_kernels *kernels = stoa_kernels_for((stoa_isa)isa);
+            assert_non_null(kernels);
+            follow(one, kernels, stoa_isa_name((stoa_isa)isa));
+        }
+    }
+    assert_true(i > 0);
+}
+
+/* A new optimiser needs golden values too. */
+static bool is_there(const char *list, const char *key, const char *name) {
+    size_t i;
+    json_t *one;
+    size_t length = strlen(name);
+    json_array_foreach((json_t *)(uintptr_t)golden_get(file, list), i, one) {
+        const char *line = golden_text(one, key);
+        if (strncmp(line, name, length) == 0 && (line[length] == '\0' || line[length] == ' ')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void all_optimisers_are_here(void **state) {
+    (void)state;
+    for (size_t i = 0; stoa_optimizers[i]; i++) {
+        if (!is_there("optimizers", "optimizer", stoa_optimizers[i]->name)) {
+            fail_msg("no golden values of optimizer %s", stoa_optimizers[i]->name);
+        }
+    }
+}
+
+int main(int count, char **arguments) {
+    if (count != 2) {
+        (void)fprintf(stderr, "usage: test_golden_training_rules FOLDER\n");
+        return 2;
+    }
+    file = golden_load(arguments[1], "training-rules.json");
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(all_optimisers_are_here),
+        TEST(optimisers_follow_pytorchs),
+    };
+#undef TEST
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    json_decref(file);
+    return failed;
+}

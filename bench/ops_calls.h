@@ -44,6 +44,26 @@ CALL(relu_backward) {
     k->relu_backward(w->in[0] + first, w->in[1] + first, w->out[0] + first, count);
 }
 
+#define MAP(kernel)                                                                                          \
+    CALL(kernel) {                                                                                           \
+        (void)task;                                                                                          \
+        k->kernel(w->in[0] + first, w->out[0] + first, count, 1);                                            \
+    }                                                                                                        \
+    CALL(kernel##_backward) {                                                                                \
+        (void)task;                                                                                          \
+        k->kernel##_backward(w->in[0] + first, w->in[1] + first, w->out[0] + first, count, 1);               \
+    }
+MAP(sigmoid)
+MAP(tanh)
+MAP(leaky_relu)
+MAP(elu)
+MAP(softplus)
+MAP(silu)
+MAP(hardswish)
+MAP(gelu)
+MAP(gelu_tanh)
+#undef MAP
+
 CALL(add) {
     (void)task;
     k->add(w->in[0] + first, w->in[1] + first, w->out[0] + first, count);

@@ -26,9 +26,21 @@
 /* clang-format off */
 #define ELEMENTS BENCH_SHAPE_ELEMENTS
 #define CHANNELS BENCH_SHAPE_CHANNELS
+#define MAP(X, slot) \
+    X(slot, ELEMENTS, (BENCH_FULL), (BENCH_FULL), .updates = false) \
+    X(slot##_backward, ELEMENTS, (BENCH_FULL, BENCH_FULL), (BENCH_FULL), .updates = false)
 #define OP_CASES(X) \
     X(relu, ELEMENTS, (BENCH_FULL), (BENCH_FULL), .updates = false) \
     X(relu_backward, ELEMENTS, (BENCH_FULL, BENCH_FULL), (BENCH_FULL), .updates = false) \
+    MAP(X, sigmoid) \
+    MAP(X, tanh) \
+    MAP(X, leaky_relu) \
+    MAP(X, elu) \
+    MAP(X, softplus) \
+    MAP(X, silu) \
+    MAP(X, hardswish) \
+    MAP(X, gelu) \
+    MAP(X, gelu_tanh) \
     X(add, ELEMENTS, (BENCH_FULL, BENCH_FULL), (BENCH_FULL), .updates = false) \
     X(accumulate, ELEMENTS, (BENCH_FULL), (BENCH_FULL), .updates = true) \
     X(dropout, ELEMENTS, (BENCH_FULL), (BENCH_FULL), .updates = false) \

@@ -37,6 +37,28 @@ enum { STOA_FMA_CHAINS = 192 };
     K(relu, (const real *x, real *y, size_t n))                                                                    \
     /* dx = y > 0 ? dy : 0. dx may be dy. */                                                                       \
     K(relu_backward, (const real *y, const real *dy, real *dx, size_t n))                                          \
+    /* Activations, y = f(x). y may be x. `parameter` is the slope of leaky_relu, the alpha of elu and the beta of \
+     * softplus; the others do not read it. */                                                                     \
+    K(sigmoid, (const real *x, real *y, size_t n, real parameter))                                                 \
+    K(tanh, (const real *x, real *y, size_t n, real parameter))                                                    \
+    K(leaky_relu, (const real *x, real *y, size_t n, real parameter))                                              \
+    K(elu, (const real *x, real *y, size_t n, real parameter))                                                     \
+    K(softplus, (const real *x, real *y, size_t n, real parameter))                                                \
+    K(silu, (const real *x, real *y, size_t n, real parameter))                                                    \
+    K(hardswish, (const real *x, real *y, size_t n, real parameter))                                               \
+    K(gelu, (const real *x, real *y, size_t n, real parameter))                                                    \
+    K(gelu_tanh, (const real *x, real *y, size_t n, real parameter))                                               \
+    /* Their gradients, dx = dy * f'(x). dx may be dy. `z` is y for the first five (leaky_relu takes x as well, elu and\
+     * softplus want a positive parameter), x for the others. */                                                   \
+    K(sigmoid_backward, (const real *z, const real *dy, real *dx, size_t n, real parameter))                       \
+    K(tanh_backward, (const real *z, const real *dy, real *dx, size_t n, real parameter))                          \
+    K(leaky_relu_backward, (const real *z, const real *dy, real *dx, size_t n, real parameter))                    \
+    K(elu_backward, (const real *z, const real *dy, real *dx, size_t n, real parameter))                           \
+    K(softplus_backward, (const real *z, const real *dy, real *dx, size_t n, real parameter))                      \
+    K(silu_backward, (const real *z, const real *dy, real *dx, size_t n, real parameter))                          \
+    K(hardswish_backward, (const real *z, const real *dy, real *dx, size_t n, real parameter))                     \
+    K(gelu_backward, (const real *z, const real *dy, real *dx, size_t n, real parameter))                          \
+    K(gelu_tanh_backward, (const real *z, const real *dy, real *dx, size_t n, real parameter))                     \
     /* y = a + b. y may be a or b. */                                                                              \
     K(add, (const real *a, const real *b, real *y, size_t n))                                                      \
     /* y += x. */                                                                                                  \

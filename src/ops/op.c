@@ -29,20 +29,21 @@ const struct stoa_op *stoa_op_find(const char *name) {
 }
 
 /* The names of all losses, or of all layers, as a list for a sentence. */
-static const char *list_names(bool losses, char out[320]) {
+enum { NAMES = 448 };
+static const char *list_names(bool losses, char out[NAMES]) {
     size_t used = 0;
     out[0] = '\0';
     for (size_t i = 0; stoa_ops[i]; i++) {
         if (stoa_ops[i]->is_loss == losses) {
-            int written = snprintf(out + used, 320 - used, "%s%s", used ? ", " : "", stoa_ops[i]->name);
-            used = stoa_min(used + (written > 0 ? (size_t)written : 0), 319);
+            int written = snprintf(out + used, NAMES - used, "%s%s", used ? ", " : "", stoa_ops[i]->name);
+            used = stoa_min(used + (written > 0 ? (size_t)written : 0), NAMES - 1);
         }
     }
     return out;
 }
 
 stoa_status stoa_unknown_loss(struct stoa_error *error, const char *name) {
-    char names[320];
+    char names[NAMES];
     return stoa_error_set(error, STOA_ERR_ARGUMENT, "unknown loss '%.64s', expected one of %s", name,
                           list_names(true, names));
 }
@@ -72,7 +73,7 @@ stoa_status stoa_layer_make(struct stoa_error *error, const char *name, struct s
                             const struct stoa_shape *inputs, size_t count, struct stoa_layer *layer) {
     *layer = (struct stoa_layer){.op = stoa_op_find(spec->name)};
     if (!layer->op) {
-        char names[320];
+        char names[NAMES];
         return stoa_error_set(error, STOA_ERR_ARGUMENT,
                               "layer '%s': unknown operator '%.64s', expected one of %s", name, spec->name,
                               list_names(false, names));

@@ -117,7 +117,7 @@ struct stoa_op {
     size_t option_count, options_bytes;
     unsigned needs;         /* of enum stoa_needs */
     bool is_view;           /* y is x[0]'s numbers in another shape; also in_place and gradient_in_place */
-    bool in_place;          /* y may be x[0] */
+    bool in_place;          /* y may be x[0], unless backward follows and needs x */
     bool gradient_in_place; /* dx[0] may be dy */
     /* Shapes and tensors from inputs and options; on an error the sentence without the layer's name:
      * "kernel 5x5 does not fit input 4x4 with pad 0". */

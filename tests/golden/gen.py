@@ -214,6 +214,30 @@ def other_cases():
     ]
 
 
+def activation_cases():
+    """Inputs around -4 to 4, none on a bend: at 3 PyTorch's hardswish gives one gradient or another, by the number of
+    elements."""
+
+    def activation(line, compute):
+        inputs = [exact(2, 3, 3, 4, steps=8) * 4 + 0.0625, exact(2, 7, steps=8) * 4 + 0.0625]
+        return [case(line, [x], compute) for x in inputs]
+
+    return (
+        activation("sigmoid", torch.sigmoid)
+        + activation("tanh", torch.tanh)
+        + activation("leaky_relu", F.leaky_relu)
+        + activation("leaky_relu slope=0.25", lambda x: F.leaky_relu(x, 0.25))
+        + activation("elu", F.elu)
+        + activation("elu alpha=0.5", lambda x: F.elu(x, 0.5))
+        + activation("gelu", F.gelu)
+        + activation("gelu approximate=tanh", lambda x: F.gelu(x, approximate="tanh"))
+        + activation("silu", F.silu)
+        + activation("hardswish", F.hardswish)
+        + activation("softplus", lambda x: F.softplus(x, threshold=1e9))
+        + activation("softplus beta=2.5", lambda x: F.softplus(x, 2.5, 1e9))
+    )
+
+
 class Small(torch.nn.Module):
     """Names as in SMALL_LAYERS: batch norm, a residual, a linear layer behind a flatten."""
 
@@ -403,7 +427,9 @@ def main():
     torch.manual_seed(1)
     torch.set_num_threads(1)
     by = "PyTorch " + torch.__version__
-    write("operators.json", {"by": by, "cases": conv_cases() + linear_cases() + pool_cases() + other_cases()})
+    # New ones behind the others, whose random numbers then stay.
+    cases = conv_cases() + linear_cases() + pool_cases() + other_cases() + activation_cases()
+    write("operators.json", {"by": by, "cases": cases})
     write("training.json", {"by": by, "trainings": training_cases(), "schedules": schedule_cases()})
     write("lenet5.json", {"by": by, **lenet_values()})
 

@@ -26,6 +26,33 @@ static double ulps(float got, double want) {
     return fabs((double)got - want) / (double)(nextafterf(fabsf(nearest), INFINITY) - fabsf(nearest));
 }
 
+static double normal(double x) {
+    return erfc(-x / sqrt(2.0)) / 2;
+}
+
+/* The functions made of exp and log, on both sides of 0. */
+static void check_functions(float x) {
+    float density;
+    const struct {
+        const char *name;
+        float got;
+        double want, ulps;
+    } results[] = {
+        {"expm1", stoa_expm1_nonpositive(x < 0 ? x : -x), expm1(-fabs((double)x)), 3},
+        {"log1p", stoa_log1p_unit(fminf(fabsf(x), 1)), log1p(fmin(fabs((double)x), 1)), 3},
+        {"sigmoid", stoa_fast_sigmoid(x), 1 / (1 + exp(-(double)x)), 4},
+        {"tanh", stoa_fast_tanh(x), tanh((double)x), 4},
+        {"softplus", stoa_fast_softplus(x), log1p(exp(-fabs((double)x))) + fmax((double)x, 0), 4},
+        {"normal", stoa_normal(x, &density), normal((double)x), x < 0 ? 8 + 2 * (double)x * (double)x : 4},
+    };
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
+        double error = ulps(results[i].got, results[i].want);
+        if (fabs(results[i].want) > 1e-37 && !(error < results[i].ulps)) {
+            fail_msg("%s(%.9g) is off by %g units in the last place", results[i].name, (double)x, error);
+        }
+    }
+}
+
 /* What the header promises, at every 1000th float or so. */
 void test_polynomials(void **state) {
     (void)state;
@@ -41,6 +68,15 @@ void test_polynomials(void **state) {
             fail_msg("log(%.9g) is off by %g", (double)x, error);
         }
     }
+    for (float x = 1e-30F; x < 100; x *= 1.0003F) {
+        check_functions(x);
+        check_functions(-x);
+    }
+    assert_true(stoa_fast_tanh(0) == 0 && stoa_fast_tanh(INFINITY) == 1 && stoa_fast_tanh(-INFINITY) == -1);
+    assert_true(stoa_fast_sigmoid(INFINITY) == 1 && stoa_fast_sigmoid(-INFINITY) == 0);
+    float density;
+    assert_true(isnan(stoa_fast_tanh(NAN)) && isnan(stoa_fast_sigmoid(NAN)) &&
+                isnan(stoa_fast_softplus(NAN)) && isnan(stoa_normal(NAN, &density)) && isnan(density));
     assert_true(stoa_exp_nonpositive(0) == 1);
     assert_true(stoa_exp_nonpositive(-88) == 0);
     assert_true(stoa_exp_nonpositive(-INFINITY) == 0);

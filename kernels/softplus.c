@@ -1,0 +1,17 @@
+/* Softplus and its gradient, the sigmoid of x, which 1 - exp(-y) is too. Floor 1. */
+#include "kernels/isa.h"
+#include "kernels/polynomial.h"
+
+void STOA_KERNEL(softplus)(const float *x, float *y, size_t n, float beta) {
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        y[i] = stoa_fast_softplus(beta * x[i]) / beta;
+    }
+}
+
+void STOA_KERNEL(softplus_backward)(const float *y, const float *dy, float *dx, size_t n, float beta) {
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        dx[i] = dy[i] * -stoa_expm1_nonpositive(-beta * y[i]);
+    }
+}

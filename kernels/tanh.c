@@ -1,0 +1,19 @@
+/* Hyperbolic tangent and its gradient. Floor 1. */
+#include "kernels/isa.h"
+#include "kernels/polynomial.h"
+
+void STOA_KERNEL(tanh)(const float *x, float *y, size_t n, float unused) {
+    (void)unused;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        y[i] = stoa_fast_tanh(x[i]);
+    }
+}
+
+void STOA_KERNEL(tanh_backward)(const float *y, const float *dy, float *dx, size_t n, float unused) {
+    (void)unused;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        dx[i] = dy[i] * ((1.0F - y[i]) * (1.0F + y[i]));
+    }
+}

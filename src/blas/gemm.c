@@ -81,6 +81,7 @@ static void scale(const struct stoa_gemm *p) {
 
 struct blocks {
     size_t m, n, k;
+    bool copies;
 };
 
 /* `size` cut into the fewest equal parts of at most `most`, each a multiple of `unit` but the last. */
@@ -89,35 +90,30 @@ static size_t equal_part(size_t size, size_t most, size_t unit) {
     return stoa_min(size, stoa_round_up(part, unit));
 }
 
+/* A slice of b that many rows of a pass over is copied first (to the stack), so that its rows lie side by side: rows far
+ * apart, above all by a power of two, share few sets of the caches. */
+enum { SLICE_COLUMNS = 64, SLICE_TERMS = 256, SLICE_LEAST_ROWS = 96 };
+
 static struct blocks choose_blocks(const struct stoa_gemm *p) {
-    enum { UNIT = 16, KERNEL_ROWS = 12, ROWS = 2 * KERNEL_ROWS, COLUMNS = 128, A_FLOATS = 1 << 18 };
-    struct blocks whole = {STOA_MAX_DIMENSION, STOA_MAX_DIMENSION, STOA_MAX_DIMENSION};
+    enum { UNIT = 16, KERNEL_ROWS = 12, ROWS = 2 * KERNEL_ROWS, COLUMNS = 128 };
     size_t limit = atomic_load_explicit(&small_limit, memory_order_relaxed);
-    /* The direct path is slow on a transposed b. */
-    if (limit == 0 || p->whole || p->transpose_b) {
-        return whole;
-    }
     /* In double: the product of three sizes may not fit a size_t. */
     if ((double)p->m * (double)p->n * (double)p->k <= (double)limit) {
-        return (struct blocks){p->m, p->n, p->k};
+        return (struct blocks){p->m, p->n, p->k, false};
     }
-    struct blocks blocks;
-    blocks.n = equal_part(p->n, COLUMNS, UNIT);
-    /* Every slice of b passes over all of a again, which must come from L2 for that. */
-    if (blocks.n < p->n && p->m * p->k > A_FLOATS) {
-        return whole;
-    }
-    blocks.k = equal_part(p->k, limit / (blocks.n * stoa_min(p->m, ROWS)), 1);
+    struct blocks blocks = {.copies = p->m >= SLICE_LEAST_ROWS && p->ldb > SLICE_COLUMNS};
+    blocks.n = equal_part(p->n, blocks.copies ? SLICE_COLUMNS : COLUMNS, UNIT);
+    blocks.k = equal_part(p->k, blocks.copies ? SLICE_TERMS : limit / (blocks.n * stoa_min(p->m, ROWS)), 1);
     blocks.m = stoa_max(KERNEL_ROWS, limit / (blocks.n * blocks.k) / KERNEL_ROWS * KERNEL_ROWS);
     return blocks;
 }
 
-/* Rows [i, i + m), columns [j, j + n) of c and terms [l, l + k) of the sums, in one call. */
+/* Rows [i, i + m), columns [j, j + n) of c and terms [l, l + k) of the sums. */
 struct piece {
     size_t i, j, l, m, n, k;
 };
 
-static void call_blas(const struct stoa_gemm *p, struct piece at) {
+static struct stoa_gemm piece_of(const struct stoa_gemm *p, struct piece at) {
     struct stoa_gemm piece = *p;
     piece.m = at.m;
     piece.n = at.n;
@@ -126,6 +122,11 @@ static void call_blas(const struct stoa_gemm *p, struct piece at) {
     piece.b += p->transpose_b ? at.j * p->ldb + at.l : at.l * p->ldb + at.j;
     piece.c += at.i * p->ldc + at.j;
     piece.beta = at.l == 0 ? p->beta : 1;
+    return piece;
+}
+
+static void call_piece(const struct stoa_gemm *p, struct piece at) {
+    struct stoa_gemm piece = piece_of(p, at);
     stoa_blas_sgemm(&piece);
 }
 
@@ -138,31 +139,73 @@ static bool takes_buffer(size_t n, size_t k) {
     return n % LANES >= 1 && n % LANES <= BUFFERED_COLUMNS && k >= BUFFERED_TERMS;
 }
 
-static void call_direct(const struct stoa_gemm *p, struct piece at) {
-    if (!takes_buffer(at.n, at.k)) {
-        call_blas(p, at);
+static void call_direct(const struct stoa_gemm *p) {
+    if (p->transpose_a || !takes_buffer(p->n, p->k)) {
+        stoa_blas_sgemm(p);
         return;
     }
-    struct piece last = at;
-    last.n = BUFFERED_COLUMNS + 1;
-    if (at.n > last.n && !takes_buffer(at.n - last.n, at.k)) {
-        at.n -= last.n;
-        last.j += at.n;
-        call_blas(p, at);
-        call_blas(p, last);
+    size_t last = BUFFERED_COLUMNS + 1;
+    if (p->n > last && !takes_buffer(p->n - last, p->k)) {
+        call_piece(p, (struct piece){0, 0, 0, p->m, p->n - last, p->k});
+        call_piece(p, (struct piece){0, p->n - last, 0, p->m, last, p->k});
         return;
     }
     /* Up to 8 columns, or 1 beyond a multiple: the last ones with few terms at a time. */
-    last.n = at.n % LANES;
-    at.n -= last.n;
-    last.j += at.n;
-    if (at.n > 0) {
-        call_blas(p, at);
+    last = p->n % LANES;
+    if (p->n > last) {
+        call_piece(p, (struct piece){0, 0, 0, p->m, p->n - last, p->k});
     }
-    for (size_t l = 0; l < at.k; l += BUFFERED_TERMS - 1) {
-        last.l = at.l + l;
-        last.k = stoa_min(at.k - l, BUFFERED_TERMS - 1);
-        call_blas(p, last);
+    for (size_t l = 0; l < p->k; l += BUFFERED_TERMS - 1) {
+        call_piece(p, (struct piece){0, p->n - last, l, p->m, last, stoa_min(p->k - l, BUFFERED_TERMS - 1)});
+    }
+}
+
+/* All rows of one slice of b, `rows` at a time. */
+static void run_rows(const struct stoa_gemm *p, size_t rows) {
+    for (size_t i = 0; i < p->m; i += rows) {
+        struct stoa_gemm piece = piece_of(p, (struct piece){i, 0, 0, stoa_min(p->m - i, rows), p->n, p->k});
+        piece.beta = p->beta;
+        call_direct(&piece);
+    }
+}
+
+/* A function of its own for the size of its stack. */
+__attribute__((noinline)) static void run_rows_on_copy(const struct stoa_gemm *p, size_t rows) {
+    _Alignas(64) float copy[SLICE_TERMS * SLICE_COLUMNS];
+    struct stoa_gemm slice = *p;
+    slice.b = copy;
+    slice.ldb = stoa_round_up(p->n, LANES);
+    for (size_t l = 0; l < p->k; l++) {
+        memcpy(copy + l * slice.ldb, p->b + l * p->ldb, p->n * sizeof *copy);
+    }
+    run_rows(&slice, rows);
+}
+
+static void run_direct(const struct stoa_gemm *p) {
+    struct blocks blocks = choose_blocks(p);
+    for (size_t j = 0; j < p->n; j += blocks.n) {
+        for (size_t l = 0; l < p->k; l += blocks.k) {
+            struct piece at = {0, j, l, p->m, stoa_min(p->n - j, blocks.n), stoa_min(p->k - l, blocks.k)};
+            struct stoa_gemm slice = piece_of(p, at);
+            if (blocks.copies) {
+                run_rows_on_copy(&slice, blocks.m);
+            } else {
+                run_rows(&slice, blocks.m);
+            }
+        }
+    }
+}
+
+/* Sizes beyond cblas's integer in parts. */
+static void run_whole(const struct stoa_gemm *p) {
+    for (size_t j = 0; j < p->n; j += STOA_MAX_DIMENSION) {
+        for (size_t l = 0; l < p->k; l += STOA_MAX_DIMENSION) {
+            for (size_t i = 0; i < p->m; i += STOA_MAX_DIMENSION) {
+                call_piece(p, (struct piece){i, j, l, stoa_min(p->m - i, STOA_MAX_DIMENSION),
+                                             stoa_min(p->n - j, STOA_MAX_DIMENSION),
+                                             stoa_min(p->k - l, STOA_MAX_DIMENSION)});
+            }
+        }
     }
 }
 
@@ -177,25 +220,12 @@ void stoa_gemm_run(const struct stoa_gemm *p) {
     if (!stoa_blas_overwrites() && p->beta == 0) {
         fill_zero(p);
     }
-    struct blocks blocks = choose_blocks(p);
-    /* Only where the direct path is known, and the order of the sums is ours to choose. */
-    bool direct = atomic_load_explicit(&small_limit, memory_order_relaxed) > 0 && !p->whole &&
-                  !p->transpose_a && !p->transpose_b && blocks.m < STOA_MAX_DIMENSION;
-    for (size_t j = 0; j < p->n; j += blocks.n) {
-        for (size_t l = 0; l < p->k; l += blocks.k) {
-            for (size_t i = 0; i < p->m; i += blocks.m) {
-                struct piece at = {i,
-                                   j,
-                                   l,
-                                   stoa_min(p->m - i, blocks.m),
-                                   stoa_min(p->n - j, blocks.n),
-                                   stoa_min(p->k - l, blocks.k)};
-                if (direct) {
-                    call_direct(p, at);
-                } else {
-                    call_blas(p, at);
-                }
-            }
-        }
+    /* Only where the direct path is known, and the order of the sums is ours to choose. It is slow on a transposed b. */
+    bool direct =
+        atomic_load_explicit(&small_limit, memory_order_relaxed) > 0 && !p->whole && !p->transpose_b;
+    if (direct) {
+        run_direct(p);
+    } else {
+        run_whole(p);
     }
 }

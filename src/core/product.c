@@ -4,9 +4,9 @@
 #include "base/size.h"
 #include "core/threads.h"
 
-/* Tiles start at 128 x 64 and grow until there are few enough that packing the operands again for each does
- * not show. */
-enum { FIRST_ROWS = 128, FIRST_COLUMNS = 64, MOST_TILES = 64 };
+/* Tiles are halved along their longer side until there are enough for several threads, or they are so small that the
+ * operands would be read too often. */
+enum { ENOUGH_TILES = 32, LEAST_ROWS = 96, LEAST_COLUMNS = 64, ROW_UNIT = 12, COLUMN_UNIT = 16 };
 
 struct tiling {
     const struct stoa_gemm *product;
@@ -30,14 +30,15 @@ static void run_tile(void *argument, size_t task, size_t thread) {
 void stoa_product(const stoa_context *context, const struct stoa_gemm *product) {
     struct stoa_gemm tiled = *product;
     tiled.whole = tiled.whole || stoa_plain_products(context);
-    struct tiling t = {.product = &tiled, .rows = FIRST_ROWS, .columns = FIRST_COLUMNS};
-    size_t down = stoa_ceil_div(product->m, t.rows);
-    t.across = stoa_ceil_div(product->n, t.columns);
-    while (down * t.across > MOST_TILES) {
-        if (t.rows > t.columns || t.rows >= product->m) {
-            t.columns *= 2;
+    struct tiling t = {
+        .product = &tiled, .rows = stoa_max(1, product->m), .columns = stoa_max(1, product->n)};
+    size_t down = 1;
+    t.across = 1;
+    while (down * t.across < ENOUGH_TILES && (t.rows >= 2 * LEAST_ROWS || t.columns >= 2 * LEAST_COLUMNS)) {
+        if (t.columns < 2 * LEAST_COLUMNS || (t.rows >= 2 * LEAST_ROWS && t.rows >= t.columns)) {
+            t.rows = stoa_round_up(stoa_ceil_div(t.rows, 2), ROW_UNIT);
         } else {
-            t.rows *= 2;
+            t.columns = stoa_round_up(stoa_ceil_div(t.columns, 2), COLUMN_UNIT);
         }
         down = stoa_ceil_div(product->m, t.rows);
         t.across = stoa_ceil_div(product->n, t.columns);

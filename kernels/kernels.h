@@ -22,6 +22,21 @@
 /* Twelve of the widest vectors: more than latency times units of any CPU, less than its registers. */
 enum { STOA_FMA_CHAINS = 192 };
 
+/* How the left operand of a product lies in memory: element (i, l) of it is at row i's offset plus the offset of term
+ * l = s * length + t, which is segment[s] + t * step. A matrix by rows has one segment and step 1, its transpose row_step
+ * 1; pixels of an image read in place have a segment for each line of the window. */
+struct stoa_gather {
+    const size_t *row; /* offset of each row; NULL: row i is at i * row_step */
+    size_t row_step;
+    const size_t *segment; /* offset of each segment; NULL: all at 0 */
+    size_t segments, length, step;
+    const void *next; /* memory that a later call will read, to be fetched meanwhile; NULL: none */
+    size_t next_bytes;
+};
+
+/* Numbers behind the end of a row of a product's right operand that may be read: the widest vector's. */
+enum { STOA_PRODUCT_LANES = 16 };
+
 /* clang-format off */
 #define STOA_KERNEL_LIST(K, real)                                                                                  \
     /* columns[(pixel of rows first_row..first_row+rows-1)][kh][kw][channels]: input channels channel0 ..          \
@@ -151,6 +166,11 @@ enum { STOA_FMA_CHAINS = 192 };
     K(bytes_to_real, (const uint8_t *x, size_t n, real scale, real shift, real *y))                                \
     /* *index = the first i < n for which x[i] is NaN or infinite, n if there is none. */                          \
     K(find_nonfinite, (const real *x, size_t n, size_t *index))                                                        \
+    /* c[i][j] = sum over l of a(i, l) * b[l][j], added to c when `add`, for i < m, j < n: a as `gather` says, rows of b   \
+     * and c ldb and ldc apart. Rows of b are read up to the next multiple of STOA_PRODUCT_LANES columns; what lies there \
+     * may be anything. One sum over all terms: for many of them call it in parts. */                                    \
+    K(product, (const struct stoa_gather *gather, size_t m, size_t n, const real *a, const real *b, size_t ldb, bool add,  \
+                real *c, size_t ldc))                                                                                  \
     /* y[i] = x[i] after `rounds` steps v = v * factor + summand, for i < STOA_FMA_CHAINS: as many independent chains  \
      * in registers as the CPU can work on at once. 2 * STOA_FMA_CHAINS * rounds flops: the limit of all products. */  \
     K(fma_chain, (const real *x, size_t rounds, real factor, real summand, real *y))

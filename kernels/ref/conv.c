@@ -17,6 +17,23 @@ void STOA_REFERENCE(gemm)(bool transpose_a, bool transpose_b, size_t m, size_t n
     }
 }
 
+void STOA_REFERENCE(product)(const struct stoa_gather *g, size_t m, size_t n, const real *a, const real *b,
+                             size_t ldb, bool add, real *c, size_t ldc) {
+    for (size_t i = 0; i < m; i++) {
+        const real *row = a + (g->row != NULL ? g->row[i] : i * g->row_step);
+        for (size_t j = 0; j < n; j++) {
+            real sum = add ? c[i * ldc + j] : 0;
+            for (size_t s = 0; s < g->segments; s++) {
+                for (size_t t = 0; t < g->length; t++) {
+                    size_t at = (g->segment != NULL ? g->segment[s] : 0) + t * g->step;
+                    sum += row[at] * b[(s * g->length + t) * ldb + j];
+                }
+            }
+            c[i * ldc + j] = sum;
+        }
+    }
+}
+
 /* Filter k of `filters` belongs to group k / (filters / groups), which sees channels / groups channels. */
 
 void STOA_REFERENCE(conv2d)(const struct stoa_window *w, size_t batch, size_t filters, size_t groups,

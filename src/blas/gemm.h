@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct stoa_kernels; /* kernels/kernels.h */
+
 /* c[m][n] = alpha * op(a)[m][k] op(b)[k][n] + beta * c, row-major; lda, ldb, ldc are the row strides of the
  * arrays as stored. One thread. c is not read when beta is 0, so it may hold NaN. Sizes beyond cblas's
  * integer are split. */
@@ -20,6 +22,8 @@ struct stoa_gemm {
     float *c;
     size_t ldc;
     bool whole; /* not in blocks that this BLAS multiplies faster: the sums in the BLAS's own order */
+    const struct stoa_kernels
+        *kernels; /* the engine's loops for products where the BLAS is weak; NULL: not to be used */
 };
 
 void stoa_gemm_run(const struct stoa_gemm *product);

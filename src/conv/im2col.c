@@ -198,7 +198,8 @@ static void forward_tile(void *argument, size_t task, size_t thread) {
                                           .ldb = conv->filters,
                                           .c = y + g * filters,
                                           .ldc = conv->filters,
-                                          .whole = stoa_plain_products(p->context)});
+                                          .whole = stoa_plain_products(p->context),
+                                          .kernels = p->context->kernels});
     }
     finish_tile(argument, task, thread);
 }
@@ -260,7 +261,8 @@ static void backward_data_tile(const struct pass *p, size_t row, size_t rows, si
                                           .ldb = column_size(conv),
                                           .c = columns,
                                           .ldc = pointwise ? w->channels : column_size(conv),
-                                          .whole = stoa_plain_products(p->context)});
+                                          .whole = stoa_plain_products(p->context),
+                                          .kernels = p->context->kernels});
         if (!pointwise) {
             p->context->kernels->col2im(w, columns, g * channels, channels, row, rows, p->dx);
         }
@@ -337,8 +339,10 @@ static void weights_of_rows(const struct pass *p, size_t group, size_t first, si
                             size_t end, float *partial, size_t thread) {
     const struct stoa_conv *conv = p->conv;
     float beta = 0;
-    for (; row < end; row += p->rows) {
-        size_t rows = stoa_min(p->rows, end - row);
+    /* Without columns there is no tile to fill. */
+    size_t most = is_pointwise(conv) ? end - row : p->rows;
+    for (; row < end; row += most) {
+        size_t rows = stoa_min(most, end - row);
         struct columns columns = columns_of(p, group, row, rows, thread);
         stoa_gemm_run(&(struct stoa_gemm){.transpose_a = true,
                                           .m = column_size(conv),
@@ -352,7 +356,8 @@ static void weights_of_rows(const struct pass *p, size_t group, size_t first, si
                                           .beta = beta,
                                           .c = partial + first,
                                           .ldc = conv->filters,
-                                          .whole = stoa_plain_products(p->context)});
+                                          .whole = stoa_plain_products(p->context),
+                                          .kernels = p->context->kernels});
         beta = 1;
     }
 }

@@ -5,8 +5,11 @@
 #include "core/threads.h"
 
 /* Tiles are halved along their longer side until there are enough for several threads, or they are so small that the
- * operands would be read too often. */
-enum { ENOUGH_TILES = 32, LEAST_ROWS = 96, LEAST_COLUMNS = 64, ROW_UNIT = 12, COLUMN_UNIT = 16 };
+ * operands would be read too often; a few more of small products, down to what pays for waking a thread. */
+enum { ENOUGH_TILES = 32, FEW_TILES = 4, LEAST_WORK = 1 << 17, ROW_UNIT = 12, COLUMN_UNIT = 16 };
+static const struct {
+    size_t rows, columns;
+} least_tile[] = {{96, 64}, {24, 32}}; /* among many tiles, among few */
 
 struct tiling {
     const struct stoa_gemm *product;
@@ -27,21 +30,32 @@ static void run_tile(void *argument, size_t task, size_t thread) {
     stoa_gemm_run(&tile);
 }
 
+/* False when a tile should not be smaller. */
+static bool halve(struct tiling *t, bool few) {
+    bool down = t->rows >= 2 * least_tile[few].rows;
+    bool across = t->columns >= 2 * least_tile[few].columns;
+    if ((double)t->rows * (double)t->columns * (double)t->product->k < 2 * LEAST_WORK || !(down || across)) {
+        return false;
+    }
+    if (down && (t->rows >= t->columns || !across)) {
+        t->rows = stoa_round_up(stoa_ceil_div(t->rows, 2), ROW_UNIT);
+    } else {
+        t->columns = stoa_round_up(stoa_ceil_div(t->columns, 2), COLUMN_UNIT);
+    }
+    return true;
+}
+
 void stoa_product(const stoa_context *context, const struct stoa_gemm *product) {
     struct stoa_gemm tiled = *product;
     tiled.whole = tiled.whole || stoa_plain_products(context);
+    tiled.kernels = context->kernels;
     struct tiling t = {
         .product = &tiled, .rows = stoa_max(1, product->m), .columns = stoa_max(1, product->n)};
-    size_t down = 1;
     t.across = 1;
-    while (down * t.across < ENOUGH_TILES && (t.rows >= 2 * LEAST_ROWS || t.columns >= 2 * LEAST_COLUMNS)) {
-        if (t.columns < 2 * LEAST_COLUMNS || (t.rows >= 2 * LEAST_ROWS && t.rows >= t.columns)) {
-            t.rows = stoa_round_up(stoa_ceil_div(t.rows, 2), ROW_UNIT);
-        } else {
-            t.columns = stoa_round_up(stoa_ceil_div(t.columns, 2), COLUMN_UNIT);
-        }
-        down = stoa_ceil_div(product->m, t.rows);
+    size_t tiles = 1;
+    while (tiles < ENOUGH_TILES && halve(&t, tiles < FEW_TILES)) {
         t.across = stoa_ceil_div(product->n, t.columns);
+        tiles = stoa_ceil_div(product->m, t.rows) * t.across;
     }
-    stoa_parallel(context, down * t.across, run_tile, &t);
+    stoa_parallel(context, tiles, run_tile, &t);
 }

@@ -66,7 +66,8 @@ static void check(const struct product *p) {
     size_t ldb = b.stride ? b.stride : 1;
     size_t ldc = c.stride ? c.stride : 1;
     stoa_gemm_run(&(struct stoa_gemm){p->transpose_a, p->transpose_b, p->m, p->n, p->k, p->alpha, a.f, lda,
-                                      b.f, ldb, p->beta, c.f, ldc, p->m % 2 != 0});
+                                      b.f, ldb, p->beta, c.f, ldc, p->m % 2 != 0,
+                                      p->m % 2 != 0 ? NULL : stoa_kernels_for(stoa_isa_best())});
     stoa_reference_f64.gemm(p->transpose_a, p->transpose_b, p->m, p->n, p->k, (double)p->alpha, a.d, lda, b.d,
                             ldb, (double)p->beta, c.d, ldc);
     for (size_t i = 0; i < p->m; i++) {
@@ -100,7 +101,12 @@ static void equals_the_reference(void **state) {
                                /* over the limit of the direct path: in blocks, and whole (odd m) */
                                {130, 150, 700},
                                {14, 300, 900},
-                               {131, 150, 700}};
+                               {131, 150, 700},
+                               /* slices of b are copied; long sums with a fetch of either operand */
+                               {200, 150, 300},
+                               {32, 144, 1300},
+                               {144, 32, 1100},
+                               {20, 80, 2000}};
     const float scales[][2] = {{1, 0}, {1, 1}, {-0.5F, 0.25F}, {0, 2}, {2, 0}, {0, 0}};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         for (unsigned t = 0; t < 4; t++) {

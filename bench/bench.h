@@ -20,6 +20,7 @@ struct bench_options {
     const char *json;   /* file for the results; NULL: none */
     const char *layers; /* file of layers; NULL: the one built in */
     const char *isa;    /* an instruction set's name or "all"; NULL: the context's */
+    const char *peer;   /* another engine to compare with; NULL: none */
     const char *out;    /* file or folder that a mode writes; NULL: not given */
     size_t threads;     /* 0: as many as CPUs */
     size_t repetitions; /* timed repetitions of a case */
@@ -79,9 +80,15 @@ struct bench_times {
  * weather. Warms each up and finds its iterations first. Release every one with bench_times_free(). */
 void bench_time(const struct bench *bench, const struct bench_case *cases, size_t count,
                 struct bench_times *times);
-/* The same for one case with its own time and repetitions. */
+/* The same for cases that bring threads of their own: each block begins when all threads are at rest, and with
+ * runs that are not counted. Returns in how many blocks threads ran on for more than a tenth of a second. */
+size_t bench_time_apart(const struct bench *bench, const struct bench_case *cases, size_t count,
+                        struct bench_times *times);
+/* The same as bench_time() for one case with its own time and repetitions. */
 void bench_time_once(const struct bench_case *one, double min_time, size_t repetitions,
                      struct bench_times *times);
+/* Begin such a block: false when threads of another engine run on. */
+bool bench_enter_block(const struct bench_case *one);
 void bench_times_free(struct bench_times *times);
 struct bench_summary bench_summarise(const double *values, size_t count);
 

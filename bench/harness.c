@@ -1,8 +1,11 @@
 /* The timing loop: warm-up, iterations found by trying, repetitions of all cases in turn. */
+#include <dirent.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bench/bench.h"
 
@@ -79,16 +82,67 @@ struct bench_summary bench_summarise(const double *values, size_t count) {
     return summary;
 }
 
-static void time_cases(const struct bench_case *cases, size_t count, double min_time, size_t repetitions,
-                       struct bench_times *times) {
+/* Whether a thread of this process other than the caller is on a CPU or wants one. (The process's CPU clock would
+ * not do: it knows of other CPUs only what they were at their last tick.) */
+static bool threads_run(void) {
+    DIR *folder = opendir("/proc/self/task");
+    bool running = false;
+    for (const struct dirent *entry; folder && !running && (entry = readdir(folder)) != NULL;) {
+        char path[sizeof "/proc/self/task//stat" + sizeof entry->d_name], line[128] = "";
+        (void)snprintf(path, sizeof path, "/proc/self/task/%s/stat", entry->d_name);
+        FILE *file = entry->d_name[0] == '.' || atoi(entry->d_name) == gettid() ? NULL : fopen(path, "re");
+        if (file) {
+            const char *name_end = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
+            running = name_end && strncmp(name_end, ") R", 3) == 0;
+            (void)fclose(file);
+        }
+    }
+    if (folder) {
+        (void)closedir(folder);
+    }
+    return running;
+}
+
+/* Wait until threads of an engine that look for work after a loop have gone to sleep: they would slow another
+ * engine. */
+static bool settle(void) {
+    enum { MOST_NAPS = 200 };
+    static const struct timespec nap = {.tv_nsec = 500000};
+    for (int i = 0; i < MOST_NAPS; i++) {
+        if (!threads_run()) {
+            return true;
+        }
+        (void)nanosleep(&nap, NULL);
+    }
+    return false;
+}
+
+bool bench_enter_block(const struct bench_case *one) {
+    static const double WARM_SECONDS = 0.005;
+    bool settled = settle();
+    double start = bench_now();
+    do {
+        one->run(one->argument);
+    } while (bench_now() - start < WARM_SECONDS);
+    return settled;
+}
+
+/* Returns the blocks that began disturbed. */
+static size_t time_cases(const struct bench_case *cases, size_t count, double min_time, size_t repetitions,
+                         bool apart, struct bench_times *times) {
+    size_t disturbed = 0;
     for (size_t i = 0; i < count; i++) {
+        disturbed += apart && !bench_enter_block(&cases[i]);
         times[i] = (struct bench_times){.repetitions = repetitions,
                                         .iterations = find_iterations(&cases[i], min_time),
                                         .real = cli_allocate(repetitions, sizeof(double)),
                                         .cpu = cli_allocate(repetitions, sizeof(double))};
     }
     for (size_t r = 0; r < repetitions; r++) {
-        for (size_t i = 0; i < count; i++) {
+        for (size_t turn = 0; turn < count; turn++) {
+            /* Engines alternate in who comes first. */
+            size_t i = apart && r % 2 ? count - 1 - turn : turn;
+            disturbed += apart && !bench_enter_block(&cases[i]);
             double iterations = (double)times[i].iterations;
             times[i].real[r] = run_iterations(&cases[i], times[i].iterations, &times[i].cpu[r]) / iterations;
             times[i].cpu[r] /= iterations;
@@ -97,16 +151,22 @@ static void time_cases(const struct bench_case *cases, size_t count, double min_
     for (size_t i = 0; i < count; i++) {
         times[i].summary = bench_summarise(times[i].real, repetitions);
     }
+    return disturbed;
 }
 
 void bench_time(const struct bench *bench, const struct bench_case *cases, size_t count,
                 struct bench_times *times) {
-    time_cases(cases, count, bench->options.min_time, bench->options.repetitions, times);
+    (void)time_cases(cases, count, bench->options.min_time, bench->options.repetitions, false, times);
+}
+
+size_t bench_time_apart(const struct bench *bench, const struct bench_case *cases, size_t count,
+                        struct bench_times *times) {
+    return time_cases(cases, count, bench->options.min_time, bench->options.repetitions, true, times);
 }
 
 void bench_time_once(const struct bench_case *one, double min_time, size_t repetitions,
                      struct bench_times *times) {
-    time_cases(one, 1, min_time, repetitions, times);
+    (void)time_cases(one, 1, min_time, repetitions, false, times);
 }
 
 void bench_times_free(struct bench_times *times) {

@@ -26,6 +26,11 @@ void bench_layers_free(struct bench_layers *layers);
 enum { BENCH_PASSES = 3 };
 extern const char *const bench_pass_names[BENCH_PASSES]; /* in the order of enum stoa_conv_pass */
 
+/* Whether --filter wants this pass, and a training step runs it. */
+bool bench_layer_wanted(const struct bench *bench, const struct bench_layer *layer, size_t pass);
+/* "n64 c6 h14 w14 ..." for the JSON; from malloc. */
+char *bench_layer_shape(const struct stoa_conv *conv);
+
 size_t bench_layer_rows(const struct stoa_conv *conv);    /* output rows of the batch */
 size_t bench_layer_input(const struct stoa_conv *conv);   /* floats of x */
 size_t bench_layer_weights(const struct stoa_conv *conv); /* floats of the weight */
@@ -63,5 +68,12 @@ struct bench_error {
  * all numbers must be finite. Only the first `rows` output rows of the batch are computed (or summed over). */
 struct bench_error bench_verify(const struct bench_work *work, enum stoa_conv_pass pass, size_t rows,
                                 const float *out, double bound);
+
+/* The bound for code of this name: more where Winograd transforms stand between. */
+double bench_error_bound(const char *algorithm);
+
+/* Run a pass once and look at its output, which starts as NaN so that what is left out is seen. */
+struct bench_error bench_work_verify(const struct bench *bench, const struct bench_work *work,
+                                     enum stoa_conv_pass pass);
 
 #endif

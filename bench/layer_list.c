@@ -211,6 +211,21 @@ void bench_layers_free(struct bench_layers *layers) {
     *layers = (struct bench_layers){0};
 }
 
+bool bench_layer_wanted(const struct bench *bench, const struct bench_layer *layer, size_t pass) {
+    char *name = cli_text("%s %s", layer->name, bench_pass_names[pass]);
+    bool wanted = bench_wanted(bench, name) && !(layer->first && pass == STOA_CONV_BACKWARD_DATA);
+    free(name);
+    return wanted;
+}
+
+char *bench_layer_shape(const struct stoa_conv *conv) {
+    const struct stoa_window *w = &conv->window;
+    return cli_text("n%zu c%zu h%zu w%zu k%zu r%zux%zu s%zux%zu p%zux%zu d%zux%zu g%zu", conv->batch,
+                    w->channels, w->height, w->width, conv->filters, w->kernel_height, w->kernel_width,
+                    w->stride_height, w->stride_width, w->pad_top, w->pad_left, w->dilation_height,
+                    w->dilation_width, conv->groups);
+}
+
 size_t bench_layer_rows(const struct stoa_conv *conv) {
     return conv->batch * conv->window.out_height;
 }

@@ -8,11 +8,10 @@
 
 #include "base/size.h"
 #include "bench/baseline.h"
+#include "bench/compare.h"
 #include "bench/layer.h"
 #include "bench/parts.h"
 
-/* Largest error in units of sum(|x||w|): DESIGN's, more where Winograd transforms stand between. */
-static const double BOUND = 1e-6, WINOGRAD_BOUND = 5e-6;
 static const double PEAK_SECONDS = 0.02;
 enum { PEAK_SIZE = 1024, MOST_PEAKS = 256, MOST_GROUPS = 64 };
 
@@ -77,25 +76,6 @@ static double median_peak(const struct peak *peak) {
     return peak->count ? bench_summarise(peak->gflops, stoa_min(peak->count, MOST_PEAKS)).median : 0;
 }
 
-/* The outputs start as NaN, so that what a pass leaves out is seen. */
-static void verify(const struct bench *bench, struct row *row) {
-    const struct bench_work *work = row->work;
-    const struct stoa_conv *conv = &work->layer->conv;
-    for (size_t i = 0; i < work->out_count[row->pass]; i++) {
-        work->out[row->pass][i] = NAN;
-    }
-    if (bench->options.self_test) {
-        bench_break_products(bench->context, true);
-    }
-    bench_work_run(work, row->pass);
-    if (bench->options.self_test) {
-        bench_break_products(bench->context, false);
-    }
-    bool winograd = strcasestr(work->algorithm[row->pass], "winograd") != NULL;
-    row->error = bench_verify(work, row->pass, bench_layer_rows(conv), work->out[row->pass],
-                              winograd ? WINOGRAD_BOUND : BOUND);
-}
-
 static void print_heading(void) {
     (void)printf("%-20s %-16s %9s %9s %5s %8s %6s %5s %5s %5s %6s %-16s %9s %7s %6s %6s %6s  %s\n", "layer",
                  "pass", "median ms", "min ms", "+-%", "GFLOP/s", "%sgemm", "%cols", "%gemm", "%rest",
@@ -157,13 +137,8 @@ static void report_counters(struct bench_record *record, const struct row *row) 
 }
 
 static void report(struct bench *bench, const struct row *row) {
-    const struct stoa_conv *conv = &row->work->layer->conv;
-    const struct stoa_window *w = &conv->window;
     char *name = name_of(row);
-    char *shape = cli_text("n%zu c%zu h%zu w%zu k%zu r%zux%zu s%zux%zu p%zux%zu d%zux%zu g%zu", conv->batch,
-                           w->channels, w->height, w->width, conv->filters, w->kernel_height, w->kernel_width,
-                           w->stride_height, w->stride_width, w->pad_top, w->pad_left, w->dilation_height,
-                           w->dilation_width, conv->groups);
+    char *shape = bench_layer_shape(&row->work->layer->conv);
     struct bench_record record = {
         .name = name, .threads = bench->threads, .times = row->error.right ? &row->times : NULL};
     bench_note(&record, "layer", row->work->layer->name);
@@ -283,10 +258,8 @@ static bool measure_layer(struct bench *bench, const struct bench_layer *layer, 
     bool wanted = false;
     for (size_t i = 0; i < BENCH_PASSES; i++) {
         rows[i] = (struct row){.work = &work, .pass = (enum stoa_conv_pass)i};
-        char *name = cli_text("%s %s", layer->name, bench_pass_names[i]);
-        rows[i].wanted = bench_wanted(bench, name) && !(layer->first && i == STOA_CONV_BACKWARD_DATA);
+        rows[i].wanted = bench_layer_wanted(bench, layer, i);
         wanted = wanted || rows[i].wanted;
-        free(name);
     }
     if (!wanted) {
         return true;
@@ -294,7 +267,7 @@ static bool measure_layer(struct bench *bench, const struct bench_layer *layer, 
     bool going = bench_work_make(bench->context, layer, &work);
     for (size_t i = 0; going && i < BENCH_PASSES; i++) {
         if (rows[i].wanted) {
-            verify(bench, &rows[i]);
+            rows[i].error = bench_work_verify(bench, &work, rows[i].pass);
         }
     }
     if (going) {
@@ -316,25 +289,15 @@ static bool measure_layer(struct bench *bench, const struct bench_layer *layer, 
 static int list(const struct bench *bench, const struct bench_layers *layers) {
     for (size_t i = 0; i < layers->count; i++) {
         for (size_t pass = 0; pass < BENCH_PASSES; pass++) {
-            const struct bench_layer *layer = &layers->layer[i];
-            char *name = cli_text("%s %s", layer->name, bench_pass_names[pass]);
-            if (bench_wanted(bench, name) && !(layer->first && pass == STOA_CONV_BACKWARD_DATA)) {
-                (void)puts(name);
+            if (bench_layer_wanted(bench, &layers->layer[i], pass)) {
+                (void)printf("%s %s\n", layers->layer[i].name, bench_pass_names[pass]);
             }
-            free(name);
         }
     }
     return CLI_DONE;
 }
 
-static int run(struct bench *bench) {
-    struct bench_layers layers;
-    int code = bench_layers_read(bench, &layers);
-    if (code != CLI_DONE || bench->options.list) {
-        code = code == CLI_DONE ? list(bench, &layers) : code;
-        bench_layers_free(&layers);
-        return code;
-    }
+static int measure(struct bench *bench, const struct bench_layers *layers) {
     (void)puts("Flops are those of a direct convolution. %sgemm: of sgemm at 1024x1024x1024, measured in "
                "turn with the "
                "layer on the\nsame threads; it packs its operands, which small tiles may do without. %cols, "
@@ -345,16 +308,11 @@ static int run(struct bench *bench) {
     print_heading();
     struct table table = {.groups = 0};
     bool going = true;
-    for (size_t i = 0; going && i < layers.count; i++) {
-        going = measure_layer(bench, &layers.layer[i], &table);
+    for (size_t i = 0; going && i < layers->count; i++) {
+        going = measure_layer(bench, &layers->layer[i], &table);
     }
-    bench_layers_free(&layers);
     if (!going) {
         return CLI_FAILED;
-    }
-    if (table.groups == 0 && table.wrong == 0) {
-        return cli_fail(CLI_WRONG, "--filter: '%s' finds no layer, 'stoa-bench layers --list' names them",
-                        bench->options.filter ? bench->options.filter : "");
     }
     if (table.groups && bench->options.operand_count == 0) {
         print_groups(bench, &table);
@@ -362,8 +320,33 @@ static int run(struct bench *bench) {
     return table.wrong ? cli_fail(CLI_FAILED, "%zu results are wrong", table.wrong) : CLI_DONE;
 }
 
-static const char *const takes[] = {"filter",   "threads", "min-time",  "repetitions", "policy", "layers",
-                                    "no-naive", "json",    "self-test", "list",        NULL};
+static bool finds_any(const struct bench *bench, const struct bench_layers *layers) {
+    for (size_t i = 0; i < layers->count * BENCH_PASSES; i++) {
+        if (bench_layer_wanted(bench, &layers->layer[i / BENCH_PASSES], i % BENCH_PASSES)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int run(struct bench *bench) {
+    struct bench_layers layers;
+    int code = bench_layers_read(bench, &layers);
+    if (code == CLI_DONE) {
+        code =
+            bench->options.list ? list(bench, &layers)
+            : !finds_any(bench, &layers)
+                ? cli_fail(CLI_WRONG, "--filter: '%s' finds no layer, 'stoa-bench layers --list' names them",
+                           bench->options.filter ? bench->options.filter : "")
+            : bench->options.peer ? bench_compare(bench, &layers)
+                                  : measure(bench, &layers);
+        bench_layers_free(&layers);
+    }
+    return code;
+}
+
+static const char *const takes[] = {"filter", "threads",  "min-time", "repetitions", "policy", "layers",
+                                    "peer",   "no-naive", "json",     "self-test",   "list",   NULL};
 
 const struct bench_mode bench_mode_layers = {
     .name = "layers",

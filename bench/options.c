@@ -6,6 +6,10 @@
 #include "bench/bench.h"
 #include "cli/arguments.h"
 
+/* Seconds. Three blocks a repetition and warm-ups between them, beside a peer: shorter, so that a whole list takes
+ * minutes. */
+static const double MIN_TIME = 0.1, MIN_TIME_BESIDE_PEER = 0.03;
+
 enum option_type { FLAG, COUNT, NUMBER, TEXT, POLICY };
 
 struct option {
@@ -22,13 +26,14 @@ static const struct option options[] = {
     {"json", TEXT, AT(json), "FILE", "write results in Google Benchmark's schema", 0, 0},
     {"layers", TEXT, AT(layers), "FILE", "layer list (default: the one built in)", 0, 0},
     {"isa", TEXT, AT(isa), "NAME", "base, avx2, avx512 or all (default: the best)", 0, 0},
+    {"peer", TEXT, AT(peer), "ENGINE", "compare with onednn or xnnpack instead", 0, 0},
     {"out", TEXT, AT(out), "PATH", "where to write", 0, 0},
     {"threads", COUNT, AT(threads), "N", "threads, 1 to 256 (default: one a CPU)", 1, CLI_MOST_THREADS},
     {"repetitions", COUNT, AT(repetitions), "N", "timed repetitions of each case (default: 5)", 1,
      BENCH_MOST_REPETITIONS},
     {"batch", COUNT, AT(batch), "N", "images in a batch", 1, 65536},
-    {"min-time", NUMBER, AT(min_time), "S", "seconds that a repetition lasts at least (default: 0.1)", 1e-6,
-     1000},
+    {"min-time", NUMBER, AT(min_time), "S",
+     "seconds that a repetition lasts at least (default: 0.1, beside a peer 0.03)", 1e-6, 1000},
     {"policy", POLICY, AT(policy), "NAME", "default, exact or blas", 0, 0},
     {"list", FLAG, AT(list), NULL, "print the names and measure nothing", 0, 0},
     {"no-naive", FLAG, AT(no_naive), NULL, "leave out the naive loops", 0, 0},
@@ -130,7 +135,7 @@ static int read_option(const struct bench_mode *mode, int count, char **argument
 
 int bench_options_read(const struct bench_mode *mode, int count, char **arguments, struct bench_options *out,
                        bool *help) {
-    *out = (struct bench_options){.repetitions = 5, .min_time = 0.1, .operands = arguments};
+    *out = (struct bench_options){.repetitions = 5, .operands = arguments};
     for (int i = 0; i < count; i++) {
         if (strcmp(arguments[i], "--help") == 0 || strcmp(arguments[i], "-h") == 0) {
             *help = true;
@@ -150,6 +155,9 @@ int bench_options_read(const struct bench_mode *mode, int count, char **argument
         if (code != CLI_DONE) {
             return code;
         }
+    }
+    if (out->min_time == 0) {
+        out->min_time = out->peer ? MIN_TIME_BESIDE_PEER : MIN_TIME;
     }
     return CLI_DONE;
 }

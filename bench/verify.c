@@ -1,10 +1,12 @@
 /* The bench's own oracle: single numbers of a convolution and its gradients, in double, straight from the
  * definition. It shares no code with the library. */
 #include <math.h>
+#include <string.h>
 
 #include "base/random.h"
 #include "base/size.h"
 #include "bench/layer.h"
+#include "bench/parts.h"
 
 /* Products that one verification computes at most: well under a second. */
 static const size_t MOST_PRODUCTS = (size_t)1 << 25;
@@ -172,4 +174,25 @@ struct bench_error bench_verify(const struct bench_work *work, enum stoa_conv_pa
     error.largest = finite ? (magnitude > 0 ? largest / magnitude : largest) : (double)NAN;
     error.right = error.largest <= bound; /* false for NaN */
     return error;
+}
+
+double bench_error_bound(const char *algorithm) {
+    static const double BOUND = 1e-6, WINOGRAD_BOUND = 5e-6; /* of the largest sum(|x||w|) */
+    return strcasestr(algorithm, "wino") ? WINOGRAD_BOUND : BOUND;
+}
+
+struct bench_error bench_work_verify(const struct bench *bench, const struct bench_work *work,
+                                     enum stoa_conv_pass pass) {
+    for (size_t i = 0; i < work->out_count[pass]; i++) {
+        work->out[pass][i] = NAN;
+    }
+    if (bench->options.self_test) {
+        bench_break_products(bench->context, true);
+    }
+    bench_work_run(work, pass);
+    if (bench->options.self_test) {
+        bench_break_products(bench->context, false);
+    }
+    return bench_verify(work, pass, bench_layer_rows(&work->layer->conv), work->out[pass],
+                        bench_error_bound(work->algorithm[pass]));
 }

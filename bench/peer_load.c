@@ -1,0 +1,88 @@
+/* Loading a peer's module, if this build has it and its library is there. */
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/compare.h"
+
+extern char **environ;
+
+static const struct {
+    const char *name, *package;
+} known[] = {{"onednn", "oneDNN (Debian: libdnnl-dev)"},
+             {"xnnpack", "XNNPACK of 2022 and pthreadpool (Debian: libxnnpack-dev, libpthreadpool-dev)"}};
+enum { KNOWN = sizeof known / sizeof known[0] };
+
+/* Settings of the shell for OpenMP or the peer would make it other than it is at its best, or keep its threads
+ * spinning beside the engine's. They are read when the libraries are loaded. */
+static void forget_settings(void) {
+    static const char *const prefixes[] = {"OMP_", "GOMP_", "KMP_", "DNNL_", "ONEDNN_"};
+    for (char **variable = environ; *variable;) {
+        bool found = false;
+        for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+            found = found || strncmp(*variable, prefixes[i], strlen(prefixes[i])) == 0;
+        }
+        char *name = found ? cli_text("%.*s", (int)strcspn(*variable, "="), *variable) : NULL;
+        if (found && unsetenv(name) == 0) {
+            variable = environ; /* the list has moved */
+        } else {
+            variable++;
+        }
+        free(name);
+    }
+}
+
+/* peers/NAME.so in the program's folder; from malloc. */
+static char *path_of(const char *name) {
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+    while (length > 0 && path[length - 1] != '/') {
+        length--;
+    }
+    return cli_text("%.*speers/%s.so", (int)(length > 0 ? length : 0), path, name);
+}
+
+static int open_module(const char *path, size_t which, struct bench_loaded *loaded) {
+    if (access(path, F_OK) != 0) {
+        return cli_fail(CLI_WRONG,
+                        "--peer %s: this build of stoa-bench has no such peer, it was made without %s",
+                        known[which].name, known[which].package);
+    }
+    forget_settings();
+    loaded->module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    loaded->peer = loaded->module ? dlsym(loaded->module, BENCH_PEER_SYMBOL) : NULL;
+    return loaded->peer ? CLI_DONE : cli_fail(CLI_WRONG, "--peer %s: %s", known[which].name, dlerror());
+}
+
+int bench_peer_load(const char *name, size_t threads, struct bench_loaded *loaded) {
+    *loaded = (struct bench_loaded){0};
+    size_t which = 0;
+    while (which < KNOWN && strcmp(known[which].name, name) != 0) {
+        which++;
+    }
+    if (which == KNOWN) {
+        return cli_fail(CLI_WRONG, "--peer: found '%s', expected onednn or xnnpack", name);
+    }
+    char *path = path_of(name);
+    int code = open_module(path, which, loaded);
+    free(path);
+    if (code == CLI_DONE && !loaded->peer->start(threads, loaded->version, sizeof loaded->version)) {
+        code = cli_fail(CLI_WRONG, "--peer %s: %s", name, loaded->version);
+        loaded->peer = NULL;
+    }
+    if (code != CLI_DONE) {
+        bench_peer_unload(loaded);
+    }
+    return code;
+}
+
+void bench_peer_unload(struct bench_loaded *loaded) {
+    if (loaded->peer) {
+        loaded->peer->stop();
+    }
+    /* The module stays: threads of its libraries may still stand in their code. */
+    *loaded = (struct bench_loaded){0};
+}

@@ -1,0 +1,111 @@
+"""stoa-bench layers --peer: ratios, means and refusals. Times are not looked at; a peer that is not there is skipped.
+
+Run: STOA_BENCH=build/bench/stoa-bench test_peers.py
+"""
+
+import json
+import math
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+BENCH = pathlib.Path(os.environ['STOA_BENCH'])
+QUICK = ['--min-time', '0.001', '--repetitions', '2', '--threads', '2']
+PASSES = ['forward', 'backward data', 'backward weights']
+# Few channels, strides, a rectangle, dilation, groups, depthwise, 1x1, a layer for Winograd, and products.
+PROBLEMS = ['conv2d n2 c3 h9 w7 k6 r5 p2', 'conv2d n2 c8 h9 w7 k6 r3x2 s2x1 p1x0 d2x1 g2', 'conv2d n3 c16 h6 k16 r3 p1 g16',
+            'conv2d n2 c16 h8 k32 r1 s2', 'conv2d n2 c32 h12 k32 r3 p1', 'linear n5 c7 k3', 'linear n64 c120 k84']
+
+
+def bench(*arguments, program=BENCH, **settings):
+    return subprocess.run([program, 'layers', *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=200, check=False, env={**os.environ, **settings})
+
+
+class Peers(unittest.TestCase):
+    def setUp(self):
+        # A temporary file of its own, removed with the test.
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def compare(self, peer, *arguments, code=0, **settings):
+        path = self.folder / 'results.json'
+        done = bench('--peer', peer, *QUICK, '--json', str(path), *arguments, **settings)
+        if done.returncode == 2 and f'--peer {peer}: ' in done.stderr:
+            self.skipTest(done.stderr.strip())
+        self.assertEqual(done.returncode, code, done.stderr + done.stdout)
+        return done, json.loads(path.read_text(encoding='utf-8'))
+
+    def check_peer(self, peer, passes, **settings):
+        done, results = self.compare(peer, *PROBLEMS, **settings)
+        about = results['context']['peer']
+        self.assertIn(about['version'], done.stdout)
+        rows = [r for r in results['benchmarks'] if r.get('aggregate_name') == 'median']
+        ratios = []
+        for problem in PROBLEMS:
+            for name in passes:
+                ours = [r for r in rows if r['run_name'] == f'layers/{problem}/{name}']
+                self.assertEqual(len(ours), 1, f'{problem} {name}')
+                if 'ratio_to_peer_best' in ours[0]:
+                    self.check_row(rows, ours[0], about['name'], f'{problem}/{name}')
+                    ratios.append(ours[0]['ratio_to_peer_best'])
+        self.assertEqual(len(rows), len(PROBLEMS) * len(passes) + 2 * len(ratios))
+        # Some shapes a peer may not know; most it does.
+        self.assertGreaterEqual(len(ratios), len(PROBLEMS) * len(passes) - 3)
+        total = [m for m in about['ratios'] if m['rows_of'] == 'all'][0]['best']
+        self.assertEqual(total['rows'], len(ratios))
+        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+        self.assertAlmostEqual(total['geometric_mean'], mean, delta=1e-6 * mean)
+        self.assertAlmostEqual(total['lowest'], min(ratios), delta=1e-6)
+
+    def check_row(self, rows, ours, peer, name):
+        for layout in ('best', 'plain'):
+            theirs = [r for r in rows if r['run_name'] == f'{peer} {layout}/{name}']
+            self.assertEqual(len(theirs), 1, name)
+            self.assertEqual(theirs[0]['algorithm'], ours[f'peer_{layout}_algorithm'])
+            self.assertIs(theirs[0]['verified'], True)
+            self.assertLessEqual(theirs[0]['error'], theirs[0]['error_bound'])
+            self.assertGreater(ours[f'ratio_to_peer_{layout}'], 0)
+        self.assertLessEqual(ours['ratio_to_peer_best'], ours['ratio_to_peer_plain'])
+
+    def test_onednn(self):
+        self.check_peer('onednn', PASSES)
+
+    def test_xnnpack(self):
+        self.check_peer('xnnpack', PASSES[:1])
+
+    def test_settings_of_the_shell_are_forgotten(self):
+        # One thread that never sleeps would disturb every block.
+        done, _ = self.compare('onednn', PROBLEMS[0], OMP_WAIT_POLICY='active', OMP_NUM_THREADS='1')
+        self.assertNotIn('ran on', done.stdout)
+
+    def test_broken_results_are_found(self):
+        done, results = self.compare('onednn', '--self-test', PROBLEMS[0], code=1)
+        self.assertEqual(done.stdout.count('WRONG'), len(PASSES), done.stdout)
+        self.assertEqual(done.stdout.count('right ways of the peer: 0'), len(PASSES), done.stdout)
+        self.assertEqual(len(results['benchmarks']), len(PASSES))
+
+    def refused(self, done, sentence):
+        self.assertEqual(done.returncode, 2, done.stdout)
+        self.assertIn(sentence, done.stderr)
+        self.assertEqual(done.stderr.count('\n'), 1, done.stderr)
+
+    def test_refusals(self):
+        self.refused(bench('--peer', 'mkl', PROBLEMS[0]), "--peer: found 'mkl', expected onednn or xnnpack")
+        self.refused(bench('--peer'), 'value missing')
+        # The program alone, as from a build without peers.
+        alone = shutil.copy(BENCH, self.folder)
+        for peer in ('onednn', 'xnnpack'):
+            self.refused(bench('--peer', peer, PROBLEMS[0], program=alone), f'--peer {peer}: this build')
+        # A module whose library is not there.
+        (self.folder / 'peers').mkdir()
+        (self.folder / 'peers' / 'onednn.so').write_text('no module', encoding='utf-8')
+        self.refused(bench('--peer', 'onednn', PROBLEMS[0], program=alone), '--peer onednn: ')
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -130,6 +130,27 @@ CALL(adam) {
             (REAL)0.75, (REAL)0.875, (REAL)0x1p-20, (REAL)1.5, 0, 1);
 }
 
+CALL(clip) {
+    (void)task;
+    k->clip(w->out[0] + first, count, (REAL)0.5);
+}
+
+CALL(scale) {
+    (void)task;
+    k->scale(w->out[0] + first, count, (REAL)0.75);
+}
+
+CALL(average) {
+    (void)task;
+    k->average(w->out[0] + first, w->in[0] + first, count, (REAL)0.75);
+}
+
+CALL(sum_squares) {
+    double sum;
+    k->sum_squares(w->in[0] + first, count, &sum);
+    w->out[0][task] = (REAL)sum;
+}
+
 /* Rows. */
 
 CALL(bias_act) {

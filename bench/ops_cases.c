@@ -73,6 +73,10 @@
     X(adagrad, ELEMENTS, (BENCH_FULL), (BENCH_FULL, BENCH_FULL), .updates = true) \
     X(rmsprop, ELEMENTS, (BENCH_FULL), (BENCH_FULL, BENCH_FULL, BENCH_FULL), .updates = true) \
     X(adam, ELEMENTS, (BENCH_FULL), (BENCH_FULL, BENCH_FULL, BENCH_FULL), .updates = true) \
+    X(clip, ELEMENTS, (BENCH_NOTHING), (BENCH_FULL), .updates = true) \
+    X(scale, ELEMENTS, (BENCH_NOTHING), (BENCH_FULL), .updates = true) \
+    X(average, ELEMENTS, (BENCH_FULL), (BENCH_FULL), .updates = true) \
+    X(sum_squares, ELEMENTS, (BENCH_FULL), (BENCH_PARTIAL), .updates = false) \
     X(column_sums, CHANNELS, (BENCH_FULL), (BENCH_PARTIAL), .updates = false) \
     X(sum, ELEMENTS, (BENCH_FULL), (BENCH_PARTIAL), .updates = false) \
     X(find_nonfinite, ELEMENTS, (BENCH_FULL), (BENCH_PARTIAL), .updates = false) \

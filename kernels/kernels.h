@@ -148,6 +148,14 @@ enum { STOA_PRODUCT_LANES = 16 };
      * step_size = lr / (1 - beta1^t) and inv_sqrt_correction2 = 1 / sqrt(1 - beta2^t). */                         \
     K(adam, (real *p, const real *g, real *m, real *v, size_t n, real step_size, real beta1, real beta2,           \
              real epsilon, real inv_sqrt_correction2, real decay, real keep))                                      \
+    /* y = y limited to [-limit, limit]. */                                                                        \
+    K(clip, (real *y, size_t n, real limit))                                                                       \
+    /* y *= factor. */                                                                                             \
+    K(scale, (real *y, size_t n, real factor))                                                                     \
+    /* mean = keep * mean + (1 - keep) * x. */                                                                     \
+    K(average, (real *mean, const real *x, size_t n, real keep))                                                   \
+    /* Sum of squares of x[0..n) in *sum: neither overflow nor underflow within the range of floats. */            \
+    K(sum_squares, (const real *x, size_t n, double *sum))                                                         \
     /* y[c*y_stride + r] = x[r*x_stride + c] for r < rows, c < columns. */                                         \
     K(transpose, (const real *x, size_t rows, size_t columns, size_t x_stride, real *y, size_t y_stride))          \
     /* sum[c] = sum over r < rows of x[r*stride + c], the error growing slower than rows (chunks). */              \

@@ -14,30 +14,49 @@ extern "C" {
 typedef struct stoa_train_options {
     size_t epochs;         /**< 1 */
     size_t batch;          /**< 64 */
-    uint64_t seed;         /**< shuffling and dropout; taken as it is */
-    float learning_rate;   /**< 1e-3; with one_cycle the highest rate */
-    const char *optimizer; /**< "adam" (NULL), "sgd momentum=0.9", "adam beta2=0.99 decay=1e-4", ... */
-    const char *schedule;  /**< "constant" (NULL), "one_cycle warmup=0.3 ..." */
+    uint64_t seed;         /**< shuffling, dropout and the validation split; taken as it is */
+    float learning_rate;   /**< 1e-3; what a schedule's factors multiply */
+    const char *optimizer; /**< "adam" (NULL), "sgd momentum=0.9", "adamw beta2=0.99 decay=1e-2", ... */
+    const char *schedule;  /**< "constant" (NULL), "one_cycle warmup=0.3", "step every=5 per=epoch", ... */
     const char *loss;      /**< "softmax_cross_entropy" (NULL), "mse" */
+    float clip_norm;     /**< largest Euclidean norm of all gradients together, as PyTorch's clip_grad_norm_;
+                                0: none */
+    float clip_value;    /**< largest absolute value of a gradient, applied before clip_norm; 0: none */
+    float average;       /**< decay d < 1 of an exponential moving average of parameters and running
+                                statistics: a = d a + (1 - d) p after step t, with (1 + t) / (10 + t) in the
+                                place of d while that is less (t from 0; the first step copies). Evaluation and
+                                the model of the epoch callback are the average; 0: none */
+    float validation;    /**< share of the training set that is held out, drawn by the seed: rounded, at
+                                least 1 sample; 0: none. Not used by a trainer */
+    bool stratified;     /**< hold the same share of every class out */
+    size_t patience;     /**< stop after so many epochs without a better validation; 0: never */
+    float min_delta;     /**< for patience an epoch must be better by more than this */
+    bool keep_best;      /**< leave the model of the epoch with the best validation */
+    const char *monitor; /**< what is better: the lower "loss" (NULL) or the higher "accuracy" */
 } stoa_train_options;
 
 /** What a progress callback is told. Rates are measured over training steps with data preparation, without
  * evaluation. */
 typedef struct stoa_progress {
-    bool epoch_done;          /**< false: a step is done; true: an epoch is done and evaluated */
-    size_t epoch;             /**< this one, from 1 */
-    size_t epochs;            /**< how many there will be */
-    size_t step;              /**< steps done in this epoch */
-    size_t steps;             /**< steps of an epoch */
-    double train_loss;        /**< mean over the samples of this epoch so far */
-    double train_accuracy;    /**< the same, as the network was at each step, in [0, 1] */
-    double test_loss;         /**< with epoch_done and a test set; else NAN */
-    double test_accuracy;     /**< the same, in [0, 1] */
-    double seconds;           /**< of training in this epoch so far */
-    double images_per_second; /**< over this epoch so far */
-    double seconds_left;      /**< estimate for all remaining epochs */
-    float learning_rate;      /**< of the last step */
-    size_t threads;           /**< of the context */
+    bool epoch_done;            /**< false: a step is done; true: an epoch is done and evaluated */
+    size_t epoch;               /**< this one, from 1 */
+    size_t epochs;              /**< how many there will be */
+    size_t step;                /**< steps done in this epoch */
+    size_t steps;               /**< steps of an epoch */
+    double train_loss;          /**< mean over the samples of this epoch so far */
+    double train_accuracy;      /**< the same, as the network was at each step, in [0, 1] */
+    double test_loss;           /**< with epoch_done and a test set; else NAN */
+    double test_accuracy;       /**< the same, in [0, 1] */
+    double validation_loss;     /**< with epoch_done and a validation split; else NAN */
+    double validation_accuracy; /**< the same, in [0, 1] */
+    bool best;                  /**< with epoch_done: its validation is the best so far; with keep_best this
+                                   is the model to save. True without a validation split */
+    bool last;                  /**< with epoch_done: no epoch follows */
+    double seconds;             /**< of training in this epoch so far */
+    double images_per_second;   /**< over this epoch so far */
+    double seconds_left;        /**< estimate for all remaining epochs */
+    float learning_rate;        /**< of the last step */
+    size_t threads;             /**< of the context */
 } stoa_progress;
 
 /** Told of `progress`, which is valid during the call, with the `user` pointer given to stoa_train(). Return
@@ -46,8 +65,9 @@ typedef bool stoa_progress_fn(void *user, const stoa_progress *progress);
 
 /** Train a built and initialised model.
  *
- * Every epoch visits every sample once in a new order that follows from the seed; the last partial batch is
- * trained.
+ * Every epoch visits every sample that is not held out once in a new order that follows from the seed; the last
+ * partial batch is trained. With `average` the model holds the average while the callback hears of an epoch, and
+ * afterwards. The test set decides nothing.
  *
  * @param context  The model's, or another.
  * @param model  Built and initialised; changed.
@@ -81,8 +101,8 @@ typedef struct stoa_trainer stoa_trainer;
  *
  * @param context  Borrowed; must outlive the trainer.
  * @param model  Built and initialised. Borrowed; changed by every step.
- * @param options  As for stoa_train(); `epochs` is not used. Not kept.
- * @param total_steps  For schedules: how many steps will be made.
+ * @param options  As for stoa_train(). Not kept.
+ * @param total_steps  For schedules: how many steps will be made in all `epochs` of the options together.
  * @param[out] trainer  Set only on STOA_OK; release with stoa_trainer_free().
  * Errors: STOA_ERR_ARGUMENT, STOA_ERR_SHAPE, STOA_ERR_MEMORY. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_create(stoa_context *context, stoa_model *model,
@@ -103,6 +123,13 @@ STOA_API stoa_plan *stoa_trainer_plan(stoa_trainer *trainer);
 STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_step(stoa_trainer *trainer, size_t samples,
                                                        stoa_targets targets, double *loss,
                                                        const float **output);
+/** Tell `trainer`'s schedule that an epoch has ended with these mean losses; `validation_loss` may be NAN where the
+ * schedule does not watch it. Needed by schedule plateau only. */
+STOA_API void stoa_trainer_end_epoch(stoa_trainer *trainer, double training_loss, double validation_loss);
+/** Put the moving averages into the model of `trainer` (`use` true), to evaluate or save them, or what is trained
+ * (false); stoa_trainer_step() does the latter by itself. Nothing happens without the option `average`. When the
+ * trainer is released the model keeps what it holds. */
+STOA_API void stoa_trainer_use_average(stoa_trainer *trainer, bool use);
 /** Learning rate of the last step that `trainer` made. */
 STOA_API float stoa_trainer_learning_rate(const stoa_trainer *trainer);
 

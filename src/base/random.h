@@ -12,6 +12,7 @@ enum stoa_random_stream {
     STOA_RANDOM_INIT = 1,
     STOA_RANDOM_SHUFFLE = 2,
     STOA_RANDOM_DROPOUT = 3,
+    STOA_RANDOM_VALIDATION = 8,
 };
 
 struct stoa_random4 {

@@ -48,7 +48,7 @@ static size_t terminal_width(void) {
     return 80;
 }
 
-enum { LEFT = 24, PARTS = 5, PART = 32, LONGEST_BAR = 40, SHORTEST_BAR = 10, LONGEST_LINE = 256 };
+enum { LEFT = 24, PARTS = 6, PART = 32, LONGEST_BAR = 40, SHORTEST_BAR = 10, LONGEST_LINE = 256 };
 
 /* Fill in the words of the line: what there is to say, the most wanted first. */
 static void say(const stoa_progress *progress, char part[PARTS][PART]) {
@@ -62,13 +62,14 @@ static void say(const stoa_progress *progress, char part[PARTS][PART]) {
     (void)snprintf(part[2], PART, "loss %.20s", cli_word_loss(&loss, progress->train_loss));
     double speed = isfinite(progress->images_per_second) ? progress->images_per_second : 0;
     (void)snprintf(part[3], PART, "%.20s img/s", cli_word_count(&rate, (size_t)speed));
-    (void)snprintf(part[4], PART, "%3.0f %%", 100.0 * (double)progress->step / (double)progress->steps);
+    (void)snprintf(part[4], PART, "lr %.3g", (double)progress->learning_rate);
+    (void)snprintf(part[5], PART, "%3.0f %%", 100.0 * (double)progress->step / (double)progress->steps);
 }
 
-/* "epoch 3/10 [=====>    ]  45 %  0:12 left  acc 97.12 %  loss 0.0931  52,000 img/s" in at most `width`
+/* "epoch 3/10 [=====>    ]  45 %  lr 0.001  52,000 img/s  loss 0.0931  acc 97.12 %  0:12 left" in at most `width`
  * bytes: the bar takes what is left of the line, then words are dropped from the end of their list. */
 static void compose(const stoa_progress *progress, size_t width, char line[LONGEST_LINE]) {
-    static const size_t order[PARTS] = {4, 3, 2, 1, 0}; /* on the line, left to right */
+    static const size_t order[PARTS] = {5, 4, 3, 2, 1, 0}; /* on the line, left to right */
     char head[LEFT * 2], part[PARTS][PART], words[PARTS * PART] = "";
     (void)snprintf(head, sizeof head, "epoch %zu/%zu", progress->epoch, progress->epochs);
     say(progress, part);
@@ -130,12 +131,19 @@ void cli_progress_epoch(const stoa_progress *progress) {
     }
     cli_progress_clear();
     int digits = snprintf(NULL, 0, "%zu", progress->epochs);
-    struct cli_word rate = {""}, train = {""}, test = {""};
-    double speed = isfinite(progress->images_per_second) ? progress->images_per_second : 0;
-    /* Short enough for 80 columns. */
-    (void)printf("epoch %*zu/%zu  train %5.2f %% loss %s  test %5.2f %% loss %s  %s img/s\n", digits,
-                 progress->epoch, progress->epochs, 100 * progress->train_accuracy,
-                 cli_word_loss(&train, progress->train_loss), 100 * progress->test_accuracy,
-                 cli_word_loss(&test, progress->test_loss), cli_word_count(&rate, (size_t)speed));
+    struct cli_word rate = {""}, train = {""}, other = {""};
+    /* Short enough for 80 columns; metrics.jsonl has the rest. */
+    (void)printf("epoch %*zu/%zu  lr %-7.3g  train %5.2f %% %s", digits, progress->epoch, progress->epochs,
+                 (double)progress->learning_rate, 100 * progress->train_accuracy,
+                 cli_word_loss(&train, progress->train_loss));
+    if (isfinite(progress->validation_loss)) {
+        (void)printf("  valid %5.2f %% %s%s  test %5.2f %%\n", 100 * progress->validation_accuracy,
+                     cli_word_loss(&other, progress->validation_loss), progress->best ? "*" : " ",
+                     100 * progress->test_accuracy);
+    } else {
+        double speed = isfinite(progress->images_per_second) ? progress->images_per_second : 0;
+        (void)printf("  test %5.2f %% %s  %s img/s\n", 100 * progress->test_accuracy,
+                     cli_word_loss(&other, progress->test_loss), cli_word_count(&rate, (size_t)speed));
+    }
     (void)fflush(stdout); /* whoever follows a log wants the line now */
 }

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +145,11 @@ static char *metrics_line(const stoa_progress *progress) {
     cli_json_set(line, "epoch", cli_json_count(progress->epoch));
     cli_json_set(line, "train_loss", cli_json_number(progress->train_loss));
     cli_json_set(line, "train_accuracy", cli_json_number(progress->train_accuracy));
+    if (isfinite(progress->validation_loss)) {
+        cli_json_set(line, "validation_loss", cli_json_number(progress->validation_loss));
+        cli_json_set(line, "validation_accuracy", cli_json_number(progress->validation_accuracy));
+        cli_json_set(line, "best", json_boolean(progress->best));
+    }
     cli_json_set(line, "test_loss", cli_json_number(progress->test_loss));
     cli_json_set(line, "test_accuracy", cli_json_number(progress->test_accuracy));
     cli_json_set(line, "seconds", cli_json_number(progress->seconds));
@@ -195,8 +201,8 @@ static int commit(struct cli_run_folder *folder) {
 }
 
 int cli_run_folder_epoch(struct cli_run_folder *folder, stoa_context *context, stoa_model *model,
-                         const stoa_progress *progress) {
-    stoa_status status = stoa_model_save(model, folder->model);
+                         const stoa_progress *progress, bool keep_older) {
+    stoa_status status = keep_older ? STOA_OK : stoa_model_save(model, folder->model);
     if (status != STOA_OK) {
         (void)cli_fail_library(context, status);
         return CLI_FAILED;

@@ -22,9 +22,9 @@ struct cli_run_folder {
  * CLI_WRONG with the sentence printed and nothing left behind. `name` is the recipe's. */
 int cli_run_folder_open(const struct cli_request *request, const char *name, struct cli_run_folder *folder);
 
-/* Save the model and a line of metrics. CLI_DONE, or CLI_FAILED with the sentence printed. */
+/* Save a line of metrics, and the model unless an older one is to be kept. CLI_DONE, or CLI_FAILED with the sentence printed. */
 int cli_run_folder_epoch(struct cli_run_folder *folder, stoa_context *context, stoa_model *model,
-                         const stoa_progress *progress);
+                         const stoa_progress *progress, bool keep_older);
 
 /* Save the parameters of the moment as interrupted.safetensors. CLI_DONE, or CLI_FAILED with the sentence
  * printed. */

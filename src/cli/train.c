@@ -43,6 +43,8 @@ struct training {
     const char *name; /* the recipe's; NULL once the run is announced */
     const stoa_dataset *train, *test;
     stoa_progress last; /* the last step or epoch reported */
+    bool keep_best;     /* the file keeps the model of the epoch with the best validation */
+    size_t saved;       /* epoch of the model in the file */
     bool save_failed;
 };
 
@@ -81,13 +83,16 @@ static bool on_progress(void *user, const stoa_progress *progress) {
         cli_progress_step(progress);
         return stop_signal != 0;
     }
+    bool keep_older = training->keep_best && !progress->best;
+    training->saved = keep_older ? training->saved : progress->epoch;
     stoa_status status = set_number_fact(training->model, "train.epoch", progress->epoch);
     if (status != STOA_OK) {
         (void)cli_fail_library(training->context, status);
         training->save_failed = true;
         return true;
     }
-    if (cli_run_folder_epoch(training->folder, training->context, training->model, progress) != CLI_DONE) {
+    if (cli_run_folder_epoch(training->folder, training->context, training->model, progress, keep_older) !=
+        CLI_DONE) {
         training->save_failed = true;
         return true;
     }
@@ -124,6 +129,7 @@ static void choose_options(const struct cli_request *request, const stoa_recipe_
 /* Train into the open folder. */
 static int train_into_folder(struct training *training, const stoa_train_options *options, bool quiet) {
     const struct cli_run_folder *folder = training->folder;
+    training->keep_best = options->keep_best;
     stoa_status status = stoa_train(training->context, training->model, training->train, training->test,
                                     options, on_progress, training);
     if (training->save_failed) {
@@ -135,6 +141,13 @@ static int train_into_folder(struct training *training, const stoa_train_options
     cli_progress_clear();
     if (status != STOA_OK) {
         return cli_fail_library(training->context, status);
+    }
+    const stoa_progress *last = &training->last;
+    if (!quiet && last->epoch < last->epochs) {
+        (void)printf("stopped after epoch %zu: validation does not get better\n", last->epoch);
+    }
+    if (!quiet && training->keep_best) {
+        (void)printf("best    epoch %zu by validation\n", training->saved);
     }
     if (!quiet) {
         (void)printf("model   %s\nmetrics %s\nnext    stoa eval %s\n        stoa predict %s IMAGE.png\n",
@@ -222,7 +235,10 @@ const struct cli_command cli_train = {
         "Train the network of a recipe, found by name or given as a file. The folder of the run gets\n"
         "model.safetensors, whole, after every epoch, and metrics.jsonl, a line an epoch. With --force an "
         "older\n"
-        "run's files stay until the first new epoch is complete. On SIGINT or SIGTERM training stops after "
+        "run's files stay until the first new epoch is complete. With keep_best in the recipe the model file "
+        "is "
+        "that\n"
+        "of the epoch with the best validation. On SIGINT or SIGTERM training stops after "
         "the\n"
         "step and saves the parameters of the moment as interrupted.safetensors.",
     .examples = "  stoa train mnist-cnn\n"

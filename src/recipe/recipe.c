@@ -34,14 +34,17 @@ struct stoa_recipe {
     float mean, deviation;
     size_t epochs, batch;
     uint64_t seed;
-    float learning_rate;
+    float learning_rate, clip_norm, clip_value, average, validation, min_delta;
+    size_t patience;
+    bool stratified, keep_best;
+    char monitor[TEXT];
     size_t layers, room;
     struct layer *layer;
 };
 
 /* ---- keys other than layers: one table ---- */
 
-enum kind { TEXT_KEY, NAME_KEY, SIZE_KEY, SEED_KEY, FLOAT_KEY, SPEC_KEY };
+enum kind { TEXT_KEY, NAME_KEY, SIZE_KEY, SEED_KEY, FLOAT_KEY, BOOL_KEY, SPEC_KEY };
 
 struct key {
     const char *section, *name;
@@ -64,6 +67,15 @@ static const struct key keys[] = {
     {"train", "optimizer", SPEC_KEY, AT(optimizer), 0, 0},
     {"train", "schedule", SPEC_KEY, AT(schedule), 0, 0},
     {"train", "loss", SPEC_KEY, AT(loss), 0, 0},
+    {"train", "clip_norm", FLOAT_KEY, AT(clip_norm), 0, 1e9},
+    {"train", "clip_value", FLOAT_KEY, AT(clip_value), 0, 1e9},
+    {"train", "average", FLOAT_KEY, AT(average), 0, 0.999999},
+    {"train", "validation", FLOAT_KEY, AT(validation), 0, 0.9},
+    {"train", "stratified", BOOL_KEY, AT(stratified), 0, 0},
+    {"train", "patience", SIZE_KEY, AT(patience), 0, 1e6},
+    {"train", "min_delta", FLOAT_KEY, AT(min_delta), 0, 1e6},
+    {"train", "keep_best", BOOL_KEY, AT(keep_best), 0, 0},
+    {"train", "monitor", SPEC_KEY, AT(monitor), 0, 0},
 };
 enum { KEYS = sizeof keys / sizeof keys[0] };
 
@@ -111,7 +123,9 @@ static bool is_plain_name(const char *value) {
 static stoa_status read_number(struct stoa_error *error, const struct key *key, const char *value,
                                void *member) {
     const struct stoa_option option = {.name = key->name,
-                                       .type = key->kind == SIZE_KEY ? STOA_OPTION_SIZE : STOA_OPTION_FLOAT,
+                                       .type = key->kind == SIZE_KEY   ? STOA_OPTION_SIZE
+                                               : key->kind == BOOL_KEY ? STOA_OPTION_BOOL
+                                                                       : STOA_OPTION_FLOAT,
                                        .fallback = value,
                                        .lowest = key->lowest,
                                        .highest = key->highest};
@@ -126,17 +140,19 @@ static bool read_seed(const char *value, uint64_t *seed) {
     return good;
 }
 
-/* Optimiser, schedule or loss, each checked alone, so that the sentence gets its line. */
+/* Optimiser, schedule, loss or monitor, each checked alone, so that the sentence gets its line. */
 static stoa_status check_spec(struct reading *reading, const struct key *key, const char *value) {
     stoa_train_options options = {0};
     if (key->offset == AT(optimizer)) {
         options.optimizer = value;
     } else if (key->offset == AT(schedule)) {
         options.schedule = value;
+    } else if (key->offset == AT(monitor)) {
+        options.monitor = value;
     } else {
         options.loss = value;
     }
-    return stoa_train_options_check(reading->context, &options);
+    return stoa_train_options_check(reading->context, &options, false);
 }
 
 static stoa_status read_value(struct reading *reading, struct stoa_error *error, const struct key *key,
@@ -147,6 +163,7 @@ static stoa_status read_value(struct reading *reading, struct stoa_error *error,
     switch (key->kind) {
     case SIZE_KEY:
     case FLOAT_KEY:
+    case BOOL_KEY:
         return read_number(error, key, value, member);
     case SEED_KEY:
         if (!read_seed(value, &seed)) {
@@ -248,7 +265,7 @@ static stoa_status read_model_entry(struct reading *reading, struct stoa_error *
 /* ---- lines in, recipe out ---- */
 
 static stoa_status fail_unknown(struct stoa_error *error, const char *section, const char *key) {
-    char known[160] = "";
+    char known[256] = "";
     size_t used = 0;
     for (size_t i = 0; i < KEYS; i++) {
         if (strcmp(keys[i].section, section) == 0 && used < sizeof known) {
@@ -346,7 +363,12 @@ static stoa_status end_of_text(void *user, struct stoa_error *error, size_t line
     if (status == STOA_OK) {
         status = check_classes(reading, error);
     }
-    return status == STOA_OK ? check_loss(reading, error) : status;
+    if (status == STOA_OK) {
+        status = check_loss(reading, error);
+    }
+    stoa_recipe_info info;
+    stoa_recipe_describe(reading->recipe, &info);
+    return status == STOA_OK ? stoa_train_options_check(reading->context, &info.train, true) : status;
 }
 
 static stoa_recipe *new_recipe(void) {
@@ -422,6 +444,15 @@ void stoa_recipe_describe(const stoa_recipe *recipe, stoa_recipe_info *info) {
                 .optimizer = text_or_null(recipe->optimizer),
                 .schedule = text_or_null(recipe->schedule),
                 .loss = text_or_null(recipe->loss),
+                .clip_norm = recipe->clip_norm,
+                .clip_value = recipe->clip_value,
+                .average = recipe->average,
+                .validation = recipe->validation,
+                .stratified = recipe->stratified,
+                .patience = recipe->patience,
+                .min_delta = recipe->min_delta,
+                .keep_best = recipe->keep_best,
+                .monitor = text_or_null(recipe->monitor),
             },
     };
 }

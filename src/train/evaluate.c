@@ -93,14 +93,14 @@ size_t stoa_feeder_correct(const struct stoa_feeder *feeder, const float *output
     return correct;
 }
 
-stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, stoa_evaluation *result) {
-    size_t count = stoa_dataset_count(feeder->data);
+stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, const size_t *index, size_t count,
+                               stoa_evaluation *result) {
     double start = stoa_seconds();
     double sum = 0;
     size_t correct = 0;
     for (size_t first = 0; first < count; first += feeder->batch) {
         size_t samples = stoa_min(feeder->batch, count - first);
-        stoa_targets targets = stoa_feeder_read(feeder, plan, NULL, first, samples);
+        stoa_targets targets = stoa_feeder_read(feeder, plan, index ? index + first : NULL, first, samples);
         double loss;
         const float *output;
         stoa_status status = stoa_plan_evaluate(plan, samples, targets, &loss, &output);
@@ -132,7 +132,7 @@ stoa_status stoa_evaluate(stoa_context *context, stoa_model *model, const stoa_d
         status = stoa_plan_bind(plan, NULL);
     }
     if (status == STOA_OK) {
-        status = stoa_evaluate_with(&feeder, plan, result);
+        status = stoa_evaluate_with(&feeder, plan, NULL, stoa_dataset_count(data), result);
     }
     stoa_feeder_close(&feeder);
     stoa_plan_free(plan);

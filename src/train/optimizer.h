@@ -53,12 +53,29 @@ struct stoa_optimizer {
     void (*update)(const struct stoa_update *update);
 };
 
+/* What a schedule that watches the loss remembers between epochs. */
+struct stoa_schedule_state {
+    double factor, best;
+    uint64_t bad, resting; /* epochs without improvement; epochs in which none is counted */
+};
+
+/* Losses of an epoch that has ended; NAN: there is none. */
+struct stoa_epoch_losses {
+    double training, validation;
+};
+
+/* The options `per`, `warmup` and `warmup_start` belong to every schedule that has no option of that name:
+ * src/train/schedule.c reads them, counts units (steps or epochs) and does the warm-up. */
 struct stoa_schedule {
     const char *name;
     const struct stoa_option *options;
     size_t option_count, options_bytes;
-    /* What the learning rate is multiplied with at step `step` (from 0) of `total` (>= 1). */
-    double (*factor)(const void *options, uint64_t step, uint64_t total);
+    /* What the learning rate is multiplied with at unit `at` (from 0) of `total` (>= 1), warm-up not counted. */
+    double (*factor)(const void *options, uint64_t at, uint64_t total);
+    /* NULL, or: an epoch has ended. state->factor is one more factor of the rate, 1 before the first epoch. */
+    void (*observe)(const void *options, struct stoa_schedule_state *state,
+                    const struct stoa_epoch_losses *losses);
+    bool (*needs_validation)(const void *options); /* NULL: never */
 };
 
 /* NULL-terminated, in the order of src/train/meson.build. */

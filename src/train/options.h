@@ -8,15 +8,27 @@
 
 enum { STOA_OPTION_STRUCT_BYTES = 128 };
 
+/* What all schedules share. */
+struct stoa_schedule_units {
+    size_t per;    /* 0: step, 1: epoch */
+    size_t warmup; /* units */
+    float warmup_start;
+};
+
 /* Options with defaults filled in and lines read. */
 struct stoa_train_settings {
     size_t epochs, batch;
     uint64_t seed;
     float learning_rate;
+    float clip_norm, clip_value, average; /* 0: none */
+    float validation, min_delta;
+    size_t patience; /* 0: never stop */
+    bool stratified, keep_best, by_accuracy;
     char loss[STOA_SPEC_MAX_TEXT];
     const struct stoa_optimizer *optimizer;
     size_t optimizer_slots;
     const struct stoa_schedule *schedule;
+    struct stoa_schedule_units schedule_units;
     _Alignas(16) unsigned char optimizer_options[STOA_OPTION_STRUCT_BYTES];
     _Alignas(16) unsigned char schedule_options[STOA_OPTION_STRUCT_BYTES];
 };
@@ -25,7 +37,19 @@ struct stoa_train_settings {
 stoa_status stoa_train_settings_read(stoa_context *context, const stoa_train_options *options,
                                      struct stoa_train_settings *settings);
 
-/* Only check. */
-stoa_status stoa_train_options_check(stoa_context *context, const stoa_train_options *options);
+/* Whether a training with these settings has the validation data they need. */
+stoa_status stoa_train_settings_check(struct stoa_error *error, const struct stoa_train_settings *settings);
+
+/* A schedule's line into `settings`. */
+stoa_status stoa_schedule_read(struct stoa_error *error, const char *line,
+                               struct stoa_train_settings *settings);
+
+/* What the learning rate is multiplied with at `step` (from 0) of `total_steps`, which are settings->epochs
+ * epochs; later steps are as the last. */
+double stoa_schedule_factor(const struct stoa_train_settings *settings,
+                            const struct stoa_schedule_state *state, uint64_t step, uint64_t total_steps);
+
+/* Only read; with `whole` the options are all there are, so that what one needs of another is checked too. */
+stoa_status stoa_train_options_check(stoa_context *context, const stoa_train_options *options, bool whole);
 
 #endif

@@ -1,10 +1,11 @@
-/* The loop over epochs: shuffle, step, evaluate, tell. Floor 7. */
+/* The loop over epochs: shuffle, step, validate, evaluate, tell. Floor 7. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/random.h"
 #include "base/size.h"
 #include "train/trainer.h"
+#include "train/validation.h"
 
 /* All that one call of stoa_train() holds. */
 struct loop {
@@ -12,7 +13,9 @@ struct loop {
     stoa_trainer *trainer;
     struct stoa_feeder train, test;
     bool has_test;
-    size_t *order;
+    struct stoa_split_order split; /* without validation all samples are trained */
+    struct stoa_best best;
+    size_t *order; /* of the samples that are trained */
     size_t samples, epochs, batch;
     stoa_progress_fn *progress;
     void *user;
@@ -24,7 +27,7 @@ struct loop {
 static void shuffle(struct loop *loop, size_t epoch) {
     /* From file order every time, so that an epoch's order follows from seed and epoch alone. */
     for (size_t i = 0; i < loop->samples; i++) {
-        loop->order[i] = i;
+        loop->order[i] = loop->split.index ? loop->split.index[i] : i;
     }
     stoa_random_shuffle(loop->trainer->settings.seed, stoa_random_stream_id(STOA_RANDOM_SHUFFLE, epoch),
                         loop->order, loop->samples);
@@ -41,6 +44,8 @@ static stoa_progress describe(const struct loop *loop, size_t epoch) {
         .steps = stoa_ceil_div(loop->samples, loop->batch),
         .train_loss = loop->sum / (double)loop->seen,
         .train_accuracy = (double)loop->correct / (double)loop->seen,
+        .validation_loss = NAN,
+        .validation_accuracy = NAN,
         .test_loss = NAN,
         .test_accuracy = NAN,
         .seconds = loop->seconds,
@@ -100,6 +105,47 @@ static stoa_status check_parameters(const struct loop *loop, size_t epoch) {
     return STOA_OK;
 }
 
+/* Evaluate on one set; `set` names it in the sentence of an error. */
+static stoa_status evaluate(struct loop *loop, struct stoa_feeder *feeder, const size_t *index, size_t count,
+                            const stoa_progress *progress, const char *set, stoa_evaluation *evaluation) {
+    stoa_status status = stoa_evaluate_with(feeder, loop->trainer->plan, index, count, evaluation);
+    return status == STOA_OK
+               ? STOA_OK
+               : stoa_error_prefix(&loop->context->error, "epoch %zu, step %zu, %s: ", progress->epoch,
+                                   progress->steps, set);
+}
+
+/* With averages, those are what is validated, tested, kept and handed to the callback. */
+static stoa_status end_epoch(struct loop *loop, stoa_progress *progress) {
+    stoa_status status = STOA_OK;
+    stoa_evaluation evaluation;
+    progress->epoch_done = true;
+    progress->best = true;
+    stoa_trainer_use_average(loop->trainer, true);
+    if (loop->split.validation > 0) {
+        status = evaluate(loop, &loop->train, loop->split.index + loop->split.training,
+                          loop->split.validation, progress, "validation", &evaluation);
+        if (status != STOA_OK) {
+            return status;
+        }
+        progress->validation_loss = evaluation.loss;
+        progress->validation_accuracy = evaluation.accuracy;
+        progress->best = stoa_best_observe(&loop->best, &evaluation);
+    }
+    if (loop->has_test) {
+        status = evaluate(loop, &loop->test, NULL, stoa_dataset_count(loop->test.data), progress, "test",
+                          &evaluation);
+        if (status != STOA_OK) {
+            return status;
+        }
+        progress->test_loss = evaluation.loss;
+        progress->test_accuracy = evaluation.accuracy;
+    }
+    stoa_trainer_end_epoch(loop->trainer, progress->train_loss, progress->validation_loss);
+    progress->last = progress->epoch == loop->epochs || stoa_best_stops(&loop->best);
+    return tell(loop, progress);
+}
+
 static stoa_status run_epoch(struct loop *loop, size_t epoch) {
     loop->sum = 0;
     loop->seen = 0;
@@ -115,22 +161,21 @@ static stoa_status run_epoch(struct loop *loop, size_t epoch) {
         }
     }
     stoa_progress progress = describe(loop, epoch);
-    progress.epoch_done = true;
     stoa_status status = check_parameters(loop, epoch);
-    if (status != STOA_OK) {
-        return status;
+    return status == STOA_OK ? end_epoch(loop, &progress) : status;
+}
+
+static stoa_status open_validation(struct loop *loop, stoa_model *model, const stoa_dataset *train,
+                                   const struct stoa_train_settings *settings) {
+    if (settings->validation == 0) {
+        return STOA_OK;
     }
-    if (loop->has_test) {
-        stoa_evaluation evaluation;
-        status = stoa_evaluate_with(&loop->test, loop->trainer->plan, &evaluation);
-        if (status != STOA_OK) {
-            return stoa_error_prefix(&loop->context->error, "epoch %zu, step %zu, test: ", epoch,
-                                     progress.steps);
-        }
-        progress.test_loss = evaluation.loss;
-        progress.test_accuracy = evaluation.accuracy;
+    stoa_status status = stoa_split_make(loop->context, train, settings, &loop->split);
+    if (status == STOA_OK) {
+        loop->samples = loop->split.training;
+        status = stoa_best_open(loop->context, model, settings, &loop->best);
     }
-    return tell(loop, &progress);
+    return status;
 }
 
 static stoa_status open_loop(struct loop *loop, stoa_model *model, const stoa_dataset *train,
@@ -138,6 +183,9 @@ static stoa_status open_loop(struct loop *loop, stoa_model *model, const stoa_da
     stoa_context *context = loop->context;
     struct stoa_train_settings settings;
     stoa_status status = stoa_train_settings_read(context, options, &settings);
+    if (status == STOA_OK) {
+        status = stoa_train_settings_check(&context->error, &settings);
+    }
     /* Before memory is asked for: the mistake is the shape then, not the memory. */
     if (status == STOA_OK) {
         status = stoa_feeder_check(context, train, model);
@@ -149,6 +197,10 @@ static stoa_status open_loop(struct loop *loop, stoa_model *model, const stoa_da
         return status;
     }
     loop->samples = stoa_dataset_count(train);
+    status = open_validation(loop, model, train, &settings);
+    if (status != STOA_OK) {
+        return status;
+    }
     loop->order = calloc(loop->samples, sizeof *loop->order);
     if (!loop->order) {
         (void)stoa_fail(context, STOA_ERR_MEMORY, "order of the samples: out of memory");
@@ -171,6 +223,15 @@ static stoa_status open_loop(struct loop *loop, stoa_model *model, const stoa_da
     return status;
 }
 
+static void close_loop(struct loop *loop) {
+    stoa_feeder_close(&loop->train);
+    stoa_feeder_close(&loop->test);
+    stoa_best_close(loop->context, &loop->best);
+    stoa_trainer_free(loop->trainer);
+    free(loop->split.index);
+    free(loop->order);
+}
+
 stoa_status stoa_train(stoa_context *context, stoa_model *model, const stoa_dataset *train,
                        const stoa_dataset *test, const stoa_train_options *options,
                        stoa_progress_fn *progress, void *user) {
@@ -180,10 +241,15 @@ stoa_status stoa_train(stoa_context *context, stoa_model *model, const stoa_data
     stoa_status status = open_loop(&loop, model, train, test, options);
     for (size_t epoch = 1; status == STOA_OK && epoch <= loop.epochs; epoch++) {
         status = run_epoch(&loop, epoch);
+        if (stoa_best_stops(&loop.best)) {
+            break;
+        }
     }
-    stoa_feeder_close(&loop.train);
-    stoa_feeder_close(&loop.test);
-    stoa_trainer_free(loop.trainer);
-    free(loop.order);
+    if (status == STOA_OK) {
+        stoa_best_restore(&loop.best);
+    } else if (loop.trainer) {
+        stoa_trainer_use_average(loop.trainer, false);
+    }
+    close_loop(&loop);
     return status;
 }

@@ -1,34 +1,32 @@
-/* One training step: the plan's forward and backward, then the optimiser over the flat arrays. Floor 7. */
+/* One training step: the plan's forward and backward, then the update. Floor 7. */
 #include "train/trainer.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/size.h"
-#include "core/threads.h"
 
-/* Neighbouring tensors that are treated alike become one segment. */
-static bool make_segments(struct stoa_trainer *trainer) {
-    const stoa_model *model = trainer->model;
-    trainer->segments = calloc(stoa_max(1, model->tensor_count), sizeof *trainer->segments);
-    if (!trainer->segments) {
-        return false;
+static stoa_status open_trainer(struct stoa_trainer *made, const stoa_train_options *options,
+                                size_t total_steps) {
+    stoa_context *context = made->context;
+    stoa_status status = stoa_train_settings_read(context, options, &made->settings);
+    if (status != STOA_OK) {
+        return status;
     }
-    for (size_t i = 0; i < model->tensor_count; i++) {
-        const struct stoa_tensor *tensor = &model->tensors[i];
-        if (!tensor->spec.trainable) {
-            continue;
-        }
-        size_t end = tensor->offset + stoa_round_up(tensor->count, STOA_ALIGN_FLOATS);
-        struct stoa_segment *last =
-            trainer->segment_count ? &trainer->segments[trainer->segment_count - 1] : NULL;
-        if (last && last->decays == tensor->spec.decays) {
-            last->count = end - last->first;
-        } else {
-            trainer->segments[trainer->segment_count++] =
-                (struct stoa_segment){tensor->offset, end - tensor->offset, tensor->spec.decays};
-        }
+    const struct stoa_train_settings *settings = &made->settings;
+    made->total_steps = stoa_max(1, total_steps);
+    stoa_plan_options plan = {.batch = settings->batch,
+                              .training = true,
+                              .loss = settings->loss,
+                              .optimizer_slots = settings->optimizer_slots + (settings->average > 0 ? 1 : 0)};
+    status = stoa_plan_create(context, made->model, &plan, &made->plan);
+    if (status == STOA_OK) {
+        status = stoa_plan_bind(made->plan, NULL);
     }
-    return true;
+    if (status == STOA_OK && !stoa_update_open(made)) {
+        status = stoa_fail(context, STOA_ERR_MEMORY, "trainer: out of memory");
+    }
+    return status;
 }
 
 stoa_status stoa_trainer_create(stoa_context *context, stoa_model *model, const stoa_train_options *options,
@@ -39,21 +37,8 @@ stoa_status stoa_trainer_create(stoa_context *context, stoa_model *model, const 
     }
     made->context = context;
     made->model = model;
-    made->total_steps = stoa_max(1, total_steps);
-    stoa_status status = stoa_train_settings_read(context, options, &made->settings);
-    if (status == STOA_OK) {
-        stoa_plan_options plan = {.batch = made->settings.batch,
-                                  .training = true,
-                                  .loss = made->settings.loss,
-                                  .optimizer_slots = made->settings.optimizer_slots};
-        status = stoa_plan_create(context, model, &plan, &made->plan);
-    }
-    if (status == STOA_OK) {
-        status = stoa_plan_bind(made->plan, NULL);
-    }
-    if (status == STOA_OK && !make_segments(made)) {
-        status = stoa_fail(context, STOA_ERR_MEMORY, "trainer: out of memory");
-    }
+    made->schedule = (struct stoa_schedule_state){.factor = 1, .best = (double)INFINITY};
+    stoa_status status = open_trainer(made, options, total_steps);
     if (status != STOA_OK) {
         stoa_trainer_free(made);
         return status;
@@ -65,7 +50,7 @@ stoa_status stoa_trainer_create(stoa_context *context, stoa_model *model, const 
 void stoa_trainer_free(stoa_trainer *trainer) {
     if (trainer) {
         stoa_plan_free(trainer->plan);
-        free(trainer->segments);
+        stoa_update_close(trainer);
         free(trainer);
     }
 }
@@ -78,49 +63,47 @@ float stoa_trainer_learning_rate(const stoa_trainer *trainer) {
     return trainer->learning_rate;
 }
 
-struct update_loop {
-    const struct stoa_trainer *trainer;
-    const struct stoa_segment *segment;
-};
-
-enum { UPDATE_GRAIN = 16384 };
-
-static void update_range(void *argument, size_t task, size_t thread) {
-    (void)thread;
-    const struct update_loop *loop = argument;
-    const struct stoa_trainer *t = loop->trainer;
-    size_t first = task * UPDATE_GRAIN;
-    size_t at = loop->segment->first + first;
-    struct stoa_update update = {.kernels = t->context->kernels,
-                                 .options = t->settings.optimizer_options,
-                                 .parameter = t->model->parameters + at,
-                                 .gradient = stoa_plan_gradients(t->plan) + at,
-                                 .count = stoa_min(UPDATE_GRAIN, loop->segment->count - first),
-                                 .learning_rate = t->learning_rate,
-                                 .decays = loop->segment->decays,
-                                 .step = t->step + 1};
-    for (size_t slot = 0; slot < t->settings.optimizer_slots; slot++) {
-        update.slot[slot] = stoa_plan_optimizer_slot(t->plan, slot) + at;
+static void exchange(float *a, float *b, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        float kept = a[i];
+        a[i] = b[i];
+        b[i] = kept;
     }
-    t->settings.optimizer->update(&update);
+}
+
+void stoa_trainer_use_average(stoa_trainer *trainer, bool use) {
+    /* Before the first step there is none. */
+    if (trainer->settings.average == 0 || trainer->step == 0 || trainer->averaged == use) {
+        return;
+    }
+    stoa_model *model = trainer->model;
+    exchange(model->parameters, stoa_trainer_average(trainer), model->parameter_floats);
+    if (trainer->average_statistics) {
+        exchange(model->statistics, trainer->average_statistics, model->statistic_floats);
+    }
+    trainer->averaged = use;
+}
+
+void stoa_trainer_end_epoch(stoa_trainer *trainer, double training_loss, double validation_loss) {
+    const struct stoa_schedule *schedule = trainer->settings.schedule;
+    if (schedule->observe) {
+        const struct stoa_epoch_losses losses = {training_loss, validation_loss};
+        schedule->observe(trainer->settings.schedule_options, &trainer->schedule, &losses);
+    }
 }
 
 stoa_status stoa_trainer_step(stoa_trainer *trainer, size_t samples, stoa_targets targets, double *loss,
                               const float **output) {
+    stoa_trainer_use_average(trainer, false);
     stoa_status status =
         stoa_plan_train(trainer->plan, samples, targets, trainer->settings.seed, trainer->step, loss, output);
     if (status != STOA_OK) {
         return status;
     }
-    uint64_t step = stoa_min(trainer->step, trainer->total_steps - 1);
     double factor =
-        trainer->settings.schedule->factor(trainer->settings.schedule_options, step, trainer->total_steps);
+        stoa_schedule_factor(&trainer->settings, &trainer->schedule, trainer->step, trainer->total_steps);
     trainer->learning_rate = (float)((double)trainer->settings.learning_rate * factor);
-    for (size_t i = 0; i < trainer->segment_count; i++) {
-        struct update_loop loop = {trainer, &trainer->segments[i]};
-        stoa_parallel(trainer->context, stoa_ceil_div(loop.segment->count, UPDATE_GRAIN), update_range,
-                      &loop);
-    }
+    stoa_update_run(trainer);
     trainer->step++;
     return STOA_OK;
 }

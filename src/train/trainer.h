@@ -4,23 +4,27 @@
 
 #include "model/plan.h"
 #include "train/options.h"
-
-/* Parameters that are treated alike, side by side in the flat arrays. */
-struct stoa_segment {
-    size_t first, count;
-    bool decays;
-};
+#include "train/update.h"
 
 struct stoa_trainer {
     stoa_context *context;
     stoa_model *model;
     stoa_plan *plan;
     struct stoa_train_settings settings;
-    struct stoa_segment *segments;
-    size_t segment_count;
+    struct stoa_piece *pieces;
+    double *sums; /* of squares, a piece */
+    size_t piece_count;
     uint64_t step, total_steps;
+    struct stoa_schedule_state schedule;
     float learning_rate;
+    float *average_statistics;
+    bool averaged; /* the averages stand in the model, and what is trained in their place */
 };
+
+/* The moving average of the parameters: the slot behind the optimiser's. */
+static inline float *stoa_trainer_average(const struct stoa_trainer *trainer) {
+    return stoa_plan_optimizer_slot(trainer->plan, trainer->settings.optimizer_slots);
+}
 
 /* A data set in batches: buffers for labels, or for one-hot vectors where the loss takes values. */
 struct stoa_feeder {
@@ -44,8 +48,9 @@ stoa_targets stoa_feeder_read(struct stoa_feeder *feeder, stoa_plan *plan, const
 /* How many of the outputs have their largest value at the label. */
 size_t stoa_feeder_correct(const struct stoa_feeder *feeder, const float *output, size_t samples);
 
-/* Accuracy and loss over all of the feeder's data, with a plan that has a loss. */
-stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, stoa_evaluation *result);
+/* Accuracy and loss over `count` samples, with a plan that has a loss; `index` as for stoa_dataset_read(). */
+stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, const size_t *index, size_t count,
+                               stoa_evaluation *result);
 
 /* Seconds of a clock that only runs forward. */
 double stoa_seconds(void);

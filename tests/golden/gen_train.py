@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Write the golden values of optimisers, training-rules.json, with PyTorch.
+"""Write the golden values of optimisers and schedules, training-rules.json, with PyTorch.
 
 Run it by hand after adding one:  /usr/bin/python3 tests/golden/gen_train.py  (Debian's python3-torch, 1.13).
 An optimiser is fed the same given gradients for 20 steps, in float64, so that nothing but its own rule is compared."""
@@ -101,6 +101,70 @@ def optimizer_cases(start, gradients):
     return [follow(line, make, start, gradients) for line, make in cases]
 
 
+def factors_of(make, steps, losses=None):
+    """The learning rates of `steps` calls, for a rate of 1. `losses`: what ReduceLROnPlateau is told after each."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)
+    schedule = make(optimizer)
+    found = []
+    for step in range(steps):
+        found.append(float("%.12g" % optimizer.param_groups[0]["lr"]))
+        optimizer.step()
+        if losses:
+            schedule.step(losses[step])
+        else:
+            schedule.step()
+    return found
+
+
+def warmed(make, units, start=0.1):
+    """LinearLR for `units`, then the schedule."""
+    s = torch.optim.lr_scheduler
+    return lambda o: s.SequentialLR(o, [s.LinearLR(o, start, 1.0, units), make(o)], [units])
+
+
+def schedule_case(line, make, epochs=1, losses=None):
+    """STEPS steps in `epochs` epochs; with more than one the schedule is per epoch."""
+    factors = factors_of(make, epochs if epochs > 1 else STEPS, losses)
+    found = {"schedule": line, "epochs": epochs, "factors": [f for f in factors for _ in range(STEPS // len(factors))]}
+    if losses:
+        found["losses"] = losses
+    return found
+
+
+def schedule_cases():
+    s = torch.optim.lr_scheduler
+    falling = [1.0, 0.5, 0.5, 0.4999, 0.499, 0.6, 0.7, 0.8, 0.3, 0.3, 0.3, 0.3, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2]
+
+    def plateau(**options):
+        return lambda o: s.ReduceLROnPlateau(o, eps=0, **options)
+
+    def constant(o):
+        return s.LambdaLR(o, lambda _: 1.0)
+
+    return [
+        schedule_case("constant", constant),
+        schedule_case("constant warmup=8 warmup_start=0.25", warmed(constant, 8, 0.25)),
+        schedule_case("linear", lambda o: s.LinearLR(o, 1.0, 0.0, STEPS)),
+        schedule_case("linear start=0.5 end=0.125 length=8", lambda o: s.LinearLR(o, 0.5, 0.125, 8)),
+        schedule_case("linear end=0.25 warmup=4", warmed(lambda o: s.LinearLR(o, 1.0, 0.25, STEPS - 4), 4)),
+        schedule_case("linear end=0.25 per=epoch", lambda o: s.LinearLR(o, 1.0, 0.25, 10), 10),
+        schedule_case("step every=6", lambda o: s.StepLR(o, 6)),
+        schedule_case("step every=3 factor=0.75 warmup=5", warmed(lambda o: s.StepLR(o, 3, 0.75), 5)),
+        schedule_case("step every=2 factor=0.5 per=epoch", lambda o: s.StepLR(o, 2, 0.5), 5),
+        schedule_case("exponential factor=0.875", lambda o: s.ExponentialLR(o, 0.875)),
+        schedule_case("exponential factor=0.875 warmup=3", warmed(lambda o: s.ExponentialLR(o, 0.875), 3)),
+        schedule_case("exponential factor=0.5 per=epoch", lambda o: s.ExponentialLR(o, 0.5), 4),
+        schedule_case("cosine", lambda o: s.CosineAnnealingLR(o, STEPS)),
+        schedule_case("cosine end=0.125 warmup=5 warmup_start=0.5",
+                      warmed(lambda o: s.CosineAnnealingLR(o, STEPS - 5, 0.125), 5, 0.5)),
+        schedule_case("cosine end=0.125 per=epoch warmup=2",
+                      warmed(lambda o: s.CosineAnnealingLR(o, 8, 0.125), 2), 10),
+        schedule_case("plateau watch=training patience=1 factor=0.5", plateau(patience=1, factor=0.5), 20, falling),
+        schedule_case("plateau patience=0 factor=0.5 threshold=0.01 cooldown=2 end=0.125",
+                      plateau(patience=0, factor=0.5, threshold=0.01, cooldown=2, min_lr=0.125), 20, falling),
+    ]  # fmt: skip
+
+
 def write(name, value):
     """A line an entry of the lists, so that a difference shows which one."""
     text = json.dumps(value, separators=(",", ":"))
@@ -119,7 +183,7 @@ def main():
     write("training-rules.json", {
         "by": "PyTorch " + torch.__version__, "rate": RATE, "start": numbers(start),
         "gradients": [numbers(g) for g in gradients], "every": 5,
-        "optimizers": optimizer_cases(start, gradients)})  # fmt: skip
+        "optimizers": optimizer_cases(start, gradients), "schedules": schedule_cases()})  # fmt: skip
 
 
 main()

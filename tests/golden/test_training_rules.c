@@ -1,4 +1,6 @@
-/* Optimisers against PyTorch, step by step on given gradients, for every instruction set. */
+/* Optimisers against PyTorch, step by step on given gradients, for every instruction set; learning rates of
+ * schedules. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -106,6 +108,50 @@ static void all_optimisers_are_here(void **state) {
     }
 }
 
+/* A schedule of one epoch counts steps; of several, with one step or more each, what its line says. */
+static void schedules_follow_pytorchs(void **state) {
+    (void)state;
+    size_t i;
+    json_t *one;
+    json_array_foreach((json_t *)(uintptr_t)golden_get(file, "schedules"), i, one) {
+        const char *line = golden_text(one, "schedule");
+        const struct stoa_train_settings settings =
+            read_settings(&(stoa_train_options){.schedule = line, .epochs = golden_size(one, "epochs")});
+        const json_t *factors = golden_get(one, "factors");
+        const json_t *losses = json_object_get(one, "losses");
+        size_t total = json_array_size(factors);
+        struct stoa_schedule_state memory = {.factor = 1, .best = (double)INFINITY};
+        for (size_t step = 0; step < total; step++) {
+            double found = stoa_schedule_factor(&settings, &memory, step, total);
+            double expected = json_number_value(json_array_get(factors, step));
+            if (!(fabs(found - expected) <= 1e-7)) {
+                fail_msg("%s: factor of step %zu is %.9g, PyTorch's %.9g", line, step, found, expected);
+            }
+            if (losses) {
+                double loss = json_number_value(json_array_get(losses, step));
+                bool validates = settings.schedule->needs_validation(settings.schedule_options);
+                const struct stoa_epoch_losses both = {validates ? (double)NAN : loss,
+                                                       validates ? loss : (double)NAN};
+                settings.schedule->observe(settings.schedule_options, &memory, &both);
+            }
+        }
+        /* Steps beyond the last are as the last. */
+        assert_true(stoa_schedule_factor(&settings, &memory, total + 7, total) >= 0);
+    }
+    assert_true(i > 0);
+}
+
+static void all_schedules_are_here(void **state) {
+    (void)state;
+    for (size_t i = 0; stoa_schedules[i]; i++) {
+        /* one_cycle has its values in training.json. */
+        if (strcmp(stoa_schedules[i]->name, "one_cycle") != 0 &&
+            !is_there("schedules", "schedule", stoa_schedules[i]->name)) {
+            fail_msg("no golden values of schedule %s", stoa_schedules[i]->name);
+        }
+    }
+}
+
 int main(int count, char **arguments) {
     if (count != 2) {
         (void)fprintf(stderr, "usage: test_golden_training_rules FOLDER\n");
@@ -116,6 +162,8 @@ int main(int count, char **arguments) {
     const struct CMUnitTest tests[] = {
         TEST(all_optimisers_are_here),
         TEST(optimisers_follow_pytorchs),
+        TEST(all_schedules_are_here),
+        TEST(schedules_follow_pytorchs),
     };
 #undef TEST
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

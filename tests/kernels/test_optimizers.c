@@ -1,4 +1,6 @@
-/* Optimiser steps. Constants are sums of few powers of two: the same numbers in float and double. */
+/* Optimiser steps, clipping and averages. Constants are sums of few powers of two: the same numbers in float and double. */
+#include <math.h>
+
 #include "tests/kernels/kernel_test.h"
 
 static const float decays[] = {0, 0.0625F};
@@ -141,6 +143,60 @@ void test_kernel_adam(const struct subject *s) {
         check_close("adam p", s, p, 2e-7, 4e-7);
         check_close("adam m", s, m, 2e-7, 1e-7);
         check_close("adam v", s, v, 2e-7, 1e-7);
+        arrays_release();
+    }
+}
+
+void test_kernel_clip(const struct subject *s) {
+    for (size_t i = 0; i < test_size_count; i++) {
+        struct array x = input_random(test_sizes[i], -2, 2);
+        sprinkle(&x, NAN, 9);
+        sprinkle(&x, INFINITY, 19);
+        sprinkle(&x, -INFINITY, 23);
+        struct array y = output_copy(x);
+        s->kernels->clip(y.f, y.n, 0.5F);
+        stoa_reference_f64.clip(y.d, y.n, 0.5);
+        check_exact("clip", s, y);
+        arrays_release();
+    }
+}
+
+void test_kernel_scale(const struct subject *s) {
+    for (size_t i = 0; i < test_size_count; i++) {
+        struct array y = drawn(test_sizes[i]);
+        s->kernels->scale(y.f, y.n, 0.3125F);
+        stoa_reference_f64.scale(y.d, y.n, 0.3125);
+        check_close("scale", s, y, 0, 1e-7);
+        arrays_release();
+    }
+}
+
+void test_kernel_average(const struct subject *s) {
+    static const float keeps_of_average[] = {0, 0.75F, 0.9990234375F, 1};
+    for (size_t i = 0; i < 4 * test_size_count; i++) {
+        float keep = keeps_of_average[i % 4];
+        struct array mean = drawn(test_sizes[i / 4]);
+        struct array x = input_random(mean.n, -1, 1);
+        s->kernels->average(mean.f, x.f, x.n, keep);
+        stoa_reference_f64.average(mean.d, x.d, x.n, (double)keep);
+        check_close("average", s, mean, 1e-7, 1e-7);
+        arrays_release();
+    }
+}
+
+void test_kernel_sum_squares(const struct subject *s) {
+    /* Squares beyond and below what a float holds. */
+    static const float scales[] = {1, 1e30F, 1e-30F};
+    for (size_t i = 0; i < 3 * test_size_count; i++) {
+        float scale = scales[i % 3];
+        struct array x = input_random(test_sizes[i / 3], -scale, scale);
+        double got = 1e300;
+        double want = -1;
+        s->kernels->sum_squares(x.f, x.n, &got);
+        stoa_reference_f64.sum_squares(x.d, x.n, &want);
+        if (!(fabs(got - want) <= 1e-13 * want)) {
+            fail_msg("sum_squares (%s): %.17g, not %.17g", s->name, got, want);
+        }
         arrays_release();
     }
 }

@@ -220,7 +220,7 @@ static void refuses_settings(void **state) {
     expect_refusal(&(stoa_train_options){.optimizer = "sgd momentum=2"}, "optimizer sgd: ");
     expect_refusal(&(stoa_train_options){.optimizer = "sgd nesterov=true"}, "optimizer sgd: ");
     expect_refusal(&(stoa_train_options){.optimizer = ""}, "optimizer: ");
-    expect_refusal(&(stoa_train_options){.schedule = "step"}, "unknown schedule 'step'");
+    expect_refusal(&(stoa_train_options){.schedule = "steps"}, "unknown schedule 'steps'");
     expect_refusal(&(stoa_train_options){.schedule = "one_cycle warmup=x"}, "schedule one_cycle: ");
     expect_refusal(&(stoa_train_options){.loss = "hinge"}, "unknown loss 'hinge'");
     expect_refusal(&(stoa_train_options){.loss = "relu"}, "unknown loss 'relu'");

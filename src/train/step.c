@@ -1,0 +1,28 @@
+/* step: the learning rate times `factor` after every `every` units; PyTorch's StepLR. Floor 7. */
+#include <math.h>
+
+#include "train/optimizer.h"
+
+struct step_options {
+    size_t every;
+    float factor;
+};
+
+static const struct stoa_option options[] = {
+    {"every", STOA_OPTION_SIZE, offsetof(struct step_options, every), NULL, 1, 1e12, NULL},
+    {"factor", STOA_OPTION_FLOAT, offsetof(struct step_options, factor), "0.1", 1e-6, 1, NULL},
+};
+
+static double factor(const void *given, uint64_t at, uint64_t total) {
+    const struct step_options *o = given;
+    (void)total;
+    return pow((double)o->factor, (double)(at / o->every));
+}
+
+const struct stoa_schedule stoa_schedule_step = {
+    .name = "step",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .options_bytes = sizeof(struct step_options),
+    .factor = factor,
+};

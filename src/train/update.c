@@ -1,0 +1,156 @@
+/* The update of all parameters. One parallel loop over pieces of the flat arrays clips, steps and averages while a
+ * piece is in cache; clipping by norm takes a loop more, whose sums are added in a tree that follows from the
+ * number of parameters alone. Floor 7. */
+#include "train/update.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/size.h"
+#include "core/threads.h"
+#include "train/trainer.h"
+
+/* Floats of a piece: an optimiser's arrays of one fit into L2 side by side. */
+enum { PIECE = 16384 };
+
+/* Visit ranges of neighbouring tensors that are treated alike, cut into pieces; the number of pieces. */
+static size_t cut_pieces(const stoa_model *model, struct stoa_piece *pieces) {
+    size_t count = 0;
+    for (size_t i = 0; i < model->tensor_count;) {
+        const struct stoa_tensor *tensor = &model->tensors[i];
+        if (!tensor->spec.trainable) {
+            i++;
+            continue;
+        }
+        size_t first = tensor->offset;
+        size_t end = first;
+        bool decays = tensor->spec.decays;
+        for (; i < model->tensor_count; i++) {
+            tensor = &model->tensors[i];
+            if (tensor->spec.trainable && tensor->spec.decays != decays) {
+                break;
+            }
+            end = tensor->spec.trainable ? tensor->offset + stoa_round_up(tensor->count, STOA_ALIGN_FLOATS)
+                                         : end;
+        }
+        for (; first < end; first += PIECE, count++) {
+            if (pieces) {
+                pieces[count] = (struct stoa_piece){first, stoa_min(PIECE, end - first), decays};
+            }
+        }
+    }
+    return count;
+}
+
+bool stoa_update_open(stoa_trainer *trainer) {
+    const stoa_model *model = trainer->model;
+    trainer->piece_count = cut_pieces(model, NULL);
+    trainer->pieces = calloc(stoa_max(1, trainer->piece_count), sizeof *trainer->pieces);
+    trainer->sums = calloc(stoa_max(1, trainer->piece_count), sizeof *trainer->sums);
+    if (!trainer->pieces || !trainer->sums) {
+        return false;
+    }
+    (void)cut_pieces(model, trainer->pieces);
+    if (trainer->settings.average > 0 && model->statistic_floats > 0) {
+        trainer->average_statistics = calloc(model->statistic_floats, sizeof *trainer->average_statistics);
+        return trainer->average_statistics != NULL;
+    }
+    return true;
+}
+
+void stoa_update_close(stoa_trainer *trainer) {
+    free(trainer->pieces);
+    free(trainer->sums);
+    free(trainer->average_statistics);
+}
+
+static void clip_values(const struct stoa_trainer *t, const struct stoa_piece *piece) {
+    if (t->settings.clip_value > 0) {
+        t->context->kernels->clip(stoa_plan_gradients(t->plan) + piece->first, piece->count,
+                                  t->settings.clip_value);
+    }
+}
+
+static void measure_piece(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    struct stoa_trainer *t = argument;
+    const struct stoa_piece *piece = &t->pieces[task];
+    clip_values(t, piece);
+    t->context->kernels->sum_squares(stoa_plan_gradients(t->plan) + piece->first, piece->count,
+                                     &t->sums[task]);
+}
+
+/* Neighbours first, then neighbours of those: whoever computed them, the order of the sums is the same. */
+static double add_in_tree(double *sums, size_t count) {
+    for (size_t distance = 1; distance < count; distance *= 2) {
+        for (size_t i = 0; i + distance < count; i += 2 * distance) {
+            sums[i] += sums[i + distance];
+        }
+    }
+    return count > 0 ? sums[0] : 0;
+}
+
+/* What the gradients are multiplied with so that their norm is at most clip_norm; as PyTorch's
+ * clip_grad_norm_. */
+static float measure_norm(struct stoa_trainer *t) {
+    stoa_parallel(t->context, t->piece_count, measure_piece, t);
+    double norm = sqrt(add_in_tree(t->sums, t->piece_count));
+    double factor = (double)t->settings.clip_norm / (norm + 1e-6);
+    return factor < 1 ? (float)factor : 1;
+}
+
+struct loop {
+    struct stoa_trainer *trainer;
+    float factor; /* of the gradients */
+    float keep;   /* of the average */
+};
+
+static void update_piece(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct loop *loop = argument;
+    const struct stoa_trainer *t = loop->trainer;
+    const struct stoa_kernels *kernels = t->context->kernels;
+    const struct stoa_piece *piece = &t->pieces[task];
+    float *gradient = stoa_plan_gradients(t->plan) + piece->first;
+    struct stoa_update update = {.kernels = kernels,
+                                 .options = t->settings.optimizer_options,
+                                 .parameter = t->model->parameters + piece->first,
+                                 .gradient = gradient,
+                                 .count = piece->count,
+                                 .learning_rate = t->learning_rate,
+                                 .decays = piece->decays,
+                                 .step = t->step + 1};
+    for (size_t slot = 0; slot < t->settings.optimizer_slots; slot++) {
+        update.slot[slot] = stoa_plan_optimizer_slot(t->plan, slot) + piece->first;
+    }
+    if (t->settings.clip_norm == 0) {
+        clip_values(t, piece);
+    }
+    if (loop->factor != 1) {
+        kernels->scale(gradient, piece->count, loop->factor);
+    }
+    t->settings.optimizer->update(&update);
+    if (t->settings.average > 0) {
+        kernels->average(stoa_trainer_average(t) + piece->first, update.parameter, piece->count, loop->keep);
+    }
+}
+
+/* The first parameters are taken as they are, and the average remembers longer and longer: in the beginning
+ * there is little worth remembering. */
+static float keep_of_average(const struct stoa_trainer *t) {
+    double step = (double)t->step;
+    double rising = (1 + step) / (10 + step);
+    return t->step == 0 ? 0 : (float)fmin((double)t->settings.average, rising);
+}
+
+void stoa_update_run(stoa_trainer *trainer) {
+    struct loop loop = {.trainer = trainer, .factor = 1, .keep = keep_of_average(trainer)};
+    if (trainer->settings.clip_norm > 0) {
+        loop.factor = measure_norm(trainer);
+    }
+    stoa_parallel(trainer->context, trainer->piece_count, update_piece, &loop);
+    if (trainer->average_statistics) {
+        trainer->context->kernels->average(trainer->average_statistics, trainer->model->statistics,
+                                           trainer->model->statistic_floats, loop.keep);
+    }
+}

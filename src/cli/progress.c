@@ -48,7 +48,7 @@ static size_t terminal_width(void) {
     return 80;
 }
 
-enum { LEFT = 24, PARTS = 6, PART = 32, LONGEST_BAR = 40, SHORTEST_BAR = 10, LONGEST_LINE = 256 };
+enum { LEFT = 24, PARTS = 6, PART = 32, LONGEST_BAR = 40, SHORTEST_BAR = 10, ROOMY = 79, LONGEST_LINE = 256 };
 
 /* Fill in the words of the line: what there is to say, the most wanted first. */
 static void say(const stoa_progress *progress, char part[PARTS][PART]) {
@@ -82,7 +82,8 @@ static void compose(const stoa_progress *progress, size_t width, char line[LONGE
         for (size_t i = 0; i < kept; i++) {
             used += 2 + strlen(part[i]);
         }
-        if (used <= width || kept == 0) {
+        /* Words make room for the bar, but not on a terminal too narrow for most of them. */
+        if (used + (width >= ROOMY ? SHORTEST_BAR + 3 : 0) <= width || kept == 0) {
             break;
         }
     }

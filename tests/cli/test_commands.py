@@ -46,6 +46,29 @@ class Train(Command):
         self.assertGreater(json.loads(lines[-1])["test_accuracy"], 0.9)
         self.assertLess(json.loads(lines[-1])["train_loss"], json.loads(lines[0])["train_loss"])
 
+    def test_keeps_the_best_of_the_validation(self):
+        text = read("tiny.ini").decode() + "validation = 0.2\nstratified = true\nkeep_best = true\naverage = 0.5\n"
+        write("held.ini", text)
+        # A rate that makes the epochs uneven.
+        out = self.done("train", "held", "--epochs", "8", "--lr", "0.03", "--out", "run")
+        lines = [json.loads(line) for line in read("run/metrics.jsonl").splitlines()]
+        best = min(lines, key=lambda line: line["validation_loss"])
+        self.assertEqual([line["epoch"] for line in lines if line["best"]][-1], best["epoch"])
+        self.assertIn(f"best    epoch {best['epoch']} by validation", out)
+        facts = json.loads(self.done("info", "run", "--json"))["facts"]
+        self.assertEqual(facts["train.epoch"], str(best["epoch"]))
+        # What was measured in that epoch is what the file holds.
+        found = json.loads(self.done("eval", "run", "--json"))
+        self.assertAlmostEqual(found["loss"], best["test_loss"], delta=1e-6)
+        self.assertIn("*", out)
+        self.assertIn("lr 0.03", out)
+
+    def test_stops_early(self):
+        write("held.ini", read("tiny.ini").decode() + "validation = 0.2\npatience = 2\nmin_delta = 100\n")
+        out = self.done("train", "held", "--epochs", "9", "--out", "run")
+        self.assertEqual(len(read("run/metrics.jsonl").splitlines()), 3)
+        self.assertIn("stopped after epoch 3", out)
+
     def test_default_folders_are_numbered(self):
         for _ in range(2):
             self.done("train", "./tiny.ini", "--epochs", "1")

@@ -55,7 +55,9 @@ static void test_all_said(void **state) {
         load_good("# about\ntitle = A test; of # comment\n" MODEL
                   "[data]\nset = my-set\nclasses = 4\nmean = 0.125\ndeviation = 0.5\n"
                   "[train]\nepochs = 7\nbatch = 33\nlr = 2e-3\nseed = 18446744073709551615\n"
-                  "optimizer = sgd momentum=0.9\nschedule = one_cycle warmup=0.25\nloss = mse\n");
+                  "optimizer = sgd momentum=0.9\nschedule = one_cycle warmup=0.25\nloss = mse\n"
+                  "clip_norm = 2\nclip_value = 0.5\naverage = 0.75\nvalidation = 0.25\nstratified = true\n"
+                  "patience = 4\nmin_delta = 0.125\nkeep_best = true\nmonitor = accuracy\n");
     stoa_recipe_info info;
     stoa_recipe_describe(recipe, &info);
     assert_string_equal(info.title, "A test; of");
@@ -69,6 +71,10 @@ static void test_all_said(void **state) {
     assert_string_equal(info.train.optimizer, "sgd momentum=0.9");
     assert_string_equal(info.train.schedule, "one_cycle warmup=0.25");
     assert_string_equal(info.train.loss, "mse");
+    assert_true(info.train.clip_norm == 2 && info.train.clip_value == 0.5F && info.train.average == 0.75F);
+    assert_true(info.train.validation == 0.25F && info.train.stratified && info.train.keep_best);
+    assert_true(info.train.patience == 4 && info.train.min_delta == 0.125F);
+    assert_string_equal(info.train.monitor, "accuracy");
 
     stoa_model *model = NULL;
     assert_int_equal(stoa_recipe_model(context, recipe, &model), STOA_OK);
@@ -107,6 +113,10 @@ static void test_defaults(void **state) {
     assert_null(info.train.optimizer);
     assert_null(info.train.schedule);
     assert_null(info.train.loss);
+    assert_true(info.train.clip_norm == 0 && info.train.clip_value == 0 && info.train.average == 0);
+    assert_true(info.train.validation == 0 && !info.train.stratified && !info.train.keep_best);
+    assert_true(info.train.patience == 0 && info.train.min_delta == 0);
+    assert_null(info.train.monitor);
     stoa_model *model = NULL;
     assert_int_equal(stoa_recipe_model(context, recipe, &model), STOA_OK);
     assert_null(stoa_model_fact(model, "data.set"));
@@ -194,6 +204,21 @@ static void test_values_refused(void **state) {
         {"[train]\nschedule = one_cycle warmup=x", ""},
         {"[train]\nloss = l3", ""},
         {"[train]\nloss = relu", ""},
+        {"[train]\nclip_norm = -1", "option 'clip_norm': found '-1', expected a number from 0 to 1e+09"},
+        {"[train]\naverage = 1", "option 'average': found '1', expected a number from 0 to 0.999999"},
+        {"[train]\nvalidation = 1", "option 'validation': found '1', expected a number from 0 to 0.9"},
+        {"[train]\nkeep_best = yes", "option 'keep_best': found 'yes', expected true or false"},
+        {"[train]\nmonitor = test", "monitor: found 'test', expected loss or accuracy"},
+        {"[train]\nschedule = step", "schedule step: option 'every' is missing"},
+        {"[train]\nschedule = constant per=year",
+         "schedule constant: option 'per': found 'year', expected step or epoch"},
+        {"[train]\nschedule = cosine speed=2",
+         "schedule cosine: unknown option 'speed', expected end, length, per, warmup, warmup_start"},
+        {"[train]\nschedule = one_cycle warmup_start=0",
+         "schedule one_cycle: unknown option 'warmup_start', expected warmup, start, end, per"},
+        /* What one key needs of another. */
+        {"[train]\npatience = 3", "patience: needs validation, the share of the training data held out"},
+        {"[train]\nschedule = plateau", "schedule plateau watches the validation loss: set validation"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char text[512];

@@ -194,6 +194,61 @@ CALL(softmax_backward) {
     k->softmax_backward(w->in[0] + at, w->in[1] + at, count, w->columns, w->out[0] + at);
 }
 
+CALL(log_softmax) {
+    (void)task;
+    size_t at = first * w->columns;
+    k->log_softmax(w->in[0] + at, count, w->columns, w->out[0] + at);
+}
+
+CALL(log_softmax_backward) {
+    (void)task;
+    size_t at = first * w->columns;
+    k->log_softmax_backward(w->in[0] + at, w->in[1] + at, count, w->columns, w->out[0] + at);
+}
+
+CALL(row_moments) {
+    (void)task;
+    k->row_moments(w->in[0] + first * w->columns, count, w->columns, w->out[0] + first, w->out[1] + first);
+}
+
+CALL(normalize_rows) {
+    (void)task;
+    size_t at = first * w->columns;
+    k->normalize_rows(w->in[0] + at, count, w->columns, w->in[1] + first, w->in[2] + first, w->in[3],
+                      w->in[4], w->out[0] + at);
+}
+
+CALL(layernorm_backward) {
+    (void)task;
+    size_t at = first * w->columns;
+    k->layernorm_backward(w->in[0] + at, w->in[1] + at, count, w->columns, w->in[2] + first, w->in[3] + first,
+                          w->in[4], w->out[0] + at);
+}
+
+CALL(layernorm_backward_weights) {
+    size_t at = first * w->columns;
+    k->layernorm_backward_weights(w->in[0] + at, w->in[1] + at, count, w->columns, w->in[2] + first,
+                                  w->in[3] + first, w->out[0] + task * w->columns,
+                                  w->out[1] + task * w->columns);
+}
+
+CALL(prelu) {
+    (void)task;
+    size_t at = first * w->columns;
+    k->prelu(w->in[0] + at, count, w->columns, w->in[1], w->out[0] + at);
+}
+
+CALL(prelu_backward) {
+    (void)task;
+    size_t at = first * w->columns;
+    k->prelu_backward(w->in[0] + at, w->in[1] + at, count, w->columns, w->in[2], w->out[0] + at);
+}
+
+CALL(prelu_backward_slope) {
+    size_t at = first * w->columns;
+    k->prelu_backward_slope(w->in[0] + at, w->in[1] + at, count, w->columns, w->out[0] + task * w->columns);
+}
+
 CALL(softmax_xent) {
     (void)task;
     size_t at = first * w->columns;

@@ -61,6 +61,19 @@
     X(softmax, BENCH_SHAPE_DIGITS, (BENCH_FULL), (BENCH_FULL), .updates = false) \
     X(softmax, BENCH_SHAPE_CLASSES, (BENCH_FULL), (BENCH_FULL), .updates = false) \
     X(softmax_backward, BENCH_SHAPE_CLASSES, (BENCH_FULL, BENCH_FULL), (BENCH_FULL), .updates = false) \
+    X(log_softmax, BENCH_SHAPE_CLASSES, (BENCH_FULL), (BENCH_FULL), .updates = false) \
+    X(log_softmax_backward, BENCH_SHAPE_CLASSES, (BENCH_FULL, BENCH_FULL), (BENCH_FULL), .updates = false) \
+    X(row_moments, CHANNELS, (BENCH_FULL), (BENCH_UNIT, BENCH_UNIT), .updates = false) \
+    X(row_moments, BENCH_SHAPE_CLASSES, (BENCH_FULL), (BENCH_UNIT, BENCH_UNIT), .updates = false) \
+    X(normalize_rows, CHANNELS, (BENCH_FULL, BENCH_UNIT, BENCH_UNIT, BENCH_COLUMN, BENCH_COLUMN), (BENCH_FULL), \
+      .updates = false) \
+    X(layernorm_backward, CHANNELS, (BENCH_FULL, BENCH_FULL, BENCH_UNIT, BENCH_UNIT, BENCH_COLUMN), (BENCH_FULL), \
+      .updates = false) \
+    X(layernorm_backward_weights, CHANNELS, (BENCH_FULL, BENCH_FULL, BENCH_UNIT, BENCH_UNIT), \
+      (BENCH_PARTIAL, BENCH_PARTIAL), .updates = false) \
+    X(prelu, CHANNELS, (BENCH_FULL, BENCH_COLUMN), (BENCH_FULL), .updates = false) \
+    X(prelu_backward, CHANNELS, (BENCH_FULL, BENCH_FULL, BENCH_COLUMN), (BENCH_FULL), .updates = false) \
+    X(prelu_backward_slope, CHANNELS, (BENCH_FULL, BENCH_FULL), (BENCH_PARTIAL), .updates = false) \
     X(softmax_xent, BENCH_SHAPE_DIGITS, (BENCH_FULL), (BENCH_FULL, BENCH_UNIT), .labels = true) \
     X(softmax_xent, BENCH_SHAPE_CLASSES, (BENCH_FULL), (BENCH_FULL, BENCH_UNIT), .labels = true) \
     X(softmax_xent_backward, BENCH_SHAPE_CLASSES, (BENCH_FULL, BENCH_UNIT), (BENCH_FULL), .labels = true) \

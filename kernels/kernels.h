@@ -74,6 +74,11 @@ enum { STOA_PRODUCT_LANES = 16 };
     K(hardswish_backward, (const real *z, const real *dy, real *dx, size_t n, real parameter))                     \
     K(gelu_backward, (const real *z, const real *dy, real *dx, size_t n, real parameter))                          \
     K(gelu_tanh_backward, (const real *z, const real *dy, real *dx, size_t n, real parameter))                     \
+    /* prelu: y[r][c] = x[r][c] < 0 ? slope[c] * x[r][c] : x[r][c]. y may be x. */                                 \
+    K(prelu, (const real *x, size_t rows, size_t columns, const real *slope, real *y))                             \
+    /* dx = x > 0 ? dy : slope[c] * dy; dx may be dy. dslope[c] = sum over rows of x > 0 ? 0 : x * dy. */          \
+    K(prelu_backward, (const real *x, const real *dy, size_t rows, size_t columns, const real *slope, real *dx))   \
+    K(prelu_backward_slope, (const real *x, const real *dy, size_t rows, size_t columns, real *dslope))            \
     /* y = a + b. y may be a or b. */                                                                              \
     K(add, (const real *a, const real *b, real *y, size_t n))                                                      \
     /* y += x. */                                                                                                  \
@@ -114,6 +119,23 @@ enum { STOA_PRODUCT_LANES = 16 };
     K(softmax, (const real *x, size_t rows, size_t columns, real *y))                                              \
     /* Each row: dx = y * (dy - sum(y * dy)). dx may be dy. */                                                     \
     K(softmax_backward, (const real *y, const real *dy, size_t rows, size_t columns, real *dx))                    \
+    /* y = x - max(x) - log(sum(exp(x - max(x)))) of each row. y may be x. */                                      \
+    K(log_softmax, (const real *x, size_t rows, size_t columns, real *y))                                          \
+    /* dx = dy - exp(y) * sum(dy) of each row; y above 0, by rounding, counts as 0. dx may be dy. */                 \
+    K(log_softmax_backward, (const real *y, const real *dy, size_t rows, size_t columns, real *dx))                \
+    /* Per row of x[rows][columns]: mean, and m2 = sum of (x - mean)^2, without cancellation. columns >= 1. */     \
+    K(row_moments, (const real *x, size_t rows, size_t columns, real *mean, real *m2))                             \
+    /* y[r][c] = (x[r][c] - mean[r]) * scale[r] * weight[c] + bias[c]; weight and bias both or neither NULL: 1 and 0.\
+     * y may be x. */                                                                                              \
+    K(normalize_rows, (const real *x, size_t rows, size_t columns, const real *mean, const real *scale,            \
+                       const real *weight, const real *bias, real *y))                                             \
+    /* Layer norm, g = dy * weight (NULL: dy), xhat = (x - mean) * inv_std of its row: dx = inv_std * (g - mean(g) -\
+     * xhat * mean(g * xhat)), means over the row. dx may be dy. */                                                \
+    K(layernorm_backward, (const real *x, const real *dy, size_t rows, size_t columns, const real *mean,           \
+                           const real *inv_std, const real *weight, real *dx))                                     \
+    /* dweight[c] = sum over rows of dy * xhat, dbias[c] = sum of dy. */                                           \
+    K(layernorm_backward_weights, (const real *x, const real *dy, size_t rows, size_t columns, const real *mean,   \
+                                   const real *inv_std, real *dweight, real *dbias))                               \
     /* Each row: probability = softmax(x), loss = log(sum(exp(x - max))) - (x[label] - max). 0 <= label < columns. */ \
     K(softmax_xent, (const real *x, const int32_t *label, size_t rows, size_t columns, real *probability,          \
                      real *loss))                                                                                  \

@@ -3,28 +3,7 @@
  * A NaN in a row makes the whole row NaN through its exponential, whatever the maximum search did with it. */
 #include "kernels/isa.h"
 #include "kernels/polynomial.h"
-
-static float row_max(const float *x, size_t n) {
-    float top = -__builtin_inff();
-    size_t i = 0;
-    if (n >= STOA_LANES) {
-        float lane[STOA_LANES];
-        memcpy(lane, x, sizeof lane);
-        for (i = STOA_LANES; i + STOA_LANES <= n; i += STOA_LANES) {
-#pragma omp simd
-            for (size_t j = 0; j < STOA_LANES; j++) {
-                lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
-            }
-        }
-        for (size_t j = 0; j < STOA_LANES; j++) {
-            top = lane[j] > top ? lane[j] : top;
-        }
-    }
-    for (; i < n; i++) {
-        top = x[i] > top ? x[i] : top;
-    }
-    return top;
-}
+#include "kernels/row.h"
 
 /* y = exp(x - top); returns the sum. y may be x. */
 static float row_exp(const float *x, float *y, size_t n, float top) {
@@ -47,7 +26,7 @@ static void row_scale(float *y, size_t n, float scale) {
 
 void STOA_KERNEL(softmax)(const float *x, size_t rows, size_t columns, float *y) {
     for (size_t r = 0; r < rows; r++, x += columns, y += columns) {
-        float sum = row_exp(x, y, columns, row_max(x, columns));
+        float sum = row_exp(x, y, columns, stoa_row_max(x, columns));
         row_scale(y, columns, 1.0F / sum);
     }
 }
@@ -69,7 +48,7 @@ void STOA_KERNEL(softmax_backward)(const float *y, const float *dy, size_t rows,
 void STOA_KERNEL(softmax_xent)(const float *restrict x, const int32_t *restrict label, size_t rows,
                                size_t columns, float *restrict probability, float *restrict loss) {
     for (size_t r = 0; r < rows; r++, x += columns, probability += columns) {
-        float top = row_max(x, columns);
+        float top = stoa_row_max(x, columns);
         float sum = row_exp(x, probability, columns, top);
         row_scale(probability, columns, 1.0F / sum);
         loss[r] = stoa_log_positive(sum) - (x[label[r]] - top);

@@ -61,3 +61,26 @@ ACTIVATION(gelu_tanh, x * logistic(2 * tanh_argument(x)),
            logistic(2 * tanh_argument(z)) +
                z * logistic(2 * tanh_argument(z)) * logistic(-2 * tanh_argument(z)) * 2 * tanh_argument_slope(z))
 /* clang-format on */
+
+void STOA_REFERENCE(prelu)(const real *x, size_t rows, size_t columns, const real *slope, real *y) {
+    for (size_t i = 0; i < rows * columns; i++) {
+        y[i] = x[i] < 0 ? slope[i % columns] * x[i] : x[i];
+    }
+}
+
+void STOA_REFERENCE(prelu_backward)(const real *x, const real *dy, size_t rows, size_t columns,
+                                    const real *slope, real *dx) {
+    for (size_t i = 0; i < rows * columns; i++) {
+        dx[i] = x[i] > 0 ? dy[i] : slope[i % columns] * dy[i];
+    }
+}
+
+void STOA_REFERENCE(prelu_backward_slope)(const real *x, const real *dy, size_t rows, size_t columns,
+                                          real *dslope) {
+    for (size_t c = 0; c < columns; c++) {
+        dslope[c] = 0;
+        for (size_t i = c; i < rows * columns; i += columns) {
+            dslope[c] += x[i] > 0 ? 0 : dy[i] * x[i];
+        }
+    }
+}

@@ -37,6 +37,32 @@ void STOA_REFERENCE(softmax_backward)(const real *y, const real *dy, size_t rows
     }
 }
 
+void STOA_REFERENCE(log_softmax)(const real *x, size_t rows, size_t columns, real *y) {
+    for (size_t r = 0; r < rows; r++, x += columns, y += columns) {
+        real top = row_max(x, columns);
+        real sum = 0;
+        for (size_t c = 0; c < columns; c++) {
+            sum += exp(x[c] - top);
+        }
+        for (size_t c = 0; c < columns; c++) {
+            y[c] = x[c] - top - log(sum);
+        }
+    }
+}
+
+void STOA_REFERENCE(log_softmax_backward)(const real *y, const real *dy, size_t rows, size_t columns,
+                                          real *dx) {
+    for (size_t r = 0; r < rows; r++, y += columns, dy += columns, dx += columns) {
+        real sum = 0;
+        for (size_t c = 0; c < columns; c++) {
+            sum += dy[c];
+        }
+        for (size_t c = 0; c < columns; c++) {
+            dx[c] = dy[c] - exp(y[c] > 0 ? 0 : y[c]) * sum;
+        }
+    }
+}
+
 void STOA_REFERENCE(softmax_xent)(const real *x, const int32_t *label, size_t rows, size_t columns,
                                   real *probability, real *loss) {
     STOA_REFERENCE(softmax)(x, rows, columns, probability);

@@ -41,8 +41,10 @@ static bool place_tensors(stoa_model *model) {
 
 static void set_neutral(stoa_model *model, const struct stoa_tensor *tensor, float *data) {
     (void)model;
+    enum stoa_init init = tensor->spec.init;
+    float value = init == STOA_INIT_CONSTANT ? tensor->spec.constant : init == STOA_INIT_ONE ? 1.0F : 0.0F;
     for (size_t i = 0; i < tensor->count; i++) {
-        data[i] = tensor->spec.init == STOA_INIT_ONE ? 1.0F : 0.0F;
+        data[i] = value;
     }
 }
 
@@ -121,6 +123,7 @@ static double initial_deviation(const struct stoa_tensor_spec *spec) {
         return sqrt(2.0 / ((double)spec->fan_in + (double)spec->fan_out));
     case STOA_INIT_ZERO:
     case STOA_INIT_ONE:
+    case STOA_INIT_CONSTANT:
         break;
     }
     return 0;

@@ -38,32 +38,13 @@ static size_t rows_of(const struct stoa_layer *layer) {
     return stoa_shape_size(&layer->output) / channels_of(layer);
 }
 
-/* A number a channel. Behind a flatten the channels are an image's numbers: H, W, C in memory, PyTorch's C,
- * H, W on disk. */
-static void vector_spec(struct stoa_layer *layer, size_t which, const char *suffix, enum stoa_init init) {
-    struct stoa_tensor_spec *tensor = &layer->tensor[which];
-    stoa_tensor_plain(tensor, suffix, init, channels_of(layer));
-    const size_t *image = layer->output.flattened;
-    if (image[0] != 0) {
-        size_t width = image[1];
-        size_t channels = image[2];
-        tensor->walk_rank = 3;
-        tensor->disk_dim[0] = channels;
-        tensor->disk_dim[1] = image[0];
-        tensor->disk_dim[2] = width;
-        tensor->memory_stride[0] = 1;
-        tensor->memory_stride[1] = width * channels;
-        tensor->memory_stride[2] = channels;
-    }
-}
-
 static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     (void)error;
     layer->output = layer->input[0];
-    vector_spec(layer, WEIGHT, "weight", STOA_INIT_ONE);
-    vector_spec(layer, BIAS, "bias", STOA_INIT_ZERO);
-    vector_spec(layer, RUNNING_MEAN, "running_mean", STOA_INIT_ZERO);
-    vector_spec(layer, RUNNING_VAR, "running_var", STOA_INIT_ONE);
+    stoa_tensor_channels(&layer->tensor[WEIGHT], "weight", STOA_INIT_ONE, &layer->output);
+    stoa_tensor_channels(&layer->tensor[BIAS], "bias", STOA_INIT_ZERO, &layer->output);
+    stoa_tensor_channels(&layer->tensor[RUNNING_MEAN], "running_mean", STOA_INIT_ZERO, &layer->output);
+    stoa_tensor_channels(&layer->tensor[RUNNING_VAR], "running_var", STOA_INIT_ONE, &layer->output);
     layer->tensor[RUNNING_MEAN].trainable = false;
     layer->tensor[RUNNING_VAR].trainable = false;
     layer->tensors = 4;

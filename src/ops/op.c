@@ -136,6 +136,23 @@ void stoa_tensor_plain(struct stoa_tensor_spec *tensor, const char *suffix, enum
     };
 }
 
+void stoa_tensor_channels(struct stoa_tensor_spec *tensor, const char *suffix, enum stoa_init init,
+                          const struct stoa_shape *shape) {
+    stoa_tensor_plain(tensor, suffix, init, shape->dim[shape->rank - 1]);
+    const size_t *image = shape->flattened;
+    if (image[0] != 0) {
+        size_t width = image[1];
+        size_t channels = image[2];
+        tensor->walk_rank = 3;
+        tensor->disk_dim[0] = channels;
+        tensor->disk_dim[1] = image[0];
+        tensor->disk_dim[2] = width;
+        tensor->memory_stride[0] = 1;
+        tensor->memory_stride[1] = width * channels;
+        tensor->memory_stride[2] = channels;
+    }
+}
+
 size_t stoa_tensor_count(const struct stoa_tensor_spec *tensor) {
     size_t count = 1;
     for (size_t i = 0; i < tensor->rank; i++) {

@@ -15,7 +15,7 @@
 enum { STOA_MAX_INPUTS = 4, STOA_MAX_TENSORS = 4, STOA_MAX_CHOICES = 3 };
 
 /* How a parameter starts. */
-enum stoa_init { STOA_INIT_HE, STOA_INIT_XAVIER, STOA_INIT_ZERO, STOA_INIT_ONE };
+enum stoa_init { STOA_INIT_HE, STOA_INIT_XAVIER, STOA_INIT_ZERO, STOA_INIT_ONE, STOA_INIT_CONSTANT };
 extern const char *const stoa_init_choices[]; /* texts of HE and XAVIER for a layer's `init` option */
 
 /* A tensor that belongs to a layer: a trainable parameter or a running statistic. */
@@ -25,6 +25,7 @@ struct stoa_tensor_spec {
     bool decays; /* weight decay applies (weights, not biases or scales) */
     enum stoa_init init;
     size_t fan_in, fan_out; /* for STOA_INIT_HE and STOA_INIT_XAVIER */
+    float constant;         /* for STOA_INIT_CONSTANT */
     size_t rank;
     size_t shape[STOA_MAX_RANK]; /* on disk, PyTorch's */
     /* Disk order as a walk over memory: element (i0, i1, ...) of disk_dim lies at sum(i * memory_stride).
@@ -165,6 +166,10 @@ stoa_status stoa_expect_image(struct stoa_error *error, const struct stoa_layer 
 /* Set up a tensor that lies in memory as on disk. */
 void stoa_tensor_plain(struct stoa_tensor_spec *tensor, const char *suffix, enum stoa_init init,
                        size_t count);
+/* Set up a tensor of one number a channel of `shape`, its last axis. Behind a flatten the channels are an image's
+ * numbers: H, W, C in memory, PyTorch's C, H, W on disk. */
+void stoa_tensor_channels(struct stoa_tensor_spec *tensor, const char *suffix, enum stoa_init init,
+                          const struct stoa_shape *shape);
 size_t stoa_tensor_count(const struct stoa_tensor_spec *tensor);
 
 /* Cut `count` elements into ranges of `grain` and call body on each, in parallel. */

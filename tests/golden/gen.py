@@ -238,6 +238,39 @@ def activation_cases():
     )
 
 
+def channels_last_norm(x, weight=None, bias=None, epsilon=1e-5):
+    """layer_norm over the channels of an image."""
+    return F.layer_norm(x.permute(0, 2, 3, 1), x.shape[1:2], weight, bias, epsilon).permute(0, 3, 1, 2)
+
+
+def normalized_cases():
+    def deviation(unbiased):
+        return lambda x: x.flatten(1).std(1, unbiased=unbiased, keepdim=True)
+
+    def rows(x, weight=None, bias=None, epsilon=1e-5):
+        return F.layer_norm(x, x.shape[1:], weight, bias, epsilon)
+
+    def pair(*shape):
+        return {"weight": exact(*shape), "bias": exact(*shape)}
+
+    return [
+        case("prelu", [exact(2, 3, 3, 4, steps=8)], F.prelu, {"weight": exact(1)}),
+        case("prelu per_channel=true", [exact(2, 3, 3, 4, steps=8)], F.prelu, {"weight": exact(3)}),
+        case("prelu per_channel=true", [exact(3, 5)], F.prelu, {"weight": exact(5)}),
+        case("log_softmax", [exact(3, 10) * 4], lambda x: F.log_softmax(x, 1)),
+        case("log_softmax", [exact(2, 5, 2, 3)], lambda x: F.log_softmax(x, 1)),
+        case("log_softmax", [exact(2, 4) * 512], lambda x: F.log_softmax(x, 1)),
+        case("layernorm", [exact(2, 5, 2, 3)], channels_last_norm, pair(5)),
+        case("layernorm epsilon=0.0625", [exact(4, 7)], lambda x, weight, bias: rows(x, weight, bias, 0.0625), pair(7)),
+        case("layernorm affine=false", [exact(3, 9)], rows),
+        # Weights (C, H, W) on disk.
+        case("layernorm over=sample", [exact(2, 4, 2, 3)], rows, pair(4, 2, 3)),
+        case("std", [exact(3, 6)], deviation(False)),
+        case("std", [exact(2, 3, 2, 4)], deviation(False)),
+        case("std unbiased=true", [exact(3, 6)], deviation(True)),
+    ]
+
+
 class Small(torch.nn.Module):
     """Names as in SMALL_LAYERS: batch norm, a residual, a linear layer behind a flatten."""
 
@@ -429,6 +462,7 @@ def main():
     by = "PyTorch " + torch.__version__
     # New ones behind the others, whose random numbers then stay.
     cases = conv_cases() + linear_cases() + pool_cases() + other_cases() + activation_cases()
+    cases += normalized_cases()
     write("operators.json", {"by": by, "cases": cases})
     write("training.json", {"by": by, "trainings": training_cases(), "schedules": schedule_cases()})
     write("lenet5.json", {"by": by, **lenet_values()})

@@ -73,6 +73,10 @@ size_t output_floats(const struct stoa_window *w); /* of one image */
 extern const size_t test_sizes[];
 extern const size_t test_size_count;
 
+/* Matrices for kernels over rows: every number of rows with every number of columns. */
+extern const size_t row_shapes;
+void row_shape(size_t number, size_t *rows, size_t *columns);
+
 /* Tests of the references themselves, and of exp and log. */
 void test_polynomials(void **state);
 void test_reference_gemm(void **state);

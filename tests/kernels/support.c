@@ -224,3 +224,15 @@ struct window_case window_case(size_t number) {
     }
     return t;
 }
+
+static const size_t row_counts[] = {1, 2, 3, 5, 8, 17, 63, 64, 65, 127, 128, 129, 200, 385};
+static const size_t column_counts[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 12,  15,  16,  17, 20,
+                                       31, 32, 33, 48, 63, 64, 65, 67, 80, 97, 128, 130, 192, 257};
+enum { ROW_COUNTS = sizeof row_counts / sizeof *row_counts };
+enum { COLUMN_COUNTS = sizeof column_counts / sizeof *column_counts };
+const size_t row_shapes = (size_t)ROW_COUNTS * COLUMN_COUNTS;
+
+void row_shape(size_t number, size_t *rows, size_t *columns) {
+    *rows = row_counts[number / COLUMN_COUNTS];
+    *columns = column_counts[number % COLUMN_COUNTS];
+}

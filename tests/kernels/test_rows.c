@@ -5,27 +5,11 @@
 #include "base/size.h"
 #include "tests/kernels/kernel_test.h"
 
-static const size_t row_counts[] = {1, 2, 3, 5, 8, 17, 63, 64, 65, 127, 128, 129, 200, 385};
-static const size_t column_counts[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 12,  15,  16,  17, 20,
-                                       31, 32, 33, 48, 63, 64, 65, 67, 80, 97, 128, 130, 192, 257};
-
-enum {
-    ROW_COUNTS = sizeof row_counts / sizeof *row_counts,
-    COLUMN_COUNTS = sizeof column_counts / sizeof *column_counts,
-    SHAPES = ROW_COUNTS * COLUMN_COUNTS
-};
-
-/* Every number of rows with every number of columns. */
-static void shape(size_t number, size_t *rows, size_t *columns) {
-    *rows = row_counts[number / COLUMN_COUNTS];
-    *columns = column_counts[number % COLUMN_COUNTS];
-}
-
 void test_kernel_bias_act(const struct subject *s) {
-    for (size_t i = 0; i < SHAPES; i++) {
+    for (size_t i = 0; i < row_shapes; i++) {
         size_t rows;
         size_t columns;
-        shape(i, &rows, &columns);
+        row_shape(i, &rows, &columns);
         size_t stride = columns + (i % 3 == 0 ? 0 : i % 3 == 1 ? 1 : 13);
         struct array start = input_random(rows * stride, -1, 1);
         if (i % 2) {
@@ -43,10 +27,10 @@ void test_kernel_bias_act(const struct subject *s) {
 }
 
 void test_kernel_bn_moments(const struct subject *s) {
-    for (size_t i = 0; i < SHAPES; i++) {
+    for (size_t i = 0; i < row_shapes; i++) {
         size_t rows;
         size_t columns;
-        shape(i, &rows, &columns);
+        row_shape(i, &rows, &columns);
         /* Far from zero: squares minus the square of the mean would lose all digits. */
         float offset = i % 3 == 0 ? 0 : i % 3 == 1 ? 1000 : -30;
         struct array x = input_random(rows * columns, offset - 1, offset + 1);
@@ -64,10 +48,10 @@ void test_kernel_bn_moments(const struct subject *s) {
 }
 
 void test_kernel_scale_shift(const struct subject *s) {
-    for (size_t i = 0; i < SHAPES; i++) {
+    for (size_t i = 0; i < row_shapes; i++) {
         size_t rows;
         size_t columns;
-        shape(i, &rows, &columns);
+        row_shape(i, &rows, &columns);
         struct array x = input_random(rows * columns, -1, 1);
         sprinkle(&x, NAN, 30);
         struct array scale = input_random(columns, -2, 2);
@@ -85,10 +69,10 @@ void test_kernel_scale_shift(const struct subject *s) {
 }
 
 void test_kernel_bn_backward_sums(const struct subject *s) {
-    for (size_t i = 0; i < SHAPES; i++) {
+    for (size_t i = 0; i < row_shapes; i++) {
         size_t rows;
         size_t columns;
-        shape(i, &rows, &columns);
+        row_shape(i, &rows, &columns);
         struct array x = input_random(rows * columns, -1, 1);
         struct array dy = input_random(rows * columns, -1, 1);
         if (i % 3 == 0) {
@@ -108,10 +92,10 @@ void test_kernel_bn_backward_sums(const struct subject *s) {
 }
 
 void test_kernel_bn_backward(const struct subject *s) {
-    for (size_t i = 0; i < SHAPES; i++) {
+    for (size_t i = 0; i < row_shapes; i++) {
         size_t rows;
         size_t columns;
-        shape(i, &rows, &columns);
+        row_shape(i, &rows, &columns);
         struct array x = input_random(rows * columns, -1, 1);
         struct array dy = input_random(rows * columns, -1, 1);
         sprinkle(&dy, NAN, 30);
@@ -148,10 +132,10 @@ static struct array logits(size_t number, size_t n) {
 }
 
 void test_kernel_softmax(const struct subject *s) {
-    for (size_t i = 0; i < SHAPES; i++) {
+    for (size_t i = 0; i < row_shapes; i++) {
         size_t rows;
         size_t columns;
-        shape(i, &rows, &columns);
+        row_shape(i, &rows, &columns);
         struct array x = logits(i, rows * columns);
         struct array y = output_unset(x.n);
         struct array in_place = output_copy(x);
@@ -167,10 +151,10 @@ void test_kernel_softmax(const struct subject *s) {
 }
 
 void test_kernel_softmax_backward(const struct subject *s) {
-    for (size_t i = 0; i < SHAPES; i++) {
+    for (size_t i = 0; i < row_shapes; i++) {
         size_t rows;
         size_t columns;
-        shape(i, &rows, &columns);
+        row_shape(i, &rows, &columns);
         struct array y = input_random(rows * columns, 0, 1);
         struct array dy = input_random(rows * columns, -1, 1);
         if (i % 2) {
@@ -198,10 +182,10 @@ static int32_t *labels(size_t rows, size_t columns) {
 }
 
 void test_kernel_softmax_xent(const struct subject *s) {
-    for (size_t i = 0; i < SHAPES; i++) {
+    for (size_t i = 0; i < row_shapes; i++) {
         size_t rows;
         size_t columns;
-        shape(i, &rows, &columns);
+        row_shape(i, &rows, &columns);
         struct array x = logits(i, rows * columns);
         int32_t *label = labels(rows, columns);
         struct array probability = output_unset(x.n);
@@ -215,10 +199,10 @@ void test_kernel_softmax_xent(const struct subject *s) {
 }
 
 void test_kernel_softmax_xent_backward(const struct subject *s) {
-    for (size_t i = 0; i < SHAPES; i++) {
+    for (size_t i = 0; i < row_shapes; i++) {
         size_t rows;
         size_t columns;
-        shape(i, &rows, &columns);
+        row_shape(i, &rows, &columns);
         struct array probability = input_random(rows * columns, 0, 1);
         sprinkle(&probability, NAN, 50);
         struct array dloss = input_random(rows, -1, 1);
@@ -236,10 +220,10 @@ void test_kernel_softmax_xent_backward(const struct subject *s) {
 }
 
 void test_kernel_squared_error(const struct subject *s) {
-    for (size_t i = 0; i < SHAPES; i++) {
+    for (size_t i = 0; i < row_shapes; i++) {
         size_t rows;
         size_t columns;
-        shape(i, &rows, &columns);
+        row_shape(i, &rows, &columns);
         struct array x = input_random(rows * columns, -1, 1);
         struct array t = input_random(rows * columns, -1, 1);
         sprinkle(&x, NAN, 1000);
@@ -252,10 +236,10 @@ void test_kernel_squared_error(const struct subject *s) {
 }
 
 void test_kernel_squared_error_backward(const struct subject *s) {
-    for (size_t i = 0; i < SHAPES; i++) {
+    for (size_t i = 0; i < row_shapes; i++) {
         size_t rows;
         size_t columns;
-        shape(i, &rows, &columns);
+        row_shape(i, &rows, &columns);
         struct array x = input_random(rows * columns, -1, 1);
         struct array t = input_random(rows * columns, -1, 1);
         sprinkle(&x, NAN, 50);
@@ -269,10 +253,10 @@ void test_kernel_squared_error_backward(const struct subject *s) {
 }
 
 void test_kernel_transpose(const struct subject *s) {
-    for (size_t i = 0; i < SHAPES; i++) {
+    for (size_t i = 0; i < row_shapes; i++) {
         size_t rows;
         size_t columns;
-        shape(i, &rows, &columns);
+        row_shape(i, &rows, &columns);
         size_t x_stride = columns + (i % 3 == 0 ? 0 : random_size(1, 9));
         size_t y_stride = rows + (i % 4 == 0 ? 0 : random_size(1, 9));
         /* The last rows end with their last element. */
@@ -288,10 +272,10 @@ void test_kernel_transpose(const struct subject *s) {
 }
 
 void test_kernel_column_sums(const struct subject *s) {
-    for (size_t i = 0; i < SHAPES; i++) {
+    for (size_t i = 0; i < row_shapes; i++) {
         size_t rows;
         size_t columns;
-        shape(i, &rows, &columns);
+        row_shape(i, &rows, &columns);
         size_t stride = columns + (i % 3 == 0 ? 0 : random_size(1, 9));
         struct array x = input_random((rows - 1) * stride + columns, -1, 1);
         if (i % 2) {

@@ -1,8 +1,9 @@
 /** @file
- * Data sets: images with class labels, read from IDX files or taken from memory. */
+ * Data sets: samples with class labels, read from files, drawn, or taken from memory. */
 #ifndef STOA_DATA_H
 #define STOA_DATA_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "context.h"
@@ -11,7 +12,8 @@
 extern "C" {
 #endif
 
-/** Images with labels. */
+/** Samples with labels. Data sets may share the memory that holds the samples; it goes with the last of
+ * them. */
 typedef struct stoa_dataset stoa_dataset;
 
 /** Which part of a data set. */
@@ -19,6 +21,50 @@ typedef enum stoa_split {
     STOA_SPLIT_TRAIN, /**< what a model learns from */
     STOA_SPLIT_TEST   /**< what it is measured with */
 } stoa_split;
+
+/** Whether a table begins with a line of names. */
+typedef enum stoa_header {
+    STOA_HEADER_AUTO, /**< it does when no field of its first line is a number, the label's aside */
+    STOA_HEADER_YES,  /**< it does */
+    STOA_HEADER_NO    /**< it does not */
+} stoa_header;
+
+/** What readers are told; all zero is a good default. */
+typedef struct stoa_data_options {
+    size_t classes;  /**< number of classes; 0: as many as the labels show */
+    size_t height;   /**< with width and channels the shape to give to samples of as many values, such as the
+                         lines of a table; 0: as the file has it */
+    size_t width;    /**< see height */
+    size_t channels; /**< see height */
+    const char *label;  /**< of a table: the label's column by name, or by number from 1; NULL: the last */
+    stoa_header header; /**< of a table */
+    const char *const *names; /**< names of the classes in their order, where labels are names; NULL: the
+                                   data's own, sorted */
+    size_t name_count;        /**< how many there are */
+    float test;               /**< share that becomes the test part of data which have none; 0: 0.2 */
+    uint64_t seed;            /**< decides which samples that are */
+    bool whole;               /**< do not divide data without a test part: all of them are the test part */
+    bool unlabelled; /**< samples alone are wanted: labels need not be there, and are 0; like whole */
+} stoa_data_options;
+
+/** Read a data set given as a file or a folder, whatever it holds: a folder with IDX pairs, see
+ * stoa_dataset_open(); a table NAME.csv, see stoa_dataset_open_csv(), or a folder with one, or with train.csv
+ * and test.csv.
+ *
+ * Of data without a test part some samples of each class become the test part, see stoa_dataset_split().
+ *
+ * @param context  Borrowed; must outlive the data sets.
+ * @param path  The file or folder.
+ * @param options  How to read; NULL: the defaults.
+ * @param[out] train  What to learn from; NULL: not wanted. Set only on STOA_OK; release with
+ * stoa_dataset_free().
+ * @param[out] test  What to measure with; the same. With `whole` or `unlabelled`, all of data that have no test
+ * part; `train` must be NULL then.
+ * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT, STOA_ERR_ARGUMENT (an option), STOA_ERR_MEMORY;
+ * the sentence names the file, and the line or offset. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_load(stoa_context *context, const char *path,
+                                                       const stoa_data_options *options, stoa_dataset **train,
+                                                       stoa_dataset **test);
 
 /** Read the IDX pair of a split from a folder: train-images-idx3-ubyte and train-labels-idx1-ubyte, or
  * t10k-...; each plain or with ".gz", also with a '.' instead of the '-' before "idx". Pixels become p / 255.
@@ -44,6 +90,29 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_idx_memory(stoa_context *
                                                                   size_t images_bytes, const void *labels,
                                                                   size_t labels_bytes, size_t classes,
                                                                   stoa_dataset **dataset);
+/** Read a table of comma-separated values: a line a sample, a column a value, one of them the label.
+ *
+ * Fields may stand in double quotes, and then hold commas, quotes (doubled) and line ends; lines end in LF or
+ * CRLF; empty lines are passed over. Numbers have a '.' as their point, whatever the locale. Labels are numbers
+ * from 0, or else names, whose classes are in their sorted order (by number where all are whole numbers).
+ *
+ * @param context  Borrowed; must outlive the data set.
+ * @param path  The file.
+ * @param options  classes, shape, label, header, names, unlabelled; NULL: the defaults. Without a shape a sample
+ * is 1x1xCOLUMNS.
+ * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
+ * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (lines of unlike length, text for a number, a number
+ * that is not finite, a quote out of place, too many classes), STOA_ERR_ARGUMENT (no such column),
+ * STOA_ERR_MEMORY. The sentence begins with FILE:LINE. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open_csv(stoa_context *context, const char *path,
+                                                           const stoa_data_options *options,
+                                                           stoa_dataset **dataset);
+/** stoa_dataset_open_csv() from `data` of `bytes` bytes, copied; `name` stands in sentences for the path. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_csv_memory(stoa_context *context, const char *name,
+                                                                  const void *data, size_t bytes,
+                                                                  const stoa_data_options *options,
+                                                                  stoa_dataset **dataset);
+
 /** A data set over the caller's own arrays.
  *
  * @param context  Borrowed; must outlive the data set.
@@ -64,6 +133,41 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_arrays(stoa_context *cont
 /** Release `dataset`. NULL is allowed. */
 STOA_API void stoa_dataset_free(stoa_dataset *dataset);
 
+/** Divide a data set into two parts with the same shares of all classes.
+ *
+ * @param dataset  Unchanged; the parts share its samples and begin with its normalisation, and it may be
+ * released before them.
+ * @param share  Of the samples that go to `second`, above 0 and below 1: of each class the nearest number, at
+ * least one, and at least one stays.
+ * @param seed  Which ones. The parts keep the order of the whole.
+ * @param[out] first  Set only on STOA_OK; release with stoa_dataset_free().
+ * @param[out] second  The same.
+ * Errors: STOA_ERR_ARGUMENT (`share`), STOA_ERR_FORMAT (a class has one sample only), STOA_ERR_MEMORY. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_split(const stoa_dataset *dataset, double share,
+                                                        uint64_t seed, stoa_dataset **first,
+                                                        stoa_dataset **second);
+
+/** Measure mean and standard deviation of the values of `dataset`, not normalised, for each channel: of a table,
+ * for each column.
+ *
+ * @param dataset  Usually a training set.
+ * @param[out] mean  A number for each channel.
+ * @param[out] deviation  The same, of the population; 1 where all values are equal.
+ * Errors: STOA_ERR_MEMORY. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_measure(const stoa_dataset *dataset, float *mean,
+                                                          float *deviation);
+/** stoa_dataset_normalize() with a pair of `mean` and `deviation` for each channel of `dataset`; both are
+ * copied. Errors: STOA_ERR_ARGUMENT, STOA_ERR_MEMORY. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_normalize_channels(stoa_dataset *dataset, const float *mean,
+                                                                     const float *deviation);
+
+/** Count the samples of each class of `dataset`: stoa_dataset_classes() numbers to `counts`. */
+STOA_API void stoa_dataset_class_counts(const stoa_dataset *dataset, size_t *counts);
+/** Weights that make up for rare classes: the largest count of a class of `dataset` / this class's count,
+ * stoa_dataset_classes() numbers to `weights`. Errors: STOA_ERR_FORMAT (a class without a sample),
+ * STOA_ERR_MEMORY. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_class_weights(const stoa_dataset *dataset, float *weights);
+
 /** Shift and scale what stoa_dataset_read() gives of `dataset`: (value - mean) / deviation. The default is 0
  * and 1.
  * Errors: STOA_ERR_ARGUMENT (not finite, deviation not > 0). */
@@ -78,6 +182,10 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_limit(stoa_dataset *dataset, s
 STOA_API size_t stoa_dataset_count(const stoa_dataset *dataset);
 /** Number of classes of `dataset`. */
 STOA_API size_t stoa_dataset_classes(const stoa_dataset *dataset);
+/** Name of class `class_number` of `dataset`, or NULL where labels are numbers. Belongs to the data set. */
+STOA_API const char *stoa_dataset_class_name(const stoa_dataset *dataset, size_t class_number);
+/** What `dataset` was read from: "idx", "csv", or "arrays". Static storage. */
+STOA_API const char *stoa_dataset_format(const stoa_dataset *dataset);
 /** Shape of one sample of `dataset`: `*height` x `*width` x `*channels`. */
 STOA_API void stoa_dataset_shape(const stoa_dataset *dataset, size_t *height, size_t *width,
                                  size_t *channels);

@@ -30,10 +30,40 @@ bool stoa_parse_size(const char *text, size_t length, size_t *value) {
     return true;
 }
 
+/* Plain numbers of up to 15 digits, by far the most in tables: both parts of the quotient are exact, so that it
+ * is rounded once, as strtod() does, at a fraction of its price. False for what is not as plain. */
+static bool parse_plain(const char *text, size_t length, double *value) {
+    static const double power[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    bool negative = text[0] == '-';
+    uint64_t digits = 0;
+    size_t count = 0, behind = 0;
+    bool point = false;
+    for (size_t i = negative; i < length; i++) {
+        if (text[i] == '.' && !point) {
+            point = true;
+            continue;
+        }
+        if (text[i] < '0' || text[i] > '9' || ++count > 15) {
+            return false;
+        }
+        digits = 10 * digits + (uint64_t)(text[i] - '0');
+        behind += point;
+    }
+    if (count == 0) {
+        return false;
+    }
+    *value = (negative ? -(double)digits : (double)digits) / power[behind];
+    return true;
+}
+
 bool stoa_parse_double(const char *text, size_t length, double *value) {
     char copy[64];
     if (length == 0 || length >= sizeof copy) {
         return false;
+    }
+    if (parse_plain(text, length, value)) {
+        return true;
     }
     for (size_t i = 0; i < length; i++) {
         /* Only plain decimal notation: no hexadecimal, no "inf", no white space. */

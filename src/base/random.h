@@ -13,6 +13,7 @@ enum stoa_random_stream {
     STOA_RANDOM_SHUFFLE = 2,
     STOA_RANDOM_DROPOUT = 3,
     STOA_RANDOM_VALIDATION = 8,
+    STOA_RANDOM_SPLIT = 16,
 };
 
 struct stoa_random4 {

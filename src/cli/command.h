@@ -16,7 +16,7 @@ struct cli_request {
     uint64_t seed;
     bool seed_given;
     const char *data, *out, *recipe; /* NULL: not given */
-    bool force, quiet, json, inference;
+    bool force, quiet, json, inference, all;
     char **operands;
     size_t operand_count;
 };

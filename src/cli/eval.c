@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli/command.h"
+#include "cli/data.h"
 #include "cli/open.h"
 #include "cli/report.h"
 #include "cli/table.h"
@@ -27,14 +28,9 @@ static void print_text(const stoa_evaluation *result) {
 
 static int evaluate(const struct cli_request *request, const struct cli_subject *subject,
                     const stoa_dataset *data) {
-    struct cli_facts facts;
-    int code = cli_read_facts(subject, &facts);
-    if (code != CLI_DONE) {
-        return code;
-    }
     stoa_evaluation result;
-    stoa_status status =
-        stoa_evaluate(subject->context, subject->model, data, request->batch, facts.loss, &result);
+    stoa_status status = stoa_evaluate(subject->context, subject->model, data, request->batch,
+                                       stoa_model_fact(subject->model, "loss"), &result);
     if (status != STOA_OK) {
         return cli_fail_library(subject->context, status);
     }
@@ -54,7 +50,7 @@ static int run(const struct cli_request *request) {
         code = cli_open_model(request->operands[0], request->recipe, &subject);
     }
     if (code == CLI_DONE) {
-        code = cli_open_data(&subject, request->data, STOA_SPLIT_TEST, &data);
+        code = cli_open_data(&subject, request->data, request->all, NULL, &data);
     }
     if (code == CLI_DONE) {
         code = evaluate(request, &subject, data);
@@ -64,15 +60,16 @@ static int run(const struct cli_request *request) {
     return code;
 }
 
-static const char *const option_names[] = {"data", "recipe", "batch", "threads", "json", NULL};
+static const char *const option_names[] = {"data", "all", "recipe", "batch", "threads", "json", NULL};
 
 const struct cli_command cli_eval = {
     .name = "eval",
     .summary = "accuracy and loss of a model over a whole test set",
     .usage = "eval MODEL [options]",
     .description =
-        "Measure a model on every image of a test set. MODEL is a model file or the folder of a run. The\n"
-        "model file names its data set; --data takes another folder with t10k-images and t10k-labels.\n"
+        "Measure a model on every sample of a test set. MODEL is a model file or the folder of a run. The\n"
+        "model file names its data set; --data takes another file or folder. Of data\n"
+        "without a test part those samples are taken that training leaves out, or --all of them.\n"
         "With --recipe the file need hold tensors only, such as a PyTorch state dictionary.",
     .examples = "  stoa eval runs/mnist-cnn-1\n"
                 "  stoa eval model.safetensors --data ~/digits --json\n"

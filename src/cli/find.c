@@ -20,6 +20,10 @@ bool cli_is_file(const char *path) {
     return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
 }
 
+static bool is_there(const char *path) {
+    return cli_is_file(path) || cli_is_folder(path);
+}
+
 bool cli_is_regular(const char *path) {
     struct stat status;
     return stat(path, &status) == 0 && S_ISREG(status.st_mode);
@@ -142,12 +146,14 @@ char *cli_find_data(const char *name) {
     }
     struct cli_places places;
     cli_find_places(false, &places);
-    char *path = search(&places, name, "", cli_is_folder);
+    char *path = search(&places, name, "", is_there);
+    if (!path) {
+        path = search(&places, name, ".csv", cli_is_file);
+    }
     if (!path) {
         char *looked = join_places(&places);
-        (void)cli_fail(CLI_WRONG,
-                       "%s: no such data set in %s; expected a folder with IDX files, --data DIR names one",
-                       name, looked);
+        (void)cli_fail(CLI_WRONG, "%s: no such data set in %s; --data PATH names a file or folder", name,
+                       looked);
         free(looked);
     }
     cli_find_free(&places);

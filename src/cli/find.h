@@ -20,7 +20,7 @@ void cli_find_free(struct cli_places *places);
 /* Path of a recipe given as a path or a name, or NULL with the sentence printed. From malloc. */
 char *cli_find_recipe(const char *name);
 
-/* Path of a data set's folder given as a path or a name, or NULL with the sentence printed. From malloc. */
+/* Path of a data set's file or folder given as a path or a name, with or without its ending, or NULL with the sentence printed. From malloc. */
 char *cli_find_data(const char *name);
 
 /* A recipe's name from its path: "data/recipes/lenet5.ini" gives "lenet5". From malloc. */

@@ -85,60 +85,6 @@ bool cli_means_model(const char *name) {
     return bytes == sizeof head && head[8] == '{';
 }
 
-/* Read a number that travels with the model. */
-static int read_fact(const struct cli_subject *subject, const char *key, double lowest, double highest,
-                     double *value) {
-    const char *text = stoa_model_fact(subject->model, key);
-    if (!text || cli_read_number(text, lowest, highest, value)) {
-        return CLI_DONE;
-    }
-    return cli_fail(CLI_WRONG, "%s: %s: found '%s', expected a number from %.7g to %.7g", subject->path, key,
-                    text, lowest, highest);
-}
-
-int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts) {
-    double classes = (double)stoa_model_output_size(subject->model), mean = 0, deviation = 1;
-    int code = read_fact(subject, "data.classes", 1, 1e9, &classes);
-    if (code == CLI_DONE) {
-        code = read_fact(subject, "data.mean", -1e30, 1e30, &mean);
-    }
-    if (code == CLI_DONE) {
-        code = read_fact(subject, "data.deviation", 1e-30, 1e30, &deviation);
-    }
-    *facts = (struct cli_facts){
-        .set = stoa_model_fact(subject->model, "data.set"),
-        .loss = stoa_model_fact(subject->model, "loss"),
-        .classes = (size_t)classes,
-        .mean = (float)mean,
-        .deviation = (float)deviation,
-    };
-    return code;
-}
-
-int cli_open_data(const struct cli_subject *subject, const char *folder, stoa_split split,
-                  stoa_dataset **data) {
-    struct cli_facts facts;
-    int code = cli_read_facts(subject, &facts);
-    if (code != CLI_DONE) {
-        return code;
-    }
-    const char *set = folder ? folder : facts.set;
-    if (!set || !*set) {
-        return cli_fail(CLI_WRONG, "%s: names no data set, expected --data DIR", subject->path);
-    }
-    /* --data is a path; only a name from a recipe is searched for. */
-    char *path = folder ? cli_text("%s", folder) : cli_find_data(set);
-    if (!path) {
-        return CLI_WRONG;
-    }
-    stoa_status status = stoa_dataset_open(subject->context, path, split, facts.classes, data);
-    free(path);
-    if (status == STOA_OK) {
-        status = stoa_dataset_normalize(*data, facts.mean, facts.deviation);
-    }
-    return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
-}
-
 void cli_close(struct cli_subject *subject) {
     stoa_model_free(subject->model);
     if (subject->recipe) {

@@ -1,4 +1,4 @@
-/* From words on the command line to a context, a recipe, a model and its data. Every function prints its
+/* From words on the command line to a context, a recipe and a model. Every function prints its
  * sentence when it fails. */
 #ifndef STOA_CLI_OPEN_H
 #define STOA_CLI_OPEN_H
@@ -27,19 +27,6 @@ int cli_open_model(const char *name, const char *recipe, struct cli_subject *sub
 
 /* True when the word means a model file or a run's folder, rather than a recipe. */
 bool cli_means_model(const char *name);
-
-/* The data facts of the subject's model. */
-struct cli_facts {
-    const char *set;  /* NULL: none */
-    const char *loss; /* NULL: the library's default */
-    size_t classes;
-    float mean, deviation;
-};
-int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts);
-
-/* Open a split of `folder` (NULL: the set that the model names), normalised as the model wants it. */
-int cli_open_data(const struct cli_subject *subject, const char *folder, stoa_split split,
-                  stoa_dataset **data);
 
 void cli_close(struct cli_subject *subject);
 

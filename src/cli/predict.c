@@ -1,5 +1,5 @@
-/* `stoa predict`: the class of images in PNG files. All files are read before the first answer, so that a bad
- * one stops the command before it has printed anything. Floor 9: public headers only. */
+/* `stoa predict`: the class of images in PNG files and of samples in tables. All files are read before the first
+ * answer, so that a bad one stops the command before it has printed anything. Floor 9: public headers only. */
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/data.h"
 #include "cli/open.h"
 #include "cli/report.h"
+#include "cli/table.h"
 
 enum { MOST_IN_A_BATCH = 64 };
 
@@ -41,39 +43,72 @@ static void choose(const float *output, size_t classes, bool is_probability, str
     }
 }
 
-static void print_text(const char *file, struct choice *choices, size_t classes) {
-    qsort(choices, classes, sizeof *choices, by_probability);
-    (void)printf("%s: %zu  %.2f %%\n ", file, choices[0].class, 100 * choices[0].probability);
-    for (size_t i = 0; i < classes; i++) {
-        (void)printf("  %zu %.4f", choices[i].class, choices[i].probability);
-    }
-    (void)puts("");
-}
-
-static void add_json(json_t *list, const char *file, struct choice *choices, size_t classes) {
-    json_t *entry = cli_json_object(), *distribution = cli_json_array();
-    for (size_t i = 0; i < classes; i++) {
-        cli_json_append(distribution, cli_json_number(choices[i].probability));
-    }
-    qsort(choices, classes, sizeof *choices, by_probability);
-    cli_json_set(entry, "file", cli_json_text(file));
-    cli_json_set(entry, "class", cli_json_count(choices[0].class));
-    cli_json_set(entry, "probability", cli_json_number(choices[0].probability));
-    cli_json_set(entry, "probabilities", distribution);
-    cli_json_append(list, entry);
-}
+/* A file among the operands. */
+struct source {
+    const char *file;
+    size_t samples;
+    bool table; /* it may hold any number of samples, which are counted from 1 */
+};
 
 /* What all files share. */
 struct prediction {
     const struct cli_request *request;
     const struct cli_subject *subject;
+    struct cli_facts facts;
     stoa_plan *plan;
-    float *images; /* (files, height, width), normalised */
-    size_t image;  /* floats in one */
+    struct source *sources;
+    float *samples; /* of all files, one after the other, normalised */
+    size_t count, room;
+    size_t size; /* floats in one */
     size_t classes;
     bool is_probability;
     json_t *list; /* NULL: text */
 };
+
+/* The name of a class, or its number. */
+static const char *name_of(const struct prediction *p, size_t class, struct cli_word *word) {
+    if (p->facts.name_of_a_class) {
+        return p->facts.name_of_a_class[class];
+    }
+    (void)snprintf(word->text, sizeof word->text, "%zu", class);
+    return word->text;
+}
+
+/* `number` counts the samples of a table from 1. */
+static void print_text(const struct prediction *p, const struct source *source, size_t number,
+                       struct choice *choices) {
+    struct cli_word word = {""};
+    qsort(choices, p->classes, sizeof *choices, by_probability);
+    (void)printf("%s", source->file);
+    if (source->table) {
+        (void)printf(":%zu", number);
+    }
+    (void)printf(": %s  %.2f %%\n ", name_of(p, choices[0].class, &word), 100 * choices[0].probability);
+    for (size_t i = 0; i < p->classes; i++) {
+        (void)printf("  %s %.4f", name_of(p, choices[i].class, &word), choices[i].probability);
+    }
+    (void)puts("");
+}
+
+static void add_json(const struct prediction *p, const struct source *source, size_t number,
+                     struct choice *choices) {
+    json_t *entry = cli_json_object(), *distribution = cli_json_array();
+    for (size_t i = 0; i < p->classes; i++) {
+        cli_json_append(distribution, cli_json_number(choices[i].probability));
+    }
+    qsort(choices, p->classes, sizeof *choices, by_probability);
+    cli_json_set(entry, "file", cli_json_text(source->file));
+    if (source->table) {
+        cli_json_set(entry, "sample", cli_json_count(number));
+    }
+    cli_json_set(entry, "class", cli_json_count(choices[0].class));
+    if (p->facts.name_of_a_class) {
+        cli_json_set(entry, "name", cli_json_text(p->facts.name_of_a_class[choices[0].class]));
+    }
+    cli_json_set(entry, "probability", cli_json_number(choices[0].probability));
+    cli_json_set(entry, "probabilities", distribution);
+    cli_json_append(p->list, entry);
+}
 
 static bool is_finite(const float *values, size_t count) {
     for (size_t i = 0; i < count; i++) {
@@ -84,59 +119,108 @@ static bool is_finite(const float *values, size_t count) {
     return true;
 }
 
-/* Run `count` images from `first` on and report them. */
-static int answer(const struct prediction *p, size_t first, size_t count, struct choice *choices) {
-    const float *output;
-    memcpy(stoa_plan_input(p->plan), p->images + first * p->image, count * p->image * sizeof(float));
-    stoa_status status = stoa_plan_infer(p->plan, count, &output);
-    if (status != STOA_OK) {
-        return cli_fail_library(p->subject->context, status);
+/* Report one sample: the `number`th of its file, from 1. */
+static int report(const struct prediction *p, const struct source *source, size_t number, const float *output,
+                  struct choice *choices) {
+    if (!is_finite(output, p->classes)) {
+        return cli_fail(CLI_FAILED, "%s: the model's output for %s is not finite", p->subject->path,
+                        source->file);
     }
-    for (size_t i = 0; i < count; i++) {
-        const char *file = p->request->operands[first + i];
-        const float *logits = output + i * p->classes;
-        if (!is_finite(logits, p->classes)) {
-            return cli_fail(CLI_FAILED, "%s: the model's output for %s is not finite", p->subject->path,
-                            file);
-        }
-        choose(logits, p->classes, p->is_probability, choices);
-        if (p->list) {
-            add_json(p->list, file, choices, p->classes);
-        } else {
-            print_text(file, choices, p->classes);
-        }
+    choose(output, p->classes, p->is_probability, choices);
+    if (p->list) {
+        add_json(p, source, number, choices);
+    } else {
+        print_text(p, source, number, choices);
     }
     return CLI_DONE;
 }
 
-/* Read and normalise every file. */
-static int read_images(struct prediction *p) {
-    struct cli_facts facts;
-    int code = cli_read_facts(p->subject, &facts);
+/* ---- reading ---- */
+
+/* Make room for `count` more samples of a file. */
+static float *add_source(struct prediction *p, const char *file, size_t count, bool table, size_t at) {
+    if (p->count + count > p->room) {
+        p->room = 2 * (p->count + count);
+        float *larger = cli_allocate(p->room, p->size * sizeof *larger);
+        if (p->count > 0) {
+            memcpy(larger, p->samples, p->count * p->size * sizeof *larger);
+        }
+        free(p->samples);
+        p->samples = larger;
+    }
+    p->sources[at] = (struct source){file, count, table};
+    p->count += count;
+    return p->samples + (p->count - count) * p->size;
+}
+
+/* A picture of a digit, brought into the form of MNIST. */
+static int read_picture(struct prediction *p, const char *file, size_t at) {
     size_t height, width, channels;
     stoa_model_input_shape(p->subject->model, &height, &width, &channels);
-    if (code == CLI_DONE && channels != 1) {
-        code = cli_fail(CLI_WRONG, "%s: takes %zux%zux%zu images, expected one channel for a PNG's digit",
+    if (channels != 1) {
+        return cli_fail(CLI_WRONG, "%s: takes %zux%zux%zu images, expected one channel for a PNG's digit",
                         p->subject->path, height, width, channels);
     }
+    float *image = add_source(p, file, 1, false, at);
+    stoa_status status = stoa_image_read_digit(p->subject->context, file, height, width, image);
+    return status == STOA_OK ? CLI_DONE : cli_fail_library(p->subject->context, status);
+}
+
+/* All samples of a file that may hold many. */
+static int read_table(struct prediction *p, const char *file, size_t at) {
+    stoa_data_options options = p->facts.options;
+    stoa_dataset *data = NULL;
+    size_t height, width, channels;
+    options.unlabelled = true;
+    stoa_status status = stoa_dataset_load(p->subject->context, file, &options, NULL, &data);
+    if (status != STOA_OK) {
+        return cli_fail_library(p->subject->context, status);
+    }
+    stoa_dataset_shape(data, &height, &width, &channels);
+    size_t count = stoa_dataset_count(data);
+    int code = CLI_DONE;
+    if (height * width * channels != p->size) {
+        code = cli_fail(CLI_WRONG, "%s: has %zu values a sample, expected %zu, the model's input", file,
+                        height * width * channels, p->size);
+    } else {
+        int32_t *labels = cli_allocate(count, sizeof *labels);
+        stoa_dataset_read(data, NULL, 0, count, add_source(p, file, count, true, at), labels);
+        free(labels);
+    }
+    stoa_dataset_free(data);
+    return code;
+}
+
+static bool is_table(const char *file) {
+    static const char *const ends[] = {".csv"};
+    size_t length = strlen(file);
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        size_t tail = strlen(ends[i]);
+        if (length > tail && strcmp(file + length - tail, ends[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Read and normalise every file. */
+static int read_files(struct prediction *p) {
+    size_t height, width, channels, files = p->request->operand_count;
+    int code = cli_read_facts(p->subject, &p->facts);
     if (code != CLI_DONE) {
         return code;
     }
-    p->image = height * width;
-    p->images = cli_allocate(p->request->operand_count, p->image * sizeof(float));
-    for (size_t i = 0; i < p->request->operand_count; i++) {
-        float *image = p->images + i * p->image;
-        stoa_status status =
-            stoa_image_read_digit(p->subject->context, p->request->operands[i], height, width, image);
-        if (status != STOA_OK) {
-            return cli_fail_library(p->subject->context, status);
-        }
-        for (size_t j = 0; j < p->image; j++) {
-            image[j] = (image[j] - facts.mean) / facts.deviation;
-        }
+    stoa_model_input_shape(p->subject->model, &height, &width, &channels);
+    p->size = height * width * channels;
+    p->sources = cli_allocate(files, sizeof *p->sources);
+    for (size_t i = 0; code == CLI_DONE && i < files; i++) {
+        const char *file = p->request->operands[i];
+        code = is_table(file) ? read_table(p, file, i) : read_picture(p, file, i);
     }
-    return CLI_DONE;
+    return code == CLI_DONE ? cli_scale(p->subject, &p->facts, p->samples, p->count) : code;
 }
+
+/* ---- answering ---- */
 
 static int make_plan(struct prediction *p, size_t batch) {
     stoa_plan_options options = {.batch = batch};
@@ -154,18 +238,43 @@ static bool ends_in_softmax(const stoa_model *model) {
            strcmp(last.op, "softmax") == 0;
 }
 
-static int answer_all(struct prediction *p) {
-    size_t files = p->request->operand_count, batch = MOST_IN_A_BATCH;
-    if (files < batch) {
-        batch = files;
-    }
-    int code = make_plan(p, batch);
+/* Run a batch when the one before is used up; `output` is then of its first sample. */
+static int run_batch(const struct prediction *p, size_t first, size_t batch, const float **output) {
+    size_t left = p->count - first, count = left < batch ? left : batch;
+    memcpy(stoa_plan_input(p->plan), p->samples + first * p->size, count * p->size * sizeof(float));
+    stoa_status status = stoa_plan_infer(p->plan, count, output);
+    return status == STOA_OK ? CLI_DONE : cli_fail_library(p->subject->context, status);
+}
+
+static int answer(const struct prediction *p, size_t batch) {
     struct choice *choices = cli_allocate(p->classes, sizeof *choices);
-    p->list = p->request->json ? cli_json_array() : NULL;
-    for (size_t first = 0; code == CLI_DONE && first < files; first += batch) {
-        code = answer(p, first, files - first < batch ? files - first : batch, choices);
+    const struct source *source = p->sources;
+    const float *output = NULL;
+    size_t number = 0; /* in its file */
+    int code = CLI_DONE;
+    for (size_t i = 0; code == CLI_DONE && i < p->count; i++) {
+        if (i % batch == 0) {
+            code = run_batch(p, i, batch, &output);
+        }
+        if (number == source->samples) {
+            source++;
+            number = 0;
+        }
+        if (code == CLI_DONE) {
+            code = report(p, source, ++number, output + i % batch * p->classes, choices);
+        }
     }
     free(choices);
+    return code;
+}
+
+static int answer_all(struct prediction *p) {
+    size_t batch = p->count < MOST_IN_A_BATCH ? p->count : MOST_IN_A_BATCH;
+    int code = make_plan(p, batch);
+    p->list = p->request->json ? cli_json_array() : NULL;
+    if (code == CLI_DONE) {
+        code = answer(p, batch);
+    }
     if (p->list && code == CLI_DONE) {
         json_t *report = cli_json_object();
         cli_json_set(report, "model", cli_json_text(p->subject->path));
@@ -191,13 +300,15 @@ static int run(const struct cli_request *request) {
     if (code == CLI_DONE) {
         prediction.classes = stoa_model_output_size(subject.model);
         prediction.is_probability = ends_in_softmax(subject.model);
-        code = read_images(&prediction);
+        code = read_files(&prediction);
     }
     if (code == CLI_DONE) {
         code = answer_all(&prediction);
     }
     stoa_plan_free(prediction.plan);
-    free(prediction.images);
+    free(prediction.samples);
+    free(prediction.sources);
+    cli_free_facts(&prediction.facts);
     cli_close(&subject);
     return code;
 }
@@ -206,14 +317,18 @@ static const char *const option_names[] = {"threads", "json", NULL};
 
 const struct cli_command cli_predict = {
     .name = "predict",
-    .summary = "class and probabilities of images in PNG files",
+    .summary = "class and probabilities of images in PNG files, or of samples in tables",
     .usage = "predict MODEL FILE... [options]",
     .description =
-        "Tell the digit on each PNG: any size, grey or colour, dark on light or light on dark. MODEL is a\n"
-        "model file or the folder of a run. A line a file with the class and its probability, then a line\n"
-        "with all classes, the most probable first. Nothing is printed unless all files can be read.",
+        "Tell the digit on each PNG: any size, grey or colour, dark on light or light on dark. Tables "
+        "(*.csv)\n"
+        "hold a sample a line, with or without labels, which are not looked at. MODEL is a model file or "
+        "the\n"
+        "folder of a run. A line a sample with the class and its probability, then a line with all classes,\n"
+        "the most probable first. Nothing is printed unless all files can be read.",
     .examples = "  stoa predict runs/mnist-cnn-1 seven.png\n"
-                "  stoa predict model.safetensors scans/*.png --json",
+                "  stoa predict model.safetensors scans/*.png --json\n"
+                "  stoa predict runs/iris-1 flowers.csv",
     .options = option_names,
     .operand = "MODEL or FILE",
     .least_operands = 2,

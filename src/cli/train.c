@@ -7,6 +7,7 @@
 #include <stoa/blas.h>
 
 #include "cli/command.h"
+#include "cli/data.h"
 #include "cli/find.h"
 #include "cli/open.h"
 #include "cli/progress.h"
@@ -150,7 +151,7 @@ static int train_into_folder(struct training *training, const stoa_train_options
         (void)printf("best    epoch %zu by validation\n", training->saved);
     }
     if (!quiet) {
-        (void)printf("model   %s\nmetrics %s\nnext    stoa eval %s\n        stoa predict %s IMAGE.png\n",
+        (void)printf("model   %s\nmetrics %s\nnext    stoa eval %s\n        stoa predict %s FILE\n",
                      folder->model, folder->metrics, folder->path, folder->path);
     }
     return CLI_DONE;
@@ -210,10 +211,7 @@ static int run(const struct cli_request *request) {
         code = cli_open_recipe(request->operands[0], &subject);
     }
     if (code == CLI_DONE) {
-        code = cli_open_data(&subject, request->data, STOA_SPLIT_TRAIN, &train);
-    }
-    if (code == CLI_DONE) {
-        code = cli_open_data(&subject, request->data, STOA_SPLIT_TEST, &test);
+        code = cli_open_data(&subject, request->data, false, &train, &test);
     }
     if (code == CLI_DONE) {
         code = train_model(request, &subject, train, test);

@@ -15,6 +15,7 @@
 #include "core/context.h"
 #include "core/options.h"
 #include "model/graph.h"
+#include "recipe/data.h"
 #include "recipe/lines.h"
 #include "train/options.h"
 
@@ -28,10 +29,9 @@ struct layer {
 };
 
 struct stoa_recipe {
-    char title[TEXT], set[TEXT], optimizer[TEXT], schedule[TEXT], loss[TEXT];
+    char title[TEXT], optimizer[TEXT], schedule[TEXT], loss[TEXT];
     size_t height, width, channels;
-    size_t classes;
-    float mean, deviation;
+    struct stoa_recipe_data data;
     size_t epochs, batch;
     uint64_t seed;
     float learning_rate, clip_norm, clip_value, average, validation, min_delta;
@@ -44,7 +44,17 @@ struct stoa_recipe {
 
 /* ---- keys other than layers: one table ---- */
 
-enum kind { TEXT_KEY, NAME_KEY, SIZE_KEY, SEED_KEY, FLOAT_KEY, BOOL_KEY, SPEC_KEY };
+enum kind {
+    TEXT_KEY,
+    NAME_KEY,
+    SIZE_KEY,
+    SEED_KEY,
+    FLOAT_KEY,
+    BOOL_KEY,
+    SPEC_KEY,
+    NORMALIZE_KEY,
+    HEADER_KEY
+};
 
 struct key {
     const char *section, *name;
@@ -56,10 +66,15 @@ struct key {
 #define AT(member) offsetof(struct stoa_recipe, member)
 static const struct key keys[] = {
     {"", "title", TEXT_KEY, AT(title), 0, 0},
-    {"data", "set", NAME_KEY, AT(set), 0, 0},
-    {"data", "classes", SIZE_KEY, AT(classes), 1, 1e6},
-    {"data", "mean", FLOAT_KEY, AT(mean), -1e6, 1e6},
-    {"data", "deviation", FLOAT_KEY, AT(deviation), 1e-6, 1e6},
+    {"data", "set", NAME_KEY, AT(data.set), 0, 0},
+    {"data", "classes", SIZE_KEY, AT(data.classes), 1, 1e6},
+    {"data", "mean", FLOAT_KEY, AT(data.mean), -1e6, 1e6},
+    {"data", "deviation", FLOAT_KEY, AT(data.deviation), 1e-6, 1e6},
+    {"data", "normalize", NORMALIZE_KEY, AT(data.normalize), 0, 0},
+    {"data", "label", TEXT_KEY, AT(data.label), 0, 0},
+    {"data", "header", HEADER_KEY, AT(data.header), 0, 0},
+    {"data", "test", FLOAT_KEY, AT(data.test), 1e-3, 0.999},
+    {"data", "split_seed", SEED_KEY, AT(data.seed), 0, 0},
     {"train", "epochs", SIZE_KEY, AT(epochs), 1, 1e6},
     {"train", "batch", SIZE_KEY, AT(batch), 1, 1e6},
     {"train", "lr", FLOAT_KEY, AT(learning_rate), 1e-12, 1e3},
@@ -120,6 +135,18 @@ static bool is_plain_name(const char *value) {
     return value[0] != '.' && strspn(value, allowed) == strlen(value);
 }
 
+/* One of the words that a key takes. */
+static stoa_status read_choice(struct stoa_error *error, const struct key *key, const char *value,
+                               void *member) {
+    const struct stoa_option option = {.name = key->name,
+                                       .type = STOA_OPTION_CHOICE,
+                                       .fallback = value,
+                                       .choices = key->kind == HEADER_KEY ? stoa_header_choices
+                                                                          : stoa_normalize_choices};
+    struct stoa_spec none = {.pairs = 0};
+    return stoa_options_read(error, &option, 1, &none, member);
+}
+
 static stoa_status read_number(struct stoa_error *error, const struct key *key, const char *value,
                                void *member) {
     const struct stoa_option option = {.name = key->name,
@@ -165,6 +192,9 @@ static stoa_status read_value(struct reading *reading, struct stoa_error *error,
     case FLOAT_KEY:
     case BOOL_KEY:
         return read_number(error, key, value, member);
+    case NORMALIZE_KEY:
+    case HEADER_KEY:
+        return read_choice(error, key, value, member);
     case SEED_KEY:
         if (!read_seed(value, &seed)) {
             return fail_value(error, key->name, value, "a whole number from 0");
@@ -302,14 +332,14 @@ static stoa_status take_entry(void *user, struct stoa_error *error, const char *
 static stoa_status check_classes(const struct reading *reading, struct stoa_error *error) {
     const stoa_recipe *recipe = reading->recipe;
     size_t values = stoa_model_output_size(reading->model);
-    if (reading->section_line[DATA] == 0 || values == recipe->classes) {
+    if (reading->section_line[DATA] == 0 || values == recipe->data.classes) {
         return STOA_OK;
     }
     const struct layer *last = &recipe->layer[recipe->layers - 1];
     return stoa_error_set(
         error, STOA_ERR_SHAPE,
         "the last layer, '%s' on line %zu, gives %zu values, expected %zu, the classes of [data]", last->name,
-        last->number, values, recipe->classes);
+        last->number, values, recipe->data.classes);
 }
 
 static const char *loss_of(const stoa_recipe *recipe) {
@@ -344,6 +374,29 @@ static stoa_status check_unread(const struct reading *reading, struct stoa_error
                           layer->name, layer->number);
 }
 
+static size_t line_of_data_key(const struct reading *reading, const char *name) {
+    for (size_t i = 0; i < KEYS; i++) {
+        if (strcmp(keys[i].section, sections[DATA]) == 0 && strcmp(keys[i].name, name) == 0) {
+            return reading->key_line[i];
+        }
+    }
+    return 0;
+}
+
+/* Scales are given or measured, not both. */
+static stoa_status check_scales(const struct reading *reading, struct stoa_error *error) {
+    static const char *const given[] = {"mean", "deviation"};
+    for (size_t i = 0; reading->recipe->data.normalize && i < 2; i++) {
+        size_t line = line_of_data_key(reading, given[i]);
+        if (line > 0) {
+            return stoa_error_set(error, STOA_ERR_ARGUMENT,
+                                  "%s is given on line %zu, expected none with normalize = measured",
+                                  given[i], line);
+        }
+    }
+    return STOA_OK;
+}
+
 static stoa_status end_of_text(void *user, struct stoa_error *error, size_t line) {
     struct reading *reading = user;
     (void)line;
@@ -359,7 +412,10 @@ static stoa_status end_of_text(void *user, struct stoa_error *error, size_t line
         return stoa_error_set(error, STOA_ERR_ARGUMENT,
                               "found no layer in [model], expected NAME = OPERATOR OPTIONS");
     }
-    stoa_status status = check_unread(reading, error);
+    stoa_status status = check_scales(reading, error);
+    if (status == STOA_OK) {
+        status = check_unread(reading, error);
+    }
     if (status == STOA_OK) {
         status = check_classes(reading, error);
     }
@@ -374,8 +430,8 @@ static stoa_status end_of_text(void *user, struct stoa_error *error, size_t line
 static stoa_recipe *new_recipe(void) {
     stoa_recipe *recipe = calloc(1, sizeof *recipe);
     if (recipe) {
-        recipe->classes = 10;
-        recipe->deviation = 1;
+        recipe->data.classes = 10;
+        recipe->data.deviation = 1;
     }
     return recipe;
 }
@@ -431,10 +487,6 @@ static const char *text_or_null(const char *text) {
 void stoa_recipe_describe(const stoa_recipe *recipe, stoa_recipe_info *info) {
     *info = (stoa_recipe_info){
         .title = recipe->title,
-        .set = recipe->set,
-        .classes = recipe->classes,
-        .mean = recipe->mean,
-        .deviation = recipe->deviation,
         .train =
             {
                 .epochs = recipe->epochs,
@@ -455,26 +507,10 @@ void stoa_recipe_describe(const stoa_recipe *recipe, stoa_recipe_info *info) {
                 .monitor = text_or_null(recipe->monitor),
             },
     };
-}
-
-static stoa_status set_facts(const stoa_recipe *recipe, stoa_model *model) {
-    char classes[32];
-    char mean[32];
-    char deviation[32];
-    (void)snprintf(classes, sizeof classes, "%zu", recipe->classes);
-    stoa_format_float(recipe->mean, mean);
-    stoa_format_float(recipe->deviation, deviation);
-    const char *const facts[][2] = {
-        {"data.set", text_or_null(recipe->set)}, {"data.classes", classes}, {"data.mean", mean},
-        {"data.deviation", deviation},           {"loss", loss_of(recipe)},
-    };
-    for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++) {
-        stoa_status status = stoa_model_set_fact(model, facts[i][0], facts[i][1]);
-        if (status != STOA_OK) {
-            return status;
-        }
-    }
-    return STOA_OK;
+    stoa_recipe_data_describe(&recipe->data, info);
+    info->data.height = recipe->height;
+    info->data.width = recipe->width;
+    info->data.channels = recipe->channels;
 }
 
 stoa_status stoa_recipe_model(stoa_context *context, const stoa_recipe *recipe, stoa_model **model) {
@@ -489,7 +525,10 @@ stoa_status stoa_recipe_model(stoa_context *context, const stoa_recipe *recipe, 
     }
     status = stoa_model_build(built);
     if (status == STOA_OK) {
-        status = set_facts(recipe, built);
+        status = stoa_recipe_data_facts(&recipe->data, built);
+    }
+    if (status == STOA_OK) {
+        status = stoa_model_set_fact(built, "loss", loss_of(recipe));
     }
     if (status != STOA_OK) {
         stoa_model_free(built);

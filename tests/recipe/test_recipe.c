@@ -53,7 +53,8 @@ static void test_all_said(void **state) {
     (void)state;
     stoa_recipe *recipe =
         load_good("# about\ntitle = A test; of # comment\n" MODEL
-                  "[data]\nset = my-set\nclasses = 4\nmean = 0.125\ndeviation = 0.5\n"
+                  "[data]\nset = my-set\nclasses = 4\nmean = 0.125\ndeviation = 0.5\nlabel = kind of\n"
+                  "header = no\ntest = 0.25\nsplit_seed = 18446744073709551614\n"
                   "[train]\nepochs = 7\nbatch = 33\nlr = 2e-3\nseed = 18446744073709551615\n"
                   "optimizer = sgd momentum=0.9\nschedule = one_cycle warmup=0.25\nloss = mse\n"
                   "clip_norm = 2\nclip_value = 0.5\naverage = 0.75\nvalidation = 0.25\nstratified = true\n"
@@ -64,6 +65,12 @@ static void test_all_said(void **state) {
     assert_string_equal(info.set, "my-set");
     assert_int_equal(info.classes, 4);
     assert_true(info.mean == 0.125F && info.deviation == 0.5F);
+    assert_false(info.measured);
+    assert_string_equal(info.data.label, "kind of");
+    assert_int_equal(info.data.header, STOA_HEADER_NO);
+    assert_true(info.data.test == 0.25F && info.data.seed == UINT64_MAX - 1);
+    assert_true(info.data.classes == 4 && info.data.height == 6 && info.data.width == 5 &&
+                info.data.channels == 3);
     assert_int_equal(info.train.epochs, 7);
     assert_int_equal(info.train.batch, 33);
     assert_true(info.train.learning_rate == 2e-3F);
@@ -89,6 +96,11 @@ static void test_all_said(void **state) {
     assert_string_equal(stoa_model_fact(model, "data.classes"), "4");
     assert_string_equal(stoa_model_fact(model, "data.mean"), "0.125");
     assert_string_equal(stoa_model_fact(model, "data.deviation"), "0.5");
+    assert_string_equal(stoa_model_fact(model, "data.label"), "kind of");
+    assert_string_equal(stoa_model_fact(model, "data.header"), "no");
+    assert_string_equal(stoa_model_fact(model, "data.test"), "0.25");
+    assert_string_equal(stoa_model_fact(model, "data.split_seed"), "18446744073709551614");
+    assert_null(stoa_model_fact(model, "data.normalize"));
     assert_string_equal(stoa_model_fact(model, "loss"), "mse");
     stoa_recipe_free(recipe);
     assert_int_equal(stoa_model_init(model, 1), STOA_OK);
@@ -125,6 +137,28 @@ static void test_defaults(void **state) {
     stoa_recipe_free(recipe);
 }
 
+/* What is to be measured has no numbers yet. */
+static void test_measured(void **state) {
+    (void)state;
+    stoa_recipe *recipe = load_good(MODEL "[data]\nclasses = 4\nnormalize = measured\n");
+    stoa_recipe_info info;
+    stoa_recipe_describe(recipe, &info);
+    assert_true(info.measured);
+    assert_null(info.data.label);
+    stoa_model *model = NULL;
+    assert_int_equal(stoa_recipe_model(context, recipe, &model), STOA_OK);
+    assert_string_equal(stoa_model_fact(model, "data.normalize"), "measured");
+    static const char *const absent[] = {"data.mean",   "data.deviation", "data.label",
+                                         "data.header", "data.test",      "data.split_seed"};
+    for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++) {
+        assert_null(stoa_model_fact(model, absent[i]));
+    }
+    stoa_model_free(model);
+    stoa_recipe_free(recipe);
+    assert_refused(MODEL "[data]\nclasses = 4\ndeviation = 2\nnormalize = measured\n", STOA_ERR_ARGUMENT,
+                   "r.ini:9: deviation is given on line 8, expected none with normalize = measured");
+}
+
 static void test_branches(void **state) {
     (void)state;
     stoa_recipe *recipe =
@@ -156,7 +190,8 @@ static void test_structure_refused(void **state) {
     assert_refused(MODEL "[Data]\n", bad,
                    "r.ini:6: unknown section [Data], expected [model], [data] or [train]");
     assert_refused(MODEL "[data]\nsize = 3\n", bad,
-                   "r.ini:7: unknown key 'size' in [data], expected set, classes, mean, deviation");
+                   "r.ini:7: unknown key 'size' in [data], expected set, classes, mean, deviation, "
+                   "normalize, label, header, test, split_seed");
     assert_refused("epochs = 3\n" MODEL, bad,
                    "r.ini:1: unknown key 'epochs' before the first section, expected title");
     assert_refused(MODEL "[train]\nlr = 1\nseed = 3\nlr = 1\n", bad,
@@ -373,11 +408,17 @@ int main(void) {
         return 99;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_said),       cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_branches),       cmocka_unit_test(test_structure_refused),
-        cmocka_unit_test(test_values_refused), cmocka_unit_test(test_input_refused),
-        cmocka_unit_test(test_layers_refused), cmocka_unit_test(test_bytes_refused),
-        cmocka_unit_test(test_every_prefix),   cmocka_unit_test(test_files),
+        cmocka_unit_test(test_all_said),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_measured),
+        cmocka_unit_test(test_branches),
+        cmocka_unit_test(test_structure_refused),
+        cmocka_unit_test(test_values_refused),
+        cmocka_unit_test(test_input_refused),
+        cmocka_unit_test(test_layers_refused),
+        cmocka_unit_test(test_bytes_refused),
+        cmocka_unit_test(test_every_prefix),
+        cmocka_unit_test(test_files),
         cmocka_unit_test(test_shipped),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

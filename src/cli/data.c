@@ -1,0 +1,301 @@
+/* Data from the command line's words and a model's facts. Facts are text: lists of numbers are separated by spaces,
+ * names of classes are an array of JSON. Floor 9: public headers only. */
+#include "cli/data.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/arguments.h"
+#include "cli/find.h"
+#include "cli/report.h"
+
+static int fail_fact(const struct cli_subject *subject, const char *key, const char *expected) {
+    return cli_fail(CLI_WRONG, "%s: %s: found '%.80s', expected %s", subject->path, key,
+                    stoa_model_fact(subject->model, key), expected);
+}
+
+/* Read a number that travels with the model; without one `value` stays. */
+static int read_number(const struct cli_subject *subject, const char *key, double lowest, double highest,
+                       double *value) {
+    const char *text = stoa_model_fact(subject->model, key);
+    if (!text || cli_read_number(text, lowest, highest, value)) {
+        return CLI_DONE;
+    }
+    char expected[80];
+    (void)snprintf(expected, sizeof expected, "a number from %.7g to %.7g", lowest, highest);
+    return fail_fact(subject, key, expected);
+}
+
+/* Read a list of numbers; NULL where the fact is missing. */
+static int read_list(const struct cli_subject *subject, const char *key, double lowest, float **list,
+                     size_t *count) {
+    const char *text = stoa_model_fact(subject->model, key);
+    *list = NULL;
+    *count = 0;
+    if (!text) {
+        return CLI_DONE;
+    }
+    *list = cli_allocate(strlen(text) / 2 + 1, sizeof **list);
+    for (const char *at = text; *at;) {
+        size_t length = strcspn(at, " ");
+        char *word = cli_text("%.*s", (int)length, at);
+        double value = 0;
+        bool good = cli_read_number(word, lowest, 1e30, &value);
+        free(word);
+        if (!good) {
+            return fail_fact(subject, key,
+                             lowest > 0 ? "numbers above 0, separated by spaces"
+                                        : "numbers, separated by spaces");
+        }
+        (*list)[(*count)++] = (float)value;
+        at += length + (at[length] == ' ');
+    }
+    return *count > 0 ? CLI_DONE : fail_fact(subject, key, "numbers, separated by spaces");
+}
+
+static int read_scales(const struct cli_subject *subject, struct cli_facts *facts) {
+    size_t deviations = 0;
+    const char *normalize = stoa_model_fact(subject->model, "data.normalize");
+    int code = read_list(subject, "data.mean", -1e30, &facts->mean, &facts->scales);
+    if (code == CLI_DONE) {
+        code = read_list(subject, "data.deviation", 1e-30, &facts->deviation, &deviations);
+    }
+    if (code == CLI_DONE && facts->scales != deviations) {
+        code = cli_fail(CLI_WRONG, "%s: data.mean has %zu numbers, data.deviation %zu, expected as many",
+                        subject->path, facts->scales, deviations);
+    }
+    facts->measured = !facts->mean && normalize && strcmp(normalize, "measured") == 0;
+    if (code == CLI_DONE && !facts->mean && !facts->measured) {
+        facts->scales = 1;
+        facts->mean = cli_allocate(1, sizeof *facts->mean);
+        facts->deviation = cli_allocate(1, sizeof *facts->deviation);
+        *facts->mean = 0;
+        *facts->deviation = 1;
+    }
+    return code;
+}
+
+static int read_names(const struct cli_subject *subject, struct cli_facts *facts) {
+    const char *text = stoa_model_fact(subject->model, "data.names");
+    if (!text) {
+        return CLI_DONE;
+    }
+    facts->names = json_loads(text, 0, NULL);
+    size_t count = json_array_size(facts->names); /* 0 for anything but an array */
+    facts->name_of_a_class = cli_allocate(count + 1, sizeof *facts->name_of_a_class);
+    for (size_t i = 0; i < count; i++) {
+        facts->name_of_a_class[i] = json_string_value(json_array_get(facts->names, i));
+        count = facts->name_of_a_class[i] ? count : 0;
+    }
+    if (count != facts->options.classes) {
+        return fail_fact(subject, "data.names", "an array of JSON with a name for each class");
+    }
+    facts->options.names = facts->name_of_a_class;
+    facts->options.name_count = count;
+    return CLI_DONE;
+}
+
+static int read_header(const struct cli_subject *subject, struct cli_facts *facts) {
+    static const char *const words[] = {"auto", "yes", "no"};
+    const char *text = stoa_model_fact(subject->model, "data.header");
+    for (int i = 0; text && i < 3; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            facts->options.header = (stoa_header)i;
+            return CLI_DONE;
+        }
+    }
+    return text ? fail_fact(subject, "data.header", "auto, yes or no") : CLI_DONE;
+}
+
+int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts) {
+    double classes = (double)stoa_model_output_size(subject->model), test = 0;
+    const char *seed = stoa_model_fact(subject->model, "data.split_seed");
+    *facts = (struct cli_facts){.set = stoa_model_fact(subject->model, "data.set")};
+    stoa_data_options *options = &facts->options;
+    stoa_model_input_shape(subject->model, &options->height, &options->width, &options->channels);
+    options->label = stoa_model_fact(subject->model, "data.label");
+    int code = read_number(subject, "data.classes", 1, 1e9, &classes);
+    options->classes = (size_t)classes;
+    if (code == CLI_DONE) {
+        code = read_number(subject, "data.test", 0, 0.9999, &test);
+        options->test = (float)test;
+    }
+    if (code == CLI_DONE && seed && !cli_read_count(seed, 0, UINT64_MAX, &options->seed)) {
+        code = fail_fact(subject, "data.split_seed", "a whole number from 0");
+    }
+    if (code == CLI_DONE) {
+        code = read_header(subject, facts);
+    }
+    if (code == CLI_DONE) {
+        code = read_names(subject, facts);
+    }
+    if (code == CLI_DONE) {
+        code = read_scales(subject, facts);
+    }
+    if (code != CLI_DONE) {
+        cli_free_facts(facts);
+    }
+    return code;
+}
+
+void cli_free_facts(struct cli_facts *facts) {
+    free(facts->mean);
+    free(facts->deviation);
+    free(facts->name_of_a_class);
+    json_decref(facts->names);
+    *facts = (struct cli_facts){.set = NULL};
+}
+
+/* One pair for everything, or one for each channel. */
+static int check_scales(const struct cli_subject *subject, const struct cli_facts *facts, size_t channels) {
+    if (facts->scales == 1 || facts->scales == channels) {
+        return CLI_DONE;
+    }
+    return cli_fail(CLI_WRONG, "%s: data.mean has %zu numbers, expected 1 or %zu, the channels of the data",
+                    subject->path, facts->scales, channels);
+}
+
+int cli_scale(const struct cli_subject *subject, const struct cli_facts *facts, float *values, size_t count) {
+    size_t height, width, channels;
+    stoa_model_input_shape(subject->model, &height, &width, &channels);
+    int code =
+        facts->measured
+            ? cli_fail(CLI_WRONG, "%s: data.normalize is measured, but data.mean is missing", subject->path)
+            : check_scales(subject, facts, channels);
+    for (size_t i = 0; code == CLI_DONE && i < count * height * width * channels; i++) {
+        size_t at = facts->scales == 1 ? 0 : i % channels;
+        values[i] = (values[i] - facts->mean[at]) / facts->deviation[at];
+    }
+    return code;
+}
+
+static int normalize(const struct cli_subject *subject, const struct cli_facts *facts, stoa_dataset *data) {
+    size_t height, width, channels;
+    stoa_dataset_shape(data, &height, &width, &channels);
+    int code = check_scales(subject, facts, channels);
+    if (code != CLI_DONE) {
+        return code;
+    }
+    stoa_status status = facts->scales == 1
+                             ? stoa_dataset_normalize(data, *facts->mean, *facts->deviation)
+                             : stoa_dataset_normalize_channels(data, facts->mean, facts->deviation);
+    return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
+}
+
+/* Numbers as a fact; nine digits give every float back. */
+static stoa_status set_list(stoa_model *model, const char *key, const float *list, size_t count) {
+    json_t *array = cli_json_array();
+    for (size_t i = 0; i < count; i++) {
+        cli_json_append(array, cli_json_float(list[i]));
+    }
+    char *text = cli_json_line(array); /* whatever the locale; then "[1, 2]" becomes "1 2" */
+    size_t used = 0;
+    for (size_t i = 0; text[i]; i++) {
+        if (strchr("[], ", text[i]) == NULL) {
+            text[used++] = text[i];
+        } else if (text[i] == ',') {
+            text[used++] = ' ';
+        }
+    }
+    text[used] = '\0';
+    stoa_status status = stoa_model_set_fact(model, key, text);
+    free(text);
+    json_decref(array);
+    return status;
+}
+
+/* Measure on the training data; the result travels with the model from now on. */
+static int measure(const struct cli_subject *subject, struct cli_facts *facts, const stoa_dataset *train) {
+    size_t height, width;
+    stoa_dataset_shape(train, &height, &width, &facts->scales);
+    facts->mean = cli_allocate(facts->scales, sizeof *facts->mean);
+    facts->deviation = cli_allocate(facts->scales, sizeof *facts->deviation);
+    stoa_status status = stoa_dataset_measure(train, facts->mean, facts->deviation);
+    if (status == STOA_OK) {
+        status = set_list(subject->model, "data.mean", facts->mean, facts->scales);
+    }
+    if (status == STOA_OK) {
+        status = set_list(subject->model, "data.deviation", facts->deviation, facts->scales);
+    }
+    return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
+}
+
+/* Names of the classes, for models that have none yet. */
+static int keep_names(const struct cli_subject *subject, const stoa_dataset *data) {
+    size_t classes = stoa_dataset_classes(data);
+    if (!stoa_dataset_class_name(data, 0) || stoa_model_fact(subject->model, "data.names")) {
+        return CLI_DONE;
+    }
+    json_t *names = cli_json_array();
+    for (size_t i = 0; i < classes; i++) {
+        cli_json_append(names, cli_json_text(stoa_dataset_class_name(data, i)));
+    }
+    char *text = cli_json_line(names);
+    stoa_status status = stoa_model_set_fact(subject->model, "data.names", text);
+    free(text);
+    json_decref(names);
+    return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
+}
+
+static int prepare(const struct cli_subject *subject, struct cli_facts *facts, stoa_dataset *train,
+                   stoa_dataset *test) {
+    int code = keep_names(subject, test);
+    if (code == CLI_DONE && facts->measured) {
+        code = measure(subject, facts, train);
+    }
+    if (code == CLI_DONE && train) {
+        code = normalize(subject, facts, train);
+    }
+    return code == CLI_DONE ? normalize(subject, facts, test) : code;
+}
+
+/* Both parts, or what is measured on the one and all samples as the other. */
+static int load(const struct cli_subject *subject, struct cli_facts *facts, const char *path, bool all,
+                bool learns, stoa_dataset **learn, stoa_dataset **check) {
+    stoa_status status = STOA_OK;
+    if (all && learns) {
+        status = stoa_dataset_load(subject->context, path, &facts->options, learn, NULL);
+    }
+    if (status == STOA_OK) {
+        facts->options.whole = all;
+        status =
+            stoa_dataset_load(subject->context, path, &facts->options, learns && !all ? learn : NULL, check);
+    }
+    return status == STOA_OK ? prepare(subject, facts, *learn, *check)
+                             : cli_fail_library(subject->context, status);
+}
+
+int cli_open_data(const struct cli_subject *subject, const char *path, bool all, stoa_dataset **train,
+                  stoa_dataset **test) {
+    struct cli_facts facts;
+    stoa_dataset *learn = NULL, *check = NULL;
+    int code = cli_read_facts(subject, &facts);
+    if (code != CLI_DONE) {
+        return code;
+    }
+    const char *set = path ? path : facts.set;
+    if (!set || !*set) {
+        cli_free_facts(&facts);
+        return cli_fail(CLI_WRONG, "%s: names no data set, expected --data PATH", subject->path);
+    }
+    /* --data is a path; only a name from a recipe is searched for. */
+    char *found = path ? cli_text("%s", path) : cli_find_data(set);
+    code = found ? CLI_DONE : CLI_WRONG;
+    if (code == CLI_DONE) {
+        code = load(subject, &facts, found, all, train || facts.measured, &learn, &check);
+    }
+    if (code == CLI_DONE) {
+        *test = check;
+        check = NULL;
+    }
+    if (code == CLI_DONE && train) {
+        *train = learn;
+        learn = NULL;
+    }
+    stoa_dataset_free(learn);
+    stoa_dataset_free(check);
+    free(found);
+    cli_free_facts(&facts);
+    return code;
+}

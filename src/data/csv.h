@@ -1,0 +1,40 @@
+/* Comma-separated values: records and fields of a text in memory. Knows nothing of what they mean. Floor 6. */
+#ifndef STOA_DATA_CSV_H
+#define STOA_DATA_CSV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/context.h"
+
+/* A field as it stands in the text, without quotes around it and white space around those. */
+struct stoa_csv_field {
+    const char *text;
+    size_t length;
+    bool quoted; /* quotes within it are still doubled */
+};
+
+struct stoa_csv {
+    stoa_context *context;
+    const char *name; /* begins sentences */
+    const char *at, *end;
+    size_t next_line;
+    /* The record read last. */
+    size_t line; /* its first line, from 1 */
+    struct stoa_csv_field *field;
+    size_t fields, room;
+};
+
+/* Begin with the first record of `text`; a byte order mark is passed over. */
+void stoa_csv_open(struct stoa_csv *csv, stoa_context *context, const char *name, const char *text,
+                   size_t bytes);
+void stoa_csv_close(struct stoa_csv *csv);
+
+/* Read the next record, passing over empty lines; *more is false at the end. Errors: STOA_ERR_FORMAT (a quote
+ * out of place), STOA_ERR_MEMORY. */
+stoa_status stoa_csv_next(struct stoa_csv *csv, bool *more);
+
+/* The field's text with its quotes single, from malloc; NULL without memory. */
+char *stoa_csv_text(const struct stoa_csv_field *field);
+
+#endif

@@ -1,0 +1,80 @@
+/* A data set's inside: a store that several data sets may share, and a view of it with its own selection and
+ * normalisation. Readers make stores. Floor 6. */
+#ifndef STOA_DATA_DATASET_H
+#define STOA_DATA_DATASET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <stoa/data.h>
+
+#include "core/context.h"
+
+/* How values lie in memory. Bytes are pixels: they are read as value / 255. */
+enum stoa_sample_type {
+    STOA_SAMPLE_U8,
+    STOA_SAMPLE_F32,
+    STOA_SAMPLE_F64,
+    STOA_SAMPLE_I32,
+    STOA_SAMPLE_I64,
+};
+
+/* Memory from stoa_allocate(); data is NULL when there is none. */
+struct stoa_held {
+    void *data;
+    size_t bytes;
+};
+
+struct stoa_store {
+    stoa_context *context;
+    size_t users; /* data sets that look at it; the last one releases it */
+    const char *format;
+    size_t count, classes;
+    size_t height, width, channels;
+    enum stoa_sample_type type;
+    const void *samples;
+    const int32_t *labels;
+    struct stoa_held samples_memory, labels_memory; /* what of the two is its own */
+    char **names;                                   /* of the classes, from malloc, or NULL */
+};
+
+struct stoa_dataset {
+    stoa_context *context;
+    struct stoa_store *store;
+    size_t count;   /* samples to be seen: stoa_dataset_limit() lowers it */
+    size_t *select; /* numbers of the samples in the store, ascending; NULL: all from the first */
+    /* (value - mean) / deviation; with `by_channel`, which has first all means, then all deviations, a pair
+     * for each channel. */
+    float mean, deviation;
+    float *by_channel;
+};
+
+/* Bytes of one value. */
+size_t stoa_sample_bytes(enum stoa_sample_type type);
+
+/* Largest number of classes that are found by looking at labels: more are a column of something else. */
+enum { STOA_MOST_FOUND_CLASSES = 65536 };
+
+/* A store without samples, one user. NULL with the context's error set: no memory. */
+struct stoa_store *stoa_store_create(stoa_context *context, const char *format);
+/* One user less. NULL is allowed. */
+void stoa_store_release(struct stoa_store *store);
+
+/* Memory for `count` samples of the store's shape and type, and for labels. `name` begins the sentence of an
+ * error. */
+stoa_status stoa_store_allocate(struct stoa_store *store, const char *name, size_t count);
+
+/* Give the store the shape of the options where it has as many values. */
+void stoa_store_shape(struct stoa_store *store, size_t values, const stoa_data_options *options);
+
+/* Refuse 0 classes and more than STOA_MAX_DIMENSION. */
+stoa_status stoa_require_classes(stoa_context *context, size_t classes);
+
+/* A view of the whole store. Takes over the caller's use of the store, also on an error. */
+stoa_status stoa_dataset_over(struct stoa_store *store, stoa_dataset **dataset);
+
+/* Names of classes: a copy of `count` strings, or NULL. */
+char **stoa_copy_names(const char *const *names, size_t count);
+void stoa_free_names(char **names, size_t count);
+
+#endif

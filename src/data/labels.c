@@ -1,0 +1,203 @@
+/* Labels as text. Whole numbers below the number of classes are the classes' numbers; other labels are names, and
+ * their sorted order makes the classes, so that the order of the lines does not matter. Floor 6. */
+#include "data/labels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/number.h"
+#include "data/dataset.h"
+
+void stoa_labels_open(struct stoa_labels *labels, stoa_context *context, const char *name,
+                      const stoa_data_options *options) {
+    *labels = (struct stoa_labels){.context = context, .name = name, .options = options, .numbers = true};
+}
+
+void stoa_labels_close(struct stoa_labels *labels) {
+    for (size_t i = 0; i < labels->count; i++) {
+        free(labels->label[i].text);
+    }
+    free(labels->label);
+    labels->label = NULL;
+    labels->count = 0;
+}
+
+/* Where the text is, or would go. */
+static size_t find(const struct stoa_labels *labels, const char *text, bool *found) {
+    size_t low = 0, high = labels->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(labels->label[middle].text, text) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    *found = low < labels->count && strcmp(labels->label[low].text, text) == 0;
+    return low;
+}
+
+static stoa_status fail_memory(const struct stoa_labels *labels) {
+    return stoa_fail(labels->context, STOA_ERR_MEMORY, "%s: no memory for labels", labels->name);
+}
+
+/* Takes over the text. */
+static stoa_status insert(struct stoa_labels *labels, size_t at, char *text) {
+    if (labels->count == labels->room) {
+        size_t room = labels->room ? 2 * labels->room : 16;
+        struct stoa_label *larger = realloc(labels->label, room * sizeof *larger);
+        if (!larger) {
+            free(text);
+            return fail_memory(labels);
+        }
+        labels->label = larger;
+        labels->room = room;
+    }
+    struct stoa_label *place = labels->label + at;
+    memmove(place + 1, place, (labels->count - at) * sizeof *place);
+    *place = (struct stoa_label){.text = text};
+    labels->count++;
+    return STOA_OK;
+}
+
+static stoa_status check_known(const struct stoa_labels *labels, const char *text, size_t line) {
+    const stoa_data_options *options = labels->options;
+    for (size_t i = 0; i < options->name_count; i++) {
+        if (strcmp(options->names[i], text) == 0) {
+            return STOA_OK;
+        }
+    }
+    return stoa_fail(labels->context, STOA_ERR_FORMAT,
+                     "%s:%zu: found the label '%.40s', expected one of %zu classes such as '%.40s'",
+                     labels->name, line, text, options->name_count, options->names[0]);
+}
+
+stoa_status stoa_labels_add(struct stoa_labels *labels, const struct stoa_csv_field *field, size_t line) {
+    const stoa_data_options *options = labels->options;
+    size_t number, most = options->classes ? options->classes : STOA_MOST_FOUND_CLASSES;
+    char *text = stoa_csv_text(field);
+    if (!text) {
+        return fail_memory(labels);
+    }
+    stoa_status status = options->names ? check_known(labels, text, line) : STOA_OK;
+    bool found;
+    size_t at = find(labels, text, &found);
+    if (status == STOA_OK && !found && labels->count == most) {
+        status =
+            stoa_fail(labels->context, STOA_ERR_FORMAT,
+                      "%s:%zu: found the label '%.40s', a new one after %zu others, expected %s%zu classes",
+                      labels->name, line, text, most, options->classes ? "" : "at most ", most);
+    } else if (status == STOA_OK && field->length == 0) {
+        status =
+            stoa_fail(labels->context, STOA_ERR_FORMAT, "%s:%zu: the label is empty", labels->name, line);
+    }
+    labels->numbers = labels->numbers && stoa_parse_size(text, strlen(text), &number);
+    if (status != STOA_OK || found) {
+        free(text);
+        return status;
+    }
+    return insert(labels, at, text);
+}
+
+static int by_number(const void *a, const void *b) {
+    const struct stoa_label *const *left = a, *const *right = b;
+    size_t x = 0, y = 0;
+    (void)stoa_parse_size((*left)->text, strlen((*left)->text), &x);
+    (void)stoa_parse_size((*right)->text, strlen((*right)->text), &y);
+    if (x != y) {
+        return x < y ? -1 : 1;
+    }
+    return strcmp((*left)->text, (*right)->text); /* "1" and "01" */
+}
+
+/* Number the classes in the sorted order of their names. */
+static stoa_status number_names(struct stoa_labels *labels, char ***names) {
+    struct stoa_label **order = calloc(labels->count, sizeof *order);
+    const char **text = calloc(labels->count, sizeof *text);
+    if (order && text) {
+        for (size_t i = 0; i < labels->count; i++) {
+            order[i] = &labels->label[i];
+        }
+        if (labels->numbers) {
+            qsort(order, labels->count, sizeof *order, by_number);
+        }
+        for (size_t i = 0; i < labels->count; i++) {
+            order[i]->class_number = i;
+            text[i] = order[i]->text;
+        }
+        *names = stoa_copy_names(text, labels->count);
+    }
+    bool good = order && text && *names;
+    free(order);
+    free(text);
+    return good ? STOA_OK : fail_memory(labels);
+}
+
+/* The names were given: each label has its place among them. */
+static stoa_status use_names(struct stoa_labels *labels, char ***names) {
+    const stoa_data_options *options = labels->options;
+    for (size_t i = 0; i < labels->count; i++) {
+        struct stoa_label *label = &labels->label[i];
+        while (strcmp(options->names[label->class_number], label->text) != 0) {
+            label->class_number++;
+        }
+    }
+    *names = stoa_copy_names(options->names, options->name_count);
+    return *names ? STOA_OK : fail_memory(labels);
+}
+
+/* Whether whole numbers are the numbers of classes: each is below the number of classes. */
+static bool are_class_numbers(const struct stoa_labels *labels, size_t *classes) {
+    size_t largest = 0;
+    for (size_t i = 0; i < labels->count; i++) {
+        size_t number = 0;
+        const char *text = labels->label[i].text;
+        if (!stoa_parse_size(text, strlen(text), &number)) {
+            return false;
+        }
+        largest = number > largest ? number : largest;
+    }
+    size_t given = labels->options->classes;
+    *classes = given ? given : largest + 1;
+    return largest < (given ? given : STOA_MOST_FOUND_CLASSES);
+}
+
+stoa_status stoa_labels_settle(struct stoa_labels *labels, size_t *classes, char ***names) {
+    const stoa_data_options *options = labels->options;
+    *names = NULL;
+    if (options->names) {
+        *classes = options->name_count;
+        return use_names(labels, names);
+    }
+    labels->as_numbers = are_class_numbers(labels, classes);
+    if (labels->as_numbers) {
+        return STOA_OK;
+    }
+    if (options->classes > labels->count) {
+        return stoa_fail(labels->context, STOA_ERR_FORMAT,
+                         "%s: holds %zu different labels, among them '%.40s', expected %zu classes",
+                         labels->name, labels->count, labels->label[labels->count - 1].text,
+                         options->classes);
+    }
+    *classes = labels->count;
+    return number_names(labels, names);
+}
+
+stoa_status stoa_labels_find(const struct stoa_labels *labels, const struct stoa_csv_field *field,
+                             int32_t *class_number) {
+    size_t number = 0;
+    if (labels->as_numbers) {
+        /* Quotes do not stand within numbers. */
+        (void)stoa_parse_size(field->text, field->length, &number);
+    } else {
+        bool found;
+        char *text = stoa_csv_text(field);
+        if (!text) {
+            return fail_memory(labels);
+        }
+        number = labels->label[find(labels, text, &found)].class_number;
+        free(text);
+    }
+    *class_number = (int32_t)number;
+    return STOA_OK;
+}

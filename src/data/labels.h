@@ -1,0 +1,40 @@
+/* Labels as text: which class each means. Collected first, settled, then looked up. Floor 6. */
+#ifndef STOA_DATA_LABELS_H
+#define STOA_DATA_LABELS_H
+
+#include <stoa/data.h>
+
+#include "data/csv.h"
+
+struct stoa_label {
+    char *text;
+    size_t class_number; /* once settled */
+};
+
+struct stoa_labels {
+    stoa_context *context;
+    const char *name; /* of the file; begins sentences */
+    const stoa_data_options *options;
+    struct stoa_label *label; /* distinct ones, sorted by their bytes */
+    size_t count, room;
+    bool numbers;    /* all so far are whole numbers */
+    bool as_numbers; /* settled: a label is its class's number */
+};
+
+void stoa_labels_open(struct stoa_labels *labels, stoa_context *context, const char *name,
+                      const stoa_data_options *options);
+void stoa_labels_close(struct stoa_labels *labels);
+
+/* Look at a label on `line`. Errors: STOA_ERR_FORMAT (not among the names of the options, more labels than
+ * classes), STOA_ERR_MEMORY. */
+stoa_status stoa_labels_add(struct stoa_labels *labels, const struct stoa_csv_field *field, size_t line);
+
+/* All have been added: decide what they mean. Gives the number of classes and their names, which are the
+ * caller's (see stoa_free_names()), NULL where labels are numbers. Errors: STOA_ERR_FORMAT, STOA_ERR_MEMORY. */
+stoa_status stoa_labels_settle(struct stoa_labels *labels, size_t *classes, char ***names);
+
+/* Class of a label that was added. Errors: STOA_ERR_MEMORY. */
+stoa_status stoa_labels_find(const struct stoa_labels *labels, const struct stoa_csv_field *field,
+                             int32_t *class_number);
+
+#endif

@@ -1,0 +1,102 @@
+/* Stores: the memory of samples and labels, counted by the data sets that look at it. Floor 6. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "data/dataset.h"
+
+size_t stoa_sample_bytes(enum stoa_sample_type type) {
+    static const size_t bytes[] = {[STOA_SAMPLE_U8] = 1,
+                                   [STOA_SAMPLE_F32] = 4,
+                                   [STOA_SAMPLE_F64] = 8,
+                                   [STOA_SAMPLE_I32] = 4,
+                                   [STOA_SAMPLE_I64] = 8};
+    return bytes[type];
+}
+
+struct stoa_store *stoa_store_create(stoa_context *context, const char *format) {
+    struct stoa_store *store = calloc(1, sizeof *store);
+    if (!store) {
+        (void)stoa_fail(context, STOA_ERR_MEMORY, "data set: cannot allocate %zu bytes", sizeof *store);
+        return NULL;
+    }
+    store->context = context;
+    store->users = 1;
+    store->format = format;
+    return store;
+}
+
+void stoa_store_release(struct stoa_store *store) {
+    if (!store || --store->users > 0) {
+        return;
+    }
+    stoa_release(store->context, store->samples_memory.data, store->samples_memory.bytes);
+    stoa_release(store->context, store->labels_memory.data, store->labels_memory.bytes);
+    stoa_free_names(store->names, store->classes);
+    free(store);
+}
+
+static stoa_status allocate_block(struct stoa_store *store, const char *name, struct stoa_held *block) {
+    block->data = stoa_allocate(store->context, block->bytes, name);
+    return block->data ? STOA_OK : STOA_ERR_MEMORY;
+}
+
+stoa_status stoa_store_allocate(struct stoa_store *store, const char *name, size_t count) {
+    size_t bytes = stoa_sample_bytes(store->type);
+    const size_t factors[] = {count, store->height, store->width, store->channels};
+    bool fits = count <= STOA_MAX_DIMENSION;
+    for (size_t i = 0; fits && i < sizeof factors / sizeof factors[0]; i++) {
+        fits = stoa_size_scale(&bytes, factors[i]) && bytes <= SIZE_MAX / 2;
+    }
+    if (!fits) {
+        return stoa_fail(store->context, STOA_ERR_FORMAT,
+                         "%s: %zu samples of %zux%zux%zu values are more than memory can hold", name, count,
+                         store->height, store->width, store->channels);
+    }
+    store->count = count;
+    store->samples_memory.bytes = bytes;
+    store->labels_memory.bytes = count * sizeof(int32_t);
+    stoa_status status = allocate_block(store, name, &store->samples_memory);
+    if (status == STOA_OK) {
+        status = allocate_block(store, name, &store->labels_memory);
+    }
+    store->samples = store->samples_memory.data;
+    store->labels = store->labels_memory.data;
+    return status;
+}
+
+void stoa_store_shape(struct stoa_store *store, size_t values, const stoa_data_options *options) {
+    size_t wanted = options->height;
+    bool same = wanted > 0 && stoa_size_scale(&wanted, options->width) &&
+                stoa_size_scale(&wanted, options->channels) && wanted == values;
+    store->height = same ? options->height : 1;
+    store->width = same ? options->width : 1;
+    store->channels = same ? options->channels : values;
+}
+
+stoa_status stoa_require_classes(stoa_context *context, size_t classes) {
+    if (classes == 0 || classes > STOA_MAX_DIMENSION) {
+        return stoa_fail(context, STOA_ERR_ARGUMENT, "data set: %zu classes, expected 1 to %zu", classes,
+                         STOA_MAX_DIMENSION);
+    }
+    return STOA_OK;
+}
+
+void stoa_free_names(char **names, size_t count) {
+    for (size_t i = 0; names && i < count; i++) {
+        free(names[i]);
+    }
+    free(names);
+}
+
+char **stoa_copy_names(const char *const *names, size_t count) {
+    char **copy = calloc(count, sizeof *copy);
+    for (size_t i = 0; copy && i < count; i++) {
+        copy[i] = strdup(names[i]);
+        if (!copy[i]) {
+            stoa_free_names(copy, count);
+            return NULL;
+        }
+    }
+    return copy;
+}

@@ -1,0 +1,143 @@
+"""Data other than IDX, as a user trains with them: to the end, measured, and asked; and what is wrong with them."""
+
+import json
+import os
+import random
+
+from support import Command, write
+
+SHIPPED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data")
+
+RECIPE = """title = a table
+[model]
+input = 1x1x4
+l1 = linear units=16
+r1 = relu
+l2 = linear units=3
+[data]
+set = {set}
+classes = 3
+{more}
+[train]
+epochs = 20
+batch = 16
+lr = 2e-2
+seed = 1
+"""
+
+
+def table(count, seed, names=("apple", "pear", "plum"), header="a,b,c,d,fruit\n"):
+    """Three clouds far from each other, and far from 0 in unlike units."""
+    noise = random.Random(seed)
+    lines = [header]
+    for i in range(count):
+        kind = i % 3
+        values = [1000 + 10 * kind + noise.random(), 0.01 * noise.random(), -5 * kind + noise.random(), noise.random()]
+        lines.append(",".join(f"{v:.4f}" for v in values) + f",{names[kind]}\n")
+    return "".join(lines)
+
+
+class Tables(Command):
+    def recipe(self, set="fruit", more="normalize = measured"):
+        write("table.ini", RECIPE.format(set=set, more=more))
+
+    def train(self, *arguments):
+        self.done("train", "table", "--out", "run", *arguments)
+        return json.loads(self.done("eval", "run", *[a for a in arguments if a != "--force"], "--json"))
+
+    def facts(self):
+        return json.loads(self.done("info", "run", "--json"))["facts"]
+
+    def test_train_eval_predict(self):
+        self.recipe()
+        write("data/fruit/fruit.csv", table(150, 1))
+        report = self.train()
+        self.assertEqual((report["samples"], report["accuracy"]), (30, 1))
+        self.assertEqual(json.loads(self.done("eval", "run", "--all", "--json"))["samples"], 150)
+        facts = self.facts()
+        self.assertEqual(json.loads(facts["data.names"]), ["apple", "pear", "plum"])
+        self.assertEqual(len(facts["data.mean"].split()), 4)
+        write("new.csv", table(6, 2))
+        write("bare.csv", "1020.5,0.005,-9.5,0.5\n")
+        answers = json.loads(self.done("predict", "run", "new.csv", "bare.csv", "--json"))["predictions"]
+        self.assertEqual([a["name"] for a in answers], ["apple", "pear", "plum"] * 2 + ["plum"])
+        self.assertEqual([(a["file"], a["sample"]) for a in answers],
+                         [("new.csv", i + 1) for i in range(6)] + [("bare.csv", 1)])
+        text = self.done("predict", "run", "bare.csv").splitlines()
+        self.assertTrue(text[0].startswith("bare.csv:1: plum "), text)
+        self.assertEqual(len(text), 2)
+
+    def test_many_batches_of_samples(self):
+        self.recipe()
+        write("data/fruit.csv", table(150, 1))
+        self.train()
+        answers = json.loads(self.done("predict", "run", "data/fruit.csv", "--json"))["predictions"]
+        self.assertEqual([a["class"] for a in answers], [0, 1, 2] * 50)
+
+    def test_labels_and_header(self):
+        write("data/fruit.csv", table(150, 1, names=("2", "0", "1")))
+        self.recipe(more="normalize = measured\nlabel = fruit\nheader = yes\ntest = 0.5\nsplit_seed = 9")
+        report = self.train()
+        self.assertEqual((report["samples"], report["accuracy"]), (75, 1))
+        facts = self.facts()
+        self.assertNotIn("data.names", facts)
+        self.assertEqual([facts["data." + key] for key in ("label", "header", "test", "split_seed")],
+                         ["fruit", "yes", "0.5", "9"])
+
+    def test_parts_of_their_own(self):
+        self.recipe()
+        write("data/fruit/train.csv", table(90, 1))
+        write("data/fruit/test.csv", table(2, 2))
+        self.assertEqual(self.train()["samples"], 2)
+        self.assertEqual(self.train("--data", "data/fruit/train.csv", "--force")["samples"], 18)
+
+    def test_a_state_dictionary_measures_again(self):
+        self.recipe()
+        write("data/fruit.csv", table(150, 1))
+        own = self.train()
+        for more in ((), ("--all",)):
+            other = json.loads(self.done("eval", "run", "--recipe", "table", *more, "--json"))
+            self.assertEqual(other["accuracy"], 1)
+        self.assertEqual(own["loss"], json.loads(self.done("eval", "run", "--recipe", "table", "--json"))["loss"])
+
+    def test_iris(self):
+        self.recipe(set="iris")
+        report = self.train("--data", os.path.join(SHIPPED, "iris"))
+        self.assertEqual(report["samples"], 30)
+        self.assertGreater(report["accuracy"], 0.85)
+
+    def test_refused(self):
+        self.recipe()
+        for text, words in (
+            ("1,2,3,4,a\n1,2,3,b\n", ["fruit.csv:2", "found 4 columns", "expected 5"]),
+            ("1,2,3,4,a\n1,x,3,4,b\n1,2,3,4,c\n", ["fruit.csv:2", "column 2", "'x'"]),
+            ("1,2,3,4,a\n1,nan,3,4,b\n1,2,3,4,c\n", ["fruit.csv:2", "column 2", "'nan'"]),
+            ("1,2,3,4,a\n1,2,3,4,a\n1,2,3,4,b\n1,2,3,4,c\n", ["fruit.csv", "one sample", "'b'"]),
+            ("1,2,3,4,a\n\"1,2,3,4,b\n", ["fruit.csv:2", "closing quote"]),
+            ("", ["fruit.csv:1"]),
+            ("1,2,3,a\n1,2,3,b\n1,2,3,c\n" * 3, ["1x1x4", "1x1x3"]),
+        ):
+            write("data/fruit.csv", text)
+            self.refused("train", "table", words=words)
+        write("data/fruit.csv", table(150, 1))
+        self.train()
+        write("short.csv", "1,2\n")
+        write("bad.csv", "1,2,3,four\n")
+        self.refused("predict", "run", "short.csv", words=["short.csv", "expected 4"])
+        self.refused("predict", "run", "bad.csv", words=["bad.csv:1", "'four'"])
+        write("other.csv", table(9, 1, names=("a", "b", "c")))
+        self.refused("eval", "run", "--data", "other.csv", words=["other.csv:2", "'a'", "'apple'"])
+
+    def test_refused_keys(self):
+        for more, words in (
+            ("normalize = always", ["table.ini:10", "normalize", "'always'", "measured"]),
+            ("normalize = measured\nmean = 3", ["mean", "line 11", "normalize"]),
+            ("header = perhaps", ["table.ini:10", "header", "'perhaps'", "auto"]),
+            ("test = 1", ["table.ini:10", "test", "'1'"]),
+            ("split_seed = -1", ["table.ini:10", "split_seed", "'-1'"]),
+        ):
+            self.recipe(more=more)
+            self.refused("plan", "table", words=words)
+        self.recipe(more="label = taste")
+        write("data/fruit.csv", table(9, 1))
+        self.refused("train", "table", words=["fruit.csv:1", "'taste'"])

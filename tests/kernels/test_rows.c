@@ -349,10 +349,10 @@ void test_kernel_product(const struct subject *s) {
     static const size_t term_counts[] = {1, 2, 3, 9, 25, 64, 150};
     size_t row[385];
     size_t segment[4];
-    for (size_t i = 0; i < SHAPES; i++) {
+    for (size_t i = 0; i < row_shapes; i++) {
         size_t m;
         size_t n;
-        shape(i, &m, &n);
+        row_shape(i, &m, &n);
         struct stoa_gather g;
         size_t floats = product_gather(i, m, term_counts[i % 7], &g, row, segment);
         size_t terms = g.segments * g.length;

@@ -56,9 +56,10 @@ STOA_API void stoa_model_add(stoa_model *model, const char *name, const char *la
  * The last layer added is the output. Errors: the first error of the calls before, STOA_ERR_MEMORY. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_build(stoa_model *model);
 
-/** Fill the parameters of a built `model` with He (layers before relu and the default) initial values:
- * weights N(0, 2 / fan_in), biases 0; `init=xavier` or `init=he` on a layer chooses. The same `seed` gives
- * the same values. Errors: STOA_ERR_ARGUMENT (not built). */
+/** Fill the parameters of a built `model` with initial values: weights as the option `init` of their layer says
+ * (he: N(0, 2 / fan_in), xavier: N(0, 2 / (fan_in + fan_out)), he_uniform, xavier_uniform, normal, uniform,
+ * orthogonal, constant), He's where it says nothing; biases 0. The same `seed` gives the same values. Errors:
+ * STOA_ERR_ARGUMENT (not built), STOA_ERR_MEMORY (orthogonal). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_init(stoa_model *model, uint64_t seed);
 
 /** Shape of one input sample of `model`: `*height` x `*width` x `*channels`. */

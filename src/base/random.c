@@ -1,4 +1,4 @@
-/* Normal numbers and shuffles on top of Philox. Floor 0. */
+/* Normal and uniform numbers, and shuffles on top of Philox. Floor 0. */
 #include "base/random.h"
 
 #include <math.h>
@@ -18,6 +18,15 @@ void stoa_random_normal(uint64_t key, uint64_t stream, float *out, size_t count)
             if (i + 2 * pair + 1 < count) {
                 out[i + 2 * pair + 1] = (float)(radius * sin(two_pi * v));
             }
+        }
+    }
+}
+
+void stoa_random_uniform(uint64_t key, uint64_t stream, float *out, size_t count) {
+    for (size_t i = 0; i < count; i += 4) {
+        struct stoa_random4 r = stoa_philox(key, i / 4, stream);
+        for (size_t j = 0; j < 4 && i + j < count; j++) {
+            out[i + j] = 2 * stoa_random_unit(r.word[j]) - 1;
         }
     }
 }

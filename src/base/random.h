@@ -50,6 +50,9 @@ static inline float stoa_random_unit(uint32_t word) {
 /* Fill `out` with `count` standard normal numbers (Box-Muller on pairs of words). */
 void stoa_random_normal(uint64_t key, uint64_t stream, float *out, size_t count);
 
+/* Fill `out` with `count` numbers uniform in [-1, 1). */
+void stoa_random_uniform(uint64_t key, uint64_t stream, float *out, size_t count);
+
 /* Shuffle `index` in place (Fisher-Yates). */
 void stoa_random_shuffle(uint64_t key, uint64_t stream, size_t *index, size_t count);
 

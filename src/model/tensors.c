@@ -1,10 +1,8 @@
-/* The tensors of a model: two flat arrays, names, disk order, initial values. Floor 6. */
-#include <math.h>
+/* The tensors of a model: two flat arrays, names, disk order. Floor 6. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/random.h"
 #include "base/size.h"
 #include "model/graph.h"
 
@@ -39,10 +37,9 @@ static bool place_tensors(stoa_model *model) {
            stoa_size_mul(model->statistic_floats, sizeof(float), &bytes);
 }
 
-static void set_neutral(stoa_model *model, const struct stoa_tensor *tensor, float *data) {
-    (void)model;
+static void set_neutral(const struct stoa_tensor *tensor, float *data) {
     enum stoa_init init = tensor->spec.init;
-    float value = init == STOA_INIT_CONSTANT ? tensor->spec.constant : init == STOA_INIT_ONE ? 1.0F : 0.0F;
+    float value = init == STOA_INIT_CONSTANT ? tensor->spec.init_scale : init == STOA_INIT_ONE ? 1.0F : 0.0F;
     for (size_t i = 0; i < tensor->count; i++) {
         data[i] = value;
     }
@@ -102,7 +99,7 @@ stoa_status stoa_model_build(stoa_model *model) {
     memset(model->parameters, 0, model->parameter_floats * sizeof(float));
     memset(model->statistics, 0, model->statistic_floats * sizeof(float));
     for (size_t i = 0; i < model->tensor_count; i++) {
-        set_neutral(model, &model->tensors[i], stoa_tensor_data(model, i));
+        set_neutral(&model->tensors[i], stoa_tensor_data(model, i));
     }
     model->built = true;
     return STOA_OK;
@@ -111,42 +108,6 @@ stoa_status stoa_model_build(stoa_model *model) {
 float *stoa_tensor_data(const stoa_model *model, size_t tensor) {
     const struct stoa_tensor *t = &model->tensors[tensor];
     return (t->spec.trainable ? model->parameters : model->statistics) + t->offset;
-}
-
-/* Standard deviation of a weight's initial values (He et al. 2015; Glorot and Bengio 2010); 0 for the
- * constants. */
-static double initial_deviation(const struct stoa_tensor_spec *spec) {
-    switch (spec->init) {
-    case STOA_INIT_HE:
-        return sqrt(2.0 / (double)spec->fan_in);
-    case STOA_INIT_XAVIER:
-        return sqrt(2.0 / ((double)spec->fan_in + (double)spec->fan_out));
-    case STOA_INIT_ZERO:
-    case STOA_INIT_ONE:
-    case STOA_INIT_CONSTANT:
-        break;
-    }
-    return 0;
-}
-
-stoa_status stoa_model_init(stoa_model *model, uint64_t seed) {
-    if (!model->built) {
-        return stoa_fail(model->context, STOA_ERR_ARGUMENT, "model: not built");
-    }
-    for (size_t i = 0; i < model->tensor_count; i++) {
-        const struct stoa_tensor *tensor = &model->tensors[i];
-        float *data = stoa_tensor_data(model, i);
-        double deviation = initial_deviation(&tensor->spec);
-        if (deviation == 0) {
-            set_neutral(model, tensor, data);
-            continue;
-        }
-        stoa_random_normal(seed, stoa_random_stream_id(STOA_RANDOM_INIT, i), data, tensor->count);
-        for (size_t j = 0; j < tensor->count; j++) {
-            data[j] *= (float)deviation;
-        }
-    }
-    return STOA_OK;
 }
 
 size_t stoa_model_parameter_count(const stoa_model *model) {

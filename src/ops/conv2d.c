@@ -15,7 +15,8 @@
 #include "ops/window.h"
 
 struct conv2d_options {
-    size_t filters, groups, init;
+    size_t filters, groups;
+    struct stoa_init_options init;
     struct stoa_window_options window;
     bool bias;
 };
@@ -26,7 +27,7 @@ static const struct stoa_option options[] = {
     {"dilation", STOA_OPTION_PAIR, offsetof(struct conv2d_options, window.dilation), "1", 1, 65535, NULL},
     {"groups", STOA_OPTION_SIZE, offsetof(struct conv2d_options, groups), "1", 1, 1 << 20, NULL},
     {"bias", STOA_OPTION_BOOL, offsetof(struct conv2d_options, bias), "true", 0, 0, NULL},
-    {"init", STOA_OPTION_CHOICE, offsetof(struct conv2d_options, init), "he", 0, 0, stoa_init_choices},
+    STOA_INIT_OPTION_TABLE(struct conv2d_options, init),
 };
 
 static struct stoa_conv problem(const struct stoa_layer *layer, size_t batch) {
@@ -46,7 +47,6 @@ static void weight_spec(const struct conv2d_options *o, size_t channels, struct 
         .suffix = "weight",
         .trainable = true,
         .decays = true,
-        .init = (enum stoa_init)o->init,
         .fan_in = kh * kw * c,
         .fan_out = kh * kw * (k / o->groups),
         .rank = 4,
@@ -85,7 +85,7 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     if (o->bias) {
         stoa_tensor_plain(&layer->tensor[layer->tensors++], "bias", STOA_INIT_ZERO, o->filters);
     }
-    return STOA_OK;
+    return stoa_tensor_start(error, &o->init, o->bias, &layer->tensor[0]);
 }
 
 /* The algorithm of a pass, chosen in planning for the largest batch: smaller ones run with the same. */

@@ -9,14 +9,15 @@
 #include "ops/op.h"
 
 struct linear_options {
-    size_t units, init;
+    size_t units;
+    struct stoa_init_options init;
     bool bias;
 };
 
 static const struct stoa_option options[] = {
     {"units", STOA_OPTION_SIZE, offsetof(struct linear_options, units), NULL, 1, 1 << 24, NULL},
     {"bias", STOA_OPTION_BOOL, offsetof(struct linear_options, bias), "true", 0, 0, NULL},
-    {"init", STOA_OPTION_CHOICE, offsetof(struct linear_options, init), "he", 0, 0, stoa_init_choices},
+    STOA_INIT_OPTION_TABLE(struct linear_options, init),
 };
 
 static size_t inputs_of(const struct stoa_layer *layer) {
@@ -35,7 +36,6 @@ static void weight_spec(const struct stoa_layer *layer, const struct linear_opti
         .suffix = "weight",
         .trainable = true,
         .decays = true,
-        .init = (enum stoa_init)o->init,
         .fan_in = in,
         .fan_out = out,
         .rank = 2,
@@ -71,7 +71,7 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     if (o->bias) {
         stoa_tensor_plain(&layer->tensor[layer->tensors++], "bias", STOA_INIT_ZERO, o->units);
     }
-    return STOA_OK;
+    return stoa_tensor_start(error, &o->init, o->bias, &layer->tensor[0]);
 }
 
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {

@@ -17,7 +17,8 @@ STOA_OP_LIST(STOA_OP_DECLARE)
 const struct stoa_op *const stoa_ops[] = {STOA_OP_LIST(STOA_OP_ADDRESS) NULL};
 #undef STOA_OP_ADDRESS
 
-const char *const stoa_init_choices[] = {"he", "xavier", NULL};
+const char *const stoa_init_choices[] = {
+    "he", "xavier", "he_uniform", "xavier_uniform", "normal", "uniform", "orthogonal", "constant", NULL};
 
 const struct stoa_op *stoa_op_find(const char *name) {
     for (size_t i = 0; stoa_ops[i]; i++) {
@@ -119,6 +120,38 @@ stoa_status stoa_expect_image(struct stoa_error *error, const struct stoa_layer 
         return stoa_error_set(error, STOA_ERR_SHAPE, "found input of shape %s, expected an image HxWxC",
                               stoa_shape_text(&layer->input[0], text));
     }
+    return STOA_OK;
+}
+
+stoa_status stoa_tensor_start(struct stoa_error *error, const struct stoa_init_options *options, bool bias,
+                              struct stoa_tensor_spec *tensor) {
+    const enum stoa_init kind = (enum stoa_init)options->kind;
+    bool scaled = kind != STOA_INIT_NORMAL && kind != STOA_INIT_UNIFORM && kind != STOA_INIT_CONSTANT;
+    bool fans = scaled && kind != STOA_INIT_ORTHOGONAL;
+    const struct {
+        const char *name;
+        float value;
+        bool taken, needed;
+    } numbers[] = {
+        {"init_std", options->std, kind == STOA_INIT_NORMAL, kind == STOA_INIT_NORMAL},
+        {"init_limit", options->limit, kind == STOA_INIT_UNIFORM, kind == STOA_INIT_UNIFORM},
+        {"init_value", options->value, kind == STOA_INIT_CONSTANT, false},
+        {"init_gain", options->gain, scaled, false},
+        {"init_fan_bias", options->fan_bias, fans, false},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (numbers[i].value != 0 && !numbers[i].taken) {
+            return stoa_error_set(error, STOA_ERR_ARGUMENT, "init=%s does not take %s",
+                                  stoa_init_choices[kind], numbers[i].name);
+        }
+        if (numbers[i].value == 0 && numbers[i].needed) {
+            return stoa_error_set(error, STOA_ERR_ARGUMENT, "init=%s needs %s", stoa_init_choices[kind],
+                                  numbers[i].name);
+        }
+        tensor->init_scale = numbers[i].taken && i < 4 ? numbers[i].value : tensor->init_scale;
+    }
+    tensor->init = kind;
+    tensor->fan_in += options->fan_bias && bias;
     return STOA_OK;
 }
 

@@ -15,8 +15,18 @@
 enum { STOA_MAX_INPUTS = 4, STOA_MAX_TENSORS = 4, STOA_MAX_CHOICES = 3 };
 
 /* How a parameter starts. */
-enum stoa_init { STOA_INIT_HE, STOA_INIT_XAVIER, STOA_INIT_ZERO, STOA_INIT_ONE, STOA_INIT_CONSTANT };
-extern const char *const stoa_init_choices[]; /* texts of HE and XAVIER for a layer's `init` option */
+enum stoa_init {
+    STOA_INIT_HE,         /* N(0, 2 / fan_in) (He et al. 2015) */
+    STOA_INIT_XAVIER,     /* N(0, 2 / (fan_in + fan_out)) (Glorot and Bengio 2010) */
+    STOA_INIT_HE_UNIFORM, /* the same variances, uniform */
+    STOA_INIT_XAVIER_UNIFORM,
+    STOA_INIT_NORMAL,
+    STOA_INIT_UNIFORM,
+    STOA_INIT_ORTHOGONAL, /* rows or columns of (out, the rest) are orthonormal (Saxe et al. 2014) */
+    STOA_INIT_CONSTANT,
+    STOA_INIT_ZERO, /* from here on not for a layer's options */
+    STOA_INIT_ONE,
+};
 
 /* A tensor that belongs to a layer: a trainable parameter or a running statistic. */
 struct stoa_tensor_spec {
@@ -24,8 +34,10 @@ struct stoa_tensor_spec {
     bool trainable;
     bool decays; /* weight decay applies (weights, not biases or scales) */
     enum stoa_init init;
-    size_t fan_in, fan_out; /* for STOA_INIT_HE and STOA_INIT_XAVIER */
-    float constant;         /* for STOA_INIT_CONSTANT */
+    /* Standard deviation of NORMAL, limit of UNIFORM, value of CONSTANT; what the others are multiplied with, 0
+     * counting as 1. */
+    float init_scale;
+    size_t fan_in, fan_out; /* for HE and XAVIER */
     size_t rank;
     size_t shape[STOA_MAX_RANK]; /* on disk, PyTorch's */
     /* Disk order as a walk over memory: element (i0, i1, ...) of disk_dim lies at sum(i * memory_stride).
@@ -35,6 +47,23 @@ struct stoa_tensor_spec {
     size_t disk_dim[STOA_MAX_RANK];
     size_t memory_stride[STOA_MAX_RANK];
 };
+
+/* How a layer's weight starts, as its options say. */
+struct stoa_init_options {
+    size_t kind; /* of enum stoa_init */
+    float std, limit, value, gain;
+    bool fan_bias;
+};
+extern const char *const stoa_init_choices[];
+
+#define STOA_INIT_OPTION_TABLE(type, member)                                                                 \
+    {"init", STOA_OPTION_CHOICE, offsetof(type, member.kind), "he", 0, 0, stoa_init_choices},                \
+        {"init_std", STOA_OPTION_FLOAT, offsetof(type, member.std), "", 1e-9, 1e3, NULL},                    \
+        {"init_limit", STOA_OPTION_FLOAT, offsetof(type, member.limit), "", 1e-9, 1e3, NULL},                \
+        {"init_value", STOA_OPTION_FLOAT, offsetof(type, member.value), "", -1e3, 1e3, NULL},                \
+        {"init_gain", STOA_OPTION_FLOAT, offsetof(type, member.gain), "", 1e-9, 1e3, NULL}, {                \
+        "init_fan_bias", STOA_OPTION_BOOL, offsetof(type, member.fan_bias), "false", 0, 0, NULL              \
+    }
 
 /* A layer: an operator with its options at its place, shapes known. */
 struct stoa_layer {
@@ -171,6 +200,10 @@ void stoa_tensor_plain(struct stoa_tensor_spec *tensor, const char *suffix, enum
 void stoa_tensor_channels(struct stoa_tensor_spec *tensor, const char *suffix, enum stoa_init init,
                           const struct stoa_shape *shape);
 size_t stoa_tensor_count(const struct stoa_tensor_spec *tensor);
+/* Set up how a weight starts, its fans known; with init_fan_bias a bias counts as one more input. Errors: an option
+ * that the kind of start does not take, or one that it lacks. */
+stoa_status stoa_tensor_start(struct stoa_error *error, const struct stoa_init_options *options, bool bias,
+                              struct stoa_tensor_spec *tensor);
 
 /* Cut `count` elements into ranges of `grain` and call body on each, in parallel. */
 typedef void stoa_range_fn(const struct stoa_op_run *run, size_t first, size_t count);

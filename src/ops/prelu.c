@@ -29,7 +29,7 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     } else {
         stoa_tensor_plain(&layer->tensor[0], "weight", STOA_INIT_CONSTANT, 1);
     }
-    layer->tensor[0].constant = ((const struct prelu_options *)layer->options)->init;
+    layer->tensor[0].init_scale = ((const struct prelu_options *)layer->options)->init;
     layer->tensors = 1;
     return STOA_OK;
 }

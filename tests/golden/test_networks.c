@@ -280,9 +280,9 @@ int main(int count, char **arguments) {
     recipe_path = arguments[2];
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(lenet_gives_pytorchs_logits), TEST(lenet_trains_like_pytorch),
-        TEST(optimisers_train_like_pytorchs),
-        TEST(schedules_are_pytorchs),      TEST(short_schedules_are_finite),
+        TEST(lenet_gives_pytorchs_logits),    TEST(lenet_trains_like_pytorch),
+        TEST(optimisers_train_like_pytorchs), TEST(schedules_are_pytorchs),
+        TEST(short_schedules_are_finite),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,7 +50,7 @@ static const struct refusal refusals[] = {
     {"conv2d filters=6 kernel=5 init=zero",
      {"8x8x1"},
      STOA_ERR_ARGUMENT,
-     "option 'init': found 'zero', expected he or xavier"},
+     "option 'init': found 'zero', expected he or xavier or "},
     {"conv2d filters=18446744073709551617 kernel=5", {"8x8x1"}, STOA_ERR_ARGUMENT, "option 'filters': found"},
     {"linear units=0", {"8"}, STOA_ERR_ARGUMENT, "option 'units': found '0'"},
     {"linear units=99999999999", {"8"}, STOA_ERR_ARGUMENT, "option 'units': found '99999999999'"},

@@ -27,7 +27,7 @@ struct bench_options {
     size_t batch;       /* 0: the mode's own */
     double min_time;    /* seconds that one repetition lasts at least */
     stoa_policy policy;
-    bool list, no_naive, self_test;
+    bool list, no_naive, self_test, all_algorithms;
     char **operands;
     size_t operand_count;
 };
@@ -48,6 +48,8 @@ struct bench_mode {
     const char *const *options; /* names of the options it takes, NULL at the end */
     size_t most_operands;
     bool measures; /* false: needs no context, BLAS core or machine state (bench->context is NULL) */
+    /* What is known to be wrong before anything is printed; NULL: nothing. CLI_DONE or CLI_WRONG. */
+    int (*check)(const struct bench_options *options);
     int (*run)(struct bench *bench);
 };
 

@@ -247,23 +247,6 @@ static void print_pair(const struct bench_pair *pair) {
     (void)fflush(stdout);
 }
 
-static void note_row(struct bench_record *record, const struct bench_pair *pair, const char *shape,
-                     const char *algorithm, const struct bench_error *error) {
-    bench_note(record, "layer", pair->layer->name);
-    bench_note(record, "pass", bench_pass_names[pair->pass]);
-    bench_note(record, "shape", shape);
-    bench_note(record, "algorithm", algorithm);
-    bench_flag(record, "verified", error->right);
-    bench_counter(record, "error", error->largest);
-    bench_counter(record, "error_bound", error->bound);
-    if (record->times) {
-        double flops = bench_layer_flops(&pair->layer->conv);
-        bench_counter(record, "flops", flops);
-        bench_counter(record, "flops_per_second", flops / record->times->summary.median);
-        bench_counter(record, "spread", record->times->summary.spread);
-    }
-}
-
 /* A row for the contender itself. */
 static void report_contender(const struct comparison *comparison, const struct bench_pair *pair,
                              const char *shape, const char *layout, const struct bench_contender *contender) {
@@ -271,7 +254,7 @@ static void report_contender(const struct comparison *comparison, const struct b
                           bench_pass_names[pair->pass]);
     struct bench_record record = {
         .name = name, .threads = comparison->bench->threads, .times = &contender->times};
-    note_row(&record, pair, shape, contender->name, &contender->error);
+    bench_layer_note(&record, pair->layer, pair->pass, shape, contender->name, &contender->error);
     bench_note(&record, "engine", comparison->loaded->version);
     bench_report(comparison->bench, &record);
     free(name);
@@ -283,7 +266,7 @@ static void report_pair(const struct comparison *comparison, const struct bench_
     struct bench_record record = {.name = name,
                                   .threads = comparison->bench->threads,
                                   .times = pair->error.right ? &pair->times : NULL};
-    note_row(&record, pair, shape, pair->algorithm, &pair->error);
+    bench_layer_note(&record, pair->layer, pair->pass, shape, pair->algorithm, &pair->error);
     if (pair->best) {
         bench_note(&record, "peer_best_algorithm", pair->best->name);
         bench_counter(&record, "ratio_to_peer_best", pair->best->ratio.median);

@@ -40,10 +40,12 @@ void bench_means_print(struct bench *bench, const struct bench_means *means, con
                        const char *version);
 void bench_means_free(struct bench_means *means);
 
+/* Whether this build has that peer and the peer's library is there. CLI_DONE, or CLI_WRONG with the sentence printed. */
+int bench_peer_check(const char *name);
+
 /* The module of that name next to the program, started. CLI_DONE, or CLI_WRONG with the sentence printed. */
 struct bench_loaded {
     const struct bench_peer *peer;
-    void *module;
     char version[160];
 };
 int bench_peer_load(const char *name, size_t threads, struct bench_loaded *loaded);

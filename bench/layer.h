@@ -43,7 +43,8 @@ struct bench_work {
     const struct bench_layer *layer;
     stoa_context *context;
     const float *x, *weight, *dy;
-    float *out[BENCH_PASSES]; /* y, dx, dweight */
+    const struct stoa_conv_algorithm *chosen[BENCH_PASSES]; /* once, as a plan does; NULL in linear layers */
+    float *out[BENCH_PASSES];                               /* y, dx, dweight */
     size_t out_count[BENCH_PASSES];
     void *scratch[BENCH_PASSES];
     size_t scratch_bytes[BENCH_PASSES];
@@ -53,6 +54,11 @@ struct bench_work {
 /* False, with the sentence printed, when there is no memory. Release in any case. */
 bool bench_work_make(stoa_context *context, const struct bench_layer *layer, struct bench_work *work);
 void bench_work_free(struct bench_work *work);
+/* The same pass of the same layer by another algorithm that is applicable, into the same output: for that pass only.
+ * Release as the other, and before it. */
+bool bench_work_make_other(const struct bench_work *work, enum stoa_conv_pass pass,
+                           const struct stoa_conv_algorithm *algorithm, struct bench_work *other);
+void bench_work_free_other(struct bench_work *other, enum stoa_conv_pass pass);
 void bench_work_run(const struct bench_work *work, enum stoa_conv_pass pass);
 
 /* How far an output is from the double reference. */
@@ -75,5 +81,9 @@ double bench_error_bound(const char *algorithm);
 /* Run a pass once and look at its output, which starts as NaN so that what is left out is seen. */
 struct bench_error bench_work_verify(const struct bench *bench, const struct bench_work *work,
                                      enum stoa_conv_pass pass);
+
+/* What every result of a layer says of itself; `shape` is borrowed until bench_report(). Rates come with times. */
+void bench_layer_note(struct bench_record *record, const struct bench_layer *layer, size_t pass,
+                      const char *shape, const char *algorithm, const struct bench_error *error);
 
 #endif

@@ -247,3 +247,22 @@ double bench_layer_flops(const struct stoa_conv *conv) {
     return 2.0 * (double)bench_layer_rows(conv) * (double)conv->window.out_width *
            (double)bench_layer_weights(conv);
 }
+
+void bench_layer_note(struct bench_record *record, const struct bench_layer *layer, size_t pass,
+                      const char *shape, const char *algorithm, const struct bench_error *error) {
+    bench_note(record, "layer", layer->name);
+    bench_note(record, "pass", bench_pass_names[pass]);
+    bench_note(record, "shape", shape);
+    bench_note(record, "algorithm", algorithm);
+    bench_flag(record, "verified", error->right);
+    bench_counter(record, "error", error->largest);
+    bench_counter(record, "error_bound", error->bound);
+    bench_counter(record, "outputs_verified", (double)error->looked_at);
+    bench_counter(record, "outputs", (double)error->of);
+    if (record->times) {
+        double flops = bench_layer_flops(&layer->conv);
+        bench_counter(record, "flops", flops);
+        bench_counter(record, "flops_per_second", flops / record->times->summary.median);
+        bench_counter(record, "spread", record->times->summary.spread);
+    }
+}

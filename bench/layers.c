@@ -7,6 +7,7 @@
 #include <stoa/machine.h>
 
 #include "base/size.h"
+#include "bench/algorithms.h"
 #include "bench/baseline.h"
 #include "bench/compare.h"
 #include "bench/layer.h"
@@ -111,14 +112,11 @@ static void report_counters(struct bench_record *record, const struct row *row) 
     const struct bench_summary *time = &row->times.summary;
     const struct stoa_conv *conv = &row->work->layer->conv;
     double flops = bench_layer_flops(conv);
-    bench_counter(record, "flops", flops);
     /* Two of the three are read and the other is written, whichever pass it is. */
     bench_counter(
         record, "bytes",
         4 * (double)(bench_layer_input(conv) + bench_layer_weights(conv) + bench_layer_output(conv)));
-    bench_counter(record, "flops_per_second", flops / time->median);
     bench_counter(record, "flops_per_second_best", flops / time->least);
-    bench_counter(record, "spread", time->spread);
     bench_counter(record, "sgemm_peak_flops_per_second", 1e9 * row->peak);
     bench_counter(record, "share_of_sgemm_peak", share(row));
     bench_counter(record, "share_im2col", row->parts.columns);
@@ -141,15 +139,8 @@ static void report(struct bench *bench, const struct row *row) {
     char *shape = bench_layer_shape(&row->work->layer->conv);
     struct bench_record record = {
         .name = name, .threads = bench->threads, .times = row->error.right ? &row->times : NULL};
-    bench_note(&record, "layer", row->work->layer->name);
-    bench_note(&record, "pass", bench_pass_names[row->pass]);
-    bench_note(&record, "shape", shape);
-    bench_note(&record, "algorithm", row->work->algorithm[row->pass]);
-    bench_flag(&record, "verified", row->error.right);
-    bench_counter(&record, "error", row->error.largest);
-    bench_counter(&record, "error_bound", row->error.bound);
-    bench_counter(&record, "outputs_verified", (double)row->error.looked_at);
-    bench_counter(&record, "outputs", (double)row->error.of);
+    bench_layer_note(&record, row->work->layer, (size_t)row->pass, shape, row->work->algorithm[row->pass],
+                     &row->error);
     if (row->error.right) {
         report_counters(&record, row);
     }
@@ -329,6 +320,13 @@ static bool finds_any(const struct bench *bench, const struct bench_layers *laye
     return false;
 }
 
+static int check(const struct bench_options *options) {
+    if (options->peer && options->all_algorithms) {
+        return cli_fail(CLI_WRONG, "--all-algorithms: found beside --peer, expected one of them");
+    }
+    return options->peer ? bench_peer_check(options->peer) : CLI_DONE;
+}
+
 static int run(struct bench *bench) {
     struct bench_layers layers;
     int code = bench_layers_read(bench, &layers);
@@ -338,15 +336,17 @@ static int run(struct bench *bench) {
             : !finds_any(bench, &layers)
                 ? cli_fail(CLI_WRONG, "--filter: '%s' finds no layer, 'stoa-bench layers --list' names them",
                            bench->options.filter ? bench->options.filter : "")
-            : bench->options.peer ? bench_compare(bench, &layers)
-                                  : measure(bench, &layers);
+            : bench->options.peer           ? bench_compare(bench, &layers)
+            : bench->options.all_algorithms ? bench_algorithms(bench, &layers)
+                                            : measure(bench, &layers);
         bench_layers_free(&layers);
     }
     return code;
 }
 
-static const char *const takes[] = {"filter", "threads",  "min-time", "repetitions", "policy", "layers",
-                                    "peer",   "no-naive", "json",     "self-test",   "list",   NULL};
+static const char *const takes[] = {"filter", "threads",        "min-time", "repetitions", "policy",
+                                    "layers", "peer",           "no-naive", "json",        "self-test",
+                                    "list",   "all-algorithms", NULL};
 
 const struct bench_mode bench_mode_layers = {
     .name = "layers",
@@ -355,5 +355,6 @@ const struct bench_mode bench_mode_layers = {
     .options = takes,
     .most_operands = 64,
     .measures = true,
+    .check = check,
     .run = run,
 };

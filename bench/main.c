@@ -111,6 +111,7 @@ static int run(const struct bench_mode *mode, int count, char **arguments, char 
     if (code == CLI_DONE && help) {
         bench_options_help(mode);
     } else if (code == CLI_DONE && (code = compile_filter(&bench, &filter)) == CLI_DONE &&
+               (code = mode->check ? mode->check(&bench.options) : CLI_DONE) == CLI_DONE &&
                (code = try_json(bench.options.json)) == CLI_DONE) {
         bench.about = cli_json_object();
         bench.results = cli_json_array();

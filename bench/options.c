@@ -6,9 +6,8 @@
 #include "bench/bench.h"
 #include "cli/arguments.h"
 
-/* Seconds. Three blocks a repetition and warm-ups between them, beside a peer: shorter, so that a whole list takes
- * minutes. */
-static const double MIN_TIME = 0.1, MIN_TIME_BESIDE_PEER = 0.03;
+/* Seconds. Less where several engines or algorithms take turns, so that a whole list takes minutes. */
+static const double MIN_TIME = 0.1, MIN_TIME_BESIDE_OTHERS = 0.03;
 
 enum option_type { FLAG, COUNT, NUMBER, TEXT, POLICY };
 
@@ -33,10 +32,13 @@ static const struct option options[] = {
      BENCH_MOST_REPETITIONS},
     {"batch", COUNT, AT(batch), "N", "images in a batch", 1, 65536},
     {"min-time", NUMBER, AT(min_time), "S",
-     "seconds that a repetition lasts at least (default: 0.1, beside a peer 0.03)", 1e-6, 1000},
+     "seconds that a repetition lasts at least (default: 0.1; 0.03 beside a peer or other algorithms)", 1e-6,
+     1000},
     {"policy", POLICY, AT(policy), "NAME", "default, exact or blas", 0, 0},
     {"list", FLAG, AT(list), NULL, "print the names and measure nothing", 0, 0},
     {"no-naive", FLAG, AT(no_naive), NULL, "leave out the naive loops", 0, 0},
+    {"all-algorithms", FLAG, AT(all_algorithms), NULL,
+     "time every convolution algorithm instead, beside the one chosen", 0, 0},
     {"self-test", FLAG, AT(self_test), NULL,
      "break the results: every row must be found wrong, the exit status be 1", 0, 0},
 };
@@ -157,7 +159,7 @@ int bench_options_read(const struct bench_mode *mode, int count, char **argument
         }
     }
     if (out->min_time == 0) {
-        out->min_time = out->peer ? MIN_TIME_BESIDE_PEER : MIN_TIME;
+        out->min_time = out->peer || out->all_algorithms ? MIN_TIME_BESIDE_OTHERS : MIN_TIME;
     }
     return CLI_DONE;
 }

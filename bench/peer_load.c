@@ -52,12 +52,12 @@ static int open_module(const char *path, size_t which, struct bench_loaded *load
                         known[which].name, known[which].package);
     }
     forget_settings();
-    loaded->module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    loaded->peer = loaded->module ? dlsym(loaded->module, BENCH_PEER_SYMBOL) : NULL;
+    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    loaded->peer = module ? dlsym(module, BENCH_PEER_SYMBOL) : NULL;
     return loaded->peer ? CLI_DONE : cli_fail(CLI_WRONG, "--peer %s: %s", known[which].name, dlerror());
 }
 
-int bench_peer_load(const char *name, size_t threads, struct bench_loaded *loaded) {
+static int open_peer(const char *name, struct bench_loaded *loaded) {
     *loaded = (struct bench_loaded){0};
     size_t which = 0;
     while (which < KNOWN && strcmp(known[which].name, name) != 0) {
@@ -69,20 +69,25 @@ int bench_peer_load(const char *name, size_t threads, struct bench_loaded *loade
     char *path = path_of(name);
     int code = open_module(path, which, loaded);
     free(path);
+    return code;
+}
+
+int bench_peer_check(const char *name) {
+    struct bench_loaded loaded;
+    return open_peer(name, &loaded);
+}
+
+int bench_peer_load(const char *name, size_t threads, struct bench_loaded *loaded) {
+    int code = open_peer(name, loaded);
     if (code == CLI_DONE && !loaded->peer->start(threads, loaded->version, sizeof loaded->version)) {
         code = cli_fail(CLI_WRONG, "--peer %s: %s", name, loaded->version);
-        loaded->peer = NULL;
-    }
-    if (code != CLI_DONE) {
-        bench_peer_unload(loaded);
+        *loaded = (struct bench_loaded){0};
     }
     return code;
 }
 
 void bench_peer_unload(struct bench_loaded *loaded) {
-    if (loaded->peer) {
-        loaded->peer->stop();
-    }
     /* The module stays: threads of its libraries may still stand in their code. */
+    loaded->peer->stop();
     *loaded = (struct bench_loaded){0};
 }

@@ -29,9 +29,16 @@ static bool plan_pass(struct bench_work *work, enum stoa_conv_pass pass) {
         return pass != STOA_CONV_BACKWARD_DATA ||
                stoa_linear_workspace(work->context, conv->window.channels, conv->filters, bytes) == STOA_OK;
     }
-    const struct stoa_conv_algorithm *algorithm = stoa_conv_choose(work->context, conv, pass);
+    const struct stoa_conv_algorithm *algorithm = work->chosen[pass];
     algorithm->describe(work->context, conv, pass, work->algorithm[pass], sizeof work->algorithm[pass]);
     return algorithm->workspace(work->context, conv, pass, bytes);
+}
+
+/* Ask for the scratch that a pass wants, and for it. */
+static bool make_scratch(struct bench_work *work, enum stoa_conv_pass pass) {
+    bool planned = plan_pass(work, pass);
+    work->scratch[pass] = planned ? stoa_allocate(work->context, work->scratch_bytes[pass], "bench") : NULL;
+    return work->scratch[pass] != NULL;
 }
 
 bool bench_work_make(stoa_context *context, const struct bench_layer *layer, struct bench_work *work) {
@@ -45,11 +52,10 @@ bool bench_work_make(stoa_context *context, const struct bench_layer *layer, str
         .out_count = {bench_layer_output(conv), bench_layer_input(conv), bench_layer_weights(conv)}};
     bool there = work->x && work->weight && work->dy;
     for (int pass = 0; there && pass < BENCH_PASSES; pass++) {
-        there = plan_pass(work, (enum stoa_conv_pass)pass);
-        work->out[pass] =
-            there ? stoa_allocate(context, work->out_count[pass] * sizeof(float), "bench") : NULL;
-        work->scratch[pass] = there ? stoa_allocate(context, work->scratch_bytes[pass], "bench") : NULL;
-        there = work->out[pass] && work->scratch[pass];
+        work->chosen[pass] =
+            layer->linear ? NULL : stoa_conv_choose(context, conv, (enum stoa_conv_pass)pass);
+        work->out[pass] = stoa_allocate(context, work->out_count[pass] * sizeof(float), "bench");
+        there = work->out[pass] && make_scratch(work, (enum stoa_conv_pass)pass);
     }
     if (!there) {
         (void)cli_fail(CLI_FAILED, "%s: not enough memory", layer->name);
@@ -70,6 +76,21 @@ void bench_work_free(struct bench_work *work) {
         release(work->context, work->out[pass], work->out_count[pass]);
         stoa_release(work->context, work->scratch[pass], work->scratch_bytes[pass]);
     }
+}
+
+bool bench_work_make_other(const struct bench_work *work, enum stoa_conv_pass pass,
+                           const struct stoa_conv_algorithm *algorithm, struct bench_work *other) {
+    *other = *work;
+    other->chosen[pass] = algorithm;
+    if (!make_scratch(other, pass)) {
+        (void)cli_fail(CLI_FAILED, "%s: not enough memory for %s", work->layer->name, algorithm->name);
+        return false;
+    }
+    return true;
+}
+
+void bench_work_free_other(struct bench_work *other, enum stoa_conv_pass pass) {
+    stoa_release(other->context, other->scratch[pass], other->scratch_bytes[pass]);
 }
 
 static void run_linear(const struct bench_work *work, enum stoa_conv_pass pass) {
@@ -103,7 +124,7 @@ void bench_work_run(const struct bench_work *work, enum stoa_conv_pass pass) {
         run_linear(work, pass);
         return;
     }
-    const struct stoa_conv_algorithm *algorithm = stoa_conv_choose(work->context, conv, pass);
+    const struct stoa_conv_algorithm *algorithm = work->chosen[pass];
     switch (pass) {
     case STOA_CONV_FORWARD:
         algorithm->forward(work->context, conv, work->x, work->weight, NULL, false, work->out[pass],

@@ -6,6 +6,7 @@ Run: STOA_BENCH=build/bench/stoa-bench test_bench.py
 import json
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import unittest
@@ -95,6 +96,35 @@ class Bench(unittest.TestCase):
             self.assertIs(row['verified'], False)
             self.assertIs(row['error_occurred'], True)
         self.assertEqual(done.stderr.count('\n'), 1)
+
+    def test_all_algorithms(self):
+        # Depthwise layers have two algorithms at least: their own, and columns.
+        problems = ['conv2d n2 c8 h6 k8 r3 p1 g8', 'conv2d n2 c16 h8 k16 r3 p1']
+        done, results = self.run_json('layers', '--all-algorithms', *problems)
+        medians = [r for r in results['benchmarks'] if r.get('aggregate_name') == 'median']
+        for problem in problems:
+            for name in PASSES:
+                rows = [r for r in medians if r['run_name'].startswith(f'layers/{problem}/{name}/')]
+                chosen = [r for r in rows if r['chosen']]
+                self.assertEqual(len(chosen), 1, f'{problem} {name}')
+                self.assertEqual(sum(r['fastest'] for r in rows), 1)
+                self.assertEqual(min(r['real_time'] for r in rows), [r for r in rows if r['fastest']][0]['real_time'])
+                self.assertEqual(min(r['predicted_seconds'] for r in rows), chosen[0]['predicted_seconds'])
+                self.assertIn('im2col', [r['algorithm_name'] for r in rows])
+                for row in rows:
+                    self.assertIs(row['verified'], True)
+                    ratio = chosen[0]['real_time'] / row['real_time']
+                    self.assertAlmostEqual(row['times_as_fast_as_chosen'], ratio, delta=1e-6 * ratio)
+        depthwise = {r['algorithm_name'] for r in medians if r['layer'] == problems[0]}
+        self.assertGreaterEqual(depthwise, {'depthwise', 'im2col'})
+        marked = re.findall(r' \* [a-z0-9]+ +[0-9.]+ ', done.stdout)
+        self.assertEqual(len(marked), len(problems) * len(PASSES), done.stdout)
+
+    def test_all_algorithms_are_found_wrong(self):
+        problem = 'conv2d n2 c8 h6 k8 r3 p1 g8'
+        done, results = self.run_json('layers', '--all-algorithms', '--self-test', problem, code=1)
+        self.assertGreaterEqual(len(results['benchmarks']), 2 * len(PASSES))
+        self.assertEqual(done.stdout.count('WRONG'), len(results['benchmarks']), done.stdout)
 
     def test_first_layers_have_no_backward_data(self):
         names = bench('layers', '--list', '--filter', '^lenet c[12]').stdout.splitlines()

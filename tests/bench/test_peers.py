@@ -91,12 +91,14 @@ class Peers(unittest.TestCase):
 
     def refused(self, done, sentence):
         self.assertEqual(done.returncode, 2, done.stdout)
+        self.assertEqual(done.stdout, '')
         self.assertIn(sentence, done.stderr)
         self.assertEqual(done.stderr.count('\n'), 1, done.stderr)
 
     def test_refusals(self):
         self.refused(bench('--peer', 'mkl', PROBLEMS[0]), "--peer: found 'mkl', expected onednn or xnnpack")
         self.refused(bench('--peer'), 'value missing')
+        self.refused(bench('--peer', 'onednn', '--all-algorithms'), '--all-algorithms: found beside --peer')
         # The program alone, as from a build without peers.
         alone = shutil.copy(BENCH, self.folder)
         for peer in ('onednn', 'xnnpack'):

@@ -83,5 +83,6 @@ void test_reference_gemm(void **state);
 void test_reference_adjoint(void **state);
 void test_reference_conv_finite_differences(void **state);
 void test_reference_conv_is_im2col_gemm(void **state);
+void test_reference_winograd_is_convolution(void **state);
 
 #endif

@@ -42,6 +42,7 @@ static int reference_tests(void) {
         cmocka_unit_test_teardown(test_reference_adjoint, release),
         cmocka_unit_test_teardown(test_reference_conv_finite_differences, release),
         cmocka_unit_test_teardown(test_reference_conv_is_im2col_gemm, release),
+        cmocka_unit_test_teardown(test_reference_winograd_is_convolution, release),
     };
     random_seed(SEED);
     return cmocka_run_group_tests_name("references", tests, NULL, NULL);

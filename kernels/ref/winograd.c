@@ -1,0 +1,209 @@
+/* Reference transforms of Winograd's convolution: the matrices of kernels/winograd.h built from their points by the
+ * definition, and multiplied. Floor 1. */
+#include "kernels/winograd.h"
+#include "kernels/ref/ref.h"
+
+enum { OUTPUTS = STOA_WINOGRAD_OUTPUTS, POINTS = STOA_WINOGRAD_POINTS, TAPS = 3 };
+
+/* Infinity, in place 0, has no number. */
+static const double point[POINTS] = {0, 0, 0.75, -0.75, 1.5, -1.5};
+
+/* A transform along a line. */
+struct matrix {
+    size_t rows, columns;
+    double element[POINTS][POINTS];
+};
+
+/* Product of point p - q over the finite points q of the first `points` but p's own. */
+static double separation(size_t p, size_t points) {
+    double product = 1;
+    for (size_t q = 1; q < points; q++) {
+        product *= q == p ? 1 : point[p] - point[q];
+    }
+    return product;
+}
+
+/* B^T of m outputs. Row p holds the coefficients of the product of x - q over the finite points q but p itself. */
+static struct matrix input_matrix(size_t m) {
+    size_t n = m + 2;
+    struct matrix b = {.rows = n, .columns = n};
+    for (size_t p = 0; p < n; p++) {
+        double *row = b.element[p];
+        size_t degree = 0;
+        row[0] = p == 0 ? 1 : separation(p, POINTS) / separation(p, n);
+        for (size_t q = 1; q < n; q++) {
+            if (q == p) {
+                continue;
+            }
+            degree++;
+            for (size_t i = degree + 1; i-- > 0;) {
+                row[i] = (i > 0 ? row[i - 1] : 0) - (i < degree ? point[q] * row[i] : 0);
+            }
+        }
+    }
+    return b;
+}
+
+/* A^T of m outputs. */
+static struct matrix output_matrix(size_t m) {
+    struct matrix a = {.rows = m, .columns = m + 2};
+    a.element[m - 1][0] = 1;
+    for (size_t p = 1; p < m + 2; p++) {
+        double power = 1;
+        for (size_t k = 0; k < m; k++, power *= point[p]) {
+            a.element[k][p] = power;
+        }
+    }
+    return a;
+}
+
+/* G of the first `points` points. */
+static struct matrix weights_matrix(size_t points) {
+    struct matrix g = {.rows = points, .columns = TAPS};
+    g.element[0][TAPS - 1] = 1;
+    for (size_t p = 1; p < points; p++) {
+        double power = 1 / separation(p, POINTS);
+        for (size_t k = 0; k < TAPS; k++, power *= point[p]) {
+            g.element[p][k] = power;
+        }
+    }
+    return g;
+}
+
+static struct matrix transposed(struct matrix m) {
+    struct matrix t = {.rows = m.columns, .columns = m.rows};
+    for (size_t i = 0; i < m.rows; i++) {
+        for (size_t j = 0; j < m.columns; j++) {
+            t.element[j][i] = m.element[i][j];
+        }
+    }
+    return t;
+}
+
+/* out = left in right^T. */
+static void sandwich(const struct matrix *left, const struct matrix *right, const double in[POINTS][POINTS],
+                     double out[POINTS][POINTS]) {
+    for (size_t i = 0; i < left->rows; i++) {
+        for (size_t j = 0; j < right->rows; j++) {
+            double sum = 0;
+            for (size_t k = 0; k < left->columns; k++) {
+                for (size_t l = 0; l < right->columns; l++) {
+                    double factor = left->element[i][k] * right->element[j][l];
+                    sum += factor == 0 ? 0 : factor * in[k][l]; /* NaN reaches what it is part of only */
+                }
+            }
+            out[i][j] = sum;
+        }
+    }
+}
+
+void STOA_REFERENCE(winograd_input)(const struct stoa_window *w, const struct stoa_winograd_tile *t,
+                                    size_t points, const real *x, real *v, size_t v_step) {
+    struct matrix down = input_matrix(t->height);
+    struct matrix across = input_matrix(t->width);
+    for (size_t c = 0; c < w->channels; c++) {
+        double in[POINTS][POINTS] = {{0}};
+        double out[POINTS][POINTS];
+        for (size_t i = 0; i < down.rows; i++) {
+            for (size_t j = 0; j < across.rows; j++) {
+                size_t ih = t->row + i;
+                size_t iw = t->column + j;
+                if (ih >= w->pad_top && ih - w->pad_top < w->height && iw >= w->pad_left &&
+                    iw - w->pad_left < w->width) {
+                    in[i][j] = (double)x[((ih - w->pad_top) * w->width + iw - w->pad_left) * w->channels + c];
+                }
+            }
+        }
+        sandwich(&down, &across, (const double(*)[POINTS])in, out);
+        for (size_t i = 0; i < down.rows; i++) {
+            for (size_t j = 0; j < across.rows; j++) {
+                v[(i * points + j) * v_step + c] = (real)out[i][j];
+            }
+        }
+    }
+}
+
+void STOA_REFERENCE(winograd_output)(const struct stoa_winograd_tile *t, size_t points, const real *s,
+                                     size_t s_step, size_t filters, const real *bias, bool relu, real *y,
+                                     size_t line, size_t pixel) {
+    struct matrix down = output_matrix(t->height);
+    struct matrix across = output_matrix(t->width);
+    for (size_t k = 0; k < filters; k++) {
+        double in[POINTS][POINTS] = {{0}};
+        double out[POINTS][POINTS];
+        for (size_t i = 0; i < down.columns; i++) {
+            for (size_t j = 0; j < across.columns; j++) {
+                in[i][j] = (double)s[(i * points + j) * s_step + k];
+            }
+        }
+        sandwich(&down, &across, (const double(*)[POINTS])in, out);
+        for (size_t i = 0; i < t->height; i++) {
+            for (size_t j = 0; j < t->width; j++) {
+                double value = out[i][j] + (bias != NULL ? (double)bias[k] : 0);
+                y[(t->row + i) * line + (t->column + j) * pixel + k] = (real)(relu && value < 0 ? 0 : value);
+            }
+        }
+    }
+}
+
+void STOA_REFERENCE(winograd_gradient)(const struct stoa_winograd_tile *t, size_t points, const real *dy,
+                                       size_t line, size_t pixel, size_t filters, real *z, size_t z_step) {
+    struct matrix down = transposed(output_matrix(t->height));
+    struct matrix across = transposed(output_matrix(t->width));
+    for (size_t k = 0; k < filters; k++) {
+        double in[POINTS][POINTS] = {{0}};
+        double out[POINTS][POINTS];
+        for (size_t i = 0; i < t->height; i++) {
+            for (size_t j = 0; j < t->width; j++) {
+                in[i][j] = (double)dy[(t->row + i) * line + (t->column + j) * pixel + k];
+            }
+        }
+        sandwich(&down, &across, (const double(*)[POINTS])in, out);
+        for (size_t i = 0; i < down.rows; i++) {
+            for (size_t j = 0; j < across.rows; j++) {
+                z[(i * points + j) * z_step + k] = (real)out[i][j];
+            }
+        }
+    }
+}
+
+void STOA_REFERENCE(winograd_weights)(size_t points, const real *w, ptrdiff_t line, ptrdiff_t tap,
+                                      size_t channels, size_t filters, size_t w_stride, real *u,
+                                      size_t u_stride, size_t u_step) {
+    struct matrix g = weights_matrix(points);
+    for (size_t c = 0; c < channels; c++) {
+        for (size_t k = 0; k < filters; k++) {
+            double in[POINTS][POINTS] = {{0}};
+            double out[POINTS][POINTS];
+            for (size_t i = 0; i < TAPS; i++) {
+                for (size_t j = 0; j < TAPS; j++) {
+                    in[i][j] =
+                        (double)w[(ptrdiff_t)i * line + (ptrdiff_t)j * tap + (ptrdiff_t)(c * w_stride + k)];
+                }
+            }
+            sandwich(&g, &g, (const double(*)[POINTS])in, out);
+            for (size_t i = 0; i < points * points; i++) {
+                u[i * u_step + c * u_stride + k] = (real)out[i / points][i % points];
+            }
+        }
+    }
+}
+
+void STOA_REFERENCE(winograd_weights_gradient)(size_t points, const real *s, size_t s_stride, size_t s_step,
+                                               size_t channels, size_t filters, real *dw, size_t dw_stride,
+                                               size_t tap) {
+    struct matrix g = transposed(weights_matrix(points));
+    for (size_t c = 0; c < channels; c++) {
+        for (size_t k = 0; k < filters; k++) {
+            double in[POINTS][POINTS] = {{0}};
+            double out[POINTS][POINTS];
+            for (size_t i = 0; i < points * points; i++) {
+                in[i / points][i % points] = (double)s[i * s_step + c * s_stride + k];
+            }
+            sandwich(&g, &g, (const double(*)[POINTS])in, out);
+            for (size_t i = 0; i < (size_t)TAPS * TAPS; i++) {
+                dw[i * tap + c * dw_stride + k] = (real)out[i / TAPS][i % TAPS];
+            }
+        }
+    }
+}

@@ -6,8 +6,8 @@
 #include "conv/conv.h"
 
 /* At equal cost the first wins. The last can do everything. */
-const struct stoa_conv_algorithm *const stoa_conv_algorithms[] = {&stoa_conv_depthwise, &stoa_conv_im2col,
-                                                                  NULL};
+const struct stoa_conv_algorithm *const stoa_conv_algorithms[] = {
+    &stoa_conv_depthwise, &stoa_conv_im2col, &stoa_conv_winograd2, &stoa_conv_winograd4, NULL};
 
 const struct stoa_conv_algorithm *stoa_conv_choose(const stoa_context *context, const struct stoa_conv *conv,
                                                    enum stoa_conv_pass pass) {

@@ -42,6 +42,8 @@ struct stoa_conv_algorithm {
 
 extern const struct stoa_conv_algorithm stoa_conv_im2col;
 extern const struct stoa_conv_algorithm stoa_conv_depthwise;
+extern const struct stoa_conv_algorithm stoa_conv_winograd2;
+extern const struct stoa_conv_algorithm stoa_conv_winograd4;
 
 /* All algorithms, NULL-terminated. */
 extern const struct stoa_conv_algorithm *const stoa_conv_algorithms[];

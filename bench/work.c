@@ -30,6 +30,9 @@ static bool plan_pass(struct bench_work *work, enum stoa_conv_pass pass) {
                stoa_linear_workspace(work->context, conv->window.channels, conv->filters, bytes) == STOA_OK;
     }
     const struct stoa_conv_algorithm *algorithm = work->chosen[pass];
+    if (!algorithm) {
+        return false;
+    }
     algorithm->describe(work->context, conv, pass, work->algorithm[pass], sizeof work->algorithm[pass]);
     return algorithm->workspace(work->context, conv, pass, bytes);
 }

@@ -87,6 +87,10 @@ STOA_INLINE void gather_line(const struct stoa_window *w, const float *from, siz
     };
     for (size_t iw = 0; iw < w->width; iw++, dx += w->channels) {
         size_t right = iw + w->pad_left; /* output pixel of tap 0 */
+        if (right < w->out_left) {
+            continue;
+        }
+        right -= w->out_left;
         size_t first = right >= w->out_width ? right - w->out_width + 1 : 0;
         size_t end = stoa_min(w->kernel_width, right + 1);
         if (first >= end) {
@@ -145,8 +149,8 @@ static void scatter_row(const struct stoa_window *w, const float *columns, size_
         stoa_span_of(oh, w->stride_height, w->pad_top, w->kernel_height, w->dilation_height, w->height);
     bool whole = w->dilation_width == 1 && channels == w->channels;
     for (size_t ow = 0; ow < w->out_width; ow++, columns += w->kernel_height * run) {
-        struct stoa_span h =
-            stoa_span_of(ow, w->stride_width, w->pad_left, w->kernel_width, w->dilation_width, w->width);
+        struct stoa_span h = stoa_span_of(w->out_left + ow, w->stride_width, w->pad_left, w->kernel_width,
+                                          w->dilation_width, w->width);
         for (size_t kh = v.first; kh < v.end; kh++) {
             size_t ih = v.start + (kh - v.first) * w->dilation_height;
             const float *restrict from = columns + kh * run + h.first * channels;

@@ -151,11 +151,14 @@ static float *emit(const struct runs *t, float *restrict to, const float *restri
 }
 
 /* One line of the buffer: image line `x` (NULL: outside the image) with its padding, the wanted channels
- * only. */
+ * only, from what the first wanted output pixel reads on. */
 static void fill_line(const struct stoa_window *w, const float *x, size_t channels, size_t pixels,
                       float *restrict line) {
-    size_t left = x == NULL ? pixels : stoa_min(w->pad_left, pixels);
-    size_t inside = x == NULL ? 0 : stoa_min(w->width, pixels - left);
+    size_t skip = w->out_left * w->stride_width;
+    size_t start = skip > w->pad_left ? skip - w->pad_left : 0;
+    size_t left = x == NULL ? pixels : stoa_min(skip < w->pad_left ? w->pad_left - skip : 0, pixels);
+    size_t inside = x == NULL || start >= w->width ? 0 : stoa_min(w->width - start, pixels - left);
+    x = inside > 0 ? x + start * w->channels : x;
     memset(line, 0, left * channels * sizeof *line);
     line += left * channels;
     if (channels == w->channels) {
@@ -232,21 +235,22 @@ static float *general_row(const struct stoa_window *w, const float *x, size_t ch
     struct stoa_span v =
         stoa_span_of(oh, w->stride_height, w->pad_top, w->kernel_height, w->dilation_height, w->height);
     bool emits = w->dilation_width == 1 && channels == w->channels && v.end - v.first == w->kernel_height;
-    size_t begin = 0;
+    size_t right = w->out_left + w->out_width;
+    size_t begin = w->out_left;
     size_t end = 0;
     if (emits && w->width + w->pad_left >= w->kernel_width) {
-        begin = stoa_min(stoa_ceil_div(w->pad_left, w->stride_width), w->out_width);
-        end = stoa_min((w->width + w->pad_left - w->kernel_width) / w->stride_width + 1, w->out_width);
+        begin = stoa_min(stoa_max(begin, stoa_ceil_div(w->pad_left, w->stride_width)), right);
+        end = stoa_min((w->width + w->pad_left - w->kernel_width) / w->stride_width + 1, right);
     }
     end = stoa_max(begin, end);
-    for (size_t ow = 0; ow < begin; ow++) {
+    for (size_t ow = w->out_left; ow < begin; ow++) {
         to = general_pixel(w, x, channels, v, ow, to);
     }
     if (begin < end) {
         size_t iw = begin * w->stride_width - w->pad_left;
         to = emit(t, to, x + (v.start * w->width + iw) * w->channels, end - begin);
     }
-    for (size_t ow = end; ow < w->out_width; ow++) {
+    for (size_t ow = end; ow < right; ow++) {
         to = general_pixel(w, x, channels, v, ow, to);
     }
     return to;
@@ -258,8 +262,9 @@ void STOA_KERNEL(im2col)(const struct stoa_window *w, const float *x, size_t cha
     size_t image_floats = w->height * w->width * w->channels;
     size_t reach = (w->kernel_height - 1) * w->dilation_height + 1;
     size_t span_width = (w->out_width - 1) * w->stride_width + w->kernel_width;
-    bool unpadded = channels == w->channels && w->pad_left == 0 && span_width <= w->width &&
-                    w->pad_top == 0 && (w->out_height - 1) * w->stride_height + reach <= w->height;
+    bool unpadded = channels == w->channels && w->pad_left == 0 &&
+                    w->out_left * w->stride_width + span_width <= w->width && w->pad_top == 0 &&
+                    (w->out_height - 1) * w->stride_height + reach <= w->height;
     size_t capacity = LINE_FLOATS / (span_width * channels);
     bool lined =
         w->dilation_width == 1 && !unpadded && capacity >= reach && w->kernel_width * channels < LINED_RUN;

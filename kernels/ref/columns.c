@@ -9,7 +9,7 @@ void STOA_REFERENCE(im2col)(const struct stoa_window *w, const real *x, size_t c
             for (size_t kh = 0; kh < w->kernel_height; kh++) {
                 for (size_t kw = 0; kw < w->kernel_width; kw++) {
                     size_t pixel;
-                    bool inside = stoa_tap(w, r % w->out_height, ow, kh, kw, &pixel);
+                    bool inside = stoa_tap(w, r % w->out_height, w->out_left + ow, kh, kw, &pixel);
                     for (size_t c = 0; c < channels; c++) {
                         *columns++ = inside ? image[pixel * w->channels + channel0 + c] : 0;
                     }
@@ -27,7 +27,7 @@ void STOA_REFERENCE(col2im)(const struct stoa_window *w, const real *columns, si
             for (size_t kh = 0; kh < w->kernel_height; kh++) {
                 for (size_t kw = 0; kw < w->kernel_width; kw++, columns += channels) {
                     size_t pixel;
-                    if (stoa_tap(w, r % w->out_height, ow, kh, kw, &pixel)) {
+                    if (stoa_tap(w, r % w->out_height, w->out_left + ow, kh, kw, &pixel)) {
                         for (size_t c = 0; c < channels; c++) {
                             image[pixel * w->channels + channel0 + c] += columns[c];
                         }

@@ -6,8 +6,9 @@
 #include "conv/conv.h"
 
 /* At equal cost the first wins. The last can do everything. */
-const struct stoa_conv_algorithm *const stoa_conv_algorithms[] = {
-    &stoa_conv_depthwise, &stoa_conv_im2col, &stoa_conv_winograd2, &stoa_conv_winograd4, NULL};
+const struct stoa_conv_algorithm *const stoa_conv_algorithms[] = {&stoa_conv_depthwise, &stoa_conv_pointwise,
+                                                                  &stoa_conv_im2col,    &stoa_conv_winograd2,
+                                                                  &stoa_conv_winograd4, NULL};
 
 const struct stoa_conv_algorithm *stoa_conv_choose(const stoa_context *context, const struct stoa_conv *conv,
                                                    enum stoa_conv_pass pass) {
@@ -26,6 +27,13 @@ const struct stoa_conv_algorithm *stoa_conv_choose(const stoa_context *context, 
         }
     }
     return best;
+}
+
+stoa_status stoa_conv_refuse(stoa_context *context, const struct stoa_conv *conv, const char *what) {
+    return stoa_fail(context, STOA_ERR_MEMORY,
+                     "%s: the columns of one pixel take %zu bytes, and the context's workspace limit is %zu",
+                     what, stoa_round_up(stoa_conv_column(conv) * sizeof(float), STOA_ALIGN_BYTES),
+                     context->workspace_limit);
 }
 
 stoa_status stoa_context_set_conv(stoa_context *context, const char *name) {

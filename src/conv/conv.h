@@ -6,6 +6,7 @@
 #ifndef STOA_CONV_CONV_H
 #define STOA_CONV_CONV_H
 
+#include "base/size.h"
 #include "core/context.h"
 #include "kernels/window.h"
 
@@ -44,22 +45,106 @@ extern const struct stoa_conv_algorithm stoa_conv_im2col;
 extern const struct stoa_conv_algorithm stoa_conv_depthwise;
 extern const struct stoa_conv_algorithm stoa_conv_winograd2;
 extern const struct stoa_conv_algorithm stoa_conv_winograd4;
+extern const struct stoa_conv_algorithm stoa_conv_pointwise;
 
 /* All algorithms, NULL-terminated. */
 extern const struct stoa_conv_algorithm *const stoa_conv_algorithms[];
 
-/* The applicable algorithm of least cost, or the one that the context forces where that is applicable. Depends
- * on the batch: whoever runs smaller batches too asks once, for the largest, and keeps the answer. */
+/* The applicable algorithm of least cost, or the one that the context forces where that is applicable; NULL where
+ * none works within the context's workspace limit (see stoa_conv_refuse()). Depends on the batch: whoever runs smaller batches too asks once, for the largest, and keeps the answer. */
 const struct stoa_conv_algorithm *stoa_conv_choose(const stoa_context *context, const struct stoa_conv *conv,
                                                    enum stoa_conv_pass pass);
 
-/* The most blocks of samples that a weight gradient of `floats` numbers is summed in, a power of two: as many
- * as threads may want, fewer where the partial sums would cost more than they save. */
-size_t stoa_reduction_blocks(size_t floats, size_t batch);
+/* Say that no algorithm works within the limit, and how much would do: STOA_ERR_MEMORY. `what` begins the sentence. */
+stoa_status stoa_conv_refuse(stoa_context *context, const struct stoa_conv *conv, const char *what);
+
+/* Workspace that all threads of a pass share (transposed or transformed weights, sums of blocks) may take this
+ * many times the context's limit, which bounds what each thread takes for itself. */
+enum { STOA_CONV_SHARED_LIMITS = 64 };
+
+static inline bool stoa_conv_shared_fits(const stoa_context *context, size_t bytes) {
+    return bytes / STOA_CONV_SHARED_LIMITS <= context->workspace_limit;
+}
+
+/* Sums. A weight gradient is summed in blocks of samples, each into numbers of its own, which a fixed tree adds
+ * up: the bits do not depend on who computed which block. */
+
+/* The most blocks for a gradient of `floats` numbers, a power of two: as many as threads may want, fewer where
+ * the sums would cost more than they save or take more memory than the context allows. */
+size_t stoa_reduction_blocks(const stoa_context *context, size_t floats, size_t batch);
 
 /* parts[0][i] += parts[1][i] + ... by a fixed tree over `blocks` (a power of two) arrays of `floats` numbers
  * that lie `stride` apart; in parallel over ranges. */
 void stoa_reduce_blocks(const stoa_context *context, float *parts, size_t stride, size_t blocks,
                         size_t floats, float *out);
+
+/* The sums of dweight and dbias. A single block needs no memory: it sums where the result goes. */
+struct stoa_partials {
+    size_t blocks, weights, filters;
+    size_t bias_at, stride;        /* of one block's numbers */
+    float *sums, *dweight, *dbias; /* dbias may be NULL */
+};
+
+/* Without memory: sizes only. */
+struct stoa_partials stoa_partials_of(const stoa_context *context, const struct stoa_conv *conv);
+bool stoa_partials_bytes(const struct stoa_partials *partials, size_t *bytes);
+
+static inline float *stoa_partial_weights(const struct stoa_partials *p, size_t block) {
+    return p->blocks == 1 ? p->dweight : p->sums + block * p->stride;
+}
+
+/* NULL where nobody asked for it. */
+static inline float *stoa_partial_bias(const struct stoa_partials *p, size_t block) {
+    return !p->dbias || p->blocks == 1 ? p->dbias : p->sums + block * p->stride + p->bias_at;
+}
+
+void stoa_partials_reduce(const stoa_context *context, const struct stoa_partials *partials);
+
+/* Sizes of a convolution. */
+static inline size_t stoa_conv_group_channels(const struct stoa_conv *conv) {
+    return conv->window.channels / conv->groups;
+}
+
+static inline size_t stoa_conv_group_filters(const struct stoa_conv *conv) {
+    return conv->filters / conv->groups;
+}
+
+/* Length of a column: the inner size of the forward product. */
+static inline size_t stoa_conv_column(const struct stoa_conv *conv) {
+    return conv->window.kernel_height * conv->window.kernel_width * stoa_conv_group_channels(conv);
+}
+
+static inline size_t stoa_conv_weights(const struct stoa_conv *conv) {
+    return stoa_conv_column(conv) * conv->filters;
+}
+
+/* Output rows and pixels of the whole batch. */
+static inline size_t stoa_conv_rows(const struct stoa_conv *conv) {
+    return conv->batch * conv->window.out_height;
+}
+
+static inline size_t stoa_conv_pixels(const struct stoa_conv *conv) {
+    return stoa_conv_rows(conv) * conv->window.out_width;
+}
+
+/* Floats from row to row of a matrix that is made for products: rows whose distance is a power of two (or nearly)
+ * would fall into the same few sets of a cache. */
+static inline size_t stoa_conv_stride(size_t columns) {
+    size_t stride = stoa_round_up(columns, STOA_ALIGN_FLOATS);
+    return stride % (8 * STOA_ALIGN_FLOATS) == 0 ? stride + STOA_ALIGN_FLOATS : stride;
+}
+
+/* Floats of the transposed weight. */
+static inline size_t stoa_conv_transposed(const struct stoa_conv *conv) {
+    return conv->filters * stoa_conv_stride(stoa_conv_column(conv));
+}
+
+/* The weight [column][filters] transposed to [filters][stoa_conv_stride(column)], in parallel. */
+void stoa_conv_transpose(const stoa_context *context, const struct stoa_conv *conv, const float *weight,
+                         float *transposed);
+
+/* Bias (or NULL) and ReLU for pixels [first, first + count) of y. */
+void stoa_conv_finish(const stoa_context *context, const struct stoa_conv *conv, const float *bias, bool relu,
+                      size_t first, size_t count, float *y);
 
 #endif

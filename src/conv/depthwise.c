@@ -1,6 +1,7 @@
 /* Depthwise convolution with a direct kernel: one filter a channel is a product of one column, which sgemm
  * cannot do well. Floor 4. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/size.h"
 #include "conv/conv.h"
@@ -15,22 +16,11 @@ static bool applicable(const stoa_context *context, const struct stoa_conv *conv
     return conv->groups == conv->window.channels && conv->filters == conv->groups && conv->groups > 1;
 }
 
-static size_t weight_size(const struct stoa_conv *conv) {
-    return conv->window.kernel_height * conv->window.kernel_width * conv->filters;
-}
-
-static size_t partial_floats(const struct stoa_conv *conv) {
-    return stoa_round_up(weight_size(conv), STOA_ALIGN_FLOATS) +
-           stoa_round_up(conv->filters, STOA_ALIGN_FLOATS);
-}
-
 static bool workspace(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
                       size_t *bytes) {
-    (void)context;
+    struct stoa_partials sums = stoa_partials_of(context, conv);
     *bytes = 0;
-    return pass != STOA_CONV_BACKWARD_WEIGHTS ||
-           stoa_size_mul(stoa_reduction_blocks(weight_size(conv), conv->batch),
-                         partial_floats(conv) * sizeof(float), bytes);
+    return pass != STOA_CONV_BACKWARD_WEIGHTS || stoa_partials_bytes(&sums, bytes);
 }
 
 /* One multiply-add a tap, output pixel and channel, with little to keep in registers. */
@@ -47,9 +37,9 @@ struct pass {
     const stoa_context *context;
     const struct stoa_conv *conv;
     const float *x, *weight, *bias, *dy;
-    float *y, *dx, *partial;
-    bool relu, wants_bias;
-    size_t blocks;
+    float *y, *dx;
+    bool relu;
+    struct stoa_partials sums;
 };
 
 static void forward_rows(void *argument, size_t task, size_t thread) {
@@ -95,36 +85,27 @@ static void backward_weights_block(void *argument, size_t block, size_t thread) 
     const struct pass *p = argument;
     const struct stoa_conv *conv = p->conv;
     const struct stoa_window *w = &conv->window;
-    size_t row = block * conv->batch / p->blocks * w->out_height;
-    size_t end = (block + 1) * conv->batch / p->blocks * w->out_height;
+    size_t row = block * conv->batch / p->sums.blocks * w->out_height;
+    size_t end = (block + 1) * conv->batch / p->sums.blocks * w->out_height;
     const float *dy = p->dy + row * w->out_width * w->channels;
-    float *partial = p->partial + block * partial_floats(conv);
-    for (size_t i = 0; i < weight_size(conv); i++) {
-        partial[i] = 0;
-    }
-    p->context->kernels->depthwise_backward_weights(w, p->x, dy, row, end - row, partial);
-    if (p->wants_bias) {
-        p->context->kernels->column_sums(dy, (end - row) * w->out_width, w->channels, w->channels,
-                                         partial + stoa_round_up(weight_size(conv), STOA_ALIGN_FLOATS));
+    float *weights = stoa_partial_weights(&p->sums, block);
+    float *bias = stoa_partial_bias(&p->sums, block);
+    memset(weights, 0, p->sums.weights * sizeof *weights);
+    p->context->kernels->depthwise_backward_weights(w, p->x, dy, row, end - row, weights);
+    if (bias) {
+        p->context->kernels->column_sums(dy, (end - row) * w->out_width, w->channels, w->channels, bias);
     }
 }
 
 static void backward_weights(const stoa_context *context, const struct stoa_conv *conv, const float *x,
                              const float *dy, float *dweight, float *dbias, void *scratch) {
-    struct pass p = {.context = context,
-                     .conv = conv,
-                     .x = x,
-                     .dy = dy,
-                     .partial = scratch,
-                     .wants_bias = dbias != NULL,
-                     .blocks = stoa_reduction_blocks(weight_size(conv), conv->batch)};
-    size_t stride = partial_floats(conv);
-    stoa_parallel(context, p.blocks, backward_weights_block, &p);
-    stoa_reduce_blocks(context, p.partial, stride, p.blocks, weight_size(conv), dweight);
-    if (dbias) {
-        stoa_reduce_blocks(context, p.partial + stoa_round_up(weight_size(conv), STOA_ALIGN_FLOATS), stride,
-                           p.blocks, conv->filters, dbias);
-    }
+    struct pass p = {
+        .context = context, .conv = conv, .x = x, .dy = dy, .sums = stoa_partials_of(context, conv)};
+    p.sums.sums = scratch;
+    p.sums.dweight = dweight;
+    p.sums.dbias = dbias;
+    stoa_parallel(context, p.sums.blocks, backward_weights_block, &p);
+    stoa_partials_reduce(context, &p.sums);
 }
 
 static void describe(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,

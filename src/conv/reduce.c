@@ -8,10 +8,12 @@
 
 enum { MOST_BLOCKS = 16, RANGE = 4096 };
 
-size_t stoa_reduction_blocks(size_t floats, size_t batch) {
+size_t stoa_reduction_blocks(const stoa_context *context, size_t floats, size_t batch) {
     size_t most = floats <= (size_t)64 << 10 ? MOST_BLOCKS : floats <= (size_t)256 << 10 ? 4 : 1;
     size_t blocks = 1;
-    while (blocks * 2 <= stoa_min(most, batch)) {
+    /* floats is small where there is more than one block: nothing overflows. */
+    while (blocks * 2 <= stoa_min(most, batch) &&
+           stoa_conv_shared_fits(context, 2 * blocks * floats * sizeof(float))) {
         blocks *= 2;
     }
     return blocks;
@@ -44,4 +46,30 @@ void stoa_reduce_blocks(const stoa_context *context, float *parts, size_t stride
                         size_t floats, float *out) {
     struct reduction r = {context, parts, stride, blocks, floats, out};
     stoa_parallel(context, stoa_ceil_div(floats, RANGE), reduce_range, &r);
+}
+
+struct stoa_partials stoa_partials_of(const stoa_context *context, const struct stoa_conv *conv) {
+    size_t weights = stoa_conv_weights(conv);
+    size_t bias_at = stoa_round_up(weights, STOA_ALIGN_FLOATS);
+    size_t stride = bias_at + stoa_round_up(conv->filters, STOA_ALIGN_FLOATS);
+    return (struct stoa_partials){.blocks = stoa_reduction_blocks(context, weights, conv->batch),
+                                  .weights = weights,
+                                  .filters = conv->filters,
+                                  .bias_at = bias_at,
+                                  .stride = stride};
+}
+
+bool stoa_partials_bytes(const struct stoa_partials *partials, size_t *bytes) {
+    *bytes = partials->blocks == 1 ? 0 : partials->blocks * sizeof(float);
+    return stoa_size_scale(bytes, partials->stride);
+}
+
+void stoa_partials_reduce(const stoa_context *context, const struct stoa_partials *p) {
+    if (p->blocks == 1) {
+        return;
+    }
+    stoa_reduce_blocks(context, p->sums, p->stride, p->blocks, p->weights, p->dweight);
+    if (p->dbias) {
+        stoa_reduce_blocks(context, p->sums + p->bias_at, p->stride, p->blocks, p->filters, p->dbias);
+    }
 }

@@ -328,8 +328,12 @@ static stoa_status build_plan(struct stoa_plan *plan, const stoa_plan_options *o
     if (loss) {
         mark_wanted(plan);
     }
+    plan->context->error.status = STOA_OK;
     if (!plan_activations(plan) || !plan_scratch(plan) ||
         (plan->training && !plan_gradients(plan, options->optimizer_slots)) || !place(plan)) {
+        if (plan->context->error.status != STOA_OK) {
+            return plan->context->error.status; /* an operator has said why */
+        }
         return stoa_fail(plan->context, STOA_ERR_MEMORY,
                          "plan: batch %zu needs more memory than can be addressed", plan->batch);
     }

@@ -7,7 +7,7 @@
 
 bool stoa_block_sums_bytes(const struct stoa_op_run *run, size_t floats, size_t *bytes) {
     return stoa_float_bytes(floats, bytes) &&
-           stoa_size_scale(bytes, stoa_reduction_blocks(floats, run->planned_batch));
+           stoa_size_scale(bytes, stoa_reduction_blocks(run->context, floats, run->planned_batch));
 }
 
 struct sums {
@@ -26,7 +26,7 @@ static void run_block(void *argument, size_t task, size_t thread) {
 }
 
 const float *stoa_block_sums(const struct stoa_op_run *run, size_t floats, stoa_block_fn *body) {
-    struct sums sums = {run, stoa_reduction_blocks(floats, run->batch),
+    struct sums sums = {run, stoa_reduction_blocks(run->context, floats, run->batch),
                         stoa_round_up(floats, STOA_ALIGN_FLOATS), body};
     stoa_parallel(run->context, sums.blocks, run_block, &sums);
     stoa_reduce_blocks(run->context, run->workspace, sums.stride, sums.blocks, floats, run->workspace);

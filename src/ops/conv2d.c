@@ -99,8 +99,14 @@ static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory)
     for (int pass = STOA_CONV_FORWARD; pass <= STOA_CONV_BACKWARD_WEIGHTS; pass++) {
         const struct stoa_conv_algorithm *algorithm =
             stoa_conv_choose(run->context, &conv, (enum stoa_conv_pass)pass);
-        memory->choice[pass] = algorithm;
         bool wanted = pass != STOA_CONV_BACKWARD_DATA || run->wants_input_gradient;
+        if (!algorithm) {
+            char what[96];
+            (void)snprintf(what, sizeof what, "conv2d '%s'", run->layer->name);
+            (void)stoa_conv_refuse(run->context, &conv, what);
+            return false;
+        }
+        memory->choice[pass] = algorithm;
         if (wanted && !algorithm->workspace(run->context, &conv, (enum stoa_conv_pass)pass, &bytes[pass])) {
             return false;
         }

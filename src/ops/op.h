@@ -153,7 +153,7 @@ struct stoa_op {
      * "kernel 5x5 does not fit input 4x4 with pad 0". */
     stoa_status (*infer)(struct stoa_error *error, struct stoa_layer *layer);
     /* Bytes for batches up to run->planned_batch; reads context, layer, planned_batch, training,
-     * wants_input_gradient only. NULL: none. False when a size overflows. */
+     * wants_input_gradient only. NULL: none. False when a size overflows, or with the context's error set. */
     bool (*memory)(const struct stoa_op_run *run, struct stoa_op_memory *memory);
     void (*forward)(const struct stoa_op_run *run);
     void (*backward)(const struct stoa_op_run *run);

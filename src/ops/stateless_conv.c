@@ -124,6 +124,9 @@ static stoa_status choose(stoa_context *context, const char *function, const sto
         return status;
     }
     call->algorithm = stoa_conv_choose(context, &call->conv, pass);
+    if (!call->algorithm) {
+        return stoa_conv_refuse(context, &call->conv, function);
+    }
     if (!call->algorithm->workspace(context, &call->conv, pass, bytes)) {
         return stoa_fail(context, STOA_ERR_SHAPE, "%s: the size of the workspace overflows", function);
     }

@@ -363,7 +363,7 @@ static void refuses_descriptions(void **state) {
     stoa_context_free(context);
 }
 
-/* x and y can be addressed, the columns that they need cannot. */
+/* x and y can be addressed, the columns that they need cannot; nor do those of one pixel fit the limit. */
 static void refuses_sizes_that_overflow(void **state) {
     (void)state;
     stoa_context *context = new_context(1, STOA_POLICY_DEFAULT, 0);
@@ -376,7 +376,9 @@ static void refuses_sizes_that_overflow(void **state) {
                         .kernel_width = 1 << 13};
     size_t bytes = 5;
     check_refused(context, stoa_conv2d_workspace(context, &conv, STOA_CONV2D_BACKWARD_DATA, &bytes),
-                  STOA_ERR_SHAPE, "the size of the workspace overflows");
+                  STOA_ERR_MEMORY,
+                  "stoa_conv2d_workspace: the columns of one pixel take 268435456 bytes, and the context's "
+                  "workspace limit is 1048576");
     float x[1] = {1};
     float columns[1] = {2};
     check_refused(context, stoa_im2col(context, &conv, 0, x, columns), STOA_ERR_SHAPE,

@@ -66,6 +66,8 @@ struct window_case {
 enum { WINDOW_CASES = 400 };
 /* Case `number` < WINDOW_CASES. */
 struct window_case window_case(size_t number);
+/* Make the window a random part of its output rows, which columns know. */
+void take_part(struct stoa_window *w);
 size_t image_floats(const struct stoa_window *w);
 size_t output_floats(const struct stoa_window *w); /* of one image */
 
@@ -81,6 +83,7 @@ void row_shape(size_t number, size_t *rows, size_t *columns);
 void test_polynomials(void **state);
 void test_reference_gemm(void **state);
 void test_reference_adjoint(void **state);
+void test_reference_part_of_a_row(void **state);
 void test_reference_conv_finite_differences(void **state);
 void test_reference_conv_is_im2col_gemm(void **state);
 void test_reference_winograd_is_convolution(void **state);

@@ -40,6 +40,7 @@ static int reference_tests(void) {
         cmocka_unit_test_teardown(test_polynomials, release),
         cmocka_unit_test_teardown(test_reference_gemm, release),
         cmocka_unit_test_teardown(test_reference_adjoint, release),
+        cmocka_unit_test_teardown(test_reference_part_of_a_row, release),
         cmocka_unit_test_teardown(test_reference_conv_finite_differences, release),
         cmocka_unit_test_teardown(test_reference_conv_is_im2col_gemm, release),
         cmocka_unit_test_teardown(test_reference_winograd_is_convolution, release),

@@ -183,6 +183,11 @@ static void random_axis(size_t *size, size_t *kernel, size_t *stride, size_t *di
     *out = (padded - reach) / *stride + 1;
 }
 
+void take_part(struct stoa_window *w) {
+    w->out_left = random_size(0, w->out_width - 1);
+    w->out_width = random_size(1, w->out_width - w->out_left);
+}
+
 struct window_case window_case(size_t number) {
     struct window_case t = {.batch = random_size(1, 3)};
     struct stoa_window *w = &t.w;
@@ -201,7 +206,8 @@ struct window_case window_case(size_t number) {
                                   k[6],
                                   k[6],
                                   (k[0] + 2 * k[6] - reach) / k[4] + 1,
-                                  (k[1] + 2 * k[6] - reach) / k[4] + 1};
+                                  (k[1] + 2 * k[6] - reach) / k[4] + 1,
+                                  0};
     } else {
         w->channels = channel_counts[random_size(0, sizeof channel_counts / sizeof *channel_counts - 1)];
         random_axis(&w->height, &w->kernel_height, &w->stride_height, &w->dilation_height, &w->pad_top,

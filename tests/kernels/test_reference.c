@@ -116,6 +116,9 @@ void test_reference_adjoint(void **state) {
     for (size_t i = 0; i < WINDOW_CASES; i++) {
         struct window_case t = window_case(i);
         const struct stoa_window *w = &t.w;
+        if (i % 2 == 1) {
+            take_part(&t.w);
+        }
         struct array x = input_random(t.batch * image_floats(w), -1, 1);
         size_t n = t.rows * w->out_width * w->kernel_height * w->kernel_width * t.channels;
         struct array c = input_random(n, -1, 1);
@@ -203,6 +206,24 @@ void test_reference_conv_finite_differences(void **state) {
             assert_near("conv2d_backward_weights", dweight.d[at_weight],
                         difference(&t, &t.weight.d[at_weight]), 1e-10);
         }
+        arrays_release();
+    }
+}
+
+/* Columns of a part of an output row are a part of the row's columns. */
+void test_reference_part_of_a_row(void **state) {
+    (void)state;
+    for (size_t i = 0; i < WINDOW_CASES; i++) {
+        struct window_case t = window_case(i);
+        struct stoa_window part = t.w;
+        take_part(&part);
+        size_t patch = part.kernel_height * part.kernel_width * t.channels;
+        struct array x = input_random(t.batch * image_floats(&t.w), -1, 1);
+        struct array all = output_unset(t.w.out_width * patch);
+        struct array some = output_unset(part.out_width * patch);
+        stoa_reference_f64.im2col(&t.w, x.d, t.channel0, t.channels, t.first_row, 1, all.d);
+        stoa_reference_f64.im2col(&part, x.d, t.channel0, t.channels, t.first_row, 1, some.d);
+        assert_memory_equal(some.d, all.d + part.out_left * patch, some.n * sizeof *some.d);
         arrays_release();
     }
 }

@@ -1,0 +1,39 @@
+/* What several algorithms do around their products: transposed weights, bias and ReLU. Floor 4. */
+#include "base/size.h"
+#include "conv/conv.h"
+#include "core/threads.h"
+
+/* Rows of the weight, which become columns of its transpose. */
+enum { TRANSPOSE_ROWS = 64 };
+
+struct transpose {
+    const stoa_context *context;
+    const float *weight;
+    float *transposed;
+    size_t column, filters;
+};
+
+static void transpose_rows(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct transpose *t = argument;
+    size_t row = task * TRANSPOSE_ROWS;
+    size_t rows = stoa_min(TRANSPOSE_ROWS, t->column - row);
+    t->context->kernels->transpose(t->weight + row * t->filters, rows, t->filters, t->filters,
+                                   t->transposed + row, stoa_conv_stride(t->column));
+}
+
+void stoa_conv_transpose(const stoa_context *context, const struct stoa_conv *conv, const float *weight,
+                         float *transposed) {
+    struct transpose t = {context, weight, transposed, stoa_conv_column(conv), conv->filters};
+    stoa_parallel(context, stoa_ceil_div(t.column, TRANSPOSE_ROWS), transpose_rows, &t);
+}
+
+void stoa_conv_finish(const stoa_context *context, const struct stoa_conv *conv, const float *bias, bool relu,
+                      size_t first, size_t count, float *y) {
+    y += first * conv->filters;
+    if (bias) {
+        context->kernels->bias_act(y, count, conv->filters, conv->filters, bias, relu);
+    } else if (relu) {
+        context->kernels->relu(y, y, count * conv->filters);
+    }
+}

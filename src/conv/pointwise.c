@@ -1,0 +1,407 @@
+/* 1x1 convolution: a product of all pixels' channels with the weight, without columns. Floor 4.
+ *
+ * With stride 1 the tensors themselves are the matrices. With a stride the pixels that count are gathered into a
+ * chunk that stays in the caches, and all threads multiply it together, cut over filters as well as pixels, so
+ * that not every thread reads all of a deep layer's weights:
+ *   forward           y[pixels][K] = gathered[pixels][C] * weight[C][K]
+ *   backward data     gathered = dy[pixels][K] * weight^T, scattered with the zeros between
+ *   backward weights  dweight = gathered^T * dy, cut over its own rows and columns; a small one in blocks of
+ *                     samples, gathered by each thread for itself and summed in a fixed tree */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "blas/gemm.h"
+#include "conv/conv.h"
+#include "conv/cost.h"
+#include "core/product.h"
+#include "core/threads.h"
+
+/* Measured: chunks of 2 MiB were fastest, and 256 KiB where each thread gathers for itself. */
+static const size_t CHUNK_BYTES = (size_t)2 << 20;
+static const size_t TILE_BYTES = (size_t)256 << 10;
+/* With fewer blocks of samples than this a gradient is cut over its own rows and columns instead. */
+enum { LEAST_BLOCKS = 8, TASK_PIXELS = 64, TASK_FILTERS = 64 };
+
+static bool is_strided(const struct stoa_conv *conv) {
+    const struct stoa_window *w = &conv->window;
+    return w->out_height != w->height || w->out_width != w->width;
+}
+
+/* From pixel to pixel where they are gathered, and of the matrix that is multiplied. */
+static size_t gathered_stride(const struct stoa_conv *conv) {
+    return stoa_conv_stride(conv->window.channels);
+}
+
+static size_t rows_stride(const struct stoa_conv *conv) {
+    return is_strided(conv) ? gathered_stride(conv) : conv->window.channels;
+}
+
+/* Most pixels that are gathered at a time, by all threads together or by one. */
+static size_t most_together(const stoa_context *context, const struct stoa_conv *conv) {
+    size_t bytes = stoa_min(CHUNK_BYTES, context->workspace_limit * STOA_CONV_SHARED_LIMITS);
+    return bytes / (gathered_stride(conv) * sizeof(float));
+}
+
+static size_t most_alone(const stoa_context *context, const struct stoa_conv *conv) {
+    return stoa_min(TILE_BYTES, context->workspace_limit) / (gathered_stride(conv) * sizeof(float));
+}
+
+static bool applicable(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass) {
+    (void)pass;
+    const struct stoa_window *w = &conv->window;
+    return w->kernel_height == 1 && w->kernel_width == 1 && w->pad_top == 0 && w->pad_left == 0 &&
+           (w->out_height - 1) * w->stride_height < w->height &&
+           (w->out_width - 1) * w->stride_width < w->width &&
+           (!is_strided(conv) || most_together(context, conv) > 0);
+}
+
+static bool sums_blocks(const stoa_context *context, const struct stoa_conv *conv,
+                        const struct stoa_partials *sums) {
+    return sums->blocks >= LEAST_BLOCKS && (!is_strided(conv) || most_alone(context, conv) > 0);
+}
+
+/* The transposed weight, where the context allows that much beside the chunk; the BLAS is slower without. */
+static size_t transposed_floats(const stoa_context *context, const struct stoa_conv *conv) {
+    size_t floats = stoa_conv_transposed(conv);
+    size_t chunk = is_strided(conv) ? most_together(context, conv) * gathered_stride(conv) : 0;
+    return stoa_conv_shared_fits(context, (floats + chunk) * sizeof(float)) ? floats : 0;
+}
+
+static size_t gathered_floats(const struct stoa_conv *conv, size_t most) {
+    size_t pixels = is_strided(conv) ? stoa_min(most, stoa_conv_pixels(conv)) : 0;
+    return pixels * gathered_stride(conv);
+}
+
+static bool workspace(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
+                      size_t *bytes) {
+    /* Gathered pixels and transposed weights are small by the limits above. */
+    size_t together = gathered_floats(conv, most_together(context, conv)) * sizeof(float);
+    *bytes = together;
+    if (pass == STOA_CONV_BACKWARD_DATA) {
+        *bytes += transposed_floats(context, conv) * sizeof(float);
+    }
+    if (pass != STOA_CONV_BACKWARD_WEIGHTS) {
+        return true;
+    }
+    struct stoa_partials sums = stoa_partials_of(context, conv);
+    size_t alone = gathered_floats(conv, most_alone(context, conv)) * context->threads * sizeof(float);
+    size_t blocks;
+    if (!sums_blocks(context, conv, &sums)) {
+        return true;
+    }
+    if (!stoa_partials_bytes(&sums, &blocks) || !stoa_size_add(alone, blocks, &alone)) {
+        return false;
+    }
+    /* A smaller batch may have fewer blocks and be multiplied together. */
+    *bytes = stoa_max(alone, together);
+    return true;
+}
+
+/* What the threads of a pass share. Pixels are those of the output, counted over the batch. */
+struct pass {
+    const stoa_context *context;
+    const struct stoa_conv *conv;
+    const float *x, *bias, *dy;
+    float *y, *dx;
+    bool relu;
+    float *gathered;      /* of the chunk, or for each thread */
+    size_t first, pixels; /* the chunk */
+    size_t tile;          /* pixels a thread gathers for itself */
+    struct stoa_partials sums;
+};
+
+/* Output pixels [column, column + count) of one row, and the input pixels that belong to them alone: from the
+ * one that each reads up to the next one's. */
+struct run {
+    size_t count, columns, lines; /* columns, lines: of the input */
+    size_t input;                 /* the first input pixel */
+};
+
+/* The run that begins at `pixel` and ends before `end`. */
+static struct run run_at(const struct stoa_window *w, size_t pixel, size_t end) {
+    size_t row = pixel / w->out_width;
+    size_t column = pixel % w->out_width;
+    size_t count = stoa_min(end - pixel, w->out_width - column);
+    size_t line = row % w->out_height * w->stride_height;
+    size_t left = column * w->stride_width;
+    size_t right = column + count == w->out_width ? w->width : (column + count) * w->stride_width;
+    size_t below = row % w->out_height + 1 == w->out_height ? w->height : line + w->stride_height;
+    return (struct run){.count = count,
+                        .columns = right - left,
+                        .lines = below - line,
+                        .input = (row / w->out_height * w->height + line) * w->width + left};
+}
+
+static void gather(const struct stoa_conv *conv, const float *x, size_t pixel, size_t end, float *to) {
+    const struct stoa_window *w = &conv->window;
+    size_t step = w->stride_width * w->channels;
+    while (pixel < end) {
+        struct run run = run_at(w, pixel, end);
+        const float *from = x + run.input * w->channels;
+        for (size_t i = 0; i < run.count; i++, from += step, to += gathered_stride(conv)) {
+            memcpy(to, from, w->channels * sizeof *to);
+        }
+        pixel += run.count;
+    }
+}
+
+static void scatter(const struct stoa_conv *conv, const float *from, size_t pixel, size_t end, float *dx) {
+    const struct stoa_window *w = &conv->window;
+    size_t channels = w->channels;
+    while (pixel < end) {
+        struct run run = run_at(w, pixel, end);
+        float *to = dx + run.input * channels;
+        for (size_t i = 0; i < run.count; i++, from += gathered_stride(conv)) {
+            size_t last = run.columns - i * w->stride_width;
+            size_t gap = (i + 1 == run.count ? last : w->stride_width) - 1;
+            float *pixel_to = to + i * w->stride_width * channels;
+            memcpy(pixel_to, from, channels * sizeof *to);
+            memset(pixel_to + channels, 0, gap * channels * sizeof *to);
+        }
+        for (size_t line = 1; line < run.lines; line++) {
+            memset(to + line * w->width * channels, 0, run.columns * channels * sizeof *to);
+        }
+        pixel += run.count;
+    }
+}
+
+/* Tasks over the chunk's pixels. */
+static void gather_task(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct pass *p = argument;
+    size_t at = task * TASK_PIXELS;
+    gather(p->conv, p->x, p->first + at, p->first + stoa_min(at + TASK_PIXELS, p->pixels),
+           p->gathered + at * gathered_stride(p->conv));
+}
+
+static void scatter_task(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct pass *p = argument;
+    size_t at = task * TASK_PIXELS;
+    scatter(p->conv, p->gathered + at * gathered_stride(p->conv), p->first + at,
+            p->first + stoa_min(at + TASK_PIXELS, p->pixels), p->dx);
+}
+
+static void finish_task(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct pass *p = argument;
+    size_t at = task * TASK_PIXELS;
+    stoa_conv_finish(p->context, p->conv, p->bias, p->relu, p->first + at,
+                     stoa_min(TASK_PIXELS, p->pixels - at), p->y);
+}
+
+static void over_pixels(struct pass *p, stoa_task_fn *work) {
+    stoa_parallel(p->context, stoa_ceil_div(p->pixels, TASK_PIXELS), work, p);
+}
+
+/* The chunk behind the one before (or the first): equal ones, as few as the memory allows. False at the end. */
+static bool next_chunk(struct pass *p, size_t most) {
+    size_t all = stoa_conv_pixels(p->conv);
+    p->first += p->pixels;
+    if (p->pixels == 0) {
+        p->pixels = is_strided(p->conv) ? stoa_ceil_div(all, stoa_ceil_div(all, most)) : all;
+    }
+    p->pixels = stoa_min(p->pixels, all - p->first);
+    return p->pixels > 0;
+}
+
+static void forward(const stoa_context *context, const struct stoa_conv *conv, const float *x,
+                    const float *weight, const float *bias, bool relu, float *y, void *scratch) {
+    struct pass p = {
+        .context = context, .conv = conv, .x = x, .bias = bias, .relu = relu, .y = y, .gathered = scratch};
+    size_t channels = stoa_conv_group_channels(conv);
+    size_t filters = stoa_conv_group_filters(conv);
+    while (next_chunk(&p, most_together(context, conv))) {
+        const float *rows = x;
+        if (is_strided(conv)) {
+            over_pixels(&p, gather_task);
+            rows = p.gathered;
+        }
+        for (size_t g = 0; g < conv->groups; g++) {
+            stoa_product(context, &(struct stoa_gemm){.m = p.pixels,
+                                                      .n = filters,
+                                                      .k = channels,
+                                                      .alpha = 1,
+                                                      .a = rows + g * channels,
+                                                      .lda = rows_stride(conv),
+                                                      .b = weight + g * filters,
+                                                      .ldb = conv->filters,
+                                                      .c = y + p.first * conv->filters + g * filters,
+                                                      .ldc = conv->filters});
+        }
+        if (bias || relu) {
+            over_pixels(&p, finish_task);
+        }
+    }
+}
+
+static void backward_data(const stoa_context *context, const struct stoa_conv *conv, const float *dy,
+                          const float *weight, float *dx, void *scratch) {
+    float *transposed = scratch;
+    bool turned = transposed_floats(context, conv) > 0;
+    size_t stride = stoa_conv_stride(stoa_conv_column(conv));
+    struct pass p = {.context = context,
+                     .conv = conv,
+                     .dx = dx,
+                     .gathered = transposed + transposed_floats(context, conv)};
+    size_t channels = stoa_conv_group_channels(conv);
+    size_t filters = stoa_conv_group_filters(conv);
+    if (turned) {
+        stoa_conv_transpose(context, conv, weight, transposed);
+    }
+    float *rows = is_strided(conv) ? p.gathered : dx;
+    while (next_chunk(&p, most_together(context, conv))) {
+        for (size_t g = 0; g < conv->groups; g++) {
+            stoa_product(context, &(struct stoa_gemm){.transpose_b = !turned,
+                                                      .m = p.pixels,
+                                                      .n = channels,
+                                                      .k = filters,
+                                                      .alpha = 1,
+                                                      .a = dy + p.first * conv->filters + g * filters,
+                                                      .lda = conv->filters,
+                                                      .b = turned ? transposed + g * filters * stride
+                                                                  : weight + g * filters,
+                                                      .ldb = turned ? stride : conv->filters,
+                                                      .c = rows + g * channels,
+                                                      .ldc = rows_stride(conv)});
+        }
+        if (is_strided(conv)) {
+            over_pixels(&p, scatter_task);
+        }
+    }
+}
+
+/* The product that adds pixels [0, count) of one group: rows of x against rows of dy. */
+static struct stoa_gemm gradient(const struct pass *p, size_t group, const float *rows, size_t first,
+                                 size_t count, bool adds, float *dweight) {
+    const struct stoa_conv *conv = p->conv;
+    size_t channels = stoa_conv_group_channels(conv);
+    size_t filters = stoa_conv_group_filters(conv);
+    return (struct stoa_gemm){.transpose_a = true,
+                              .m = channels,
+                              .n = filters,
+                              .k = count,
+                              .alpha = 1,
+                              .a = rows + group * channels,
+                              .lda = rows_stride(conv),
+                              .b = p->dy + first * conv->filters + group * filters,
+                              .ldb = conv->filters,
+                              .beta = adds ? 1 : 0,
+                              .c = dweight + group * filters,
+                              .ldc = conv->filters,
+                              .whole = stoa_plain_products(p->context),
+                              .kernels = p->context->kernels};
+}
+
+static void block_task(void *argument, size_t block, size_t thread) {
+    const struct pass *p = argument;
+    const struct stoa_conv *conv = p->conv;
+    size_t image = conv->window.out_height * conv->window.out_width;
+    size_t begin = block * conv->batch / p->sums.blocks * image;
+    size_t end = (block + 1) * conv->batch / p->sums.blocks * image;
+    float *tile = p->gathered + thread * gathered_floats(conv, p->tile);
+    for (size_t first = begin; first < end; first += p->tile) {
+        size_t count = stoa_min(p->tile, end - first);
+        const float *rows = p->x + first * conv->window.channels;
+        if (is_strided(conv)) {
+            gather(conv, p->x, first, first + count, tile);
+            rows = tile;
+        }
+        for (size_t g = 0; g < conv->groups; g++) {
+            struct stoa_gemm product =
+                gradient(p, g, rows, first, count, first > begin, stoa_partial_weights(&p->sums, block));
+            stoa_gemm_run(&product);
+        }
+    }
+    float *bias = stoa_partial_bias(&p->sums, block);
+    if (bias) {
+        p->context->kernels->column_sums(p->dy + begin * conv->filters, end - begin, conv->filters,
+                                         conv->filters, bias);
+    }
+}
+
+static void bias_task(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct pass *p = argument;
+    size_t filters = p->conv->filters;
+    size_t first = task * TASK_FILTERS;
+    p->context->kernels->column_sums(p->dy + first, stoa_conv_pixels(p->conv),
+                                     stoa_min(TASK_FILTERS, filters - first), filters, p->sums.dbias + first);
+}
+
+/* All threads at one product, cut over the gradient. */
+static void weights_together(struct pass *p) {
+    const struct stoa_conv *conv = p->conv;
+    while (next_chunk(p, most_together(p->context, conv))) {
+        const float *rows = p->x;
+        if (is_strided(conv)) {
+            over_pixels(p, gather_task);
+            rows = p->gathered;
+        }
+        for (size_t g = 0; g < conv->groups; g++) {
+            struct stoa_gemm product =
+                gradient(p, g, rows, p->first, p->pixels, p->first > 0, p->sums.dweight);
+            stoa_product(p->context, &product);
+        }
+    }
+    if (p->sums.dbias) {
+        stoa_parallel(p->context, stoa_ceil_div(conv->filters, TASK_FILTERS), bias_task, p);
+    }
+}
+
+static void backward_weights(const stoa_context *context, const struct stoa_conv *conv, const float *x,
+                             const float *dy, float *dweight, float *dbias, void *scratch) {
+    struct pass p = {.context = context,
+                     .conv = conv,
+                     .x = x,
+                     .dy = dy,
+                     .gathered = scratch,
+                     .sums = stoa_partials_of(context, conv)};
+    p.sums.dweight = dweight;
+    p.sums.dbias = dbias;
+    if (!sums_blocks(context, conv, &p.sums)) {
+        weights_together(&p);
+        return;
+    }
+    p.sums.sums = scratch;
+    p.gathered = p.sums.sums + p.sums.blocks * p.sums.stride;
+    p.tile = is_strided(conv) ? most_alone(context, conv) : stoa_conv_pixels(conv);
+    stoa_parallel(context, p.sums.blocks, block_task, &p);
+    stoa_partials_reduce(context, &p.sums);
+}
+
+static double cost(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass) {
+    const struct stoa_window *w = &conv->window;
+    double pixels = (double)stoa_conv_pixels(conv);
+    size_t filters = stoa_conv_group_filters(conv);
+    size_t channels = stoa_conv_group_channels(conv);
+    bool to_data = pass == STOA_CONV_BACKWARD_DATA;
+    double flops = 2 * pixels * (double)channels * (double)conv->filters;
+    double tensors = (double)conv->batch * (double)(w->height * w->width) * (double)w->channels +
+                     pixels * (double)conv->filters;
+    double gathered = is_strided(conv) ? pixels * (double)w->channels : 0;
+    return stoa_cost_product(context, flops, to_data ? channels : filters, to_data ? filters : channels) +
+           stoa_cost_tile(context, 2 * gathered) + stoa_cost_stream(context, tensors);
+}
+
+static void describe(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
+                     char *out, size_t size) {
+    struct stoa_partials sums = stoa_partials_of(context, conv);
+    char blocks[48] = "";
+    if (pass == STOA_CONV_BACKWARD_WEIGHTS && sums_blocks(context, conv, &sums)) {
+        (void)snprintf(blocks, sizeof blocks, ", %zu blocks of samples", sums.blocks);
+    }
+    (void)snprintf(out, size, "pointwise%s%s", is_strided(conv) ? ", gathered" : "", blocks);
+}
+
+const struct stoa_conv_algorithm stoa_conv_pointwise = {
+    .name = "pointwise",
+    .applicable = applicable,
+    .workspace = workspace,
+    .cost = cost,
+    .forward = forward,
+    .backward_data = backward_data,
+    .backward_weights = backward_weights,
+    .describe = describe,
+};

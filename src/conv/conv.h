@@ -66,12 +66,12 @@ static inline bool stoa_conv_shared_fits(const stoa_context *context, size_t byt
     return bytes / STOA_CONV_SHARED_LIMITS <= context->workspace_limit;
 }
 
-/* Sums. A weight gradient is summed in blocks of samples, each into numbers of its own, which a fixed tree adds
- * up: the bits do not depend on who computed which block. */
+/* Sums. A weight gradient is summed in blocks of samples (of a small batch, of output rows), each into numbers of its
+ * own, which a fixed tree adds up: the bits do not depend on who computed which block. */
 
-/* The most blocks for a gradient of `floats` numbers, a power of two: as many as threads may want, fewer where
- * the sums would cost more than they save or take more memory than the context allows. */
-size_t stoa_reduction_blocks(const stoa_context *context, size_t floats, size_t batch);
+/* The most blocks of `items` samples or rows for a gradient of `floats` numbers, a power of two: as many as threads
+ * may want, fewer where the sums would cost more than they save or take more memory than the context allows. */
+size_t stoa_reduction_blocks(const stoa_context *context, size_t floats, size_t items);
 
 /* parts[0][i] += parts[1][i] + ... by a fixed tree over `blocks` (a power of two) arrays of `floats` numbers
  * that lie `stride` apart; in parallel over ranges. */
@@ -88,6 +88,10 @@ struct stoa_partials {
 /* Without memory: sizes only. */
 struct stoa_partials stoa_partials_of(const stoa_context *context, const struct stoa_conv *conv);
 bool stoa_partials_bytes(const struct stoa_partials *partials, size_t *bytes);
+
+/* Output rows [row, end) of one block. */
+void stoa_partial_rows(const struct stoa_partials *partials, const struct stoa_conv *conv, size_t block,
+                       size_t *row, size_t *end);
 
 static inline float *stoa_partial_weights(const struct stoa_partials *p, size_t block) {
     return p->blocks == 1 ? p->dweight : p->sums + block * p->stride;

@@ -85,8 +85,9 @@ static void backward_weights_block(void *argument, size_t block, size_t thread) 
     const struct pass *p = argument;
     const struct stoa_conv *conv = p->conv;
     const struct stoa_window *w = &conv->window;
-    size_t row = block * conv->batch / p->sums.blocks * w->out_height;
-    size_t end = (block + 1) * conv->batch / p->sums.blocks * w->out_height;
+    size_t row;
+    size_t end;
+    stoa_partial_rows(&p->sums, conv, block, &row, &end);
     const float *dy = p->dy + row * w->out_width * w->channels;
     float *weights = stoa_partial_weights(&p->sums, block);
     float *bias = stoa_partial_bias(&p->sums, block);

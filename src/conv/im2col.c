@@ -20,7 +20,7 @@
 
 /* Columns of 512 KiB were fastest on cores with 1 MiB of L2; at least 8 tiles keep several threads busy. */
 static const size_t TILE_BYTES = (size_t)512 << 10;
-enum { LEAST_TILES = 8, LEAST_CHANNELS = 16 };
+enum { LEAST_TILES = 8, LEAST_CHANNELS = 32 };
 
 /* How the output is cut: `rows` whole rows a tile, or one row in `across` parts of up to `columns` pixels. */
 struct cut {
@@ -107,8 +107,8 @@ static size_t images_per_task(const struct cut *cut, const struct stoa_conv *con
 /* Where few blocks of samples can run side by side, a group's channels are cut too, so that the columns of every
  * task are its own: into how many parts. */
 static size_t channel_parts(const struct stoa_conv *conv, size_t blocks) {
-    size_t most = blocks >= LEAST_TILES ? 1 : LEAST_TILES;
-    return stoa_max(1, stoa_min(most, stoa_conv_group_channels(conv) / LEAST_CHANNELS));
+    size_t wanted = stoa_ceil_div(LEAST_TILES, blocks);
+    return stoa_max(1, stoa_min(wanted, stoa_conv_group_channels(conv) / LEAST_CHANNELS));
 }
 
 /* The transposed weight, where the context allows that much; the BLAS is slower without. */
@@ -311,8 +311,9 @@ static void backward_weights_task(void *argument, size_t task, size_t thread) {
     const struct stoa_window *w = &conv->window;
     size_t block = task / p->parts;
     size_t part = task % p->parts;
-    size_t row = block * conv->batch / p->sums.blocks * w->out_height;
-    size_t end = (block + 1) * conv->batch / p->sums.blocks * w->out_height;
+    size_t row;
+    size_t end;
+    stoa_partial_rows(&p->sums, conv, block, &row, &end);
     size_t channels = stoa_conv_group_channels(conv);
     struct channels c = {.first = part * channels / p->parts};
     c.count = (part + 1) * channels / p->parts - c.first;
@@ -358,8 +359,7 @@ static void describe(const stoa_context *context, const struct stoa_conv *conv, 
     struct cut cut = cut_of(context, conv, stoa_conv_column(conv));
     if (pass == STOA_CONV_BACKWARD_WEIGHTS) {
         size_t blocks = stoa_partials_of(context, conv).blocks;
-        (void)snprintf(out, size, "im2col, %zu blocks of samples, %zu of channels", blocks,
-                       channel_parts(conv, blocks));
+        (void)snprintf(out, size, "im2col, %zu blocks, %zu of channels", blocks, channel_parts(conv, blocks));
     } else if (pass == STOA_CONV_BACKWARD_DATA) {
         (void)snprintf(out, size, "im2col, %zu images a task", images_per_task(&cut, conv));
     } else if (cut.across > 1) {

@@ -297,9 +297,11 @@ static struct stoa_gemm gradient(const struct pass *p, size_t group, const float
 static void block_task(void *argument, size_t block, size_t thread) {
     const struct pass *p = argument;
     const struct stoa_conv *conv = p->conv;
-    size_t image = conv->window.out_height * conv->window.out_width;
-    size_t begin = block * conv->batch / p->sums.blocks * image;
-    size_t end = (block + 1) * conv->batch / p->sums.blocks * image;
+    size_t begin;
+    size_t end;
+    stoa_partial_rows(&p->sums, conv, block, &begin, &end);
+    begin *= conv->window.out_width;
+    end *= conv->window.out_width;
     float *tile = p->gathered + thread * gathered_floats(conv, p->tile);
     for (size_t first = begin; first < end; first += p->tile) {
         size_t count = stoa_min(p->tile, end - first);
@@ -390,7 +392,7 @@ static void describe(const stoa_context *context, const struct stoa_conv *conv, 
     struct stoa_partials sums = stoa_partials_of(context, conv);
     char blocks[48] = "";
     if (pass == STOA_CONV_BACKWARD_WEIGHTS && sums_blocks(context, conv, &sums)) {
-        (void)snprintf(blocks, sizeof blocks, ", %zu blocks of samples", sums.blocks);
+        (void)snprintf(blocks, sizeof blocks, ", %zu blocks", sums.blocks);
     }
     (void)snprintf(out, size, "pointwise%s%s", is_strided(conv) ? ", gathered" : "", blocks);
 }

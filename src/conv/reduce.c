@@ -8,11 +8,11 @@
 
 enum { MOST_BLOCKS = 16, RANGE = 4096 };
 
-size_t stoa_reduction_blocks(const stoa_context *context, size_t floats, size_t batch) {
+size_t stoa_reduction_blocks(const stoa_context *context, size_t floats, size_t items) {
     size_t most = floats <= (size_t)64 << 10 ? MOST_BLOCKS : floats <= (size_t)256 << 10 ? 4 : 1;
     size_t blocks = 1;
     /* floats is small where there is more than one block: nothing overflows. */
-    while (blocks * 2 <= stoa_min(most, batch) &&
+    while (blocks * 2 <= stoa_min(most, items) &&
            stoa_conv_shared_fits(context, 2 * blocks * floats * sizeof(float))) {
         blocks *= 2;
     }
@@ -52,7 +52,7 @@ struct stoa_partials stoa_partials_of(const stoa_context *context, const struct 
     size_t weights = stoa_conv_weights(conv);
     size_t bias_at = stoa_round_up(weights, STOA_ALIGN_FLOATS);
     size_t stride = bias_at + stoa_round_up(conv->filters, STOA_ALIGN_FLOATS);
-    return (struct stoa_partials){.blocks = stoa_reduction_blocks(context, weights, conv->batch),
+    return (struct stoa_partials){.blocks = stoa_reduction_blocks(context, weights, stoa_conv_rows(conv)),
                                   .weights = weights,
                                   .filters = conv->filters,
                                   .bias_at = bias_at,
@@ -62,6 +62,14 @@ struct stoa_partials stoa_partials_of(const stoa_context *context, const struct 
 bool stoa_partials_bytes(const struct stoa_partials *partials, size_t *bytes) {
     *bytes = partials->blocks == 1 ? 0 : partials->blocks * sizeof(float);
     return stoa_size_scale(bytes, partials->stride);
+}
+
+void stoa_partial_rows(const struct stoa_partials *partials, const struct stoa_conv *conv, size_t block,
+                       size_t *row, size_t *end) {
+    size_t unit = conv->batch >= partials->blocks ? conv->window.out_height : 1;
+    size_t units = stoa_conv_rows(conv) / unit;
+    *row = block * units / partials->blocks * unit;
+    *end = (block + 1) * units / partials->blocks * unit;
 }
 
 void stoa_partials_reduce(const stoa_context *context, const struct stoa_partials *p) {

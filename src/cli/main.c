@@ -54,7 +54,7 @@ static int print_help(void) {
                "  STOA_THREADS  threads, 1 to 256, where --threads is not given\n"
                "  STOA_CPU      use nothing above this instruction set: base, avx2, avx512\n"
                "  STOA_POLICY   numeric policy: default, exact, blas\n"
-               "  STOA_CONV     algorithm of convolutions, where it can: im2col, depthwise\n"
+               "  STOA_CONV     algorithm of convolutions, where it can: im2col, winograd4, ...\n"
                "\n"
                "Begin with: stoa train mnist-cnn");
     return CLI_DONE;

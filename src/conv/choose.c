@@ -5,7 +5,7 @@
 #include "base/size.h"
 #include "conv/conv.h"
 
-/* At equal cost the first wins. The last can do everything. */
+/* At equal cost the first wins. */
 const struct stoa_conv_algorithm *const stoa_conv_algorithms[] = {&stoa_conv_depthwise, &stoa_conv_pointwise,
                                                                   &stoa_conv_im2col,    &stoa_conv_winograd2,
                                                                   &stoa_conv_winograd4, NULL};

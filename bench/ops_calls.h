@@ -252,28 +252,34 @@ CALL(prelu_backward_slope) {
 CALL(softmax_xent) {
     (void)task;
     size_t at = first * w->columns;
-    k->softmax_xent(w->in[0] + at, w->labels + first, count, w->columns, w->out[0] + at, w->out[1] + first);
+    k->softmax_xent(w->in[0] + at, w->labels + first, count, w->columns, NULL, 0, w->out[0] + at,
+                    w->out[1] + first);
 }
 
 CALL(softmax_xent_backward) {
     (void)task;
     size_t at = first * w->columns;
-    k->softmax_xent_backward(w->in[0] + at, w->labels + first, w->in[1] + first, count, w->columns,
+    k->softmax_xent_backward(w->in[0] + at, w->labels + first, w->in[1] + first, count, w->columns, NULL, 0,
                              w->out[0] + at);
 }
 
-CALL(squared_error) {
-    (void)task;
-    size_t at = first * w->columns;
-    k->squared_error(w->in[0] + at, w->in[1] + at, count, w->columns, w->out[0] + first);
-}
-
-CALL(squared_error_backward) {
-    (void)task;
-    size_t at = first * w->columns;
-    k->squared_error_backward(w->in[0] + at, w->in[1] + at, w->in[2] + first, count, w->columns,
-                              w->out[0] + at);
-}
+#define ROW_LOSS(kernel)                                                                                     \
+    CALL(kernel) {                                                                                           \
+        (void)task;                                                                                          \
+        size_t at = first * w->columns;                                                                      \
+        k->kernel(w->in[0] + at, w->in[1] + at, count, w->columns, 1, (REAL)0x1p-10, w->out[0] + first);     \
+    }                                                                                                        \
+    CALL(kernel##_backward) {                                                                                \
+        (void)task;                                                                                          \
+        size_t at = first * w->columns;                                                                      \
+        k->kernel##_backward(w->in[0] + at, w->in[1] + at, w->in[2] + first, count, w->columns, 1,           \
+                             (REAL)0x1p-10, w->out[0] + at);                                                 \
+    }
+ROW_LOSS(squared_error)
+ROW_LOSS(absolute_error)
+ROW_LOSS(huber)
+ROW_LOSS(bce)
+#undef ROW_LOSS
 
 CALL(column_sums) {
     k->column_sums(w->in[0] + first * w->columns, count, w->columns, w->columns,

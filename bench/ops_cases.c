@@ -29,6 +29,9 @@
 #define MAP(X, slot) \
     X(slot, ELEMENTS, (BENCH_FULL), (BENCH_FULL), .updates = false) \
     X(slot##_backward, ELEMENTS, (BENCH_FULL, BENCH_FULL), (BENCH_FULL), .updates = false)
+#define ROW_LOSS(X, slot) \
+    X(slot, BENCH_SHAPE_CLASSES, (BENCH_FULL, BENCH_FULL), (BENCH_UNIT), .updates = false) \
+    X(slot##_backward, BENCH_SHAPE_CLASSES, (BENCH_FULL, BENCH_FULL, BENCH_UNIT), (BENCH_FULL), .updates = false)
 #define OP_CASES(X) \
     X(relu, ELEMENTS, (BENCH_FULL), (BENCH_FULL), .updates = false) \
     X(relu_backward, ELEMENTS, (BENCH_FULL, BENCH_FULL), (BENCH_FULL), .updates = false) \
@@ -77,9 +80,10 @@
     X(softmax_xent, BENCH_SHAPE_DIGITS, (BENCH_FULL), (BENCH_FULL, BENCH_UNIT), .labels = true) \
     X(softmax_xent, BENCH_SHAPE_CLASSES, (BENCH_FULL), (BENCH_FULL, BENCH_UNIT), .labels = true) \
     X(softmax_xent_backward, BENCH_SHAPE_CLASSES, (BENCH_FULL, BENCH_UNIT), (BENCH_FULL), .labels = true) \
-    X(squared_error, BENCH_SHAPE_CLASSES, (BENCH_FULL, BENCH_FULL), (BENCH_UNIT), .updates = false) \
-    X(squared_error_backward, BENCH_SHAPE_CLASSES, (BENCH_FULL, BENCH_FULL, BENCH_UNIT), (BENCH_FULL), \
-      .updates = false) \
+    ROW_LOSS(X, squared_error) \
+    ROW_LOSS(X, absolute_error) \
+    ROW_LOSS(X, huber) \
+    ROW_LOSS(X, bce) \
     X(sgd, ELEMENTS, (BENCH_FULL), (BENCH_FULL, BENCH_FULL), .updates = true) \
     X(nesterov, ELEMENTS, (BENCH_FULL), (BENCH_FULL, BENCH_FULL), .updates = true) \
     X(previous_gradient, ELEMENTS, (BENCH_FULL), (BENCH_FULL, BENCH_FULL), .updates = true) \

@@ -137,17 +137,39 @@ enum { STOA_PRODUCT_LANES = 16 };
     /* dweight[c] = sum over rows of dy * xhat, dbias[c] = sum of dy. */                                           \
     K(layernorm_backward_weights, (const real *x, const real *dy, size_t rows, size_t columns, const real *mean,   \
                                    const real *inv_std, real *dweight, real *dbias))                               \
-    /* Each row: probability = softmax(x), loss = log(sum(exp(x - max))) - (x[label] - max). 0 <= label < columns. */ \
-    K(softmax_xent, (const real *x, const int32_t *label, size_t rows, size_t columns, real *probability,          \
-                     real *loss))                                                                                  \
-    /* Each row: dx = (probability - onehot(label)) * dloss[row]. dx may be probability. */                        \
+    /* Cross entropy of rows against 0 <= label < columns. With s = smoothing, w = weight (NULL: all 1), the target is\
+     * t[c] = s / columns * w[c], and 1 - s times w[label] more at the label.                                      \
+     * From logits: probability = softmax(x), loss = sum over c of t[c] * (log(sum(exp(x - max))) - (x[c] - max)). */\
+    K(softmax_xent, (const real *x, const int32_t *label, size_t rows, size_t columns, const real *weight,         \
+                     real smoothing, real *probability, real *loss))                                               \
+    /* dx = (probability * sum(t) - t) * dloss[row]. dx may be probability. */                                     \
     K(softmax_xent_backward, (const real *probability, const int32_t *label, const real *dloss, size_t rows,       \
-                              size_t columns, real *dx))                                                           \
-    /* Each row: loss = mean over columns of (x - t)^2. */                                                         \
-    K(squared_error, (const real *x, const real *t, size_t rows, size_t columns, real *loss))                      \
-    /* Each row: dx = 2 / columns * (x - t) * dloss[row]. */                                                       \
+                              size_t columns, const real *weight, real smoothing, real *dx))                       \
+    /* From probabilities: loss = -sum over c of t[c] * log(max(p[c], least)), least a normal number above 0. */   \
+    K(xent, (const real *p, const int32_t *label, size_t rows, size_t columns, const real *weight, real smoothing, \
+             real least, real *loss))                                                                              \
+    /* dx = -t / p * dloss[row], 0 where p < least. */                                                             \
+    K(xent_backward, (const real *p, const int32_t *label, const real *dloss, size_t rows, size_t columns,         \
+                      const real *weight, real smoothing, real least, real *dx))                                   \
+    /* Losses of rows: loss[row] = scale * sum over columns of f(x, t), d = x - t. `parameter` is the delta of huber and\
+     * the weight of positive targets of bce; the others do not read it. squared_error: d^2. absolute_error: |d|.  \
+     * huber: |d| <= delta ? d^2 / 2 : delta * (|d| - delta / 2).                                                  \
+     * bce: -parameter * t * log(s) - (1 - t) * log(1 - s), s = sigmoid(x). */                                     \
+    K(squared_error, (const real *x, const real *t, size_t rows, size_t columns, real parameter, real scale,       \
+                      real *loss))                                                                                 \
+    K(absolute_error, (const real *x, const real *t, size_t rows, size_t columns, real parameter, real scale,      \
+                       real *loss))                                                                                \
+    K(huber, (const real *x, const real *t, size_t rows, size_t columns, real parameter, real scale, real *loss))  \
+    K(bce, (const real *x, const real *t, size_t rows, size_t columns, real parameter, real scale, real *loss))    \
+    /* Their gradients: dx = scale * dloss[row] * f'(x). That of |d| is 0 at 0. */                                 \
     K(squared_error_backward, (const real *x, const real *t, const real *dloss, size_t rows, size_t columns,       \
-                               real *dx))                                                                          \
+                               real parameter, real scale, real *dx))                                              \
+    K(absolute_error_backward, (const real *x, const real *t, const real *dloss, size_t rows, size_t columns,      \
+                                real parameter, real scale, real *dx))                                             \
+    K(huber_backward, (const real *x, const real *t, const real *dloss, size_t rows, size_t columns,               \
+                       real parameter, real scale, real *dx))                                                      \
+    K(bce_backward, (const real *x, const real *t, const real *dloss, size_t rows, size_t columns, real parameter, \
+                     real scale, real *dx))                                                                        \
     /* Optimisers. In all of them g += decay * p first (L2), and p is multiplied with `keep` before the step       \
      * (decoupled decay; 1: none); what an optimiser remembers is zero before the first step.                      \
      * SGD with momentum as in PyTorch: v = momentum * v + g; p -= lr * v. v is not read or written when momentum  \

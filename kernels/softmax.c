@@ -45,25 +45,65 @@ void STOA_KERNEL(softmax_backward)(const float *y, const float *dy, size_t rows,
     }
 }
 
+/* sum over c of weight[c] * (log_sum - (x[c] - top)). */
+static float weighted_losses(const float *x, size_t n, const float *weight, float top, float log_sum) {
+    float sum = 0;
+    if (weight) {
+#pragma omp simd reduction(+ : sum)
+        for (size_t i = 0; i < n; i++) {
+            sum += weight[i] * (log_sum - (x[i] - top));
+        }
+    } else {
+#pragma omp simd reduction(+ : sum)
+        for (size_t i = 0; i < n; i++) {
+            sum += log_sum - (x[i] - top);
+        }
+    }
+    return sum;
+}
+
 void STOA_KERNEL(softmax_xent)(const float *restrict x, const int32_t *restrict label, size_t rows,
-                               size_t columns, float *restrict probability, float *restrict loss) {
+                               size_t columns, const float *restrict weight, float smoothing,
+                               float *restrict probability, float *restrict loss) {
     for (size_t r = 0; r < rows; r++, x += columns, probability += columns) {
         float top = stoa_row_max(x, columns);
         float sum = row_exp(x, probability, columns, top);
         row_scale(probability, columns, 1.0F / sum);
-        loss[r] = stoa_log_positive(sum) - (x[label[r]] - top);
+        float log_sum = stoa_log_positive(sum);
+        float at_label = weight ? weight[label[r]] : 1.0F;
+        float own = (1.0F - smoothing) * at_label * (log_sum - (x[label[r]] - top));
+        float spread = smoothing > 0
+                           ? smoothing / (float)columns * weighted_losses(x, columns, weight, top, log_sum)
+                           : 0;
+        loss[r] = own + spread;
     }
 }
 
 void STOA_KERNEL(softmax_xent_backward)(const float *probability, const int32_t *label, const float *dloss,
-                                        size_t rows, size_t columns, float *dx) {
+                                        size_t rows, size_t columns, const float *weight, float smoothing,
+                                        float *dx) {
+    float share = smoothing / (float)columns;
+    float weights = (float)columns;
+    if (weight && smoothing > 0) {
+        STOA_KERNEL(sum)(weight, columns, &weights);
+    }
     for (size_t r = 0; r < rows; r++, probability += columns, dx += columns) {
         float d = dloss[r];
-        float at_label =
-            (probability[label[r]] - 1) * d; /* before dx, which may be the same array, changes it */
+        float own = (1.0F - smoothing) * (weight ? weight[label[r]] : 1.0F);
+        float total = own + share * weights;
+        float spread = share * (weight ? weight[label[r]] : 1.0F);
+        /* Before dx, which may be the same array, changes it. */
+        float at_label = (probability[label[r]] * total - own - spread) * d;
+        if (weight && smoothing > 0) {
 #pragma omp simd
-        for (size_t c = 0; c < columns; c++) {
-            dx[c] = probability[c] * d;
+            for (size_t c = 0; c < columns; c++) {
+                dx[c] = (probability[c] * total - share * weight[c]) * d;
+            }
+        } else {
+#pragma omp simd
+            for (size_t c = 0; c < columns; c++) {
+                dx[c] = (probability[c] * total - share) * d;
+            }
         }
         dx[label[r]] = at_label;
     }

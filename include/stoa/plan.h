@@ -22,7 +22,7 @@ typedef struct stoa_plan_options {
     size_t batch;  /**< largest number of samples per run, >= 1 */
     bool training; /**< plan the loss and all gradients */
     const char
-        *loss; /**< "softmax_cross_entropy" or "mse". NULL with training: the first; NULL without: no loss */
+        *loss; /**< "softmax_cross_entropy smoothing=0.1", "mse", ... NULL: the first with training, else none */
     size_t optimizer_slots; /**< arrays of the size of the parameters kept for an optimiser */
 } stoa_plan_options;
 
@@ -66,8 +66,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_plan_infer(stoa_plan *plan, size_t sam
 
 /** What a loss is measured against: class numbers, or vectors of the output's size. */
 typedef struct stoa_targets {
-    const int32_t *labels; /**< (samples), 0 <= label < output size; for softmax_cross_entropy */
-    const float *values;   /**< (samples, output size); for mse */
+    const int32_t *labels; /**< (samples), 0 <= label < output size; for the cross entropies */
+    const float *values;   /**< (samples, output size); for the other losses */
 } stoa_targets;
 
 /** Forward and backward on samples that stand in stoa_plan_input().

@@ -18,7 +18,7 @@ typedef struct stoa_train_options {
     float learning_rate;   /**< 1e-3; what a schedule's factors multiply */
     const char *optimizer; /**< "adam" (NULL), "sgd momentum=0.9", "adamw beta2=0.99 decay=1e-2", ... */
     const char *schedule;  /**< "constant" (NULL), "one_cycle warmup=0.3", "step every=5 per=epoch", ... */
-    const char *loss;      /**< "softmax_cross_entropy" (NULL), "mse" */
+    const char *loss;      /**< "softmax_cross_entropy" (NULL), "huber delta=2", ... */
     float clip_norm;     /**< largest Euclidean norm of all gradients together, as PyTorch's clip_grad_norm_;
                                 0: none */
     float clip_value;    /**< largest absolute value of a gradient, applied before clip_norm; 0: none */

@@ -63,47 +63,108 @@ void STOA_REFERENCE(log_softmax_backward)(const real *y, const real *dy, size_t 
     }
 }
 
+/* t[c] of the cross entropies. */
+static real target(size_t c, int32_t label, size_t columns, const real *weight, real smoothing) {
+    real share = smoothing / (real)columns + (c == (size_t)label ? 1 - smoothing : 0);
+    return weight ? share * weight[c] : share;
+}
+
 void STOA_REFERENCE(softmax_xent)(const real *x, const int32_t *label, size_t rows, size_t columns,
-                                  real *probability, real *loss) {
-    STOA_REFERENCE(softmax)(x, rows, columns, probability);
+                                  const real *weight, real smoothing, real *probability, real *loss) {
+    if (probability) { /* who wants the loss alone has no place for it */
+        STOA_REFERENCE(softmax)(x, rows, columns, probability);
+    }
     for (size_t r = 0; r < rows; r++, x += columns) {
         real top = row_max(x, columns);
         real sum = 0;
         for (size_t c = 0; c < columns; c++) {
             sum += exp(x[c] - top);
         }
-        /* There is at least one column, and the largest term is 1. */
-        /* cppcheck-suppress invalidFunctionArg */
-        loss[r] = log(sum) - (x[label[r]] - top);
+        loss[r] = 0;
+        for (size_t c = 0; c < columns; c++) {
+            real t = target(c, label[r], columns, weight, smoothing);
+            /* There is at least one column, and the largest term of the sum is 1. */
+            /* cppcheck-suppress invalidFunctionArg */
+            loss[r] += t == 0 ? 0 : t * (log(sum) - (x[c] - top));
+        }
     }
 }
 
 void STOA_REFERENCE(softmax_xent_backward)(const real *probability, const int32_t *label, const real *dloss,
-                                           size_t rows, size_t columns, real *dx) {
+                                           size_t rows, size_t columns, const real *weight, real smoothing,
+                                           real *dx) {
     for (size_t r = 0; r < rows; r++) {
+        real total = 0;
         for (size_t c = 0; c < columns; c++) {
-            real onehot = c == (size_t)label[r] ? 1 : 0;
-            dx[r * columns + c] = (probability[r * columns + c] - onehot) * dloss[r];
+            total += target(c, label[r], columns, weight, smoothing);
+        }
+        for (size_t c = 0; c < columns; c++) {
+            real t = target(c, label[r], columns, weight, smoothing);
+            dx[r * columns + c] = (probability[r * columns + c] * total - t) * dloss[r];
         }
     }
 }
 
-void STOA_REFERENCE(squared_error)(const real *x, const real *t, size_t rows, size_t columns, real *loss) {
-    for (size_t r = 0; r < rows; r++) {
-        real sum = 0;
+void STOA_REFERENCE(xent)(const real *p, const int32_t *label, size_t rows, size_t columns,
+                          const real *weight, real smoothing, real least, real *loss) {
+    for (size_t r = 0; r < rows; r++, p += columns) {
+        loss[r] = 0;
         for (size_t c = 0; c < columns; c++) {
-            real d = x[r * columns + c] - t[r * columns + c];
-            sum += d * d;
+            real t = target(c, label[r], columns, weight, smoothing);
+            /* cppcheck-suppress invalidFunctionArg ; least is above 0 */
+            loss[r] -= t == 0 ? 0 : t * log(p[c] < least ? least : p[c]);
         }
-        loss[r] = sum / (real)columns;
     }
 }
 
-void STOA_REFERENCE(squared_error_backward)(const real *x, const real *t, const real *dloss, size_t rows,
-                                            size_t columns, real *dx) {
-    for (size_t r = 0; r < rows; r++) {
+void STOA_REFERENCE(xent_backward)(const real *p, const int32_t *label, const real *dloss, size_t rows,
+                                   size_t columns, const real *weight, real smoothing, real least, real *dx) {
+    for (size_t r = 0; r < rows; r++, p += columns, dx += columns) {
         for (size_t c = 0; c < columns; c++) {
-            dx[r * columns + c] = 2 / (real)columns * (x[r * columns + c] - t[r * columns + c]) * dloss[r];
+            real t = target(c, label[r], columns, weight, smoothing);
+            dx[c] = t == 0 || p[c] < least ? 0 : -t / p[c] * dloss[r];
         }
     }
 }
+
+/* Each loss of rows as a function of x and t, or of their difference d, and its derivative. */
+#define ROW_LOSS(slot, value, derivative)                                                                    \
+    void STOA_REFERENCE(slot)(const real *x_, const real *t_, size_t rows, size_t columns, real parameter,   \
+                              real scale, real *loss) {                                                      \
+        (void)parameter;                                                                                     \
+        for (size_t r = 0; r < rows; r++) {                                                                  \
+            loss[r] = 0;                                                                                     \
+            for (size_t c = 0; c < columns; c++) {                                                           \
+                real x = x_[r * columns + c];                                                                \
+                real t = t_[r * columns + c];                                                                \
+                real d = x - t;                                                                              \
+                (void)d;                                                                                     \
+                loss[r] += scale * (value);                                                                  \
+            }                                                                                                \
+        }                                                                                                    \
+    }                                                                                                        \
+    void STOA_REFERENCE(slot##_backward)(const real *x_, const real *t_, const real *dloss, size_t rows,     \
+                                         size_t columns, real parameter, real scale, real *dx) {             \
+        (void)parameter;                                                                                     \
+        for (size_t i = 0; i < rows * columns; i++) {                                                        \
+            real x = x_[i];                                                                                  \
+            real t = t_[i];                                                                                  \
+            real d = x - t;                                                                                  \
+            (void)d;                                                                                         \
+            dx[i] = scale * dloss[i / columns] * (derivative);                                               \
+        }                                                                                                    \
+    }
+
+/* log(1 + exp(x)) without overflow. */
+static real softplus(real x) {
+    return (x < 0 ? 0 : x) + log1p(exp(-fabs(x)));
+}
+
+/* clang-format off */
+ROW_LOSS(squared_error, d * d, 2 * d)
+ROW_LOSS(absolute_error, fabs(d), d < 0 ? -1 : d > 0 ? 1 : d)
+ROW_LOSS(huber, fabs(d) > parameter ? parameter * (fabs(d) - parameter / 2) : d * d / 2,
+         d < -parameter ? -parameter : d > parameter ? parameter : d)
+ROW_LOSS(bce, parameter * t * softplus(-x) + (1 - t) * softplus(x),
+         (1 - t) / (1 + exp(-x)) - parameter * t / (1 + exp(x)))
+/* clang-format on */

@@ -137,6 +137,11 @@ static void describe_expected(const struct stoa_option *option, char *out, size_
     case STOA_OPTION_CHOICE:
         append_choices(&text, option, " or ");
         break;
+    case STOA_OPTION_LIST:
+        stoa_format_float((float)option->lowest, lowest);
+        stoa_format_float((float)option->highest, highest);
+        append(&text, "up to %d numbers from %s to %s with commas between", STOA_LIST_MOST, lowest, highest);
+        break;
     }
 }
 
@@ -157,15 +162,30 @@ static bool read_pair(const struct stoa_option *option, const char *text, size_t
            read_size(option, cross + 1, strlen(cross + 1), width);
 }
 
-static bool read_float(const struct stoa_option *option, const char *text, float *value) {
+static bool read_float(const struct stoa_option *option, const char *text, size_t length, float *value) {
     double number;
-    if (!stoa_parse_double(text, strlen(text), &number) || number < option->lowest ||
-        number > option->highest || fabs(number) > (double)FLT_MAX) {
+    if (!stoa_parse_double(text, length, &number) || number < option->lowest || number > option->highest ||
+        fabs(number) > (double)FLT_MAX) {
         return false;
     }
     *value = (float)number;
     /* A number too small for a float must not become a silent zero. */
     return number == 0 || *value != 0;
+}
+
+/* "1,0.5,2". */
+static bool read_list(const struct stoa_option *option, const char *text, struct stoa_list *list) {
+    for (list->count = 0; list->count < STOA_LIST_MOST;) {
+        size_t length = strcspn(text, ",");
+        if (!read_float(option, text, length, &list->value[list->count++])) {
+            return false;
+        }
+        if (text[length] == '\0') {
+            return true;
+        }
+        text += length + 1;
+    }
+    return false;
 }
 
 static bool read_choice(const struct stoa_option *option, const char *text, size_t *index) {
@@ -185,6 +205,7 @@ static bool read_value(const struct stoa_option *option, const char *text, void 
     struct stoa_padding padding = {.same = false};
     size_t size = 0;
     float number = 0;
+    struct stoa_list list = {.count = 0};
     switch (option->type) {
     case STOA_OPTION_SIZE:
         return read_size(option, text, strlen(text), &size) && memcpy(member, &size, sizeof size);
@@ -195,7 +216,7 @@ static bool read_value(const struct stoa_option *option, const char *text, void 
         return (padding.same || read_pair(option, text, &padding.height, &padding.width)) &&
                memcpy(member, &padding, sizeof padding);
     case STOA_OPTION_FLOAT:
-        return read_float(option, text, &number) && memcpy(member, &number, sizeof number);
+        return read_float(option, text, strlen(text), &number) && memcpy(member, &number, sizeof number);
     case STOA_OPTION_BOOL:
         if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
             return false;
@@ -204,6 +225,12 @@ static bool read_value(const struct stoa_option *option, const char *text, void 
         return true;
     case STOA_OPTION_CHOICE:
         return read_choice(option, text, &size) && memcpy(member, &size, sizeof size);
+    case STOA_OPTION_LIST:
+        if (!read_list(option, text, &list)) {
+            return false;
+        }
+        memcpy(member, &list, sizeof list);
+        return true;
     }
     return false;
 }

@@ -15,6 +15,7 @@ enum stoa_option_type {
     STOA_OPTION_FLOAT,   /* float: "1e-3" */
     STOA_OPTION_BOOL,    /* bool: "true" or "false" */
     STOA_OPTION_CHOICE,  /* size_t: index into `choices` */
+    STOA_OPTION_LIST,    /* struct stoa_list: "1,0.5,2" */
 };
 
 struct stoa_pair {
@@ -26,12 +27,18 @@ struct stoa_padding {
     size_t height, width; /* 0 when same */
 };
 
+enum { STOA_LIST_MOST = 128 };
+struct stoa_list {
+    size_t count;
+    float value[STOA_LIST_MOST];
+};
+
 struct stoa_option {
     const char *name;
     enum stoa_option_type type;
     size_t offset;              /* of the member in the options struct */
     const char *fallback;       /* text of the default; NULL: required; "": the member stays zero */
-    double lowest, highest;     /* inclusive range of numbers; both parts of a pair */
+    double lowest, highest;     /* inclusive range of numbers; all parts of a pair or list */
     const char *const *choices; /* NULL-terminated, for STOA_OPTION_CHOICE */
 };
 

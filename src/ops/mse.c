@@ -1,50 +1,31 @@
-/* mse: mean squared error. x and target (N, K), y (N): y = mean over k of (x - target)^2. dx = 2 / K * (x -
- * target) * dy. Floor 5. */
-#include "ops/op.h"
+/* mse: squared error. x and target (N, K), y (N): the mean over k of (x - target)^2, their sum, or half of it
+ * (reduction=half_sum). dx = 2 * scale * (x - target) * dy, where scale is 1 / K, 1 or 1 / 2. Floor 5. */
+#include "ops/row_loss.h"
 
-static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
-    (void)error;
-    layer->output = (struct stoa_shape){.rank = 1, .dim = {1}};
-    return STOA_OK;
-}
-
-static size_t columns_of(const struct stoa_layer *layer) {
-    return stoa_shape_size(&layer->input[0]);
-}
-
-static void forward_rows(const struct stoa_op_run *run, size_t first, size_t count) {
-    size_t columns = columns_of(run->layer);
-    run->context->kernels->squared_error(run->x[0] + first * columns, run->targets.values + first * columns,
-                                         count, columns, run->y + first);
-}
+static const struct stoa_option options[] = {
+    STOA_REDUCTION_OPTION(stoa_reductions_half),
+};
 
 static void forward(const struct stoa_op_run *run) {
-    stoa_parallel_range(run, run->batch, stoa_row_grain(columns_of(run->layer)), forward_rows);
-}
-
-static void backward_rows(const struct stoa_op_run *run, size_t first, size_t count) {
-    size_t columns = columns_of(run->layer);
-    size_t at = first * columns;
-    run->context->kernels->squared_error_backward(run->x[0] + at, run->targets.values + at, run->dy + first,
-                                                  count, columns, run->dx[0] + at);
+    stoa_row_loss_forward(run, run->context->kernels->squared_error, stoa_row_loss_scale(run->layer));
 }
 
 static void backward(const struct stoa_op_run *run) {
-    stoa_parallel_range(run, run->batch, stoa_row_grain(columns_of(run->layer)), backward_rows);
+    stoa_row_loss_backward(run, run->context->kernels->squared_error_backward,
+                           stoa_row_loss_scale(run->layer));
 }
 
 static void reference_forward(const struct stoa_op_reference *run) {
-    stoa_reference_f64.squared_error(run->x[0], run->values, run->batch, columns_of(run->layer), run->y);
+    stoa_row_loss_reference(run, stoa_reference_f64.squared_error, stoa_row_loss_scale(run->layer));
 }
 
 static void reference_backward(const struct stoa_op_reference *run) {
-    stoa_reference_f64.squared_error_backward(run->x[0], run->values, run->dy, run->batch,
-                                              columns_of(run->layer), run->dx[0]);
+    stoa_row_loss_reference_backward(run, stoa_reference_f64.squared_error_backward,
+                                     stoa_row_loss_scale(run->layer));
 }
 
 static const struct stoa_op_example examples[] = {
-    {"", {"10"}, 7},
-    {"", {"2x3x4"}, 2},
+    {"", {"10"}, 7},   {"", {"2x3x4"}, 2}, {"reduction=sum", {"10"}, 3}, {"reduction=half_sum", {"10"}, 3},
     {NULL, {NULL}, 0},
 };
 
@@ -53,8 +34,11 @@ const struct stoa_op stoa_op_mse = {
     .is_loss = true,
     .least_inputs = 1,
     .most_inputs = 1,
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .options_bytes = sizeof(struct stoa_row_loss_options),
     .needs = STOA_NEEDS_X,
-    .infer = infer,
+    .infer = stoa_row_loss_infer,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

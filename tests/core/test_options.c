@@ -19,6 +19,7 @@ struct conv {
     float epsilon;
     bool bias;
     size_t init;
+    struct stoa_list weights;
 };
 
 static const char *const inits[] = {"he", "xavier", NULL};
@@ -29,6 +30,7 @@ static const struct stoa_option table[] = {
     {"epsilon", STOA_OPTION_FLOAT, offsetof(struct conv, epsilon), "1e-5", 0, 0.5, NULL},
     {"bias", STOA_OPTION_BOOL, offsetof(struct conv, bias), "true", 0, 0, NULL},
     {"init", STOA_OPTION_CHOICE, offsetof(struct conv, init), "he", 0, 0, inits},
+    {"weights", STOA_OPTION_LIST, offsetof(struct conv, weights), "", 0, 50, NULL},
 };
 enum { OPTIONS = sizeof table / sizeof table[0] };
 
@@ -44,6 +46,36 @@ static void assert_refused(const char *line, const char *sentence) {
     assert_int_equal(read_line(line, &conv, &error), STOA_ERR_ARGUMENT);
     assert_int_equal(error.status, STOA_ERR_ARGUMENT);
     assert_string_equal(error.text, sentence);
+}
+
+static void test_lists(void **state) {
+    (void)state;
+    struct conv conv = {.filters = 0};
+    struct stoa_error error = {STOA_OK, ""};
+    assert_int_equal(read_line("c filters=6 kernel=5", &conv, &error), STOA_OK);
+    assert_int_equal(conv.weights.count, 0);
+    assert_int_equal(read_line("c filters=6 kernel=5 weights=0.5,2,1e1", &conv, &error), STOA_OK);
+    assert_int_equal(conv.weights.count, 3);
+    assert_true(conv.weights.value[0] == 0.5F && conv.weights.value[1] == 2 && conv.weights.value[2] == 10);
+    static const char *const wrong[] = {"1,", ",1", "1,,2", "1,-1", "1,51", "1,nan", "one", "1;2"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char line[64];
+        char sentence[256];
+        (void)snprintf(line, sizeof line, "c filters=6 kernel=5 weights=%s", wrong[i]);
+        (void)snprintf(
+            sentence, sizeof sentence,
+            "option 'weights': found '%s', expected up to 128 numbers from 0 to 5e+01 with commas between",
+            wrong[i]);
+        assert_refused(line, sentence);
+    }
+    char most[400] = "c filters=6 kernel=5 weights=1";
+    for (size_t i = 1; i < STOA_LIST_MOST; i++) {
+        strcat(most, ",1");
+    }
+    assert_int_equal(read_line(most, &conv, &error), STOA_OK);
+    assert_int_equal(conv.weights.count, STOA_LIST_MOST);
+    strcat(most, ",1");
+    assert_int_equal(read_line(most, &conv, &error), STOA_ERR_ARGUMENT);
 }
 
 static void test_parse(void **state) {
@@ -156,7 +188,7 @@ static void test_refused_values(void **state) {
     assert_refused("conv2d filters=6 kernel=5 bias=1", "option 'bias': found '1', expected true or false");
     assert_refused("conv2d filters=6 kernel=5 init=h", "option 'init': found 'h', expected he or xavier");
     assert_refused("conv2d filters=6 kernel=5 size=2",
-                   "unknown option 'size', expected filters, kernel, pad, epsilon, bias, init");
+                   "unknown option 'size', expected filters, kernel, pad, epsilon, bias, init, weights");
     const char *bad_floats[] = {"-1e-9", "0.51", "nan", "inf", "0x1p-3", "1e-300", "0,25", "1e-5f"};
     for (size_t i = 0; i < sizeof bad_floats / sizeof bad_floats[0]; i++) {
         char line[100];
@@ -182,8 +214,8 @@ static void test_no_options(void **state) {
 
 static void test_describe(void **state) {
     (void)state;
-    const char *whole =
-        "filters (required), kernel (required), pad=0, epsilon=1e-5, bias=true, init=he (he or xavier)";
+    const char *whole = "filters (required), kernel (required), pad=0, epsilon=1e-5, bias=true, init=he (he "
+                        "or xavier), weights";
     char out[200];
     assert_true(stoa_options_describe(table, OPTIONS, out, sizeof out));
     assert_string_equal(out, whole);
@@ -213,11 +245,11 @@ static void test_locale(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),         cmocka_unit_test(test_parse_limits),
-        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_values),
-        cmocka_unit_test(test_refused_lines), cmocka_unit_test(test_refused_values),
-        cmocka_unit_test(test_no_options),    cmocka_unit_test(test_describe),
-        cmocka_unit_test(test_locale),
+        cmocka_unit_test(test_parse),          cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_parse_limits),   cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_values),         cmocka_unit_test(test_refused_lines),
+        cmocka_unit_test(test_refused_values), cmocka_unit_test(test_no_options),
+        cmocka_unit_test(test_describe),       cmocka_unit_test(test_locale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

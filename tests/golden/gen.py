@@ -271,6 +271,63 @@ def normalized_cases():
     ]
 
 
+def loss_cases():
+    def labelled(line, x, loss):
+        labels = torch.randint(0, x.shape[1], (len(x),))
+        return case(line, [x], lambda x: loss(x, labels), labels=labels.tolist())
+
+    def logits(line, x, **arguments):
+        return labelled("softmax_cross_entropy" + line, x,
+                        lambda x, labels: F.cross_entropy(x, labels, reduction="none", **arguments))  # fmt: skip
+
+    def probabilities(line, x, **arguments):
+        """PyTorch has none with smoothing: by its definition."""
+
+        def loss(x, labels):
+            weight, smoothing = arguments.get("weight"), arguments.get("label_smoothing", 0)
+            target = (1 - smoothing) * F.one_hot(labels, x.shape[1]) + smoothing / x.shape[1]
+            return -(target * (1 if weight is None else weight) * x.log()).sum(1)
+
+        return labelled("cross_entropy" + line, x, loss)
+
+    def against(line, loss, *shape, low=-1.0):
+        target = exact(*shape, low=low)
+        return case(line, [exact(*shape) * 2], lambda x: loss(x, target).flatten(1).mean(1),
+                    values=numbers(to_nhwc(target)))  # fmt: skip
+
+    def summed(line, loss, factor=1.0):
+        target = exact(4, 9)
+        return case(line, [exact(4, 9)], lambda x: factor * loss(x, target).sum(1), values=numbers(target))
+
+    def plain(loss, **arguments):
+        return lambda x, target: loss(x, target, reduction="none", **arguments)
+
+    weight = torch.tensor([1.0, 2.5, 0.5, 2.0]).double()
+    text = " weights=1,2.5,0.5,2"
+    half = torch.tensor(0.5).double()
+    return [
+        logits(" smoothing=0.125", exact(5, 10) * 4, label_smoothing=0.125),
+        logits(text, exact(6, 4), weight=weight),
+        logits(text + " smoothing=0.25", exact(6, 4), weight=weight, label_smoothing=0.25),
+        probabilities("", exact(5, 10, low=0.125)),
+        probabilities(" smoothing=0.125", exact(5, 10, low=0.125), label_smoothing=0.125),
+        probabilities(text + " smoothing=0.25", exact(6, 4, low=0.125), weight=weight, label_smoothing=0.25),
+        summed("mse reduction=sum", plain(F.mse_loss)),
+        summed("mse reduction=half_sum", plain(F.mse_loss), 0.5),
+        against("l1", plain(F.l1_loss), 4, 10),
+        against("l1", plain(F.l1_loss), 2, 3, 2, 4),
+        summed("l1 reduction=sum", plain(F.l1_loss)),
+        against("huber", plain(F.huber_loss), 4, 10),
+        against("huber delta=0.3125", plain(F.huber_loss, delta=0.3125), 2, 3, 2, 4),
+        summed("huber reduction=sum", plain(F.huber_loss)),
+        against("smooth_l1", plain(F.smooth_l1_loss), 4, 10),
+        against("smooth_l1 beta=0.3125", plain(F.smooth_l1_loss, beta=0.3125), 2, 3, 2, 4),
+        against("bce_with_logits", plain(F.binary_cross_entropy_with_logits), 4, 10, low=0.0),
+        against("bce_with_logits pos_weight=0.5", plain(F.binary_cross_entropy_with_logits, pos_weight=half), 2, 3, 2, 4,
+                low=0.0),
+    ]  # fmt: skip
+
+
 class Small(torch.nn.Module):
     """Names as in SMALL_LAYERS: batch norm, a residual, a linear layer behind a flatten."""
 
@@ -462,7 +519,7 @@ def main():
     by = "PyTorch " + torch.__version__
     # New ones behind the others, whose random numbers then stay.
     cases = conv_cases() + linear_cases() + pool_cases() + other_cases() + activation_cases()
-    cases += normalized_cases()
+    cases += normalized_cases() + loss_cases()
     write("operators.json", {"by": by, "cases": cases})
     write("training.json", {"by": by, "trainings": training_cases(), "schedules": schedule_cases()})
     write("lenet5.json", {"by": by, **lenet_values()})

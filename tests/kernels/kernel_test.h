@@ -48,6 +48,8 @@ struct array output_copy(struct array from);               /* for values that ar
 void *input_block(size_t bytes);                           /* ends at the end of its memory block */
 void sprinkle(struct array *a, float value, size_t every); /* about one value in `every` becomes `value` */
 void arrays_release(void);
+/* Rows as networks make them, rows with a wide range, and rows with values that are no numbers. */
+struct array input_logits(size_t number, size_t n);
 
 /* Fail unless every |f - d| <= absolute + relative * |d|; NaN must meet NaN and infinity infinity. Checks
  * canaries. */

@@ -112,6 +112,21 @@ void sprinkle(struct array *a, float value, size_t every) {
     }
 }
 
+struct array input_logits(size_t number, size_t n) {
+    float range = number % 3 == 0 ? 3 : number % 3 == 1 ? 60 : 500;
+    struct array x = input_random(n, -range, range);
+    if (number % 4 == 1) {
+        sprinkle(&x, -INFINITY, 20);
+    }
+    if (number % 4 == 2) {
+        sprinkle(&x, NAN, 100);
+    }
+    if (number % 4 == 3) {
+        sprinkle(&x, INFINITY, 200);
+    }
+    return x;
+}
+
 void check_canaries(const char *what, struct array a) {
     for (size_t i = 0; i < GUARD; i++) {
         if (memcmp(a.f - GUARD + i, &canary, sizeof canary) != 0) {

@@ -115,28 +115,12 @@ void test_kernel_bn_backward(const struct subject *s) {
     }
 }
 
-/* Rows as networks make them, rows with a wide range, and rows with values that are no numbers. */
-static struct array logits(size_t number, size_t n) {
-    float range = number % 3 == 0 ? 3 : number % 3 == 1 ? 60 : 500;
-    struct array x = input_random(n, -range, range);
-    if (number % 4 == 1) {
-        sprinkle(&x, -INFINITY, 20);
-    }
-    if (number % 4 == 2) {
-        sprinkle(&x, NAN, 100);
-    }
-    if (number % 4 == 3) {
-        sprinkle(&x, INFINITY, 200);
-    }
-    return x;
-}
-
 void test_kernel_softmax(const struct subject *s) {
     for (size_t i = 0; i < row_shapes; i++) {
         size_t rows;
         size_t columns;
         row_shape(i, &rows, &columns);
-        struct array x = logits(i, rows * columns);
+        struct array x = input_logits(i, rows * columns);
         struct array y = output_unset(x.n);
         struct array in_place = output_copy(x);
         s->kernels->softmax(x.f, rows, columns, y.f);
@@ -168,86 +152,6 @@ void test_kernel_softmax_backward(const struct subject *s) {
         s->kernels->softmax_backward(y.f, in_place.f, rows, columns, in_place.f);
         in_place.d = dx.d;
         check_close("softmax_backward in place", s, in_place, 1e-5, 1e-6);
-        arrays_release();
-    }
-}
-
-static int32_t *labels(size_t rows, size_t columns) {
-    int32_t *label = input_block(rows * sizeof *label);
-    for (size_t r = 0; r < rows; r++) {
-        label[r] = (int32_t)random_size(0, columns - 1);
-    }
-    label[0] = (int32_t)columns - 1;
-    return label;
-}
-
-void test_kernel_softmax_xent(const struct subject *s) {
-    for (size_t i = 0; i < row_shapes; i++) {
-        size_t rows;
-        size_t columns;
-        row_shape(i, &rows, &columns);
-        struct array x = logits(i, rows * columns);
-        int32_t *label = labels(rows, columns);
-        struct array probability = output_unset(x.n);
-        struct array loss = output_unset(rows);
-        s->kernels->softmax_xent(x.f, label, rows, columns, probability.f, loss.f);
-        stoa_reference_f64.softmax_xent(x.d, label, rows, columns, probability.d, loss.d);
-        check_close("softmax_xent probability", s, probability, 1e-37, 6e-6);
-        check_close("softmax_xent loss", s, loss, 1e-6, 3e-7);
-        arrays_release();
-    }
-}
-
-void test_kernel_softmax_xent_backward(const struct subject *s) {
-    for (size_t i = 0; i < row_shapes; i++) {
-        size_t rows;
-        size_t columns;
-        row_shape(i, &rows, &columns);
-        struct array probability = input_random(rows * columns, 0, 1);
-        sprinkle(&probability, NAN, 50);
-        struct array dloss = input_random(rows, -1, 1);
-        int32_t *label = labels(rows, columns);
-        struct array dx = output_unset(probability.n);
-        struct array in_place = output_copy(probability);
-        s->kernels->softmax_xent_backward(probability.f, label, dloss.f, rows, columns, dx.f);
-        stoa_reference_f64.softmax_xent_backward(probability.d, label, dloss.d, rows, columns, dx.d);
-        check_close("softmax_xent_backward", s, dx, 1e-7, 2e-7);
-        s->kernels->softmax_xent_backward(in_place.f, label, dloss.f, rows, columns, in_place.f);
-        in_place.d = dx.d;
-        check_close("softmax_xent_backward in place", s, in_place, 1e-7, 2e-7);
-        arrays_release();
-    }
-}
-
-void test_kernel_squared_error(const struct subject *s) {
-    for (size_t i = 0; i < row_shapes; i++) {
-        size_t rows;
-        size_t columns;
-        row_shape(i, &rows, &columns);
-        struct array x = input_random(rows * columns, -1, 1);
-        struct array t = input_random(rows * columns, -1, 1);
-        sprinkle(&x, NAN, 1000);
-        struct array loss = output_unset(rows);
-        s->kernels->squared_error(x.f, t.f, rows, columns, loss.f);
-        stoa_reference_f64.squared_error(x.d, t.d, rows, columns, loss.d);
-        check_close("squared_error", s, loss, 1e-7, 3e-6);
-        arrays_release();
-    }
-}
-
-void test_kernel_squared_error_backward(const struct subject *s) {
-    for (size_t i = 0; i < row_shapes; i++) {
-        size_t rows;
-        size_t columns;
-        row_shape(i, &rows, &columns);
-        struct array x = input_random(rows * columns, -1, 1);
-        struct array t = input_random(rows * columns, -1, 1);
-        sprinkle(&x, NAN, 50);
-        struct array dloss = input_random(rows, -1, 1);
-        struct array dx = output_unset(x.n);
-        s->kernels->squared_error_backward(x.f, t.f, dloss.f, rows, columns, dx.f);
-        stoa_reference_f64.squared_error_backward(x.d, t.d, dloss.d, rows, columns, dx.d);
-        check_close("squared_error_backward", s, dx, 1e-7, 4e-7);
         arrays_release();
     }
 }

@@ -1,8 +1,9 @@
-/* Mean squared error of rows and its gradient. Floor 1. */
+/* Squared error of rows and its gradient. Floor 1. */
 #include "kernels/isa.h"
 
 void STOA_KERNEL(squared_error)(const float *restrict x, const float *restrict t, size_t rows, size_t columns,
-                                float *restrict loss) {
+                                float parameter, float scale, float *restrict loss) {
+    (void)parameter;
     for (size_t r = 0; r < rows; r++, x += columns, t += columns) {
         float sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -10,18 +11,19 @@ void STOA_KERNEL(squared_error)(const float *restrict x, const float *restrict t
             float d = x[c] - t[c];
             sum += d * d;
         }
-        loss[r] = sum / (float)columns;
+        loss[r] = sum * scale;
     }
 }
 
 void STOA_KERNEL(squared_error_backward)(const float *restrict x, const float *restrict t,
                                          const float *restrict dloss, size_t rows, size_t columns,
-                                         float *restrict dx) {
+                                         float parameter, float scale, float *restrict dx) {
+    (void)parameter;
     for (size_t r = 0; r < rows; r++, x += columns, t += columns, dx += columns) {
-        float scale = 2.0F / (float)columns * dloss[r];
+        float factor = scale * dloss[r];
 #pragma omp simd
         for (size_t c = 0; c < columns; c++) {
-            dx[c] = (x[c] - t[c]) * scale;
+            dx[c] = 2.0F * factor * (x[c] - t[c]);
         }
     }
 }

@@ -3,6 +3,7 @@
 #define STOA_BENCH_COMPARE_H
 
 #include "bench/layer.h"
+#include "bench/others.h"
 #include "bench/peers/peer.h"
 
 /* Every wanted layer and pass beside --peer: tables, means and the JSON. */
@@ -28,6 +29,7 @@ struct bench_pair {
     struct bench_times times;
     struct bench_contender contender[BENCH_MOST_CONTENDERS];
     size_t contenders;
+    double others;                              /* share of the CPUs that other programs had */
     const struct bench_contender *best, *plain; /* the fastest of all, and of the plain ones; NULL: none */
 };
 

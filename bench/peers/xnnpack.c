@@ -81,8 +81,8 @@ static bool make_convolution(struct bench_peer_run *run, const struct bench_peer
                (uint32_t)w->dilation_height, (uint32_t)w->dilation_width, (uint32_t)conv->groups,
                w->channels / conv->groups, conv->filters / conv->groups, w->channels, conv->filters, weight,
                NULL, -INFINITY, INFINITY, 0, &run->layer) == xnn_status_success &&
-           xnn_setup_convolution2d_nhwc_f32(run->layer, conv->batch, w->height, w->width, run->in,
-                                            run->out, pool) == xnn_status_success;
+           xnn_setup_convolution2d_nhwc_f32(run->layer, conv->batch, w->height, w->width, run->in, run->out,
+                                            pool) == xnn_status_success;
 }
 
 static bool make_linear(struct bench_peer_run *run, const struct bench_peer_problem *problem,

@@ -52,6 +52,7 @@ class Peers(unittest.TestCase):
                 self.assertEqual(len(ours), 1, f'{problem} {name}')
                 if 'ratio_to_peer_best' in ours[0]:
                     self.check_row(rows, ours[0], about['name'], f'{problem}/{name}')
+                    self.check_ratio(results['benchmarks'], ours[0], about['name'], f'{problem}/{name}')
                     ratios.append(ours[0]['ratio_to_peer_best'])
         self.assertEqual(len(rows), len(PROBLEMS) * len(passes) + 2 * len(ratios))
         # Some shapes a peer may not know; most it does.
@@ -71,6 +72,14 @@ class Peers(unittest.TestCase):
             self.assertLessEqual(theirs[0]['error'], theirs[0]['error_bound'])
             self.assertGreater(ours[f'ratio_to_peer_{layout}'], 0)
         self.assertLessEqual(ours['ratio_to_peer_best'], ours['ratio_to_peer_plain'])
+
+    def check_ratio(self, rows, ours, peer, name):
+        # The peer's time over the engine's, pair by pair.
+        single = {engine: [r['real_time'] for r in rows if r['name'] == f'{engine}/{name}']
+                  for engine in ('layers', f'{peer} best')}
+        pairs = [b / a for a, b in zip(single['layers'], single[f'{peer} best'])]
+        self.assertEqual(len(pairs), 2)
+        self.assertAlmostEqual(ours['ratio_to_peer_best'], sum(pairs) / 2, delta=1e-6 * sum(pairs))
 
     def test_onednn(self):
         self.check_peer('onednn', PASSES)

@@ -49,7 +49,9 @@ typedef struct stoa_data_options {
 
 /** Read a data set given as a file or a folder, whatever it holds: a folder with IDX pairs, see
  * stoa_dataset_open(); a table NAME.csv, see stoa_dataset_open_csv(), or a folder with one, or with train.csv
- * and test.csv.
+ * and test.csv; NAME.npz, or a folder with one, or with .npy files, whose arrays are called x_train, y_train,
+ * x_test and y_test, or x and y (images and labels, data and target; train_ may also stand in front); a folder of
+ * folders of PNG pictures, see stoa_dataset_open_pictures(), or one with two such folders, train and test.
  *
  * Of data without a test part some samples of each class become the test part, see stoa_dataset_split().
  *
@@ -112,6 +114,62 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_csv_memory(stoa_context *
                                                                   const void *data, size_t bytes,
                                                                   const stoa_data_options *options,
                                                                   stoa_dataset **dataset);
+
+/** Read NumPy's arrays from two .npy files, versions 1 to 3, in C order and this machine's byte order.
+ *
+ * @param context  Borrowed; must outlive the data set.
+ * @param samples  Shape (count), (count, values), (count, height, width) or (count, height, width, channels), of
+ * uint8, which become value / 255, int32, int64, float32 or float64.
+ * @param labels  Shape (count), of uint8, int32 or int64. With `unlabelled` it is not read and may be NULL.
+ * @param options  classes, the shape (for samples of one or two dimensions), unlabelled; NULL: the defaults.
+ * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
+ * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (another type or order, a damaged header, a length that
+ * does not fit it, a value that is not finite, counts that differ, a label out of range), STOA_ERR_MEMORY. The
+ * sentence names the file and the offset. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open_npy(stoa_context *context, const char *samples,
+                                                           const char *labels,
+                                                           const stoa_data_options *options,
+                                                           stoa_dataset **dataset);
+/** stoa_dataset_open_npy() from memory: `samples` of `samples_bytes` and `labels` of `labels_bytes` bytes.
+ * Copied, the buffers may go afterwards. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_npy_memory(stoa_context *context, const void *samples,
+                                                                  size_t samples_bytes, const void *labels,
+                                                                  size_t labels_bytes,
+                                                                  const stoa_data_options *options,
+                                                                  stoa_dataset **dataset);
+/** stoa_dataset_open_npy() from two arrays of an .npz archive, stored or deflated, below 4 GiB.
+ *
+ * @param context  Borrowed; must outlive the data set.
+ * @param path  The archive.
+ * @param samples  Name of the array of samples, such as "x_train".
+ * @param labels  Name of the array of labels.
+ * @param options  As for stoa_dataset_open_npy().
+ * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
+ * Errors: as stoa_dataset_open_npy(); STOA_ERR_NOT_FOUND also for an array that is not there. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open_npz(stoa_context *context, const char *path,
+                                                           const char *samples, const char *labels,
+                                                           const stoa_data_options *options,
+                                                           stoa_dataset **dataset);
+/** stoa_dataset_open_npz() from `data` of `bytes` bytes, copied; `name` stands in sentences for the path. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_npz_memory(stoa_context *context, const char *name,
+                                                                  const void *data, size_t bytes,
+                                                                  const char *samples, const char *labels,
+                                                                  const stoa_data_options *options,
+                                                                  stoa_dataset **dataset);
+
+/** Read PNG pictures from a folder that has a folder for each class. Classes are in the sorted order of the folders'
+ * names (by number where all are whole numbers), pictures in that of theirs.
+ *
+ * @param context  Borrowed; must outlive the data set.
+ * @param folder  Path of the folder.
+ * @param options  classes, channels (1: grey, 3: colour; 0: as the first picture), names; NULL: the defaults.
+ * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free(). Pixels become p / 255; transparent ones
+ * go on black.
+ * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (no folders, or not as many as classes; a folder without
+ * pictures; a damaged picture, or one of another size than the first), STOA_ERR_MEMORY. The sentence names the file. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open_pictures(stoa_context *context, const char *folder,
+                                                                const stoa_data_options *options,
+                                                                stoa_dataset **dataset);
 
 /** A data set over the caller's own arrays.
  *
@@ -184,7 +242,7 @@ STOA_API size_t stoa_dataset_count(const stoa_dataset *dataset);
 STOA_API size_t stoa_dataset_classes(const stoa_dataset *dataset);
 /** Name of class `class_number` of `dataset`, or NULL where labels are numbers. Belongs to the data set. */
 STOA_API const char *stoa_dataset_class_name(const stoa_dataset *dataset, size_t class_number);
-/** What `dataset` was read from: "idx", "csv", or "arrays". Static storage. */
+/** What `dataset` was read from: "idx", "csv", "npy", "npz", "pictures" or "arrays". Static storage. */
 STOA_API const char *stoa_dataset_format(const stoa_dataset *dataset);
 /** Shape of one sample of `dataset`: `*height` x `*width` x `*channels`. */
 STOA_API void stoa_dataset_shape(const stoa_dataset *dataset, size_t *height, size_t *width,
@@ -215,6 +273,19 @@ STOA_API void stoa_dataset_read(const stoa_dataset *dataset, const size_t *index
  * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT, STOA_ERR_MEMORY. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_image_read_digit(stoa_context *context, const char *path,
                                                            size_t height, size_t width, float *out);
+
+/** Read a PNG as the pixels it has, grey or colour, from 0 to 1; transparent ones go on black.
+ *
+ * @param context  Receives the sentence of an error.
+ * @param path  The PNG file.
+ * @param height  That it must have.
+ * @param width  That it must have.
+ * @param channels  1: grey, 3: red, green and blue.
+ * @param[out] out  height * width * channels floats; untouched on an error.
+ * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT, STOA_ERR_SHAPE (another size), STOA_ERR_ARGUMENT
+ * (channels), STOA_ERR_MEMORY. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_image_read(stoa_context *context, const char *path, size_t height,
+                                                     size_t width, size_t channels, float *out);
 
 #ifdef __cplusplus
 }

@@ -241,6 +241,10 @@ static int keep_names(const struct cli_subject *subject, const stoa_dataset *dat
 static int prepare(const struct cli_subject *subject, struct cli_facts *facts, stoa_dataset *train,
                    stoa_dataset *test) {
     int code = keep_names(subject, test);
+    if (code == CLI_DONE && train &&
+        stoa_model_set_fact(subject->model, "data.format", stoa_dataset_format(train)) != STOA_OK) {
+        code = cli_fail_library(subject->context, STOA_ERR_MEMORY);
+    }
     if (code == CLI_DONE && facts->measured) {
         code = measure(subject, facts, train);
     }

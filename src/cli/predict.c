@@ -153,16 +153,20 @@ static float *add_source(struct prediction *p, const char *file, size_t count, b
     return p->samples + (p->count - count) * p->size;
 }
 
-/* A picture of a digit, brought into the form of MNIST. */
+/* A picture of a digit, brought into the form of MNIST; for models that were trained on pictures, as it is. */
 static int read_picture(struct prediction *p, const char *file, size_t at) {
     size_t height, width, channels;
+    const char *format = stoa_model_fact(p->subject->model, "data.format");
+    bool plain = format && strcmp(format, "pictures") == 0;
     stoa_model_input_shape(p->subject->model, &height, &width, &channels);
-    if (channels != 1) {
+    if (channels != 1 && !plain) {
         return cli_fail(CLI_WRONG, "%s: takes %zux%zux%zu images, expected one channel for a PNG's digit",
                         p->subject->path, height, width, channels);
     }
     float *image = add_source(p, file, 1, false, at);
-    stoa_status status = stoa_image_read_digit(p->subject->context, file, height, width, image);
+    stoa_context *context = p->subject->context;
+    stoa_status status = plain ? stoa_image_read(context, file, height, width, channels, image)
+                               : stoa_image_read_digit(context, file, height, width, image);
     return status == STOA_OK ? CLI_DONE : cli_fail_library(p->subject->context, status);
 }
 
@@ -192,7 +196,7 @@ static int read_table(struct prediction *p, const char *file, size_t at) {
 }
 
 static bool is_table(const char *file) {
-    static const char *const ends[] = {".csv"};
+    static const char *const ends[] = {".csv", ".npy", ".npz"};
     size_t length = strlen(file);
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         size_t tail = strlen(ends[i]);
@@ -320,11 +324,12 @@ const struct cli_command cli_predict = {
     .summary = "class and probabilities of images in PNG files, or of samples in tables",
     .usage = "predict MODEL FILE... [options]",
     .description =
-        "Tell the digit on each PNG: any size, grey or colour, dark on light or light on dark. Tables "
-        "(*.csv)\n"
-        "hold a sample a line, with or without labels, which are not looked at. MODEL is a model file or "
-        "the\n"
-        "folder of a run. A line a sample with the class and its probability, then a line with all classes,\n"
+        "Tell the digit on each PNG: any size, grey or colour, dark on light or light on dark; by a model\n"
+        "trained on pictures, any PNG of its size. MODEL is a\n"
+        "model file or the folder of a run. Tables (*.csv) and arrays (*.npy, *.npz) hold many samples; "
+        "their\n"
+        "labels are not looked at. A line a sample with the class and its probability, then a line with all "
+        "classes,\n"
         "the most probable first. Nothing is printed unless all files can be read.",
     .examples = "  stoa predict runs/mnist-cnn-1 seven.png\n"
                 "  stoa predict model.safetensors scans/*.png --json\n"

@@ -160,11 +160,14 @@ void stoa_dataset_shape(const stoa_dataset *dataset, size_t *height, size_t *wid
     *channels = dataset->store->channels;
 }
 
-/* Values of any type but bytes to floats. Doubles were held against float's range when they were read. */
+/* Values of any type but bytes to floats; they may lie at any address. Doubles were held against float's range when
+ * they were read. */
 static void convert(enum stoa_sample_type type, const void *from, size_t first, size_t count, float *out) {
 #define CONVERT(TYPE)                                                                                        \
     for (size_t i = 0; i < count; i++) {                                                                     \
-        out[i] = (float)((const TYPE *)from)[first + i];                                                     \
+        TYPE value;                                                                                          \
+        memcpy(&value, (const uint8_t *)from + (first + i) * sizeof value, sizeof value);                    \
+        out[i] = (float)value;                                                                               \
     }                                                                                                        \
     break
     switch (type) {
@@ -175,7 +178,7 @@ static void convert(enum stoa_sample_type type, const void *from, size_t first, 
     case STOA_SAMPLE_I64:
         CONVERT(int64_t);
     default:
-        memcpy(out, (const float *)from + first, count * sizeof *out);
+        memcpy(out, (const uint8_t *)from + first * sizeof *out, count * sizeof *out);
     }
 #undef CONVERT
 }

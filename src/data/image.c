@@ -1,20 +1,15 @@
 /* A picture of one digit, prepared as MNIST was: the ink's box scaled into 20 of 28 pixels, centred by its
  * centre of mass, light on dark. Everything up to the scaling works on 8-bit grey, so that "how much ink is
- * this" is a table of 256 numbers. Knows libpng. Floor 6. */
+ * this" is a table of 256 numbers. Floor 6. */
 #include <math.h>
-#include <png.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include <stoa/data.h>
 
-#include "base/file.h"
 #include "base/size.h"
 #include "core/context.h"
-
-/* Bounds on what is read: a header may announce far more pixels than its file is worth. */
-static const size_t MAX_FILE_BYTES = (size_t)64 << 20;
-static const size_t MAX_PIXELS = (size_t)1 << 26;
+#include "data/png.h"
 
 /* Ink starts this far (of 255) from the paper at least, and a picture whose ink nowhere gets further than
  * LEAST_CONTRAST is blank. */
@@ -30,47 +25,22 @@ struct box {
     size_t top, left, height, width;
 };
 
-static stoa_status decode(stoa_context *context, const char *path, png_image *png, struct picture *picture) {
-    size_t pixels = 0;
-    if (!stoa_size_mul(png->height, png->width, &pixels) || pixels > MAX_PIXELS) {
-        return stoa_fail(context, STOA_ERR_FORMAT, "%s: %ux%u pixels, at most %zu in all are read", path,
-                         png->width, png->height, MAX_PIXELS);
-    }
-    picture->height = png->height;
-    picture->width = png->width;
-    picture->bytes = 2 * pixels;
-    picture->grey = stoa_allocate(context, picture->bytes, path);
-    if (!picture->grey) {
-        return STOA_ERR_MEMORY;
-    }
-    png->format = PNG_FORMAT_GA;
-    if (!png_image_finish_read(png, NULL, picture->grey, 0, NULL)) {
-        stoa_release(context, picture->grey, picture->bytes);
-        picture->grey = NULL;
-        return stoa_fail(context, STOA_ERR_FORMAT, "%s: damaged PNG: %s", path, png->message);
-    }
-    return STOA_OK;
-}
-
 static stoa_status read_png(stoa_context *context, const char *path, struct picture *picture) {
-    void *data = NULL;
-    size_t bytes = 0;
-    stoa_status status = stoa_file_read(&context->error, path, MAX_FILE_BYTES, &data, &bytes);
+    struct stoa_png png;
+    stoa_status status = stoa_png_open(context, path, &png);
     if (status != STOA_OK) {
         return status;
     }
-    static const uint8_t signature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
-    png_image png = {.version = PNG_IMAGE_VERSION};
-    /* The simplified interface keeps its messages in the structure: nothing reaches stderr. */
-    if (bytes < sizeof signature || png_sig_cmp((png_const_bytep)data, 0, sizeof signature) != 0) {
-        status = stoa_fail(context, STOA_ERR_FORMAT, "%s: not a PNG picture", path);
-    } else if (!png_image_begin_read_from_memory(&png, data, bytes)) {
-        status = stoa_fail(context, STOA_ERR_FORMAT, "%s: damaged PNG: %s", path, png.message);
-    } else {
-        status = decode(context, path, &png, picture);
+    picture->height = png.height;
+    picture->width = png.width;
+    picture->bytes = 2 * png.height * png.width; /* bounded by the reader */
+    picture->grey = stoa_allocate(context, picture->bytes, path);
+    status = picture->grey ? stoa_png_decode(&png, 2, picture->grey) : STOA_ERR_MEMORY;
+    if (status != STOA_OK) {
+        stoa_release(context, picture->grey, picture->bytes);
+        picture->grey = NULL;
     }
-    png_image_free(&png);
-    free(data);
+    stoa_png_close(&png);
     return status;
 }
 
@@ -293,5 +263,34 @@ stoa_status stoa_image_read_digit(stoa_context *context, const char *path, size_
                            path, picture.width, picture.height);
     }
     stoa_release(context, picture.grey, picture.bytes);
+    return status;
+}
+
+stoa_status stoa_image_read(stoa_context *context, const char *path, size_t height, size_t width,
+                            size_t channels, float *out) {
+    struct stoa_png png;
+    size_t count = 0;
+    if (channels != 1 && channels != 3) {
+        return stoa_fail(context, STOA_ERR_ARGUMENT, "%s: asked for with %zu channels, expected 1 or 3", path,
+                         channels);
+    }
+    stoa_status status = stoa_png_open(context, path, &png);
+    if (status != STOA_OK) {
+        return status;
+    }
+    uint8_t *pixels = NULL;
+    if (png.height != height || png.width != width) {
+        status = stoa_fail(context, STOA_ERR_SHAPE, "%s: %zux%zu pixels, expected %zux%zu", path, png.height,
+                           png.width, height, width);
+    } else {
+        count = height * width * channels;
+        pixels = stoa_allocate(context, count, path);
+        status = pixels ? stoa_png_decode(&png, channels, pixels) : STOA_ERR_MEMORY;
+    }
+    for (size_t i = 0; status == STOA_OK && i < count; i++) {
+        out[i] = (float)pixels[i] / 255.0F;
+    }
+    stoa_release(context, pixels, count);
+    stoa_png_close(&png);
     return status;
 }

@@ -10,22 +10,14 @@
 #include "data/dataset.h"
 #include "data/read.h"
 
-struct request {
-    stoa_context *context;
-    const char *path;
-    const stoa_data_options *options;
-    bool train, test; /* what is wanted */
-    stoa_dataset *made[2];
-};
-
-enum { TRAIN, TEST };
+enum { TRAIN = STOA_LOAD_TRAIN, TEST = STOA_LOAD_TEST };
 
 static bool ends_with(const char *text, const char *end) {
     size_t length = strlen(text), tail = strlen(end);
     return length > tail && strcmp(text + length - tail, end) == 0;
 }
 
-static char *join(stoa_context *context, const char *folder, const char *name) {
+char *stoa_load_join(stoa_context *context, const char *folder, const char *name) {
     size_t size = strlen(folder) + strlen(name) + 2;
     char *path = malloc(size);
     if (path) {
@@ -36,7 +28,7 @@ static char *join(stoa_context *context, const char *folder, const char *name) {
     return path;
 }
 
-static bool is_there(const char *folder, const char *name) {
+bool stoa_load_is_there(const char *folder, const char *name) {
     char path[4096];
     struct stat about;
     int length = snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -45,130 +37,193 @@ static bool is_there(const char *folder, const char *name) {
 
 /* ---- whole sets ---- */
 
-/* Hand out a whole set, or its parts. */
-static stoa_status divide(struct request *request, stoa_dataset *whole) {
-    float share = request->options->test;
-    if (request->options->unlabelled || request->options->whole) {
-        request->made[TEST] = whole;
+stoa_status stoa_load_divide(struct stoa_load *load, stoa_dataset *whole) {
+    float share = load->options->test;
+    if (load->options->unlabelled || load->options->whole) {
+        load->made[TEST] = whole;
         return STOA_OK;
     }
-    stoa_status status = stoa_dataset_split(whole, share > 0 ? (double)share : 0.2, request->options->seed,
-                                            &request->made[TRAIN], &request->made[TEST]);
+    stoa_status status = stoa_dataset_split(whole, share > 0 ? (double)share : 0.2, load->options->seed,
+                                            &load->made[TRAIN], &load->made[TEST]);
     stoa_dataset_free(whole);
-    return status == STOA_OK ? status : stoa_error_prefix(&request->context->error, "%s: ", request->path);
+    return status == STOA_OK ? status : stoa_error_prefix(&load->context->error, "%s: ", load->path);
 }
 
-static stoa_status load_csv(struct request *request, const char *path) {
+static stoa_status load_csv(struct stoa_load *load, const char *path) {
     stoa_dataset *whole = NULL;
-    stoa_status status = stoa_dataset_open_csv(request->context, path, request->options, &whole);
-    return status == STOA_OK ? divide(request, whole) : status;
+    stoa_status status = stoa_dataset_open_csv(load->context, path, load->options, &whole);
+    return status == STOA_OK ? stoa_load_divide(load, whole) : status;
+}
+
+static stoa_status load_pictures(struct stoa_load *load) {
+    stoa_dataset *whole = NULL;
+    stoa_status status = stoa_dataset_open_pictures(load->context, load->path, load->options, &whole);
+    return status == STOA_OK ? stoa_load_divide(load, whole) : status;
 }
 
 /* ---- sets in parts ---- */
 
-/* train.csv and test.csv: names of classes are those of train.csv. */
-static stoa_status load_csv_pair(struct request *request) {
-    stoa_context *context = request->context;
-    stoa_data_options options = *request->options;
-    char *train = join(context, request->path, "train.csv");
-    char *test = join(context, request->path, "test.csv");
+typedef stoa_status reader(stoa_context *context, const char *path, const stoa_data_options *options,
+                           stoa_dataset **dataset);
+
+/* Two tables or folders of pictures: names of classes are those of the training part. */
+static stoa_status load_named(struct stoa_load *load, reader *read, const char *first, const char *second) {
+    stoa_context *context = load->context;
+    stoa_data_options options = *load->options;
+    char *train = stoa_load_join(context, load->path, first);
+    char *test = stoa_load_join(context, load->path, second);
     stoa_status status = train && test ? STOA_OK : STOA_ERR_MEMORY;
-    if (status == STOA_OK && !options.unlabelled && (request->train || !options.names)) {
-        status = stoa_dataset_open_csv(context, train, &options, &request->made[TRAIN]);
+    if (status == STOA_OK && !options.unlabelled && (load->wanted[TRAIN] || !options.names)) {
+        status = read(context, train, &options, &load->made[TRAIN]);
     }
-    if (request->made[TRAIN]) {
-        const struct stoa_store *store = request->made[TRAIN]->store;
+    if (load->made[TRAIN]) {
+        const struct stoa_store *store = load->made[TRAIN]->store;
         options.classes = store->classes;
         options.names = (const char *const *)store->names;
         options.name_count = store->names ? store->classes : 0;
     }
-    if (status == STOA_OK && request->test) {
-        status = stoa_dataset_open_csv(context, test, &options, &request->made[TEST]);
+    if (status == STOA_OK && load->wanted[TEST]) {
+        status = read(context, test, &options, &load->made[TEST]);
     }
     free(train);
     free(test);
     return status;
 }
 
-static stoa_status load_idx(struct request *request) {
+static stoa_status load_idx(struct stoa_load *load) {
     stoa_status status = STOA_OK;
-    const bool wanted[] = {request->train, request->test};
     for (int part = TRAIN; status == STOA_OK && part <= TEST; part++) {
-        if (wanted[part]) {
-            status = stoa_idx_open_folder(request->context, request->path,
+        if (load->wanted[part]) {
+            status = stoa_idx_open_folder(load->context, load->path,
                                           part == TRAIN ? STOA_SPLIT_TRAIN : STOA_SPLIT_TEST,
-                                          request->options->classes, &request->made[part]);
+                                          load->options->classes, &load->made[part]);
         }
     }
     return status;
 }
 
+/* Samples alone. */
+static stoa_status load_npy(struct stoa_load *load, const char *path) {
+    if (!load->options->unlabelled) {
+        return stoa_fail(
+            load->context, STOA_ERR_FORMAT,
+            "%s: has no labels, expected a folder with x.npy and y.npy, or with x_train.npy, y_train.npy, "
+            "x_test.npy and y_test.npy",
+            path);
+    }
+    return stoa_dataset_open_npy(load->context, path, NULL, load->options, &load->made[TEST]);
+}
+
 /* ---- which one it is ---- */
 
+/* Files that are a set of their own. */
+static const struct {
+    const char *end;
+    stoa_status (*read)(struct stoa_load *load, const char *path);
+} files[] = {{".csv", load_csv}, {".npz", stoa_load_npz}, {".npy", load_npy}};
+enum { FILES = sizeof files / sizeof files[0] };
+
 /* The one name in the folder that ends so; NULL when there is none or, with the error set, several. */
-static char *find_only(struct request *request, const char *end, bool *several) {
+static char *find_only(struct stoa_load *load, const char *end, bool *several) {
     char *found = NULL;
-    DIR *folder = opendir(request->path);
+    DIR *folder = opendir(load->path);
     *several = false;
     for (struct dirent *entry; folder && !*several && (entry = readdir(folder));) {
         if (entry->d_name[0] == '.' || !ends_with(entry->d_name, end)) {
             continue;
         }
         *several = found != NULL;
-        found = found ? found : join(request->context, request->path, entry->d_name);
+        found = found ? found : stoa_load_join(load->context, load->path, entry->d_name);
     }
     if (folder) {
         (void)closedir(folder);
     }
     if (*several) {
-        (void)stoa_fail(request->context, STOA_ERR_FORMAT,
-                        "%s: holds several files *%s, expected one, or train%s and test%s", request->path,
-                        end, end, end);
+        (void)stoa_fail(load->context, STOA_ERR_FORMAT,
+                        "%s: holds several files *%s, expected one, or train%s and test%s", load->path, end,
+                        end, end);
         free(found);
         found = NULL;
     }
     return found;
 }
 
-/* A folder that holds a single table. False when it holds none. */
-static bool load_only_file(struct request *request, stoa_status *status) {
-    bool several;
-    char *path = find_only(request, ".csv", &several);
-    if (path) {
-        *status = load_csv(request, path);
-        free(path);
-    } else if (several) {
-        *status = STOA_ERR_FORMAT;
+/* A folder that holds a single file with a set. False when it holds none. */
+static bool load_only_file(struct stoa_load *load, stoa_status *status) {
+    for (size_t i = 0; i < FILES; i++) {
+        bool several;
+        char *path = find_only(load, files[i].end, &several);
+        if (path) {
+            *status = files[i].read(load, path);
+            free(path);
+        } else if (several) {
+            *status = STOA_ERR_FORMAT;
+        }
+        if (path || several) {
+            return true;
+        }
     }
-    return path != NULL || several;
+    return false;
 }
 
-static stoa_status load_folder(struct request *request) {
-    stoa_status status = STOA_OK;
-    if (is_there(request->path, "train.csv") && is_there(request->path, "test.csv")) {
-        return load_csv_pair(request);
+/* Any of the names of IDX files; which one is missing, the reader says. */
+static bool has_idx(const char *path) {
+    static const char *const begins[] = {"train-images", "train-labels", "t10k-images", "t10k-labels"};
+    bool found = false;
+    DIR *folder = opendir(path);
+    for (struct dirent *entry; folder && !found && (entry = readdir(folder));) {
+        for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++) {
+            found = found || strncmp(entry->d_name, begins[i], strlen(begins[i])) == 0;
+        }
     }
-    if (load_only_file(request, &status)) {
+    if (folder) {
+        (void)closedir(folder);
+    }
+    return found;
+}
+
+static stoa_status load_folder(struct stoa_load *load) {
+    stoa_status status = STOA_OK;
+    if (stoa_load_is_there(load->path, "train.csv") && stoa_load_is_there(load->path, "test.csv")) {
+        return load_named(load, stoa_dataset_open_csv, "train.csv", "test.csv");
+    }
+    if (stoa_load_npy_folder(load, &status) || load_only_file(load, &status)) {
         return status;
     }
-    return load_idx(request); /* which says what is missing */
+    if (has_idx(load->path)) {
+        return load_idx(load);
+    }
+    if (stoa_load_is_there(load->path, "train") && stoa_load_is_there(load->path, "test")) {
+        return load_named(load, stoa_dataset_open_pictures, "train", "test");
+    }
+    if (stoa_pictures_are_there(load->path)) {
+        return load_pictures(load);
+    }
+    return stoa_fail(
+        load->context, STOA_ERR_NOT_FOUND,
+        "%s: holds no data of a known kind: IDX files (train-images-idx3-ubyte and so on), *.csv, *.npz, "
+        "*.npy, or folders of PNG pictures",
+        load->path);
 }
 
-static stoa_status load_path(struct request *request) {
+static stoa_status load_path(struct stoa_load *load) {
     struct stat about;
-    if (stat(request->path, &about) != 0) {
+    if (stat(load->path, &about) != 0) {
         bool missing = errno == ENOENT || errno == ENOTDIR;
-        return stoa_fail(request->context, missing ? STOA_ERR_NOT_FOUND : STOA_ERR_IO, "%s: %s",
-                         request->path, missing ? "no such file or folder" : "cannot be looked into");
+        return stoa_fail(load->context, missing ? STOA_ERR_NOT_FOUND : STOA_ERR_IO, "%s: %s", load->path,
+                         missing ? "no such file or folder" : "cannot be looked into");
     }
     if (S_ISDIR(about.st_mode)) {
-        return load_folder(request);
+        return load_folder(load);
     }
-    if (ends_with(request->path, ".csv")) {
-        return load_csv(request, request->path);
+    for (size_t i = 0; i < FILES; i++) {
+        if (ends_with(load->path, files[i].end)) {
+            return files[i].read(load, load->path);
+        }
     }
-    return stoa_fail(request->context, STOA_ERR_FORMAT,
-                     "%s: is a file of an unknown kind, expected *.csv or a folder", request->path);
+    return stoa_fail(load->context, STOA_ERR_FORMAT,
+                     "%s: is a file of an unknown kind, expected *.csv, *.npz, *.npy or a folder",
+                     load->path);
 }
 
 static stoa_status check_options(stoa_context *context, const stoa_data_options *options, bool train) {
@@ -187,22 +242,21 @@ static stoa_status check_options(stoa_context *context, const stoa_data_options 
 stoa_status stoa_dataset_load(stoa_context *context, const char *path, const stoa_data_options *options,
                               stoa_dataset **train, stoa_dataset **test) {
     static const stoa_data_options defaults = {.classes = 0};
-    struct request request = {.context = context,
-                              .path = path,
-                              .options = options ? options : &defaults,
-                              .train = train != NULL,
-                              .test = test != NULL};
-    stoa_status status = check_options(context, request.options, request.train);
+    struct stoa_load load = {.context = context,
+                             .path = path,
+                             .options = options ? options : &defaults,
+                             .wanted = {train != NULL, test != NULL}};
+    stoa_status status = check_options(context, load.options, load.wanted[TRAIN]);
     if (status == STOA_OK) {
-        status = load_path(&request);
+        status = load_path(&load);
     }
     /* What was made on the way, but is not wanted. */
     stoa_dataset **const out[] = {train, test};
     for (int part = TRAIN; part <= TEST; part++) {
         if (status == STOA_OK && out[part]) {
-            *out[part] = request.made[part];
+            *out[part] = load.made[part];
         } else {
-            stoa_dataset_free(request.made[part]);
+            stoa_dataset_free(load.made[part]);
         }
     }
     return status;

@@ -1,11 +1,47 @@
-/* What the readers of single formats offer stoa_dataset_load() beyond the public header. Floor 6. */
+/* What the readers of single formats offer stoa_dataset_load() beyond the public header, and what it offers the parts
+ * it is made of. Floor 6. */
 #ifndef STOA_DATA_READ_H
 #define STOA_DATA_READ_H
 
+#include <stdbool.h>
+
 #include <stoa/data.h>
+
+struct stoa_zip;
 
 /* stoa_dataset_open(), where 0 classes mean as many as the labels show. */
 stoa_status stoa_idx_open_folder(stoa_context *context, const char *folder, stoa_split split, size_t classes,
                                  stoa_dataset **dataset);
+
+/* stoa_dataset_open_npz() from an open archive, and whether it holds an array. */
+stoa_status stoa_npz_read(const struct stoa_zip *zip, const char *samples, const char *labels,
+                          const stoa_data_options *options, stoa_dataset **dataset);
+stoa_status stoa_npz_has(const struct stoa_zip *zip, const char *array, bool *there);
+
+/* A call of stoa_dataset_load(). */
+enum { STOA_LOAD_TRAIN, STOA_LOAD_TEST, STOA_LOAD_PARTS };
+struct stoa_load {
+    stoa_context *context;
+    const char *path;
+    const stoa_data_options *options;
+    bool wanted[STOA_LOAD_PARTS];
+    stoa_dataset *made[STOA_LOAD_PARTS];
+};
+
+/* Hand out a whole set, or its parts; takes over `whole`. */
+stoa_status stoa_load_divide(struct stoa_load *load, stoa_dataset *whole);
+
+/* FOLDER/NAME, from malloc; NULL with the error set. */
+char *stoa_load_join(stoa_context *context, const char *folder, const char *name);
+/* Whether there is a NAME in the folder. */
+bool stoa_load_is_there(const char *folder, const char *name);
+
+/* Whether a folder holds folders, which may be those of pictures. */
+bool stoa_pictures_are_there(const char *folder);
+
+/* Arrays found by their usual names, in the archive or the folder load->path. */
+stoa_status stoa_load_npz(struct stoa_load *load, const char *path);
+/* False when the folder has no such arrays. */
+bool stoa_load_npy_folder(struct stoa_load *load, stoa_status *status);
 
 #endif

@@ -3,8 +3,10 @@
 import json
 import os
 import random
+import struct
+import zipfile
 
-from support import Command, write
+from support import Command, png, write
 
 SHIPPED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data")
 
@@ -35,6 +37,19 @@ def table(count, seed, names=("apple", "pear", "plum"), header="a,b,c,d,fruit\n"
         values = [1000 + 10 * kind + noise.random(), 0.01 * noise.random(), -5 * kind + noise.random(), noise.random()]
         lines.append(",".join(f"{v:.4f}" for v in values) + f",{names[kind]}\n")
     return "".join(lines)
+
+
+def npy(kind, shape, values):
+    """An array as NumPy writes it: kind is the type's name and its letter for struct."""
+    head = f"{{'descr': '{kind[0]}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() + struct.pack(f"<{len(values)}{kind[1]}", *values)
+
+
+def arrays(count, seed):
+    """Three clouds, as samples of four doubles and labels of eight bytes."""
+    noise = random.Random(seed)
+    values = [(i % 3) * (k - 1) + 0.1 * noise.random() for i in range(count) for k in range(4)]
+    return npy(("<f8", "d"), f"({count}, 4)", values), npy(("<i8", "q"), f"({count},)", [i % 3 for i in range(count)])
 
 
 class Tables(Command):
@@ -105,6 +120,68 @@ class Tables(Command):
         report = self.train("--data", os.path.join(SHIPPED, "iris"))
         self.assertEqual(report["samples"], 30)
         self.assertGreater(report["accuracy"], 0.85)
+
+    def test_arrays(self):
+        self.recipe(set="clouds")
+        for part, count in (("train", 60), ("test", 12)):
+            for name, array in zip("xy", arrays(count, count)):
+                write(f"data/clouds/{name}_{part}.npy", array)
+        report = self.train()
+        self.assertEqual((report["samples"], report["accuracy"]), (12, 1))
+        for packing in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            with zipfile.ZipFile("clouds.npz", "w", packing) as archive:
+                for name, array in zip("xy", arrays(30, 5)):
+                    with archive.open(name + ".npy", "w", force_zip64=True) as member:
+                        member.write(array)
+            report = json.loads(self.done("eval", "run", "--data", "clouds.npz", "--all", "--json"))
+            self.assertEqual((report["samples"], report["accuracy"]), (30, 1))
+        for file in ("clouds.npz", "data/clouds/x_test.npy"):
+            answers = json.loads(self.done("predict", "run", file, "--json"))["predictions"]
+            self.assertEqual([a["class"] for a in answers], [i % 3 for i in range(len(answers))])
+
+    def test_pictures(self):
+        """Models that were trained on pictures take pictures as they are; others prepare a digit."""
+        noise = random.Random(1)
+        self.recipe(set="shades", more="")
+        recipe = RECIPE.format(set="shades", more="").replace("1x1x4", "4x4x3\nf = flatten")
+        write("table.ini", recipe)
+        for kind, colour in enumerate(((255, 0, 0), (0, 255, 0), (0, 0, 255))):
+            for i in range(20):
+                rows = [bytes(max(0, min(255, c + noise.randrange(-40, 40))) for _ in range(4) for c in colour)
+                        for _ in range(4)]
+                write(f"data/shades/{('red', 'green', 'blue')[kind]}/{i}.png", png(4, 4, rows, 2))
+        report = self.train()
+        self.assertEqual((report["samples"], report["accuracy"]), (12, 1))
+        files = [f"data/shades/{name}/3.png" for name in ("blue", "green", "red")]
+        answers = json.loads(self.done("predict", "run", *files, "--json"))["predictions"]
+        self.assertEqual([a["name"] for a in answers], ["blue", "green", "red"])
+        write("large.png", png(5, 4, [bytes(15)] * 4, 2))
+        self.refused("predict", "run", "large.png", words=["large.png", "4x5", "4x4"])
+        write(files[0], png(4, 4, [bytes(12)] * 4, 2)[:-30])
+        self.refused("train", "table", words=[files[0], "damaged PNG"])
+        write(files[0], png(5, 4, [bytes(15)] * 4, 2))
+        self.refused("train", "table", words=[files[0], "4x5", "4x4"])
+        for folder in ("yellow", "empty"):
+            os.makedirs(f"data/shades/{folder}")
+        self.refused("train", "table", words=["data/shades", "5 folders", "3 classes"])
+
+    def test_refused_arrays(self):
+        self.recipe(set="clouds")
+        x, y = arrays(60, 1)
+        write("data/clouds/y.npy", y)
+        for bad, words in (
+            (x.replace(b"<f8", b">f8"), ["clouds/x.npy", "'>f8'", "<f8"]),
+            (x.replace(b"<f8", b"<f2"), ["clouds/x.npy", "'<f2'"]),
+            (x.replace(b"False", b"True "), ["clouds/x.npy", "fortran_order True", "False"]),
+            (x[:-1], ["clouds/x.npy", "1919 bytes", "offset 128", "1920"]),
+            (x[:-8] + struct.pack("<d", float("nan")), ["clouds/x.npy", "value 239", "offset 2040", "nan"]),
+            (b"", ["clouds/x.npy", "not an NPY file"]),
+            (arrays(59, 1)[0], ["clouds/y.npy", "60 labels", "59"]),
+        ):
+            write("data/clouds/x.npy", bad)
+            self.refused("train", "table", words=words)
+        write("clouds.npz", b"PK\5\6")
+        self.refused("train", "table", "--data", "clouds.npz", words=["clouds.npz", "truncated"])
 
     def test_refused(self):
         self.recipe()

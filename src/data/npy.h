@@ -1,0 +1,27 @@
+/* NumPy's .npy format, versions 1 to 3: a header that describes an array, then its values. Floor 6. */
+#ifndef STOA_DATA_NPY_H
+#define STOA_DATA_NPY_H
+
+#include "data/dataset.h"
+
+enum { STOA_NPY_MAX_RANK = 4 };
+
+struct stoa_npy {
+    enum stoa_sample_type type;
+    size_t rank;
+    size_t size[STOA_NPY_MAX_RANK];
+    size_t values; /* product of the sizes */
+    size_t offset; /* of the first value from the beginning of the file */
+};
+
+/* Read the header of an array of `bytes` bytes in C order and this machine's byte order, of one of the types of
+ * enum stoa_sample_type, with 1 to STOA_NPY_MAX_RANK sizes, none of them 0; `bytes` must be what it announces.
+ * `name` begins the sentence of an error. Errors: STOA_ERR_FORMAT. */
+stoa_status stoa_npy_read(stoa_context *context, const char *name, const void *data, size_t bytes,
+                          struct stoa_npy *npy);
+
+/* Refuse values that are not finite as floats. `first` is the number of values before `values`, for the sentence. */
+stoa_status stoa_npy_check_values(stoa_context *context, const char *name, const struct stoa_npy *npy,
+                                  const void *values, size_t first, size_t count);
+
+#endif

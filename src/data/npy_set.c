@@ -1,0 +1,289 @@
+/* Data sets from NumPy's arrays: one of samples and one of labels, from two .npy files or out of an .npz archive.
+ * Values stay in the type of the file. Floor 6. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/size.h"
+#include "data/npy.h"
+#include "data/read.h"
+#include "data/zip.h"
+
+/* An array with its file around it. */
+struct array {
+    const char *name;
+    struct stoa_held file;
+    struct stoa_npy npy;
+};
+
+static const stoa_data_options defaults = {.classes = 0};
+
+static const uint8_t *values_of(const struct array *array) {
+    return (const uint8_t *)array->file.data + array->npy.offset;
+}
+
+static void release(stoa_context *context, struct array *array) {
+    stoa_release(context, array->file.data, array->file.bytes);
+    array->file.data = NULL;
+}
+
+/* ---- labels ---- */
+
+static int64_t label_at(const struct array *labels, size_t i) {
+    const uint8_t *values = values_of(labels);
+    int64_t wide;
+    int32_t narrow;
+    switch (labels->npy.type) {
+    case STOA_SAMPLE_I64:
+        memcpy(&wide, values + i * sizeof wide, sizeof wide);
+        return wide;
+    case STOA_SAMPLE_I32:
+        memcpy(&narrow, values + i * sizeof narrow, sizeof narrow);
+        return narrow;
+    default:
+        return values[i];
+    }
+}
+
+static stoa_status check_labels(const struct stoa_store *store, const struct array *labels,
+                                const char *samples) {
+    const struct stoa_npy *npy = &labels->npy;
+    if (npy->type == STOA_SAMPLE_F32 || npy->type == STOA_SAMPLE_F64) {
+        return stoa_fail(store->context, STOA_ERR_FORMAT,
+                         "%s: labels of type float, expected |u1, <i4 or <i8", labels->name);
+    }
+    if (npy->values != npy->size[0]) {
+        return stoa_fail(store->context, STOA_ERR_FORMAT,
+                         "%s: %zu values for %zu labels, expected one a label", labels->name, npy->values,
+                         npy->size[0]);
+    }
+    if (npy->values != store->count) {
+        return stoa_fail(store->context, STOA_ERR_FORMAT,
+                         "%s: holds %zu labels, expected %zu: %s has as many samples", labels->name,
+                         npy->values, store->count, samples);
+    }
+    return STOA_OK;
+}
+
+static stoa_status take_labels(struct stoa_store *store, const struct array *labels, const char *samples) {
+    stoa_status status = check_labels(store, labels, samples);
+    int64_t largest = 0, most = store->classes ? (int64_t)store->classes : STOA_MOST_FOUND_CLASSES;
+    int32_t *out = store->labels_memory.data;
+    for (size_t i = 0; status == STOA_OK && i < store->count; i++) {
+        int64_t label = label_at(labels, i);
+        if (label < 0 || label >= most) {
+            return stoa_fail(store->context, STOA_ERR_FORMAT, "%s: label %zu is %lld, expected 0 to %lld",
+                             labels->name, i, (long long)label, (long long)most - 1);
+        }
+        out[i] = (int32_t)label;
+        largest = label > largest ? label : largest;
+    }
+    store->classes = store->classes ? store->classes : (size_t)largest + 1;
+    return status;
+}
+
+/* ---- samples ---- */
+
+/* (count), (count, values), (count, height, width) or (count, height, width, channels). */
+static void take_shape(struct stoa_store *store, const struct stoa_npy *npy,
+                       const stoa_data_options *options) {
+    store->count = npy->size[0];
+    if (npy->rank <= 2) {
+        stoa_store_shape(store, npy->rank == 2 ? npy->size[1] : 1, options);
+        return;
+    }
+    store->height = npy->size[1];
+    store->width = npy->size[2];
+    store->channels = npy->rank == 4 ? npy->size[3] : 1;
+}
+
+/* Takes over the memory of the samples. */
+static stoa_status fill_store(struct stoa_store *store, struct array *samples, const struct array *labels,
+                              const stoa_data_options *options) {
+    stoa_context *context = store->context;
+    stoa_status status = stoa_npy_check_values(context, samples->name, &samples->npy, values_of(samples), 0,
+                                               samples->npy.values);
+    if (status != STOA_OK) {
+        return status;
+    }
+    take_shape(store, &samples->npy, options);
+    store->type = samples->npy.type;
+    store->samples = values_of(samples);
+    store->samples_memory = samples->file;
+    samples->file.data = NULL;
+    store->classes = options->classes;
+    store->labels_memory.bytes = store->count * sizeof(int32_t);
+    store->labels_memory.data = stoa_allocate(context, store->labels_memory.bytes, samples->name);
+    store->labels = store->labels_memory.data;
+    if (!store->labels_memory.data) {
+        return STOA_ERR_MEMORY;
+    }
+    if (labels) {
+        return take_labels(store, labels, samples->name);
+    }
+    memset(store->labels_memory.data, 0, store->labels_memory.bytes);
+    store->classes = stoa_max(store->classes, 1);
+    return STOA_OK;
+}
+
+/* The last step of all readers: `status` is that of reading the arrays, which are released. */
+static stoa_status hand_over(stoa_status status, stoa_context *context, const char *format,
+                             struct array *samples, struct array *labels, bool labelled,
+                             const stoa_data_options *options, stoa_dataset **dataset) {
+    struct stoa_store *store = NULL;
+    if (status == STOA_OK) {
+        store = stoa_store_create(context, format);
+        status = store ? fill_store(store, samples, labelled ? labels : NULL, options) : STOA_ERR_MEMORY;
+    }
+    release(context, samples);
+    release(context, labels);
+    if (status == STOA_OK) {
+        return stoa_dataset_over(store, dataset);
+    }
+    stoa_store_release(store);
+    return status;
+}
+
+/* ---- from .npy ---- */
+
+static stoa_status copy_array(stoa_context *context, const void *data, size_t bytes, struct array *array) {
+    stoa_status status = stoa_npy_read(context, array->name, data, bytes, &array->npy);
+    if (status != STOA_OK) {
+        return status;
+    }
+    array->file = (struct stoa_held){stoa_allocate(context, bytes, array->name), bytes};
+    if (!array->file.data) {
+        return STOA_ERR_MEMORY;
+    }
+    memcpy(array->file.data, data, bytes);
+    return STOA_OK;
+}
+
+stoa_status stoa_dataset_from_npy_memory(stoa_context *context, const void *samples, size_t samples_bytes,
+                                         const void *labels, size_t labels_bytes,
+                                         const stoa_data_options *options, stoa_dataset **dataset) {
+    struct array x = {.name = "samples in memory"}, y = {.name = "labels in memory"};
+    options = options ? options : &defaults;
+    bool labelled = !options->unlabelled;
+    stoa_status status = labelled ? copy_array(context, labels, labels_bytes, &y) : STOA_OK;
+    if (status == STOA_OK) {
+        status = copy_array(context, samples, samples_bytes, &x);
+    }
+    return hand_over(status, context, "npy", &x, &y, labelled, options, dataset);
+}
+
+static stoa_status read_array(stoa_context *context, struct array *array) {
+    void *data = NULL;
+    size_t bytes = 0;
+    stoa_status status = stoa_file_read(&context->error, array->name, SIZE_MAX / 4, &data, &bytes);
+    if (status == STOA_OK) {
+        status = copy_array(context, data, bytes, array);
+        free(data);
+    }
+    return status;
+}
+
+stoa_status stoa_dataset_open_npy(stoa_context *context, const char *samples, const char *labels,
+                                  const stoa_data_options *options, stoa_dataset **dataset) {
+    struct array x = {.name = samples}, y = {.name = labels};
+    options = options ? options : &defaults;
+    bool labelled = !options->unlabelled;
+    /* Labels first: they are small, and a mistake shows at once. */
+    stoa_status status = labelled ? read_array(context, &y) : STOA_OK;
+    if (status == STOA_OK) {
+        status = read_array(context, &x);
+    }
+    return hand_over(status, context, "npy", &x, &y, labelled, options, dataset);
+}
+
+/* ---- out of .npz ---- */
+
+/* "ARCHIVE: MEMBER", which begins sentences; from malloc. */
+static char *member_name(const struct stoa_zip *zip, const char *array, const char *end) {
+    size_t size = strlen(zip->name) + strlen(array) + strlen(end) + 3;
+    char *name = malloc(size);
+    if (name) {
+        (void)snprintf(name, size, "%s%s%s%s", end[0] ? "" : zip->name, end[0] ? "" : ": ", array, end);
+    } else {
+        (void)stoa_fail(zip->context, STOA_ERR_MEMORY, "%s: no memory for a name", zip->name);
+    }
+    return name;
+}
+
+static stoa_status find_member(const struct stoa_zip *zip, const char *array,
+                               struct stoa_zip_member *member) {
+    char *file = member_name(zip, array, ".npy");
+    stoa_status status = file ? stoa_zip_find(zip, file, member) : STOA_ERR_MEMORY;
+    free(file);
+    return status;
+}
+
+static stoa_status unpack_array(const struct stoa_zip *zip, const char *name, struct array *array) {
+    struct stoa_zip_member member;
+    stoa_status status = find_member(zip, name, &member);
+    if (status == STOA_ERR_NOT_FOUND) {
+        return stoa_fail(zip->context, status, "%s: holds no array '%s'", zip->name, name);
+    }
+    if (status == STOA_OK) {
+        status = stoa_zip_check(zip, &member, array->name);
+    }
+    if (status != STOA_OK) {
+        return status;
+    }
+    array->file = (struct stoa_held){stoa_allocate(zip->context, member.bytes, array->name), member.bytes};
+    if (!array->file.data) {
+        return STOA_ERR_MEMORY;
+    }
+    status = stoa_zip_unpack(zip, &member, array->name, array->file.data);
+    return status == STOA_OK
+               ? stoa_npy_read(zip->context, array->name, array->file.data, member.bytes, &array->npy)
+               : status;
+}
+
+stoa_status stoa_npz_read(const struct stoa_zip *zip, const char *samples, const char *labels,
+                          const stoa_data_options *options, stoa_dataset **dataset) {
+    bool labelled = !options->unlabelled;
+    char *samples_name = member_name(zip, samples, ""), *labels_name = member_name(zip, labels, "");
+    struct array x = {.name = samples_name}, y = {.name = labels_name};
+    stoa_status status = samples_name && labels_name ? STOA_OK : STOA_ERR_MEMORY;
+    if (status == STOA_OK && labelled) {
+        status = unpack_array(zip, labels, &y);
+    }
+    if (status == STOA_OK) {
+        status = unpack_array(zip, samples, &x);
+    }
+    status = hand_over(status, zip->context, "npz", &x, &y, labelled, options, dataset);
+    free(samples_name);
+    free(labels_name);
+    return status;
+}
+
+stoa_status stoa_npz_has(const struct stoa_zip *zip, const char *array, bool *there) {
+    struct stoa_zip_member member;
+    stoa_status status = find_member(zip, array, &member);
+    *there = status == STOA_OK;
+    return status == STOA_ERR_NOT_FOUND ? STOA_OK : status;
+}
+
+stoa_status stoa_dataset_from_npz_memory(stoa_context *context, const char *name, const void *data,
+                                         size_t bytes, const char *samples, const char *labels,
+                                         const stoa_data_options *options, stoa_dataset **dataset) {
+    struct stoa_zip zip;
+    stoa_status status = stoa_zip_open(context, name ? name : "archive in memory", data, bytes, &zip);
+    return status == STOA_OK ? stoa_npz_read(&zip, samples, labels, options ? options : &defaults, dataset)
+                             : status;
+}
+
+stoa_status stoa_dataset_open_npz(stoa_context *context, const char *path, const char *samples,
+                                  const char *labels, const stoa_data_options *options,
+                                  stoa_dataset **dataset) {
+    void *data = NULL;
+    size_t bytes = 0;
+    stoa_status status = stoa_file_read(&context->error, path, SIZE_MAX / 4, &data, &bytes);
+    if (status == STOA_OK) {
+        status = stoa_dataset_from_npz_memory(context, path, data, bytes, samples, labels, options, dataset);
+        free(data);
+    }
+    return status;
+}

@@ -1,0 +1,54 @@
+/* What the fuzz targets of data readers share: a context whose memory is bounded, and reading a data set whole. */
+#ifndef STOA_TESTS_FUZZ_BOUNDED_H
+#define STOA_TESTS_FUZZ_BOUNDED_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <stoa/data.h>
+
+/* No input of a fuzzer's size is worth more than this; a reader that asks for more trusts the header. */
+static inline void *bounded_allocate(void *user, size_t bytes, size_t alignment) {
+    const size_t *most = user;
+    if (bytes > *most) {
+        abort();
+    }
+    return aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+}
+
+static inline void bounded_release(void *user, void *memory, size_t bytes) {
+    (void)user;
+    (void)bytes;
+    free(memory);
+}
+
+/* A context that ends the program when more than `*most` bytes are asked for at once; NULL without memory. */
+static inline stoa_context *bounded_context(size_t *most) {
+    const stoa_context_options options = {.threads = 1,
+                                          .allocator = {bounded_allocate, bounded_release, most}};
+    stoa_context *context = NULL;
+    return stoa_context_create(&options, &context) == STOA_OK ? context : NULL;
+}
+
+/* Read every sample; each label must be one of the classes. Releases the data set. */
+static inline void bounded_read(stoa_dataset *dataset) {
+    size_t height = 0, width = 0, channels = 0;
+    stoa_dataset_shape(dataset, &height, &width, &channels);
+    size_t count = stoa_dataset_count(dataset);
+    float *out = malloc(count * height * width * channels * sizeof *out);
+    int32_t *labels = malloc(count * sizeof *labels);
+    if (out && labels) {
+        stoa_dataset_read(dataset, NULL, 0, count, out, labels);
+        for (size_t i = 0; i < count; i++) {
+            if (labels[i] < 0 || (size_t)labels[i] >= stoa_dataset_classes(dataset)) {
+                abort();
+            }
+        }
+    }
+    free(labels);
+    free(out);
+    stoa_dataset_free(dataset);
+}
+
+#endif

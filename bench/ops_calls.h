@@ -298,6 +298,31 @@ CALL(transpose) {
     }
 }
 
+CALL(copy_rows) {
+    (void)task;
+    size_t at = first * w->columns;
+    k->copy_rows(w->in[0] + at, count, w->columns, w->columns, w->out[0] + at, w->columns);
+}
+
+/* Images before the window's stride from images behind it. */
+CALL(upsample) {
+    (void)task;
+    const struct stoa_window *v = &w->window;
+    for (size_t i = first; i < first + count; i++) {
+        k->upsample(w->in[0] + i * NAME(pooled)(w), v->out_height, v->out_width, v->channels,
+                    v->stride_height, v->stride_width, w->out[0] + i * NAME(image)(w));
+    }
+}
+
+CALL(upsample_backward) {
+    (void)task;
+    const struct stoa_window *v = &w->window;
+    for (size_t i = first; i < first + count; i++) {
+        k->upsample_backward(w->in[0] + i * NAME(image)(w), v->out_height, v->out_width, v->channels,
+                             v->stride_height, v->stride_width, w->out[0] + i * NAME(pooled)(w));
+    }
+}
+
 CALL(im2col) {
     (void)task;
     size_t rows = w->window.out_height;

@@ -99,6 +99,9 @@
     X(find_nonfinite, ELEMENTS, (BENCH_FULL), (BENCH_PARTIAL), .updates = false) \
     X(bytes_to_real, ELEMENTS, (BENCH_NOTHING), (BENCH_FULL), .pixels = true) \
     X(transpose, BENCH_SHAPE_CONV, (BENCH_IMAGE), (BENCH_IMAGE), .updates = false) \
+    X(copy_rows, CHANNELS, (BENCH_FULL), (BENCH_FULL), .updates = false) \
+    X(upsample, BENCH_SHAPE_POOL, (BENCH_POOLED), (BENCH_IMAGE), .updates = false) \
+    X(upsample_backward, BENCH_SHAPE_POOL, (BENCH_IMAGE), (BENCH_POOLED), .updates = false) \
     X(im2col, BENCH_SHAPE_CONV, (BENCH_IMAGE), (BENCH_PATCHES), .updates = false) \
     X(col2im, BENCH_SHAPE_CONV, (BENCH_PATCHES), (BENCH_IMAGE), .updates = true)
 /* clang-format on */

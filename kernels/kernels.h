@@ -201,6 +201,14 @@ enum { STOA_PRODUCT_LANES = 16 };
     K(average, (real *mean, const real *x, size_t n, real keep))                                                   \
     /* Sum of squares of x[0..n) in *sum: neither overflow nor underflow within the range of floats. */            \
     K(sum_squares, (const real *x, size_t n, double *sum))                                                         \
+    /* y[r*y_stride + c] = x[r*x_stride + c] for r < rows, c < columns; the rest of y stays. */                    \
+    K(copy_rows, (const real *x, size_t rows, size_t columns, size_t x_stride, real *y, size_t y_stride))          \
+    /* One image x[height][width][channels]: every pixel scale_height x scale_width times. */                      \
+    K(upsample, (const real *x, size_t height, size_t width, size_t channels, size_t scale_height,                 \
+                 size_t scale_width, real *y))                                                                     \
+    /* dx (the shape of x): the sum of every pixel's copies. */                                                    \
+    K(upsample_backward, (const real *dy, size_t height, size_t width, size_t channels, size_t scale_height,       \
+                          size_t scale_width, real *dx))                                                           \
     /* y[c*y_stride + r] = x[r*x_stride + c] for r < rows, c < columns. */                                         \
     K(transpose, (const real *x, size_t rows, size_t columns, size_t x_stride, real *y, size_t y_stride))          \
     /* sum[c] = sum over r < rows of x[r*stride + c], the error growing slower than rows (chunks). */              \

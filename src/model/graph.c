@@ -70,7 +70,7 @@ void stoa_model_input(stoa_model *model, size_t height, size_t width, size_t cha
         return;
     }
     model->input = height == 1 && width == 1
-                       ? (struct stoa_shape){.rank = 1, .dim = {channels}}
+                       ? (struct stoa_shape){.rank = 1, .dim = {channels}, .is_pixel = true}
                        : (struct stoa_shape){.rank = 3, .dim = {height, width, channels}};
 }
 

@@ -11,6 +11,7 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     const struct stoa_shape *input = &layer->input[0];
     if (input->rank == 1) {
         layer->output = *input;
+        layer->output.is_pixel = false;
         return STOA_OK;
     }
     layer->output = (struct stoa_shape){.rank = 1, .dim = {stoa_shape_size(input)}};

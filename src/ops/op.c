@@ -114,11 +114,15 @@ stoa_status stoa_infer_same(struct stoa_error *error, struct stoa_layer *layer) 
     return STOA_OK;
 }
 
-stoa_status stoa_expect_image(struct stoa_error *error, const struct stoa_layer *layer) {
-    if (layer->input[0].rank != 3) {
+stoa_status stoa_expect_image(struct stoa_error *error, struct stoa_layer *layer) {
+    struct stoa_shape *input = &layer->input[0];
+    if (input->is_pixel) {
+        *input = (struct stoa_shape){.rank = 3, .dim = {1, 1, input->dim[0]}};
+    }
+    if (input->rank != 3) {
         char text[STOA_SHAPE_TEXT];
         return stoa_error_set(error, STOA_ERR_SHAPE, "found input of shape %s, expected an image HxWxC",
-                              stoa_shape_text(&layer->input[0], text));
+                              stoa_shape_text(input, text));
     }
     return STOA_OK;
 }

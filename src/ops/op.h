@@ -190,8 +190,9 @@ void stoa_layer_clear(struct stoa_layer *layer);
 
 /* Shape rule of operators that keep their only input's shape. */
 stoa_status stoa_infer_same(struct stoa_error *error, struct stoa_layer *layer);
-/* The only input must be an image (rank 3); else an error. */
-stoa_status stoa_expect_image(struct stoa_error *error, const struct stoa_layer *layer);
+/* The only input must be an image (rank 3); else an error. A vector that is an image of one pixel becomes one in
+ * layer->input. */
+stoa_status stoa_expect_image(struct stoa_error *error, struct stoa_layer *layer);
 /* Set up a tensor that lies in memory as on disk. */
 void stoa_tensor_plain(struct stoa_tensor_spec *tensor, const char *suffix, enum stoa_init init,
                        size_t count);

@@ -45,7 +45,7 @@ static void every_operator_has_golden_values(void **state) {
             }
         }
         if (!forward || !backward) {
-            fail_msg("operators.json has no %s case of %s: add one to gen.py",
+            fail_msg("operators.json has no %s case of %s: add one to operator_cases.py",
                      forward ? "backward" : "forward", stoa_ops[i]->name);
         }
     }

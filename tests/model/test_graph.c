@@ -106,6 +106,14 @@ static const struct mistake mistakes[] = {
      {4, 4, 1},
      {"l linear units=7", "c conv2d filters=2 kernel=1"}},
     {STOA_ERR_SHAPE,
+     "conv2d 'c': found input of shape 4, expected an image HxWxC",
+     {1, 1, 4},
+     {"f flatten", "c conv2d filters=2 kernel=1"}},
+    {STOA_ERR_SHAPE,
+     "concat 'c': found a flattened image: its order differs between memory and files",
+     {2, 2, 3},
+     {"f flatten", "l linear units=4", "c concat from=l,f"}},
+    {STOA_ERR_SHAPE,
      "conv2d 'c': groups=2 does not divide 3 input channels and 4 filters",
      {4, 4, 3},
      {"c conv2d filters=4 kernel=1 groups=2"}},
@@ -161,6 +169,23 @@ static void sees_the_whole_graph(void **state) {
     expect_build(start(input, (const char *const[]){NULL}), "the model has no layers");
     expect_build(start(input, (const char *const[]){"a relu", "b relu", "c relu from=a", NULL}),
                  "layer 'b': no later layer reads its output");
+}
+
+/* 1x1xC is a vector, and an image to what takes images. */
+static void takes_an_image_of_one_pixel(void **state) {
+    (void)state;
+    static const char *const lines[] = {
+        "r relu",           "c conv2d filters=4 kernel=3 pad=1", "p maxpool2d size=1", "f flatten",
+        "l linear units=4", "i linear units=4 from=input",       "a add from=i,l",     NULL};
+    stoa_model *model = start((const size_t[]){1, 1, 6}, lines);
+    if (stoa_model_build(model) != STOA_OK) {
+        fail_msg("%s", stoa_context_error(context));
+    }
+    stoa_layer_info info;
+    assert_int_equal(stoa_model_layer(model, 1, &info), STOA_OK);
+    assert_int_equal(info.rank, 3);
+    assert_true(info.shape[0] == 1 && info.shape[1] == 1 && info.shape[2] == 4);
+    stoa_model_free(model);
 }
 
 static void refuses_changes_after_build(void **state) {
@@ -422,6 +447,7 @@ int main(void) {
         cmocka_unit_test(keeps_the_first_error),
         cmocka_unit_test(refuses_inputs),
         cmocka_unit_test(sees_the_whole_graph),
+        cmocka_unit_test(takes_an_image_of_one_pixel),
         cmocka_unit_test(refuses_changes_after_build),
         cmocka_unit_test(takes_names_up_to_63_bytes),
         cmocka_unit_test(describes_layers),

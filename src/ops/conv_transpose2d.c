@@ -1,0 +1,293 @@
+/* conv_transpose2d: the gradient of conv2d as a layer ("deconvolution", Zeiler et al. 2010): each input pixel spreads over
+ * a window of the output.
+ *
+ * x (N, H, W, C), y (N, OH, OW, K), weight (KH, KW, K / groups, C) in memory and (C, K / groups, KH, KW) on disk, bias (K):
+ *   OH = (H - 1) * stride - 2 * pad + dilation * (KH - 1) + output_pad + 1
+ * With the convolution that takes (N, OH, OW, K) to (N, H, W, C) and this weight: y is its backward data of x, dx its
+ * forward of dy, dweight its backward weights of dy and x. dbias = sum of dy over pixels. Floor 5. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "conv/conv.h"
+#include "ops/block_sums.h"
+
+struct conv_transpose2d_options {
+    size_t filters, groups;
+    struct stoa_pair kernel, stride, pad, output_pad, dilation;
+    struct stoa_init_options init;
+    bool bias;
+};
+
+#define AT(member) offsetof(struct conv_transpose2d_options, member)
+static const struct stoa_option options[] = {
+    {"filters", STOA_OPTION_SIZE, AT(filters), NULL, 1, 1 << 20, NULL},
+    {"kernel", STOA_OPTION_PAIR, AT(kernel), NULL, 1, 65535, NULL},
+    {"stride", STOA_OPTION_PAIR, AT(stride), "1", 1, 65535, NULL},
+    {"pad", STOA_OPTION_PAIR, AT(pad), "0", 0, 65535, NULL},
+    {"output_pad", STOA_OPTION_PAIR, AT(output_pad), "0", 0, 65535, NULL},
+    {"dilation", STOA_OPTION_PAIR, AT(dilation), "1", 1, 65535, NULL},
+    {"groups", STOA_OPTION_SIZE, AT(groups), "1", 1, 1 << 20, NULL},
+    {"bias", STOA_OPTION_BOOL, AT(bias), "true", 0, 0, NULL},
+    STOA_INIT_OPTION_TABLE(struct conv_transpose2d_options, init),
+};
+#undef AT
+
+/* The convolution from y to x. */
+static struct stoa_conv problem(const struct stoa_layer *layer, size_t batch) {
+    const struct conv_transpose2d_options *o = layer->options;
+    const size_t *in = layer->input[0].dim;
+    const size_t *out = layer->output.dim;
+    return (struct stoa_conv){.window = {.height = out[0],
+                                         .width = out[1],
+                                         .channels = out[2],
+                                         .kernel_height = o->kernel.height,
+                                         .kernel_width = o->kernel.width,
+                                         .stride_height = o->stride.height,
+                                         .stride_width = o->stride.width,
+                                         .dilation_height = o->dilation.height,
+                                         .dilation_width = o->dilation.width,
+                                         .pad_top = o->pad.height,
+                                         .pad_left = o->pad.width,
+                                         .out_height = in[0],
+                                         .out_width = in[1]},
+                              .batch = batch,
+                              .filters = in[2],
+                              .groups = o->groups};
+}
+
+/* One axis of the output; 0 when the padding leaves nothing. */
+static size_t axis_output(size_t size, size_t kernel, size_t stride, size_t pad, size_t output_pad,
+                          size_t dilation) {
+    size_t whole = (size - 1) * stride + dilation * (kernel - 1) + output_pad + 1;
+    return whole > 2 * pad ? whole - 2 * pad : 0;
+}
+
+static stoa_status check_options(struct stoa_error *error, const struct conv_transpose2d_options *o,
+                                 size_t channels) {
+    if (channels % o->groups != 0 || o->filters % o->groups != 0) {
+        return stoa_error_set(error, STOA_ERR_SHAPE,
+                              "groups=%zu does not divide %zu input channels and %zu filters", o->groups,
+                              channels, o->filters);
+    }
+    if (o->output_pad.height >= stoa_max(o->stride.height, o->dilation.height) ||
+        o->output_pad.width >= stoa_max(o->stride.width, o->dilation.width)) {
+        return stoa_error_set(
+            error, STOA_ERR_ARGUMENT,
+            "found output_pad %zux%zu, expected less than stride %zux%zu or dilation %zux%zu",
+            o->output_pad.height, o->output_pad.width, o->stride.height, o->stride.width, o->dilation.height,
+            o->dilation.width);
+    }
+    size_t weights = o->filters / o->groups;
+    if (!stoa_size_scale(&weights, o->kernel.height) || !stoa_size_scale(&weights, o->kernel.width) ||
+        !stoa_size_scale(&weights, channels) || weights > STOA_MAX_DIMENSION) {
+        return stoa_error_set(error, STOA_ERR_SHAPE, "the weight has more than %zu elements",
+                              STOA_MAX_DIMENSION);
+    }
+    return STOA_OK;
+}
+
+static stoa_status infer_output(struct stoa_error *error, struct stoa_layer *layer) {
+    const struct conv_transpose2d_options *o = layer->options;
+    const size_t *in = layer->input[0].dim;
+    size_t height = axis_output(in[0], o->kernel.height, o->stride.height, o->pad.height,
+                                o->output_pad.height, o->dilation.height);
+    size_t width = axis_output(in[1], o->kernel.width, o->stride.width, o->pad.width, o->output_pad.width,
+                               o->dilation.width);
+    layer->output = (struct stoa_shape){.rank = 3, .dim = {height, width, o->filters}};
+    if (height == 0 || width == 0) {
+        return stoa_error_set(error, STOA_ERR_SHAPE,
+                              "pad %zux%zu leaves nothing of input %zux%zu with kernel %zux%zu",
+                              o->pad.height, o->pad.width, in[0], in[1], o->kernel.height, o->kernel.width);
+    }
+    return STOA_OK;
+}
+
+static void weight_spec(const struct conv_transpose2d_options *o, size_t channels,
+                        struct stoa_tensor_spec *tensor) {
+    size_t kh = o->kernel.height;
+    size_t kw = o->kernel.width;
+    size_t k = o->filters / o->groups;
+    *tensor = (struct stoa_tensor_spec){
+        .suffix = "weight",
+        .trainable = true,
+        .decays = true,
+        /* A stride spreads the kernel's taps over as many more outputs. */
+        .fan_in = stoa_max(1, kh * kw * (channels / o->groups) / (o->stride.height * o->stride.width)),
+        .fan_out = kh * kw * k,
+        .rank = 4,
+        .shape = {channels, k, kh, kw},
+        .walk_rank = 4,
+        .disk_dim = {channels, k, kh, kw},
+        .memory_stride = {1, channels, kw * k * channels, k * channels},
+    };
+}
+
+static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
+    const struct conv_transpose2d_options *o = layer->options;
+    stoa_status status = stoa_expect_image(error, layer);
+    if (status == STOA_OK) {
+        status = check_options(error, o, layer->input[0].dim[2]);
+    }
+    if (status == STOA_OK) {
+        status = infer_output(error, layer);
+    }
+    if (status != STOA_OK) {
+        return status;
+    }
+    weight_spec(o, layer->input[0].dim[2], &layer->tensor[0]);
+    layer->tensors = 1;
+    if (o->bias) {
+        stoa_tensor_plain(&layer->tensor[layer->tensors++], "bias", STOA_INIT_ZERO, o->filters);
+    }
+    return stoa_tensor_start(error, &o->init, o->bias, &layer->tensor[0]);
+}
+
+/* The algorithm of the convolution's pass, chosen in planning for the largest batch: smaller ones run with the same. */
+static const struct stoa_conv_algorithm *chosen(const struct stoa_op_run *run, enum stoa_conv_pass pass) {
+    return run->choice[pass];
+}
+
+static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
+    struct stoa_conv conv = problem(run->layer, run->planned_batch);
+    size_t bytes[STOA_MAX_CHOICES] = {0};
+    size_t sums = 0;
+    for (int pass = STOA_CONV_FORWARD; pass <= STOA_CONV_BACKWARD_WEIGHTS; pass++) {
+        const struct stoa_conv_algorithm *algorithm =
+            stoa_conv_choose(run->context, &conv, (enum stoa_conv_pass)pass);
+        if (!algorithm) {
+            char what[96];
+            (void)snprintf(what, sizeof what, "conv_transpose2d '%s'", run->layer->name);
+            (void)stoa_conv_refuse(run->context, &conv, what);
+            return false;
+        }
+        memory->choice[pass] = algorithm;
+        if (!algorithm->workspace(run->context, &conv, (enum stoa_conv_pass)pass, &bytes[pass])) {
+            return false;
+        }
+    }
+    if (run->layer->tensors > 1 && !stoa_block_sums_bytes(run, conv.window.channels, &sums)) {
+        return false;
+    }
+    memory->workspace[STOA_FORWARD] = bytes[STOA_CONV_BACKWARD_DATA];
+    memory->workspace[STOA_BACKWARD] =
+        stoa_max(sums, stoa_max(bytes[STOA_CONV_BACKWARD_WEIGHTS],
+                                run->wants_input_gradient ? bytes[STOA_CONV_FORWARD] : 0));
+    return true;
+}
+
+static void add_bias(const struct stoa_op_run *run, size_t first, size_t count) {
+    size_t filters = run->layer->output.dim[2];
+    run->context->kernels->bias_act(run->y + first * filters, count, filters, filters, run->tensor[1], false);
+}
+
+static void forward(const struct stoa_op_run *run) {
+    struct stoa_conv conv = problem(run->layer, run->batch);
+    chosen(run, STOA_CONV_BACKWARD_DATA)
+        ->backward_data(run->context, &conv, run->x[0], run->tensor[0], run->y, run->workspace);
+    if (run->tensor[1]) {
+        size_t filters = conv.window.channels;
+        stoa_parallel_range(run, stoa_batch_size(run, &run->layer->output) / filters, stoa_row_grain(filters),
+                            add_bias);
+    }
+}
+
+static void sum_samples(const struct stoa_op_run *run, size_t first, size_t samples, float *sum) {
+    const size_t *out = run->layer->output.dim;
+    run->context->kernels->column_sums(run->dy + first * out[0] * out[1] * out[2], samples * out[0] * out[1],
+                                       out[2], out[2], sum);
+}
+
+static void backward(const struct stoa_op_run *run) {
+    struct stoa_conv conv = problem(run->layer, run->batch);
+    if (run->dtensor[1]) {
+        memcpy(run->dtensor[1], stoa_block_sums(run, conv.window.channels, sum_samples),
+               conv.window.channels * sizeof(float));
+    }
+    chosen(run, STOA_CONV_BACKWARD_WEIGHTS)
+        ->backward_weights(run->context, &conv, run->dy, run->x[0], run->dtensor[0], NULL, run->workspace);
+    if (run->dx[0]) {
+        chosen(run, STOA_CONV_FORWARD)
+            ->forward(run->context, &conv, run->dy, run->tensor[0], NULL, false, run->dx[0], run->workspace);
+    }
+}
+
+static void algorithm(const struct stoa_op_run *run, enum stoa_pass pass, char *out, size_t size) {
+    struct stoa_conv conv = problem(run->layer, run->planned_batch);
+    if (pass == STOA_FORWARD) {
+        chosen(run, STOA_CONV_BACKWARD_DATA)
+            ->describe(run->context, &conv, STOA_CONV_BACKWARD_DATA, out, size);
+        return;
+    }
+    char weights[96];
+    char data[96] = "none";
+    chosen(run, STOA_CONV_BACKWARD_WEIGHTS)
+        ->describe(run->context, &conv, STOA_CONV_BACKWARD_WEIGHTS, weights, sizeof weights);
+    if (run->wants_input_gradient) {
+        chosen(run, STOA_CONV_FORWARD)->describe(run->context, &conv, STOA_CONV_FORWARD, data, sizeof data);
+    }
+    (void)snprintf(out, size, "weights: %s; data: %s", weights, data);
+}
+
+static double flops(const struct stoa_layer *layer) {
+    const struct conv_transpose2d_options *o = layer->options;
+    return 2.0 * (double)stoa_shape_size(&layer->input[0]) * (double)o->kernel.height *
+           (double)o->kernel.width * (double)(o->filters / o->groups);
+}
+
+static void reference_forward(const struct stoa_op_reference *run) {
+    struct stoa_conv conv = problem(run->layer, run->batch);
+    const struct stoa_window *w = &conv.window;
+    stoa_reference_f64.conv2d_backward_data(w, conv.batch, conv.filters, conv.groups, run->x[0],
+                                            run->tensor[0], run->y);
+    if (run->tensor[1]) {
+        stoa_reference_f64.bias_act(run->y, conv.batch * w->height * w->width, w->channels, w->channels,
+                                    run->tensor[1], false);
+    }
+}
+
+static void reference_backward(const struct stoa_op_reference *run) {
+    struct stoa_conv conv = problem(run->layer, run->batch);
+    const struct stoa_window *w = &conv.window;
+    stoa_reference_f64.conv2d_backward_weights(w, conv.batch, conv.filters, conv.groups, run->dy, run->x[0],
+                                               run->dtensor[0]);
+    if (run->dtensor[1]) {
+        stoa_reference_f64.column_sums(run->dy, conv.batch * w->height * w->width, w->channels, w->channels,
+                                       run->dtensor[1]);
+    }
+    if (run->dx[0]) {
+        stoa_reference_f64.conv2d(w, conv.batch, conv.filters, conv.groups, run->dy, run->tensor[0], NULL,
+                                  run->dx[0]);
+    }
+}
+
+static const struct stoa_op_example examples[] = {
+    {"filters=4 kernel=3", {"5x4x3"}, 2},
+    {"filters=6 kernel=4 stride=2 pad=1", {"4x5x8"}, 9},
+    {"filters=3 kernel=3x2 stride=2x3 pad=1x0 output_pad=1x2", {"3x4x5"}, 2},
+    {"filters=4 kernel=3 dilation=2 output_pad=1 bias=false", {"4x3x2"}, 3},
+    {"filters=6 kernel=3 groups=2 stride=2 output_pad=1", {"3x4x4"}, 2},
+    {"filters=5 kernel=3 groups=5 pad=1", {"4x4x5"}, 3},
+    {"filters=7 kernel=1", {"4x5x6"}, 3},
+    {"filters=20 kernel=3 pad=1", {"6x6x18"}, 3},
+    {NULL, {NULL}, 0},
+};
+
+const struct stoa_op stoa_op_conv_transpose2d = {
+    .name = "conv_transpose2d",
+    .least_inputs = 1,
+    .most_inputs = 1,
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .options_bytes = sizeof(struct conv_transpose2d_options),
+    .needs = STOA_NEEDS_X,
+    .infer = infer,
+    .memory = memory,
+    .forward = forward,
+    .backward = backward,
+    .algorithm = algorithm,
+    .flops = flops,
+    .reference_forward = reference_forward,
+    .reference_backward = reference_backward,
+    .examples = examples,
+};

@@ -219,6 +219,61 @@ static void plans_keep_their_choice(void **state) {
     stoa_context_free(context);
 }
 
+/* A row of 48 MiB of columns is cut until a tile fits what a thread may take. */
+static void keeps_to_the_limit(void **state) {
+    (void)state;
+    struct stoa_conv wide = shape(1, 64, 4096, 8, 7, 1, 1);
+    const size_t limits[] = {16 << 10, 100000, 1 << 20};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        stoa_context *context = make_context(3, limits[i]);
+        for (int pass = 0; pass < PASSES; pass++) {
+            const struct stoa_conv_algorithm *chosen =
+                stoa_conv_choose(context, &wide, (enum stoa_conv_pass)pass);
+            size_t bytes = 0;
+            assert_non_null(chosen);
+            assert_true(chosen->workspace(context, &wide, (enum stoa_conv_pass)pass, &bytes));
+            assert_true(bytes <= limits[i] * (3 + STOA_CONV_SHARED_LIMITS));
+            assert_int_equal(stoa_context_set_conv(context, "im2col"), STOA_OK);
+            assert_ptr_equal(stoa_conv_choose(context, &wide, (enum stoa_conv_pass)pass), &stoa_conv_im2col);
+            assert_true(stoa_conv_im2col.workspace(context, &wide, STOA_CONV_FORWARD, &bytes));
+            assert_true(bytes > 0 && bytes <= 3 * limits[i]);
+            assert_int_equal(stoa_context_set_conv(context, NULL), STOA_OK);
+        }
+        stoa_context_free(context);
+    }
+}
+
+/* What cannot be cut further is refused in planning, with what it needs. */
+static void refuses_what_no_tile_holds(void **state) {
+    (void)state;
+    stoa_context *context = NULL;
+    /* This policy leaves columns only. */
+    stoa_context_options options = {.threads = 2, .workspace_limit = 16 << 10, .policy = STOA_POLICY_BLAS};
+    assert_int_equal(stoa_context_create(&options, &context), STOA_OK);
+    const size_t channels[] = {512, 448};
+    for (size_t i = 0; i < 2; i++) {
+        stoa_model *model = NULL;
+        stoa_plan *plan = NULL;
+        assert_int_equal(stoa_model_create(context, &model), STOA_OK);
+        stoa_model_input(model, 5, 5, channels[i]);
+        stoa_model_add(model, "c7", "conv2d filters=4 kernel=3 pad=1");
+        assert_int_equal(stoa_model_build(model), STOA_OK);
+        stoa_status status = stoa_plan_create(context, model, &(stoa_plan_options){.batch = 2}, &plan);
+        if (i == 0) {
+            assert_int_equal(status, STOA_ERR_MEMORY);
+            assert_null(plan);
+            assert_string_equal(stoa_context_error(context),
+                                "conv2d 'c7': the columns of one pixel take 18432 bytes, and the context's "
+                                "workspace limit is 16384");
+        } else {
+            assert_int_equal(status, STOA_OK);
+            stoa_plan_free(plan);
+        }
+        stoa_model_free(model);
+    }
+    stoa_context_free(context);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_the_cheapest),
@@ -228,6 +283,8 @@ int main(void) {
         cmocka_unit_test(lists_the_names),
         cmocka_unit_test(describes_itself_by_name),
         cmocka_unit_test(plans_keep_their_choice),
+        cmocka_unit_test(keeps_to_the_limit),
+        cmocka_unit_test(refuses_what_no_tile_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,381 @@
+/* Random convolutions: every algorithm that can compute one, every pass, against the double reference.
+ *
+ * Each case draws a shape, a workspace limit, an instruction set and a policy. Outputs and workspaces are exactly as
+ * large as promised, NaN before the pass, with canaries behind; the workspace is that of a planned batch that may be
+ * larger than the one that runs. The results have the same bits on 1, 2, 3 and 7 threads.
+ *
+ *     test_conv_fuzz [CASES [SEED]] */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../ops/harness.h"
+#include "base/random.h"
+#include "base/size.h"
+#include "blas/gemm.h"
+#include "conv/conv.h"
+
+enum { PASSES = 3, THREADS = 4, MOST_ALGORITHMS = 16 };
+static const size_t thread_counts[THREADS] = {1, 2, 3, 7};
+static const char *const pass_names[PASSES] = {"forward", "backward data", "backward weights"};
+/* Products of one pass of one case. */
+static const size_t MOST_PRODUCTS = 3000000;
+
+static size_t cases = 150;
+static uint64_t seed = 1;
+static uint64_t drawn;
+/* Passes run by each algorithm, so that none goes untested in silence. */
+static size_t runs[MOST_ALGORITHMS][PASSES];
+
+static uint32_t draw(void) {
+    return stoa_philox(seed, drawn++, 5).word[0];
+}
+
+static size_t between(size_t least, size_t most) {
+    return least + draw() % (most - least + 1);
+}
+
+static bool one_in(size_t n) {
+    return draw() % n == 0;
+}
+
+#define PICK(array) (array)[draw() % (sizeof(array) / sizeof *(array))]
+
+/* A convolution with its numbers in float and in double. */
+struct subject {
+    struct stoa_conv conv;
+    size_t planned_batch;
+    stoa_context_options options;
+    bool relu, has_bias;
+    size_t x_count, weight_count, y_count;
+    float *x, *weight, *bias, *dy;
+    char text[256];
+};
+
+/* What a pass should give: values, and the largest sum(|a||b|). */
+struct expected {
+    double *first, *second; /* y; dx; dweight and dbias */
+    size_t first_count, second_count;
+    double first_size, second_size;
+};
+
+/* Input size, padding before and output size along one axis. Padding may be none, even, as pad=same does it, or anything
+ * that leaves an output. */
+static void draw_axis(size_t most, size_t *size, size_t kernel, size_t stride, size_t dilation, size_t *pad,
+                      size_t *out) {
+    size_t reach = (kernel - 1) * dilation + 1;
+    size_t after = 0;
+    *size = between(1, most);
+    *pad = 0;
+    switch (draw() % 4) {
+    case 0:
+        break;
+    case 1:
+        *pad = after = reach / 2;
+        break;
+    case 2:
+        *out = stoa_ceil_div(*size, stride);
+        after = (*out - 1) * stride + reach > *size ? (*out - 1) * stride + reach - *size : 0;
+        *pad = after / 2;
+        after -= *pad;
+        break;
+    default:
+        *pad = between(0, reach);
+        after = between(0, reach);
+    }
+    *size = stoa_max(*size, reach > *pad + after ? reach - *pad - after : 1);
+    *out = (*size + *pad + after - reach) / stride + 1;
+}
+
+static struct stoa_conv draw_conv(void) {
+    static const size_t kernels[] = {1, 1, 2, 3, 3, 3, 3, 4, 5};
+    static const size_t channels[] = {1, 2, 3, 4, 5, 8, 12, 16, 17, 24, 32, 33, 48, 64, 96};
+    static const size_t filters[] = {1, 2, 3, 6, 8, 9, 16, 20, 25, 32, 40, 64, 100};
+    struct stoa_conv conv = {.batch = between(1, 9), .groups = 1};
+    struct stoa_window *w = &conv.window;
+    w->kernel_height = w->kernel_width = PICK(kernels);
+    if (one_in(6)) {
+        w->kernel_width = PICK(kernels);
+    }
+    w->stride_height = w->stride_width = one_in(3) ? between(2, 3) : 1;
+    w->dilation_height = w->dilation_width = one_in(5) ? between(2, 3) : 1;
+    if (one_in(8)) {
+        w->stride_width = between(1, 4);
+        w->dilation_height = between(1, 3);
+    }
+    w->channels = PICK(channels);
+    conv.filters = PICK(filters);
+    if (one_in(5)) {
+        conv.groups = between(2, 6);
+        w->channels = conv.groups * between(1, 9);
+        conv.filters = conv.groups * (one_in(2) ? w->channels / conv.groups : between(1, 9));
+    } else if (one_in(6)) {
+        conv.groups = conv.filters = w->channels;
+    }
+    draw_axis(18, &w->height, w->kernel_height, w->stride_height, w->dilation_height, &w->pad_top,
+              &w->out_height);
+    draw_axis(one_in(6) ? 250 : 18, &w->width, w->kernel_width, w->stride_width, w->dilation_width,
+              &w->pad_left, &w->out_width);
+    return conv;
+}
+
+static size_t products_of(const struct stoa_conv *conv) {
+    return stoa_conv_pixels(conv) * stoa_conv_weights(conv);
+}
+
+static float *new_numbers(size_t count, bool sparse) {
+    float *numbers = guarded_new(count * sizeof *numbers);
+    uint64_t key = draw();
+    for (size_t i = 0; i < count; i++) {
+        struct stoa_random4 four = stoa_philox(key, i, 6);
+        numbers[i] = sparse && four.word[1] % 4 == 0 ? 0 : 2 * stoa_random_unit(four.word[0]) - 1;
+    }
+    return numbers;
+}
+
+static void draw_subject(struct subject *s, size_t number) {
+    static const size_t limits[] = {0, 0, 16 << 10, 20000, 64 << 10, 200 << 10};
+    do {
+        s->conv = draw_conv();
+    } while (products_of(&s->conv) > MOST_PRODUCTS);
+    const struct stoa_conv *conv = &s->conv;
+    const struct stoa_window *w = &conv->window;
+    s->planned_batch = conv->batch + (one_in(3) ? between(1, 20) : 0);
+    s->options = (stoa_context_options){.workspace_limit = PICK(limits),
+                                        .policy = one_in(4) ? STOA_POLICY_EXACT : STOA_POLICY_DEFAULT,
+                                        .limit_isa = one_in(3),
+                                        .highest_isa = (stoa_isa)(draw() % STOA_ISA_COUNT)};
+    s->relu = one_in(2);
+    s->has_bias = !one_in(3);
+    s->x_count = conv->batch * w->height * w->width * w->channels;
+    s->weight_count = stoa_conv_weights(conv);
+    s->y_count = stoa_conv_pixels(conv) * conv->filters;
+    s->x = new_numbers(s->x_count, true);
+    s->weight = new_numbers(s->weight_count, false);
+    s->bias = new_numbers(conv->filters, false);
+    s->dy = new_numbers(s->y_count, false);
+    (void)snprintf(
+        s->text, sizeof s->text,
+        "seed %llu, case %zu: n%zu (planned %zu) c%zu h%zu w%zu k%zu r%zux%zu s%zux%zu pad %zu,%zu "
+        "d%zux%zu g%zu out %zux%zu, limit %zu, isa %d%s, policy %d",
+        (unsigned long long)seed, number, conv->batch, s->planned_batch, w->channels, w->height, w->width,
+        conv->filters, w->kernel_height, w->kernel_width, w->stride_height, w->stride_width, w->pad_top,
+        w->pad_left, w->dilation_height, w->dilation_width, conv->groups, w->out_height, w->out_width,
+        s->options.workspace_limit, (int)s->options.highest_isa, s->options.limit_isa ? "" : " (free)",
+        (int)s->options.policy);
+}
+
+static void free_subject(struct subject *s) {
+    guarded_free(s->x);
+    guarded_free(s->weight);
+    guarded_free(s->bias);
+    guarded_free(s->dy);
+}
+
+/* The float numbers, or their sizes, in double. */
+static double *doubles(const float *from, size_t count, bool sizes) {
+    double *to = malloc(stoa_max(1, count) * sizeof *to);
+    assert_non_null(to);
+    for (size_t i = 0; i < count; i++) {
+        to[i] = sizes ? fabs((double)from[i]) : (double)from[i];
+    }
+    return to;
+}
+
+static double *zeros(size_t count) {
+    double *to = calloc(stoa_max(1, count), sizeof *to);
+    assert_non_null(to);
+    return to;
+}
+
+static double largest(const double *values, size_t count) {
+    double most = 0;
+    for (size_t i = 0; i < count; i++) {
+        most = fmax(most, values[i]);
+    }
+    return most;
+}
+
+/* One pass of the reference, on the numbers or on their sizes. */
+static void reference(const struct subject *s, int pass, bool sizes, double *first, double *second) {
+    const struct stoa_conv *conv = &s->conv;
+    const struct stoa_window *w = &conv->window;
+    double *x = doubles(s->x, s->x_count, sizes);
+    double *weight = doubles(s->weight, s->weight_count, sizes);
+    double *bias = doubles(s->bias, conv->filters, sizes);
+    double *dy = doubles(s->dy, s->y_count, sizes);
+    if (pass == STOA_CONV_FORWARD) {
+        stoa_reference_f64.conv2d(w, conv->batch, conv->filters, conv->groups, x, weight,
+                                  s->has_bias ? bias : NULL, first);
+        for (size_t i = 0; i < s->y_count && s->relu; i++) {
+            first[i] = fmax(first[i], 0);
+        }
+    } else if (pass == STOA_CONV_BACKWARD_DATA) {
+        stoa_reference_f64.conv2d_backward_data(w, conv->batch, conv->filters, conv->groups, dy, weight,
+                                                first);
+    } else {
+        stoa_reference_f64.conv2d_backward_weights(w, conv->batch, conv->filters, conv->groups, x, dy, first);
+        stoa_reference_f64.column_sums(dy, stoa_conv_pixels(conv), conv->filters, conv->filters, second);
+    }
+    free(x);
+    free(weight);
+    free(bias);
+    free(dy);
+}
+
+static struct expected expect(const struct subject *s, int pass) {
+    struct expected e = {.first_count = pass == STOA_CONV_FORWARD         ? s->y_count
+                                        : pass == STOA_CONV_BACKWARD_DATA ? s->x_count
+                                                                          : s->weight_count};
+    e.second_count = pass == STOA_CONV_BACKWARD_WEIGHTS && s->has_bias ? s->conv.filters : 0;
+    e.first = zeros(e.first_count);
+    e.second = zeros(s->conv.filters);
+    double *first = zeros(e.first_count);
+    double *second = zeros(s->conv.filters);
+    reference(s, pass, true, first, second);
+    e.first_size = largest(first, e.first_count);
+    e.second_size = largest(second, e.second_count);
+    reference(s, pass, false, e.first, e.second);
+    free(first);
+    free(second);
+    return e;
+}
+
+static void check_values(const struct subject *s, const char *what, const float *got, const double *want,
+                         size_t count, double allowed) {
+    for (size_t i = 0; i < count; i++) {
+        double error = fabs((double)got[i] - want[i]);
+        if (!(error <= allowed)) {
+            fail_msg("%s\n%s: number %zu of %zu is %g, expected %g within %g", s->text, what, i, count,
+                     (double)got[i], want[i], allowed);
+        }
+    }
+}
+
+/* The algorithm's outputs. */
+struct outputs {
+    float *first, *second;
+};
+
+static struct outputs run_pass(const struct subject *s, const struct stoa_conv_algorithm *algorithm, int pass,
+                               const stoa_context *context, const struct expected *e) {
+    struct stoa_conv planned = s->conv;
+    planned.batch = s->planned_batch;
+    size_t bytes = 0;
+    size_t now = 0;
+    assert_true(algorithm->workspace(context, &planned, (enum stoa_conv_pass)pass, &bytes));
+    assert_true(algorithm->workspace(context, &s->conv, (enum stoa_conv_pass)pass, &now));
+    if (now > bytes || bytes > context->workspace_limit * (context->threads + STOA_CONV_SHARED_LIMITS)) {
+        fail_msg("%s\n%s, %s: %zu bytes on %zu threads, %zu for the planned batch", s->text, algorithm->name,
+                 pass_names[pass], now, context->threads, bytes);
+    }
+    struct outputs out = {guarded_new(e->first_count * sizeof(float)),
+                          guarded_new(e->second_count * sizeof(float))};
+    void *workspace = guarded_new(bytes);
+    stoa_blas_enter();
+    if (pass == STOA_CONV_FORWARD) {
+        algorithm->forward(context, &s->conv, s->x, s->weight, s->has_bias ? s->bias : NULL, s->relu,
+                           out.first, workspace);
+    } else if (pass == STOA_CONV_BACKWARD_DATA) {
+        algorithm->backward_data(context, &s->conv, s->dy, s->weight, out.first, workspace);
+    } else {
+        algorithm->backward_weights(context, &s->conv, s->x, s->dy, out.first, out.second, workspace);
+    }
+    stoa_blas_leave();
+    guarded_check(workspace, s->text);
+    guarded_check(out.first, s->text);
+    guarded_check(out.second, s->text);
+    guarded_free(workspace);
+    return out;
+}
+
+static void check_algorithm(const struct subject *s, const struct stoa_conv_algorithm *algorithm, int pass,
+                            stoa_context *const *contexts, const struct expected *e) {
+    double bound = strncmp(algorithm->name, "winograd", 8) == 0 ? 5e-6 : 1e-6;
+    struct outputs one = run_pass(s, algorithm, pass, contexts[0], e);
+    char what[64];
+    (void)snprintf(what, sizeof what, "%s, %s", algorithm->name, pass_names[pass]);
+    check_values(s, what, one.first, e->first, e->first_count, bound * e->first_size);
+    check_values(s, what, one.second, e->second, e->second_count, bound * e->second_size);
+    for (size_t t = 1; t < THREADS; t++) {
+        struct outputs many = run_pass(s, algorithm, pass, contexts[t], e);
+        if (memcmp(many.first, one.first, e->first_count * sizeof(float)) != 0 ||
+            (e->second_count && memcmp(many.second, one.second, e->second_count * sizeof(float)) != 0)) {
+            fail_msg("%s\n%s: other bits on %zu threads", s->text, what, thread_counts[t]);
+        }
+        guarded_free(many.first);
+        guarded_free(many.second);
+    }
+    guarded_free(one.first);
+    guarded_free(one.second);
+}
+
+static void check_subject(const struct subject *s, stoa_context *const *contexts) {
+    struct stoa_conv planned = s->conv;
+    planned.batch = s->planned_batch;
+    for (int pass = 0; pass < PASSES; pass++) {
+        struct expected e = expect(s, pass);
+        size_t able = 0;
+        for (size_t i = 0; stoa_conv_algorithms[i]; i++) {
+            assert_true(i < MOST_ALGORITHMS);
+            if (stoa_conv_algorithms[i]->applicable(contexts[0], &planned, (enum stoa_conv_pass)pass)) {
+                check_algorithm(s, stoa_conv_algorithms[i], pass, contexts, &e);
+                runs[i][pass]++;
+                able++;
+            }
+        }
+        const struct stoa_conv_algorithm *chosen =
+            stoa_conv_choose(contexts[0], &planned, (enum stoa_conv_pass)pass);
+        if ((chosen != NULL) != (able > 0)) {
+            fail_msg("%s\n%s: %zu algorithms can, chosen is %s", s->text, pass_names[pass], able,
+                     chosen ? chosen->name : "none");
+        }
+        free(e.first);
+        free(e.second);
+    }
+}
+
+static void agrees_with_the_reference(void **state) {
+    (void)state;
+    for (size_t number = 0; number < cases; number++) {
+        /* Case `number` is the same whatever was drawn before it. */
+        drawn = (uint64_t)number << 20;
+        struct subject s;
+        stoa_context *contexts[THREADS];
+        draw_subject(&s, number);
+        for (size_t t = 0; t < THREADS; t++) {
+            s.options.threads = thread_counts[t];
+            assert_int_equal(stoa_context_create(&s.options, &contexts[t]), STOA_OK);
+        }
+        check_subject(&s, contexts);
+        for (size_t t = 0; t < THREADS; t++) {
+            stoa_context_free(contexts[t]);
+        }
+        free_subject(&s);
+    }
+}
+
+static void left_no_algorithm_out(void **state) {
+    (void)state;
+    for (size_t i = 0; stoa_conv_algorithms[i]; i++) {
+        (void)printf("%-10s %5zu %5zu %5zu\n", stoa_conv_algorithms[i]->name, runs[i][0], runs[i][1],
+                     runs[i][2]);
+        assert_true(runs[i][0] + runs[i][1] + runs[i][2] >= cases / 30);
+    }
+}
+
+int main(int count, char **arguments) {
+    if (count > 1) {
+        cases = strtoul(arguments[1], NULL, 10);
+    }
+    if (count > 2) {
+        seed = strtoul(arguments[2], NULL, 10);
+    }
+    (void)printf("%zu cases, seed %llu\n", cases, (unsigned long long)seed);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(agrees_with_the_reference),
+        cmocka_unit_test(left_no_algorithm_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -42,7 +42,8 @@ typedef struct stoa_data_options {
                                    data's own, sorted */
     size_t name_count;        /**< how many there are */
     float test;               /**< share that becomes the test part of data which have none; 0: 0.2 */
-    uint64_t seed;            /**< decides which samples that are */
+    uint64_t seed;            /**< decides which samples that are, and what digits are drawn */
+    size_t samples;           /**< of drawn digits: how many; 0: 12000 */
     bool whole;               /**< do not divide data without a test part: all of them are the test part */
     bool unlabelled; /**< samples alone are wanted: labels need not be there, and are 0; like whole */
 } stoa_data_options;
@@ -51,7 +52,8 @@ typedef struct stoa_data_options {
  * stoa_dataset_open(); a table NAME.csv, see stoa_dataset_open_csv(), or a folder with one, or with train.csv
  * and test.csv; NAME.npz, or a folder with one, or with .npy files, whose arrays are called x_train, y_train,
  * x_test and y_test, or x and y (images and labels, data and target; train_ may also stand in front); a folder of
- * folders of PNG pictures, see stoa_dataset_open_pictures(), or one with two such folders, train and test.
+ * folders of PNG pictures, see stoa_dataset_open_pictures(), or one with two such folders, train and test. The path
+ * "digits", where nothing has this name, means drawn ones, see stoa_dataset_draw_digits().
  *
  * Of data without a test part some samples of each class become the test part, see stoa_dataset_split().
  *
@@ -171,6 +173,20 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open_pictures(stoa_context *co
                                                                 const stoa_data_options *options,
                                                                 stoa_dataset **dataset);
 
+/** Draw pictures of digits, to try things without data: light on dark, strokes with random slant, size, place,
+ * thickness and noise. Sample i shows the digit i % 10; the seed and i alone decide its pixels.
+ *
+ * @param context  Borrowed; must outlive the data set.
+ * @param count  How many, >= 1.
+ * @param height  Of a picture, 8 to 1024.
+ * @param width  Of a picture, 8 to 1024.
+ * @param seed  Another one, other pictures.
+ * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
+ * Errors: STOA_ERR_ARGUMENT, STOA_ERR_FORMAT (more than memory can hold), STOA_ERR_MEMORY. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_draw_digits(stoa_context *context, size_t count,
+                                                              size_t height, size_t width, uint64_t seed,
+                                                              stoa_dataset **dataset);
+
 /** A data set over the caller's own arrays.
  *
  * @param context  Borrowed; must outlive the data set.
@@ -242,7 +258,8 @@ STOA_API size_t stoa_dataset_count(const stoa_dataset *dataset);
 STOA_API size_t stoa_dataset_classes(const stoa_dataset *dataset);
 /** Name of class `class_number` of `dataset`, or NULL where labels are numbers. Belongs to the data set. */
 STOA_API const char *stoa_dataset_class_name(const stoa_dataset *dataset, size_t class_number);
-/** What `dataset` was read from: "idx", "csv", "npy", "npz", "pictures" or "arrays". Static storage. */
+/** What `dataset` was read from: "idx", "csv", "npy", "npz", "pictures", "digits" or
+ * "arrays". Static storage. */
 STOA_API const char *stoa_dataset_format(const stoa_dataset *dataset);
 /** Shape of one sample of `dataset`: `*height` x `*width` x `*channels`. */
 STOA_API void stoa_dataset_shape(const stoa_dataset *dataset, size_t *height, size_t *width,

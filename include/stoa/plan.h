@@ -21,8 +21,8 @@ typedef struct stoa_plan stoa_plan;
 typedef struct stoa_plan_options {
     size_t batch;  /**< largest number of samples per run, >= 1 */
     bool training; /**< plan the loss and all gradients */
-    const char
-        *loss; /**< "softmax_cross_entropy smoothing=0.1", "mse", ... NULL: the first with training, else none */
+    const char *
+        loss; /**< "softmax_cross_entropy smoothing=0.1", "mse", ... NULL: the first with training, else none */
     size_t optimizer_slots; /**< arrays of the size of the parameters kept for an optimiser */
 } stoa_plan_options;
 

@@ -14,6 +14,7 @@ enum stoa_random_stream {
     STOA_RANDOM_DROPOUT = 3,
     STOA_RANDOM_VALIDATION = 8,
     STOA_RANDOM_SPLIT = 16,
+    STOA_RANDOM_DIGITS = 17,
 };
 
 struct stoa_random4 {

@@ -109,7 +109,7 @@ static int read_header(const struct cli_subject *subject, struct cli_facts *fact
 }
 
 int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts) {
-    double classes = (double)stoa_model_output_size(subject->model), test = 0;
+    double classes = (double)stoa_model_output_size(subject->model), test = 0, samples = 0;
     const char *seed = stoa_model_fact(subject->model, "data.split_seed");
     *facts = (struct cli_facts){.set = stoa_model_fact(subject->model, "data.set")};
     stoa_data_options *options = &facts->options;
@@ -120,6 +120,10 @@ int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts) {
     if (code == CLI_DONE) {
         code = read_number(subject, "data.test", 0, 0.9999, &test);
         options->test = (float)test;
+    }
+    if (code == CLI_DONE) {
+        code = read_number(subject, "data.samples", 0, 1e9, &samples);
+        options->samples = (size_t)samples;
     }
     if (code == CLI_DONE && seed && !cli_read_count(seed, 0, UINT64_MAX, &options->seed)) {
         code = fail_fact(subject, "data.split_seed", "a whole number from 0");
@@ -183,26 +187,46 @@ static int normalize(const struct cli_subject *subject, const struct cli_facts *
     return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
 }
 
-/* Numbers as a fact; nine digits give every float back. */
-static stoa_status set_list(stoa_model *model, const char *key, const float *list, size_t count) {
+/* Numbers as text, whatever the locale; from malloc. */
+static char *write_list(const float *list, size_t count, char separator) {
     json_t *array = cli_json_array();
     for (size_t i = 0; i < count; i++) {
         cli_json_append(array, cli_json_float(list[i]));
     }
-    char *text = cli_json_line(array); /* whatever the locale; then "[1, 2]" becomes "1 2" */
+    char *text = cli_json_line(array); /* "[1, 2]" */
     size_t used = 0;
     for (size_t i = 0; text[i]; i++) {
-        if (strchr("[], ", text[i]) == NULL) {
+        if (text[i] == ',') {
+            text[used++] = separator;
+        } else if (strchr("[] ", text[i]) == NULL) {
             text[used++] = text[i];
-        } else if (text[i] == ',') {
-            text[used++] = ' ';
         }
     }
     text[used] = '\0';
+    json_decref(array);
+    return text;
+}
+
+static stoa_status set_list(stoa_model *model, const char *key, const float *list, size_t count) {
+    char *text = write_list(list, count, ' ');
     stoa_status status = stoa_model_set_fact(model, key, text);
     free(text);
-    json_decref(array);
     return status;
+}
+
+int cli_weigh_loss(const struct cli_subject *subject, const stoa_dataset *train, char **loss) {
+    const char *plain = stoa_model_fact(subject->model, "loss");
+    size_t classes = stoa_dataset_classes(train);
+    float *weights = cli_allocate(classes, sizeof *weights);
+    stoa_status status = stoa_dataset_class_weights(train, weights);
+    if (status == STOA_OK) {
+        char *list = write_list(weights, classes, ',');
+        *loss = cli_text("%s weights=%s", plain, list);
+        free(list);
+        status = stoa_model_set_fact(subject->model, "loss", *loss);
+    }
+    free(weights);
+    return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
 }
 
 /* Measure on the training data; the result travels with the model from now on. */

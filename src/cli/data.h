@@ -28,4 +28,8 @@ int cli_scale(const struct cli_subject *subject, const struct cli_facts *facts, 
 int cli_open_data(const struct cli_subject *subject, const char *path, bool all, stoa_dataset **train,
                   stoa_dataset **test);
 
+/* The loss of the model with weights that make up for rare classes of the training data: a line from malloc, which
+ * becomes the model's fact. */
+int cli_weigh_loss(const struct cli_subject *subject, const stoa_dataset *train, char **loss);
+
 #endif

@@ -186,11 +186,13 @@ static int train_model(const struct cli_request *request, const struct cli_subje
                                 .name = request->quiet ? NULL : name,
                                 .train = train,
                                 .test = test};
-    int code;
+    char *loss = NULL;
+    int code = info.weighted ? cli_weigh_loss(subject, train, &loss) : CLI_DONE;
+    options.loss = loss ? loss : options.loss;
     stoa_status status = prepare_model(subject->model, name, options.seed);
-    if (status != STOA_OK) {
+    if (code == CLI_DONE && status != STOA_OK) {
         code = cli_fail_library(subject->context, status);
-    } else {
+    } else if (code == CLI_DONE) {
         listen_for_signals();
         cli_progress_start(request->quiet);
         code = cli_run_folder_open(request, name, &folder);
@@ -199,6 +201,7 @@ static int train_model(const struct cli_request *request, const struct cli_subje
             cli_run_folder_close(&folder);
         }
     }
+    free(loss);
     free(name);
     return code;
 }

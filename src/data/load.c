@@ -206,9 +206,27 @@ static stoa_status load_folder(struct stoa_load *load) {
         load->path);
 }
 
+/* Pictures of the model's size, where it is given. */
+static stoa_status load_digits(struct stoa_load *load) {
+    const stoa_data_options *options = load->options;
+    bool sized = options->height > 1 && options->width > 1;
+    stoa_dataset *whole = NULL;
+    if (options->classes && options->classes != 10) {
+        return stoa_fail(load->context, STOA_ERR_ARGUMENT, "digits: has 10 classes, expected %zu",
+                         options->classes);
+    }
+    stoa_status status = stoa_dataset_draw_digits(load->context, options->samples ? options->samples : 12000,
+                                                  sized ? options->height : 28, sized ? options->width : 28,
+                                                  options->seed, &whole);
+    return status == STOA_OK ? stoa_load_divide(load, whole) : status;
+}
+
 static stoa_status load_path(struct stoa_load *load) {
     struct stat about;
     if (stat(load->path, &about) != 0) {
+        if (errno == ENOENT && strcmp(load->path, "digits") == 0) {
+            return load_digits(load);
+        }
         bool missing = errno == ENOENT || errno == ENOTDIR;
         return stoa_fail(load->context, missing ? STOA_ERR_NOT_FOUND : STOA_ERR_IO, "%s: %s", load->path,
                          missing ? "no such file or folder" : "cannot be looked into");

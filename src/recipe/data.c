@@ -6,6 +6,7 @@
 #include "base/number.h"
 
 const char *const stoa_normalize_choices[] = {"given", "measured", NULL};
+const char *const stoa_weights_choices[] = {"none", "measured", NULL};
 const char *const stoa_header_choices[] = {"auto", "yes", "no", NULL};
 
 void stoa_recipe_data_describe(const struct stoa_recipe_data *data, stoa_recipe_info *info) {
@@ -14,20 +15,23 @@ void stoa_recipe_data_describe(const struct stoa_recipe_data *data, stoa_recipe_
     info->mean = data->mean;
     info->deviation = data->deviation;
     info->measured = data->normalize == 1;
+    info->weighted = data->weights == 1;
     info->data = (stoa_data_options){
         .classes = data->classes,
         .label = data->label[0] ? data->label : NULL,
         .header = (stoa_header)data->header,
         .test = data->test,
         .seed = data->seed,
+        .samples = data->samples,
     };
 }
 
 stoa_status stoa_recipe_data_facts(const struct stoa_recipe_data *data, stoa_model *model) {
     bool measured = data->normalize == 1;
-    char classes[32], mean[32], deviation[32], test[32], seed[32];
+    char classes[32], mean[32], deviation[32], test[32], seed[32], samples[32];
     (void)snprintf(classes, sizeof classes, "%zu", data->classes);
     (void)snprintf(seed, sizeof seed, "%llu", (unsigned long long)data->seed);
+    (void)snprintf(samples, sizeof samples, "%zu", data->samples);
     stoa_format_float(data->mean, mean);
     stoa_format_float(data->deviation, deviation);
     stoa_format_float(data->test, test);
@@ -42,6 +46,7 @@ stoa_status stoa_recipe_data_facts(const struct stoa_recipe_data *data, stoa_mod
         {"data.header", data->header ? stoa_header_choices[data->header] : NULL},
         {"data.test", data->test > 0 ? test : NULL},
         {"data.split_seed", data->seed ? seed : NULL},
+        {"data.samples", data->samples ? samples : NULL},
     };
     stoa_status status = STOA_OK;
     for (size_t i = 0; status == STOA_OK && i < sizeof facts / sizeof facts[0]; i++) {

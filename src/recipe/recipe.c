@@ -53,7 +53,8 @@ enum kind {
     BOOL_KEY,
     SPEC_KEY,
     NORMALIZE_KEY,
-    HEADER_KEY
+    HEADER_KEY,
+    WEIGHTS_KEY
 };
 
 struct key {
@@ -75,6 +76,8 @@ static const struct key keys[] = {
     {"data", "header", HEADER_KEY, AT(data.header), 0, 0},
     {"data", "test", FLOAT_KEY, AT(data.test), 1e-3, 0.999},
     {"data", "split_seed", SEED_KEY, AT(data.seed), 0, 0},
+    {"data", "samples", SIZE_KEY, AT(data.samples), 10, 1e6},
+    {"data", "weights", WEIGHTS_KEY, AT(data.weights), 0, 0},
     {"train", "epochs", SIZE_KEY, AT(epochs), 1, 1e6},
     {"train", "batch", SIZE_KEY, AT(batch), 1, 1e6},
     {"train", "lr", FLOAT_KEY, AT(learning_rate), 1e-12, 1e3},
@@ -138,11 +141,11 @@ static bool is_plain_name(const char *value) {
 /* One of the words that a key takes. */
 static stoa_status read_choice(struct stoa_error *error, const struct key *key, const char *value,
                                void *member) {
-    const struct stoa_option option = {.name = key->name,
-                                       .type = STOA_OPTION_CHOICE,
-                                       .fallback = value,
-                                       .choices = key->kind == HEADER_KEY ? stoa_header_choices
-                                                                          : stoa_normalize_choices};
+    const char *const *choices = key->kind == HEADER_KEY    ? stoa_header_choices
+                                 : key->kind == WEIGHTS_KEY ? stoa_weights_choices
+                                                            : stoa_normalize_choices;
+    const struct stoa_option option = {
+        .name = key->name, .type = STOA_OPTION_CHOICE, .fallback = value, .choices = choices};
     struct stoa_spec none = {.pairs = 0};
     return stoa_options_read(error, &option, 1, &none, member);
 }
@@ -194,6 +197,7 @@ static stoa_status read_value(struct reading *reading, struct stoa_error *error,
         return read_number(error, key, value, member);
     case NORMALIZE_KEY:
     case HEADER_KEY:
+    case WEIGHTS_KEY:
         return read_choice(error, key, value, member);
     case SEED_KEY:
         if (!read_seed(value, &seed)) {

@@ -165,6 +165,28 @@ class Tables(Command):
             os.makedirs(f"data/shades/{folder}")
         self.refused("train", "table", words=["data/shades", "5 folders", "3 classes"])
 
+    def test_weights(self):
+        """Rare classes count for more, in training and in the loss that the model names."""
+        lines = table(150, 1).splitlines(keepends=True)
+        write("data/fruit.csv", "".join(lines[:1] + [line for i, line in enumerate(lines[1:]) if i % 3 or i < 60]))
+        losses = set()
+        for more in ("", "\nweights = measured"):
+            self.recipe(more="normalize = measured" + more)
+            losses.add(self.train("--force")["loss"])
+        self.assertEqual(len(losses), 2)
+        self.assertEqual(self.facts()["loss"], "softmax_cross_entropy weights=2.5,1.0,1.0")
+        self.recipe(more="weights = 3")
+        self.refused("plan", "table", words=["weights", "'3'", "measured"])
+
+    def test_drawn_digits(self):
+        recipe = RECIPE.format(set="digits", more="samples = 1000").replace("1x1x4", "28x28x1\nf = flatten")
+        write("table.ini", recipe.replace("units=3", "units=10").replace("classes = 3", "classes = 10"))
+        report = self.train()
+        self.assertEqual(report["samples"], 200)
+        self.assertGreater(report["accuracy"], 0.7)
+        self.assertEqual(report, {**json.loads(self.done("eval", "run", "--data", "digits", "--json")),
+                                  "seconds": report["seconds"]})
+
     def test_refused_arrays(self):
         self.recipe(set="clouds")
         x, y = arrays(60, 1)

@@ -6,6 +6,7 @@
 #include "base/size.h"
 #include "core/product.h"
 #include "core/threads.h"
+#include "core/vector.h"
 #include "ops/op.h"
 
 struct linear_options {
@@ -74,9 +75,14 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     return stoa_tensor_start(error, &o->init, o->bias, &layer->tensor[0]);
 }
 
+/* A single row is no work for sgemm, unless the policy wants all products there. */
+static bool is_row(const struct stoa_op_run *run, size_t batch) {
+    return batch == 1 && !stoa_plain_products(run->context);
+}
+
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
     /* Backward data reads a transposed copy: sgemm is slow when its second operand is the transposed one. */
-    return !run->wants_input_gradient ||
+    return !run->wants_input_gradient || is_row(run, run->planned_batch) ||
            stoa_float_bytes(stoa_tensor_count(&run->layer->tensor[0]), &memory->workspace[STOA_BACKWARD]);
 }
 
@@ -85,9 +91,7 @@ static void add_bias(const struct stoa_op_run *run, size_t first, size_t count) 
     run->context->kernels->bias_act(run->y + first * units, count, units, units, run->tensor[1], false);
 }
 
-static void forward(const struct stoa_op_run *run) {
-    size_t in = inputs_of(run->layer);
-    size_t units = units_of(run->layer);
+static void multiply(const struct stoa_op_run *run, size_t in, size_t units) {
     stoa_product(run->context, &(struct stoa_gemm){.m = run->batch,
                                                    .n = units,
                                                    .k = in,
@@ -98,6 +102,16 @@ static void forward(const struct stoa_op_run *run) {
                                                    .ldb = units,
                                                    .c = run->y,
                                                    .ldc = units});
+}
+
+static void forward(const struct stoa_op_run *run) {
+    size_t in = inputs_of(run->layer);
+    size_t units = units_of(run->layer);
+    if (is_row(run, run->batch)) {
+        stoa_row_product(run->context, run->x[0], run->tensor[0], in, units, run->y);
+    } else {
+        multiply(run, in, units);
+    }
     if (run->tensor[1]) {
         stoa_parallel_range(run, run->batch, stoa_row_grain(units), add_bias);
     }
@@ -115,9 +129,7 @@ static void transpose_weight(const struct stoa_op_run *run, size_t first, size_t
                                      (float *)run->workspace + first, inputs_of(run->layer));
 }
 
-static void backward(const struct stoa_op_run *run) {
-    size_t in = inputs_of(run->layer);
-    size_t units = units_of(run->layer);
+static void multiply_back(const struct stoa_op_run *run, size_t in, size_t units) {
     if (run->dtensor[0]) {
         stoa_product(run->context, &(struct stoa_gemm){.transpose_a = true,
                                                        .m = in,
@@ -131,9 +143,6 @@ static void backward(const struct stoa_op_run *run) {
                                                        .c = run->dtensor[0],
                                                        .ldc = units});
     }
-    if (run->dtensor[1]) {
-        stoa_parallel_range(run, units, 64, bias_gradient);
-    }
     if (run->dx[0]) {
         stoa_parallel_range(run, in, stoa_row_grain(units), transpose_weight);
         stoa_product(run->context, &(struct stoa_gemm){.m = run->batch,
@@ -146,6 +155,20 @@ static void backward(const struct stoa_op_run *run) {
                                                        .ldb = in,
                                                        .c = run->dx[0],
                                                        .ldc = in});
+    }
+}
+
+static void backward(const struct stoa_op_run *run) {
+    size_t in = inputs_of(run->layer);
+    size_t units = units_of(run->layer);
+    if (is_row(run, run->batch)) {
+        stoa_row_product_backward(run->context, run->x[0], run->tensor[0], run->dy, in, units, run->dx[0],
+                                  run->dtensor[0]);
+    } else {
+        multiply_back(run, in, units);
+    }
+    if (run->dtensor[1]) {
+        stoa_parallel_range(run, units, 64, bias_gradient);
     }
 }
 
@@ -179,6 +202,8 @@ static void reference_backward(const struct stoa_op_reference *run) {
 
 static const struct stoa_op_example examples[] = {
     {"units=10", {"7"}, 5},
+    {"units=10", {"7"}, 1},
+    {"units=300", {"131"}, 1},
     {"units=150 bias=false", {"200"}, 140},
     {"units=3 init=xavier", {"2x3x4"}, 2},
     {NULL, {NULL}, 0},

@@ -68,13 +68,13 @@ stoa_status stoa_linear_forward(stoa_context *context, size_t batch, size_t inpu
     return STOA_OK;
 }
 
-/* What backward data needs; it does not depend on the batch. */
+/* What backward data needs for any batch; a single row needs none of it. */
 static stoa_status linear_bytes(stoa_context *context, const char *function, size_t inputs, size_t outputs,
                                 size_t *bytes) {
     struct stoa_layer layer = linear_layer(inputs, outputs);
     struct stoa_op_run run = {.context = context,
                               .layer = &layer,
-                              .planned_batch = 1,
+                              .planned_batch = 2,
                               .training = true,
                               .wants_input_gradient = true};
     struct stoa_op_memory memory = {0};

@@ -1,0 +1,51 @@
+/* Products of a matrix and one vector, around the widths of vectors and blocks. */
+#include "tests/kernels/kernel_test.h"
+
+static const size_t lengths[] = {0, 1, 2, 15, 16, 17, 100, 127, 128, 129, 300};
+enum { LENGTHS = sizeof lengths / sizeof *lengths };
+
+/* Sums of up to 300 terms of size 1. */
+static const double ABSOLUTE = 2e-5;
+
+void test_kernel_row_times_matrix(const struct subject *s) {
+    for (size_t i = 0; i < 2 * LENGTHS * LENGTHS; i++) {
+        size_t k = lengths[i / 2 % LENGTHS];
+        size_t n = lengths[i / 2 / LENGTHS];
+        size_t stride = n + i % 2 * 3; /* a slice of a wider matrix */
+        struct array x = input_random(k, -1, 1);
+        struct array w = input_random(k > 0 ? (k - 1) * stride + n : 0, -1, 1);
+        struct array y = output_unset(n);
+        s->kernels->row_times_matrix(x.f, w.f, k, n, stride, y.f);
+        stoa_reference_f64.row_times_matrix(x.d, w.d, k, n, stride, y.d);
+        check_close("row_times_matrix", s, y, ABSOLUTE * s->slack, 0);
+        arrays_release();
+    }
+}
+
+void test_kernel_matrix_times_column(const struct subject *s) {
+    for (size_t i = 0; i < LENGTHS * LENGTHS; i++) {
+        size_t rows = lengths[i % LENGTHS];
+        size_t n = lengths[i / LENGTHS];
+        struct array w = input_random(rows * n, -1, 1);
+        struct array v = input_random(n, -1, 1);
+        struct array y = output_unset(rows);
+        s->kernels->matrix_times_column(w.f, rows, n, v.f, y.f);
+        stoa_reference_f64.matrix_times_column(w.d, rows, n, v.d, y.d);
+        check_close("matrix_times_column", s, y, ABSOLUTE * s->slack, 0);
+        arrays_release();
+    }
+}
+
+void test_kernel_outer(const struct subject *s) {
+    for (size_t i = 0; i < LENGTHS * LENGTHS; i++) {
+        size_t rows = lengths[i % LENGTHS];
+        size_t n = lengths[i / LENGTHS];
+        struct array x = input_random(rows, -1, 1);
+        struct array v = input_random(n, -1, 1);
+        struct array y = output_unset(rows * n);
+        s->kernels->outer(x.f, rows, v.f, n, y.f);
+        stoa_reference_f64.outer(x.d, rows, v.d, n, y.d);
+        check_close("outer", s, y, 0, 1e-7);
+        arrays_release();
+    }
+}

@@ -130,6 +130,45 @@ STOA_API size_t stoa_plan_step_count(const stoa_plan *plan);
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_step_at(const stoa_plan *plan, size_t index,
                                                        stoa_plan_step *step);
 
+/** Options of stoa_gradcheck(). Zeros mean the default. */
+typedef struct stoa_gradcheck_options {
+    size_t batch;     /**< samples drawn; 2 */
+    size_t samples;   /**< elements looked at in each tensor, beside one direction through all of them; 16 */
+    uint64_t seed;    /**< of inputs, targets, dropout and the elements; taken as it is */
+    double tolerance; /**< largest relative error that passes; 1e-5 */
+    const char *loss; /**< as in stoa_plan_options; NULL: softmax_cross_entropy */
+} stoa_gradcheck_options;
+
+/** What stoa_gradcheck() found of one tensor, or of the network's input. Errors are relative to the tensor's largest
+ * gradient, or to a thousandth of the largest of all tensors where that is more. */
+typedef struct stoa_gradcheck_result {
+    const char *tensor; /**< "c1.weight", or "input" */
+    size_t count;       /**< its elements */
+    size_t checked;     /**< those looked at one by one */
+    double largest;     /**< largest gradient */
+    double error;       /**< largest difference between the double reference and finite differences */
+    double
+        fast_error; /**< largest difference between the engine's own gradient and the double reference; NAN for the
+                           input, which has none */
+    bool passed; /**< error is within the tolerance, fast_error below 0.01, all are numbers */
+} stoa_gradcheck_result;
+
+/** Told of one `result`, valid during the call, with the `user` pointer given to stoa_gradcheck(). */
+typedef void stoa_gradcheck_fn(void *user, const stoa_gradcheck_result *result);
+
+/** Check the gradients of a network: the double reference of each operator against central differences of the loss, and
+ * the engine's own gradients against the double reference, on drawn inputs and targets in training mode.
+ *
+ * @param context  Receives the sentence of an error.
+ * @param model  Built and initialised. Unchanged when the call returns; must have no other user during it.
+ * @param options  Zeros for the defaults. Not kept.
+ * @param tell  Called for the input and then for every trainable tensor.
+ * @param user  Handed to `tell`.
+ * Errors: those of stoa_plan_create() and stoa_plan_train(); a gradient that is wrong is not one of them. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_gradcheck(stoa_context *context, stoa_model *model,
+                                                    const stoa_gradcheck_options *options,
+                                                    stoa_gradcheck_fn *tell, void *user);
+
 #ifdef __cplusplus
 }
 #endif

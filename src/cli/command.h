@@ -11,8 +11,8 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_WRONG = 2, CLI_SIGNAL = 128 };
 
 /* Everything that can be asked for on a command line; each command takes a part of it. */
 struct cli_request {
-    size_t epochs, batch, threads; /* 0: not given */
-    double learning_rate, seconds; /* 0: not given */
+    size_t epochs, batch, threads, samples;   /* 0: not given */
+    double learning_rate, seconds, tolerance; /* 0: not given */
     uint64_t seed;
     bool seed_given;
     const char *data, *out, *recipe; /* NULL: not given */
@@ -34,6 +34,7 @@ struct cli_command {
     int (*run)(const struct cli_request *request);
 };
 
-extern const struct cli_command cli_train, cli_eval, cli_predict, cli_info, cli_plan, cli_recipes, cli_doctor;
+extern const struct cli_command cli_train, cli_eval, cli_predict, cli_info, cli_plan, cli_recipes,
+    cli_gradcheck, cli_doctor;
 
 #endif

@@ -15,8 +15,8 @@
 #include "cli/environment.h"
 #include "cli/report.h"
 
-static const struct cli_command *const commands[] = {&cli_train, &cli_eval,    &cli_predict, &cli_info,
-                                                     &cli_plan,  &cli_recipes, &cli_doctor};
+static const struct cli_command *const commands[] = {&cli_train, &cli_eval,    &cli_predict,   &cli_info,
+                                                     &cli_plan,  &cli_recipes, &cli_gradcheck, &cli_doctor};
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static const struct cli_command *find_command(const char *name) {

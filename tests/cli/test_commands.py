@@ -300,6 +300,27 @@ class Show(Command):
         for name in ("run", "./run", "run/model.safetensors"):
             self.assertLess(self.check_plan(name, "--inference", "--batch", "8")["arena_bytes"], train["arena_bytes"])
 
+    def test_gradcheck(self):
+        text = self.done("gradcheck", "tiny", "--threads", "2")
+        for word in ("c1.weight", "l1.bias", "5 of 5 right", "tolerance 1.0e-05"):
+            self.assertIn(word, text)
+        self.assertNotIn("wrong", text)
+        report = json.loads(self.done("gradcheck", "tiny", "--samples", "7", "--seed", "5", "--json"))
+        self.assertIs(report["passed"], True)
+        self.assertEqual([t["name"] for t in report["tensors"]], ["input", "c1.weight", "c1.bias", "l1.weight", "l1.bias"])
+        for tensor in report["tensors"]:
+            self.assertEqual(tensor["checked"], min(7, tensor["count"]))
+            self.assertLess(tensor["error"], 1e-6)
+            self.assertGreater(tensor["largest"], 0)
+        self.assertIsNone(report["tensors"][0]["fast_error"])
+
+    def test_gradcheck_over_the_tolerance(self):
+        for more in ([], ["--json"]):
+            result = self.stoa("gradcheck", "tiny", "--tolerance", "1e-25", *more)
+            self.assertEqual(result.returncode, 1)
+            self.one_line(result, "tiny.ini: the gradient of 'input' is off by", "expected at most 1.0e-25")
+        self.assertIs(json.loads(result.stdout)["passed"], False)
+
     def test_recipes(self):
         write("data/recipes/broken.ini", "[model]\n")
         text = self.done("recipes")
@@ -310,7 +331,7 @@ class Show(Command):
         self.assertEqual(self.done("recipes", "tiny"), RECIPE)
 
     def test_help_and_version(self):
-        for name in ("train", "eval", "predict", "info", "plan", "recipes"):
+        for name in ("train", "eval", "predict", "info", "plan", "recipes", "gradcheck"):
             text = self.done(name, "--help")
             self.assertEqual(text, self.done("help", name))
             for word in (f"Usage: stoa {name}", "Options:", "Examples:", "Exit status:"):

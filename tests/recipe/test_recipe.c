@@ -204,8 +204,8 @@ static void test_structure_refused(void **state) {
         "r.ini:8: the last layer, 'x' on line 6, gives 4 values, expected 10, the classes of [data]");
     assert_refused("[model]\ninput = 2x2x3\nc = conv2d filters=10 kernel=2\n[data]\nset = s\n",
                    STOA_ERR_SHAPE,
-                   "r.ini:5: softmax_cross_entropy 'loss': found input of shape 1x1x10, expected a vector of "
-                   "logits");
+                   "r.ini:5: softmax_cross_entropy 'loss': found input of shape 1x1x10, expected a vector of a "
+                   "number a class");
     assert_refused(MODEL "# says why\nx = relu from=input\ny = relu\n", bad,
                    "r.ini:8: layer 'l1' on line 5: no later layer reads its output");
     assert_refused("title = a\nword\n" MODEL, STOA_ERR_FORMAT, "r.ini:2: found 'word', expected KEY = VALUE");

@@ -43,8 +43,11 @@ typedef struct stoa_data_options {
     size_t name_count;        /**< how many there are */
     float test;               /**< share that becomes the test part of data which have none; 0: 0.2 */
     uint64_t seed;            /**< decides which samples that are, and what digits are drawn */
-    size_t samples;           /**< of drawn digits: how many; 0: 12000 */
-    bool whole;               /**< do not divide data without a test part: all of them are the test part */
+    size_t
+        memory; /**< bytes of samples to hold in memory: plain IDX and NPY files that are larger are mapped, other
+                                   data refused; 0: no bound */
+    size_t samples;  /**< of drawn digits: how many; 0: 12000 */
+    bool whole;      /**< do not divide data without a test part: all of them are the test part */
     bool unlabelled; /**< samples alone are wanted: labels need not be there, and are 0; like whole */
 } stoa_data_options;
 
@@ -277,6 +280,18 @@ STOA_API void stoa_dataset_shape(const stoa_dataset *dataset, size_t *height, si
  * Memory: allocates nothing. Threads: a data set may be read from several threads. */
 STOA_API void stoa_dataset_read(const stoa_dataset *dataset, const size_t *index, size_t first,
                                 size_t samples, float *out, int32_t *labels);
+
+/** Bring the samples of an epoch into random order. Of mapped data (see stoa_data_options), only within windows that
+ * half of their memory holds, one after the other in the order of the file; borders between windows lie elsewhere in
+ * every epoch. The order follows from `seed`, `epoch`, the data and their memory, and from nothing else.
+ *
+ * @param dataset  Whose samples they are.
+ * @param seed  Another one, another order.
+ * @param epoch  The same.
+ * @param[in,out] index  Numbers of samples, ascending, to be shuffled.
+ * @param count  How many. */
+STOA_API void stoa_dataset_shuffle(const stoa_dataset *dataset, uint64_t seed, size_t epoch, size_t *index,
+                                   size_t count);
 
 /** Read a PNG of any size, grey or colour, with or without transparency, as one grey digit image of
  * height x width in [0, 1], light on dark, the way MNIST is: the ink's box is scaled to 20/28 of the size and

@@ -30,25 +30,24 @@ STOA_API void stoa_recipe_free(stoa_recipe *recipe);
 
 /** What a recipe says; strings belong to it. */
 typedef struct stoa_recipe_info {
-    const char *title; /**< `title` before the first section, "" when missing: one line for people */
-    const char *set;   /**< [data] set, a file or folder of the data path, "" when missing */
-    size_t classes;    /**< [data] classes */
-    float mean;        /**< [data] mean */
-    float deviation;   /**< [data] deviation */
-    bool measured;     /**< [data] normalize = measured: see stoa_dataset_measure() */
-    bool weighted;     /**< [data] weights = measured: see stoa_dataset_class_weights() */
-    stoa_data_options
-        data; /**< [data] classes, label, header, test, split_seed, samples, and the shape of input */
+    const char *title;        /**< `title` before the first section, "" when missing: one line for people */
+    const char *set;          /**< [data] set, a file or folder of the data path, "" when missing */
+    size_t classes;           /**< [data] classes */
+    float mean;               /**< [data] mean */
+    float deviation;          /**< [data] deviation */
+    bool measured;            /**< [data] normalize = measured: see stoa_dataset_measure() */
+    bool weighted;            /**< [data] weights = measured: see stoa_dataset_class_weights() */
+    stoa_data_options data;   /**< [data] classes, label, header and the like; the shape of input */
     stoa_train_options train; /**< [train] epochs, batch, lr, optimizer, schedule, loss; seed */
 } stoa_recipe_info;
 
 /** Say in `*info` what is in `recipe`. */
 STOA_API void stoa_recipe_describe(const stoa_recipe *recipe, stoa_recipe_info *info);
 
-/** Build the model of `recipe`, `*model` (not initialised), with its data facts set: "data.set", "data.classes",
- * "data.mean" and "data.deviation" or "data.normalize", "loss", and what the recipe says of "data.label",
- * "data.header", "data.test", "data.split_seed" and "data.samples". It borrows `context`. Release with stoa_model_free(). Errors:
- * those of stoa_model_build(). */
+/** Build the model of `recipe`, `*model` (not initialised), with its data facts set: "data.set",
+ * "data.classes", "data.mean" and "data.deviation" or "data.normalize", "loss", and what the recipe says of
+ * "data.label", "data.header", "data.test", "data.split_seed", "data.samples" and "data.memory". It borrows
+ * `context`. Release with stoa_model_free(). Errors: those of stoa_model_build(). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_recipe_model(stoa_context *context, const stoa_recipe *recipe,
                                                        stoa_model **model);
 

@@ -15,6 +15,7 @@ enum stoa_random_stream {
     STOA_RANDOM_VALIDATION = 8,
     STOA_RANDOM_SPLIT = 16,
     STOA_RANDOM_DIGITS = 17,
+    STOA_RANDOM_WINDOW = 18,
     STOA_RANDOM_GRADCHECK = 64,
 };
 

@@ -109,7 +109,7 @@ static int read_header(const struct cli_subject *subject, struct cli_facts *fact
 }
 
 int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts) {
-    double classes = (double)stoa_model_output_size(subject->model), test = 0, samples = 0;
+    double classes = (double)stoa_model_output_size(subject->model), test = 0, samples = 0, memory = 0;
     const char *seed = stoa_model_fact(subject->model, "data.split_seed");
     *facts = (struct cli_facts){.set = stoa_model_fact(subject->model, "data.set")};
     stoa_data_options *options = &facts->options;
@@ -124,6 +124,10 @@ int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts) {
     if (code == CLI_DONE) {
         code = read_number(subject, "data.samples", 0, 1e9, &samples);
         options->samples = (size_t)samples;
+    }
+    if (code == CLI_DONE) {
+        code = read_number(subject, "data.memory", 0, 1e18, &memory);
+        options->memory = (size_t)memory;
     }
     if (code == CLI_DONE && seed && !cli_read_count(seed, 0, UINT64_MAX, &options->seed)) {
         code = fail_fact(subject, "data.split_seed", "a whole number from 0");

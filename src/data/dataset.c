@@ -8,6 +8,7 @@
 
 #include "base/size.h"
 #include "data/dataset.h"
+#include "data/mapping.h"
 
 stoa_status stoa_dataset_over(struct stoa_store *store, stoa_dataset **dataset) {
     stoa_dataset *made = calloc(1, sizeof *made);
@@ -188,7 +189,10 @@ static void read_values(const stoa_dataset *dataset, size_t at, size_t samples, 
     const struct stoa_store *store = dataset->store;
     size_t channels = store->channels;
     size_t size = store->height * store->width * channels;
-    size_t first = at * size, count = samples * size;
+    size_t first = at * size, count = samples * size, bytes = stoa_sample_bytes(store->type);
+    if (store->mapping && count > 0) {
+        stoa_mapping_touch(store->mapping, (const uint8_t *)store->samples + first * bytes, count * bytes);
+    }
     if (store->type == STOA_SAMPLE_U8) {
         bool here = !dataset->by_channel;
         float scale = here ? (float)(1.0 / (255.0 * (double)dataset->deviation)) : 1.0F / 255.0F;

@@ -25,6 +25,8 @@ struct stoa_held {
     size_t bytes;
 };
 
+struct stoa_mapping; /* data/mapping.h */
+
 struct stoa_store {
     stoa_context *context;
     size_t users; /* data sets that look at it; the last one releases it */
@@ -35,6 +37,7 @@ struct stoa_store {
     const void *samples;
     const int32_t *labels;
     struct stoa_held samples_memory, labels_memory; /* what of the two is its own */
+    struct stoa_mapping *mapping;                   /* that the samples lie in, or NULL */
     char **names;                                   /* of the classes, from malloc, or NULL */
 };
 

@@ -28,7 +28,8 @@ struct source {
     const uint8_t *next;
     size_t left; /* input bytes not yet read; when gzip, see stream.avail_in */
     bool gzip;
-    bool ended; /* the gzip data have come to their end and their checksum holds */
+    bool ended;  /* the gzip data have come to their end and their checksum holds */
+    size_t most; /* bytes that the whole array may have */
     z_stream stream;
 };
 
@@ -39,6 +40,7 @@ static stoa_status source_open(struct source *source, stoa_context *context, con
     source->name = name;
     source->next = data;
     source->left = bytes;
+    source->most = IDX_MAX_BYTES;
     source->gzip = bytes >= 2 && source->next[0] == 0x1F && source->next[1] == 0x8B;
     if (bytes > IDX_MAX_BYTES) {
         return stoa_fail(context, STOA_ERR_FORMAT, "%s: holds %zu bytes, at most %zu are read", name, bytes,
@@ -177,9 +179,9 @@ static stoa_status read_header(struct source *source, size_t rank, struct stoa_i
         }
         fits = fits && idx->size[i] <= STOA_MAX_DIMENSION && stoa_size_scale(&idx->bytes, idx->size[i]);
     }
-    if (!fits || idx->bytes > IDX_MAX_BYTES - wanted) {
+    if (!fits || idx->bytes > source->most - wanted) {
         return stoa_fail(source->context, STOA_ERR_FORMAT, "%s: its header announces more than %zu bytes",
-                         source->name, IDX_MAX_BYTES - wanted);
+                         source->name, source->most - wanted);
     }
     return STOA_OK;
 }
@@ -229,6 +231,28 @@ stoa_status stoa_idx_parse(stoa_context *context, const char *name, const void *
     }
     status = read_array(&source, rank, &result);
     source_close(&source);
+    if (status == STOA_OK) {
+        *idx = result;
+    }
+    return status;
+}
+
+stoa_status stoa_idx_view(stoa_context *context, const char *name, const void *data, size_t bytes,
+                          size_t rank, struct stoa_idx *idx) {
+    struct source source = {
+        .context = context, .name = name, .next = data, .left = bytes, .most = SIZE_MAX / 2};
+    struct stoa_idx result = {.rank = 0};
+    stoa_status status = read_header(&source, rank, &result);
+    if (status == STOA_OK && result.bytes > source.left) {
+        status = truncated(&source, "only", source.left, result.bytes);
+    }
+    if (status == STOA_OK) {
+        const uint8_t *first = source.next;
+        source.next += result.bytes;
+        source.left -= result.bytes;
+        status = source_expect_end(&source, 4 + 4 * rank + result.bytes);
+        result.data = (uint8_t *)(uintptr_t)first;
+    }
     if (status == STOA_OK) {
         *idx = result;
     }

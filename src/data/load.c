@@ -96,7 +96,7 @@ static stoa_status load_idx(struct stoa_load *load) {
         if (load->wanted[part]) {
             status = stoa_idx_open_folder(load->context, load->path,
                                           part == TRAIN ? STOA_SPLIT_TRAIN : STOA_SPLIT_TEST,
-                                          load->options->classes, &load->made[part]);
+                                          load->options->classes, load->options->memory, &load->made[part]);
         }
     }
     return status;
@@ -257,6 +257,19 @@ static stoa_status check_options(stoa_context *context, const stoa_data_options 
     return options->classes ? stoa_require_classes(context, options->classes) : STOA_OK;
 }
 
+/* What is not mapped has to fit. */
+static stoa_status check_memory(const struct stoa_load *load, const stoa_dataset *made) {
+    size_t most = load->options->memory;
+    if (!made || most == 0 || made->store->samples_memory.bytes <= most) {
+        return STOA_OK;
+    }
+    return stoa_fail(
+        load->context, STOA_ERR_ARGUMENT,
+        "%s: its samples take %zu bytes, expected no more than the memory of %zu; only plain IDX and NPY "
+        "files can be larger",
+        load->path, made->store->samples_memory.bytes, most);
+}
+
 stoa_status stoa_dataset_load(stoa_context *context, const char *path, const stoa_data_options *options,
                               stoa_dataset **train, stoa_dataset **test) {
     static const stoa_data_options defaults = {.classes = 0};
@@ -267,6 +280,9 @@ stoa_status stoa_dataset_load(stoa_context *context, const char *path, const sto
     stoa_status status = check_options(context, load.options, load.wanted[TRAIN]);
     if (status == STOA_OK) {
         status = load_path(&load);
+    }
+    for (int part = TRAIN; status == STOA_OK && part <= TEST; part++) {
+        status = check_memory(&load, load.made[part]);
     }
     /* What was made on the way, but is not wanted. */
     stoa_dataset **const out[] = {train, test};

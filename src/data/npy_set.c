@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/size.h"
+#include "data/mapping.h"
 #include "data/npy.h"
 #include "data/read.h"
 #include "data/zip.h"
@@ -14,18 +15,22 @@
 struct array {
     const char *name;
     struct stoa_held file;
+    struct stoa_mapping *mapping; /* instead of memory */
     struct stoa_npy npy;
 };
 
 static const stoa_data_options defaults = {.classes = 0};
 
 static const uint8_t *values_of(const struct array *array) {
-    return (const uint8_t *)array->file.data + array->npy.offset;
+    const uint8_t *file = array->mapping ? stoa_mapping_data(array->mapping) : array->file.data;
+    return file + array->npy.offset;
 }
 
 static void release(stoa_context *context, struct array *array) {
     stoa_release(context, array->file.data, array->file.bytes);
     array->file.data = NULL;
+    stoa_mapping_close(array->mapping);
+    array->mapping = NULL;
 }
 
 /* ---- labels ---- */
@@ -98,12 +103,27 @@ static void take_shape(struct stoa_store *store, const struct stoa_npy *npy,
     store->channels = npy->rank == 4 ? npy->size[3] : 1;
 }
 
+/* All of them once, a piece at a time where they are mapped. */
+static stoa_status check_values(stoa_context *context, const struct array *samples) {
+    const struct stoa_npy *npy = &samples->npy;
+    size_t bytes = stoa_sample_bytes(npy->type), piece = samples->mapping ? (1 << 16) / bytes : npy->values;
+    stoa_status status = STOA_OK;
+    for (size_t first = 0; status == STOA_OK && first < npy->values; first += piece) {
+        size_t count = stoa_min(piece, npy->values - first);
+        const uint8_t *values = values_of(samples) + first * bytes;
+        if (samples->mapping) {
+            stoa_mapping_touch(samples->mapping, values, count * bytes);
+        }
+        status = stoa_npy_check_values(context, samples->name, npy, values, first, count);
+    }
+    return status;
+}
+
 /* Takes over the memory of the samples. */
 static stoa_status fill_store(struct stoa_store *store, struct array *samples, const struct array *labels,
                               const stoa_data_options *options) {
     stoa_context *context = store->context;
-    stoa_status status = stoa_npy_check_values(context, samples->name, &samples->npy, values_of(samples), 0,
-                                               samples->npy.values);
+    stoa_status status = check_values(context, samples);
     if (status != STOA_OK) {
         return status;
     }
@@ -112,6 +132,8 @@ static stoa_status fill_store(struct stoa_store *store, struct array *samples, c
     store->samples = values_of(samples);
     store->samples_memory = samples->file;
     samples->file.data = NULL;
+    store->mapping = samples->mapping;
+    samples->mapping = NULL;
     store->classes = options->classes;
     store->labels_memory.bytes = store->count * sizeof(int32_t);
     store->labels_memory.data = stoa_allocate(context, store->labels_memory.bytes, samples->name);
@@ -184,6 +206,13 @@ static stoa_status read_array(stoa_context *context, struct array *array) {
     return status;
 }
 
+static stoa_status map_array(stoa_context *context, size_t most, struct array *array) {
+    stoa_status status = stoa_mapping_open(context, array->name, most, &array->mapping);
+    return status == STOA_OK ? stoa_npy_read(context, array->name, stoa_mapping_data(array->mapping),
+                                             stoa_mapping_bytes(array->mapping), &array->npy)
+                             : status;
+}
+
 stoa_status stoa_dataset_open_npy(stoa_context *context, const char *samples, const char *labels,
                                   const stoa_data_options *options, stoa_dataset **dataset) {
     struct array x = {.name = samples}, y = {.name = labels};
@@ -192,7 +221,9 @@ stoa_status stoa_dataset_open_npy(stoa_context *context, const char *samples, co
     /* Labels first: they are small, and a mistake shows at once. */
     stoa_status status = labelled ? read_array(context, &y) : STOA_OK;
     if (status == STOA_OK) {
-        status = read_array(context, &x);
+        status = options->memory > 0 && stoa_file_size(samples) > options->memory
+                     ? map_array(context, options->memory, &x)
+                     : read_array(context, &x);
     }
     return hand_over(status, context, "npy", &x, &y, labelled, options, dataset);
 }

@@ -9,9 +9,10 @@
 
 struct stoa_zip;
 
-/* stoa_dataset_open(), where 0 classes mean as many as the labels show. */
+/* stoa_dataset_open(), where 0 classes mean as many as the labels show; with `memory` above 0 larger
+ * files are mapped. */
 stoa_status stoa_idx_open_folder(stoa_context *context, const char *folder, stoa_split split, size_t classes,
-                                 stoa_dataset **dataset);
+                                 size_t memory, stoa_dataset **dataset);
 
 /* stoa_dataset_open_npz() from an open archive, and whether it holds an array. */
 stoa_status stoa_npz_read(const struct stoa_zip *zip, const char *samples, const char *labels,

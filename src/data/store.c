@@ -4,6 +4,7 @@
 
 #include "base/size.h"
 #include "data/dataset.h"
+#include "data/mapping.h"
 
 size_t stoa_sample_bytes(enum stoa_sample_type type) {
     static const size_t bytes[] = {[STOA_SAMPLE_U8] = 1,
@@ -32,6 +33,7 @@ void stoa_store_release(struct stoa_store *store) {
     }
     stoa_release(store->context, store->samples_memory.data, store->samples_memory.bytes);
     stoa_release(store->context, store->labels_memory.data, store->labels_memory.bytes);
+    stoa_mapping_close(store->mapping);
     stoa_free_names(store->names, store->classes);
     free(store);
 }

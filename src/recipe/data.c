@@ -23,14 +23,16 @@ void stoa_recipe_data_describe(const struct stoa_recipe_data *data, stoa_recipe_
         .test = data->test,
         .seed = data->seed,
         .samples = data->samples,
+        .memory = data->memory,
     };
 }
 
 stoa_status stoa_recipe_data_facts(const struct stoa_recipe_data *data, stoa_model *model) {
     bool measured = data->normalize == 1;
-    char classes[32], mean[32], deviation[32], test[32], seed[32], samples[32];
+    char classes[32], mean[32], deviation[32], test[32], seed[32], samples[32], memory[32];
     (void)snprintf(classes, sizeof classes, "%zu", data->classes);
     (void)snprintf(seed, sizeof seed, "%llu", (unsigned long long)data->seed);
+    (void)snprintf(memory, sizeof memory, "%zu", data->memory);
     (void)snprintf(samples, sizeof samples, "%zu", data->samples);
     stoa_format_float(data->mean, mean);
     stoa_format_float(data->deviation, deviation);
@@ -47,6 +49,7 @@ stoa_status stoa_recipe_data_facts(const struct stoa_recipe_data *data, stoa_mod
         {"data.test", data->test > 0 ? test : NULL},
         {"data.split_seed", data->seed ? seed : NULL},
         {"data.samples", data->samples ? samples : NULL},
+        {"data.memory", data->memory ? memory : NULL},
     };
     stoa_status status = STOA_OK;
     for (size_t i = 0; status == STOA_OK && i < sizeof facts / sizeof facts[0]; i++) {

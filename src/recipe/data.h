@@ -14,6 +14,7 @@ struct stoa_recipe_data {
     float test;                        /* 0: not said */
     uint64_t seed;
     size_t samples; /* 0: not said */
+    size_t memory;  /* bytes; 0: no bound */
 };
 
 extern const char *const stoa_normalize_choices[]; /* given, measured */

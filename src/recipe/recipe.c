@@ -13,101 +13,24 @@
 #include "base/number.h"
 #include "base/size.h"
 #include "core/context.h"
-#include "core/options.h"
 #include "model/graph.h"
-#include "recipe/data.h"
-#include "recipe/lines.h"
+#include "recipe/keys.h"
 #include "train/options.h"
-
-/* A recipe is written by hand; anything near this size is another file. */
-enum { MAX_BYTES = 1 << 20, TEXT = STOA_LINE_MAX + 1, NAME = 64 };
-
-struct layer {
-    char name[NAME];
-    char line[TEXT];
-    size_t number; /* of the line in the recipe */
-};
-
-struct stoa_recipe {
-    char title[TEXT], optimizer[TEXT], schedule[TEXT], loss[TEXT];
-    size_t height, width, channels;
-    struct stoa_recipe_data data;
-    size_t epochs, batch;
-    uint64_t seed;
-    float learning_rate, clip_norm, clip_value, average, validation, min_delta;
-    size_t patience;
-    bool stratified, keep_best;
-    char monitor[TEXT];
-    size_t layers, room;
-    struct layer *layer;
-};
-
-/* ---- keys other than layers: one table ---- */
-
-enum kind {
-    TEXT_KEY,
-    NAME_KEY,
-    SIZE_KEY,
-    SEED_KEY,
-    FLOAT_KEY,
-    BOOL_KEY,
-    SPEC_KEY,
-    NORMALIZE_KEY,
-    HEADER_KEY,
-    WEIGHTS_KEY
-};
-
-struct key {
-    const char *section, *name;
-    enum kind kind;
-    size_t offset;
-    double lowest, highest; /* of SIZE_KEY and FLOAT_KEY */
-};
-
-#define AT(member) offsetof(struct stoa_recipe, member)
-static const struct key keys[] = {
-    {"", "title", TEXT_KEY, AT(title), 0, 0},
-    {"data", "set", NAME_KEY, AT(data.set), 0, 0},
-    {"data", "classes", SIZE_KEY, AT(data.classes), 1, 1e6},
-    {"data", "mean", FLOAT_KEY, AT(data.mean), -1e6, 1e6},
-    {"data", "deviation", FLOAT_KEY, AT(data.deviation), 1e-6, 1e6},
-    {"data", "normalize", NORMALIZE_KEY, AT(data.normalize), 0, 0},
-    {"data", "label", TEXT_KEY, AT(data.label), 0, 0},
-    {"data", "header", HEADER_KEY, AT(data.header), 0, 0},
-    {"data", "test", FLOAT_KEY, AT(data.test), 1e-3, 0.999},
-    {"data", "split_seed", SEED_KEY, AT(data.seed), 0, 0},
-    {"data", "samples", SIZE_KEY, AT(data.samples), 10, 1e6},
-    {"data", "weights", WEIGHTS_KEY, AT(data.weights), 0, 0},
-    {"train", "epochs", SIZE_KEY, AT(epochs), 1, 1e6},
-    {"train", "batch", SIZE_KEY, AT(batch), 1, 1e6},
-    {"train", "lr", FLOAT_KEY, AT(learning_rate), 1e-12, 1e3},
-    {"train", "seed", SEED_KEY, AT(seed), 0, 0},
-    {"train", "optimizer", SPEC_KEY, AT(optimizer), 0, 0},
-    {"train", "schedule", SPEC_KEY, AT(schedule), 0, 0},
-    {"train", "loss", SPEC_KEY, AT(loss), 0, 0},
-    {"train", "clip_norm", FLOAT_KEY, AT(clip_norm), 0, 1e9},
-    {"train", "clip_value", FLOAT_KEY, AT(clip_value), 0, 1e9},
-    {"train", "average", FLOAT_KEY, AT(average), 0, 0.999999},
-    {"train", "validation", FLOAT_KEY, AT(validation), 0, 0.9},
-    {"train", "stratified", BOOL_KEY, AT(stratified), 0, 0},
-    {"train", "patience", SIZE_KEY, AT(patience), 0, 1e6},
-    {"train", "min_delta", FLOAT_KEY, AT(min_delta), 0, 1e6},
-    {"train", "keep_best", BOOL_KEY, AT(keep_best), 0, 0},
-    {"train", "monitor", SPEC_KEY, AT(monitor), 0, 0},
-};
-enum { KEYS = sizeof keys / sizeof keys[0] };
 
 static const char *const sections[] = {"model", "data", "train"};
 enum { MODEL, DATA, SECTIONS = sizeof sections / sizeof sections[0] };
+
+/* A recipe is written by hand; anything near this size is another file. */
+enum { MAX_BYTES = 1 << 20 };
 
 /* What is known while the lines come in. */
 struct reading {
     stoa_context *context;
     stoa_recipe *recipe;
-    stoa_model *model;             /* built along to check each layer */
-    size_t section_line[SECTIONS]; /* 0: not seen */
-    size_t key_line[KEYS];         /* 0: not seen */
-    size_t input_line;             /* 0: not seen */
+    stoa_model *model;               /* built along to check each layer */
+    size_t section_line[SECTIONS];   /* 0: not seen */
+    size_t key_line[STOA_MOST_KEYS]; /* 0: not seen */
+    size_t input_line;               /* 0: not seen */
 };
 
 static stoa_status begin_section(void *user, struct stoa_error *error, const char *section, size_t line) {
@@ -127,99 +50,6 @@ static stoa_status begin_section(void *user, struct stoa_error *error, const cha
                           "unknown section [%s], expected [model], [data] or [train]", section);
 }
 
-static stoa_status fail_value(struct stoa_error *error, const char *key, const char *value,
-                              const char *expected) {
-    return stoa_error_set(error, STOA_ERR_ARGUMENT, "%s: found '%s', expected %s", key, value, expected);
-}
-
-/* Names of data sets become parts of paths, so only plain ones are taken. */
-static bool is_plain_name(const char *value) {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
-    return value[0] != '.' && strspn(value, allowed) == strlen(value);
-}
-
-/* One of the words that a key takes. */
-static stoa_status read_choice(struct stoa_error *error, const struct key *key, const char *value,
-                               void *member) {
-    const char *const *choices = key->kind == HEADER_KEY    ? stoa_header_choices
-                                 : key->kind == WEIGHTS_KEY ? stoa_weights_choices
-                                                            : stoa_normalize_choices;
-    const struct stoa_option option = {
-        .name = key->name, .type = STOA_OPTION_CHOICE, .fallback = value, .choices = choices};
-    struct stoa_spec none = {.pairs = 0};
-    return stoa_options_read(error, &option, 1, &none, member);
-}
-
-static stoa_status read_number(struct stoa_error *error, const struct key *key, const char *value,
-                               void *member) {
-    const struct stoa_option option = {.name = key->name,
-                                       .type = key->kind == SIZE_KEY   ? STOA_OPTION_SIZE
-                                               : key->kind == BOOL_KEY ? STOA_OPTION_BOOL
-                                                                       : STOA_OPTION_FLOAT,
-                                       .fallback = value,
-                                       .lowest = key->lowest,
-                                       .highest = key->highest};
-    struct stoa_spec none = {.pairs = 0};
-    return stoa_options_read(error, &option, 1, &none, member);
-}
-
-static bool read_seed(const char *value, uint64_t *seed) {
-    size_t number = 0;
-    bool good = stoa_parse_size(value, strlen(value), &number);
-    *seed = number;
-    return good;
-}
-
-/* Optimiser, schedule, loss or monitor, each checked alone, so that the sentence gets its line. */
-static stoa_status check_spec(struct reading *reading, const struct key *key, const char *value) {
-    stoa_train_options options = {0};
-    if (key->offset == AT(optimizer)) {
-        options.optimizer = value;
-    } else if (key->offset == AT(schedule)) {
-        options.schedule = value;
-    } else if (key->offset == AT(monitor)) {
-        options.monitor = value;
-    } else {
-        options.loss = value;
-    }
-    return stoa_train_options_check(reading->context, &options, false);
-}
-
-static stoa_status read_value(struct reading *reading, struct stoa_error *error, const struct key *key,
-                              const char *value) {
-    char *member = (char *)reading->recipe + key->offset;
-    stoa_status status = STOA_OK;
-    uint64_t seed = 0;
-    switch (key->kind) {
-    case SIZE_KEY:
-    case FLOAT_KEY:
-    case BOOL_KEY:
-        return read_number(error, key, value, member);
-    case NORMALIZE_KEY:
-    case HEADER_KEY:
-    case WEIGHTS_KEY:
-        return read_choice(error, key, value, member);
-    case SEED_KEY:
-        if (!read_seed(value, &seed)) {
-            return fail_value(error, key->name, value, "a whole number from 0");
-        }
-        memcpy(member, &seed, sizeof seed);
-        return STOA_OK;
-    case NAME_KEY:
-        if (!is_plain_name(value)) {
-            return fail_value(error, key->name, value, "a name of letters, digits, '_', '-' and '.'");
-        }
-        break;
-    case SPEC_KEY:
-        status = check_spec(reading, key, value);
-        break;
-    case TEXT_KEY:
-        break;
-    }
-    (void)snprintf(member, TEXT, "%s", value);
-    return status;
-}
-
 /* ---- the model ---- */
 
 static stoa_status read_input(struct reading *reading, struct stoa_error *error, const char *value,
@@ -231,14 +61,14 @@ static stoa_status read_input(struct reading *reading, struct stoa_error *error,
         const char *end = i < 2 ? strchr(at, 'x') : at + strlen(at);
         if (!end || !stoa_parse_size(at, (size_t)(end - at), parts[i]) || *parts[i] == 0 ||
             *parts[i] > STOA_MAX_DIMENSION) {
-            return fail_value(error, "input", value, "HEIGHTxWIDTHxCHANNELS, such as 28x28x1");
+            return stoa_key_fail(error, "input", value, "HEIGHTxWIDTHxCHANNELS, such as 28x28x1");
         }
         at = i < 2 ? end + 1 : end;
     }
     size_t size = recipe->height;
     if (!stoa_size_scale(&size, recipe->width) || !stoa_size_scale(&size, recipe->channels) ||
         size > STOA_MAX_DIMENSION) {
-        return fail_value(error, "input", value, "fewer values");
+        return stoa_key_fail(error, "input", value, "fewer values");
     }
     reading->input_line = line;
     stoa_model_input(reading->model, recipe->height, recipe->width, recipe->channels);
@@ -249,14 +79,14 @@ static stoa_status append_layer(stoa_recipe *recipe, struct stoa_error *error, c
                                 const char *line, size_t number) {
     if (recipe->layers == recipe->room) {
         size_t room = recipe->room ? recipe->room * 2 : 32;
-        struct layer *layer = realloc(recipe->layer, room * sizeof *layer);
+        struct stoa_recipe_layer *layer = realloc(recipe->layer, room * sizeof *layer);
         if (!layer) {
             return stoa_error_set(error, STOA_ERR_MEMORY, "no memory for %zu layers", room);
         }
         recipe->layer = layer;
         recipe->room = room;
     }
-    struct layer *added = &recipe->layer[recipe->layers++];
+    struct stoa_recipe_layer *added = &recipe->layer[recipe->layers++];
     (void)snprintf(added->name, sizeof added->name, "%s", name);
     (void)snprintf(added->line, sizeof added->line, "%s", line);
     added->number = number;
@@ -265,17 +95,17 @@ static stoa_status append_layer(stoa_recipe *recipe, struct stoa_error *error, c
 
 static stoa_status read_layer(struct reading *reading, struct stoa_error *error, const char *name,
                               const char *line, size_t number) {
-    if (strlen(name) >= NAME) {
+    if (strlen(name) >= STOA_RECIPE_NAME) {
         return stoa_error_set(error, STOA_ERR_ARGUMENT,
                               "the layer's name is %zu bytes long, at most %d are allowed", strlen(name),
-                              NAME - 1);
+                              STOA_RECIPE_NAME - 1);
     }
     size_t before = stoa_model_layer_count(reading->model);
     stoa_model_add(reading->model, name, line);
     if (stoa_model_layer_count(reading->model) == before) {
         /* The layer was refused; building says why. */
         stoa_status status = stoa_model_build(reading->model);
-        return status != STOA_OK ? status : fail_value(error, name, line, "a layer");
+        return status != STOA_OK ? status : stoa_key_fail(error, name, line, "a layer");
     }
     return append_layer(reading->recipe, error, name, line, number);
 }
@@ -298,38 +128,22 @@ static stoa_status read_model_entry(struct reading *reading, struct stoa_error *
 
 /* ---- lines in, recipe out ---- */
 
-static stoa_status fail_unknown(struct stoa_error *error, const char *section, const char *key) {
-    char known[256] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < KEYS; i++) {
-        if (strcmp(keys[i].section, section) == 0 && used < sizeof known) {
-            used +=
-                (size_t)snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", keys[i].name);
-        }
-    }
-    return stoa_error_set(error, STOA_ERR_ARGUMENT, "unknown key '%s' %s%s%s, expected %s", key,
-                          section[0] ? "in [" : "before the first section", section, section[0] ? "]" : "",
-                          known);
-}
-
 static stoa_status take_entry(void *user, struct stoa_error *error, const char *section, const char *key,
                               const char *value, size_t line) {
     struct reading *reading = user;
     if (strcmp(section, sections[MODEL]) == 0) {
         return read_model_entry(reading, error, key, value, line);
     }
-    for (size_t i = 0; i < KEYS; i++) {
-        if (strcmp(keys[i].section, section) != 0 || strcmp(keys[i].name, key) != 0) {
-            continue;
-        }
-        if (reading->key_line[i] != 0) {
-            return stoa_error_set(error, STOA_ERR_ARGUMENT, "%s is there already, on line %zu", key,
-                                  reading->key_line[i]);
-        }
-        reading->key_line[i] = line;
-        return read_value(reading, error, &keys[i], value);
+    size_t known = stoa_key_find(section, key);
+    if (known == STOA_MOST_KEYS) {
+        return stoa_key_unknown(error, section, key);
     }
-    return fail_unknown(error, section, key);
+    if (reading->key_line[known] != 0) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT, "%s is there already, on line %zu", key,
+                              reading->key_line[known]);
+    }
+    reading->key_line[known] = line;
+    return stoa_key_read(reading->context, error, reading->recipe, known, value);
 }
 
 /* A network gives one value a class; found here, the mistake costs no reading of data. */
@@ -339,7 +153,7 @@ static stoa_status check_classes(const struct reading *reading, struct stoa_erro
     if (reading->section_line[DATA] == 0 || values == recipe->data.classes) {
         return STOA_OK;
     }
-    const struct layer *last = &recipe->layer[recipe->layers - 1];
+    const struct stoa_recipe_layer *last = &recipe->layer[recipe->layers - 1];
     return stoa_error_set(
         error, STOA_ERR_SHAPE,
         "the last layer, '%s' on line %zu, gives %zu values, expected %zu, the classes of [data]", last->name,
@@ -373,25 +187,16 @@ static stoa_status check_unread(const struct reading *reading, struct stoa_error
     if (unread == reading->recipe->layers) {
         return STOA_OK;
     }
-    const struct layer *layer = &reading->recipe->layer[unread];
+    const struct stoa_recipe_layer *layer = &reading->recipe->layer[unread];
     return stoa_error_set(error, STOA_ERR_ARGUMENT, "layer '%s' on line %zu: no later layer reads its output",
                           layer->name, layer->number);
-}
-
-static size_t line_of_data_key(const struct reading *reading, const char *name) {
-    for (size_t i = 0; i < KEYS; i++) {
-        if (strcmp(keys[i].section, sections[DATA]) == 0 && strcmp(keys[i].name, name) == 0) {
-            return reading->key_line[i];
-        }
-    }
-    return 0;
 }
 
 /* Scales are given or measured, not both. */
 static stoa_status check_scales(const struct reading *reading, struct stoa_error *error) {
     static const char *const given[] = {"mean", "deviation"};
     for (size_t i = 0; reading->recipe->data.normalize && i < 2; i++) {
-        size_t line = line_of_data_key(reading, given[i]);
+        size_t line = reading->key_line[stoa_key_find(sections[DATA], given[i])];
         if (line > 0) {
             return stoa_error_set(error, STOA_ERR_ARGUMENT,
                                   "%s is given on line %zu, expected none with normalize = measured",

@@ -29,8 +29,7 @@ static void shuffle(struct loop *loop, size_t epoch) {
     for (size_t i = 0; i < loop->samples; i++) {
         loop->order[i] = loop->split.index ? loop->split.index[i] : i;
     }
-    stoa_random_shuffle(loop->trainer->settings.seed, stoa_random_stream_id(STOA_RANDOM_SHUFFLE, epoch),
-                        loop->order, loop->samples);
+    stoa_dataset_shuffle(loop->train.data, loop->trainer->settings.seed, epoch, loop->order, loop->samples);
 }
 
 static stoa_progress describe(const struct loop *loop, size_t epoch) {

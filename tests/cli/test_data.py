@@ -6,7 +6,7 @@ import random
 import struct
 import zipfile
 
-from support import Command, png, write
+from support import Command, png, read, write
 
 SHIPPED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data")
 
@@ -186,6 +186,28 @@ class Tables(Command):
         self.assertGreater(report["accuracy"], 0.7)
         self.assertEqual(report, {**json.loads(self.done("eval", "run", "--data", "digits", "--json")),
                                   "seconds": report["seconds"]})
+
+    def test_larger_than_memory(self):
+        """In windows, whose order depends on nothing but the seed."""
+        noise = random.Random(1)
+        count = 9000
+        values = bytes(60 * (i % 3) + noise.randrange(60) for i in range(count) for _ in range(32))
+        write("data/large/x.npy", npy(("|u1", "B"), f"({count}, 32)", values))
+        write("data/large/y.npy", npy(("|u1", "B"), f"({count},)", [i % 3 for i in range(count)]))
+        recipe = RECIPE.format(set="large", more="normalize = measured\nmemory = 256K").replace("1x1x4", "1x1x32")
+        write("table.ini", recipe.replace("epochs = 20", "epochs = 2\nvalidation = 0.1"))
+        models = set()
+        for threads in ("1", "2"):
+            self.assertGreater(self.train("--threads", threads, "--force")["accuracy"], 0.95)
+            models.add(read("run/model.safetensors"))
+        write("table.ini", read("table.ini").decode().replace("memory = 256K", ""))
+        self.train("--force")
+        models.add(read("run/model.safetensors"))
+        self.assertEqual(len(models), 2)
+        write("data/fruit.csv", table(9000, 1))
+        write("table.ini", RECIPE.format(set="fruit", more="memory = 256K").replace("1x1x4", "1x1x40"))
+        write("data/fruit.csv", "".join(",".join(["1"] * 40) + f",{i % 3}\n" for i in range(3000)))
+        self.refused("train", "table", words=["fruit.csv", "480000 bytes", "262144"])
 
     def test_refused_arrays(self):
         self.recipe(set="clouds")

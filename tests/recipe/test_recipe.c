@@ -51,14 +51,15 @@ static void assert_refused(const char *text, stoa_status status, const char *beg
 
 static void test_all_said(void **state) {
     (void)state;
-    stoa_recipe *recipe = load_good(
-        "# about\ntitle = A test; of # comment\n" MODEL
-        "[data]\nset = my-set\nclasses = 4\nmean = 0.125\ndeviation = 0.5\nlabel = kind of\n"
-        "header = no\ntest = 0.25\nsamples = 99\nweights = measured\nsplit_seed = 18446744073709551614\n"
-        "[train]\nepochs = 7\nbatch = 33\nlr = 2e-3\nseed = 18446744073709551615\n"
-        "optimizer = sgd momentum=0.9\nschedule = one_cycle warmup=0.25\nloss = mse\n"
-        "clip_norm = 2\nclip_value = 0.5\naverage = 0.75\nvalidation = 0.25\nstratified = true\n"
-        "patience = 4\nmin_delta = 0.125\nkeep_best = true\nmonitor = accuracy\n");
+    stoa_recipe *recipe =
+        load_good("# about\ntitle = A test; of # comment\n" MODEL
+                  "[data]\nset = my-set\nclasses = 4\nmean = 0.125\ndeviation = 0.5\nlabel = kind of\n"
+                  "header = no\ntest = 0.25\nsamples = 99\nmemory = 3M\nweights = measured\nsplit_seed = "
+                  "18446744073709551614\n"
+                  "[train]\nepochs = 7\nbatch = 33\nlr = 2e-3\nseed = 18446744073709551615\n"
+                  "optimizer = sgd momentum=0.9\nschedule = one_cycle warmup=0.25\nloss = mse\n"
+                  "clip_norm = 2\nclip_value = 0.5\naverage = 0.75\nvalidation = 0.25\nstratified = true\n"
+                  "patience = 4\nmin_delta = 0.125\nkeep_best = true\nmonitor = accuracy\n");
     stoa_recipe_info info;
     stoa_recipe_describe(recipe, &info);
     assert_string_equal(info.title, "A test; of");
@@ -66,7 +67,7 @@ static void test_all_said(void **state) {
     assert_int_equal(info.classes, 4);
     assert_true(info.mean == 0.125F && info.deviation == 0.5F);
     assert_false(info.measured);
-    assert_true(info.weighted && info.data.samples == 99);
+    assert_true(info.weighted && info.data.samples == 99 && info.data.memory == 3 << 20);
     assert_string_equal(info.data.label, "kind of");
     assert_int_equal(info.data.header, STOA_HEADER_NO);
     assert_true(info.data.test == 0.25F && info.data.seed == UINT64_MAX - 1);
@@ -102,6 +103,7 @@ static void test_all_said(void **state) {
     assert_string_equal(stoa_model_fact(model, "data.test"), "0.25");
     assert_string_equal(stoa_model_fact(model, "data.split_seed"), "18446744073709551614");
     assert_string_equal(stoa_model_fact(model, "data.samples"), "99");
+    assert_string_equal(stoa_model_fact(model, "data.memory"), "3145728");
     assert_null(stoa_model_fact(model, "data.normalize"));
     assert_string_equal(stoa_model_fact(model, "loss"), "mse");
     stoa_recipe_free(recipe);
@@ -193,7 +195,7 @@ static void test_structure_refused(void **state) {
                    "r.ini:6: unknown section [Data], expected [model], [data] or [train]");
     assert_refused(MODEL "[data]\nsize = 3\n", bad,
                    "r.ini:7: unknown key 'size' in [data], expected set, classes, mean, deviation, "
-                   "normalize, label, header, test, split_seed, samples, weights");
+                   "normalize, label, header, test, split_seed, samples, memory, weights");
     assert_refused("epochs = 3\n" MODEL, bad,
                    "r.ini:1: unknown key 'epochs' before the first section, expected title");
     assert_refused(MODEL "[train]\nlr = 1\nseed = 3\nlr = 1\n", bad,
@@ -222,6 +224,11 @@ static void test_values_refused(void **state) {
         {"[data]\nclasses = 0", "option 'classes': found '0', expected a number from 1 to 1000000"},
         {"[data]\nclasses = ten", "option 'classes': found 'ten', expected a number from 1 to 1000000"},
         {"[data]\nmean = nan", "option 'mean': found 'nan', expected a number from -1e+06 to 1e+06"},
+        {"[data]\nmemory = 64", "memory: found '64', expected a number of bytes from 256K, such as 64M"},
+        {"[data]\nmemory = M", "memory: found 'M', expected a number of bytes from 256K, such as 64M"},
+        {"[data]\nmemory = 99999999999999999G",
+         "memory: found '99999999999999999G', expected a number of bytes from 256K, such as 64M"},
+        {"[data]\nmemory = 64MB", "memory: found '64MB', expected a number of bytes from 256K, such as 64M"},
         {"[data]\ndeviation = 0", "option 'deviation': found '0', expected a number from 1e-06 to 1e+06"},
         {"[train]\nepochs = 0", "option 'epochs': found '0', expected a number from 1 to 1000000"},
         {"[train]\nepochs = -1", "option 'epochs': found '-1', expected a number from 1 to 1000000"},

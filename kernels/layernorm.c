@@ -91,14 +91,14 @@ void STOA_KERNEL(normalize_rows)(const float *x, size_t rows, size_t columns, co
     }
 }
 
-/* One row of the gradient; `weighted` is constant where it is called. */
-STOA_INLINE void backward_row(const float *x, const float *dy, size_t columns, float mean, float inv_std,
-                              const float *weight, bool weighted, float *dx) {
+/* One row of the gradient. The compiler makes a loop with weights and one without. */
+static void backward_row(const float *x, const float *dy, size_t columns, float mean, float inv_std,
+                         const float *weight, float *dx) {
     float sum = 0;
     float sum_xhat = 0;
 #pragma omp simd reduction(+ : sum, sum_xhat)
     for (size_t c = 0; c < columns; c++) {
-        float g = weighted ? dy[c] * weight[c] : dy[c];
+        float g = weight ? dy[c] * weight[c] : dy[c];
         sum += g;
         sum_xhat += g * ((x[c] - mean) * inv_std);
     }
@@ -106,7 +106,7 @@ STOA_INLINE void backward_row(const float *x, const float *dy, size_t columns, f
     float share_xhat = sum_xhat / (float)columns * inv_std;
 #pragma omp simd
     for (size_t c = 0; c < columns; c++) {
-        float g = weighted ? dy[c] * weight[c] : dy[c];
+        float g = weight ? dy[c] * weight[c] : dy[c];
         dx[c] = inv_std * (g - share - (x[c] - mean) * share_xhat);
     }
 }
@@ -115,11 +115,7 @@ void STOA_KERNEL(layernorm_backward)(const float *x, const float *dy, size_t row
                                      const float *mean, const float *inv_std, const float *weight,
                                      float *dx) {
     for (size_t r = 0; r < rows; r++, x += columns, dy += columns, dx += columns) {
-        if (weight) {
-            backward_row(x, dy, columns, mean[r], inv_std[r], weight, true, dx);
-        } else {
-            backward_row(x, dy, columns, mean[r], inv_std[r], NULL, false, dx);
-        }
+        backward_row(x, dy, columns, mean[r], inv_std[r], weight, dx);
     }
 }
 

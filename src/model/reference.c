@@ -56,11 +56,12 @@ static void place(struct stoa_reference *r) {
     for (size_t i = 0; i < model->tensor_count; i++) {
         const struct stoa_tensor *tensor = &model->tensors[i];
         const float *data = stoa_tensor_data(model, i);
-        r->tensor[i] = take(&memory, tensor->count);
-        r->tensor_gradient[i] = tensor->spec.trainable ? take(&memory, tensor->count) : NULL;
+        double *copy = take(&memory, tensor->count);
         for (size_t j = 0; j < tensor->count; j++) {
-            r->tensor[i][j] = (double)data[j];
+            copy[j] = (double)data[j];
         }
+        r->tensor[i] = copy;
+        r->tensor_gradient[i] = tensor->spec.trainable ? take(&memory, tensor->count) : NULL;
     }
     for (size_t k = 0; k < STOA_MAX_INPUTS; k++) {
         r->term[k] = take(&memory, largest);

@@ -231,8 +231,9 @@ static void algorithm(const struct stoa_op_run *run, enum stoa_pass pass, char *
 
 static double flops(const struct stoa_layer *layer) {
     const struct conv_transpose2d_options *o = layer->options;
+    size_t group_filters = o->filters / o->groups;
     return 2.0 * (double)stoa_shape_size(&layer->input[0]) * (double)o->kernel.height *
-           (double)o->kernel.width * (double)(o->filters / o->groups);
+           (double)o->kernel.width * (double)group_filters;
 }
 
 static void reference_forward(const struct stoa_op_reference *run) {

@@ -136,8 +136,7 @@ static void reference_backward(const struct stoa_op_reference *run) {
 
 static const struct stoa_op_example examples[] = {
     {"", {"3x5x7"}, 2},      {"per_channel=true", {"4x5x17"}, 9},
-    {"init=0.1", {"64"}, 3},
-    {"per_channel=true", {"5"}, 4},
+    {"init=0.1", {"64"}, 3}, {"per_channel=true", {"5"}, 4},
     {NULL, {NULL}, 0},
 };
 

@@ -120,29 +120,33 @@ static double flops(const struct stoa_layer *layer) {
     return 0;
 }
 
-/* Element by element: number i in PyTorch's order. */
-static size_t memory_index(struct matrix m, size_t i) {
-    return i % m.pixels * m.channels + i / m.pixels;
+/* Where the next number in PyTorch's order lies in memory: the next pixel, or the next channel's first. */
+static size_t next(struct matrix m, size_t at) {
+    size_t size = m.pixels * m.channels;
+    return at + m.channels < size ? at + m.channels : at + m.channels - size + 1;
+}
+
+static void reference_move(size_t batch, size_t size, struct matrix from, const double *in, struct matrix to,
+                           double *out) {
+    for (size_t n = 0; n < batch; n++, in += size, out += size) {
+        size_t read = 0;
+        size_t written = 0;
+        for (size_t i = 0; i < size; i++) {
+            out[written] = in[read];
+            read = next(from, read);
+            written = next(to, written);
+        }
+    }
 }
 
 static void reference_forward(const struct stoa_op_reference *run) {
-    size_t size = stoa_shape_size(&run->layer->output);
-    struct matrix from = matrix_of(&run->layer->input[0]);
-    struct matrix to = matrix_of(&run->layer->output);
-    for (size_t i = 0; i < run->batch * size; i++) {
-        size_t n = i / size * size;
-        run->y[n + memory_index(to, i % size)] = run->x[0][n + memory_index(from, i % size)];
-    }
+    reference_move(run->batch, stoa_shape_size(&run->layer->output), matrix_of(&run->layer->input[0]),
+                   run->x[0], matrix_of(&run->layer->output), run->y);
 }
 
 static void reference_backward(const struct stoa_op_reference *run) {
-    size_t size = stoa_shape_size(&run->layer->output);
-    struct matrix from = matrix_of(&run->layer->input[0]);
-    struct matrix to = matrix_of(&run->layer->output);
-    for (size_t i = 0; i < run->batch * size; i++) {
-        size_t n = i / size * size;
-        run->dx[0][n + memory_index(from, i % size)] = run->dy[n + memory_index(to, i % size)];
-    }
+    reference_move(run->batch, stoa_shape_size(&run->layer->output), matrix_of(&run->layer->output), run->dy,
+                   matrix_of(&run->layer->input[0]), run->dx[0]);
 }
 
 static const struct stoa_op_example examples[] = {

@@ -69,8 +69,9 @@ static void refuses_plans(void **state) {
                 "loss: found nothing, expected a name and its options");
     stoa_model_free(model);
     model = oracle_model(context, image, (const char *const[]){"c1 conv2d filters=3 kernel=3", NULL});
-    refuse_plan(model, &(stoa_plan_options){.batch = 1, .training = true}, STOA_ERR_SHAPE,
-                "softmax_cross_entropy 'loss': found input of shape 4x4x3, expected a vector of a number a class");
+    refuse_plan(
+        model, &(stoa_plan_options){.batch = 1, .training = true}, STOA_ERR_SHAPE,
+        "softmax_cross_entropy 'loss': found input of shape 4x4x3, expected a vector of a number a class");
     stoa_model_free(model);
     assert_int_equal(stoa_model_create(context, &model), STOA_OK);
     refuse_plan(model, &(stoa_plan_options){.batch = 1}, STOA_ERR_ARGUMENT, "plan: the model is not built");

@@ -47,4 +47,48 @@ bool stoa_winograd_fits(const stoa_context *context, const struct stoa_conv *con
 /* Numbers that a transform of `channels` works on, counting what it pads; for costs. */
 double stoa_winograd_vectors(const stoa_context *context, size_t channels);
 
+/* A forward pass, or its adjoint to the input, which is the same convolution with the weights transposed and turned by
+ * half a turn. */
+struct stoa_winograd {
+    struct stoa_window window; /* of the tensor that is read */
+    size_t channels, filters;  /* of the tensors that are read and written */
+    bool to_data;
+    struct stoa_winograd_grid grid;
+    size_t points; /* in all */
+    const float *x, *weight, *bias;
+    bool relu;
+    float *y;
+};
+
+/* Transform the patches of tiles [first, end) to rows of v, or their sums, rows of filters [filter, filter + filters),
+ * to outputs. */
+void stoa_winograd_inputs(const stoa_context *context, const struct stoa_winograd *p, size_t first,
+                          size_t end, float *v, size_t v_step);
+void stoa_winograd_outputs(const stoa_context *context, const struct stoa_winograd *p, size_t first,
+                           size_t end, size_t filter, size_t filters, const float *sums, size_t sums_step);
+
+/* Blocks of tiles against weights that all threads share, winograd_narrow.c. */
+bool stoa_winograd_narrow_applicable(const stoa_context *context, const struct stoa_winograd *p);
+bool stoa_winograd_narrow_workspace(const stoa_context *context, const struct stoa_winograd *p,
+                                    size_t *bytes);
+void stoa_winograd_narrow_run(const stoa_context *context, const struct stoa_winograd *p, void *scratch);
+size_t stoa_winograd_narrow_blocks(const stoa_context *context, const struct stoa_winograd *p);
+
+/* Ranges of filters against tiles that all threads share, winograd_wide.c. */
+bool stoa_winograd_wide_applicable(const stoa_context *context, const struct stoa_winograd *p);
+bool stoa_winograd_wide_workspace(const stoa_context *context, const struct stoa_winograd *p, size_t *bytes);
+void stoa_winograd_wide_run(const stoa_context *context, const struct stoa_winograd *p, void *scratch);
+/* How often each weight is transformed. */
+size_t stoa_winograd_wide_transforms(const stoa_context *context, const struct stoa_winograd *p);
+
+/* The weight gradient, winograd_weights.c. */
+bool stoa_winograd_weights_applicable(const stoa_context *context, const struct stoa_conv *conv, size_t tile);
+bool stoa_winograd_weights_workspace(const stoa_context *context, const struct stoa_conv *conv, size_t tile,
+                                     size_t *bytes);
+double stoa_winograd_weights_cost(const stoa_context *context, const struct stoa_conv *conv, size_t tile);
+void stoa_winograd_weights_run(const stoa_context *context, const struct stoa_conv *conv, size_t tile,
+                               const float *x, const float *dy, float *dweight, float *dbias, void *scratch);
+void stoa_winograd_weights_describe(const stoa_context *context, const struct stoa_conv *conv, size_t tile,
+                                    char *out, size_t size);
+
 #endif

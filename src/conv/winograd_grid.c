@@ -90,3 +90,27 @@ double stoa_winograd_vectors(const stoa_context *context, size_t channels) {
     size_t width = lanes[context->isa];
     return channels < width ? 4 * (double)width : (double)stoa_round_up(channels, width);
 }
+
+void stoa_winograd_inputs(const stoa_context *context, const struct stoa_winograd *p, size_t first,
+                          size_t end, float *v, size_t v_step) {
+    const struct stoa_window *w = &p->window;
+    for (size_t i = first; i < end; i++, v += p->channels) {
+        struct stoa_winograd_tile tile;
+        size_t image = stoa_winograd_locate(&p->grid, i, &tile);
+        context->kernels->winograd_input(w, &tile, p->grid.points,
+                                         p->x + image * w->height * w->width * p->channels, v, v_step);
+    }
+}
+
+void stoa_winograd_outputs(const stoa_context *context, const struct stoa_winograd *p, size_t first,
+                           size_t end, size_t filter, size_t filters, const float *sums, size_t sums_step) {
+    const struct stoa_window *w = &p->window;
+    const float *bias = p->bias ? p->bias + filter : NULL;
+    for (size_t i = first; i < end; i++, sums += filters) {
+        struct stoa_winograd_tile tile;
+        size_t image = stoa_winograd_locate(&p->grid, i, &tile);
+        float *y = p->y + image * w->out_height * w->out_width * p->filters + filter;
+        context->kernels->winograd_output(&tile, p->grid.points, sums, sums_step, filters, bias, p->relu, y,
+                                          w->out_width * p->filters, p->filters);
+    }
+}

@@ -1,0 +1,133 @@
+/* Winograd's convolution for narrow layers, whose transformed weights stay in a core's L2 or near it. Floor 4.
+ *
+ * The weights are transformed once for all threads, [points][C][K]. A block of tiles is transformed, [points][tiles][C],
+ * multiplied by them and transformed to outputs, all while it is in a core's L2. */
+#include "base/size.h"
+#include "blas/gemm.h"
+#include "conv/winograd.h"
+#include "core/threads.h"
+
+enum { TAPS = STOA_WINOGRAD_TAPS * STOA_WINOGRAD_TAPS, WEIGHT_ROWS = 16 };
+
+/* Two passes of the products' kernels over the weights pay for their way from the outer caches; where weights are small
+ * a block may take more tiles, which saves calls. */
+enum { LEAST_TILES = 24, TILE_UNIT = 12, BLOCK_BYTES = 448 << 10 };
+
+struct cut {
+    size_t tiles; /* a block; 0: the workspace limit holds none */
+    size_t weight_step, input_step, output_step;
+    size_t block, transposed; /* floats of a thread, and of the weights transposed for backward data */
+};
+
+static size_t tiles_of(const stoa_context *context, const struct stoa_winograd *p) {
+    size_t bytes = p->points * (p->channels + p->filters) * sizeof(float);
+    size_t gaps = 2 * p->points * (STOA_WINOGRAD_GAP + STOA_ALIGN_FLOATS) * sizeof(float);
+    size_t limit = context->workspace_limit > gaps ? context->workspace_limit - gaps : 0;
+    size_t tiles = stoa_max(LEAST_TILES, BLOCK_BYTES / bytes / TILE_UNIT * TILE_UNIT);
+    if (tiles * bytes > limit) {
+        tiles = limit / bytes;
+        tiles = tiles > TILE_UNIT ? tiles / TILE_UNIT * TILE_UNIT : tiles;
+    }
+    return stoa_min(tiles, p->grid.end);
+}
+
+static struct cut cut_of(const stoa_context *context, const struct stoa_winograd *p) {
+    struct cut cut = {.tiles = tiles_of(context, p)};
+    size_t matrix = p->channels * p->filters;
+    cut.weight_step = stoa_winograd_step(matrix);
+    cut.input_step = stoa_winograd_step(cut.tiles * p->channels);
+    cut.output_step = stoa_winograd_step(cut.tiles * p->filters);
+    cut.block = p->points * (cut.input_step + cut.output_step);
+    cut.transposed = p->to_data ? stoa_round_up(TAPS * matrix, STOA_ALIGN_FLOATS) : 0;
+    return cut;
+}
+
+bool stoa_winograd_narrow_applicable(const stoa_context *context, const struct stoa_winograd *p) {
+    struct cut cut = cut_of(context, p);
+    return cut.tiles > 0 && stoa_conv_shared_fits(context, cut.weight_step * p->points * sizeof(float));
+}
+
+bool stoa_winograd_narrow_workspace(const stoa_context *context, const struct stoa_winograd *p,
+                                    size_t *bytes) {
+    struct cut cut = cut_of(context, p);
+    size_t floats;
+    return stoa_size_mul(cut.block, context->threads, &floats) &&
+           stoa_size_add(floats, p->points * cut.weight_step + cut.transposed, &floats) &&
+           stoa_size_mul(floats, sizeof(float), bytes);
+}
+
+struct pass {
+    const stoa_context *context;
+    const struct stoa_winograd *p;
+    struct cut cut;
+    float *transposed, *weights, *scratch;
+};
+
+static void transpose_tap(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct pass *pass = argument;
+    const struct stoa_winograd *p = pass->p;
+    size_t at = task * p->channels * p->filters;
+    pass->context->kernels->transpose(p->weight + at, p->filters, p->channels, p->channels,
+                                      pass->transposed + at, p->filters);
+}
+
+static void transform_weights(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct pass *pass = argument;
+    const struct stoa_winograd *p = pass->p;
+    size_t first = task * WEIGHT_ROWS * p->filters;
+    size_t rows = stoa_min(WEIGHT_ROWS, p->channels - task * WEIGHT_ROWS);
+    ptrdiff_t tap = (ptrdiff_t)(p->channels * p->filters);
+    const float *weight = p->weight + first;
+    if (p->to_data) { /* from the last tap backwards */
+        weight = pass->transposed + (TAPS - 1) * tap + first;
+        tap = -tap;
+    }
+    pass->context->kernels->winograd_weights(p->grid.points, weight, STOA_WINOGRAD_TAPS * tap, tap, rows,
+                                             p->filters, p->filters, pass->weights + first, p->filters,
+                                             pass->cut.weight_step);
+}
+
+static void run_block(void *argument, size_t task, size_t thread) {
+    const struct pass *pass = argument;
+    const struct stoa_winograd *p = pass->p;
+    const struct cut *cut = &pass->cut;
+    size_t first = task * cut->tiles;
+    size_t end = stoa_min(first + cut->tiles, p->grid.end);
+    float *v = pass->scratch + thread * cut->block;
+    float *sums = v + p->points * cut->input_step;
+    stoa_winograd_inputs(pass->context, p, first, end, v, cut->input_step);
+    for (size_t point = 0; point < p->points; point++) {
+        size_t begin;
+        size_t stop;
+        stoa_winograd_range(&p->grid, point, first, end, &begin, &stop);
+        stoa_gemm_run(&(struct stoa_gemm){.m = stop - begin,
+                                          .n = p->filters,
+                                          .k = p->channels,
+                                          .alpha = 1,
+                                          .a = v + point * cut->input_step + (begin - first) * p->channels,
+                                          .lda = p->channels,
+                                          .b = pass->weights + point * cut->weight_step,
+                                          .ldb = p->filters,
+                                          .c = sums + point * cut->output_step + (begin - first) * p->filters,
+                                          .ldc = p->filters,
+                                          .kernels = pass->context->kernels});
+    }
+    stoa_winograd_outputs(pass->context, p, first, end, 0, p->filters, sums, cut->output_step);
+}
+
+void stoa_winograd_narrow_run(const stoa_context *context, const struct stoa_winograd *p, void *scratch) {
+    struct pass pass = {.context = context, .p = p, .cut = cut_of(context, p), .transposed = scratch};
+    pass.weights = pass.transposed + pass.cut.transposed;
+    pass.scratch = pass.weights + p->points * pass.cut.weight_step;
+    if (p->to_data) {
+        stoa_parallel(context, TAPS, transpose_tap, &pass);
+    }
+    stoa_parallel(context, stoa_ceil_div(p->channels, WEIGHT_ROWS), transform_weights, &pass);
+    stoa_parallel(context, stoa_ceil_div(p->grid.end, pass.cut.tiles), run_block, &pass);
+}
+
+size_t stoa_winograd_narrow_blocks(const stoa_context *context, const struct stoa_winograd *p) {
+    return stoa_ceil_div(p->grid.end, cut_of(context, p).tiles);
+}

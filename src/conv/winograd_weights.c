@@ -1,0 +1,355 @@
+/* The weight gradient of a 3x3 convolution with stride 1 by Winograd's minimal filtering. Floor 4.
+ *
+ * The forward pass is linear in the weights, so its adjoint serves: for each point the matrices of transformed inputs,
+ * V [tiles][C], and of transformed output gradients, Z [tiles][K], give S = V^T Z, and dw = G^T S G. Two ways:
+ *
+ *   apart     narrow layers: blocks of tiles, each with S of its own, which stays in a core's L2 while the block's tiles
+ *             pass; the blocks' gradients are summed in a fixed tree
+ *   together  wide layers: all threads transform a chunk of tiles, then each takes ranges of channels and filters, for
+ *             which S stays in its L2; no partial sums. Later chunks add to the gradient. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "blas/gemm.h"
+#include "conv/cost.h"
+#include "conv/winograd.h"
+#include "core/threads.h"
+
+enum {
+    TAPS = STOA_WINOGRAD_TAPS * STOA_WINOGRAD_TAPS,
+    BIAS_BLOCKS = 16,
+    TILE_UNIT = 12,
+    SUM_UNIT = 4,
+    STEP_TILES = 48
+};
+
+/* Sums of all points for a range of RANGE x RANGE are 576 KiB; narrow layers have no more. */
+enum { RANGE = 64, LEAST_RANGE = 16, LEAST_TASKS = 8 };
+
+/* A chunk is shared by all threads: as much as so many may use each. */
+enum { CHUNK_LIMITS = 8 };
+
+/* How a gradient is cut; from the shape and the workspace limit only. */
+struct cut {
+    struct stoa_winograd_grid grid;
+    size_t channels, filters, points;
+    bool together;
+    size_t blocks;                      /* apart: of tiles */
+    size_t tiles;                       /* apart: a thread transforms at once; together: a chunk */
+    size_t channel_range, filter_range; /* of S that a task sums */
+    size_t input_step, gradient_step, sums_step;
+};
+
+static size_t most_tiles(const struct cut *cut, size_t limit) {
+    size_t bytes = cut->points * (cut->channels + cut->filters) * sizeof(float);
+    size_t gaps = 2 * cut->points * (STOA_WINOGRAD_GAP + STOA_ALIGN_FLOATS) * sizeof(float);
+    return limit > gaps ? (limit - gaps) / bytes : 0;
+}
+
+/* S of a range. */
+static size_t sums_bytes(const struct cut *cut) {
+    return cut->points * stoa_winograd_step(cut->channel_range * cut->filter_range) * sizeof(float);
+}
+
+/* And its gradient, which a later chunk adds. */
+static size_t range_bytes(const struct cut *cut) {
+    size_t range = cut->channel_range * cut->filter_range;
+    return sums_bytes(cut) + stoa_round_up(TAPS * range, STOA_ALIGN_FLOATS) * sizeof(float);
+}
+
+/* Ranges until S fits, and until there are tasks enough; false when it does not fit. */
+static bool cut_ranges(const stoa_context *context, struct cut *cut) {
+    cut->channel_range = stoa_min(RANGE, cut->channels);
+    cut->filter_range = stoa_min(RANGE, cut->filters);
+    while (range_bytes(cut) > context->workspace_limit && cut->channel_range > LEAST_RANGE) {
+        cut->channel_range /= 2;
+    }
+    while (range_bytes(cut) > context->workspace_limit && cut->filter_range > LEAST_RANGE) {
+        cut->filter_range /= 2;
+    }
+    size_t tasks =
+        stoa_ceil_div(cut->channels, cut->channel_range) * stoa_ceil_div(cut->filters, cut->filter_range);
+    if (tasks < LEAST_TASKS && cut->filter_range > RANGE / 2) {
+        cut->filter_range = RANGE / 2;
+    }
+    return range_bytes(cut) <= context->workspace_limit;
+}
+
+/* Tiles are shared evenly, but the room for them must not shrink as the batch grows. */
+static size_t cut_apart(const stoa_context *context, struct cut *cut) {
+    size_t left = context->workspace_limit - stoa_min(context->workspace_limit, sums_bytes(cut));
+    size_t room = stoa_min(STEP_TILES, most_tiles(cut, left));
+    room = stoa_min(room > SUM_UNIT ? room / SUM_UNIT * SUM_UNIT : room, cut->grid.end);
+    if (room > 0) {
+        cut->blocks = stoa_reduction_blocks(context, (size_t)TAPS * cut->channels * cut->filters,
+                                            stoa_ceil_div(cut->grid.end, room));
+        cut->tiles = stoa_min(room, stoa_ceil_div(cut->grid.end, cut->blocks));
+    }
+    return room;
+}
+
+static size_t cut_together(const stoa_context *context, struct cut *cut) {
+    size_t room = stoa_min(most_tiles(cut, CHUNK_LIMITS * context->workspace_limit), cut->grid.end);
+    if (room > 0) {
+        cut->tiles = stoa_ceil_div(cut->grid.end, stoa_ceil_div(cut->grid.end, room));
+    }
+    return room;
+}
+
+/* False when the workspace limit is too low. */
+static bool cut_of(const stoa_context *context, const struct stoa_conv *conv, size_t tile, struct cut *cut) {
+    const struct stoa_window *w = &conv->window;
+    *cut = (struct cut){.grid = stoa_winograd_grid_of(tile, conv->batch, w->out_height, w->out_width),
+                        .channels = w->channels,
+                        .filters = conv->filters,
+                        .blocks = 1};
+    cut->points = cut->grid.points * cut->grid.points;
+    cut->channel_range = cut->channels;
+    cut->filter_range = cut->filters;
+    /* S may take three quarters of what a thread has: the rest holds the tiles. */
+    cut->together = cut->channels * cut->filters > (size_t)RANGE * RANGE ||
+                    sums_bytes(cut) > context->workspace_limit / 4 * 3;
+    bool fits = !cut->together || cut_ranges(context, cut);
+    size_t room = cut->together ? cut_together(context, cut) : cut_apart(context, cut);
+    cut->input_step = stoa_winograd_step(room * cut->channels);
+    cut->gradient_step = stoa_winograd_step(room * cut->filters);
+    cut->sums_step = stoa_winograd_step(cut->channel_range * cut->filter_range);
+    return fits && cut->tiles > 0;
+}
+
+bool stoa_winograd_weights_applicable(const stoa_context *context, const struct stoa_conv *conv,
+                                      size_t tile) {
+    struct cut cut;
+    return cut_of(context, conv, tile, &cut);
+}
+
+/* Floats of the parts of the workspace: V and Z, S, gradients of blocks or ranges, and of the bias. */
+struct parts {
+    size_t transformed, transformed_copies;
+    size_t sums, gradient, gradient_copies, bias;
+};
+
+static struct parts parts_of(const stoa_context *context, const struct cut *cut) {
+    struct parts parts = {.transformed = cut->points * (cut->input_step + cut->gradient_step),
+                          .transformed_copies = cut->together ? 1 : context->threads,
+                          .sums = cut->points * cut->sums_step,
+                          .gradient =
+                              stoa_round_up(TAPS * cut->channel_range * cut->filter_range, STOA_ALIGN_FLOATS),
+                          .gradient_copies = cut->together ? context->threads : cut->blocks,
+                          .bias = stoa_round_up(cut->filters, STOA_ALIGN_FLOATS)};
+    return parts;
+}
+
+bool stoa_winograd_weights_workspace(const stoa_context *context, const struct stoa_conv *conv, size_t tile,
+                                     size_t *bytes) {
+    struct cut cut;
+    (void)cut_of(context, conv, tile, &cut);
+    struct parts parts = parts_of(context, &cut);
+    size_t sums;
+    size_t gradients;
+    size_t floats;
+    return stoa_size_mul(parts.sums, context->threads, &sums) &&
+           stoa_size_mul(parts.gradient, parts.gradient_copies, &gradients) &&
+           stoa_size_mul(parts.transformed, parts.transformed_copies, &floats) &&
+           stoa_size_add(floats, sums, &floats) && stoa_size_add(floats, gradients, &floats) &&
+           stoa_size_add(floats, BIAS_BLOCKS * parts.bias, &floats) &&
+           stoa_size_mul(floats, sizeof(float), bytes);
+}
+
+double stoa_winograd_weights_cost(const stoa_context *context, const struct stoa_conv *conv, size_t tile) {
+    struct cut cut;
+    (void)cut_of(context, conv, tile, &cut);
+    const struct stoa_window *w = &conv->window;
+    double rows = stoa_winograd_rows(&cut.grid);
+    double weights = (double)cut.channels * (double)cut.filters;
+    double pixels = (double)conv->batch * (double)(w->height * w->width) * (double)cut.channels +
+                    (double)conv->batch * (double)(w->out_height * w->out_width) * (double)cut.filters;
+    double moved = rows * stoa_winograd_vectors(context, cut.channels) +
+                   rows * stoa_winograd_vectors(context, cut.filters) +
+                   (double)(2 * cut.points * cut.blocks) * weights;
+    return stoa_cost_product(context, 2 * rows * weights, cut.filter_range, RANGE) +
+           stoa_cost_tile(context, 1.5 * moved) + stoa_cost_stream(context, pixels);
+}
+
+struct pass {
+    const stoa_context *context;
+    const struct stoa_conv *conv;
+    struct cut cut;
+    struct parts parts;
+    const float *x, *dy;
+    float *dweight;
+    float *transformed, *sums, *gradients, *bias;
+    size_t first, end; /* together: tiles of the chunk */
+};
+
+/* Tiles [first, end) to rows of V and Z, from row 0. */
+static void transform(const struct pass *p, size_t first, size_t end, float *v, float *z) {
+    const struct cut *cut = &p->cut;
+    const struct stoa_window *w = &p->conv->window;
+    for (size_t i = first; i < end; i++, v += cut->channels, z += cut->filters) {
+        struct stoa_winograd_tile tile;
+        size_t image = stoa_winograd_locate(&cut->grid, i, &tile);
+        p->context->kernels->winograd_input(w, &tile, cut->grid.points,
+                                            p->x + image * w->height * w->width * w->channels, v,
+                                            cut->input_step);
+        p->context->kernels->winograd_gradient(
+            &tile, cut->grid.points, p->dy + image * w->out_height * w->out_width * cut->filters,
+            w->out_width * cut->filters, cut->filters, cut->filters, z, cut->gradient_step);
+    }
+}
+
+/* S of a range (+)= V^T Z over tiles [first, end), whose rows begin at v and z. `begun` has a bit for each point with
+ * a sum; returns it with those of this call. */
+static uint64_t add_products(const struct pass *p, size_t first, size_t end, const float *v, const float *z,
+                             size_t channels, size_t filters, float *sums, uint64_t begun) {
+    const struct cut *cut = &p->cut;
+    for (size_t point = 0; point < cut->points; point++) {
+        size_t begin;
+        size_t stop;
+        stoa_winograd_range(&cut->grid, point, first, end, &begin, &stop);
+        if (begin == stop) {
+            continue;
+        }
+        stoa_gemm_run(
+            &(struct stoa_gemm){.transpose_a = true,
+                                .m = channels,
+                                .n = filters,
+                                .k = stop - begin,
+                                .alpha = 1,
+                                .a = v + point * cut->input_step + (begin - first) * cut->channels,
+                                .lda = cut->channels,
+                                .b = z + point * cut->gradient_step + (begin - first) * cut->filters,
+                                .ldb = cut->filters,
+                                .beta = begun >> point & 1 ? 1.0F : 0.0F,
+                                .c = sums + point * cut->sums_step,
+                                .ldc = filters,
+                                .kernels = p->context->kernels});
+        begun |= (uint64_t)1 << point;
+    }
+    return begun;
+}
+
+/* Points without a tile: sums of nothing. */
+static void clear_rest(const struct pass *p, float *sums, size_t floats, uint64_t begun) {
+    for (size_t point = 0; point < p->cut.points; point++) {
+        if (!(begun >> point & 1)) {
+            memset(sums + point * p->cut.sums_step, 0, floats * sizeof *sums);
+        }
+    }
+}
+
+/* One block of tiles to a gradient of its own. */
+static void run_apart(void *argument, size_t task, size_t thread) {
+    const struct pass *p = argument;
+    const struct cut *cut = &p->cut;
+    size_t end = (task + 1) * cut->grid.end / cut->blocks;
+    float *v = p->transformed + thread * p->parts.transformed;
+    float *z = v + cut->points * cut->input_step;
+    float *sums = p->sums + thread * p->parts.sums;
+    uint64_t begun = 0;
+    for (size_t first = task * cut->grid.end / cut->blocks; first < end; first += cut->tiles) {
+        size_t stop = stoa_min(end, first + cut->tiles);
+        transform(p, first, stop, v, z);
+        begun = add_products(p, first, stop, v, z, cut->channels, cut->filters, sums, begun);
+    }
+    clear_rest(p, sums, cut->channels * cut->filters, begun);
+    p->context->kernels->winograd_weights_gradient(
+        cut->grid.points, sums, cut->filters, cut->sums_step, cut->channels, cut->filters,
+        p->gradients + task * p->parts.gradient, cut->filters, cut->channels * cut->filters);
+}
+
+static void transform_some(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct pass *p = argument;
+    const struct cut *cut = &p->cut;
+    size_t row = task * TILE_UNIT;
+    float *z = p->transformed + cut->points * cut->input_step;
+    transform(p, p->first + row, stoa_min(p->end, p->first + row + TILE_UNIT),
+              p->transformed + row * cut->channels, z + row * cut->filters);
+}
+
+/* The range of channels and filters of one task: S over the chunk, and its part of the gradient. */
+static void run_range(void *argument, size_t task, size_t thread) {
+    const struct pass *p = argument;
+    const struct cut *cut = &p->cut;
+    size_t across = stoa_ceil_div(cut->filters, cut->filter_range);
+    size_t channel = task / across * cut->channel_range;
+    size_t filter = task % across * cut->filter_range;
+    size_t channels = stoa_min(cut->channel_range, cut->channels - channel);
+    size_t filters = stoa_min(cut->filter_range, cut->filters - filter);
+    const float *z = p->transformed + cut->points * cut->input_step;
+    float *sums = p->sums + thread * p->parts.sums;
+    uint64_t begun =
+        add_products(p, p->first, p->end, p->transformed + channel, z + filter, channels, filters, sums, 0);
+    clear_rest(p, sums, channels * filters, begun);
+    size_t tap = cut->channels * cut->filters;
+    float *dweight = p->dweight + channel * cut->filters + filter;
+    const struct stoa_kernels *kernels = p->context->kernels;
+    if (p->first == 0) {
+        kernels->winograd_weights_gradient(cut->grid.points, sums, filters, cut->sums_step, channels, filters,
+                                           dweight, cut->filters, tap);
+        return;
+    }
+    float *more = p->gradients + thread * p->parts.gradient;
+    kernels->winograd_weights_gradient(cut->grid.points, sums, filters, cut->sums_step, channels, filters,
+                                       more, filters, channels * filters);
+    for (size_t row = 0; row < TAPS * channels; row++) {
+        kernels->accumulate(more + row * filters,
+                            dweight + row / channels * tap + row % channels * cut->filters, filters);
+    }
+}
+
+static void sum_bias(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct pass *p = argument;
+    const struct stoa_window *w = &p->conv->window;
+    size_t pixels = p->conv->batch * w->out_height * w->out_width;
+    size_t first = task * pixels / BIAS_BLOCKS;
+    p->context->kernels->column_sums(p->dy + first * p->cut.filters,
+                                     (task + 1) * pixels / BIAS_BLOCKS - first, p->cut.filters,
+                                     p->cut.filters, p->bias + task * p->parts.bias);
+}
+
+void stoa_winograd_weights_run(const stoa_context *context, const struct stoa_conv *conv, size_t tile,
+                               const float *x, const float *dy, float *dweight, float *dbias, void *scratch) {
+    struct pass p = {
+        .context = context, .conv = conv, .x = x, .dy = dy, .dweight = dweight, .transformed = scratch};
+    const struct cut *cut = &p.cut;
+    (void)cut_of(context, conv, tile, &p.cut);
+    p.parts = parts_of(context, cut);
+    p.sums = p.transformed + p.parts.transformed * p.parts.transformed_copies;
+    p.gradients = p.sums + p.parts.sums * context->threads;
+    p.bias = p.gradients + p.parts.gradient * p.parts.gradient_copies;
+    if (cut->together) {
+        size_t ranges =
+            stoa_ceil_div(cut->channels, cut->channel_range) * stoa_ceil_div(cut->filters, cut->filter_range);
+        for (; p.first < cut->grid.end; p.first = p.end) {
+            p.end = stoa_min(cut->grid.end, p.first + cut->tiles);
+            stoa_parallel(context, stoa_ceil_div(p.end - p.first, TILE_UNIT), transform_some, &p);
+            stoa_parallel(context, ranges, run_range, &p);
+        }
+    } else {
+        stoa_parallel(context, cut->blocks, run_apart, &p);
+        stoa_reduce_blocks(context, p.gradients, p.parts.gradient, cut->blocks,
+                           TAPS * cut->channels * cut->filters, dweight);
+    }
+    if (dbias) {
+        stoa_parallel(context, BIAS_BLOCKS, sum_bias, &p);
+        stoa_reduce_blocks(context, p.bias, p.parts.bias, BIAS_BLOCKS, cut->filters, dbias);
+    }
+}
+
+void stoa_winograd_weights_describe(const stoa_context *context, const struct stoa_conv *conv, size_t tile,
+                                    char *out, size_t size) {
+    struct cut cut;
+    (void)cut_of(context, conv, tile, &cut);
+    if (cut.together) {
+        (void)snprintf(out, size, "winograd%zu, %zu chunks of %zu tiles, ranges of %zux%zu", tile,
+                       stoa_ceil_div(cut.grid.end, cut.tiles), cut.tiles, cut.channel_range,
+                       cut.filter_range);
+    } else {
+        (void)snprintf(out, size, "winograd%zu, %zu blocks of samples, %zu tiles at once", tile, cut.blocks,
+                       cut.tiles);
+    }
+}

@@ -1,0 +1,191 @@
+/* Winograd's convolution for wide layers, whose transformed weights would not stay in a core's caches. Floor 4.
+ *
+ * All threads transform a chunk of tiles, [points][tiles][C]. Then each takes a range of filters, or of filters and
+ * tiles, and goes through the channels in ranges: weights of both ranges are transformed where they are needed,
+ * [points][channels][filters] in L2, and their products added to sums that stay there as well. So transformed weights,
+ * 4 times as large as the weights, are never written to memory. */
+#include "base/size.h"
+#include "blas/gemm.h"
+#include "conv/winograd.h"
+#include "core/threads.h"
+
+enum { TAPS = STOA_WINOGRAD_TAPS * STOA_WINOGRAD_TAPS, TILE_UNIT = 12, LEAST_TASKS = 8 };
+
+/* Sums of FEW tiles leave room for longer rows of weights. */
+enum { CHANNELS = 64, FILTERS = 32, FILTERS_FEW = 64, CHANNELS_FEW = 32 };
+
+/* The chunk is shared by all threads: as much as so many may use each. */
+enum { CHUNK_LIMITS = 8 };
+
+static size_t round_floats(size_t floats) {
+    return stoa_round_up(floats, STOA_ALIGN_FLOATS);
+}
+
+/* A task's ranges. */
+struct ranges {
+    size_t channels, filters;
+    size_t tiles; /* that a thread's share of memory holds sums for */
+    size_t room;  /* of those, as many as there are */
+};
+
+/* Floats of a thread: weights transposed and transformed, and sums of `tiles`. */
+static size_t thread_floats(const struct stoa_winograd *p, const struct ranges *r, size_t tiles) {
+    return round_floats(TAPS * r->channels * r->filters) +
+           p->points * stoa_winograd_step(r->channels * r->filters) +
+           p->points * stoa_winograd_step(tiles * r->filters);
+}
+
+static struct ranges ranges_of(const stoa_context *context, const struct stoa_winograd *p, size_t channels,
+                               size_t filters) {
+    struct ranges r = {.channels = stoa_min(channels, p->channels), .filters = stoa_min(filters, p->filters)};
+    size_t limit = context->workspace_limit / sizeof(float);
+    while (r.channels > 1 && thread_floats(p, &r, TILE_UNIT) > limit) {
+        r.channels /= 2;
+    }
+    size_t fixed = thread_floats(p, &r, 0) + p->points * STOA_ALIGN_FLOATS;
+    r.tiles = limit > fixed ? (limit - fixed) / (p->points * r.filters) : 0;
+    r.room = stoa_min(r.tiles, p->grid.end);
+    return r;
+}
+
+/* How a pass is cut; from the shape and the workspace limit only. */
+struct cut {
+    struct ranges ranges;
+    size_t chunk, chunk_room; /* tiles; room for them must not shrink as the batch grows */
+    size_t splits;            /* of a chunk's tiles */
+    size_t input_step, thread;
+};
+
+static struct cut cut_of(const stoa_context *context, const struct stoa_winograd *p) {
+    struct cut cut = {.splits = 1};
+    size_t limit = CHUNK_LIMITS * context->workspace_limit / sizeof(float);
+    size_t gaps = p->points * (STOA_WINOGRAD_GAP + STOA_ALIGN_FLOATS);
+    size_t most = limit > gaps ? (limit - gaps) / (p->points * p->channels) : 0;
+    cut.chunk_room = stoa_min(most, p->grid.end);
+    if (cut.chunk_room > 0) {
+        cut.chunk = stoa_ceil_div(p->grid.end, stoa_ceil_div(p->grid.end, cut.chunk_room));
+    }
+    struct ranges many = ranges_of(context, p, CHANNELS, FILTERS);
+    struct ranges few = ranges_of(context, p, CHANNELS_FEW, FILTERS_FEW);
+    bool is_few = few.tiles >= p->grid.end && p->filters >= (size_t)LEAST_TASKS * FILTERS_FEW;
+    cut.ranges = is_few ? few : many;
+    cut.thread = thread_floats(p, &many, many.room);
+    if (p->filters >= (size_t)LEAST_TASKS * FILTERS_FEW) {
+        cut.thread = stoa_max(cut.thread, thread_floats(p, &few, few.room));
+    }
+    if (cut.ranges.tiles > 0 && cut.chunk > 0) {
+        cut.splits = stoa_max(stoa_ceil_div(cut.chunk, cut.ranges.tiles),
+                              stoa_ceil_div(LEAST_TASKS, stoa_ceil_div(p->filters, cut.ranges.filters)));
+    }
+    cut.input_step = stoa_winograd_step(cut.chunk_room * p->channels);
+    return cut;
+}
+
+bool stoa_winograd_wide_applicable(const stoa_context *context, const struct stoa_winograd *p) {
+    struct cut cut = cut_of(context, p);
+    return cut.chunk > 0 && cut.ranges.tiles > 0;
+}
+
+bool stoa_winograd_wide_workspace(const stoa_context *context, const struct stoa_winograd *p, size_t *bytes) {
+    struct cut cut = cut_of(context, p);
+    size_t floats;
+    return stoa_size_mul(cut.thread, context->threads, &floats) &&
+           stoa_size_add(floats, p->points * cut.input_step, &floats) &&
+           stoa_size_mul(floats, sizeof(float), bytes);
+}
+
+struct pass {
+    const stoa_context *context;
+    const struct stoa_winograd *p;
+    struct cut cut;
+    float *transformed, *scratch;
+    size_t first, end; /* tiles of the chunk */
+};
+
+static void transform_some(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct pass *pass = argument;
+    size_t row = task * TILE_UNIT;
+    stoa_winograd_inputs(pass->context, pass->p, pass->first + row,
+                         stoa_min(pass->end, pass->first + row + TILE_UNIT),
+                         pass->transformed + row * pass->p->channels, pass->cut.input_step);
+}
+
+/* Transformed weights of channels [channel, channel + channels) and a range of filters. */
+static void transform_weights(const struct pass *pass, size_t channel, size_t channels, size_t filter,
+                              size_t filters, float *transposed, float *u, size_t u_step) {
+    const struct stoa_winograd *p = pass->p;
+    const struct stoa_kernels *kernels = pass->context->kernels;
+    size_t matrix = p->channels * p->filters;
+    if (!p->to_data) {
+        ptrdiff_t tap = (ptrdiff_t)matrix;
+        kernels->winograd_weights(p->grid.points, p->weight + channel * p->filters + filter,
+                                  STOA_WINOGRAD_TAPS * tap, tap, channels, filters, p->filters, u, filters,
+                                  u_step);
+        return;
+    }
+    for (size_t tap = 0; tap < TAPS; tap++) {
+        kernels->transpose(p->weight + tap * matrix + filter * p->channels + channel, filters, channels,
+                           p->channels, transposed + tap * channels * filters, filters);
+    }
+    ptrdiff_t tap = -(ptrdiff_t)(channels * filters);
+    kernels->winograd_weights(p->grid.points, transposed + (TAPS - 1) * channels * filters,
+                              STOA_WINOGRAD_TAPS * tap, tap, channels, filters, filters, u, filters, u_step);
+}
+
+/* A range of filters over some tiles of the chunk. */
+static void run_range(void *argument, size_t task, size_t thread) {
+    const struct pass *pass = argument;
+    const struct stoa_winograd *p = pass->p;
+    const struct cut *cut = &pass->cut;
+    size_t filter = task / cut->splits * cut->ranges.filters;
+    size_t filters = stoa_min(cut->ranges.filters, p->filters - filter);
+    size_t tiles = pass->end - pass->first;
+    size_t first = pass->first + task % cut->splits * tiles / cut->splits;
+    size_t end = pass->first + (task % cut->splits + 1) * tiles / cut->splits;
+    size_t u_step = stoa_winograd_step(cut->ranges.channels * filters);
+    size_t sums_step = stoa_winograd_step((end - first) * filters);
+    float *transposed = pass->scratch + thread * cut->thread;
+    float *u = transposed + round_floats(TAPS * cut->ranges.channels * filters);
+    float *sums = u + p->points * u_step;
+    for (size_t channel = 0; channel < p->channels; channel += cut->ranges.channels) {
+        size_t channels = stoa_min(cut->ranges.channels, p->channels - channel);
+        transform_weights(pass, channel, channels, filter, filters, transposed, u, u_step);
+        for (size_t point = 0; point < p->points; point++) {
+            size_t begin;
+            size_t stop;
+            stoa_winograd_range(&p->grid, point, first, end, &begin, &stop);
+            const float *v =
+                pass->transformed + point * cut->input_step + (begin - pass->first) * p->channels;
+            stoa_gemm_run(&(struct stoa_gemm){.m = stop - begin,
+                                              .n = filters,
+                                              .k = channels,
+                                              .alpha = 1,
+                                              .a = v + channel,
+                                              .lda = p->channels,
+                                              .b = u + point * u_step,
+                                              .ldb = filters,
+                                              .beta = channel == 0 ? 0.0F : 1.0F,
+                                              .c = sums + point * sums_step + (begin - first) * filters,
+                                              .ldc = filters,
+                                              .kernels = pass->context->kernels});
+        }
+    }
+    stoa_winograd_outputs(pass->context, p, first, end, filter, filters, sums, sums_step);
+}
+
+void stoa_winograd_wide_run(const stoa_context *context, const struct stoa_winograd *p, void *scratch) {
+    struct pass pass = {.context = context, .p = p, .cut = cut_of(context, p), .transformed = scratch};
+    pass.scratch = pass.transformed + p->points * pass.cut.input_step;
+    size_t ranges = stoa_ceil_div(p->filters, pass.cut.ranges.filters);
+    for (; pass.first < p->grid.end; pass.first = pass.end) {
+        pass.end = stoa_min(p->grid.end, pass.first + pass.cut.chunk);
+        stoa_parallel(context, stoa_ceil_div(pass.end - pass.first, TILE_UNIT), transform_some, &pass);
+        stoa_parallel(context, ranges * pass.cut.splits, run_range, &pass);
+    }
+}
+
+size_t stoa_winograd_wide_transforms(const stoa_context *context, const struct stoa_winograd *p) {
+    struct cut cut = cut_of(context, p);
+    return stoa_ceil_div(p->grid.end, cut.chunk) * cut.splits;
+}

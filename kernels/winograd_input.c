@@ -20,29 +20,23 @@ struct patch {
 /* Patch columns of m + 2 pixels into rows of `buffer`: buffer[point][column]. `cut`: lines lie outside. */
 STOA_INLINE void transform_columns(const struct patch *p, size_t c, size_t m, bool cut, size_t columns,
                                    float *buffer) {
-    const stoa_vec zero = {0};
-    for (size_t i = 0; i < m + 2; i++) {
-        for (size_t j = 0; j < p->left; j++) {
-            STOA_STORE(stoa_vec, buffer + (i * POINTS + j) * STOA_LANES, zero);
-        }
-        for (size_t j = p->right; j < columns; j++) {
-            STOA_STORE(stoa_vec, buffer + (i * POINTS + j) * STOA_LANES, zero);
-        }
-    }
     const float *x = p->first + c;
     size_t line = p->line;
-    buffer += p->left * STOA_LANES;
-    for (size_t j = p->left; j < p->right; j++, x += p->pixel, buffer += STOA_LANES) {
+    for (size_t j = 0; j < columns; j++, buffer += STOA_LANES) {
         stoa_vec d[POINTS];
-        stoa_vec v[POINTS];
-        for (size_t i = 0; i < m + 2; i++) {
-            if (cut) {
-                d[i] = (stoa_vec)(STOA_LOAD(stoa_ivec, x + p->from[i]) & p->mask[i]);
-            } else {
-                d[i] = STOA_LOAD(stoa_vec, x + i * line);
+        stoa_vec v[POINTS] = {{0}};
+        if (j >= p->left && j < p->right) {
+            for (size_t i = 0; i < m + 2; i++) {
+                if (cut) {
+                    d[i] = (stoa_vec)(STOA_LOAD(stoa_ivec, x + p->from[i]) & p->mask[i]);
+                } else {
+                    d[i] = STOA_LOAD(stoa_vec, x + i * line);
+                    __builtin_prefetch(x + i * line + STOA_WINOGRAD_OUTPUTS * p->pixel); /* the next tile */
+                }
             }
+            winograd_input_line(m, d, v);
+            x += p->pixel;
         }
-        winograd_input_line(m, d, v);
         for (size_t i = 0; i < m + 2; i++) {
             STOA_STORE(stoa_vec, buffer + i * POINTS * STOA_LANES, v[i]);
         }

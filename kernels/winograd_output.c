@@ -51,6 +51,7 @@ STOA_INLINE void output_lines(const float *buffer, size_t lines, size_t m, struc
                 value = (stoa_vec)((stoa_ivec)value & ~(stoa_ivec)(value < 0)); /* NaN stays */
             }
             STOA_STORE(stoa_vec, to + i * line + j * pixel, value);
+            __builtin_prefetch(to + i * line + (j + m) * pixel, 1); /* the next tile */
         }
     }
 }
@@ -136,6 +137,7 @@ STOA_INLINE void gradient_columns(const float *from, size_t line, size_t pixel, 
         stoa_vec z[POINTS];
         for (size_t i = 0; i < m; i++) {
             dy[i] = STOA_LOAD(stoa_vec, from + i * line + j * pixel);
+            __builtin_prefetch(from + i * line + (j + m) * pixel); /* the next tile */
         }
         winograd_gradient_line(m, dy, z);
         for (size_t i = 0; i < m + 2; i++) {

@@ -3,17 +3,20 @@
 #include "base/size.h"
 #include "kernels/winograd_lines.h"
 
-enum { TAPS = 3, POINTS = STOA_WINOGRAD_POINTS };
+/* A range of a wide layer's filters is a short piece of each channel's row: rows are fetched AHEAD. */
+enum { TAPS = 3, POINTS = STOA_WINOGRAD_POINTS, AHEAD = 4 };
 
 /* The taps of one channel and a vector of filters. */
-STOA_INLINE void weights_vector(size_t points, const float *w, ptrdiff_t line, ptrdiff_t tap,
+STOA_INLINE void weights_vector(size_t points, const float *w, ptrdiff_t line, ptrdiff_t tap, size_t ahead,
                                 float *restrict u, size_t u_step) {
     _Alignas(4 * STOA_LANES) float buffer[TAPS * POINTS * STOA_LANES];
     for (size_t j = 0; j < TAPS; j++) {
         stoa_vec g[TAPS];
         stoa_vec v[POINTS];
         for (size_t i = 0; i < TAPS; i++) {
-            g[i] = STOA_LOAD(stoa_vec, w + (ptrdiff_t)i * line + (ptrdiff_t)j * tap);
+            const float *at = w + (ptrdiff_t)i * line + (ptrdiff_t)j * tap;
+            g[i] = STOA_LOAD(stoa_vec, at);
+            __builtin_prefetch(at + ahead);
         }
         winograd_weights_line(points, g, v);
         for (size_t i = 0; i < points; i++) {
@@ -33,7 +36,7 @@ STOA_INLINE void weights_vector(size_t points, const float *w, ptrdiff_t line, p
     }
 }
 
-STOA_INLINE void weights_of_points(size_t points, const float *w, ptrdiff_t line, ptrdiff_t tap,
+STOA_INLINE void weights_of_points(size_t points, const float *w, ptrdiff_t line, ptrdiff_t tap, size_t ahead,
                                    size_t filters, float *restrict u, size_t u_step) {
     if (filters < STOA_LANES) {
         float in[TAPS * TAPS * STOA_LANES] = {0};
@@ -42,7 +45,7 @@ STOA_INLINE void weights_of_points(size_t points, const float *w, ptrdiff_t line
             memcpy(in + i * STOA_LANES, w + (ptrdiff_t)(i / TAPS) * line + (ptrdiff_t)(i % TAPS) * tap,
                    filters * sizeof *in);
         }
-        weights_vector(points, in, TAPS * STOA_LANES, STOA_LANES, out, STOA_LANES);
+        weights_vector(points, in, TAPS * STOA_LANES, STOA_LANES, 0, out, STOA_LANES);
         for (size_t i = 0; i < points * points; i++) {
             memcpy(u + i * u_step, out + i * STOA_LANES, filters * sizeof *u);
         }
@@ -50,7 +53,7 @@ STOA_INLINE void weights_of_points(size_t points, const float *w, ptrdiff_t line
     }
     /* The last vector ends where the filters end, and may overlap the one before. */
     for (size_t k = 0; k < filters;) {
-        weights_vector(points, w + k, line, tap, u + k, u_step);
+        weights_vector(points, w + k, line, tap, ahead, u + k, u_step);
         k = k + STOA_LANES < filters ? stoa_min(k + STOA_LANES, filters - STOA_LANES) : filters;
     }
 }
@@ -60,9 +63,9 @@ void STOA_KERNEL(winograd_weights)(size_t points, const float *w, ptrdiff_t line
                                    size_t u_stride, size_t u_step) {
     for (size_t c = 0; c < channels; c++, w += w_stride, u += u_stride) {
         if (points == POINTS) {
-            weights_of_points(POINTS, w, line, tap, filters, u, u_step);
+            weights_of_points(POINTS, w, line, tap, AHEAD * w_stride, filters, u, u_step);
         } else {
-            weights_of_points(4, w, line, tap, filters, u, u_step);
+            weights_of_points(4, w, line, tap, AHEAD * w_stride, filters, u, u_step);
         }
     }
 }

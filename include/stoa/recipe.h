@@ -38,7 +38,7 @@ typedef struct stoa_recipe_info {
     bool measured;            /**< [data] normalize = measured: see stoa_dataset_measure() */
     bool weighted;            /**< [data] weights = measured: see stoa_dataset_class_weights() */
     stoa_data_options data;   /**< [data] classes, label, header and the like; the shape of input */
-    stoa_train_options train; /**< [train] epochs, batch, lr, optimizer, schedule, loss; seed */
+    stoa_train_options train; /**< [train] all of it */
 } stoa_recipe_info;
 
 /** Say in `*info` what is in `recipe`. */

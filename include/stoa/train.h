@@ -33,6 +33,10 @@ typedef struct stoa_train_options {
     float min_delta;     /**< for patience an epoch must be better by more than this */
     bool keep_best;      /**< leave the model of the epoch with the best validation */
     const char *monitor; /**< what is better: the lower "loss" (NULL) or the higher "accuracy" */
+    const char
+        *augment; /**< how training samples are changed, in a new way every epoch, that follows from the
+                            seed: "shift=2 rotate=10 scale=0.1 shear=5 elastic=1 flip=0.5 erase=0.5 noise=0.1";
+                            NULL: not at all. Samples held out stay as they are. Not used by a trainer */
 } stoa_train_options;
 
 /** What a progress callback is told. Rates are measured over training steps with data preparation, without

@@ -13,6 +13,9 @@ enum stoa_random_stream {
     STOA_RANDOM_SHUFFLE = 2,
     STOA_RANDOM_DROPOUT = 3,
     STOA_RANDOM_VALIDATION = 8,
+    STOA_RANDOM_AUGMENT = 9,
+    STOA_RANDOM_ERASE = 10,
+    STOA_RANDOM_NOISE = 11,
     STOA_RANDOM_SPLIT = 16,
     STOA_RANDOM_DIGITS = 17,
     STOA_RANDOM_WINDOW = 18,
@@ -48,6 +51,28 @@ static inline struct stoa_random4 stoa_philox(uint64_t key, uint64_t counter_low
 /* Uniform in [0, 1) with 24 bits. */
 static inline float stoa_random_unit(uint32_t word) {
     return (float)(word >> 8) * 0x1p-24F;
+}
+
+/* The numbers of one stream, one after the other, from its beginning. */
+struct stoa_random_sequence {
+    uint64_t key, stream;
+    uint64_t counter;
+    struct stoa_random4 words;
+    size_t used;
+};
+
+static inline uint32_t stoa_random_next(struct stoa_random_sequence *sequence) {
+    if (sequence->used == 0) {
+        sequence->words = stoa_philox(sequence->key, sequence->counter++, sequence->stream);
+    }
+    uint32_t word = sequence->words.word[sequence->used];
+    sequence->used = (sequence->used + 1) % 4;
+    return word;
+}
+
+/* Uniform between two numbers. */
+static inline float stoa_random_between(struct stoa_random_sequence *sequence, float low, float high) {
+    return low + (high - low) * stoa_random_unit(stoa_random_next(sequence));
 }
 
 /* Fill `out` with `count` standard normal numbers (Box-Muller on pairs of words). */

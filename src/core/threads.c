@@ -137,9 +137,9 @@ static void wake_sleepers(struct stoa_pool *pool) {
     }
 }
 
-/* Start threads that leave the program's signals to the program's own threads. What a fault raises stays open,
- * so that handlers of faults see those of a worker, and so does a profiler's clock. */
-static void start_workers(struct stoa_pool *pool, size_t workers) {
+/* What a fault raises stays open, so that handlers of faults see those of the thread, and so does a profiler's
+ * clock. */
+bool stoa_thread_start(pthread_t *thread, void *(*work)(void *), void *argument) {
     static const int open_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPROF};
     sigset_t blocked;
     sigset_t callers;
@@ -148,11 +148,9 @@ static void start_workers(struct stoa_pool *pool, size_t workers) {
         (void)sigdelset(&blocked, open_signals[i]);
     }
     (void)pthread_sigmask(SIG_SETMASK, &blocked, &callers);
-    while (pool->workers < workers &&
-           pthread_create(&pool->threads[pool->workers], NULL, worker, pool) == 0) {
-        pool->workers++;
-    }
+    bool started = pthread_create(thread, NULL, work, argument) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &callers, NULL);
+    return started;
 }
 
 /* Start up to `workers` threads; as many as the system gives. NULL when there is no memory. */
@@ -167,7 +165,9 @@ static struct stoa_pool *make_pool(size_t workers) {
     *pool = (struct stoa_pool){.threads = threads};
     (void)pthread_mutex_init(&pool->lock, NULL);
     (void)pthread_cond_init(&pool->wake, NULL);
-    start_workers(pool, workers);
+    while (pool->workers < workers && stoa_thread_start(&pool->threads[pool->workers], worker, pool)) {
+        pool->workers++;
+    }
     return pool;
 }
 

@@ -2,6 +2,8 @@
 #ifndef STOA_CORE_THREADS_H
 #define STOA_CORE_THREADS_H
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/context.h"
@@ -14,6 +16,9 @@ void stoa_parallel(const stoa_context *context, size_t tasks, stoa_task_fn *work
 
 /* CPUs this process may use, at least 1. */
 size_t stoa_cpu_count(void);
+
+/* Start a thread that leaves the program's signals to the program's own threads. False when the system gives none. */
+bool stoa_thread_start(pthread_t *thread, void *(*work)(void *), void *argument);
 
 /* Stop and release a context's threads; NULL is allowed. */
 void stoa_pool_free(struct stoa_pool *pool);

@@ -216,6 +216,14 @@ static void read_values(const stoa_dataset *dataset, size_t at, size_t samples, 
     }
 }
 
+void stoa_dataset_zero(const stoa_dataset *dataset, float *out) {
+    size_t channels = dataset->store->channels;
+    const float *mean = dataset->by_channel;
+    for (size_t c = 0; c < channels; c++) {
+        out[c] = mean ? -mean[c] / mean[channels + c] : -dataset->mean / dataset->deviation;
+    }
+}
+
 void stoa_dataset_read(const stoa_dataset *dataset, const size_t *index, size_t first, size_t samples,
                        float *out, int32_t *labels) {
     const struct stoa_store *store = dataset->store;

@@ -76,6 +76,9 @@ stoa_status stoa_require_classes(stoa_context *context, size_t classes);
 /* A view of the whole store. Takes over the caller's use of the store, also on an error. */
 stoa_status stoa_dataset_over(struct stoa_store *store, stoa_dataset **dataset);
 
+/* What a 0 in the store becomes: a value a channel. */
+void stoa_dataset_zero(const stoa_dataset *dataset, float *out);
+
 /* Names of classes: a copy of `count` strings, or NULL. */
 char **stoa_copy_names(const char *const *names, size_t count);
 void stoa_free_names(char **names, size_t count);

@@ -35,38 +35,18 @@ static const struct glyph {
 };
 /* clang-format on */
 
-/* Random numbers of one sample. */
-struct chance {
-    uint64_t seed, stream;
-    uint64_t counter;
-    struct stoa_random4 words;
-    size_t used;
-};
-
-static uint32_t next_word(struct chance *chance) {
-    if (chance->used == 0) {
-        chance->words = stoa_philox(chance->seed, chance->counter++, chance->stream);
-    }
-    uint32_t word = chance->words.word[chance->used];
-    chance->used = (chance->used + 1) % 4;
-    return word;
-}
-
-/* Uniform between two numbers. */
-static float between(struct chance *chance, float low, float high) {
-    return low + (high - low) * stoa_random_unit(next_word(chance));
-}
-
 /* The points of a digit in pixels. */
-static void place(struct chance *chance, const struct glyph *glyph, float height, float width,
+static void place(struct stoa_random_sequence *chance, const struct glyph *glyph, float height, float width,
                   struct point out[MOST_POINTS]) {
     float unit = (height < width ? height : width) / 28; /* MNIST's pixel */
-    float tall = between(chance, 1.7F, 2.1F) * unit, wide = tall * between(chance, 0.8F, 1.15F);
-    float slant = between(chance, -0.25F, 0.3F);
-    float x0 = width / 2 + between(chance, -2, 2) * unit, y0 = height / 2 + between(chance, -2, 2) * unit;
+    float tall = stoa_random_between(chance, 1.7F, 2.1F) * unit,
+          wide = tall * stoa_random_between(chance, 0.8F, 1.15F);
+    float slant = stoa_random_between(chance, -0.25F, 0.3F);
+    float x0 = width / 2 + stoa_random_between(chance, -2, 2) * unit,
+          y0 = height / 2 + stoa_random_between(chance, -2, 2) * unit;
     for (size_t i = 0; i < glyph->count; i++) {
-        float x = glyph->point[i].x - 3 + between(chance, -0.35F, 0.35F);
-        float y = glyph->point[i].y - 5 + between(chance, -0.35F, 0.35F);
+        float x = glyph->point[i].x - 3 + stoa_random_between(chance, -0.35F, 0.35F);
+        float y = glyph->point[i].y - 5 + stoa_random_between(chance, -0.35F, 0.35F);
         out[i] = (struct point){x0 + x * wide - y * slant * wide, y0 + y * tall};
     }
 }
@@ -104,17 +84,18 @@ static void draw_line(struct point a, struct point b, float thickness, float ink
     }
 }
 
-static void add_noise(struct chance *chance, unsigned most, uint8_t *out, size_t count) {
+static void add_noise(struct stoa_random_sequence *chance, unsigned most, uint8_t *out, size_t count) {
     uint32_t word = 0;
     for (size_t i = 0; i < count; i++) {
-        word = i % 4 == 0 ? next_word(chance) : word >> 8;
+        word = i % 4 == 0 ? stoa_random_next(chance) : word >> 8;
         unsigned value = out[i] + (word & 0xFF) * most / 255;
         out[i] = (uint8_t)(value > 255 ? 255 : value);
     }
 }
 
 static void draw(uint64_t seed, size_t number, size_t height, size_t width, uint8_t *out) {
-    struct chance chance = {.seed = seed, .stream = stoa_random_stream_id(STOA_RANDOM_DIGITS, number)};
+    struct stoa_random_sequence chance = {.key = seed,
+                                          .stream = stoa_random_stream_id(STOA_RANDOM_DIGITS, number)};
     const struct glyph *glyph = &glyphs[number % 10];
     struct point point[MOST_POINTS];
     float unit = (float)stoa_min(height, width) / 28;
@@ -122,8 +103,9 @@ static void draw(uint64_t seed, size_t number, size_t height, size_t width, uint
         out[i] = 0;
     }
     place(&chance, glyph, (float)height, (float)width, point);
-    float thickness = between(&chance, 0.6F, 1.5F) * unit, ink = between(&chance, 160, 255);
-    unsigned most = next_word(&chance) % 48;
+    float thickness = stoa_random_between(&chance, 0.6F, 1.5F) * unit,
+          ink = stoa_random_between(&chance, 160, 255);
+    unsigned most = stoa_random_next(&chance) % 48;
     for (size_t i = 0; i + 1 < glyph->count; i++) {
         draw_line(point[i], point[i + 1], thickness, ink, height, width, out);
     }

@@ -61,6 +61,7 @@ static const struct key keys[] = {
     {"train", "min_delta", FLOAT_KEY, AT(min_delta), 0, 1e6},
     {"train", "keep_best", BOOL_KEY, AT(keep_best), 0, 0},
     {"train", "monitor", SPEC_KEY, AT(monitor), 0, 0},
+    {"train", "augment", SPEC_KEY, AT(augment), 0, 0},
 };
 enum { KEYS = sizeof keys / sizeof keys[0] };
 _Static_assert((size_t)KEYS <= (size_t)STOA_MOST_KEYS, "a line is kept for each key");
@@ -132,7 +133,7 @@ static stoa_status read_bytes(struct stoa_error *error, const struct key *key, c
     return STOA_OK;
 }
 
-/* Optimiser, schedule, loss or monitor, each checked alone, so that the sentence gets its line. */
+/* Optimiser, schedule, loss, monitor or augmentation, each checked alone, so that the sentence gets its line. */
 static stoa_status check_spec(stoa_context *context, const struct key *key, const char *value) {
     stoa_train_options options = {0};
     if (key->offset == AT(optimizer)) {
@@ -141,6 +142,8 @@ static stoa_status check_spec(stoa_context *context, const struct key *key, cons
         options.schedule = value;
     } else if (key->offset == AT(monitor)) {
         options.monitor = value;
+    } else if (key->offset == AT(augment)) {
+        options.augment = value;
     } else {
         options.loss = value;
     }

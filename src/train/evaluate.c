@@ -68,9 +68,7 @@ void stoa_feeder_close(struct stoa_feeder *feeder) {
     feeder->one_hot = NULL;
 }
 
-stoa_targets stoa_feeder_read(struct stoa_feeder *feeder, stoa_plan *plan, const size_t *index, size_t first,
-                              size_t samples) {
-    stoa_dataset_read(feeder->data, index, first, samples, stoa_plan_input(plan), feeder->labels);
+stoa_targets stoa_feeder_targets(struct stoa_feeder *feeder, size_t samples) {
     if (feeder->one_hot) {
         memset(feeder->one_hot, 0, samples * feeder->classes * sizeof(float));
         for (size_t i = 0; i < samples; i++) {
@@ -78,6 +76,12 @@ stoa_targets stoa_feeder_read(struct stoa_feeder *feeder, stoa_plan *plan, const
         }
     }
     return (stoa_targets){.labels = feeder->labels, .values = feeder->one_hot};
+}
+
+stoa_targets stoa_feeder_read(struct stoa_feeder *feeder, stoa_plan *plan, const size_t *index, size_t first,
+                              size_t samples) {
+    stoa_dataset_read(feeder->data, index, first, samples, stoa_plan_input(plan), feeder->labels);
+    return stoa_feeder_targets(feeder, samples);
 }
 
 size_t stoa_feeder_correct(const struct stoa_feeder *feeder, const float *output, size_t samples) {

@@ -129,6 +129,9 @@ stoa_status stoa_train_settings_read(stoa_context *context, const stoa_train_opt
     if (status == STOA_OK) {
         status = stoa_schedule_read(error, options->schedule ? options->schedule : "constant", settings);
     }
+    if (status == STOA_OK && options->augment) {
+        status = stoa_augment_read(error, options->augment, &settings->augment);
+    }
     if (status == STOA_OK) {
         status = read_loss(error, options->loss ? options->loss : STOA_DEFAULT_LOSS, settings);
     }

@@ -4,6 +4,7 @@
 
 #include <stoa/train.h>
 
+#include "data/augment.h"
 #include "train/optimizer.h"
 
 enum { STOA_OPTION_STRUCT_BYTES = 128 };
@@ -24,6 +25,7 @@ struct stoa_train_settings {
     float validation, min_delta;
     size_t patience; /* 0: never stop */
     bool stratified, keep_best, by_accuracy;
+    struct stoa_augment augment;
     char loss[STOA_SPEC_MAX_TEXT];
     const struct stoa_optimizer *optimizer;
     size_t optimizer_slots;

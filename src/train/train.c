@@ -1,9 +1,11 @@
 /* The loop over epochs: shuffle, step, validate, evaluate, tell. Floor 7. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/random.h"
 #include "base/size.h"
+#include "train/prepare.h"
 #include "train/trainer.h"
 #include "train/validation.h"
 
@@ -12,6 +14,7 @@ struct loop {
     stoa_context *context;
     stoa_trainer *trainer;
     struct stoa_feeder train, test;
+    struct stoa_preparer preparer; /* with augmentation only */
     bool has_test;
     struct stoa_split_order split; /* without validation all samples are trained */
     struct stoa_best best;
@@ -63,11 +66,33 @@ static stoa_status tell(const struct loop *loop, const stoa_progress *progress) 
     return STOA_OK;
 }
 
+/* Begin with the batch at `first`, if there is one. */
+static void prepare(struct loop *loop, size_t epoch, size_t first) {
+    if (loop->preparer.helper && first < loop->samples) {
+        stoa_preparer_begin(&loop->preparer, epoch, loop->order + first,
+                            stoa_min(loop->batch, loop->samples - first));
+    }
+}
+
+/* Samples into the plan's input. Augmented ones have been made during the step before; the next are begun. */
+static stoa_targets read_batch(struct loop *loop, size_t epoch, size_t first, size_t samples) {
+    stoa_plan *plan = loop->trainer->plan;
+    struct stoa_preparer *made = &loop->preparer;
+    if (!made->helper) {
+        return stoa_feeder_read(&loop->train, plan, loop->order + first, 0, samples);
+    }
+    stoa_preparer_finish(made);
+    memcpy(stoa_plan_input(plan), made->images, samples * made->size * sizeof *made->images);
+    memcpy(loop->train.labels, made->labels, samples * sizeof *made->labels);
+    prepare(loop, epoch, first + samples);
+    return stoa_feeder_targets(&loop->train, samples);
+}
+
 static stoa_status run_step(struct loop *loop, size_t epoch, size_t first) {
     double start = stoa_seconds();
     stoa_trainer *trainer = loop->trainer;
     size_t samples = stoa_min(loop->batch, loop->samples - first);
-    stoa_targets targets = stoa_feeder_read(&loop->train, trainer->plan, loop->order + first, 0, samples);
+    stoa_targets targets = read_batch(loop, epoch, first, samples);
     double loss;
     const float *output;
     stoa_status status = stoa_trainer_step(trainer, samples, targets, &loss, &output);
@@ -151,6 +176,7 @@ static stoa_status run_epoch(struct loop *loop, size_t epoch) {
     loop->correct = 0;
     double start = stoa_seconds();
     shuffle(loop, epoch);
+    prepare(loop, epoch, 0);
     loop->seconds = stoa_seconds() - start;
     loop->seconds_in_all += loop->seconds;
     for (size_t first = 0; first < loop->samples; first += loop->batch) {
@@ -216,6 +242,9 @@ static stoa_status open_loop(struct loop *loop, stoa_model *model, const stoa_da
     if (status == STOA_OK) {
         status = stoa_feeder_open(context, train, loop->trainer->plan, &loop->train);
     }
+    if (status == STOA_OK && stoa_augment_acts(&settings.augment)) {
+        status = stoa_preparer_open(context, train, &settings, &loop->preparer);
+    }
     if (status == STOA_OK && loop->has_test) {
         status = stoa_feeder_open(context, test, loop->trainer->plan, &loop->test);
     }
@@ -223,6 +252,7 @@ static stoa_status open_loop(struct loop *loop, stoa_model *model, const stoa_da
 }
 
 static void close_loop(struct loop *loop) {
+    stoa_preparer_close(&loop->preparer);
     stoa_feeder_close(&loop->train);
     stoa_feeder_close(&loop->test);
     stoa_best_close(loop->context, &loop->best);

@@ -45,6 +45,8 @@ void stoa_feeder_close(struct stoa_feeder *feeder);
 /* Put samples into the plan's input and give their targets; `index` as for stoa_dataset_read(). */
 stoa_targets stoa_feeder_read(struct stoa_feeder *feeder, stoa_plan *plan, const size_t *index, size_t first,
                               size_t samples);
+/* Give the targets of samples whose labels are in the buffer. */
+stoa_targets stoa_feeder_targets(struct stoa_feeder *feeder, size_t samples);
 /* How many of the outputs have their largest value at the label. */
 size_t stoa_feeder_correct(const struct stoa_feeder *feeder, const float *output, size_t samples);
 

@@ -122,6 +122,40 @@ static void step(stoa_context *context, stoa_trainer *trainer, size_t samples) {
     must(stoa_trainer_step(trainer, samples, (stoa_targets){.labels = labels}, &loss, &output), context);
 }
 
+/* What stoa_train() reports: the count after the first step of the epoch, and after the last. */
+struct epoch_calls {
+    size_t first, last;
+};
+
+static bool note_calls(void *user, const stoa_progress *progress) {
+    struct epoch_calls *noted = user;
+    if (!progress->epoch_done) {
+        noted->last = atomic_load(&calls);
+        noted->first = progress->step == 1 ? noted->last : noted->first;
+    }
+    return false;
+}
+
+/* Allocations between the first and the last step of an epoch with augmentation. */
+static size_t count_augmented(stoa_context *context, stoa_model *model) {
+    enum { SAMPLES = BATCH * 4 + 7 };
+    static float many[SAMPLES * PIXELS];
+    static int32_t classes[SAMPLES];
+    for (size_t i = 0; i < SAMPLES; i++) {
+        memcpy(many + i * PIXELS, images + i % BATCH * PIXELS, PIXELS * sizeof *many);
+        classes[i] = labels[i % BATCH];
+    }
+    stoa_dataset *data;
+    must(stoa_dataset_from_arrays(context, many, classes, SAMPLES, 28, 28, 1, CLASSES, &data), context);
+    stoa_train_options options = {
+        .batch = BATCH,
+        .augment = "shift=2 rotate=10 scale=0.1 shear=5 elastic=1 flip=0.5 erase=0.5 noise=0.1"};
+    struct epoch_calls noted = {0, 0};
+    must(stoa_train(context, model, data, NULL, &options, note_calls, &noted), context);
+    stoa_dataset_free(data);
+    return noted.last - noted.first;
+}
+
 /* Allocations of training steps after the first, whole batches and partial ones. */
 static size_t count_training(stoa_context *context, stoa_model *model, const char *optimizer) {
     stoa_train_options options = {.batch = BATCH, .optimizer = optimizer, .schedule = "one_cycle"};
@@ -167,11 +201,13 @@ static size_t check(const char *name, const char *const *layers, size_t threads,
     stoa_model *model = make_model(context, layers);
     size_t training = count_training(context, model, optimizer);
     size_t inference = count_inference(context, model);
-    (void)printf("%s, %zu threads, %s: %zu allocations in %d training steps, %zu in %d inferences\n", name,
-                 threads, optimizer, training, STEPS, inference, STEPS);
+    size_t augmented = count_augmented(context, model);
+    (void)printf("%s, %zu threads, %s: %zu allocations in %d training steps, %zu in %d inferences, %zu with "
+                 "augmentation\n",
+                 name, threads, optimizer, training, STEPS, inference, STEPS, augmented);
     stoa_model_free(model);
     stoa_context_free(context);
-    return training + inference;
+    return training + inference + augmented;
 }
 
 int main(void) {

@@ -59,7 +59,8 @@ static void test_all_said(void **state) {
                   "[train]\nepochs = 7\nbatch = 33\nlr = 2e-3\nseed = 18446744073709551615\n"
                   "optimizer = sgd momentum=0.9\nschedule = one_cycle warmup=0.25\nloss = mse\n"
                   "clip_norm = 2\nclip_value = 0.5\naverage = 0.75\nvalidation = 0.25\nstratified = true\n"
-                  "patience = 4\nmin_delta = 0.125\nkeep_best = true\nmonitor = accuracy\n");
+                  "patience = 4\nmin_delta = 0.125\nkeep_best = true\nmonitor = accuracy\naugment = shift=2 "
+                  "flip=0.5\n");
     stoa_recipe_info info;
     stoa_recipe_describe(recipe, &info);
     assert_string_equal(info.title, "A test; of");
@@ -84,6 +85,7 @@ static void test_all_said(void **state) {
     assert_true(info.train.validation == 0.25F && info.train.stratified && info.train.keep_best);
     assert_true(info.train.patience == 4 && info.train.min_delta == 0.125F);
     assert_string_equal(info.train.monitor, "accuracy");
+    assert_string_equal(info.train.augment, "shift=2 flip=0.5");
 
     stoa_model *model = NULL;
     assert_int_equal(stoa_recipe_model(context, recipe, &model), STOA_OK);
@@ -133,6 +135,7 @@ static void test_defaults(void **state) {
     assert_true(info.train.validation == 0 && !info.train.stratified && !info.train.keep_best);
     assert_true(info.train.patience == 0 && info.train.min_delta == 0);
     assert_null(info.train.monitor);
+    assert_null(info.train.augment);
     stoa_model *model = NULL;
     assert_int_equal(stoa_recipe_model(context, recipe, &model), STOA_OK);
     assert_null(stoa_model_fact(model, "data.set"));
@@ -204,10 +207,10 @@ static void test_structure_refused(void **state) {
     assert_refused(
         MODEL "x = relu\n[data]\nset = s\n", STOA_ERR_SHAPE,
         "r.ini:8: the last layer, 'x' on line 6, gives 4 values, expected 10, the classes of [data]");
-    assert_refused("[model]\ninput = 2x2x3\nc = conv2d filters=10 kernel=2\n[data]\nset = s\n",
-                   STOA_ERR_SHAPE,
-                   "r.ini:5: softmax_cross_entropy 'loss': found input of shape 1x1x10, expected a vector of a "
-                   "number a class");
+    assert_refused(
+        "[model]\ninput = 2x2x3\nc = conv2d filters=10 kernel=2\n[data]\nset = s\n", STOA_ERR_SHAPE,
+        "r.ini:5: softmax_cross_entropy 'loss': found input of shape 1x1x10, expected a vector of a "
+        "number a class");
     assert_refused(MODEL "# says why\nx = relu from=input\ny = relu\n", bad,
                    "r.ini:8: layer 'l1' on line 5: no later layer reads its output");
     assert_refused("title = a\nword\n" MODEL, STOA_ERR_FORMAT, "r.ini:2: found 'word', expected KEY = VALUE");
@@ -253,6 +256,10 @@ static void test_values_refused(void **state) {
         {"[train]\nvalidation = 1", "option 'validation': found '1', expected a number from 0 to 0.9"},
         {"[train]\nkeep_best = yes", "option 'keep_best': found 'yes', expected true or false"},
         {"[train]\nmonitor = test", "monitor: found 'test', expected loss or accuracy"},
+        {"[train]\naugment = spin=1",
+         "augment: unknown option 'spin', expected shift, rotate, scale, shear, "},
+        {"[train]\naugment = flip=2", "augment: option 'flip': found '2', expected a number from 0 to 1"},
+        {"[train]\naugment = shift", "augment: found 'shift', expected OPTION=VALUE"},
         {"[train]\nschedule = step", "schedule step: option 'every' is missing"},
         {"[train]\nschedule = constant per=year",
          "schedule constant: option 'per': found 'year', expected step or epoch"},

@@ -23,14 +23,13 @@
 /* Twelve of the widest vectors: more than latency times units of any CPU, less than its registers. */
 enum { STOA_FMA_CHAINS = 192 };
 
-/* How the left operand of a product lies in memory: element (i, l) of it is at row i's offset plus the offset of term
- * l = s * length + t, which is segment[s] + t * step. A matrix by rows has one segment and step 1, its transpose row_step
- * 1; pixels of an image read in place have a segment for each line of the window. */
+/* How the left operand of a product lies in memory: element (i, l) is at row[i / run] + i % run * step + term[l]. A matrix
+ * by rows is one run, its terms 0, 1, 2 ...; its transpose has step 1; pixels of an image read in place are a run for each
+ * output row, their terms the offsets of a window's taps. */
 struct stoa_gather {
-    const size_t *row; /* offset of each row; NULL: row i is at i * row_step */
-    size_t row_step;
-    const size_t *segment; /* offset of each segment; NULL: all at 0 */
-    size_t segments, length, step;
+    const size_t *row; /* one for each run; NULL: a single one at 0 */
+    size_t run, step;
+    const size_t *term;
     const void *next; /* memory that a later call will read, to be fetched meanwhile; NULL: none */
     size_t next_bytes;
 };
@@ -251,11 +250,12 @@ enum { STOA_PRODUCT_LANES = 16 };
     K(bytes_to_real, (const uint8_t *x, size_t n, real scale, real shift, real *y))                                \
     /* *index = the first i < n for which x[i] is NaN or infinite, n if there is none. */                          \
     K(find_nonfinite, (const real *x, size_t n, size_t *index))                                                        \
-    /* c[i][j] = sum over l of a(i, l) * b[l][j], added to c when `add`, for i < m, j < n: a as `gather` says, rows of b   \
-     * and c ldb and ldc apart. Rows of b are read up to the next multiple of STOA_PRODUCT_LANES columns; what lies there \
-     * may be anything. One sum over all terms: for many of them call it in parts. */                                    \
-    K(product, (const struct stoa_gather *gather, size_t m, size_t n, const real *a, const real *b, size_t ldb, bool add,  \
-                real *c, size_t ldc))                                                                                  \
+    /* c[i][j] = start[j] (0 where start is NULL) + sum over l < k of a(i, l) * b[l][j] for i < m, j < n; or that sum added  \
+     * to c, where start is c. a lies as `gather` says, rows of b and c ldb and ldc apart. Rows of b, and start, are read up  \
+     * to the next multiple of STOA_PRODUCT_LANES columns; what lies there may be anything. One sum over all terms: for  \
+     * many of them call it in parts. */                                                                                 \
+    K(product, (const struct stoa_gather *gather, size_t m, size_t n, size_t k, const real *a, const real *b, size_t ldb,   \
+                const real *start, real *c, size_t ldc))                                                               \
     /* y[i] = x[i] after `rounds` steps v = v * factor + summand, for i < STOA_FMA_CHAINS: as many independent chains  \
      * in registers as the CPU can work on at once. 2 * STOA_FMA_CHAINS * rounds flops: the limit of all products. */  \
     K(fma_chain, (const real *x, size_t rounds, real factor, real summand, real *y))

@@ -1,139 +1,205 @@
 /* Products of matrices whose left operand is read where it lies. Floor 1.
  *
- * A block of the result stays in registers: ROWS(v) rows by v vectors, the accumulators. Each step of the sum
- * broadcasts one number of every row and multiplies it by v vectors of b. With 16 registers the blocks are 12x1,
- * 6x2 and 4x3, with 32 twice that and 6x4, so few rows that rows a power of two apart still find room in a cache's
- * sets. Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008, without the packed a. */
+ * A block of the result stays in registers, rows by vectors. Each step of the sum broadcasts one number of every row and
+ * multiplies it by as many vectors of b: with 32 registers blocks of 16x1, 12x2, 8x3 or 6x4, with 16 of 12x1, 6x2 or
+ * 4x3. A run of rows is cut into blocks of nearly equal height, so that every height is compiled. Rows of a block lie at equal
+ * distances: four of them share an address register, or there would not be enough. Goto and van de Geijn,
+ * "Anatomy of High-Performance Matrix Multiplication", 2008, without the packing. */
 #include "base/size.h"
 #include "kernels/isa.h"
 
 #if STOA_LANES == 16
-enum { ACCUMULATORS = 24, MOST_VECTORS = 4, MOST_ROWS = 12 };
+enum { MOST_VECTORS = 4 };
+static const size_t most_rows[] = {0, 16, 12, 8, 6};
 #else
-enum { ACCUMULATORS = 12, MOST_VECTORS = 3, MOST_ROWS = 12 };
+enum { MOST_VECTORS = 3 };
+static const size_t most_rows[] = {0, 12, 6, 4};
 #endif
+enum { MOST_ROWS = 16, SCATTERED_ROWS = 12, SHORT_RUN = 7, SHARED = 4, LINE_BYTES = 64, FETCH_TERMS = 16 };
 
-/* One block: rows by vectors are known when it is compiled. */
-struct block {
+/* What all blocks of a panel share. */
+struct panel {
     const struct stoa_gather *gather;
-    const float *a, *b;
+    size_t terms;
+    const float *b, *start;
     size_t ldb;
-    float *c;
     size_t ldc, columns; /* of c that exist: the last vector may be a part */
-    bool add;
+    bool adds;
+    const float
+        *spill_end; /* before it a row's last vector may spill over into rows that are written later */
     const char *next, *next_end; /* what is still to be fetched for later */
 };
 
-STOA_INLINE void store(const struct block *p, size_t row, size_t vector, stoa_vec sum) {
-    float *c = p->c + row * p->ldc + vector * STOA_LANES;
-    size_t columns = p->columns - vector * STOA_LANES;
-    if (columns >= STOA_LANES) {
-        if (p->add) {
-            sum += STOA_LOAD(stoa_vec, c);
-        }
-        STOA_STORE(stoa_vec, c, sum);
-        return;
-    }
-    float part[STOA_LANES];
-    STOA_STORE(stoa_vec, part, sum);
+/* The last vector of a row when it may not spill over. */
+static void store_part(const struct panel *p, const float *part, size_t columns, float *c) {
     for (size_t j = 0; j < columns; j++) {
-        c[j] = p->add ? part[j] + c[j] : part[j];
+        c[j] = p->adds ? part[j] + c[j] : part[j];
     }
 }
 
-/* Rows [row, row + rows) of the product. */
-STOA_INLINE void multiply(struct block *p, size_t row, const size_t rows, const size_t vectors,
-                          const size_t step) {
-    const struct stoa_gather *g = p->gather;
+STOA_INLINE void store(const struct panel *p, stoa_vec sum, size_t vector, float *c) {
+    size_t columns = p->columns - vector * STOA_LANES;
+    if (columns < STOA_LANES && c >= p->spill_end) {
+        float part[STOA_LANES];
+        STOA_STORE(stoa_vec, part, sum);
+        store_part(p, part, columns, c);
+        return;
+    }
+    if (p->adds) {
+        sum += STOA_LOAD(stoa_vec, c);
+    }
+    STOA_STORE(stoa_vec, c, sum);
+}
+
+/* One block; rows, vectors and how many rows share an address are known when it is compiled. */
+STOA_INLINE void multiply(struct panel *p, const float *const *address, float *c, const size_t rows,
+                          const size_t vectors, const size_t share) {
     stoa_vec sum[MOST_ROWS][MOST_VECTORS];
     const float *a[MOST_ROWS];
-    for (size_t i = 0; i < rows; i++) {
-        a[i] = p->a + (g->row != NULL ? g->row[row + i] : (row + i) * g->row_step);
-        for (size_t v = 0; v < vectors; v++) {
-            sum[i][v] = (stoa_vec){0};
+    const size_t step = p->gather->step;
+    const size_t ldb = p->ldb;
+    const float *b = p->b;
+    const size_t *term = p->gather->term;
+    const size_t *const end = term + p->terms;
+    const char *next = p->next;
+    const char *const next_end = p->next_end;
+    for (size_t i = 0; i < rows; i += share) {
+        a[i / share] = address[i];
+    }
+    for (size_t v = 0; v < vectors; v++) {
+        stoa_vec start = {0};
+        if (p->start != NULL) {
+            start = STOA_LOAD(stoa_vec, p->start + v * STOA_LANES);
+        }
+        for (size_t i = 0; i < rows; i++) {
+            sum[i][v] = start;
         }
     }
-    const float *b = p->b;
-    for (size_t s = 0; s < g->segments; s++) {
-        size_t at = g->segment != NULL ? g->segment[s] : 0;
-        for (size_t l = 0; l < g->length; l++, at += step, b += p->ldb) {
+    while (term < end) {
+        const size_t *const stop = end - term > FETCH_TERMS ? term + FETCH_TERMS : end;
+        for (size_t i = 0; i < FETCH_TERMS && next < next_end; i++, next += LINE_BYTES) {
+            __builtin_prefetch(next);
+        }
+        for (; term < stop; term++, b += ldb) {
             stoa_vec right[MOST_VECTORS];
             for (size_t v = 0; v < vectors; v++) {
                 right[v] = STOA_LOAD(stoa_vec, b + v * STOA_LANES);
             }
-            if (p->next < p->next_end) {
-                __builtin_prefetch(p->next);
-                p->next += 64;
-            }
             for (size_t i = 0; i < rows; i++) {
-                const stoa_vec left = a[i][at] - (stoa_vec){0};
+                const float *left = a[i / share] + *term;
+                const stoa_vec x = left[i % share * step] - (stoa_vec){0};
                 for (size_t v = 0; v < vectors; v++) {
-                    sum[i][v] += left * right[v];
+                    sum[i][v] += x * right[v];
                 }
             }
         }
     }
+    p->next = next;
     for (size_t i = 0; i < rows; i++) {
         for (size_t v = 0; v < vectors; v++) {
-            store(p, row + i, v, sum[i][v]);
+            store(p, sum[i][v], v, c + i * p->ldc + v * STOA_LANES);
         }
     }
 }
 
-/* All rows, `vectors` wide: whole blocks, then the rest in blocks of halves. */
-STOA_INLINE void multiply_rows(struct block *p, size_t m, const size_t vectors, const size_t step) {
-    const size_t most = stoa_min(MOST_ROWS, ACCUMULATORS / vectors);
-    size_t row = 0;
-    for (; row + most <= m; row += most) {
-        multiply(p, row, most, vectors, step);
+#define STOA_CASE(rows, vectors, share)                                                                      \
+    case rows:                                                                                               \
+        multiply(p, address, c, rows, vectors, share);                                                       \
+        break;
+#define STOA_CASES_4(vectors, share)                                                                         \
+    STOA_CASE(1, vectors, share)                                                                             \
+    STOA_CASE(2, vectors, share) STOA_CASE(3, vectors, share) STOA_CASE(4, vectors, share)
+#define STOA_CASES_6(vectors, share)                                                                         \
+    STOA_CASES_4(vectors, share) STOA_CASE(5, vectors, share) STOA_CASE(6, vectors, share)
+#define STOA_CASES_8(vectors, share)                                                                         \
+    STOA_CASES_6(vectors, share) STOA_CASE(7, vectors, share) STOA_CASE(8, vectors, share)
+#define STOA_CASES_12(vectors, share)                                                                        \
+    STOA_CASES_8(vectors, share)                                                                             \
+    STOA_CASE(9, vectors, share)                                                                             \
+    STOA_CASE(10, vectors, share) STOA_CASE(11, vectors, share) STOA_CASE(12, vectors, share)
+#define STOA_CASES_16(vectors, share)                                                                        \
+    STOA_CASES_12(vectors, share)                                                                            \
+    STOA_CASE(13, vectors, share)                                                                            \
+    STOA_CASE(14, vectors, share) STOA_CASE(15, vectors, share) STOA_CASE(16, vectors, share)
+#define STOA_FUNCTION(name, cases, vectors, share)                                                           \
+    static void name(struct panel *p, const float *const *address, float *c, size_t rows) {                  \
+        switch (rows) { cases(vectors, share) default : break; }                                             \
     }
-    for (; most > 8 && row + 8 <= m; row += 8) {
-        multiply(p, row, 8, vectors, step);
-    }
-    for (; most > 4 && row + 4 <= m; row += 4) {
-        multiply(p, row, 4, vectors, step);
-    }
-    for (; row + 2 <= m; row += 2) {
-        multiply(p, row, 2, vectors, step);
-    }
-    for (; row < m; row++) {
-        multiply(p, row, 1, vectors, step);
-    }
-}
 
-STOA_INLINE void multiply_columns(struct block *p, size_t m, const size_t step) {
-    switch (stoa_ceil_div(p->columns, STOA_LANES)) {
-    case 1:
-        multiply_rows(p, m, 1, step);
-        break;
-    case 2:
-        multiply_rows(p, m, 2, step);
-        break;
-    case 3:
-        multiply_rows(p, m, 3, step);
-        break;
+STOA_FUNCTION(multiply_scattered, STOA_CASES_12, 1, 1)
 #if STOA_LANES == 16
-    case 4:
-        multiply_rows(p, m, 4, step);
-        break;
+STOA_FUNCTION(multiply_1, STOA_CASES_16, 1, SHARED)
+STOA_FUNCTION(multiply_2, STOA_CASES_12, 2, SHARED)
+STOA_FUNCTION(multiply_3, STOA_CASES_8, 3, 1)
+STOA_FUNCTION(multiply_4, STOA_CASES_6, 4, 1)
+#else
+STOA_FUNCTION(multiply_1, STOA_CASES_12, 1, SHARED)
+STOA_FUNCTION(multiply_2, STOA_CASES_6, 2, 1)
+STOA_FUNCTION(multiply_3, STOA_CASES_4, 3, 1)
 #endif
-    default:
-        break;
+
+typedef void multiply_fn(struct panel *p, const float *const *address, float *c, size_t rows);
+static multiply_fn *const multiply_blocks[] = {
+    NULL,       multiply_1, multiply_2, multiply_3,
+#if STOA_LANES == 16
+    multiply_4,
+#endif
+};
+
+static const float *row_address(const struct stoa_gather *g, const float *a, size_t row) {
+    return a + (g->row != NULL ? g->row[row / g->run] : 0) + row % g->run * g->step;
+}
+
+/* All rows of a panel: each run in blocks of equal height, the last one less. */
+static void multiply_runs(struct panel *p, size_t m, const float *a, float *c) {
+    const struct stoa_gather *g = p->gather;
+    size_t vectors = stoa_ceil_div(p->columns, STOA_LANES);
+    for (size_t first = 0; first < m; first += g->run) {
+        size_t run = stoa_min(g->run, m - first);
+        size_t height = stoa_ceil_div(run, stoa_ceil_div(run, most_rows[vectors]));
+        const float *start = row_address(g, a, first);
+        for (size_t i = 0; i < run; i += height) {
+            const float *address[MOST_ROWS];
+            size_t rows = stoa_min(height, run - i);
+            for (size_t j = 0; j < rows; j++) {
+                address[j] = start + (i + j) * g->step;
+            }
+            multiply_blocks[vectors](p, address, c + (first + i) * p->ldc, rows);
+        }
     }
 }
 
-void STOA_KERNEL(product)(const struct stoa_gather *g, size_t m, size_t n, const float *a, const float *b,
-                          size_t ldb, bool add, float *c, size_t ldc) {
-    const char *next = g->next;
-    const char *end = g->next ? next + g->next_bytes : next;
-    for (size_t j = 0; j < n; j += MOST_VECTORS * STOA_LANES) {
-        struct block p = {g,   a,    b + j, ldb, c + j, ldc, stoa_min(n - j, MOST_VECTORS * STOA_LANES),
-                          add, next, end};
-        if (g->step == 1) {
-            multiply_columns(&p, m, 1);
-        } else {
-            multiply_columns(&p, m, g->step);
+/* One vector wide, in runs so short that a block takes several: an address for each row. */
+static void multiply_short_runs(struct panel *p, size_t m, const float *a, float *c) {
+    size_t height = stoa_ceil_div(m, stoa_ceil_div(m, SCATTERED_ROWS));
+    for (size_t first = 0; first < m; first += height) {
+        const float *address[SCATTERED_ROWS];
+        size_t rows = stoa_min(height, m - first);
+        for (size_t i = 0; i < rows; i++) {
+            address[i] = row_address(p->gather, a, first + i);
         }
-        next = p.next;
+        multiply_scattered(p, address, c + first * p->ldc, rows);
+    }
+}
+
+void STOA_KERNEL(product)(const struct stoa_gather *gather, size_t m, size_t n, size_t k, const float *a,
+                          const float *b, size_t ldb, const float *start, float *c, size_t ldc) {
+    enum { WIDTH = MOST_VECTORS * STOA_LANES };
+    struct panel p = {
+        .gather = gather, .terms = k, .ldb = ldb, .ldc = ldc, .adds = start == c, .next = gather->next};
+    p.next_end = p.next != NULL ? p.next + gather->next_bytes : p.next;
+    p.spill_end = c;
+    if (!p.adds && n <= WIDTH && n == ldc) {
+        p.spill_end = c + (m - stoa_min(m, stoa_ceil_div(STOA_LANES, n))) * n;
+    }
+    for (size_t j = 0; j < n; j += WIDTH) {
+        p.b = b + j;
+        p.start = p.adds || start == NULL ? NULL : start + j;
+        p.columns = stoa_min(n - j, WIDTH);
+        if (p.columns <= STOA_LANES && gather->run < SHORT_RUN) {
+            multiply_short_runs(&p, m, a, c + j);
+        } else {
+            multiply_runs(&p, m, a, c + j);
+        }
     }
 }

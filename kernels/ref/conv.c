@@ -17,17 +17,14 @@ void STOA_REFERENCE(gemm)(bool transpose_a, bool transpose_b, size_t m, size_t n
     }
 }
 
-void STOA_REFERENCE(product)(const struct stoa_gather *g, size_t m, size_t n, const real *a, const real *b,
-                             size_t ldb, bool add, real *c, size_t ldc) {
+void STOA_REFERENCE(product)(const struct stoa_gather *g, size_t m, size_t n, size_t k, const real *a,
+                             const real *b, size_t ldb, const real *start, real *c, size_t ldc) {
     for (size_t i = 0; i < m; i++) {
-        const real *row = a + (g->row != NULL ? g->row[i] : i * g->row_step);
+        size_t row = (g->row != NULL ? g->row[i / g->run] : 0) + i % g->run * g->step;
         for (size_t j = 0; j < n; j++) {
-            real sum = add ? c[i * ldc + j] : 0;
-            for (size_t s = 0; s < g->segments; s++) {
-                for (size_t t = 0; t < g->length; t++) {
-                    size_t at = (g->segment != NULL ? g->segment[s] : 0) + t * g->step;
-                    sum += row[at] * b[(s * g->length + t) * ldb + j];
-                }
+            real sum = start == NULL ? 0 : start == c ? c[i * ldc + j] : start[j];
+            for (size_t l = 0; l < k; l++) {
+                sum += a[row + g->term[l]] * b[l * ldb + j];
             }
             c[i * ldc + j] = sum;
         }

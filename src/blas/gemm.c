@@ -215,17 +215,22 @@ static void run_long_sum(const struct stoa_gemm *p) {
     size_t row = left ? p->lda : p->ldb;
     bool contiguous = left ? p->lda == p->m : p->ldb == p->n;
     size_t panels = stoa_ceil_div(p->n, SLICE_COLUMNS);
-    struct stoa_gather gather = {.row_step = 1, .segments = 1, .step = p->lda};
+    size_t term[LONG_STEP];
+    for (size_t l = 0; l < LONG_STEP; l++) {
+        term[l] = l * p->lda;
+    }
+    struct stoa_gather gather = {.run = p->m, .step = 1, .term = term};
     for (size_t l = 0; l < p->k; l += LONG_STEP) {
-        gather.length = stoa_min(LONG_STEP, p->k - l);
-        size_t next = l + gather.length;
+        size_t terms = stoa_min(LONG_STEP, p->k - l);
+        size_t next = l + terms;
         size_t part = contiguous ? stoa_min(LONG_STEP, p->k - next) * row / panels : 0;
         gather.next_bytes = part * sizeof(float);
         for (size_t j = 0; j < panels; j++) {
+            float *c = p->c + j * SLICE_COLUMNS;
             gather.next = part ? operand + next * row + j * part : NULL;
-            p->kernels->product(&gather, p->m, stoa_min(SLICE_COLUMNS, p->n - j * SLICE_COLUMNS),
+            p->kernels->product(&gather, p->m, stoa_min(SLICE_COLUMNS, p->n - j * SLICE_COLUMNS), terms,
                                 p->a + l * p->lda, p->b + l * p->ldb + j * SLICE_COLUMNS, p->ldb,
-                                l > 0 || p->beta == 1, p->c + j * SLICE_COLUMNS, p->ldc);
+                                l > 0 || p->beta == 1 ? c : NULL, c, p->ldc);
         }
     }
 }

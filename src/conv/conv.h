@@ -42,6 +42,7 @@ struct stoa_conv_algorithm {
 };
 
 extern const struct stoa_conv_algorithm stoa_conv_im2col;
+extern const struct stoa_conv_algorithm stoa_conv_implicit;
 extern const struct stoa_conv_algorithm stoa_conv_depthwise;
 extern const struct stoa_conv_algorithm stoa_conv_winograd2;
 extern const struct stoa_conv_algorithm stoa_conv_winograd4;

@@ -22,6 +22,13 @@ double stoa_cost_product(const stoa_context *context, double flops, size_t n, si
     return flops / core->flops * (columns / (double)n) * (((double)k + core->element_terms) / (double)k);
 }
 
+double stoa_cost_kernel(const stoa_context *context, double flops, size_t n, size_t k) {
+    const struct nominal *core = &nominal[context->isa];
+    /* Blocks one vector wide load more than their multiply-adds hide. */
+    double narrow = (double)n <= core->lanes ? 1.2 : 1.08;
+    return flops / core->flops * narrow * (((double)k + 4) / (double)k);
+}
+
 double stoa_cost_stream(const stoa_context *context, double floats) {
     return floats / nominal[context->isa].stream_floats;
 }

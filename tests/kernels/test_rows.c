@@ -218,64 +218,59 @@ void test_kernel_sum(const struct subject *s) {
     check_close("sum, long", s, sum, 0, 2e-6);
 }
 
-/* The three ways in which products are read: by rows, transposed, and by pixels of an image in place. */
-static size_t product_gather(size_t way, size_t m, size_t terms, struct stoa_gather *g, size_t *row,
-                             size_t *segment) {
-    size_t apart = terms + way % 3;
-    switch (way % 3) {
-    case 0:
-        *g = (struct stoa_gather){.row_step = apart, .segments = 1, .length = terms, .step = 1};
-        return (m - 1) * apart + terms;
-    case 1:
-        *g = (struct stoa_gather){.row_step = 1, .segments = 1, .length = terms, .step = m + 1};
-        return (terms - 1) * (m + 1) + m;
-    default:
-        break;
+/* The three ways in which products are read: by rows, transposed, and at random places. Floats of the left operand. */
+static size_t product_gather(size_t way, size_t m, size_t terms, size_t *row, size_t *term,
+                             struct stoa_gather *g) {
+    size_t apart = (way % 3 == 0 ? terms : m) + way % 5;
+    *g = (struct stoa_gather){.run = m, .step = way % 3 == 0 ? apart : 1, .term = term};
+    if (way % 3 == 2) {
+        *g = (struct stoa_gather){.row = row, .run = random_size(1, m), .step = way % 7, .term = term};
     }
-    /* Rows and segments at random places, in steps of 1 or 2. */
-    size_t segments = random_size(1, 4);
-    *g = (struct stoa_gather){.row = row,
-                              .segment = segment,
-                              .segments = segments,
-                              .length = stoa_ceil_div(terms, segments),
-                              .step = 1 + way / 3 % 2};
-    size_t longest = (g->length - 1) * g->step;
     for (size_t i = 0; i < m; i++) {
-        row[i] = random_size(0, 3 * m);
+        row[i] = random_size(0, 500);
     }
-    for (size_t i = 0; i < segments; i++) {
-        segment[i] = random_size(0, 200);
+    for (size_t l = 0; l < terms; l++) {
+        term[l] = way % 3 == 0 ? l : way % 3 == 1 ? l * apart : random_size(0, 500);
     }
-    return 3 * m + 200 + longest + 1;
+    return way % 3 == 0   ? (m - 1) * apart + terms
+           : way % 3 == 1 ? (terms - 1) * apart + m
+                          : 1001 + (g->run - 1) * g->step;
 }
 
 void test_kernel_product(const struct subject *s) {
     static const size_t term_counts[] = {1, 2, 3, 9, 25, 64, 150};
     size_t row[385];
-    size_t segment[4];
+    size_t term[150];
     for (size_t i = 0; i < row_shapes; i++) {
         size_t m;
         size_t n;
         row_shape(i, &m, &n);
+        size_t k = term_counts[i % 7];
         struct stoa_gather g;
-        size_t floats = product_gather(i, m, term_counts[i % 7], &g, row, segment);
-        size_t terms = g.segments * g.length;
-        struct array a = input_random(floats, -1, 1);
-        size_t ldb = stoa_round_up(n, STOA_PRODUCT_LANES) + i % 5;
-        struct array b = input_random(terms * ldb, -1, 1);
-        size_t ldc = n + i % 4;
-        bool add = i % 2;
-        struct array c = add ? output_copy(input_random(m * ldc, -1, 1)) : output_unset(m * ldc);
-        s->kernels->product(&g, m, n, a.f, b.f, ldb, add, c.f, ldc);
-        stoa_reference_f64.product(&g, m, n, a.d, b.d, ldb, add, c.d, ldc);
-        for (size_t r = 0; r < m; r++) {
-            for (size_t j = n; j < ldc && !add; j++) {
+        struct array a = input_random(product_gather(i, m, k, row, term, &g), -1, 1);
+        g.next = i % 2 ? a.f : NULL;
+        g.next_bytes = a.n * sizeof *a.f;
+        size_t whole = stoa_round_up(n, STOA_PRODUCT_LANES);
+        size_t ldb = whole + i % 5;
+        struct array b = input_random(k * ldb, -1, 1);
+        struct array start = input_random(whole, -1, 1);
+        size_t ldc = n + i % 4 / 2 * (i % 5);
+        bool adds = i % 3 == 0;
+        struct array c = adds ? output_copy(input_random(m * ldc, -1, 1)) : output_unset(m * ldc);
+        s->kernels->product(&g, m, n, k, a.f, b.f, ldb, adds ? c.f : i % 3 == 1 ? start.f : NULL, c.f, ldc);
+        stoa_reference_f64.product(&g, m, n, k, a.d, b.d, ldb,
+                                   adds         ? c.d
+                                   : i % 3 == 1 ? start.d
+                                                : NULL,
+                                   c.d, ldc);
+        for (size_t r = 0; r < m && !adds; r++) {
+            for (size_t j = n; j < ldc; j++) { /* between the rows nothing is written */
                 assert_true(isnan(c.f[r * ldc + j]));
                 c.f[r * ldc + j] = 0;
                 c.d[r * ldc + j] = 0;
             }
         }
-        check_close("product", s, c, 4e-7 * (double)terms, 1e-6);
+        check_close("product", s, c, 4e-7 * (double)k, 1e-6);
         arrays_release();
     }
 }

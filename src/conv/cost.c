@@ -1,6 +1,10 @@
 /* The nominal machine. Floor 4. */
 #include "conv/cost.h"
 
+#include <math.h>
+
+#include "base/size.h"
+
 /* One core. flops: multiply-adds in registers, counted as two. `lanes`: columns that a product is rounded up to.
  * A product spends as long on an element of its result, whatever it sums, as on `element_terms` terms of the
  * sum, and a few columns keep too few sums in flight: they run as if they were `least_columns`. */
@@ -22,11 +26,17 @@ double stoa_cost_product(const stoa_context *context, double flops, size_t n, si
     return flops / core->flops * (columns / (double)n) * (((double)k + core->element_terms) / (double)k);
 }
 
-double stoa_cost_kernel(const stoa_context *context, double flops, size_t n, size_t k) {
+double stoa_cost_kernel(const stoa_context *context, double flops, size_t n, size_t k, size_t run) {
+    enum { MOST_VECTORS = 4, ACCUMULATORS = 24, MOST_ROWS = 16, LATENCY = 4, GATHERED_ROWS = 7 };
     const struct nominal *core = &nominal[context->isa];
-    /* Blocks one vector wide load more than their multiply-adds hide. */
-    double narrow = (double)n <= core->lanes ? 1.2 : 1.08;
-    return flops / core->flops * narrow * (((double)k + 4) / (double)k);
+    size_t vectors = stoa_min(MOST_VECTORS, (size_t)((double)n / core->lanes));
+    run = vectors <= 1 ? stoa_max(run, GATHERED_ROWS) : run; /* short runs share blocks */
+    size_t rows = stoa_min(run, stoa_min(MOST_ROWS, ACCUMULATORS / stoa_max(1, vectors)));
+    /* Cycles of a step: two multiply-adds or two loads each, and a sum's own latency. */
+    double adds = (double)(rows * vectors) / 2;
+    double loads = (double)(rows + vectors) / 2;
+    double cycles = fmax(fmax(adds, loads), LATENCY);
+    return flops / core->flops * 1.12 * (cycles / adds) * (((double)k + 8) / (double)k);
 }
 
 double stoa_cost_stream(const stoa_context *context, double floats) {

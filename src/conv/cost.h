@@ -11,8 +11,9 @@
  * lie in the caches. */
 double stoa_cost_product(const stoa_context *context, double flops, size_t n, size_t k);
 
-/* Seconds of the engine's own product kernel, `flops` / (2 n k) rows of them; n is a multiple of the vector's width. */
-double stoa_cost_kernel(const stoa_context *context, double flops, size_t n, size_t k);
+/* Seconds of the engine's own product kernel, `flops` / (2 n k) rows of them in runs of `run`; n is a multiple of the
+ * vector's width. */
+double stoa_cost_kernel(const stoa_context *context, double flops, size_t n, size_t k, size_t run);
 
 /* Seconds to read or write so many floats of a pass's tensors, which lie in the outer cache or in memory. */
 double stoa_cost_stream(const stoa_context *context, double floats);

@@ -217,8 +217,11 @@ static double cost(const stoa_context *context, const struct stoa_conv *conv, en
     double pixels = (double)stoa_conv_pixels(&problem);
     double flops = 2 * pixels * (double)stoa_conv_column(&problem) * (double)problem.filters;
     double copied = l.pads ? 2 * pixels / (double)l.conv.window.out_width * (double)l.line : 0;
-    return stoa_cost_kernel(context, flops / useful(context, &problem, l.group), l.stride, l.terms) +
-           stoa_cost_tile(context, copied) +
+    bool to_weights = pass == STOA_CONV_BACKWARD_WEIGHTS;
+    double sums = to_weights ? 3 * (double)l.blocks * (double)l.sum_floats : (double)(l.terms * l.stride);
+    return stoa_cost_kernel(context, flops / useful(context, &problem, l.group), l.stride, l.terms,
+                            to_weights ? l.run : l.conv.window.out_width / l.group) +
+           stoa_cost_tile(context, copied + sums) +
            stoa_cost_stream(context, pixels * (double)problem.filters +
                                          (double)(conv->batch * conv->window.height * conv->window.width) *
                                              (double)conv->window.channels);

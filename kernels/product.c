@@ -126,23 +126,26 @@ STOA_INLINE void multiply(struct panel *p, const float *const *address, float *c
         switch (rows) { cases(vectors, share) default : break; }                                             \
     }
 
-STOA_FUNCTION(multiply_scattered, STOA_CASES_12, 1, 1)
+STOA_FUNCTION(STOA_KERNEL(multiply_scattered), STOA_CASES_12, 1, 1)
 #if STOA_LANES == 16
-STOA_FUNCTION(multiply_1, STOA_CASES_16, 1, SHARED)
-STOA_FUNCTION(multiply_2, STOA_CASES_12, 2, SHARED)
-STOA_FUNCTION(multiply_3, STOA_CASES_8, 3, 1)
-STOA_FUNCTION(multiply_4, STOA_CASES_6, 4, 1)
+STOA_FUNCTION(STOA_KERNEL(multiply_1), STOA_CASES_16, 1, SHARED)
+STOA_FUNCTION(STOA_KERNEL(multiply_2), STOA_CASES_12, 2, SHARED)
+STOA_FUNCTION(STOA_KERNEL(multiply_3), STOA_CASES_8, 3, 1)
+STOA_FUNCTION(STOA_KERNEL(multiply_4), STOA_CASES_6, 4, 1)
 #else
-STOA_FUNCTION(multiply_1, STOA_CASES_12, 1, SHARED)
-STOA_FUNCTION(multiply_2, STOA_CASES_6, 2, 1)
-STOA_FUNCTION(multiply_3, STOA_CASES_4, 3, 1)
+STOA_FUNCTION(STOA_KERNEL(multiply_1), STOA_CASES_12, 1, SHARED)
+STOA_FUNCTION(STOA_KERNEL(multiply_2), STOA_CASES_6, 2, 1)
+STOA_FUNCTION(STOA_KERNEL(multiply_3), STOA_CASES_4, 3, 1)
 #endif
 
 typedef void multiply_fn(struct panel *p, const float *const *address, float *c, size_t rows);
 static multiply_fn *const multiply_blocks[] = {
-    NULL,       multiply_1, multiply_2, multiply_3,
+    NULL,
+    STOA_KERNEL(multiply_1),
+    STOA_KERNEL(multiply_2),
+    STOA_KERNEL(multiply_3),
 #if STOA_LANES == 16
-    multiply_4,
+    STOA_KERNEL(multiply_4),
 #endif
 };
 
@@ -178,7 +181,7 @@ static void multiply_short_runs(struct panel *p, size_t m, const float *a, float
         for (size_t i = 0; i < rows; i++) {
             address[i] = row_address(p->gather, a, first + i);
         }
-        multiply_scattered(p, address, c + first * p->ldc, rows);
+        STOA_KERNEL(multiply_scattered)(p, address, c + first * p->ldc, rows);
     }
 }
 

@@ -62,7 +62,7 @@ static struct stoa_op_run prepare(stoa_context *context, const struct stoa_layer
                                .layer = layer,
                                .layer_number = number,
                                .batch = run->samples,
-                               .planned_batch = run->samples,
+                               .planned_batch = run->planned,
                                .training = run->training,
                                .wants_input_gradient = true,
                                .seed = run->seed,

@@ -9,7 +9,7 @@
 enum { ORACLE_MOST_TENSORS = 64 };
 
 struct oracle_run {
-    size_t samples;
+    size_t samples, planned; /* algorithms follow from the batch that was planned for */
     bool training;
     const char *loss; /* NULL: none */
     const float *input;

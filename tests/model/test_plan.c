@@ -163,6 +163,7 @@ static void check_run(const struct net *net, stoa_context *context, stoa_plan *p
     struct oracle oracle;
     oracle_open(&oracle, context, model,
                 &(struct oracle_run){.samples = samples,
+                                     .planned = BATCH,
                                      .training = training,
                                      .loss = net->loss,
                                      .input = b.input,
@@ -191,7 +192,8 @@ static void check_infer(const struct net *net, stoa_context *context, stoa_plan 
     struct batch b;
     batch_open(&b, model, 200 + samples);
     struct oracle oracle;
-    oracle_open(&oracle, context, model, &(struct oracle_run){.samples = samples, .input = b.input});
+    oracle_open(&oracle, context, model,
+                &(struct oracle_run){.samples = samples, .planned = BATCH, .input = b.input});
     memcpy(stoa_plan_input(plan), b.input, samples * stoa_model_input_size(model) * sizeof(float));
     const float *output = NULL;
     assert_int_equal(stoa_plan_infer(plan, samples, &output), STOA_OK);

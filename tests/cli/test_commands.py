@@ -186,6 +186,27 @@ class Eval(Command):
         self.assertGreater(report["accuracy"], 0.9)
         self.assertGreater(report["loss"], 0)
 
+    def test_classes(self):
+        self.model()
+        report = json.loads(self.done("eval", "model.safetensors", "--json"))
+        matrix = report["confusion"]
+        self.assertEqual([len(row) for row in matrix], [10] * 10)
+        self.assertEqual(sum(map(sum, matrix)), 100)
+        self.assertEqual(sum(matrix[i][i] for i in range(10)), report["correct"])
+        for i, entry in enumerate(report["classes"]):
+            self.assertEqual((entry["class"], entry["samples"], entry["correct"]), (i, 10, matrix[i][i]))
+            self.assertEqual(sum(matrix[i]), 10)
+            self.assertEqual(entry["accuracy"], matrix[i][i] / 10)
+        self.assertEqual((len(report["top"]), report["top"][0], report["top"][9]), (10, report["accuracy"], 1))
+        self.assertEqual(report["top"], sorted(report["top"]))
+        lines = self.done("eval", "model.safetensors").splitlines()
+        self.assertEqual([line.split()[:2] for line in lines[1:3]], [["top", "2"], ["top", "3"]])
+        at = lines.index("class  samples  accuracy  most taken for  times")
+        self.assertEqual([line.split()[:3] for line in lines[at + 1:at + 11]],
+                         [[str(i), "10", f"{100 * matrix[i][i] / 10:.2f}"] for i in range(10)])
+        for i, line in enumerate(lines[-10:]):
+            self.assertEqual([int(word) for word in line.split()], [i, *matrix[i]])
+
     def test_agrees_with_the_metrics(self):
         self.done("train", "tiny", "--out", "run")
         last = json.loads(read("run/metrics.jsonl").splitlines()[-1])

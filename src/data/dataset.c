@@ -118,7 +118,7 @@ stoa_status stoa_dataset_normalize_channels(stoa_dataset *dataset, const float *
             return status;
         }
     }
-    float *pairs = calloc(channels, 2 * sizeof *pairs);
+    float *pairs = calloc(stoa_max(1, channels), 2 * sizeof *pairs);
     if (!pairs) {
         return stoa_fail(dataset->context, STOA_ERR_MEMORY, "data set: no memory for %zu channels", channels);
     }

@@ -97,7 +97,7 @@ static void draw(uint64_t seed, size_t number, size_t height, size_t width, uint
     struct stoa_random_sequence chance = {.key = seed,
                                           .stream = stoa_random_stream_id(STOA_RANDOM_DIGITS, number)};
     const struct glyph *glyph = &glyphs[number % 10];
-    struct point point[MOST_POINTS];
+    struct point point[MOST_POINTS] = {{0, 0}};
     float unit = (float)stoa_min(height, width) / 28;
     for (size_t i = 0; i < height * width; i++) {
         out[i] = 0;

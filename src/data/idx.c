@@ -238,7 +238,7 @@ stoa_status stoa_idx_parse(stoa_context *context, const char *name, const void *
 }
 
 stoa_status stoa_idx_view(stoa_context *context, const char *name, const void *data, size_t bytes,
-                          size_t rank, struct stoa_idx *idx) {
+                          size_t rank, struct stoa_idx *idx, const uint8_t **values) {
     struct source source = {
         .context = context, .name = name, .next = data, .left = bytes, .most = SIZE_MAX / 2};
     struct stoa_idx result = {.rank = 0};
@@ -247,11 +247,10 @@ stoa_status stoa_idx_view(stoa_context *context, const char *name, const void *d
         status = truncated(&source, "only", source.left, result.bytes);
     }
     if (status == STOA_OK) {
-        const uint8_t *first = source.next;
+        *values = source.next;
         source.next += result.bytes;
         source.left -= result.bytes;
         status = source_expect_end(&source, 4 + 4 * rank + result.bytes);
-        result.data = (uint8_t *)(uintptr_t)first;
     }
     if (status == STOA_OK) {
         *idx = result;

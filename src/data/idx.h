@@ -26,9 +26,9 @@ stoa_status stoa_idx_read(stoa_context *context, const char *path, size_t rank, 
 stoa_status stoa_idx_parse(stoa_context *context, const char *name, const void *data, size_t bytes,
                            size_t rank, struct stoa_idx *idx);
 
-/* The header of a plain array alone: idx->data points into `data`, and is not to be released. */
+/* The header of a plain array alone; idx->data is NULL, and *values points into `data`. */
 stoa_status stoa_idx_view(stoa_context *context, const char *name, const void *data, size_t bytes,
-                          size_t rank, struct stoa_idx *idx);
+                          size_t rank, struct stoa_idx *idx, const uint8_t **values);
 
 void stoa_idx_release(stoa_context *context, struct stoa_idx *idx);
 

@@ -39,6 +39,7 @@ struct pair {
     const char *images_name, *labels_name;
     struct stoa_idx pixels, labels;
     struct stoa_mapping *mapping; /* that the pixels lie in, or NULL */
+    const uint8_t *mapped;        /* the first of them */
 };
 
 /* Take over what was read, once images and labels fit each other. */
@@ -60,6 +61,7 @@ static stoa_status fill_store(struct stoa_store *store, struct pair *pair) {
     store->channels = 1;
     store->samples = pixels->data;
     if (pair->mapping) {
+        store->samples = pair->mapped;
         store->mapping = pair->mapping;
         pair->mapping = NULL;
     } else {
@@ -81,9 +83,7 @@ static stoa_status hand_over(stoa_status status, stoa_context *context, size_t c
         store->classes = classes;
         status = fill_store(store, pair);
     }
-    if (!pair->mapping) {
-        stoa_idx_release(context, &pair->pixels);
-    }
+    stoa_idx_release(context, &pair->pixels);
     stoa_idx_release(context, &pair->labels);
     stoa_mapping_close(pair->mapping);
     if (status == STOA_OK) {
@@ -112,7 +112,7 @@ static stoa_status read_images(stoa_context *context, size_t memory, struct pair
             "can be mapped",
             path, bytes, memory);
     }
-    return stoa_idx_view(context, path, data, bytes, 3, &pair->pixels);
+    return stoa_idx_view(context, path, data, bytes, 3, &pair->pixels, &pair->mapped);
 }
 
 static stoa_status open_pair(stoa_context *context, const char *images, const char *labels, size_t classes,

@@ -100,30 +100,31 @@ stoa_status stoa_labels_add(struct stoa_labels *labels, const struct stoa_csv_fi
 }
 
 static int by_number(const void *a, const void *b) {
-    const struct stoa_label *const *left = a, *const *right = b;
+    const struct stoa_label *left = a, *right = b;
     size_t x = 0, y = 0;
-    (void)stoa_parse_size((*left)->text, strlen((*left)->text), &x);
-    (void)stoa_parse_size((*right)->text, strlen((*right)->text), &y);
+    (void)stoa_parse_size(left->text, strlen(left->text), &x);
+    (void)stoa_parse_size(right->text, strlen(right->text), &y);
     if (x != y) {
         return x < y ? -1 : 1;
     }
-    return strcmp((*left)->text, (*right)->text); /* "1" and "01" */
+    return strcmp(left->text, right->text); /* "1" and "01" */
 }
 
 /* Number the classes in the sorted order of their names. */
 static stoa_status number_names(struct stoa_labels *labels, char ***names) {
-    struct stoa_label **order = calloc(labels->count, sizeof *order);
+    struct stoa_label *order = calloc(labels->count, sizeof *order);
     const char **text = calloc(labels->count, sizeof *text);
     if (order && text) {
         for (size_t i = 0; i < labels->count; i++) {
-            order[i] = &labels->label[i];
+            order[i] =
+                (struct stoa_label){labels->label[i].text, i}; /* where it stands, until it is sorted */
         }
         if (labels->numbers) {
             qsort(order, labels->count, sizeof *order, by_number);
         }
         for (size_t i = 0; i < labels->count; i++) {
-            order[i]->class_number = i;
-            text[i] = order[i]->text;
+            labels->label[order[i].class_number].class_number = i;
+            text[i] = order[i].text;
         }
         *names = stoa_copy_names(text, labels->count);
     }

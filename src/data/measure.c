@@ -28,7 +28,8 @@ static void add_sample(struct moments *m, bool first) {
 }
 
 static void finish(const struct moments *m, size_t samples, float *mean, float *deviation) {
-    double count = (double)samples * (double)(m->values / m->channels);
+    size_t pixels = m->values / m->channels;
+    double count = (double)samples * (double)pixels;
     for (size_t c = 0; c < m->channels; c++) {
         double offset = m->sum[c] / count;
         double variance = m->squares[c] / count - offset * offset;

@@ -115,14 +115,10 @@ static stoa_status find_classes(struct pictures *set) {
     if (status != STOA_OK) {
         return status;
     }
-    if (set->classes.count == 0) {
-        return stoa_fail(set->context, STOA_ERR_FORMAT,
-                         "%s: holds no folders, expected one with PNG pictures for each class", set->folder);
-    }
     for (size_t i = 0; i < set->classes.count; i++) {
         numbers = numbers && stoa_parse_size(set->classes.text[i], strlen(set->classes.text[i]), &number);
     }
-    if (numbers) {
+    if (numbers && set->classes.count > 0) {
         qsort(set->classes.text, set->classes.count, sizeof *set->classes.text, by_number);
     }
     if (!set->options->names && set->options->classes && set->options->classes != set->classes.count) {
@@ -151,8 +147,11 @@ static stoa_status class_of(const struct pictures *set, size_t at, int32_t *clas
 }
 
 static stoa_status find_files(struct pictures *set) {
-    set->end = calloc(set->classes.count, sizeof *set->end);
-    stoa_status status = set->end ? STOA_OK : fail_memory(set);
+    stoa_status status = STOA_OK;
+    set->end = calloc(stoa_max(1, set->classes.count), sizeof *set->end);
+    if (!set->end) {
+        return fail_memory(set);
+    }
     for (size_t i = 0; status == STOA_OK && i < set->classes.count; i++) {
         size_t before = set->files.count;
         char *folder = stoa_load_join(set->context, set->folder, set->classes.text[i]);
@@ -164,15 +163,19 @@ static stoa_status find_files(struct pictures *set) {
         free(folder);
         set->end[i] = set->files.count;
     }
+    if (status == STOA_OK && set->files.count == 0) {
+        return stoa_fail(set->context, STOA_ERR_FORMAT,
+                         "%s: holds no folders, expected one with PNG pictures for each class", set->folder);
+    }
     return status;
 }
 
 /* ---- pixels ---- */
 
 /* The first picture decides the size, and without a wish grey or colour. */
-static stoa_status take_shape(const struct pictures *set, struct stoa_store *store) {
+static stoa_status take_shape(const struct pictures *set, const char *first, struct stoa_store *store) {
     struct stoa_png png;
-    stoa_status status = stoa_png_open(set->context, set->files.text[0], &png);
+    stoa_status status = stoa_png_open(set->context, first, &png);
     if (status != STOA_OK) {
         return status;
     }
@@ -219,7 +222,7 @@ static stoa_status fill_store(struct pictures *set, struct stoa_store *store) {
         status = name_classes(set, store);
     }
     if (status == STOA_OK) {
-        status = take_shape(set, store);
+        status = take_shape(set, *set->files.text, store);
     }
     if (status == STOA_OK) {
         status = stoa_store_allocate(store, set->folder, set->files.count);

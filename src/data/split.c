@@ -90,14 +90,15 @@ static stoa_status make_part(const struct division *division, bool second, stoa_
     made->count = 0;
     made->select = calloc(stoa_max(count, 1), sizeof *made->select);
     if (!made->select) {
-        status = stoa_fail(dataset->context, STOA_ERR_MEMORY, "data set: no memory for %zu numbers", count);
+        stoa_dataset_free(made);
+        return stoa_fail(dataset->context, STOA_ERR_MEMORY, "data set: no memory for %zu numbers", count);
     }
-    for (size_t i = 0; status == STOA_OK && i < dataset->count; i++) {
+    for (size_t i = 0; i < dataset->count; i++) {
         if (division->second[i] == second) {
             made->select[made->count++] = store_number(dataset, i);
         }
     }
-    if (status == STOA_OK && dataset->by_channel) {
+    if (dataset->by_channel) {
         status = stoa_dataset_normalize_channels(made, dataset->by_channel,
                                                  dataset->by_channel + dataset->store->channels);
     }

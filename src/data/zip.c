@@ -170,9 +170,12 @@ stoa_status stoa_zip_unpack(const struct stoa_zip *zip, const struct stoa_zip_me
                             const char *shown, void *out) {
     const uint8_t *packed = NULL;
     stoa_status status = locate(zip, member, shown, &packed);
-    if (status == STOA_OK && member->method == STORED) {
+    if (status != STOA_OK || !packed) {
+        return status;
+    }
+    if (member->method == STORED) {
         memcpy(out, packed, member->bytes);
-    } else if (status == STOA_OK) {
+    } else {
         status = inflate_member(zip, member, shown, packed, out);
     }
     if (status == STOA_OK && crc32(crc32(0, NULL, 0), out, (uInt)member->bytes) != member->checksum) {

@@ -40,8 +40,7 @@ stoa_status stoa_key_read(stoa_context *context, struct stoa_error *error, stoa_
 /* Say that a section has no such key, and which it has. */
 stoa_status stoa_key_unknown(struct stoa_error *error, const char *section, const char *name);
 
-/* "name: found 'value', expected this". */
-stoa_status stoa_key_fail(struct stoa_error *error, const char *name, const char *value,
-                          const char *expected);
+/* "key: found 'value', expected this". */
+stoa_status stoa_key_fail(struct stoa_error *error, const char *key, const char *value, const char *expected);
 
 #endif

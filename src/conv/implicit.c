@@ -181,7 +181,8 @@ static struct stoa_conv transposed(const struct stoa_conv *conv) {
 
 static bool applicable(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass) {
     const struct stoa_window *w = &conv->window;
-    if (conv->groups != 1 || stoa_plain_products(context)) {
+    /* 1x1 kernels have products of their own, without columns either. */
+    if (conv->groups != 1 || stoa_plain_products(context) || w->kernel_height * w->kernel_width == 1) {
         return false;
     }
     if (pass == STOA_CONV_BACKWARD_DATA && (w->stride_height != 1 || w->stride_width != 1 ||

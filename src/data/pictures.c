@@ -76,7 +76,8 @@ static bool is_picture(const char *path) {
 }
 
 static stoa_status fail_memory(const struct pictures *set) {
-    return stoa_fail(set->context, STOA_ERR_MEMORY, "%s: no memory for the names in it", set->folder);
+    (void)stoa_fail(set->context, STOA_ERR_MEMORY, "%s: no memory for the names in it", set->folder);
+    return STOA_ERR_MEMORY;
 }
 
 /* Append what is in a folder and is wanted: paths, or the names of folders. */
@@ -163,9 +164,10 @@ static stoa_status find_files(struct pictures *set) {
         free(folder);
         set->end[i] = set->files.count;
     }
-    if (status == STOA_OK && set->files.count == 0) {
-        return stoa_fail(set->context, STOA_ERR_FORMAT,
-                         "%s: holds no folders, expected one with PNG pictures for each class", set->folder);
+    if (status == STOA_OK && !set->files.text) {
+        status = STOA_ERR_FORMAT;
+        (void)stoa_fail(set->context, status,
+                        "%s: holds no folders, expected one with PNG pictures for each class", set->folder);
     }
     return status;
 }

@@ -27,6 +27,8 @@ TOKEN = re.compile(r'''
   | (?P<mark>->|\.\.\.|\#\#|.)''', re.VERBOSE | re.DOTALL)
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"].*$', re.MULTILINE)
 DEFINE = re.compile(r'^[ \t]*#[ \t]*define[ \t]+(\w+)', re.MULTILINE)
+# A macro whose argument is a member's name, for offsetof.
+OF_MEMBER = re.compile(r'^[ \t]*#[ \t]*define[ \t]+(\w+)\((\w+)\)(?:\\\n|[^\n])*\boffsetof\([^,\n]*,\s*\2\)', re.MULTILINE)
 GUARD = re.compile(r'\A(\s*(?:/\*.*?\*/\s*)*)#ifndef (\w+)\n#define \2\n(.*)#endif\s*\Z', re.DOTALL)
 KEYWORDS = frozenset('''_Alignas _Atomic _Static_assert _Thread_local __attribute__ break case char const continue default do
     double else enum extern float for goto if inline int long register restrict return short signed sizeof static struct
@@ -148,6 +150,7 @@ def rename(text, names, suffix):
     last = ['', '', '']  # significant tokens before, the nearest first
     bodies = []  # of open braces: whether each is the body of a struct or union
     stack = []  # of open parentheses: the word before each
+    pasting = PASTING + tuple(match.group(1) for match in OF_MEMBER.finditer(text))
     tokens = tokens_of(text)
     for at, (kind, word) in enumerate(tokens):
         if kind == 'directive':
@@ -168,7 +171,7 @@ def rename(text, names, suffix):
             elif word in names.ordinary:
                 member = bodies and bodies[-1] and not stack and after in (';', ',', '[', ':')
                 member = member or (bodies and bodies[-1] and last[:2] == ['*', '('])
-                pasted = last[0] == '(' and last[1] in PASTING
+                pasted = last[0] == '(' and last[1] in pasting
                 of_type = last[0] == ',' and stack and stack[-1] == 'offsetof'
                 if not (member or pasted or of_type):
                     new = f'{word}_{suffix}'

@@ -112,7 +112,7 @@ static void needs_no_more_for_smaller_batches(void **state) {
                 size_t bytes = 0;
                 assert_true((*at)->workspace(context, c, pass, &bytes));
                 if (bytes < before) {
-                    fail_msg("%s, shape %zu, pass %d: batch %zu needs %zu bytes, %zu a smaller one %zu",
+                    fail_msg("%s, shape %zu, pass %d: batch %zu needs %zu bytes, a smaller one %zu",
                              (*at)->name, i / PASSES, (int)pass, c->batch, bytes, before);
                 }
                 before = bytes;

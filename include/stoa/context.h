@@ -88,6 +88,7 @@ STOA_API stoa_policy stoa_context_policy(const stoa_context *context);
 /** Compute convolutions with one algorithm wherever it can, for comparison; elsewhere the choice stays the
  * library's. Plans keep the algorithms that they were made with.
  *
+ * @param context  Changed; existing plans are not.
  * @param name  "im2col", "depthwise", ...; NULL: choose the fastest by shape again.
  * Errors: STOA_ERR_ARGUMENT (no such algorithm; the sentence lists them), and nothing has changed.
  */

@@ -6,7 +6,6 @@
 #include "base/random.h"
 #include "base/size.h"
 #include "bench/layer.h"
-#include "bench/parts.h"
 
 /* Products that one verification computes at most: well under a second. */
 static const size_t MOST_PRODUCTS = (size_t)1 << 25;
@@ -186,13 +185,8 @@ struct bench_error bench_work_verify(const struct bench *bench, const struct ben
     for (size_t i = 0; i < work->out_count[pass]; i++) {
         work->out[pass][i] = NAN;
     }
-    if (bench->options.self_test) {
-        bench_break_products(bench->context, true);
-    }
     bench_work_run(work, pass);
-    if (bench->options.self_test) {
-        bench_break_products(bench->context, false);
-    }
+    work->out[pass][0] += bench->options.self_test; /* the first number is always looked at */
     return bench_verify(work, pass, bench_layer_rows(&work->layer->conv), work->out[pass],
                         bench_error_bound(work->algorithm[pass]));
 }

@@ -1,4 +1,4 @@
-"""stoa-bench: its JSON read by another reader, its refusals, and that a broken product is found.
+"""stoa-bench: its JSON read by another reader, its refusals, and that a broken result is found.
 
 Run: STOA_BENCH=build/bench/stoa-bench test_bench.py
 """
@@ -87,7 +87,7 @@ class Bench(unittest.TestCase):
                 rows = [r for r in results['benchmarks'] if r['run_name'] == f'layers/{problem}/{name}']
                 self.assertTrue(rows and all(r['verified'] for r in rows), f'{problem} {name}')
 
-    def test_broken_products_are_found(self):
+    def test_broken_results_are_found(self):
         problems = ['conv2d n2 c3 h8 k4 r3 p1', 'conv2d n2 c6 h4 k5 r1', 'conv2d n2 c4 h6 k4 r3 g4', 'linear n4 c8 k8']
         done, results = self.run_json('layers', '--self-test', '--no-naive', *problems, code=1)
         self.assertEqual(done.stdout.count('WRONG'), len(problems) * len(PASSES), done.stdout)

@@ -188,7 +188,7 @@ static bool allocate_counts(bool wanted, size_t rows, size_t columns, size_t **c
 }
 
 static void copy_counts(size_t *to, const size_t *from, size_t count) {
-    if (to) {
+    if (to && from) {
         memcpy(to, from, count * sizeof *to);
     }
 }

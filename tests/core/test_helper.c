@@ -1,5 +1,6 @@
 /* The helping thread: every task once, whoever runs it, and an end at any time. */
 #include <stdatomic.h>
+#include <time.h>
 
 #include "../base/cmocka_prelude.h"
 #include "core/helper.h"
@@ -17,6 +18,10 @@ static void count(void *argument, size_t task, size_t thread) {
     if (task >= TASKS || thread > 1 || atomic_fetch_add(&tally->inside[thread], 1) != 0) {
         atomic_fetch_add(&tally->wrong, 1);
         return;
+    }
+    if (thread == 1) {
+        /* Slow, so that its owner has to wait for it. */
+        (void)nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
     }
     atomic_fetch_add(&tally->ran[task], 1);
     atomic_fetch_sub(&tally->inside[thread], 1);
@@ -39,6 +44,10 @@ static void runs_every_task_once(void **state) {
         for (size_t round = 1; round <= ROUNDS; round++) {
             size_t tasks = round % 3 == 0 ? TASKS : round % 7;
             stoa_helper_begin(helper, tasks, count, &tally);
+            if (round % 10 == 0) {
+                /* The helper is in the middle of a task then. */
+                (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+            }
             stoa_helper_finish(helper);
             for (size_t i = 0; i < tasks; i++) {
                 assert_int_equal(atomic_exchange(&tally.ran[i], 0), 1);

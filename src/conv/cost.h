@@ -15,6 +15,10 @@ double stoa_cost_product(const stoa_context *context, double flops, size_t n, si
  * vector's width. */
 double stoa_cost_kernel(const stoa_context *context, double flops, size_t n, size_t k, size_t run);
 
+/* Seconds that products wait for so many floats of weights, read `times` times over: none where they fit beside a tile,
+ * very many where they overflow the caches. */
+double stoa_cost_weights(double floats, double times);
+
 /* Seconds to read or write so many floats of a pass's tensors, which lie in the outer cache or in memory. */
 double stoa_cost_stream(const stoa_context *context, double floats);
 

@@ -141,8 +141,10 @@ static double cost(const stoa_context *context, const struct stoa_conv *conv, en
     double tensors = (double)conv->batch * (double)(w->height * w->width) * (double)w->channels +
                      pixels * (double)conv->filters;
     bool to_data = pass == STOA_CONV_BACKWARD_DATA;
+    struct cut cut = cut_of(context, conv, column);
     return stoa_cost_product(context, flops, to_data ? column : filters, to_data ? filters : column) +
-           stoa_cost_tile(context, 2 * columns) + stoa_cost_stream(context, tensors);
+           stoa_cost_tile(context, 2 * columns) + stoa_cost_stream(context, tensors) +
+           stoa_cost_weights((double)stoa_conv_weights(conv), (double)tile_count(&cut, stoa_conv_rows(conv)));
 }
 
 /* What the tasks of a pass share. */

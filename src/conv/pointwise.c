@@ -21,7 +21,7 @@
 static const size_t CHUNK_BYTES = (size_t)2 << 20;
 static const size_t TILE_BYTES = (size_t)256 << 10;
 /* With fewer blocks of samples than this a gradient is cut over its own rows and columns instead. */
-enum { LEAST_BLOCKS = 8, TASK_PIXELS = 64, TASK_FILTERS = 64 };
+enum { LEAST_BLOCKS = 8, TASK_ROWS = 512, TASK_PIXELS = 64, TASK_FILTERS = 64 };
 
 static bool is_strided(const struct stoa_conv *conv) {
     const struct stoa_window *w = &conv->window;
@@ -384,7 +384,8 @@ static double cost(const stoa_context *context, const struct stoa_conv *conv, en
                      pixels * (double)conv->filters;
     double gathered = is_strided(conv) ? pixels * (double)w->channels : 0;
     return stoa_cost_product(context, flops, to_data ? channels : filters, to_data ? filters : channels) +
-           stoa_cost_tile(context, 2 * gathered) + stoa_cost_stream(context, tensors);
+           stoa_cost_tile(context, 2 * gathered) + stoa_cost_stream(context, tensors) +
+           stoa_cost_weights((double)stoa_conv_weights(conv), pixels / TASK_ROWS);
 }
 
 static void describe(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,

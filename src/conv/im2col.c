@@ -341,19 +341,20 @@ static size_t part_column(const struct stoa_conv *conv, size_t parts) {
 static void backward_weights(const stoa_context *context, const struct stoa_conv *conv, const float *x,
                              const float *dy, float *dweight, float *dbias, void *scratch) {
     struct pass p = begin(context, conv, scratch);
+    struct stoa_partials sums = stoa_partials_of(context, conv);
     size_t bytes = 0;
+    (void)stoa_partials_bytes(&sums, &bytes); /* did not overflow in planning */
+    sums.sums = scratch;
+    sums.dweight = dweight;
+    sums.dbias = dbias;
     p.x = x;
     p.dy = dy;
-    p.sums = stoa_partials_of(context, conv);
-    (void)stoa_partials_bytes(&p.sums, &bytes); /* did not overflow in planning */
-    p.sums.sums = scratch;
-    p.sums.dweight = dweight;
-    p.sums.dbias = dbias;
+    p.sums = sums;
     p.columns += bytes / sizeof(float);
-    p.parts = channel_parts(conv, p.sums.blocks);
+    p.parts = channel_parts(conv, sums.blocks);
     p.cut = cut_of(context, conv, part_column(conv, p.parts));
-    stoa_parallel(context, p.sums.blocks * p.parts, backward_weights_task, &p);
-    stoa_partials_reduce(context, &p.sums);
+    stoa_parallel(context, sums.blocks * p.parts, backward_weights_task, &p);
+    stoa_partials_reduce(context, &sums);
 }
 
 static void describe(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,

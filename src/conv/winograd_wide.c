@@ -187,5 +187,5 @@ void stoa_winograd_wide_run(const stoa_context *context, const struct stoa_winog
 
 size_t stoa_winograd_wide_transforms(const stoa_context *context, const struct stoa_winograd *p) {
     struct cut cut = cut_of(context, p);
-    return stoa_ceil_div(p->grid.end, cut.chunk) * cut.splits;
+    return cut.chunk > 0 ? stoa_ceil_div(p->grid.end, cut.chunk) * cut.splits : 0;
 }

@@ -135,13 +135,13 @@ stoa_status stoa_tensor_start(struct stoa_error *error, const struct stoa_init_o
     const struct {
         const char *name;
         float value;
-        bool taken, needed;
+        bool taken, needed, scales;
     } numbers[] = {
-        {"init_std", options->std, kind == STOA_INIT_NORMAL, kind == STOA_INIT_NORMAL},
-        {"init_limit", options->limit, kind == STOA_INIT_UNIFORM, kind == STOA_INIT_UNIFORM},
-        {"init_value", options->value, kind == STOA_INIT_CONSTANT, false},
-        {"init_gain", options->gain, scaled, false},
-        {"init_fan_bias", options->fan_bias, fans, false},
+        {"init_std", options->std, kind == STOA_INIT_NORMAL, kind == STOA_INIT_NORMAL, true},
+        {"init_limit", options->limit, kind == STOA_INIT_UNIFORM, kind == STOA_INIT_UNIFORM, true},
+        {"init_value", options->value, kind == STOA_INIT_CONSTANT, false, true},
+        {"init_gain", options->gain, scaled, false, true},
+        {"init_fan_bias", options->fan_bias, fans, false, false},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (numbers[i].value != 0 && !numbers[i].taken) {
@@ -152,7 +152,9 @@ stoa_status stoa_tensor_start(struct stoa_error *error, const struct stoa_init_o
             return stoa_error_set(error, STOA_ERR_ARGUMENT, "init=%s needs %s", stoa_init_choices[kind],
                                   numbers[i].name);
         }
-        tensor->init_scale = numbers[i].taken && i < 4 ? numbers[i].value : tensor->init_scale;
+        if (numbers[i].taken && numbers[i].scales) {
+            tensor->init_scale = numbers[i].value;
+        }
     }
     tensor->init = kind;
     tensor->fan_in += options->fan_bias && bias;

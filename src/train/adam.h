@@ -16,7 +16,7 @@ struct stoa_adam_options {
         STOA_DECAY_OPTIONS(struct stoa_adam_options, decay, decay_text, decoupled_text)
 
 /* The two moments. */
-size_t stoa_adam_slots(const void *options);
+size_t stoa_adam_slots(const void *given);
 void stoa_adam_update(const struct stoa_update *update);
 
 #endif

@@ -15,8 +15,9 @@ static const struct stoa_option options[] = {
 
 static double factor(const void *given, uint64_t at, uint64_t total) {
     const struct step_options *o = given;
+    uint64_t steps = at / o->every;
     (void)total;
-    return pow((double)o->factor, (double)(at / o->every));
+    return pow((double)o->factor, (double)steps);
 }
 
 const struct stoa_schedule stoa_schedule_step = {

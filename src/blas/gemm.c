@@ -182,7 +182,7 @@ __attribute__((noinline)) static void run_rows_on_copy(const struct stoa_gemm *p
     run_rows(&slice, rows);
 }
 
-static void run_direct(const struct stoa_gemm *p) {
+static void run_slices(const struct stoa_gemm *p) {
     struct blocks blocks = choose_blocks(p);
     for (size_t j = 0; j < p->n; j += blocks.n) {
         for (size_t l = 0; l < p->k; l += blocks.k) {
@@ -193,6 +193,21 @@ static void run_direct(const struct stoa_gemm *p) {
             } else {
                 run_rows(&slice, blocks.m);
             }
+        }
+    }
+}
+
+/* Every slice of b passes over a again, which must come from L2 for that: so many rows and terms of a at a time. */
+static void run_direct(const struct stoa_gemm *p) {
+    enum { ROWS = 192, TERMS = 1024 };
+    bool once = p->n <= SLICE_COLUMNS || p->transpose_a;
+    size_t rows = once ? p->m : ROWS;
+    size_t terms = once || p->m < SLICE_LEAST_ROWS ? p->k : TERMS;
+    for (size_t l = 0; l < p->k; l += terms) {
+        for (size_t i = 0; i < p->m; i += rows) {
+            struct piece at = {i, 0, l, stoa_min(rows, p->m - i), p->n, stoa_min(terms, p->k - l)};
+            struct stoa_gemm part = piece_of(p, at);
+            run_slices(&part);
         }
     }
 }

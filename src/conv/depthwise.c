@@ -10,6 +10,15 @@
 
 enum { ROWS_PER_TASK = 8 };
 
+/* At most ROWS_PER_TASK rows a task, so that what its lines share stays in the core's cache: whole images where they are
+ * low, parts of even size where they are tall. */
+static size_t rows_per_task(const struct stoa_window *w) {
+    if (w->out_height <= ROWS_PER_TASK) {
+        return ROWS_PER_TASK / w->out_height * w->out_height;
+    }
+    return stoa_ceil_div(w->out_height, stoa_ceil_div(w->out_height, ROWS_PER_TASK));
+}
+
 static bool applicable(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass) {
     (void)context;
     (void)pass;
@@ -46,8 +55,8 @@ static void forward_rows(void *argument, size_t task, size_t thread) {
     (void)thread;
     const struct pass *p = argument;
     const struct stoa_window *w = &p->conv->window;
-    size_t row = task * ROWS_PER_TASK;
-    size_t rows = stoa_min(ROWS_PER_TASK, p->conv->batch * w->out_height - row);
+    size_t row = task * rows_per_task(w);
+    size_t rows = stoa_min(rows_per_task(w), stoa_conv_rows(p->conv) - row);
     float *y = p->y + row * w->out_width * w->channels;
     p->context->kernels->depthwise(w, p->x, p->weight, p->bias, row, rows, y);
     if (p->relu) {
@@ -60,7 +69,7 @@ static void forward(const stoa_context *context, const struct stoa_conv *conv, c
     (void)scratch;
     struct pass p = {
         .context = context, .conv = conv, .x = x, .weight = weight, .bias = bias, .relu = relu, .y = y};
-    stoa_parallel(context, stoa_ceil_div(conv->batch * conv->window.out_height, ROWS_PER_TASK), forward_rows,
+    stoa_parallel(context, stoa_ceil_div(stoa_conv_rows(conv), rows_per_task(&conv->window)), forward_rows,
                   &p);
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "tests/kernels/kernel_test.h"
 
 /* A name that says which window failed. */
@@ -175,9 +176,42 @@ void test_kernel_global_avgpool_backward(const struct subject *s) {
     }
 }
 
+/* After the windows of all sorts those of three columns on narrow images, which have a path of their own: every border
+ * beside every other, with channels for one vector and more. */
+enum { NARROW_WIDTHS = 6, NARROW_CASES = NARROW_WIDTHS * 3 * 3 * 2 };
+
+static struct window_case depthwise_case(size_t number) {
+    if (number < WINDOW_CASES) {
+        return window_case(number);
+    }
+    size_t n = number - WINDOW_CASES;
+    size_t stride = 1 + n % 2;
+    size_t left = n / 2 % 3;
+    size_t padded = stoa_max(1 + n / 18 + left + n / 6 % 3, 3);
+    struct window_case t = {.batch = 2};
+    t.w = (struct stoa_window){.height = random_size(1, 5),
+                               .width = 1 + n / 18,
+                               .channels = random_size(16, 40),
+                               .kernel_height = random_size(0, 3) ? 3 : random_size(1, 2),
+                               .kernel_width = 3,
+                               .stride_height = random_size(1, 3),
+                               .stride_width = stride,
+                               .dilation_height = 1,
+                               .dilation_width = 1,
+                               .pad_top = random_size(0, 2),
+                               .pad_left = left,
+                               .out_width = (padded - 3) / stride + 1};
+    size_t tall = stoa_max(t.w.height + t.w.pad_top + random_size(0, 2), t.w.kernel_height);
+    t.w.out_height = (tall - t.w.kernel_height) / t.w.stride_height + 1;
+    t.first_row = random_size(0, 1);
+    t.rows = t.batch * t.w.out_height - t.first_row;
+    t.channels = t.w.channels;
+    return t;
+}
+
 void test_kernel_depthwise(const struct subject *s) {
-    for (size_t i = 0; i < WINDOW_CASES; i++) {
-        struct window_case t = window_case(i);
+    for (size_t i = 0; i < WINDOW_CASES + NARROW_CASES; i++) {
+        struct window_case t = depthwise_case(i);
         struct array x = input_random(t.batch * image_floats(&t.w), -1, 1);
         struct array weight = input_random(t.w.kernel_height * t.w.kernel_width * t.w.channels, -1, 1);
         struct array bias = input_random(t.w.channels, -1, 1);
@@ -194,8 +228,8 @@ void test_kernel_depthwise(const struct subject *s) {
 }
 
 void test_kernel_depthwise_backward_data(const struct subject *s) {
-    for (size_t i = 0; i < WINDOW_CASES; i++) {
-        struct window_case t = window_case(i);
+    for (size_t i = 0; i < WINDOW_CASES + NARROW_CASES; i++) {
+        struct window_case t = depthwise_case(i);
         struct array dy = input_random(output_floats(&t.w), -1, 1);
         struct array weight = input_random(t.w.kernel_height * t.w.kernel_width * t.w.channels, -1, 1);
         if (i % 2) {
@@ -210,8 +244,8 @@ void test_kernel_depthwise_backward_data(const struct subject *s) {
 }
 
 void test_kernel_depthwise_backward_weights(const struct subject *s) {
-    for (size_t i = 0; i < WINDOW_CASES; i++) {
-        struct window_case t = window_case(i);
+    for (size_t i = 0; i < WINDOW_CASES + NARROW_CASES; i++) {
+        struct window_case t = depthwise_case(i);
         struct array x = input_random(t.batch * image_floats(&t.w), -1, 1);
         struct array dy = input_random(t.rows * t.w.out_width * t.w.channels, -1, 1);
         if (i % 2) {

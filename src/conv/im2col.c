@@ -42,9 +42,15 @@ static bool applicable(const stoa_context *context, const struct stoa_conv *conv
     return stoa_conv_column(conv) <= limit_floats(context);
 }
 
-/* Most floats of a tile, whatever it is cut from. */
+/* Most floats of a tile, whatever it is cut from. A small image of a deep layer is not cut where it nearly fits: every tile
+ * reads all of the layer's weights. */
 static size_t most_floats(const stoa_context *context, const struct stoa_conv *conv) {
-    size_t most = stoa_min(TILE_BYTES / sizeof(float), limit_floats(context));
+    size_t limit = limit_floats(context);
+    size_t image = conv->window.out_height * conv->window.out_width;
+    size_t most = stoa_min(TILE_BYTES / sizeof(float), limit);
+    if (image <= stoa_min(2 * TILE_BYTES / sizeof(float), limit) / stoa_conv_column(conv)) {
+        most = stoa_max(most, image * stoa_conv_column(conv));
+    }
     return stoa_max(most, stoa_round_up(stoa_conv_column(conv), STOA_ALIGN_FLOATS));
 }
 

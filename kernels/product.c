@@ -150,16 +150,18 @@ static multiply_fn *const multiply_blocks[] = {
 };
 
 static const float *row_address(const struct stoa_gather *g, const float *a, size_t row) {
-    return a + (g->row != NULL ? g->row[row / g->run] : 0) + row % g->run * g->step;
+    size_t run = stoa_max(1, g->run);
+    return a + (g->row != NULL ? g->row[row / run] : 0) + row % run * g->step;
 }
 
 /* All rows of a panel: each run in blocks of equal height, the last one less. */
 static void multiply_runs(struct panel *p, size_t m, const float *a, float *c) {
     const struct stoa_gather *g = p->gather;
     size_t vectors = stoa_ceil_div(p->columns, STOA_LANES);
-    for (size_t first = 0; first < m; first += g->run) {
-        size_t run = stoa_min(g->run, m - first);
-        size_t height = stoa_ceil_div(run, stoa_ceil_div(run, most_rows[vectors]));
+    for (size_t first = 0; first < m; first += stoa_max(1, g->run)) {
+        size_t run = stoa_min(stoa_max(1, g->run), m - first);
+        size_t blocks = stoa_ceil_div(run, stoa_max(1, most_rows[vectors]));
+        size_t height = stoa_ceil_div(run, stoa_max(1, blocks));
         const float *start = row_address(g, a, first);
         for (size_t i = 0; i < run; i += height) {
             const float *address[MOST_ROWS];
@@ -174,7 +176,7 @@ static void multiply_runs(struct panel *p, size_t m, const float *a, float *c) {
 
 /* One vector wide, in runs so short that a block takes several: an address for each row. */
 static void multiply_short_runs(struct panel *p, size_t m, const float *a, float *c) {
-    size_t height = stoa_ceil_div(m, stoa_ceil_div(m, SCATTERED_ROWS));
+    size_t height = stoa_ceil_div(m, stoa_max(1, stoa_ceil_div(m, SCATTERED_ROWS)));
     for (size_t first = 0; first < m; first += height) {
         const float *address[SCATTERED_ROWS];
         size_t rows = stoa_min(height, m - first);

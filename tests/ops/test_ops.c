@@ -10,9 +10,9 @@
 #include "harness.h"
 
 /* Largest error of a fast result, over the largest value of its array. Floats have 6e-8; the sums of the
- * examples have at most some thousand terms, and what adds up along them stays below this for every summation
- * order in use. */
-static const double FAST_ERROR = 2e-6;
+ * examples have at most some thousand terms, and what adds up along them stays below 2e-6 for every summation order in
+ * use; Winograd's transforms may lose more. */
+static const double FAST_ERROR = 5e-6;
 
 /* The same for derivatives of the double reference: central differences with h = 1e-6 are good to h^2 and to
  * 1e-16 / h. */

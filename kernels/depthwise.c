@@ -78,7 +78,7 @@ STOA_INLINE void load_taps(const struct sweep *s, size_t c, size_t lines, stoa_v
 
 /* Start to fetch what the next row will read first. */
 STOA_INLINE void fetch_below(const float *x, ptrdiff_t x_line, size_t lines) {
-    __builtin_prefetch((const void *)((uintptr_t)x + lines * (uintptr_t)x_line * sizeof *x));
+    __builtin_prefetch(x + (ptrdiff_t)lines * x_line);
 }
 
 /* Stride 1. A column is tap 2 of the output that it completes, tap 1 of the next one and tap 0 of the one after. */

@@ -35,7 +35,7 @@ STOA_INLINE void add_column(stoa_vec *sum, const float *x, ptrdiff_t x_line, siz
 
 /* Start to fetch what the next row will read first. */
 STOA_INLINE void fetch_below(const float *x, ptrdiff_t x_line, size_t lines) {
-    __builtin_prefetch((const void *)((uintptr_t)x + lines * (uintptr_t)x_line * sizeof *x));
+    __builtin_prefetch(x + (ptrdiff_t)lines * x_line);
 }
 
 /* Stride 1, at least two outputs: column q met output q in tap 0, q - 1 in tap 1 and q - 2 in tap 2. */

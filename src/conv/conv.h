@@ -64,7 +64,7 @@ stoa_status stoa_conv_refuse(stoa_context *context, const struct stoa_conv *conv
 enum { STOA_CONV_SHARED_LIMITS = 64 };
 
 static inline bool stoa_conv_shared_fits(const stoa_context *context, size_t bytes) {
-    return bytes / STOA_CONV_SHARED_LIMITS <= context->workspace_limit;
+    return stoa_ceil_div(bytes, STOA_CONV_SHARED_LIMITS) <= context->workspace_limit;
 }
 
 /* Sums. A weight gradient is summed in blocks of samples (of a small batch, of output rows), each into numbers of its

@@ -52,11 +52,13 @@ struct stoa_partials stoa_partials_of(const stoa_context *context, const struct 
     size_t weights = stoa_conv_weights(conv);
     size_t bias_at = stoa_round_up(weights, STOA_ALIGN_FLOATS);
     size_t stride = bias_at + stoa_round_up(conv->filters, STOA_ALIGN_FLOATS);
-    return (struct stoa_partials){.blocks = stoa_reduction_blocks(context, weights, stoa_conv_rows(conv)),
-                                  .weights = weights,
-                                  .filters = conv->filters,
-                                  .bias_at = bias_at,
-                                  .stride = stride};
+    size_t blocks = stoa_reduction_blocks(context, weights, stoa_conv_rows(conv));
+    /* The gaps between the sums count too. */
+    while (blocks > 1 && !stoa_conv_shared_fits(context, blocks * stride * sizeof(float))) {
+        blocks /= 2;
+    }
+    return (struct stoa_partials){
+        .blocks = blocks, .weights = weights, .filters = conv->filters, .bias_at = bias_at, .stride = stride};
 }
 
 bool stoa_partials_bytes(const struct stoa_partials *partials, size_t *bytes) {

@@ -391,7 +391,7 @@ static void backward_data_scatter(const struct stoa_window *w, const float *dy, 
 
 void STOA_KERNEL(depthwise_backward_data)(const struct stoa_window *w, const float *dy, const float *weight,
                                           float *dx) {
-    if (w->dilation_height > 1 || w->dilation_width > 1) {
+    if (w->dilation_height != 1 || w->dilation_width != 1) {
         backward_data_scatter(w, dy, weight, dx);
     } else if (w->stride_height == 1 && w->stride_width == 1 && w->pad_top < w->kernel_height &&
                w->pad_left < w->kernel_width) {

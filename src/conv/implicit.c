@@ -179,6 +179,20 @@ static struct stoa_conv transposed(const struct stoa_conv *conv) {
     return t;
 }
 
+/* Floats of one thread's copies: of the image, and of dy's rows where they do not fill vectors. */
+static size_t thread_floats(const struct layout *l, enum stoa_conv_pass pass) {
+    bool copies = pass == STOA_CONV_BACKWARD_WEIGHTS && l->stride != l->columns;
+    return l->view_floats + (copies ? stoa_round_up(tile_groups(l) * l->stride, STOA_ALIGN_FLOATS) : 0);
+}
+
+/* What all threads share: offsets, and the packed weight or the sums of blocks. */
+static size_t shared_bytes(const struct layout *l, enum stoa_conv_pass pass) {
+    size_t room = offsets(l->terms) + offsets(l->terms / l->run) + offsets(tile_groups(l));
+    size_t floats =
+        pass == STOA_CONV_BACKWARD_WEIGHTS ? l->blocks * l->sum_floats : (l->terms + 1) * l->stride;
+    return room * sizeof(size_t) + floats * sizeof(float);
+}
+
 static bool applicable(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass) {
     const struct stoa_window *w = &conv->window;
     /* 1x1 kernels have products of their own, without columns either. */
@@ -192,24 +206,16 @@ static bool applicable(const stoa_context *context, const struct stoa_conv *conv
     }
     struct stoa_conv problem = pass == STOA_CONV_BACKWARD_DATA ? transposed(conv) : *conv;
     struct layout l = layout_of(context, &problem);
-    return l.view_floats * sizeof(float) <= context->workspace_limit &&
-           stoa_conv_shared_fits(context, l.terms * l.stride * sizeof(float));
-}
-
-/* Floats of one thread's copies: of the image, and of dy's rows where they do not fill vectors. */
-static size_t thread_floats(const struct layout *l, enum stoa_conv_pass pass) {
-    bool copies = pass == STOA_CONV_BACKWARD_WEIGHTS && l->stride != l->columns;
-    return l->view_floats + (copies ? stoa_round_up(tile_groups(l) * l->stride, STOA_ALIGN_FLOATS) : 0);
+    return thread_floats(&l, pass) * sizeof(float) <= context->workspace_limit &&
+           stoa_conv_shared_fits(context, shared_bytes(&l, pass));
 }
 
 static bool workspace(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
                       size_t *bytes) {
     struct stoa_conv problem = pass == STOA_CONV_BACKWARD_DATA ? transposed(conv) : *conv;
     struct layout l = layout_of(context, &problem);
-    size_t room = (offsets(l.terms) + offsets(l.terms / l.run) + offsets(tile_groups(&l))) * sizeof(size_t);
-    size_t shared = pass == STOA_CONV_BACKWARD_WEIGHTS ? l.blocks * l.sum_floats : (l.terms + 1) * l.stride;
     return stoa_size_mul(thread_floats(&l, pass) * sizeof(float), context->threads, bytes) &&
-           stoa_size_add(*bytes, room, bytes) && stoa_size_add(*bytes, shared * sizeof(float), bytes);
+           stoa_size_add(*bytes, shared_bytes(&l, pass), bytes);
 }
 
 static double cost(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass) {

@@ -165,7 +165,6 @@ static void call_direct(const struct stoa_gemm *p) {
 static void run_rows(const struct stoa_gemm *p, size_t rows) {
     for (size_t i = 0; i < p->m; i += rows) {
         struct stoa_gemm piece = piece_of(p, (struct piece){i, 0, 0, stoa_min(p->m - i, rows), p->n, p->k});
-        piece.beta = p->beta;
         call_direct(&piece);
     }
 }

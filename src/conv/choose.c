@@ -40,6 +40,26 @@ stoa_status stoa_conv_refuse(stoa_context *context, const struct stoa_conv *conv
                      context->workspace_limit);
 }
 
+bool stoa_conv_plan(stoa_context *context, const struct stoa_conv *conv, const char *op, const char *layer,
+                    const bool *wanted, const void **choice, size_t *bytes) {
+    for (int pass = STOA_CONV_FORWARD; pass < STOA_CONV_PASSES; pass++) {
+        const struct stoa_conv_algorithm *algorithm =
+            stoa_conv_choose(context, conv, (enum stoa_conv_pass)pass);
+        if (!algorithm) {
+            char what[96];
+            (void)snprintf(what, sizeof what, "%s '%s'", op, layer);
+            (void)stoa_conv_refuse(context, conv, what);
+            return false;
+        }
+        choice[pass] = algorithm;
+        bytes[pass] = 0;
+        if (wanted[pass] && !algorithm->workspace(context, conv, (enum stoa_conv_pass)pass, &bytes[pass])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 stoa_status stoa_context_set_conv(stoa_context *context, const char *name) {
     char names[256] = "";
     size_t length = 0;

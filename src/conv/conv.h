@@ -16,6 +16,7 @@ struct stoa_conv {
 };
 
 enum stoa_conv_pass { STOA_CONV_FORWARD, STOA_CONV_BACKWARD_DATA, STOA_CONV_BACKWARD_WEIGHTS };
+enum { STOA_CONV_PASSES = 3 };
 
 /* One algorithm. A pass may run with a smaller batch than it was chosen for and its workspace asked for. */
 struct stoa_conv_algorithm {
@@ -58,6 +59,11 @@ const struct stoa_conv_algorithm *stoa_conv_choose(const stoa_context *context, 
 
 /* Say that no algorithm works within the limit, and how much would do: STOA_ERR_MEMORY. `what` begins the sentence. */
 stoa_status stoa_conv_refuse(stoa_context *context, const struct stoa_conv *conv, const char *what);
+
+/* For a layer of an operator: the algorithm of each pass, and the workspace of the wanted ones (0 of others). The arrays
+ * have STOA_CONV_PASSES elements. False when a size overflows, or with the context's error set. */
+bool stoa_conv_plan(stoa_context *context, const struct stoa_conv *conv, const char *op, const char *layer,
+                    const bool *wanted, const void **choice, size_t *bytes);
 
 /* Workspace that all threads of a pass share (transposed or transformed weights, sums of blocks) may take this
  * many times the context's limit, which bounds what each thread takes for itself. */

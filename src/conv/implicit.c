@@ -179,6 +179,11 @@ static struct stoa_conv transposed(const struct stoa_conv *conv) {
     return t;
 }
 
+/* The convolution that a pass computes as a forward one, or whose weight gradient it is. */
+static struct stoa_conv problem_of(const struct stoa_conv *conv, enum stoa_conv_pass pass) {
+    return pass == STOA_CONV_BACKWARD_DATA ? transposed(conv) : *conv;
+}
+
 /* Floats of one thread's copies: of the image, and of dy's rows where they do not fill vectors. */
 static size_t thread_floats(const struct layout *l, enum stoa_conv_pass pass) {
     bool copies = pass == STOA_CONV_BACKWARD_WEIGHTS && l->stride != l->columns;
@@ -204,7 +209,7 @@ static bool applicable(const stoa_context *context, const struct stoa_conv *conv
                                             w->pad_left > (w->kernel_width - 1) * w->dilation_width)) {
         return false;
     }
-    struct stoa_conv problem = pass == STOA_CONV_BACKWARD_DATA ? transposed(conv) : *conv;
+    struct stoa_conv problem = problem_of(conv, pass);
     struct layout l = layout_of(context, &problem);
     return thread_floats(&l, pass) * sizeof(float) <= context->workspace_limit &&
            stoa_conv_shared_fits(context, shared_bytes(&l, pass));
@@ -212,14 +217,14 @@ static bool applicable(const stoa_context *context, const struct stoa_conv *conv
 
 static bool workspace(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
                       size_t *bytes) {
-    struct stoa_conv problem = pass == STOA_CONV_BACKWARD_DATA ? transposed(conv) : *conv;
+    struct stoa_conv problem = problem_of(conv, pass);
     struct layout l = layout_of(context, &problem);
     return stoa_size_mul(thread_floats(&l, pass) * sizeof(float), context->threads, bytes) &&
            stoa_size_add(*bytes, shared_bytes(&l, pass), bytes);
 }
 
 static double cost(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass) {
-    struct stoa_conv problem = pass == STOA_CONV_BACKWARD_DATA ? transposed(conv) : *conv;
+    struct stoa_conv problem = problem_of(conv, pass);
     struct layout l = layout_of(context, &problem);
     double pixels = (double)stoa_conv_pixels(&problem);
     double flops = 2 * pixels * (double)stoa_conv_column(&problem) * (double)problem.filters;
@@ -509,7 +514,7 @@ static void backward_weights(const stoa_context *context, const struct stoa_conv
 
 static void describe(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
                      char *out, size_t size) {
-    struct stoa_conv problem = pass == STOA_CONV_BACKWARD_DATA ? transposed(conv) : *conv;
+    struct stoa_conv problem = problem_of(conv, pass);
     struct layout l = layout_of(context, &problem);
     if (pass == STOA_CONV_BACKWARD_WEIGHTS) {
         (void)snprintf(out, size, "implicit, %zu pixels a row, %zu blocks of samples, %zu of patches",

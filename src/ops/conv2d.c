@@ -95,21 +95,10 @@ static const struct stoa_conv_algorithm *chosen(const struct stoa_op_run *run, e
 
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
     struct stoa_conv conv = problem(run->layer, run->planned_batch);
-    size_t bytes[STOA_MAX_CHOICES] = {0};
-    for (int pass = STOA_CONV_FORWARD; pass <= STOA_CONV_BACKWARD_WEIGHTS; pass++) {
-        const struct stoa_conv_algorithm *algorithm =
-            stoa_conv_choose(run->context, &conv, (enum stoa_conv_pass)pass);
-        bool wanted = pass != STOA_CONV_BACKWARD_DATA || run->wants_input_gradient;
-        if (!algorithm) {
-            char what[96];
-            (void)snprintf(what, sizeof what, "conv2d '%s'", run->layer->name);
-            (void)stoa_conv_refuse(run->context, &conv, what);
-            return false;
-        }
-        memory->choice[pass] = algorithm;
-        if (wanted && !algorithm->workspace(run->context, &conv, (enum stoa_conv_pass)pass, &bytes[pass])) {
-            return false;
-        }
+    const bool wanted[STOA_CONV_PASSES] = {true, run->wants_input_gradient, true};
+    size_t bytes[STOA_CONV_PASSES];
+    if (!stoa_conv_plan(run->context, &conv, "conv2d", run->layer->name, wanted, memory->choice, bytes)) {
+        return false;
     }
     memory->workspace[STOA_FORWARD] = bytes[STOA_CONV_FORWARD];
     memory->workspace[STOA_BACKWARD] =

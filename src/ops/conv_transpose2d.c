@@ -150,29 +150,19 @@ static const struct stoa_conv_algorithm *chosen(const struct stoa_op_run *run, e
 
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
     struct stoa_conv conv = problem(run->layer, run->planned_batch);
-    size_t bytes[STOA_MAX_CHOICES] = {0};
+    const bool wanted[STOA_CONV_PASSES] = {run->wants_input_gradient, true, true};
+    size_t bytes[STOA_CONV_PASSES];
     size_t sums = 0;
-    for (int pass = STOA_CONV_FORWARD; pass <= STOA_CONV_BACKWARD_WEIGHTS; pass++) {
-        const struct stoa_conv_algorithm *algorithm =
-            stoa_conv_choose(run->context, &conv, (enum stoa_conv_pass)pass);
-        if (!algorithm) {
-            char what[96];
-            (void)snprintf(what, sizeof what, "conv_transpose2d '%s'", run->layer->name);
-            (void)stoa_conv_refuse(run->context, &conv, what);
-            return false;
-        }
-        memory->choice[pass] = algorithm;
-        if (!algorithm->workspace(run->context, &conv, (enum stoa_conv_pass)pass, &bytes[pass])) {
-            return false;
-        }
+    if (!stoa_conv_plan(run->context, &conv, "conv_transpose2d", run->layer->name, wanted, memory->choice,
+                        bytes)) {
+        return false;
     }
     if (run->layer->tensors > 1 && !stoa_block_sums_bytes(run, conv.window.channels, &sums)) {
         return false;
     }
     memory->workspace[STOA_FORWARD] = bytes[STOA_CONV_BACKWARD_DATA];
     memory->workspace[STOA_BACKWARD] =
-        stoa_max(sums, stoa_max(bytes[STOA_CONV_BACKWARD_WEIGHTS],
-                                run->wants_input_gradient ? bytes[STOA_CONV_FORWARD] : 0));
+        stoa_max(sums, stoa_max(bytes[STOA_CONV_BACKWARD_WEIGHTS], bytes[STOA_CONV_FORWARD]));
     return true;
 }
 

@@ -110,12 +110,14 @@ static bool cut_of(const stoa_context *context, const struct stoa_conv *conv, si
     /* S may take three quarters of what a thread has: the rest holds the tiles. */
     cut->together = cut->channels * cut->filters > (size_t)RANGE * RANGE ||
                     sums_bytes(cut) > context->workspace_limit / 4 * 3;
-    bool fits = !cut->together || cut_ranges(context, cut);
+    if (cut->together && !cut_ranges(context, cut)) {
+        return false;
+    }
     size_t room = cut->together ? cut_together(context, cut) : cut_apart(context, cut);
     cut->input_step = stoa_winograd_step(room * cut->channels);
     cut->gradient_step = stoa_winograd_step(room * cut->filters);
     cut->sums_step = stoa_winograd_step(cut->channel_range * cut->filter_range);
-    return fits && cut->tiles > 0;
+    return cut->tiles > 0;
 }
 
 bool stoa_winograd_weights_applicable(const stoa_context *context, const struct stoa_conv *conv,
@@ -343,8 +345,9 @@ void stoa_winograd_weights_run(const stoa_context *context, const struct stoa_co
 void stoa_winograd_weights_describe(const stoa_context *context, const struct stoa_conv *conv, size_t tile,
                                     char *out, size_t size) {
     struct cut cut;
-    (void)cut_of(context, conv, tile, &cut);
-    if (cut.together) {
+    if (!cut_of(context, conv, tile, &cut)) {
+        (void)snprintf(out, size, "winograd%zu does not fit the workspace", tile);
+    } else if (cut.together) {
         (void)snprintf(out, size, "winograd%zu, %zu chunks of %zu tiles, ranges of %zux%zu", tile,
                        stoa_ceil_div(cut.grid.end, cut.tiles), cut.tiles, cut.channel_range,
                        cut.filter_range);

@@ -30,13 +30,15 @@ STOA_API void stoa_recipe_free(stoa_recipe *recipe);
 
 /** What a recipe says; strings belong to it. */
 typedef struct stoa_recipe_info {
-    const char *title;        /**< `title` before the first section, "" when missing: one line for people */
-    const char *set;          /**< [data] set, a file or folder of the data path, "" when missing */
-    size_t classes;           /**< [data] classes */
-    float mean;               /**< [data] mean */
-    float deviation;          /**< [data] deviation */
-    bool measured;            /**< [data] normalize = measured: see stoa_dataset_measure() */
-    bool weighted;            /**< [data] weights = measured: see stoa_dataset_class_weights() */
+    const char *title;   /**< `title` before the first section, "" when missing: one line for people */
+    const char *needs;   /**< `needs` there, "" when missing: the data and the time of a training, in words */
+    const char *reaches; /**< `reaches` there, "" when missing: what such a training has reached, in words */
+    const char *set;     /**< [data] set, a file or folder of the data path, "" when missing */
+    size_t classes;      /**< [data] classes */
+    float mean;          /**< [data] mean */
+    float deviation;     /**< [data] deviation */
+    bool measured;       /**< [data] normalize = measured: see stoa_dataset_measure() */
+    bool weighted;       /**< [data] weights = measured: see stoa_dataset_class_weights() */
     stoa_data_options data;   /**< [data] classes, label, header and the like; the shape of input */
     stoa_train_options train; /**< [train] all of it */
 } stoa_recipe_info;

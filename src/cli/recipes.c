@@ -13,7 +13,7 @@
 
 /* One recipe of the list; the strings are its own. */
 struct entry {
-    char *name, *title, *path;
+    char *name, *title, *needs, *reaches, *path;
     size_t parameters;
 };
 
@@ -65,6 +65,8 @@ static void add_recipe(struct list *list, stoa_context *context, char *path, boo
         *entry = (struct entry){.name = name, .path = path};
         entry->title =
             sound ? cli_text("%s", info.title) : cli_text("does not load: %s", stoa_context_error(context));
+        entry->needs = cli_text("%s", sound ? info.needs : "");
+        entry->reaches = cli_text("%s", sound ? info.reaches : "");
         entry->parameters = sound ? stoa_model_parameter_count(model) : 0;
     }
     stoa_model_free(model);
@@ -93,20 +95,41 @@ static void add_folder(struct list *list, stoa_context *context, const char *fol
     }
 }
 
+/* How much of a path is its folder. */
+static size_t folder_length(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? (size_t)(slash - path) : 0;
+}
+
+/* A heading for the folder that a recipe lies in, unless the one before it lies there too. */
+static void print_folder(const struct entry *entry, const struct entry *before) {
+    size_t length = folder_length(entry->path);
+    if (before && folder_length(before->path) == length && strncmp(before->path, entry->path, length) == 0) {
+        return;
+    }
+    (void)printf("%.*s:\n", length ? (int)length : 1, length ? entry->path : ".");
+}
+
+/* Two lines a recipe: beside its name what it is, below that what it takes and gives. */
 static void print_text(const struct list *list) {
-    struct cli_table table = {.columns = "lrll"};
-    static const char *const heads[] = {"recipe", "parameters", "title", "file"};
-    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
-        cli_table_cell(&table, "%s", heads[i]);
-    }
+    int width = (int)strlen("recipe");
     for (size_t i = 0; i < list->count; i++) {
-        struct cli_word word = {""};
-        cli_table_cell(&table, "%s", list->entries[i].name);
-        cli_table_cell(&table, "%s", cli_word_count(&word, list->entries[i].parameters));
-        cli_table_cell(&table, "%s", list->entries[i].title);
-        cli_table_cell(&table, "%s", list->entries[i].path);
+        int length = (int)strlen(list->entries[i].name);
+        width = length > width ? length : width;
     }
-    cli_table_print(&table);
+    (void)printf("  %-*s  %10s  title, needs and reaches\n", width, "recipe", "parameters");
+    for (size_t i = 0; i < list->count; i++) {
+        const struct entry *entry = &list->entries[i];
+        struct cli_word word = {""};
+        print_folder(entry, i ? entry - 1 : NULL);
+        (void)printf("  %-*s  %10s  %s\n", width, entry->name, cli_word_count(&word, entry->parameters),
+                     entry->title);
+        bool both = entry->needs[0] && entry->reaches[0];
+        if (entry->needs[0] || entry->reaches[0]) {
+            (void)printf("  %*s  %s%s%s%s%s\n", width + 12, "", entry->needs[0] ? "needs " : "", entry->needs,
+                         both ? "; " : "", entry->reaches[0] ? "reaches " : "", entry->reaches);
+        }
+    }
 }
 
 static void print_json(const struct list *list) {
@@ -115,6 +138,8 @@ static void print_json(const struct list *list) {
         json_t *entry = cli_json_object();
         cli_json_set(entry, "name", cli_json_text(list->entries[i].name));
         cli_json_set(entry, "title", cli_json_text(list->entries[i].title));
+        cli_json_set(entry, "needs", cli_json_text(list->entries[i].needs));
+        cli_json_set(entry, "reaches", cli_json_text(list->entries[i].reaches));
         cli_json_set(entry, "parameters", cli_json_count(list->entries[i].parameters));
         cli_json_set(entry, "file", cli_json_text(list->entries[i].path));
         cli_json_append(report, entry);
@@ -142,6 +167,8 @@ static int list_all(const struct cli_request *request) {
     for (size_t i = 0; i < list.count; i++) {
         free(list.entries[i].name);
         free(list.entries[i].title);
+        free(list.entries[i].needs);
+        free(list.entries[i].reaches);
         free(list.entries[i].path);
     }
     free(list.entries);
@@ -198,9 +225,10 @@ const struct cli_command cli_recipes = {
     .summary = "list the recipes, or print one",
     .usage = "recipes [NAME] [options]",
     .description =
-        "List the recipes found in the current folder, data/recipes, the user's data folder\n"
-        "($XDG_DATA_HOME/stoa/recipes), $XDG_DATA_DIRS and the installed data folder; the first of a name\n"
-        "counts. With a name, print that recipe's file.",
+        "List the recipes with their parameters, what a training needs and what it has reached: those found\n"
+        "in the current folder, data/recipes, the user's data folder ($XDG_DATA_HOME/stoa/recipes),\n"
+        "$XDG_DATA_DIRS and the installed data folder; the first of a name counts. With a name, print that\n"
+        "recipe's file.",
     .examples = "  stoa recipes\n"
                 "  stoa recipes lenet5 > mine.ini",
     .options = option_names,

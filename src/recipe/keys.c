@@ -11,6 +11,7 @@
 
 enum kind {
     TEXT_KEY,
+    NOTE_KEY,
     NAME_KEY,
     SIZE_KEY,
     SEED_KEY,
@@ -33,6 +34,8 @@ struct key {
 #define AT(member) offsetof(struct stoa_recipe, member)
 static const struct key keys[] = {
     {"", "title", TEXT_KEY, AT(title), 0, 0},
+    {"", "needs", NOTE_KEY, AT(needs), 0, 0},
+    {"", "reaches", NOTE_KEY, AT(reaches), 0, 0},
     {"data", "set", NAME_KEY, AT(data.set), 0, 0},
     {"data", "classes", SIZE_KEY, AT(data.classes), 1, 1e6},
     {"data", "mean", FLOAT_KEY, AT(data.mean), -1e6, 1e6},
@@ -111,6 +114,17 @@ static stoa_status read_number(struct stoa_error *error, const struct key *key, 
     return stoa_options_read(error, &option, 1, &none, member);
 }
 
+/* A few words that stand beside others on one line of a list. */
+static stoa_status read_note(struct stoa_error *error, const struct key *key, const char *value, char *note) {
+    size_t length = strlen(value);
+    if (length >= STOA_RECIPE_NOTE) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT, "%s: found %zu bytes of text, expected at most %d",
+                              key->name, length, STOA_RECIPE_NOTE - 1);
+    }
+    memcpy(note, value, length + 1);
+    return STOA_OK;
+}
+
 static bool read_seed(const char *value, uint64_t *seed) {
     size_t number = 0;
     bool good = stoa_parse_size(value, strlen(value), &number);
@@ -164,6 +178,8 @@ static stoa_status read_value(stoa_context *context, struct stoa_error *error, s
     case HEADER_KEY:
     case WEIGHTS_KEY:
         return read_choice(error, key, value, member);
+    case NOTE_KEY:
+        return read_note(error, key, value, member);
     case BYTES_KEY:
         return read_bytes(error, key, value, member);
     case SEED_KEY:

@@ -5,7 +5,7 @@
 #include "core/context.h"
 #include "recipe/data.h"
 
-enum { STOA_RECIPE_TEXT = STOA_LINE_MAX + 1, STOA_RECIPE_NAME = 64 };
+enum { STOA_RECIPE_TEXT = STOA_LINE_MAX + 1, STOA_RECIPE_NAME = 64, STOA_RECIPE_NOTE = 61 };
 
 struct stoa_recipe_layer {
     char name[STOA_RECIPE_NAME];
@@ -16,6 +16,7 @@ struct stoa_recipe_layer {
 struct stoa_recipe {
     char title[STOA_RECIPE_TEXT], optimizer[STOA_RECIPE_TEXT], schedule[STOA_RECIPE_TEXT],
         loss[STOA_RECIPE_TEXT];
+    char needs[STOA_RECIPE_NOTE], reaches[STOA_RECIPE_NOTE];
     size_t height, width, channels;
     struct stoa_recipe_data data;
     size_t epochs, batch;

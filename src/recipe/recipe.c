@@ -296,6 +296,8 @@ static const char *text_or_null(const char *text) {
 void stoa_recipe_describe(const stoa_recipe *recipe, stoa_recipe_info *info) {
     *info = (stoa_recipe_info){
         .title = recipe->title,
+        .needs = recipe->needs,
+        .reaches = recipe->reaches,
         .train =
             {
                 .epochs = recipe->epochs,

@@ -14,6 +14,7 @@ import unittest
 import zlib
 
 BINARY = os.environ.get("STOA_BINARY", "stoa")
+SHIPPED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data", "recipes")
 SIDE = 28
 CLASSES = 10
 

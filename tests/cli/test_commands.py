@@ -4,6 +4,7 @@ import json
 import math
 import os
 import pty
+import shutil
 import signal
 import struct
 import subprocess
@@ -12,7 +13,7 @@ import termios
 import time
 import unittest
 
-from support import BINARY, RECIPE, SIDE, Command, png, read, safetensors_read, safetensors_write, write
+from support import BINARY, RECIPE, SHIPPED, SIDE, Command, png, read, safetensors_read, safetensors_write, write
 
 METRICS = ["epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds", "images_per_second",
            "threads", "lr"]
@@ -344,12 +345,26 @@ class Show(Command):
 
     def test_recipes(self):
         write("data/recipes/broken.ini", "[model]\n")
+        write("data/recipes/noted.ini", "needs = nothing\n" + RECIPE)
         text = self.done("recipes")
         self.assertIn("a small network for tests", text)
         listed = {entry["name"]: entry for entry in json.loads(self.done("recipes", "--json"))}
         self.assertEqual(listed["tiny"]["parameters"], 5874)
         self.assertIn("does not load", listed["broken"]["title"])
+        self.assertEqual((listed["tiny"]["needs"], listed["tiny"]["reaches"]), ("", ""))
+        self.assertEqual((listed["noted"]["needs"], listed["noted"]["reaches"]), ("nothing", ""))
+        self.assertEqual(text.count("  needs nothing\n"), 1)
         self.assertEqual(self.done("recipes", "tiny"), RECIPE)
+
+    def test_the_list_of_recipes_is_narrow(self):
+        shutil.copytree(SHIPPED, "data/recipes")
+        lines = self.done("recipes").splitlines()
+        at = next(i for i, line in enumerate(lines) if line.startswith("  lenet5 "))
+        self.assertRegex(lines[at], r"^  lenet5 +61,706  MNIST digits, LeNet-5")
+        self.assertRegex(lines[at + 1], r"^ +needs MNIST, .*; reaches 99\.\d+ %")
+        self.assertEqual(lines[at].index("MNIST"), lines[at + 1].index("needs"))
+        self.assertRegex("\n".join(lines[:at]), r"(?m)^data/recipes:$")
+        self.assertFalse([line for line in lines if len(line) > 110 and "does not load" not in line])
 
     def test_help_and_version(self):
         for name in ("train", "eval", "predict", "info", "plan", "recipes", "gradcheck"):

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     if (stoa_recipe_load_memory(context, "f", (const char *)data, bytes, &recipe) == STOA_OK) {
         stoa_recipe_info info;
         stoa_recipe_describe(recipe, &info);
-        require(info.title && info.set && info.classes > 0);
+        require(info.title && info.needs && info.reaches && info.set && info.classes > 0);
         stoa_recipe_free(recipe);
     } else {
         require(!recipe && strncmp(stoa_context_error(context), "f:", 2) == 0);

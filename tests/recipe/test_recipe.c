@@ -52,7 +52,8 @@ static void assert_refused(const char *text, stoa_status status, const char *beg
 static void test_all_said(void **state) {
     (void)state;
     stoa_recipe *recipe =
-        load_good("# about\ntitle = A test; of # comment\n" MODEL
+        load_good("# about\ntitle = A test; of # comment\nneeds = my set, 2 s 123456789 123456789 123456789 "
+                  "123456789 12345678\nreaches = 99 % = all\n" MODEL
                   "[data]\nset = my-set\nclasses = 4\nmean = 0.125\ndeviation = 0.5\nlabel = kind of\n"
                   "header = no\ntest = 0.25\nsamples = 99\nmemory = 3M\nweights = measured\nsplit_seed = "
                   "18446744073709551614\n"
@@ -64,6 +65,8 @@ static void test_all_said(void **state) {
     stoa_recipe_info info;
     stoa_recipe_describe(recipe, &info);
     assert_string_equal(info.title, "A test; of");
+    assert_string_equal(info.needs, "my set, 2 s 123456789 123456789 123456789 123456789 12345678");
+    assert_string_equal(info.reaches, "99 % = all");
     assert_string_equal(info.set, "my-set");
     assert_int_equal(info.classes, 4);
     assert_true(info.mean == 0.125F && info.deviation == 0.5F);
@@ -121,6 +124,8 @@ static void test_defaults(void **state) {
     stoa_recipe_info info;
     stoa_recipe_describe(recipe, &info);
     assert_string_equal(info.title, "");
+    assert_string_equal(info.needs, "");
+    assert_string_equal(info.reaches, "");
     assert_string_equal(info.set, "");
     assert_int_equal(info.classes, 10);
     assert_true(info.mean == 0 && info.deviation == 1);
@@ -200,7 +205,9 @@ static void test_structure_refused(void **state) {
                    "r.ini:7: unknown key 'size' in [data], expected set, classes, mean, deviation, "
                    "normalize, label, header, test, split_seed, samples, memory, weights");
     assert_refused("epochs = 3\n" MODEL, bad,
-                   "r.ini:1: unknown key 'epochs' before the first section, expected title");
+                   "r.ini:1: unknown key 'epochs' before the first section, expected title, needs, reaches");
+    assert_refused("reaches = 99123456789 123456789 123456789 123456789 123456789 123456789\n" MODEL, bad,
+                   "r.ini:1: reaches: found 61 bytes of text, expected at most 60");
     assert_refused(MODEL "[train]\nlr = 1\nseed = 3\nlr = 1\n", bad,
                    "r.ini:9: lr is there already, on line 7");
     assert_refused("title = a\ntitle = a\n" MODEL, bad, "r.ini:2: title is there already, on line 1");
@@ -391,7 +398,7 @@ static void check_shipped(const char *name) {
     assert_int_equal(status, STOA_OK);
     stoa_recipe_info info;
     stoa_recipe_describe(recipe, &info);
-    assert_true(info.title[0] != '\0');
+    assert_true(info.title[0] != '\0' && info.needs[0] != '\0' && info.reaches[0] != '\0');
     assert_true(info.train.epochs > 0 && info.train.batch > 0 && info.train.learning_rate > 0);
     stoa_model *model = NULL;
     assert_int_equal(stoa_recipe_model(context, recipe, &model), STOA_OK);

@@ -34,9 +34,10 @@ typedef struct stoa_train_options {
     bool keep_best;      /**< leave the model of the epoch with the best validation */
     const char *monitor; /**< what is better: the lower "loss" (NULL) or the higher "accuracy" */
     const char
-        *augment; /**< how training samples are changed, in a new way every epoch, that follows from the
+        *augment;  /**< how training samples are changed, in a new way every epoch, that follows from the
                             seed: "shift=2 rotate=10 scale=0.1 shear=5 elastic=1 flip=0.5 erase=0.5 noise=0.1";
                             NULL: not at all. Samples held out stay as they are. Not used by a trainer */
+    bool in_order; /**< every epoch visits the samples in the order of the data. Not used by a trainer */
 } stoa_train_options;
 
 /** What a progress callback is told. Rates are measured over training steps with data preparation, without
@@ -69,8 +70,8 @@ typedef bool stoa_progress_fn(void *user, const stoa_progress *progress);
 
 /** Train a built and initialised model.
  *
- * Every epoch visits every sample that is not held out once in a new order that follows from the seed; the last
- * partial batch is trained. With `average` the model holds the average while the callback hears of an epoch, and
+ * Every epoch visits every sample that is not held out once in a new order that follows from the seed, or with
+ * `in_order` in that of the data; the last partial batch is trained. With `average` the model holds the average while the callback hears of an epoch, and
  * afterwards. The test set decides nothing.
  *
  * @param context  The model's, or another.

@@ -25,6 +25,8 @@ static const struct option options[] = {
     {"lr", NUMBER, AT(learning_rate), "X", "learning rate (default: the recipe's)", 1e-30, 1e30},
     {"seed", SEED, AT(seed), "N", "first weights, order of the images, dropout (default: the recipe's)", 0,
      0},
+    {"split-seed", SEED, AT(split_seed), "N",
+     "which samples of data without a test part become one (default: the recipe's)", 0, 0},
     {"threads", COUNT, AT(threads), "N",
      "threads, 1 to 256 (default: one a CPU); results do not depend on it", 1, CLI_MOST_THREADS},
     {"data", TEXT, AT(data), "PATH", "file or folder with data (default: the set the model names)", 0, 0},
@@ -105,8 +107,7 @@ static int store(const struct option *option, const char *text, struct cli_reque
         if (!cli_read_count(text, 0, UINT64_MAX, &count)) {
             return wrong_value(option, text);
         }
-        request->seed = count;
-        request->seed_given = true;
+        memcpy(place, &(struct cli_seed){.value = count, .given = true}, sizeof(struct cli_seed));
         return CLI_DONE;
     case NUMBER:
         if (!cli_read_number(text, option->lowest, option->highest, &number)) {

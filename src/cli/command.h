@@ -9,12 +9,17 @@
 /* Exit codes; an interrupted run adds the signal's number to CLI_SIGNAL. */
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_WRONG = 2, CLI_SIGNAL = 128 };
 
+/* A whole number of any value. */
+struct cli_seed {
+    uint64_t value;
+    bool given;
+};
+
 /* Everything that can be asked for on a command line; each command takes a part of it. */
 struct cli_request {
     size_t epochs, batch, threads, samples;   /* 0: not given */
     double learning_rate, seconds, tolerance; /* 0: not given */
-    uint64_t seed;
-    bool seed_given;
+    struct cli_seed seed, split_seed;
     const char *data, *out, *recipe; /* NULL: not given */
     bool force, quiet, json, inference, all;
     char **operands;

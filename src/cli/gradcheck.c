@@ -87,7 +87,7 @@ static int check(const struct cli_request *request, const struct cli_subject *su
     stoa_gradcheck_options options = {
         .batch = request->batch,
         .samples = request->samples,
-        .seed = request->seed_given ? request->seed : info.train.seed,
+        .seed = request->seed.given ? request->seed.value : info.train.seed,
         .tolerance = request->tolerance != 0 ? request->tolerance : default_tolerance,
         .loss = stoa_model_fact(subject->model, "loss"),
     };

@@ -122,8 +122,8 @@ static void choose_options(const struct cli_request *request, const stoa_recipe_
     if (request->learning_rate > 0) {
         options->learning_rate = (float)request->learning_rate;
     }
-    if (request->seed_given) {
-        options->seed = request->seed;
+    if (request->seed.given) {
+        options->seed = request->seed.value;
     }
 }
 
@@ -206,12 +206,23 @@ static int train_model(const struct cli_request *request, const struct cli_subje
     return code;
 }
 
+/* The split's number travels with the model, so that it is tested on what it has not seen. */
+static int choose_split(const struct cli_request *request, const struct cli_subject *subject) {
+    stoa_status status = request->split_seed.given
+                             ? set_number_fact(subject->model, "data.split_seed", request->split_seed.value)
+                             : STOA_OK;
+    return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
+}
+
 static int run(const struct cli_request *request) {
     struct cli_subject subject = {0};
     stoa_dataset *train = NULL, *test = NULL;
     int code = cli_open_context(request, &subject);
     if (code == CLI_DONE) {
         code = cli_open_recipe(request->operands[0], &subject);
+    }
+    if (code == CLI_DONE) {
+        code = choose_split(request, &subject);
     }
     if (code == CLI_DONE) {
         code = cli_open_data(&subject, request->data, false, &train, &test);
@@ -225,7 +236,7 @@ static int run(const struct cli_request *request) {
     return code;
 }
 
-static const char *const option_names[] = {"epochs", "batch", "lr",    "seed",  "threads",
+static const char *const option_names[] = {"epochs", "batch", "lr",    "seed",  "split-seed", "threads",
                                            "data",   "out",   "force", "quiet", NULL};
 
 const struct cli_command cli_train = {

@@ -315,6 +315,7 @@ void stoa_recipe_describe(const stoa_recipe *recipe, stoa_recipe_info *info) {
                 .patience = recipe->patience,
                 .min_delta = recipe->min_delta,
                 .keep_best = recipe->keep_best,
+                .in_order = recipe->in_order,
                 .monitor = text_or_null(recipe->monitor),
                 .augment = text_or_null(recipe->augment),
             },

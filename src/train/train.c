@@ -1,4 +1,4 @@
-/* The loop over epochs: shuffle, step, validate, evaluate, tell. Floor 7. */
+/* The loop over epochs: arrange, step, validate, evaluate, tell. Floor 7. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,12 +27,15 @@ struct loop {
     double seconds, seconds_in_all;
 };
 
-static void shuffle(struct loop *loop, size_t epoch) {
+static void arrange(struct loop *loop, size_t epoch) {
     /* From file order every time, so that an epoch's order follows from seed and epoch alone. */
     for (size_t i = 0; i < loop->samples; i++) {
         loop->order[i] = loop->split.index ? loop->split.index[i] : i;
     }
-    stoa_dataset_shuffle(loop->train.data, loop->trainer->settings.seed, epoch, loop->order, loop->samples);
+    const struct stoa_train_settings *settings = &loop->trainer->settings;
+    if (!settings->in_order) {
+        stoa_dataset_shuffle(loop->train.data, settings->seed, epoch, loop->order, loop->samples);
+    }
 }
 
 static stoa_progress describe(const struct loop *loop, size_t epoch) {
@@ -175,7 +178,7 @@ static stoa_status run_epoch(struct loop *loop, size_t epoch) {
     loop->seen = 0;
     loop->correct = 0;
     double start = stoa_seconds();
-    shuffle(loop, epoch);
+    arrange(loop, epoch);
     prepare(loop, epoch, 0);
     loop->seconds = stoa_seconds() - start;
     loop->seconds_in_all += loop->seconds;

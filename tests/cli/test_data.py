@@ -99,6 +99,18 @@ class Tables(Command):
         self.assertEqual([facts["data." + key] for key in ("label", "header", "test", "split_seed")],
                          ["fruit", "yes", "0.5", "9"])
 
+    def test_split_seed_instead_of_the_recipes(self):
+        write("data/fruit.csv", table(150, 1))
+        found = []
+        for number, option in (("9", ()), ("0", ("--split-seed", "4")), ("4", ()), ("9", ("--split-seed=0",)), ("0", ())):
+            self.recipe(more=f"normalize = measured\nsplit_seed = {number}")
+            self.done("train", "table", "--epochs", "1", "--out", "run", "--force", *option)
+            found.append((read("run/model.safetensors"), self.facts().get("data.split_seed", "0")))
+        # The split decides the first batches, and with the model travels which it was.
+        self.assertEqual([number for _, number in found], ["9", "4", "4", "0", "0"])
+        self.assertEqual(found[1], found[2])
+        self.assertEqual(len({model for model, _ in found[:2] + found[4:]}), 3)
+
     def test_parts_of_their_own(self):
         self.recipe()
         write("data/fruit/train.csv", table(90, 1))

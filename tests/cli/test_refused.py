@@ -32,6 +32,7 @@ class Arguments(Command):
             self.refused("train", "tiny", "--lr", value, words=["--lr", f"'{value}'"])
         for value in ("-1", "x", "18446744073709551616", "1.0", ""):
             self.refused("train", "tiny", "--seed", value, words=["--seed", f"'{value}'"])
+            self.refused("train", "tiny", "--split-seed", value, words=["--split-seed", f"'{value}'"])
 
     def test_options(self):
         self.refused("train", "tiny", "--epoch", "3", words=["--epoch", "--epochs?"])

@@ -60,7 +60,8 @@ static void test_all_said(void **state) {
                   "[train]\nepochs = 7\nbatch = 33\nlr = 2e-3\nseed = 18446744073709551615\n"
                   "optimizer = sgd momentum=0.9\nschedule = one_cycle warmup=0.25\nloss = mse\n"
                   "clip_norm = 2\nclip_value = 0.5\naverage = 0.75\nvalidation = 0.25\nstratified = true\n"
-                  "patience = 4\nmin_delta = 0.125\nkeep_best = true\nmonitor = accuracy\naugment = shift=2 "
+                  "in_order = true\npatience = 4\nmin_delta = 0.125\nkeep_best = true\nmonitor = "
+                  "accuracy\naugment = shift=2 "
                   "flip=0.5\n");
     stoa_recipe_info info;
     stoa_recipe_describe(recipe, &info);
@@ -86,7 +87,7 @@ static void test_all_said(void **state) {
     assert_string_equal(info.train.loss, "mse");
     assert_true(info.train.clip_norm == 2 && info.train.clip_value == 0.5F && info.train.average == 0.75F);
     assert_true(info.train.validation == 0.25F && info.train.stratified && info.train.keep_best);
-    assert_true(info.train.patience == 4 && info.train.min_delta == 0.125F);
+    assert_true(info.train.patience == 4 && info.train.min_delta == 0.125F && info.train.in_order);
     assert_string_equal(info.train.monitor, "accuracy");
     assert_string_equal(info.train.augment, "shift=2 flip=0.5");
 
@@ -137,7 +138,8 @@ static void test_defaults(void **state) {
     assert_null(info.train.schedule);
     assert_null(info.train.loss);
     assert_true(info.train.clip_norm == 0 && info.train.clip_value == 0 && info.train.average == 0);
-    assert_true(info.train.validation == 0 && !info.train.stratified && !info.train.keep_best);
+    assert_true(info.train.validation == 0 && !info.train.stratified && !info.train.keep_best &&
+                !info.train.in_order);
     assert_true(info.train.patience == 0 && info.train.min_delta == 0);
     assert_null(info.train.monitor);
     assert_null(info.train.augment);

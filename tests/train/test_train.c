@@ -163,6 +163,37 @@ static void tells_its_progress(void **state) {
     assert_true(p->train_loss == w.last_step.train_loss);
 }
 
+/* As by hand: batch after batch as the samples lie in the data, every epoch. */
+static void visits_the_samples_in_order(void **state) {
+    (void)state;
+    stoa_train_options options = {
+        .epochs = 2, .batch = BATCH, .seed = 3, .learning_rate = 0.01F, .in_order = true};
+    struct watcher w = {0};
+    size_t count;
+    float *bits = train_to_bits(2, &options, &w, &count);
+    stoa_context *context = make_context(1);
+    stoa_model *model = make_model(context, image_shape, net);
+    stoa_trainer *trainer = NULL;
+    assert_int_equal(stoa_trainer_create(context, model, &options, 2 * STEPS, &trainer), STOA_OK);
+    for (size_t step = 0; step < 2 * STEPS; step++) {
+        size_t first = step % STEPS * BATCH;
+        size_t samples = first + BATCH < SAMPLES ? BATCH : SAMPLES - first;
+        memcpy(stoa_plan_input(stoa_trainer_plan(trainer)), images + first * PIXELS,
+               samples * PIXELS * sizeof *images);
+        double loss;
+        assert_int_equal(
+            stoa_trainer_step(trainer, samples, (stoa_targets){.labels = labels + first}, &loss, NULL),
+            STOA_OK);
+    }
+    stoa_trainer_free(trainer);
+    float *expected = snapshot(model, &count);
+    assert_memory_equal(bits, expected, count * sizeof *bits);
+    free(expected);
+    free(bits);
+    stoa_model_free(model);
+    stoa_context_free(context);
+}
+
 /* With a rate too small to move anything, the mean over an epoch is the mean over all samples, the last 11 of
  * 107 included, as evaluation in batches of any size gives it. */
 static void uses_every_sample_once(void **state) {
@@ -354,6 +385,7 @@ int main(void) {
         cmocka_unit_test(is_the_same_on_any_number_of_threads),
         cmocka_unit_test(tells_its_progress),
         cmocka_unit_test(uses_every_sample_once),
+        cmocka_unit_test(visits_the_samples_in_order),
         cmocka_unit_test(trains_the_last_partial_batch),
         cmocka_unit_test(stops_when_told),
         cmocka_unit_test(names_where_it_became_nonfinite),

@@ -19,12 +19,15 @@ struct bench_options {
     const char *filter; /* extended regular expression; NULL: everything */
     const char *json;   /* file for the results; NULL: none */
     const char *layers; /* file of layers; NULL: the one built in */
+    const char *rows;   /* file of recipes with figures; NULL: the one built in */
+    const char *data;   /* where MNIST lies; NULL: where it is found */
     const char *isa;    /* an instruction set's name or "all"; NULL: the context's */
     const char *peer;   /* another engine to compare with; NULL: none */
     const char *out;    /* file or folder that a mode writes; NULL: not given */
     size_t threads;     /* 0: as many as CPUs */
     size_t repetitions; /* timed repetitions of a case */
     size_t batch;       /* 0: the mode's own */
+    size_t seeds;       /* 0: the list's */
     double min_time;    /* seconds that one repetition lasts at least */
     stoa_policy policy;
     bool list, no_naive, self_test, all_algorithms;
@@ -52,6 +55,9 @@ struct bench_mode {
     int (*check)(const struct bench_options *options);
     int (*run)(struct bench *bench);
 };
+
+/* Whether a file that an option names can be written: CLI_DONE, or CLI_WRONG with the sentence printed. */
+int bench_try_file(const char *option, const char *path);
 
 /* Whether a result of this name is wanted by --filter. */
 bool bench_wanted(const struct bench *bench, const char *name);
@@ -113,10 +119,17 @@ struct bench_record {
         const char *key;
         bool value;
     } flag[4];
+    size_t lists;
+    struct {
+        const char *key;
+        const double *values; /* one a repetition; borrowed until bench_report() */
+    } series[8];
 };
 void bench_counter(struct bench_record *record, const char *key, double value);
 void bench_note(struct bench_record *record, const char *key, const char *text);
 void bench_flag(struct bench_record *record, const char *key, bool value);
+/* A number that each repetition has its own of; the aggregates have its mean, median and so on. */
+void bench_series(struct bench_record *record, const char *key, const double *values);
 
 /* Keep a result: a row a repetition and the aggregates median, min, mean, stddev and cv. Copies everything.
  */

@@ -27,6 +27,13 @@ void bench_flag(struct bench_record *record, const char *key, bool value) {
     }
 }
 
+void bench_series(struct bench_record *record, const char *key, const double *values) {
+    if (record->lists < sizeof record->series / sizeof record->series[0]) {
+        record->series[record->lists].key = key;
+        record->series[record->lists++].values = values;
+    }
+}
+
 /* What all rows of a record have in common. */
 static json_t *make_row(const struct bench_record *record, const char *name, const char *run_type) {
     json_t *row = cli_json_object();
@@ -55,6 +62,23 @@ static void finish_row(json_t *row, const struct bench_record *record, size_t it
     }
 }
 
+/* A number of each series: that of a repetition, or an aggregate of all. */
+static void add_series(json_t *row, const struct bench_record *record, size_t repetition,
+                       const char *aggregate) {
+    for (size_t i = 0; i < record->lists; i++) {
+        const double *values = record->series[i].values;
+        struct bench_summary all = bench_summarise(values, record->times->repetitions);
+        double value = !aggregate                         ? values[repetition]
+                       : strcmp(aggregate, "mean") == 0   ? all.mean
+                       : strcmp(aggregate, "median") == 0 ? all.median
+                       : strcmp(aggregate, "min") == 0    ? all.least
+                       : strcmp(aggregate, "stddev") == 0 ? all.deviation
+                       : all.mean != 0                    ? all.deviation / all.mean
+                                                          : 0;
+        cli_json_set(row, record->series[i].key, cli_json_number(value));
+    }
+}
+
 static void add_aggregate(struct bench *bench, const struct bench_record *record, const char *aggregate,
                           double real, double cpu) {
     bool ratio = strcmp(aggregate, "cv") == 0;
@@ -63,6 +87,7 @@ static void add_aggregate(struct bench *bench, const struct bench_record *record
     cli_json_set(row, "aggregate_name", cli_json_text(aggregate));
     cli_json_set(row, "aggregate_unit", cli_json_text(ratio ? "percentage" : "time"));
     finish_row(row, record, record->times->repetitions, real, cpu, ratio ? 1 : 1e9, "ns");
+    add_series(row, record, 0, aggregate);
     cli_json_append(bench->results, row);
     free(name);
 }
@@ -81,6 +106,7 @@ void bench_report(struct bench *bench, const struct bench_record *record) {
         json_t *row = make_row(record, record->name, "iteration");
         cli_json_set(row, "repetition_index", cli_json_count(i));
         finish_row(row, record, times->iterations, times->real[i], times->cpu[i], 1e9, "ns");
+        add_series(row, record, i, NULL);
         cli_json_append(bench->results, row);
     }
     struct bench_summary cpu = bench_summarise(times->cpu, times->repetitions);

@@ -12,6 +12,7 @@
     X(train)                                                                                                 \
     X(infer)                                                                                                 \
     X(scale)                                                                                                 \
+    X(seeds)                                                                                                 \
     X(plot)
 
 #define BENCH_DECLARE(name) extern const struct bench_mode bench_mode_##name;

@@ -26,8 +26,7 @@ static bool plan_pass(struct bench_work *work, enum stoa_conv_pass pass) {
     size_t *bytes = &work->scratch_bytes[pass];
     if (work->layer->linear) {
         (void)snprintf(work->algorithm[pass], sizeof work->algorithm[pass], "linear");
-        return pass != STOA_CONV_BACKWARD_DATA ||
-               stoa_linear_workspace(work->context, conv->window.channels, conv->filters, bytes) == STOA_OK;
+        return true;
     }
     const struct stoa_conv_algorithm *algorithm = work->chosen[pass];
     if (!algorithm) {
@@ -106,13 +105,12 @@ static void run_linear(const struct bench_work *work, enum stoa_conv_pass pass) 
                                      STOA_ACTIVATION_NONE, work->out[pass]);
         break;
     case STOA_CONV_BACKWARD_DATA:
-        status =
-            stoa_linear_backward(work->context, conv->batch, in, out, work->x, work->weight, work->dy,
-                                 work->out[pass], NULL, NULL, work->scratch[pass], work->scratch_bytes[pass]);
+        status = stoa_linear_backward(work->context, conv->batch, in, out, work->x, work->weight, work->dy,
+                                      work->out[pass], NULL, NULL);
         break;
     case STOA_CONV_BACKWARD_WEIGHTS:
         status = stoa_linear_backward(work->context, conv->batch, in, out, work->x, work->weight, work->dy,
-                                      NULL, work->out[pass], NULL, NULL, 0);
+                                      NULL, work->out[pass], NULL);
         break;
     }
     if (status != STOA_OK) {

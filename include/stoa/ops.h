@@ -132,17 +132,13 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_linear_forward(stoa_context *context, 
                                                          size_t outputs, const float *x, const float *weight,
                                                          const float *bias, stoa_activation activation,
                                                          float *y);
-/** `*bytes` of workspace that stoa_linear_backward() needs when dx is asked for. */
-STOA_API STOA_MUST_CHECK stoa_status stoa_linear_workspace(stoa_context *context, size_t inputs,
-                                                           size_t outputs, size_t *bytes);
 /** Gradients of stoa_linear_forward() without activation: `dx` (batch, inputs), `dweight` (inputs, outputs)
  * and `dbias` (outputs) from `x`, `weight` and `dy` (batch, outputs). Each result may be NULL and is
- * overwritten. `workspace` of `workspace_bytes`, see stoa_linear_workspace(), is needed for dx only. */
+ * overwritten. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_linear_backward(stoa_context *context, size_t batch, size_t inputs,
                                                           size_t outputs, const float *x, const float *weight,
                                                           const float *dy, float *dx, float *dweight,
-                                                          float *dbias, void *workspace,
-                                                          size_t workspace_bytes);
+                                                          float *dbias);
 
 /** A pooling window. Zero stride means the window's size. Padding is at most half of the window. */
 typedef struct stoa_pool2d {

@@ -92,17 +92,18 @@ static size_t equal_part(size_t size, size_t most, size_t unit) {
 }
 
 /* A slice of b that many rows of a pass over is copied first (to the stack), so that its rows lie side by side: rows far
- * apart, above all by a power of two, share few sets of the caches. */
+ * apart, above all by a power of two, share few sets of the caches. A transposed b is copied always, the other way round:
+ * the direct kernels are slow on it as it lies. */
 enum { SLICE_COLUMNS = 64, SLICE_TERMS = 256, SLICE_LEAST_ROWS = 96 };
 
 static struct blocks choose_blocks(const struct stoa_gemm *p) {
     enum { UNIT = 16, KERNEL_ROWS = 12, ROWS = 2 * KERNEL_ROWS, COLUMNS = 128 };
     size_t limit = atomic_load_explicit(&small_limit, memory_order_relaxed);
     /* In double: the product of three sizes may not fit a size_t. */
-    if ((double)p->m * (double)p->n * (double)p->k <= (double)limit) {
+    if ((double)p->m * (double)p->n * (double)p->k <= (double)limit && !p->transpose_b) {
         return (struct blocks){p->m, p->n, p->k, false};
     }
-    struct blocks blocks = {.copies = p->m >= SLICE_LEAST_ROWS && p->ldb > SLICE_COLUMNS};
+    struct blocks blocks = {.copies = p->transpose_b || (p->m >= SLICE_LEAST_ROWS && p->ldb > SLICE_COLUMNS)};
     blocks.n = equal_part(p->n, blocks.copies ? SLICE_COLUMNS : COLUMNS, UNIT);
     blocks.k = equal_part(p->k, blocks.copies ? SLICE_TERMS : limit / (blocks.n * stoa_min(p->m, ROWS)), 1);
     blocks.m = stoa_max(KERNEL_ROWS, limit / (blocks.n * blocks.k) / KERNEL_ROWS * KERNEL_ROWS);
@@ -175,8 +176,13 @@ __attribute__((noinline)) static void run_rows_on_copy(const struct stoa_gemm *p
     struct stoa_gemm slice = *p;
     slice.b = copy;
     slice.ldb = stoa_round_up(p->n, LANES);
-    for (size_t l = 0; l < p->k; l++) {
-        memcpy(copy + l * slice.ldb, p->b + l * p->ldb, p->n * sizeof *copy);
+    slice.transpose_b = false;
+    if (p->transpose_b) {
+        p->kernels->transpose(p->b, p->n, p->k, p->ldb, copy, slice.ldb);
+    } else {
+        for (size_t l = 0; l < p->k; l++) {
+            memcpy(copy + l * slice.ldb, p->b + l * p->ldb, p->n * sizeof *copy);
+        }
     }
     run_rows(&slice, rows);
 }
@@ -217,8 +223,9 @@ static void run_direct(const struct stoa_gemm *p) {
 enum { LONG_TERMS = 1024, LONG_STEP = 256, LONG_RESULT = 1 << 16, LONG_OPERANDS = 1 << 17 };
 
 static bool is_long_sum(const struct stoa_gemm *p) {
-    return p->kernels && p->transpose_a && p->k >= LONG_TERMS && p->n % STOA_PRODUCT_LANES == 0 &&
-           p->alpha == 1 && (p->beta == 0 || p->beta == 1) && (double)p->m * (double)p->n <= LONG_RESULT &&
+    return p->kernels && p->transpose_a && !p->transpose_b && p->k >= LONG_TERMS &&
+           p->n % STOA_PRODUCT_LANES == 0 && p->alpha == 1 && (p->beta == 0 || p->beta == 1) &&
+           (double)p->m * (double)p->n <= LONG_RESULT &&
            ((double)p->m + (double)p->n) * (double)p->k >= LONG_OPERANDS;
 }
 
@@ -273,9 +280,9 @@ void stoa_gemm_run(const struct stoa_gemm *p) {
     if (!stoa_blas_overwrites() && p->beta == 0) {
         fill_zero(p);
     }
-    /* Only where the direct path is known, and the order of the sums is ours to choose. It is slow on a transposed b. */
-    bool direct =
-        atomic_load_explicit(&small_limit, memory_order_relaxed) > 0 && !p->whole && !p->transpose_b;
+    /* Only where the direct path is known, and the order of the sums is ours to choose. */
+    bool direct = atomic_load_explicit(&small_limit, memory_order_relaxed) > 0 && !p->whole &&
+                  (!p->transpose_b || p->kernels);
     if (direct && is_long_sum(p)) {
         run_long_sum(p);
     } else if (direct) {

@@ -80,12 +80,6 @@ static bool is_row(const struct stoa_op_run *run, size_t batch) {
     return batch == 1 && !stoa_plain_products(run->context);
 }
 
-static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
-    /* Backward data reads a transposed copy: sgemm is slow when its second operand is the transposed one. */
-    return !run->wants_input_gradient || is_row(run, run->planned_batch) ||
-           stoa_float_bytes(stoa_tensor_count(&run->layer->tensor[0]), &memory->workspace[STOA_BACKWARD]);
-}
-
 static void add_bias(const struct stoa_op_run *run, size_t first, size_t count) {
     size_t units = units_of(run->layer);
     run->context->kernels->bias_act(run->y + first * units, count, units, units, run->tensor[1], false);
@@ -122,13 +116,6 @@ static void bias_gradient(const struct stoa_op_run *run, size_t first, size_t co
                                        run->dtensor[1] + first);
 }
 
-/* Rows [first, first + count) of the weight become columns of its transpose. */
-static void transpose_weight(const struct stoa_op_run *run, size_t first, size_t count) {
-    size_t units = units_of(run->layer);
-    run->context->kernels->transpose(run->tensor[0] + first * units, count, units, units,
-                                     (float *)run->workspace + first, inputs_of(run->layer));
-}
-
 static void multiply_back(const struct stoa_op_run *run, size_t in, size_t units) {
     if (run->dtensor[0]) {
         stoa_product(run->context, &(struct stoa_gemm){.transpose_a = true,
@@ -144,15 +131,15 @@ static void multiply_back(const struct stoa_op_run *run, size_t in, size_t units
                                                        .ldc = units});
     }
     if (run->dx[0]) {
-        stoa_parallel_range(run, in, stoa_row_grain(units), transpose_weight);
-        stoa_product(run->context, &(struct stoa_gemm){.m = run->batch,
+        stoa_product(run->context, &(struct stoa_gemm){.transpose_b = true,
+                                                       .m = run->batch,
                                                        .n = in,
                                                        .k = units,
                                                        .alpha = 1,
                                                        .a = run->dy,
                                                        .lda = units,
-                                                       .b = run->workspace,
-                                                       .ldb = in,
+                                                       .b = run->tensor[0],
+                                                       .ldb = units,
                                                        .c = run->dx[0],
                                                        .ldc = in});
     }
@@ -218,7 +205,6 @@ const struct stoa_op stoa_op_linear = {
     .options_bytes = sizeof(struct linear_options),
     .needs = STOA_NEEDS_X,
     .infer = infer,
-    .memory = memory,
     .forward = forward,
     .backward = backward,
     .flops = flops,

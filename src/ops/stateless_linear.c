@@ -68,31 +68,6 @@ stoa_status stoa_linear_forward(stoa_context *context, size_t batch, size_t inpu
     return STOA_OK;
 }
 
-/* What backward data needs for any batch; a single row needs none of it. */
-static stoa_status linear_bytes(stoa_context *context, const char *function, size_t inputs, size_t outputs,
-                                size_t *bytes) {
-    struct stoa_layer layer = linear_layer(inputs, outputs);
-    struct stoa_op_run run = {.context = context,
-                              .layer = &layer,
-                              .planned_batch = 2,
-                              .training = true,
-                              .wants_input_gradient = true};
-    struct stoa_op_memory memory = {0};
-    if (!layer.op->memory(&run, &memory)) {
-        return stoa_fail(context, STOA_ERR_SHAPE, "%s: the size of the workspace overflows", function);
-    }
-    *bytes = memory.workspace[STOA_BACKWARD];
-    return STOA_OK;
-}
-
-stoa_status stoa_linear_workspace(stoa_context *context, size_t inputs, size_t outputs, size_t *bytes) {
-    stoa_status status = stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(bytes)));
-    if (status == STOA_OK) {
-        status = check_linear(context, __func__, 1, inputs, outputs);
-    }
-    return status == STOA_OK ? linear_bytes(context, __func__, inputs, outputs, bytes) : status;
-}
-
 /* Only what somebody asks for is read. */
 static stoa_status check_linear_backward(stoa_context *context, const char *function, const float *x,
                                          const float *weight, const float *dy, const float *dx,
@@ -109,17 +84,10 @@ static stoa_status check_linear_backward(stoa_context *context, const char *func
 
 stoa_status stoa_linear_backward(stoa_context *context, size_t batch, size_t inputs, size_t outputs,
                                  const float *x, const float *weight, const float *dy, float *dx,
-                                 float *dweight, float *dbias, void *workspace, size_t workspace_bytes) {
+                                 float *dweight, float *dbias) {
     stoa_status status = check_linear_backward(context, __func__, x, weight, dy, dx, dweight);
     if (status == STOA_OK) {
         status = check_linear(context, __func__, batch, inputs, outputs);
-    }
-    size_t needed = 0;
-    if (status == STOA_OK && dx) {
-        status = linear_bytes(context, __func__, inputs, outputs, &needed);
-    }
-    if (status == STOA_OK) {
-        status = stoa_check_workspace(context, __func__, workspace, workspace_bytes, needed);
     }
     if (status != STOA_OK) {
         return status;
@@ -133,7 +101,6 @@ stoa_status stoa_linear_backward(stoa_context *context, size_t batch, size_t inp
                               .wants_input_gradient = dx != NULL,
                               .x = {x},
                               .tensor = {stoa_only_read(weight)},
-                              .workspace = workspace,
                               .dy = dy,
                               .dx = {dx},
                               .dtensor = {dweight, dbias}};

@@ -15,6 +15,9 @@ void bench_runs_begin(struct cli_table *table) {
     }
 }
 
+/* What is timed in turn. */
+enum { STEP, PASS, CASES };
+
 /* What a run takes beside time. */
 struct needs {
     size_t allocations, plan_bytes, resident_bytes;
@@ -57,6 +60,9 @@ static void report(const struct bench_run *run, const struct bench_times *times,
     bench_counter(&record, "plan_bytes", (double)needs->plan_bytes);
     bench_counter(&record, "resident_bytes", (double)needs->resident_bytes);
     bench_counter(&record, "resident_peak_bytes", (double)bench_resident_peak());
+    if (run->traffic) {
+        bench_traffic_report(run->traffic, &times[STEP], &times[PASS], &record);
+    }
     bench_report(run->bench, &record);
 }
 
@@ -95,14 +101,24 @@ static void look_inside(struct bench_run *run, double step_seconds) {
 }
 
 int bench_runs_measure(struct bench_run *run, struct cli_table *table) {
-    struct bench_times times;
-    bench_time(run->bench, &run->watched.step, 1, &times);
+    struct bench_case cases[CASES] = {run->watched.step};
+    struct bench_times times[CASES];
+    size_t count = 1;
+    if (run->traffic) {
+        cases[count++] = run->traffic->pass;
+    }
+    bench_time(run->bench, cases, count, times);
     if (*run->status == STOA_OK) {
         struct needs needs = find_needs(run);
-        report(run, &times, &needs);
-        add_row(run, &times, &needs, table);
-        look_inside(run, times.summary.median);
+        report(run, times, &needs);
+        add_row(run, &times[STEP], &needs, table);
+        look_inside(run, times[STEP].summary.median);
     }
-    bench_times_free(&times);
+    if (*run->status == STOA_OK && run->traffic) {
+        bench_traffic_print(run->traffic, &times[STEP], &times[PASS]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        bench_times_free(&times[i]);
+    }
     return *run->status == STOA_OK ? CLI_DONE : cli_fail_library(run->bench->context, *run->status);
 }

@@ -4,6 +4,7 @@
 
 #include "bench/recipes.h"
 #include "bench/shares.h"
+#include "bench/traffic.h"
 
 /* A step of a recipe, whichever mode it is of. */
 struct bench_run {
@@ -13,7 +14,8 @@ struct bench_run {
     size_t batch;
     const stoa_model *model;
     stoa_plan *plan;
-    const stoa_status *status; /* of the first step that failed */
+    const stoa_status *status;           /* of the first step that failed */
+    const struct bench_traffic *traffic; /* NULL: something else than weights limits the step */
     struct bench_watched watched;
     bool *watching; /* set while the step has to add up its seconds */
 };

@@ -4,10 +4,21 @@
 
 #include "bench/runs.h"
 
+/* Arrays as large as the weights that every update reads and writes. */
+static size_t count_slots(const struct stoa_train_settings *settings) {
+    return settings->optimizer_slots + (settings->average > 0);
+}
+
 static int measure(struct bench *bench, const char *path, const char *recipe, const char *name,
                    struct cli_table *table) {
     struct bench_training training;
+    struct bench_traffic traffic = {0};
     int code = bench_training_open(bench->context, path, bench->options.batch, &training);
+    bool single = code == CLI_DONE && training.batch == 1;
+    if (single &&
+        !bench_traffic_open(bench, training.model, count_slots(&training.trainer->settings), &traffic)) {
+        code = CLI_FAILED;
+    }
     if (code == CLI_DONE) {
         struct bench_run run = {
             .bench = bench,
@@ -17,6 +28,7 @@ static int measure(struct bench *bench, const char *path, const char *recipe, co
             .model = training.model,
             .plan = stoa_trainer_plan(training.trainer),
             .status = &training.status,
+            .traffic = single ? &traffic : NULL,
             .watched = {{bench_training_step, &training},
                         &training.watch,
                         &training.data_seconds,
@@ -24,6 +36,9 @@ static int measure(struct bench *bench, const char *path, const char *recipe, co
             .watching = &training.watched,
         };
         code = bench_runs_measure(&run, table);
+    }
+    if (single) {
+        bench_traffic_close(&traffic);
     }
     bench_training_close(&training);
     return code;

@@ -5,7 +5,8 @@ Usage: /usr/bin/python3 bench/peers/numpy_mlp.py [--bench PATH] [--threads N] [-
 
 The network is 784-512-256-64-10 with ReLU, biases and softmax cross-entropy, He's initial values, plain SGD. numpy's side is
 what one writes by hand: vectors and `@`, the weight updated in place with an outer product. Both sides are given drawn images.
-Pairs of the two in turn, each in a process of its own; README.md in the folder above says how to read the result."""
+Stoa runs on one thread and on N. All take turns, each in a process of its own; README.md in the folder above says how to
+read the result."""
 
 import argparse
 import json
@@ -113,43 +114,61 @@ def ask_numpy(arguments):
 # ---- Stoa's side ----
 
 
-def ask_stoa(arguments, recipe, folder):
+def ask_stoa(arguments, threads, recipe, folder):
     result = os.path.join(folder, "result.json")
-    run([arguments.bench, "train", recipe, "--threads", str(arguments.threads), "--json", result])
+    run([arguments.bench, "train", recipe, "--threads", str(threads), "--json", result])
     with open(result, encoding="utf-8") as file:
         found = json.load(file)
     median = next(row for row in found["benchmarks"] if row.get("aggregate_name") == "median")
-    return {"context": found["context"], "parameters": int(median["parameters"]), "images_per_second": 1e9 / median["real_time"]}
+    return {"context": found["context"], "parameters": int(median["parameters"]),
+            "images_per_second": 1e9 / median["real_time"], "share": median["weight_bandwidth_share"]}  # fmt: skip
 
 
 # ---- The comparison ----
 
 
+def check(sides):
+    if {side["parameters"] for side in sides.values()} != {parameter_count()}:
+        sys.exit("numpy_mlp.py: the networks differ in their parameters")
+
+
+def describe(threads, sides):
+    """One of Stoa's sides beside numpy's, over all pairs."""
+    rates = [side[threads]["images_per_second"] for side in sides]
+    ratios = [rate / side[0]["images_per_second"] for rate, side in zip(rates, sides)]
+    return {"threads": threads, "images_per_second": statistics.median(rates), "ratio": statistics.median(ratios),
+            "memory_share": statistics.median(side[threads]["share"] for side in sides)}  # fmt: skip
+
+
+def show(label, sides):
+    numpy = statistics.median(side[0]["images_per_second"] for side in sides)
+    print("%-8s numpy %6.0f images/s" % (label, numpy))
+    for threads in sorted(sides[0])[1:]:
+        found = describe(threads, sides)
+        print("         stoa  %6.0f on %d thread%s: %.2f times; %.0f %% of the memory limit" % (
+            found["images_per_second"], threads, "" if threads == 1 else "s", found["ratio"], 100 * found["memory_share"]))  # fmt: skip
+
+
 def compare(arguments):
-    pairs = []
+    pairs = []  # in each numpy under 0 threads, Stoa under its own
     with tempfile.TemporaryDirectory() as folder:
         recipe = os.path.join(folder, "mlp.ini")
         with open(recipe, "w", encoding="utf-8") as file:
             file.write(recipe_text())
         for number in range(arguments.pairs):
-            side = {}
-            for engine in ("numpy", "stoa") if number % 2 == 0 else ("stoa", "numpy"):
-                side[engine] = ask_numpy(arguments) if engine == "numpy" else ask_stoa(arguments, recipe, folder)
-            if not side["numpy"]["parameters"] == side["stoa"]["parameters"] == parameter_count():
-                sys.exit("numpy_mlp.py: the networks differ in their parameters")
+            order = sorted({0, 1, arguments.threads}, reverse=number % 2 == 1)
+            pairs.append({n: ask_stoa(arguments, n, recipe, folder) if n else ask_numpy(arguments) for n in order})
+            check(pairs[-1])
+            context = pairs[0][1]["context"]
             if number == 0:
-                context = side["stoa"]["context"]
-                print("%s, %d threads, BLAS core %s; numpy %s" % (context["cpu_model"], arguments.threads,
-                      context["blas_core"], side["numpy"]["version"]))  # fmt: skip
-            pairs.append((side["numpy"]["images_per_second"], side["stoa"]["images_per_second"]))
-            print("  pair %d: numpy %7.0f   stoa %7.0f images/s   ratio %.2f" % (number + 1, *pairs[-1], pairs[-1][1] / pairs[-1][0]))
-    ratios = [b / a for a, b in pairs]
-    medians = [statistics.median(side) for side in zip(*pairs)]
-    print("medians: numpy %.0f, stoa %.0f images/s; median ratio %.2f" % (*medians, statistics.median(ratios)))
+                print("%s, BLAS core %s; numpy %s" % (context["cpu_model"], context["blas_core"], pairs[0][0]["version"]))
+            show("pair %d" % (number + 1), pairs[-1:])
+    show("medians", pairs)
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:
-            json.dump({"pairs": pairs, "median_numpy": medians[0], "median_stoa": medians[1],
-                       "median_ratio": statistics.median(ratios), "context": context}, file, indent=1)  # fmt: skip
+            stoa = [describe(threads, pairs) for threads in sorted(pairs[0])[1:]]
+            json.dump({"pairs": [{n: side["images_per_second"] for n, side in pair.items()} for pair in pairs],
+                       "stoa": stoa, "context": context}, file, indent=1)  # fmt: skip
 
 
 def main():
@@ -158,7 +177,7 @@ def main():
         return
     parser = argparse.ArgumentParser(description="Training at batch size 1: numpy beside stoa-bench train.")
     parser.add_argument("--bench", default=os.path.join(ROOT, "build", "bench", "stoa-bench"), help="stoa-bench")
-    parser.add_argument("--threads", type=int, default=2, help="threads of stoa (default 2); numpy's BLAS takes all CPUs")
+    parser.add_argument("--threads", type=int, default=2, help="most threads of stoa, beside one (default 2); numpy's BLAS takes all CPUs")
     parser.add_argument("--images", type=int, default=3000, help="images that numpy is timed on (default 3000)")
     parser.add_argument("--pairs", type=int, default=5, help="interleaved pairs (default 5, the least for a result)")
     parser.add_argument("--json", help="write the result to this file too")

@@ -116,6 +116,22 @@ class Modes(unittest.TestCase):
         self.assertIn('images/s', done.stdout)
         self.assertEqual(bench('train', '--list').stdout.split(), ['train/mnist-cnn', 'train/lenet5', 'train/mlp'])
 
+    def test_train_of_single_samples_beside_memory(self):
+        recipe = self.folder / 'single.ini'
+        layers = 'input = 1x1x6\na = linear units=7\nb = linear units=3\n'
+        for optimizer, slots in (('sgd', 0), ('sgd momentum=0.9', 1), ('adam', 2)):
+            recipe.write_text(f'[model]\n{layers}[data]\nset = none\nclasses = 3\n[train]\nbatch = 1\noptimizer = {optimizer}\n',
+                              encoding='utf-8')
+            done, _, rows = self.run_json('train', str(recipe), '--threads', '1')
+            row, first, all_of_them = rows['train/single'], 6 * 7 + 7, 6 * 7 + 7 + 7 * 3 + 3
+            self.assertEqual(row['weight_bytes'], 4 * ((5 + 2 * slots) * all_of_them + all_of_them - first))
+            self.assertAlmostEqual(row['weight_bytes_per_second'], row['weight_bytes'] / (row['real_time'] * 1e-9), delta=1e3)
+            self.assertAlmostEqual(row['weight_bandwidth_share'],
+                                   row['weight_bytes_per_second'] / row['weight_bandwidth_per_second'], places=6)
+            self.assertIn('A step moves at least', done.stdout)
+        _, _, rows = self.run_json('train', str(recipe), '--batch', '2')
+        self.assertNotIn('weight_bytes', rows['train/single'])
+
     def test_train_own_recipe_with_values(self):
         recipe = self.folder / 'own.ini'
         recipe.write_text('[model]\ninput = 6x6x1\nc = conv2d filters=2 kernel=3\na = add from=c,c\nl = linear units=4\n'

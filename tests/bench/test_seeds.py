@@ -48,16 +48,19 @@ class Seeds(unittest.TestCase):
         text = RECIPE.format(set=set, epochs=epochs, lr=lr, more=more)
         (self.folder / f'{name}.ini').write_text(text, encoding='utf-8')
 
-    def command(self, *arguments, rows=None):
-        if rows is not None:
-            self.list.write_text('# rows\n\n' + rows, encoding='utf-8')
-        return [BENCH, 'seeds', '--rows', str(self.list), '--out', str(self.out), '--json', str(self.json), *arguments]
+    def command(self, rows, *arguments):
+        self.list.write_text('# rows\n\n' + rows, encoding='utf-8')
+        return [BENCH, 'seeds', '--rows', str(self.list), '--out', str(self.out), *arguments]
 
     def bench(self, rows, *arguments, code=0):
-        done = subprocess.run(self.command(*arguments, rows=rows), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        done = subprocess.run(self.command(rows, *arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, cwd=self.folder, text=True, timeout=200, check=False)
         self.assertEqual(done.returncode, code, done.stderr + done.stdout)
         return done
+
+    def bench_json(self, rows, *arguments, code=0):
+        """With results to look at, for which the limits of the machine are measured: half a second."""
+        return self.bench(rows, '--json', str(self.json), *arguments, code=code)
 
     def results(self):
         """The rows of the JSON by name: those of the runs, and the mean."""
@@ -77,8 +80,8 @@ class Seeds(unittest.TestCase):
 
     def test_rows_are_trained_and_judged(self):
         self.recipe('still', lr='1e-9')
-        done = self.bench('X ./quick.ini  test >= 90  train >= 80 loss 0.25 rate > 1  splits 6 single # six\n'
-                          'Y ./still.ini test > 90 seeds 3\n', '--threads', '2', code=1)
+        done = self.bench_json('X ./quick.ini  test >= 90  train >= 80 loss 0.25 rate > 1  splits 6 single # six\n'
+                               'Y ./still.ini test > 90 seeds 3\n', '--threads', '2', code=1)
         runs, means = self.results()
         self.assertEqual(set(means), {'seeds/X/quick', 'seeds/Y/still'})
         quick, still = means['seeds/X/quick'], means['seeds/Y/still']
@@ -103,7 +106,7 @@ class Seeds(unittest.TestCase):
     def test_results_do_not_depend_on_threads_and_differ_by_seed(self):
         found = []
         for threads in ('1', '3'):
-            self.bench('X ./quick.ini test >= 50 seeds 5 single\nY ./quick.ini test >= 50 splits 5\n', '--threads', threads)
+            self.bench_json('X ./quick.ini test >= 50 seeds 5 single\nY ./quick.ini test >= 50 splits 5\n', '--threads', threads)
             found.append({name: [run['test_loss'] for run in runs] for name, runs in self.results()[0].items()})
         self.assertEqual(found[0], found[1])
         for losses in found[0].values():
@@ -113,7 +116,7 @@ class Seeds(unittest.TestCase):
 
     def test_two_standard_errors_are_allowed_to_seeds_only(self):
         self.recipe('early', epochs=3)
-        self.bench('X ./early.ini test >= 0 seeds 8\n', '--seeds', '6')
+        self.bench_json('X ./early.ini test >= 0 seeds 8\n', '--seeds', '6')
         runs, _ = self.results()
         values = [run['test_accuracy_percent'] for run in runs['seeds/X/early']]
         self.assertEqual(len(values), 6)
@@ -126,12 +129,12 @@ class Seeds(unittest.TestCase):
         self.bench('X ./early.ini test >= 0 train >= 100 seeds 6\n', code=1)
         self.bench('X ./early.ini test >= 0 rate >= 1e12 seeds 2\n', code=1)
         self.bench('X ./early.ini test >= 0 train 100 rate 1e12 loss 0 seeds 2\n')
-        self.bench('X ./early.ini test >= 0 splits 6\n')
+        self.bench_json('X ./early.ini test >= 0 splits 6\n')
         values = [run['test_accuracy_percent'] for run in self.results()[0]['seeds/X/early']]
         self.bench(f'X ./early.ini test >= {statistics.mean(values) + 0.01} splits 6\n', code=1)
 
     def test_one_run_and_equality(self):
-        self.bench('X ./quick.ini test >= 0 seeds 1\n')
+        self.bench_json('X ./quick.ini test >= 0 seeds 1\n')
         value = self.results()[0]['seeds/X/quick'][0]['test_accuracy_percent']
         self.bench(f'X ./quick.ini test >= {value} seeds 1\n')
         self.assertEqual(self.table()['quick']['test accuracy'], f'{value:.2f} %')
@@ -139,7 +142,7 @@ class Seeds(unittest.TestCase):
 
     def test_a_run_that_breaks_off_spoils_its_row_only(self):
         self.recipe('wild', lr='1e3', more='optimizer = sgd')
-        done = self.bench('X ./wild.ini test >= 0 seeds 2\nX ./quick.ini test >= 50 seeds 2\n', code=1)
+        done = self.bench_json('X ./wild.ini test >= 0 seeds 2\nX ./quick.ini test >= 50 seeds 2\n', code=1)
         self.assertEqual({name: cells['verdict'] for name, cells in self.table().items()},
                          {'wild': 'BROKE OFF', 'quick': 'passes'})
         self.assertIn('epoch', done.stderr)
@@ -147,7 +150,8 @@ class Seeds(unittest.TestCase):
 
     def test_interrupted_runs_leave_the_rows_that_are_whole(self):
         self.recipe('endless', epochs=1000000)
-        with subprocess.Popen(self.command(rows='X ./quick.ini test >= 50 seeds 2\nX ./endless.ini test >= 0 seeds 2 single\n'),
+        with subprocess.Popen(self.command('X ./quick.ini test >= 50 seeds 2\nX ./endless.ini test >= 0 seeds 2 single\n',
+                                           '--json', str(self.json)),
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.folder, text=True) as process:
             while not (self.out.exists() and '| quick |' in self.out.read_text(encoding='utf-8')):
                 self.assertIsNone(process.poll())
@@ -161,7 +165,7 @@ class Seeds(unittest.TestCase):
 
     def test_a_terminal_shows_every_run(self):
         main, side = pty.openpty()
-        process = subprocess.run(self.command(rows='X ./quick.ini test >= 50 seeds 2\n'), stdout=subprocess.DEVNULL, stderr=side,
+        process = subprocess.run(self.command('X ./quick.ini test >= 50 seeds 2\n'), stdout=subprocess.DEVNULL, stderr=side,
                                  cwd=self.folder, env={**os.environ, 'TERM': 'xterm'}, timeout=100, check=False)
         os.close(side)
         text = os.read(main, 65536).decode()

@@ -22,6 +22,9 @@
 static const size_t TILE_BYTES = (size_t)512 << 10;
 enum { LEAST_TILES = 8, LEAST_CHANNELS = 32 };
 
+/* Backward data reads weights of up to so many bytes again for every tile; larger ones are cut over channels. */
+static const size_t WEIGHT_BYTES = (size_t)1 << 20;
+
 /* How the output is cut: `rows` whole rows a tile, or one row in `across` parts of up to `columns` pixels. */
 struct cut {
     size_t rows, columns, across;
@@ -67,15 +70,16 @@ static size_t tile_floats(const stoa_context *context, const struct stoa_conv *c
     return counts ? stoa_min(most, stoa_round_up(all, STOA_ALIGN_FLOATS)) : most;
 }
 
-/* From the shape and the workspace limit only; `column` floats a pixel. */
-static struct cut cut_of(const stoa_context *context, const struct stoa_conv *conv, size_t column) {
+/* From the shape and the workspace limit only; `column` floats a pixel, at most `rows` a tile. */
+static struct cut cut_of(const stoa_context *context, const struct stoa_conv *conv, size_t column,
+                         size_t rows) {
     size_t width = conv->window.out_width;
-    size_t fit = most_floats(context, conv) / column;
+    size_t fit = tile_floats(context, conv) / column;
     if (fit < width) {
         size_t columns = stoa_ceil_div(width, stoa_ceil_div(width, fit));
         return (struct cut){1, columns, stoa_ceil_div(width, columns)};
     }
-    return (struct cut){stoa_min(fit / width, most_rows(conv)), width, 1};
+    return (struct cut){stoa_min(fit / width, rows), width, 1};
 }
 
 /* Tile `number` of rows [row, end). */
@@ -104,12 +108,6 @@ static struct stoa_window window_of(const struct stoa_conv *conv, const struct t
     return window;
 }
 
-/* Backward data cuts at images: neighbouring rows of an image add into the same pixels. */
-static size_t images_per_task(const struct cut *cut, const struct stoa_conv *conv) {
-    size_t images = cut->rows / conv->window.out_height;
-    return stoa_max(1, stoa_min(images, stoa_ceil_div(conv->batch, LEAST_TILES)));
-}
-
 /* Where few blocks of samples can run side by side, a group's channels are cut too, so that the columns of every
  * task are its own: into how many parts. */
 static size_t channel_parts(const struct stoa_conv *conv, size_t blocks) {
@@ -117,10 +115,41 @@ static size_t channel_parts(const struct stoa_conv *conv, size_t blocks) {
     return stoa_max(1, stoa_min(wanted, stoa_conv_group_channels(conv) / LEAST_CHANNELS));
 }
 
-/* The transposed weight, where the context allows that much; the BLAS is slower without. */
+/* The longest column of a part. */
+static size_t part_column(const struct stoa_conv *conv, size_t parts) {
+    return conv->window.kernel_height * conv->window.kernel_width *
+           stoa_ceil_div(stoa_conv_group_channels(conv), parts);
+}
+
+/* How backward data is cut: over channels, so that the weights of a task stay in L2 and its columns are many pixels, and at
+ * images, as neighbouring rows of an image add into the same pixels. */
+struct data_cut {
+    size_t parts, images;
+    struct cut tiles; /* of the images of a task */
+};
+
+static struct data_cut data_cut_of(const stoa_context *context, const struct stoa_conv *conv) {
+    struct data_cut cut = {.parts = 1};
+    size_t bytes = stoa_conv_column(conv) * stoa_conv_group_filters(conv) * sizeof(float);
+    size_t channels = stoa_conv_group_channels(conv);
+    while (bytes / cut.parts > WEIGHT_BYTES && channels / (2 * cut.parts) >= LEAST_CHANNELS) {
+        cut.parts *= 2;
+    }
+    size_t rows = conv->window.out_height;
+    cut.tiles = cut_of(context, conv, part_column(conv, cut.parts), conv->batch * rows);
+    cut.images =
+        stoa_max(1, stoa_min(cut.tiles.rows / rows, stoa_ceil_div(conv->batch * cut.parts, LEAST_TILES)));
+    rows *= cut.images;
+    cut.tiles.rows = stoa_ceil_div(rows, stoa_ceil_div(rows, cut.tiles.rows)); /* tiles of equal height */
+    return cut;
+}
+
+/* The transposed weight, where all tasks read all of it and the context allows that much: turned once. */
 static size_t transposed_floats(const stoa_context *context, const struct stoa_conv *conv) {
     size_t floats = stoa_conv_transposed(conv);
-    return stoa_conv_shared_fits(context, floats * sizeof(float)) ? floats : 0;
+    return data_cut_of(context, conv).parts == 1 && stoa_conv_shared_fits(context, floats * sizeof(float))
+               ? floats
+               : 0;
 }
 
 static bool workspace(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
@@ -147,7 +176,7 @@ static double cost(const stoa_context *context, const struct stoa_conv *conv, en
     double tensors = (double)conv->batch * (double)(w->height * w->width) * (double)w->channels +
                      pixels * (double)conv->filters;
     bool to_data = pass == STOA_CONV_BACKWARD_DATA;
-    struct cut cut = cut_of(context, conv, column);
+    struct cut cut = cut_of(context, conv, column, most_rows(conv));
     return stoa_cost_product(context, flops, to_data ? column : filters, to_data ? filters : column) +
            stoa_cost_tile(context, 2 * columns) + stoa_cost_stream(context, tensors) +
            stoa_cost_weights((double)stoa_conv_weights(conv), (double)tile_count(&cut, stoa_conv_rows(conv)));
@@ -159,13 +188,31 @@ struct pass {
     const struct stoa_conv *conv;
     const float *x, *weight, *bias, *dy;
     float *y, *dx;
-    bool relu, transposed; /* backward data: the weight is [K][KH KW C] */
-    float *columns;        /* threads x tile_floats */
+    bool relu;
+    const float *transposed; /* backward data: the weight as [K][KH KW C], or NULL */
+    float *columns;          /* threads x tile_floats */
     size_t tile_floats;
     struct cut cut;
     struct stoa_partials sums;
-    size_t parts; /* of a group's channels */
+    size_t parts;  /* of a group's channels */
+    size_t images; /* backward data: of a task */
 };
+
+/* A range of one group's channels. */
+struct channels {
+    size_t group, first, count; /* first: in the group */
+};
+
+static struct channels channels_of(const struct pass *p, size_t part) {
+    size_t channels = stoa_conv_group_channels(p->conv);
+    size_t first = part * channels / p->parts;
+    return (struct channels){.first = first, .count = (part + 1) * channels / p->parts - first};
+}
+
+/* Products of a tile: all taps at once, or one a tap where the channels are not all. */
+static size_t products_of(const struct pass *p) {
+    return p->parts == 1 ? 1 : p->conv->window.kernel_height * p->conv->window.kernel_width;
+}
 
 static float *columns_of(const struct pass *p, size_t thread) {
     return p->columns + thread * p->tile_floats;
@@ -204,7 +251,8 @@ static struct pass begin(const stoa_context *context, const struct stoa_conv *co
                          .conv = conv,
                          .columns = columns,
                          .tile_floats = tile_floats(context, conv),
-                         .cut = cut_of(context, conv, stoa_conv_column(conv))};
+                         .parts = 1,
+                         .cut = cut_of(context, conv, stoa_conv_column(conv), most_rows(conv))};
 }
 
 static void forward(const stoa_context *context, const struct stoa_conv *conv, const float *x,
@@ -219,46 +267,62 @@ static void forward(const stoa_context *context, const struct stoa_conv *conv, c
 }
 
 /* dcolumns of one tile, then their sum into dx. */
-static void backward_data_tile(const struct pass *p, const struct tile *tile, size_t thread) {
+static void backward_data_tile(const struct pass *p, const struct channels *c, const struct tile *tile,
+                               float *columns) {
     const struct stoa_conv *conv = p->conv;
     struct stoa_window window = window_of(conv, tile);
     size_t channels = stoa_conv_group_channels(conv);
     size_t filters = stoa_conv_group_filters(conv);
-    size_t column = stoa_conv_column(conv);
-    size_t stride = stoa_conv_stride(column);
-    float *columns = columns_of(p, thread);
-    for (size_t g = 0; g < conv->groups; g++) {
-        stoa_gemm_run(&(struct stoa_gemm){.transpose_b = !p->transposed,
-                                          .m = tile->rows * tile->columns,
-                                          .n = column,
-                                          .k = filters,
-                                          .alpha = 1,
-                                          .a = p->dy + pixel_of(conv, tile) * conv->filters + g * filters,
-                                          .lda = conv->filters,
-                                          .b = p->weight + g * filters * (p->transposed ? stride : 1),
-                                          .ldb = p->transposed ? stride : conv->filters,
-                                          .c = columns,
-                                          .ldc = column,
-                                          .whole = stoa_plain_products(p->context),
-                                          .kernels = p->context->kernels});
-        p->context->kernels->col2im(&window, columns, g * channels, channels, tile->row, tile->rows, p->dx);
+    size_t taps = conv->window.kernel_height * conv->window.kernel_width;
+    size_t products = products_of(p);
+    size_t stride = p->transposed ? stoa_conv_stride(stoa_conv_column(conv)) : conv->filters;
+    struct stoa_gemm product = {.transpose_b = !p->transposed,
+                                .m = tile->rows * tile->columns,
+                                .n = taps / products * c->count,
+                                .k = filters,
+                                .alpha = 1,
+                                .a = p->dy + pixel_of(conv, tile) * conv->filters + c->group * filters,
+                                .lda = conv->filters,
+                                .ldb = stride,
+                                .ldc = taps * c->count,
+                                .whole = stoa_plain_products(p->context),
+                                .kernels = p->context->kernels};
+    for (size_t tap = 0; tap < products; tap++) {
+        product.b = p->transposed ? p->transposed + c->group * filters * stride
+                                  : p->weight + (tap * channels + c->first) * stride + c->group * filters;
+        product.c = columns + tap * c->count;
+        stoa_gemm_run(&product);
+    }
+    p->context->kernels->col2im(&window, columns, c->group * channels + c->first, c->count, tile->row,
+                                tile->rows, p->dx);
+}
+
+/* Zeros for the channels of some pixels, which the columns are added to. */
+static void clear(const struct stoa_window *w, size_t first, size_t count, size_t pixels, float *dx) {
+    size_t runs = count == w->channels ? 1 : pixels;
+    for (size_t i = 0; i < runs; i++) {
+        memset(dx + i * w->channels + first, 0, pixels / runs * count * sizeof(float));
     }
 }
 
-static void backward_data_images(void *argument, size_t task, size_t thread) {
+static void backward_data_task(void *argument, size_t task, size_t thread) {
     const struct pass *p = argument;
     const struct stoa_conv *conv = p->conv;
     const struct stoa_window *w = &conv->window;
-    size_t per_task = images_per_task(&p->cut, conv);
-    size_t image = task * per_task;
-    size_t images = stoa_min(per_task, conv->batch - image);
-    size_t floats = w->height * w->width * w->channels;
-    memset(p->dx + image * floats, 0, images * floats * sizeof(float));
+    size_t ranges = stoa_ceil_div(conv->batch, p->images);
+    size_t image = task % ranges * p->images;
+    size_t images = stoa_min(p->images, conv->batch - image);
     size_t row = image * w->out_height;
     size_t rows = images * w->out_height;
-    for (size_t i = 0; i < tile_count(&p->cut, rows); i++) {
-        struct tile tile = tile_at(&p->cut, conv, row, row + rows, i);
-        backward_data_tile(p, &tile, thread);
+    size_t pixels = w->height * w->width;
+    struct channels c = channels_of(p, task / ranges);
+    for (c.group = 0; c.group < conv->groups; c.group++) {
+        clear(w, c.group * stoa_conv_group_channels(conv) + c.first, c.count, images * pixels,
+              p->dx + image * pixels * w->channels);
+        for (size_t i = 0; i < tile_count(&p->cut, rows); i++) {
+            struct tile tile = tile_at(&p->cut, conv, row, row + rows, i);
+            backward_data_tile(p, &c, &tile, columns_of(p, thread));
+        }
     }
 }
 
@@ -266,22 +330,20 @@ static void backward_data(const stoa_context *context, const struct stoa_conv *c
                           const float *weight, float *dx, void *scratch) {
     float *transposed = scratch;
     size_t floats = transposed_floats(context, conv);
+    struct data_cut cut = data_cut_of(context, conv);
     struct pass p = begin(context, conv, transposed + floats);
     p.dy = dy;
     p.dx = dx;
-    p.transposed = floats > 0;
-    p.weight = p.transposed ? transposed : weight;
-    if (p.transposed) {
+    p.weight = weight;
+    p.parts = cut.parts;
+    p.images = cut.images;
+    p.cut = cut.tiles;
+    if (floats > 0) {
+        p.transposed = transposed;
         stoa_conv_transpose(context, conv, weight, transposed);
     }
-    stoa_parallel(context, stoa_ceil_div(conv->batch, images_per_task(&p.cut, conv)), backward_data_images,
-                  &p);
+    stoa_parallel(context, cut.parts * stoa_ceil_div(conv->batch, cut.images), backward_data_task, &p);
 }
-
-/* A range of one group's channels. */
-struct channels {
-    size_t group, first, count; /* first: in the group */
-};
 
 /* Add one tile to the weight gradient of some channels: a product for each tap where they are not all. */
 static void add_tile(const struct pass *p, const struct channels *c, const struct tile *tile, bool adds,
@@ -291,7 +353,7 @@ static void add_tile(const struct pass *p, const struct channels *c, const struc
     size_t channels = stoa_conv_group_channels(conv);
     size_t filters = stoa_conv_group_filters(conv);
     size_t taps = conv->window.kernel_height * conv->window.kernel_width;
-    size_t products = p->parts == 1 ? 1 : taps;
+    size_t products = products_of(p);
     struct stoa_gemm product = {.transpose_a = true,
                                 .m = taps / products * c->count,
                                 .n = filters,
@@ -322,9 +384,7 @@ static void backward_weights_task(void *argument, size_t task, size_t thread) {
     size_t row;
     size_t end;
     stoa_partial_rows(&p->sums, conv, block, &row, &end);
-    size_t channels = stoa_conv_group_channels(conv);
-    struct channels c = {.first = part * channels / p->parts};
-    c.count = (part + 1) * channels / p->parts - c.first;
+    struct channels c = channels_of(p, part);
     for (c.group = 0; c.group < conv->groups; c.group++) {
         for (size_t i = 0; i < tile_count(&p->cut, end - row); i++) {
             struct tile tile = tile_at(&p->cut, conv, row, end, i);
@@ -336,12 +396,6 @@ static void backward_weights_task(void *argument, size_t task, size_t thread) {
         p->context->kernels->column_sums(p->dy + row * w->out_width * conv->filters,
                                          (end - row) * w->out_width, conv->filters, conv->filters, bias);
     }
-}
-
-/* The longest column of a part. */
-static size_t part_column(const struct stoa_conv *conv, size_t parts) {
-    return conv->window.kernel_height * conv->window.kernel_width *
-           stoa_ceil_div(stoa_conv_group_channels(conv), parts);
 }
 
 static void backward_weights(const stoa_context *context, const struct stoa_conv *conv, const float *x,
@@ -358,19 +412,20 @@ static void backward_weights(const stoa_context *context, const struct stoa_conv
     p.sums = sums;
     p.columns += bytes / sizeof(float);
     p.parts = channel_parts(conv, sums.blocks);
-    p.cut = cut_of(context, conv, part_column(conv, p.parts));
+    p.cut = cut_of(context, conv, part_column(conv, p.parts), most_rows(conv));
     stoa_parallel(context, sums.blocks * p.parts, backward_weights_task, &p);
     stoa_partials_reduce(context, &sums);
 }
 
 static void describe(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
                      char *out, size_t size) {
-    struct cut cut = cut_of(context, conv, stoa_conv_column(conv));
+    struct cut cut = cut_of(context, conv, stoa_conv_column(conv), most_rows(conv));
     if (pass == STOA_CONV_BACKWARD_WEIGHTS) {
         size_t blocks = stoa_partials_of(context, conv).blocks;
         (void)snprintf(out, size, "im2col, %zu blocks, %zu of channels", blocks, channel_parts(conv, blocks));
     } else if (pass == STOA_CONV_BACKWARD_DATA) {
-        (void)snprintf(out, size, "im2col, %zu images a task", images_per_task(&cut, conv));
+        struct data_cut data = data_cut_of(context, conv);
+        (void)snprintf(out, size, "im2col, %zu images a task, %zu of channels", data.images, data.parts);
     } else if (cut.across > 1) {
         (void)snprintf(out, size, "im2col, %zu tiles of %zu pixels", tile_count(&cut, stoa_conv_rows(conv)),
                        cut.columns);

@@ -129,5 +129,6 @@ void stoa_winograd_narrow_run(const stoa_context *context, const struct stoa_win
 }
 
 size_t stoa_winograd_narrow_blocks(const stoa_context *context, const struct stoa_winograd *p) {
-    return stoa_ceil_div(p->grid.end, cut_of(context, p).tiles);
+    size_t tiles = cut_of(context, p).tiles;
+    return tiles > 0 ? stoa_ceil_div(p->grid.end, tiles) : 0;
 }

@@ -94,17 +94,20 @@ static size_t equal_part(size_t size, size_t most, size_t unit) {
 /* A slice of b that many rows of a pass over is copied first (to the stack), so that its rows lie side by side: rows far
  * apart, above all by a power of two, share few sets of the caches. A transposed b is copied always, the other way round:
  * the direct kernels are slow on it as it lies. */
-enum { SLICE_COLUMNS = 64, SLICE_TERMS = 256, SLICE_LEAST_ROWS = 96 };
+enum { LANES = 16, SLICE_COLUMNS = 64, SLICE_TERMS = 256, SLICE_LEAST_ROWS = 96 };
 
 static struct blocks choose_blocks(const struct stoa_gemm *p) {
-    enum { UNIT = 16, KERNEL_ROWS = 12, ROWS = 2 * KERNEL_ROWS, COLUMNS = 128 };
+    enum { KERNEL_ROWS = 12, ROWS = 2 * KERNEL_ROWS, COLUMNS = 128 };
     size_t limit = atomic_load_explicit(&small_limit, memory_order_relaxed);
     /* In double: the product of three sizes may not fit a size_t. */
     if ((double)p->m * (double)p->n * (double)p->k <= (double)limit && !p->transpose_b) {
         return (struct blocks){p->m, p->n, p->k, false};
     }
     struct blocks blocks = {.copies = p->transpose_b || (p->m >= SLICE_LEAST_ROWS && p->ldb > SLICE_COLUMNS)};
-    blocks.n = equal_part(p->n, blocks.copies ? SLICE_COLUMNS : COLUMNS, UNIT);
+    /* Whole slices are fastest (64 and 32 columns before 48 and 48), unless the last would be narrower than a vector. */
+    bool narrow = p->n % SLICE_COLUMNS >= 1 && p->n % SLICE_COLUMNS < LANES;
+    blocks.n = blocks.copies && !narrow ? stoa_min(p->n, SLICE_COLUMNS)
+                                        : equal_part(p->n, blocks.copies ? SLICE_COLUMNS : COLUMNS, LANES);
     blocks.k = equal_part(p->k, blocks.copies ? SLICE_TERMS : limit / (blocks.n * stoa_min(p->m, ROWS)), 1);
     blocks.m = stoa_max(KERNEL_ROWS, limit / (blocks.n * blocks.k) / KERNEL_ROWS * KERNEL_ROWS);
     return blocks;
@@ -135,7 +138,7 @@ static void call_piece(const struct stoa_gemm *p, struct piece at) {
 /* OpenBLAS's direct kernel takes a buffer from malloc for its last columns when there are 1 to 8 beyond a multiple
  * of 16 and the sums have 32 terms or more (0.3.21, found by counting). Running a plan allocates nothing: such
  * products are cut so that no piece is of that kind. */
-enum { LANES = 16, BUFFERED_COLUMNS = 8, BUFFERED_TERMS = 32 };
+enum { BUFFERED_COLUMNS = 8, BUFFERED_TERMS = 32 };
 
 static bool takes_buffer(size_t n, size_t k) {
     return n % LANES >= 1 && n % LANES <= BUFFERED_COLUMNS && k >= BUFFERED_TERMS;

@@ -232,12 +232,16 @@ static bool is_long_sum(const struct stoa_gemm *p) {
            ((double)p->m + (double)p->n) * (double)p->k >= LONG_OPERANDS;
 }
 
+/* Rows of an operand that the next step will read, one of `parts` parts; nothing where rows lie apart. */
+static void fetch(struct stoa_gather *gather, const float *operand, size_t stride, size_t columns,
+                  size_t first, size_t terms, size_t part, size_t parts) {
+    size_t floats = stride == columns ? terms * stride : 0;
+    size_t begin = part * floats / parts;
+    gather->next_bytes = ((part + 1) * floats / parts - begin) * sizeof(float);
+    gather->next = gather->next_bytes > 0 ? operand + first * stride + begin : NULL;
+}
+
 static void run_long_sum(const struct stoa_gemm *p) {
-    /* The larger operand, where its rows are contiguous, is the one to fetch. */
-    bool left = p->m >= p->n;
-    const float *operand = left ? p->a : p->b;
-    size_t row = left ? p->lda : p->ldb;
-    bool contiguous = left ? p->lda == p->m : p->ldb == p->n;
     size_t panels = stoa_ceil_div(p->n, SLICE_COLUMNS);
     size_t term[LONG_STEP];
     for (size_t l = 0; l < LONG_STEP; l++) {
@@ -247,11 +251,15 @@ static void run_long_sum(const struct stoa_gemm *p) {
     for (size_t l = 0; l < p->k; l += LONG_STEP) {
         size_t terms = stoa_min(LONG_STEP, p->k - l);
         size_t next = l + terms;
-        size_t part = contiguous ? stoa_min(LONG_STEP, p->k - next) * row / panels : 0;
-        gather.next_bytes = part * sizeof(float);
+        size_t more = stoa_min(LONG_STEP, p->k - next);
         for (size_t j = 0; j < panels; j++) {
             float *c = p->c + j * SLICE_COLUMNS;
-            gather.next = part ? operand + next * row + j * part : NULL;
+            /* One panel fetches the left operand, the others the right one. */
+            if (j == panels - 1) {
+                fetch(&gather, p->a, p->lda, p->m, next, more, 0, 1);
+            } else {
+                fetch(&gather, p->b, p->ldb, p->n, next, more, j, panels - 1);
+            }
             p->kernels->product(&gather, p->m, stoa_min(SLICE_COLUMNS, p->n - j * SLICE_COLUMNS), terms,
                                 p->a + l * p->lda, p->b + l * p->ldb + j * SLICE_COLUMNS, p->ldb,
                                 l > 0 || p->beta == 1 ? c : NULL, c, p->ldc);

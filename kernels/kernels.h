@@ -25,12 +25,13 @@ enum { STOA_FMA_CHAINS = 192 };
 
 /* How the left operand of a product lies in memory: element (i, l) is at row[i / run] + i % run * step + term[l]. A matrix
  * by rows is one run, its terms 0, 1, 2 ...; its transpose has step 1; pixels of an image read in place are a run for each
- * output row, their terms the offsets of a window's taps. */
+ * output row, their terms the offsets of a window's taps. Row i of c is at result[i / run] + i % run * ldc. */
 struct stoa_gather {
     const size_t *row; /* one for each run; NULL: a single one at 0 */
     size_t run, step;
     const size_t *term;
-    const void *next; /* memory that a later call will read, to be fetched meanwhile; NULL: none */
+    const size_t *result; /* one for each run, ascending; NULL: rows of c follow each other */
+    const void *next;     /* memory that a later call will read, to be fetched meanwhile; NULL: none */
     size_t next_bytes;
 };
 
@@ -251,9 +252,9 @@ enum { STOA_PRODUCT_LANES = 16 };
     /* *index = the first i < n for which x[i] is NaN or infinite, n if there is none. */                          \
     K(find_nonfinite, (const real *x, size_t n, size_t *index))                                                        \
     /* c[i][j] = start[j] (0 where start is NULL) + sum over l < k of a(i, l) * b[l][j] for i < m, j < n; or that sum added  \
-     * to c, where start is c. a lies as `gather` says, rows of b and c ldb and ldc apart. Rows of b, and start, are read up  \
-     * to the next multiple of STOA_PRODUCT_LANES columns; what lies there may be anything. One sum over all terms: for  \
-     * many of them call it in parts. */                                                                                 \
+     * to c, where start is c. a lies as `gather` says, rows of b (and of c, in a run) ldb and ldc apart. Rows of b,  \
+     * and start, are read up to the next multiple of STOA_PRODUCT_LANES columns; what lies there may be anything. One  \
+     * sum over all terms: for many of them call it in parts. */                                                         \
     K(product, (const struct stoa_gather *gather, size_t m, size_t n, size_t k, const real *a, const real *b, size_t ldb,   \
                 const real *start, real *c, size_t ldc))                                                               \
     /* y[i] = x[i] after `rounds` steps v = v * factor + summand, for i < STOA_FMA_CHAINS: as many independent chains  \

@@ -2,109 +2,183 @@
  *
  * A block of the result stays in registers, rows by vectors. Each step of the sum broadcasts one number of every row and
  * multiplies it by as many vectors of b: with 32 registers blocks of 16x1, 12x2, 8x3 or 6x4, with 16 of 12x1, 6x2 or
- * 4x3. A run of rows is cut into blocks of nearly equal height, so that every height is compiled. Rows of a block lie at equal
- * distances: four of them share an address register, or there would not be enough. Goto and van de Geijn,
- * "Anatomy of High-Performance Matrix Multiplication", 2008, without the packing. */
+ * 4x3. Rows are cut into blocks of nearly equal height, so that every height is compiled. Where a block is high its rows
+ * are of one run and lie at equal distances: four of them share an address register, or there would not be enough. Goto
+ * and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008, without the packing. */
 #include "base/size.h"
 #include "kernels/isa.h"
 
+/* Rows of a block by its vectors: of one run, and wherever they lie. */
 #if STOA_LANES == 16
-enum { MOST_VECTORS = 4 };
-static const size_t most_rows[] = {0, 16, 12, 8, 6};
+enum { MOST_VECTORS = 4, RUN_VECTORS = 2 };
+static const size_t run_rows[] = {1, 16, 12};
+static const size_t scattered_rows[] = {1, 12, 8, 8, 6};
 #else
-enum { MOST_VECTORS = 3 };
-static const size_t most_rows[] = {0, 12, 6, 4};
+enum { MOST_VECTORS = 3, RUN_VECTORS = 1 };
+static const size_t run_rows[] = {1, 12};
+static const size_t scattered_rows[] = {1, 12, 6, 4};
 #endif
-enum { MOST_ROWS = 16, SCATTERED_ROWS = 12, SHORT_RUN = 7, SHARED = 4, LINE_BYTES = 64, FETCH_TERMS = 16 };
+enum {
+    MOST_ROWS = 16,
+    MOST_SCATTERED = 12,
+    SHORT_RUN = 7,
+    SHARED = 4,
+    LINE_BYTES = 64,
+    FEW_TERMS = 9,
+    FEW_ROWS = 2
+};
 
 /* What all blocks of a panel share. */
 struct panel {
-    const struct stoa_gather *gather;
-    size_t terms;
+    const size_t *term;
+    size_t terms, step;
     const float *b, *start;
-    size_t ldb;
-    size_t ldc, columns; /* of c that exist: the last vector may be a part */
+    size_t ldb, ldc;
     bool adds;
+    size_t columns; /* of c that exist: the last vector may be a part */
     const float
         *spill_end; /* before it a row's last vector may spill over into rows that are written later */
     const char *next, *next_end; /* what is still to be fetched for later */
 };
 
-/* The last vector of a row when it may not spill over. */
-static void store_part(const struct panel *p, const float *part, size_t columns, float *c) {
-    for (size_t j = 0; j < columns; j++) {
-        c[j] = p->adds ? part[j] + c[j] : part[j];
+/* Rows of a block: `share` of them to an address, the first one of a run; and where the results go. */
+struct rows {
+    const float *a[MOST_SCATTERED];
+    float *c[MOST_SCATTERED];
+};
+
+/* A block whose last vectors may not spill over. */
+__attribute__((noinline)) static void store_parts(const struct panel *p, const float *sums, size_t width,
+                                                  float *const *at, size_t rows, size_t share) {
+    for (size_t i = 0; i < rows; i++) {
+        float *c = at[i / share] + i % share * p->ldc;
+        for (size_t j = 0; j < p->columns; j++) {
+            c[j] = p->adds ? sums[i * width + j] + c[j] : sums[i * width + j];
+        }
     }
 }
 
-STOA_INLINE void store(const struct panel *p, stoa_vec sum, size_t vector, float *c) {
-    size_t columns = p->columns - vector * STOA_LANES;
-    if (columns < STOA_LANES && c >= p->spill_end) {
-        float part[STOA_LANES];
-        STOA_STORE(stoa_vec, part, sum);
-        store_part(p, part, columns, c);
-        return;
-    }
-    if (p->adds) {
-        sum += STOA_LOAD(stoa_vec, c);
-    }
-    STOA_STORE(stoa_vec, c, sum);
-}
-
-/* One block; rows, vectors and how many rows share an address are known when it is compiled. */
-STOA_INLINE void multiply(struct panel *p, const float *const *address, float *c, const size_t rows,
-                          const size_t vectors, const size_t share) {
+/* One block; rows, vectors and how many rows share an address are known when it is compiled. The sums stay in registers
+ * only if every loop over them is unrolled early. */
+STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t rows, const size_t vectors,
+                          const size_t share) {
     stoa_vec sum[MOST_ROWS][MOST_VECTORS];
     const float *a[MOST_ROWS];
-    const size_t step = p->gather->step;
+    const size_t step = p->step;
     const size_t ldb = p->ldb;
     const float *b = p->b;
-    const size_t *term = p->gather->term;
-    const size_t *const end = term + p->terms;
+    const size_t *const end = p->term + p->terms;
+    /* One vector's steps are all loads: no room to fetch anything. */
+    const bool fetches = vectors > 1;
     const char *next = p->next;
-    const char *const next_end = p->next_end;
+    const size_t fetch = next < p->next_end ? LINE_BYTES : 0;
+#pragma GCC unroll 16
     for (size_t i = 0; i < rows; i += share) {
-        a[i / share] = address[i];
+        a[i / share] = at->a[i / share];
     }
+#pragma GCC unroll 16
     for (size_t v = 0; v < vectors; v++) {
-        stoa_vec start = {0};
-        if (p->start != NULL) {
-            start = STOA_LOAD(stoa_vec, p->start + v * STOA_LANES);
-        }
+        const stoa_vec start = STOA_LOAD(stoa_vec, p->start + v * STOA_LANES);
+#pragma GCC unroll 16
         for (size_t i = 0; i < rows; i++) {
             sum[i][v] = start;
         }
     }
-    while (term < end) {
-        const size_t *const stop = end - term > FETCH_TERMS ? term + FETCH_TERMS : end;
-        for (size_t i = 0; i < FETCH_TERMS && next < next_end; i++, next += LINE_BYTES) {
+    for (const size_t *term = p->term; term < end; term++, b += ldb) {
+        stoa_vec right[MOST_VECTORS];
+        if (fetches) {
             __builtin_prefetch(next);
+            next += fetch;
         }
-        for (; term < stop; term++, b += ldb) {
-            stoa_vec right[MOST_VECTORS];
+#pragma GCC unroll 16
+        for (size_t v = 0; v < vectors; v++) {
+            right[v] = STOA_LOAD(stoa_vec, b + v * STOA_LANES);
+        }
+#pragma GCC unroll 16
+        for (size_t i = 0; i < rows; i++) {
+            const float *left = a[i / share] + *term;
+            const stoa_vec x = left[i % share * step] - (stoa_vec){0};
+#pragma GCC unroll 16
             for (size_t v = 0; v < vectors; v++) {
-                right[v] = STOA_LOAD(stoa_vec, b + v * STOA_LANES);
-            }
-            for (size_t i = 0; i < rows; i++) {
-                const float *left = a[i / share] + *term;
-                const stoa_vec x = left[i % share * step] - (stoa_vec){0};
-                for (size_t v = 0; v < vectors; v++) {
-                    sum[i][v] += x * right[v];
-                }
+                sum[i][v] += x * right[v];
             }
         }
     }
     p->next = next;
-    for (size_t i = 0; i < rows; i++) {
-        for (size_t v = 0; v < vectors; v++) {
-            store(p, sum[i][v], v, c + i * p->ldc + v * STOA_LANES);
+    const bool adds = p->adds;
+    const size_t ldc = p->ldc;
+    if (p->columns < vectors * STOA_LANES &&
+        at->c[(rows - 1) / share] + (rows - 1) % share * ldc >= p->spill_end) {
+        float sums[MOST_ROWS * MOST_VECTORS * STOA_LANES];
+#pragma GCC unroll 16
+        for (size_t i = 0; i < rows; i++) {
+#pragma GCC unroll 16
+            for (size_t v = 0; v < vectors; v++) {
+                STOA_STORE(stoa_vec, sums + (i * vectors + v) * STOA_LANES, sum[i][v]);
+            }
         }
+        store_parts(p, sums, vectors * STOA_LANES, at->c, rows, share);
+        return;
+    }
+#pragma GCC unroll 16
+    for (size_t i = 0; i < rows; i++) {
+        float *c = at->c[i / share] + i % share * ldc;
+#pragma GCC unroll 16
+        for (size_t v = 0; v < vectors; v++) {
+            if (adds) {
+                sum[i][v] += STOA_LOAD(stoa_vec, c + v * STOA_LANES);
+            }
+            STOA_STORE(stoa_vec, c + v * STOA_LANES, sum[i][v]);
+        }
+    }
+}
+
+/* `rows` rows of a run at once, so that the latencies of their sums overlap; right[terms] is where they start from. */
+STOA_INLINE void multiply_few_rows(const float *const *left, size_t at, size_t step, const stoa_vec *right,
+                                   float *c, size_t ldc, const size_t rows, const size_t terms) {
+    stoa_vec sum[FEW_ROWS];
+#pragma GCC unroll 16
+    for (size_t i = 0; i < rows; i++) {
+        sum[i] = right[terms];
+    }
+#pragma GCC unroll 16
+    for (size_t l = 0; l < terms; l++) {
+#pragma GCC unroll 16
+        for (size_t i = 0; i < rows; i++) {
+            sum[i] += (left[l][at + i * step] - (stoa_vec){0}) * right[l];
+        }
+    }
+#pragma GCC unroll 16
+    for (size_t i = 0; i < rows; i++) {
+        STOA_STORE(stoa_vec, c + i * ldc, sum[i]);
+    }
+}
+
+/* A run, one whole vector wide, of so few terms that all of b stays in registers. */
+STOA_INLINE void multiply_few(const struct panel *p, const float *a, float *c, size_t rows,
+                              const size_t terms) {
+    stoa_vec right[FEW_TERMS + 1];
+    const float *left[FEW_TERMS];
+    const size_t step = p->step;
+    const size_t ldc = p->ldc;
+#pragma GCC unroll 16
+    for (size_t l = 0; l < terms; l++) {
+        right[l] = STOA_LOAD(stoa_vec, p->b + l * p->ldb);
+        left[l] = a + p->term[l];
+    }
+    right[terms] = STOA_LOAD(stoa_vec, p->start);
+    size_t i = 0;
+    for (; i + FEW_ROWS <= rows; i += FEW_ROWS) {
+        multiply_few_rows(left, i * step, step, right, c + i * ldc, ldc, FEW_ROWS, terms);
+    }
+    for (; i < rows; i++) {
+        multiply_few_rows(left, i * step, step, right, c + i * ldc, ldc, 1, terms);
     }
 }
 
 #define STOA_CASE(rows, vectors, share)                                                                      \
     case rows:                                                                                               \
-        multiply(p, address, c, rows, vectors, share);                                                       \
+        multiply(p, at, rows, vectors, share);                                                               \
         break;
 #define STOA_CASES_4(vectors, share)                                                                         \
     STOA_CASE(1, vectors, share)                                                                             \
@@ -122,24 +196,53 @@ STOA_INLINE void multiply(struct panel *p, const float *const *address, float *c
     STOA_CASE(13, vectors, share)                                                                            \
     STOA_CASE(14, vectors, share) STOA_CASE(15, vectors, share) STOA_CASE(16, vectors, share)
 #define STOA_FUNCTION(name, cases, vectors, share)                                                           \
-    static void name(struct panel *p, const float *const *address, float *c, size_t rows) {                  \
+    static void name(struct panel *p, const struct rows *at, size_t rows) {                                  \
         switch (rows) { cases(vectors, share) default : break; }                                             \
     }
 
-STOA_FUNCTION(STOA_KERNEL(multiply_scattered), STOA_CASES_12, 1, 1)
 #if STOA_LANES == 16
-STOA_FUNCTION(STOA_KERNEL(multiply_1), STOA_CASES_16, 1, SHARED)
-STOA_FUNCTION(STOA_KERNEL(multiply_2), STOA_CASES_12, 2, SHARED)
+STOA_FUNCTION(STOA_KERNEL(multiply_run_1), STOA_CASES_16, 1, SHARED)
+STOA_FUNCTION(STOA_KERNEL(multiply_run_2), STOA_CASES_12, 2, SHARED)
+STOA_FUNCTION(STOA_KERNEL(multiply_1), STOA_CASES_12, 1, 1)
+STOA_FUNCTION(STOA_KERNEL(multiply_2), STOA_CASES_8, 2, 1)
 STOA_FUNCTION(STOA_KERNEL(multiply_3), STOA_CASES_8, 3, 1)
 STOA_FUNCTION(STOA_KERNEL(multiply_4), STOA_CASES_6, 4, 1)
 #else
-STOA_FUNCTION(STOA_KERNEL(multiply_1), STOA_CASES_12, 1, SHARED)
+STOA_FUNCTION(STOA_KERNEL(multiply_run_1), STOA_CASES_12, 1, SHARED)
+STOA_FUNCTION(STOA_KERNEL(multiply_1), STOA_CASES_12, 1, 1)
 STOA_FUNCTION(STOA_KERNEL(multiply_2), STOA_CASES_6, 2, 1)
 STOA_FUNCTION(STOA_KERNEL(multiply_3), STOA_CASES_4, 3, 1)
 #endif
 
-typedef void multiply_fn(struct panel *p, const float *const *address, float *c, size_t rows);
-static multiply_fn *const multiply_blocks[] = {
+#define STOA_FEW_CASE(terms)                                                                                 \
+    case terms:                                                                                              \
+        multiply_few(p, a, c, rows, terms);                                                                  \
+        break;
+static void STOA_KERNEL(multiply_few)(const struct panel *p, const float *a, float *c, size_t rows) {
+    switch (p->terms) {
+        STOA_FEW_CASE(1)
+        STOA_FEW_CASE(2)
+        STOA_FEW_CASE(3)
+        STOA_FEW_CASE(4)
+        STOA_FEW_CASE(5)
+        STOA_FEW_CASE(6)
+        STOA_FEW_CASE(7)
+        STOA_FEW_CASE(8)
+        STOA_FEW_CASE(9)
+    default:
+        break;
+    }
+}
+
+typedef void multiply_fn(struct panel *p, const struct rows *at, size_t rows);
+static multiply_fn *const multiply_run[] = {
+    NULL,
+    STOA_KERNEL(multiply_run_1),
+#if STOA_LANES == 16
+    STOA_KERNEL(multiply_run_2),
+#endif
+};
+static multiply_fn *const multiply_scattered[] = {
     NULL,
     STOA_KERNEL(multiply_1),
     STOA_KERNEL(multiply_2),
@@ -149,62 +252,102 @@ static multiply_fn *const multiply_blocks[] = {
 #endif
 };
 
-static const float *row_address(const struct stoa_gather *g, const float *a, size_t row) {
-    size_t run = stoa_max(1, g->run);
-    return a + (g->row != NULL ? g->row[row / run] : 0) + row % run * g->step;
+/* Where a run begins: its patches and its results. */
+static const float *run_start(const struct stoa_gather *g, const float *a, size_t run) {
+    return a + (g->row != NULL ? g->row[run] : 0);
 }
 
-/* All rows of a panel: each run in blocks of equal height, the last one less. */
-static void multiply_runs(struct panel *p, size_t m, const float *a, float *c) {
-    const struct stoa_gather *g = p->gather;
-    size_t vectors = stoa_ceil_div(p->columns, STOA_LANES);
-    for (size_t first = 0; first < m; first += stoa_max(1, g->run)) {
-        size_t run = stoa_min(stoa_max(1, g->run), m - first);
-        size_t blocks = stoa_ceil_div(run, stoa_max(1, most_rows[vectors]));
-        size_t height = stoa_ceil_div(run, stoa_max(1, blocks));
-        const float *start = row_address(g, a, first);
-        for (size_t i = 0; i < run; i += height) {
-            const float *address[MOST_ROWS];
-            size_t rows = stoa_min(height, run - i);
-            for (size_t j = 0; j < rows; j++) {
-                address[j] = start + (i + j) * g->step;
+static float *run_result(const struct stoa_gather *g, float *c, size_t ldc, size_t run) {
+    return c + (g->result != NULL ? g->result[run] : run * g->run * ldc);
+}
+
+static void multiply_few_runs(const struct panel *p, const struct stoa_gather *g, size_t m, const float *a,
+                              float *c) {
+    for (size_t run = 0; run * g->run < m; run++) {
+        STOA_KERNEL(multiply_few)
+        (p, run_start(g, a, run), run_result(g, c, p->ldc, run), stoa_min(g->run, m - run * g->run));
+    }
+}
+
+/* Each run in blocks of its own. */
+static void multiply_runs(struct panel *p, const struct stoa_gather *g, size_t vectors, size_t m,
+                          const float *a, float *c) {
+    for (size_t run = 0; run * g->run < m; run++) {
+        const size_t count = stoa_min(g->run, m - run * g->run);
+        const size_t blocks = stoa_ceil_div(count, run_rows[vectors]);
+        const float *start = run_start(g, a, run);
+        float *result = run_result(g, c, p->ldc, run);
+        size_t first = 0;
+        for (size_t block = 1; block <= blocks; block++) {
+            const size_t rows = block * count / blocks - first;
+            struct rows at;
+            for (size_t i = 0; i < rows; i += SHARED) {
+                at.a[i / SHARED] = start + (first + i) * g->step;
+                at.c[i / SHARED] = result + (first + i) * p->ldc;
             }
-            multiply_blocks[vectors](p, address, c + (first + i) * p->ldc, rows);
+            multiply_run[vectors](p, &at, rows);
+            first += rows;
         }
     }
 }
 
-/* One vector wide, in runs so short that a block takes several: an address for each row. */
-static void multiply_short_runs(struct panel *p, size_t m, const float *a, float *c) {
-    size_t height = stoa_ceil_div(m, stoa_max(1, stoa_ceil_div(m, SCATTERED_ROWS)));
-    for (size_t first = 0; first < m; first += height) {
-        const float *address[SCATTERED_ROWS];
-        size_t rows = stoa_min(height, m - first);
+/* Blocks over the runs' borders: an address for each row. */
+static void multiply_rows(struct panel *p, const struct stoa_gather *g, size_t vectors, size_t m,
+                          const float *a, float *c) {
+    const size_t blocks = stoa_ceil_div(m, scattered_rows[vectors]);
+    const float *start = NULL;
+    float *result = NULL;
+    size_t run = 0;
+    size_t left = 0; /* rows of the run before `run` */
+    size_t first = 0;
+    for (size_t block = 1; block <= blocks; block++) {
+        const size_t rows = block * m / blocks - first;
+        struct rows at;
         for (size_t i = 0; i < rows; i++) {
-            address[i] = row_address(p->gather, a, first + i);
+            if (left == 0) {
+                start = run_start(g, a, run);
+                result = run_result(g, c, p->ldc, run);
+                left = g->run;
+                run++;
+            }
+            at.a[i] = start;
+            at.c[i] = result;
+            start += g->step;
+            result += p->ldc;
+            left--;
         }
-        STOA_KERNEL(multiply_scattered)(p, address, c + first * p->ldc, rows);
+        multiply_scattered[vectors](p, &at, rows);
+        first += rows;
     }
 }
 
 void STOA_KERNEL(product)(const struct stoa_gather *gather, size_t m, size_t n, size_t k, const float *a,
                           const float *b, size_t ldb, const float *start, float *c, size_t ldc) {
     enum { WIDTH = MOST_VECTORS * STOA_LANES };
+    static const float zeros[WIDTH];
+    const bool adds = start == c;
     struct panel p = {
-        .gather = gather, .terms = k, .ldb = ldb, .ldc = ldc, .adds = start == c, .next = gather->next};
-    p.next_end = p.next != NULL ? p.next + gather->next_bytes : p.next;
+        .term = gather->term, .terms = k, .step = gather->step, .ldb = ldb, .ldc = ldc, .adds = adds};
+    p.next = gather->next != NULL ? gather->next : b;
+    p.next_end = gather->next != NULL ? p.next + gather->next_bytes : p.next;
     p.spill_end = c;
-    if (!p.adds && n <= WIDTH && n == ldc) {
+    if (!adds && n <= WIDTH && n == ldc && gather->result == NULL) {
         p.spill_end = c + (m - stoa_min(m, stoa_ceil_div(STOA_LANES, n))) * n;
     }
-    for (size_t j = 0; j < n; j += WIDTH) {
+    const bool few = k <= FEW_TERMS && !adds && n % STOA_LANES == 0;
+    const size_t width = few ? STOA_LANES : WIDTH;
+    for (size_t j = 0; j < n; j += width) {
+        const size_t columns = stoa_min(n - j, width);
+        const size_t vectors = stoa_ceil_div(columns, STOA_LANES);
         p.b = b + j;
-        p.start = p.adds || start == NULL ? NULL : start + j;
-        p.columns = stoa_min(n - j, WIDTH);
-        if (p.columns <= STOA_LANES && gather->run < SHORT_RUN) {
-            multiply_short_runs(&p, m, a, c + j);
+        p.start = adds || start == NULL ? zeros : start + j;
+        p.columns = columns;
+        if (few) {
+            multiply_few_runs(&p, gather, m, a, c + j);
+        } else if (vectors <= RUN_VECTORS && gather->run >= SHORT_RUN) {
+            multiply_runs(&p, gather, vectors, m, a, c + j);
         } else {
-            multiply_runs(&p, m, a, c + j);
+            multiply_rows(&p, gather, vectors, m, a, c + j);
         }
     }
 }

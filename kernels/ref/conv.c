@@ -21,12 +21,13 @@ void STOA_REFERENCE(product)(const struct stoa_gather *g, size_t m, size_t n, si
                              const real *b, size_t ldb, const real *start, real *c, size_t ldc) {
     for (size_t i = 0; i < m; i++) {
         size_t row = (g->row != NULL ? g->row[i / g->run] : 0) + i % g->run * g->step;
+        real *out = g->result != NULL ? c + g->result[i / g->run] + i % g->run * ldc : c + i * ldc;
         for (size_t j = 0; j < n; j++) {
-            real sum = start == NULL ? 0 : start == c ? c[i * ldc + j] : start[j];
+            real sum = start == NULL ? 0 : start == c ? out[j] : start[j];
             for (size_t l = 0; l < k; l++) {
                 sum += a[row + g->term[l]] * b[l * ldb + j];
             }
-            c[i * ldc + j] = sum;
+            out[j] = sum;
         }
     }
 }

@@ -7,8 +7,17 @@
 
 #include "base/size.h"
 
-const struct bench_naive *const bench_naives[BENCH_NAIVES] = {&bench_naive_o2, &bench_naive_o3,
-                                                              &bench_naive_best};
+static const struct bench_naive *const naives[STOA_ISA_COUNT][BENCH_NAIVES] = {
+    [STOA_ISA_BASE] = {&bench_naive_o2_base, &bench_naive_o3_base, &bench_naive_best_base},
+#ifdef STOA_HAVE_X86_TABLES
+    [STOA_ISA_AVX2] = {&bench_naive_o2_base, &bench_naive_o3_avx2, &bench_naive_best_avx2},
+    [STOA_ISA_AVX512] = {&bench_naive_o2_base, &bench_naive_o3_avx512, &bench_naive_best_avx512},
+#endif
+};
+
+const struct bench_naive *bench_naive_of(const stoa_context *context, size_t column) {
+    return naives[stoa_context_isa(context)][column];
+}
 
 /* One accumulator over a hundred thousand products is that much worse than sgemm. */
 static const double NAIVE_BOUND = 1e-4;
@@ -81,8 +90,8 @@ static bool time_loops(struct loops *loops, double *gflops) {
     const struct stoa_conv *conv = &loops->work->layer->conv;
     size_t rows = find_rows(loops);
     if (!verify(loops)) {
-        (void)cli_fail(CLI_FAILED, "%s: the naive loops %s are wrong", loops->work->layer->name,
-                       loops->naive->name);
+        (void)cli_fail(CLI_FAILED, "%s: the naive loops %s, %s, are wrong", loops->work->layer->name,
+                       loops->naive->name, loops->naive->isa);
         return false;
     }
     struct bench_times times;

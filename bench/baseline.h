@@ -5,8 +5,8 @@
 #include "bench/layer.h"
 #include "bench/naive.h"
 
-/* In the order of the table's columns. */
-extern const struct bench_naive *const bench_naives[BENCH_NAIVES];
+/* The loops of one of the table's columns, compiled for the context's instruction set. */
+const struct bench_naive *bench_naive_of(const stoa_context *context, size_t column);
 
 /* Verify one set of loops on as many output rows as take a moment, then time them: GFLOP/s. False, with the
  * sentence printed, when it is wrong or there is no memory. */

@@ -127,10 +127,16 @@ static void report_counters(struct bench_record *record, const struct row *row) 
     bench_counter(record, "sgemm_n", (double)row->parts.n);
     bench_counter(record, "sgemm_k", (double)row->parts.k);
     bench_counter(record, "workspace_bytes", (double)row->work->scratch_bytes[row->pass]);
+    const char *naive_isa = NULL; /* of the last one, as that of -O2 is always the baseline */
     for (size_t i = 0; i < BENCH_NAIVES; i++) {
         if (row->naive[i] > 0) {
-            bench_counter(record, bench_naives[i]->key, flops / time->median / (1e9 * row->naive[i]));
+            const struct bench_naive *naive = bench_naive_of(row->work->context, i);
+            bench_counter(record, naive->key, flops / time->median / (1e9 * row->naive[i]));
+            naive_isa = naive->isa;
         }
+    }
+    if (naive_isa) {
+        bench_note(record, "naive_isa", naive_isa);
     }
 }
 
@@ -235,7 +241,8 @@ static void time_rows(const struct bench *bench, struct row *rows) {
 
 static bool measure_naive(const struct bench *bench, struct row *row) {
     for (size_t i = 0; i < BENCH_NAIVES && !bench->options.no_naive && row->error.right; i++) {
-        if (!bench_baseline(row->work, row->pass, bench_naives[i], &row->naive[i])) {
+        const struct bench_naive *naive = bench_naive_of(bench->context, i);
+        if (!bench_baseline(row->work, row->pass, naive, &row->naive[i])) {
             return false;
         }
     }

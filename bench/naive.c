@@ -1,12 +1,12 @@
-/* The naive loops, compiled several times: BENCH_NAIVE is the name of one set of flags, and BENCH_BEST is set
- * where the loop order is the best one rather than the obvious one. One thread.
+/* The naive loops, compiled several times: BENCH_NAIVE is the name of one set of flags, BENCH_ISA the instruction set
+ * they are for, and BENCH_BEST is set where the loop order is the best one rather than the obvious one. One thread.
  *
  * Obvious: n, oh, ow, k, kh, kw, c with one accumulator, gradients the same loops the other way round. Best: the
  * innermost loop writes neighbours (filters, or channels for dx) without a sum through it, which compilers turn
  * into vectors. */
 #include "bench/naive.h"
 
-#define JOIN(a, b) a##b
+#define JOIN(a, b) bench_naive_##a##_##b
 #define EXPANDED(a, b) JOIN(a, b)
 
 /* The input pixel that tap (kh, kw) of output pixel (row, ow) reads; -1 in the padding. */
@@ -164,8 +164,9 @@ static void backward_data(const struct stoa_conv *conv, size_t rows, const float
 #define TEXT(name) #name
 #define EXPANDED_TEXT(name) TEXT(name)
 
-const struct bench_naive EXPANDED(bench_naive_, BENCH_NAIVE) = {
+const struct bench_naive EXPANDED(BENCH_NAIVE, BENCH_ISA) = {
     .name = BENCH_NAIVE_NAME,
+    .isa = EXPANDED_TEXT(BENCH_ISA),
     .key = "speedup_over_naive_" EXPANDED_TEXT(BENCH_NAIVE),
     .filters_last = FILTERS_LAST,
     .forward = forward,

@@ -9,7 +9,7 @@
  * their gradient lie as [K][KH][KW][C / groups] unless `filters_last`: then as the library's, [KH][KW]
  * [C / groups][K]. Each order has the layout in which its innermost loop is contiguous. */
 struct bench_naive {
-    const char *name, *key; /* for people, and in JSON */
+    const char *name, *isa, *key; /* for people, and in JSON */
     bool filters_last[3];
     void (*forward)(const struct stoa_conv *conv, size_t rows, const float *x, const float *weight, float *y);
     void (*backward_data)(const struct stoa_conv *conv, size_t rows, const float *dy, const float *weight,
@@ -18,7 +18,12 @@ struct bench_naive {
                              float *dweight);
 };
 
+/* -O2 is the baseline's everywhere; both of -O3 are there for each instruction set that the kernels have. */
 enum { BENCH_NAIVES = 3 };
-extern const struct bench_naive bench_naive_o2, bench_naive_o3, bench_naive_best;
+extern const struct bench_naive bench_naive_o2_base, bench_naive_o3_base, bench_naive_best_base;
+#ifdef STOA_HAVE_X86_TABLES
+extern const struct bench_naive bench_naive_o3_avx2, bench_naive_best_avx2;
+extern const struct bench_naive bench_naive_o3_avx512, bench_naive_best_avx512;
+#endif
 
 #endif

@@ -29,8 +29,8 @@ struct bench_options {
     size_t batch;       /* 0: the mode's own */
     size_t seeds;       /* 0: the list's */
     double min_time;    /* seconds that one repetition lasts at least */
-    stoa_policy policy;
-    bool list, no_naive, self_test, all_algorithms;
+    stoa_policy policy; /* if it is given */
+    bool policy_given, list, no_naive, self_test, all_algorithms;
     char **operands;
     size_t operand_count;
 };
@@ -55,6 +55,10 @@ struct bench_mode {
     int (*check)(const struct bench_options *options);
     int (*run)(struct bench *bench);
 };
+
+/* A context as options and environment want it, of so many threads; 0: as many as they say. CLI_DONE, or another code
+ * with the sentence printed. */
+int bench_context_create(const struct bench *bench, size_t threads, stoa_context **context);
 
 /* Whether a file that an option names can be written: CLI_DONE, or CLI_WRONG with the sentence printed. */
 int bench_try_file(const char *option, const char *path);

@@ -70,16 +70,31 @@ int bench_try_file(const char *option, const char *path) {
     return CLI_DONE;
 }
 
-static int measure(const struct bench_mode *mode, struct bench *bench) {
+int bench_context_create(const struct bench *bench, size_t threads, stoa_context **context) {
     const struct bench_options *options = &bench->options;
-    stoa_context_options wanted = {.threads = options->threads, .policy = options->policy};
-    stoa_status status = stoa_context_create(&wanted, &bench->context);
+    stoa_context_options wanted = {0};
+    int code = cli_environment_read(&wanted);
+    if (code != CLI_DONE) {
+        return code;
+    }
+    wanted.threads = threads ? threads : options->threads ? options->threads : wanted.threads;
+    wanted.policy = options->policy_given ? options->policy : wanted.policy;
+    stoa_status status = stoa_context_create(&wanted, context);
     if (status != STOA_OK) {
         return cli_fail(cli_code_of(status), "context: %s", stoa_status_text(status));
     }
-    int code = cli_environment_set(bench->context);
+    code = cli_environment_set(*context);
     if (code != CLI_DONE) {
-        stoa_context_free(bench->context);
+        stoa_context_free(*context);
+        *context = NULL;
+    }
+    return code;
+}
+
+static int measure(const struct bench_mode *mode, struct bench *bench) {
+    const struct bench_options *options = &bench->options;
+    int code = bench_context_create(bench, 0, &bench->context);
+    if (code != CLI_DONE) {
         return code;
     }
     bench->threads = stoa_context_threads(bench->context);

@@ -67,11 +67,12 @@ static const struct option *find_option(const struct bench_mode *mode, const cha
     return NULL;
 }
 
-static int read_policy(const char *text, stoa_policy *policy) {
+static int read_policy(const char *text, struct bench_options *out) {
     const char *name;
     for (int i = 0; (name = stoa_policy_name((stoa_policy)i)) != NULL; i++) {
         if (strcmp(text, name) == 0) {
-            *policy = (stoa_policy)i;
+            out->policy = (stoa_policy)i;
+            out->policy_given = true;
             return CLI_DONE;
         }
     }
@@ -105,7 +106,7 @@ static int store(const struct option *option, const char *text, struct bench_opt
         memcpy(place, &number, sizeof number);
         return CLI_DONE;
     case POLICY:
-        return read_policy(text, &out->policy);
+        return read_policy(text, out);
     case TEXT:
         break;
     }

@@ -27,15 +27,11 @@ static void choose_counts(struct scale *scale) {
 }
 
 static int open_contexts(struct scale *scale) {
-    for (size_t i = 0; i < scale->counts; i++) {
-        stoa_context_options options = {.threads = scale->threads[i], .policy = scale->bench->options.policy};
-        stoa_status status = stoa_context_create(&options, &scale->context[i]);
-        if (status != STOA_OK) {
-            return cli_fail(cli_code_of(status), "context of %zu threads: %s", scale->threads[i],
-                            stoa_status_text(status));
-        }
+    int code = CLI_DONE;
+    for (size_t i = 0; code == CLI_DONE && i < scale->counts; i++) {
+        code = bench_context_create(scale->bench, scale->threads[i], &scale->context[i]);
     }
-    return CLI_DONE;
+    return code;
 }
 
 static void close_contexts(struct scale *scale) {

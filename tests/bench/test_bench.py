@@ -16,9 +16,9 @@ QUICK = ['--min-time', '0.002', '--repetitions', '2']
 PASSES = ['forward', 'backward data', 'backward weights']
 
 
-def bench(*arguments):
+def bench(*arguments, **environment):
     return subprocess.run([BENCH, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, timeout=120, check=False)
+                          text=True, timeout=120, check=False, env={**os.environ, **environment})
 
 
 def refuse_constant(text):
@@ -33,8 +33,8 @@ class Bench(unittest.TestCase):
         self.folder = pathlib.Path(folder.name)
         self.json = self.folder / 'results.json'
 
-    def run_json(self, *arguments, code=0):
-        done = bench(*arguments, *QUICK, '--json', str(self.json))
+    def run_json(self, *arguments, code=0, **environment):
+        done = bench(*arguments, *QUICK, '--json', str(self.json), **environment)
         self.assertEqual(done.returncode, code, done.stderr + done.stdout)
         return done, json.loads(self.json.read_text(encoding='utf-8'), parse_constant=refuse_constant)
 
@@ -86,6 +86,25 @@ class Bench(unittest.TestCase):
             for name in PASSES:
                 rows = [r for r in results['benchmarks'] if r['run_name'] == f'layers/{problem}/{name}']
                 self.assertTrue(rows and all(r['verified'] for r in rows), f'{problem} {name}')
+
+    def test_environment(self):
+        problem = ['layers', 'conv2d n2 c8 h6 k8 r3 p1']
+        best = self.run_json(*problem)[1]['context']['isa']
+        # The engine, and the naive loops beside it, which are there for every instruction set.
+        for isa in ('base', 'avx2', 'avx512')[:('base', 'avx2', 'avx512').index(best) + 1]:
+            _, results = self.run_json(*problem, STOA_CPU=isa)
+            self.assertEqual(results['context']['isa'], isa)
+            self.assertEqual({r['naive_isa'] for r in results['benchmarks']}, {isa})
+            self.assertTrue(all(r['speedup_over_naive_best'] > 0 for r in results['benchmarks']))
+        settings = {'STOA_THREADS': '1', 'STOA_POLICY': 'exact', 'STOA_CONV': 'im2col'}
+        _, results = self.run_json(*problem, **settings)
+        context = results['context']
+        self.assertEqual((context['threads'], context['policy'], context['conv']), (1, 'exact', 'im2col'))
+        # What an option says comes first.
+        _, results = self.run_json(*problem, '--threads', '2', '--policy', 'default', **settings)
+        self.assertEqual((results['context']['threads'], results['context']['policy']), (2, 'default'))
+        for name, value in (('STOA_CPU', 'avx3'), ('STOA_THREADS', '0'), ('STOA_POLICY', 'fast'), ('STOA_CONV', 'fft')):
+            self.refused(problem, f'{name}: ', **{name: value})
 
     def test_broken_results_are_found(self):
         problems = ['conv2d n2 c3 h8 k4 r3 p1', 'conv2d n2 c6 h4 k5 r1', 'conv2d n2 c4 h6 k4 r3 g4', 'linear n4 c8 k8']
@@ -148,8 +167,8 @@ class Bench(unittest.TestCase):
         path.write_text('net a: conv2d n1 c2 h4 k2 r3\nnet b conv2d\n', encoding='utf-8')
         self.refused(['layers', '--list', '--layers', str(path)], f'{path}:2: ')
 
-    def refused(self, arguments, part):
-        done = bench(*arguments)
+    def refused(self, arguments, part, **environment):
+        done = bench(*arguments, **environment)
         self.assertEqual(done.returncode, 2, f'{arguments}: {done.stderr}')
         self.assertEqual(done.stdout, '', arguments)
         self.assertEqual(done.stderr.count('\n'), 1, done.stderr)

@@ -5,9 +5,11 @@
  * of loops a second and become ten times slower. Here the calling thread takes tasks like the others and
  * waits only for tasks that somebody has begun. The program's own OpenMP settings stay untouched as well.
  *
- * A loop is published as one word: its generation and the next task. A worker claims a task by
- * compare-and-swap on that word, so what it read of a loop that has ended since is never used. Idle workers
- * look for work for some ten microseconds, about as long as the serial parts between two loops, and then
+ * Each thread has a share of the tasks, the same in every loop of as many tasks, so that what it wrote in one loop is
+ * still in its own caches in the next; who has done his share helps the others from the end of theirs. A share is
+ * published as one word, its generation and the tasks taken at both ends, in one cache line with all that belongs to it. A
+ * task is claimed by compare-and-swap on that word, so what a thread read of a loop that has ended since is never used.
+ * Idle workers look for work for some ten microseconds, about as long as the serial parts between two loops, and then
  * sleep. */
 #include "core/threads.h"
 
@@ -16,27 +18,33 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/size.h"
 #include "blas/gemm.h"
 
-enum { SPINS = 3000, TASK_BITS = 32 };
+enum { SPINS = 3000, TASK_BITS = 20 };
 
-/* The next task while a loop is being written: no number of tasks reaches it. */
+/* Taken from the front while a share is being written: no share is larger. */
 static const uint64_t CLOSED = ((uint64_t)1 << TASK_BITS) - 1;
 
-struct stoa_pool {
-    pthread_t *threads;
-    size_t workers;
-    atomic_size_t workers_started; /* gives each its number */
-    /* The loop. Written before `claim` publishes it. */
+/* Tasks [first, first + count) of the loop, written before `claim` publishes them. */
+struct share {
+    _Alignas(64) _Atomic uint64_t
+        claim; /* (generation << TASK_BITS | taken from the end) << TASK_BITS | from the front */
     _Atomic(stoa_task_fn *) work;
     _Atomic(void *) argument;
-    _Atomic uint64_t tasks;
-    _Alignas(64) _Atomic uint64_t claim; /* generation << TASK_BITS | next task */
-    _Alignas(64) _Atomic uint64_t done;  /* tasks that have ended */
+    _Atomic uint64_t first, count;
+};
+
+struct stoa_pool {
+    _Alignas(64) _Atomic uint64_t done; /* tasks that have ended, told by each thread when it finds no more */
     _Alignas(64) atomic_size_t sleepers;
+    atomic_size_t workers_started; /* gives each its number */
+    pthread_t *threads;
+    struct share *shares; /* the caller's and one for each worker */
+    size_t workers;
     atomic_bool stop;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -73,43 +81,59 @@ size_t stoa_cpu_count(void) {
     return count < 1 ? 1 : (size_t)count;
 }
 
-/* Claim tasks of the published loop and run them until there are none left. */
-static void run_tasks(struct stoa_pool *pool, size_t thread) {
-    uint64_t claim = atomic_load_explicit(&pool->claim, memory_order_acquire);
+/* Claim a task of `share`, from its front or its end, and run it; false when none is left. */
+static bool run_task(struct share *share, bool from_end, size_t thread) {
+    uint64_t claim = atomic_load_explicit(&share->claim, memory_order_acquire);
     for (;;) {
-        stoa_task_fn *work = atomic_load_explicit(&pool->work, memory_order_acquire);
-        void *argument = atomic_load_explicit(&pool->argument, memory_order_acquire);
-        uint64_t tasks = atomic_load_explicit(&pool->tasks, memory_order_acquire);
-        uint64_t task = claim & CLOSED;
-        if (task >= tasks) {
-            return;
+        stoa_task_fn *work = atomic_load_explicit(&share->work, memory_order_acquire);
+        void *argument = atomic_load_explicit(&share->argument, memory_order_acquire);
+        uint64_t first = atomic_load_explicit(&share->first, memory_order_acquire);
+        uint64_t count = atomic_load_explicit(&share->count, memory_order_acquire);
+        uint64_t front = claim & CLOSED;
+        uint64_t end = claim >> TASK_BITS & CLOSED;
+        if (front + end >= count) {
+            return false;
         }
-        if (atomic_compare_exchange_weak_explicit(&pool->claim, &claim, claim + 1, memory_order_acq_rel,
+        uint64_t taken = claim + (from_end ? (uint64_t)1 << TASK_BITS : 1);
+        if (atomic_compare_exchange_weak_explicit(&share->claim, &claim, taken, memory_order_acq_rel,
                                                   memory_order_acquire)) {
             inside_task = true;
-            work(argument, (size_t)task, thread);
+            work(argument, (size_t)(first + (from_end ? count - 1 - end : front)), thread);
             inside_task = false;
-            atomic_fetch_add_explicit(&pool->done, 1, memory_order_release);
-            claim = atomic_load_explicit(&pool->claim, memory_order_acquire);
+            return true;
         }
     }
 }
 
-static uint64_t generation(struct stoa_pool *pool) {
-    return atomic_load(&pool->claim) >> TASK_BITS;
+/* Run the thread's own tasks, then what others have not begun. */
+static void run_tasks(struct stoa_pool *pool, size_t thread) {
+    size_t threads = pool->workers + 1;
+    uint64_t ran = 0;
+    for (size_t i = 0; i < threads; i++) {
+        while (run_task(&pool->shares[(thread + i) % threads], i > 0, thread)) {
+            ran++;
+        }
+    }
+    if (ran > 0) {
+        atomic_fetch_add_explicit(&pool->done, ran, memory_order_release);
+    }
 }
 
-/* Wait for a loop newer than `seen`: a while on the CPU, then asleep. */
-static void await_loop(struct stoa_pool *pool, uint64_t seen) {
+static uint64_t generation(struct share *share) {
+    return atomic_load(&share->claim) >> 2 * TASK_BITS;
+}
+
+/* Wait for a share newer than `seen`: a while on the CPU, then asleep. */
+static void await_share(struct stoa_pool *pool, struct share *share, uint64_t seen) {
     for (size_t spin = 0; spin < SPINS; spin++) {
-        if (generation(pool) != seen || atomic_load_explicit(&pool->stop, memory_order_relaxed)) {
+        if (generation(share) != seen || atomic_load_explicit(&pool->stop, memory_order_relaxed)) {
             return;
         }
         relax();
     }
     (void)pthread_mutex_lock(&pool->lock);
     atomic_fetch_add(&pool->sleepers, 1);
-    while (generation(pool) == seen && !atomic_load(&pool->stop)) {
+    while (generation(share) == seen && !atomic_load(&pool->stop)) {
         (void)pthread_cond_wait(&pool->wake, &pool->lock);
     }
     atomic_fetch_sub(&pool->sleepers, 1);
@@ -119,11 +143,12 @@ static void await_loop(struct stoa_pool *pool, uint64_t seen) {
 static void *worker(void *argument) {
     struct stoa_pool *pool = argument;
     size_t thread = atomic_fetch_add(&pool->workers_started, 1) + 1;
+    struct share *share = &pool->shares[thread];
     stoa_blas_own_thread();
     uint64_t seen = 0;
     while (!atomic_load(&pool->stop)) {
-        await_loop(pool, seen);
-        seen = generation(pool);
+        await_share(pool, share, seen);
+        seen = generation(share);
         run_tasks(pool, thread);
     }
     return NULL;
@@ -156,13 +181,16 @@ bool stoa_thread_start(pthread_t *thread, void *(*work)(void *), void *argument)
 /* Start up to `workers` threads; as many as the system gives. NULL when there is no memory. */
 static struct stoa_pool *make_pool(size_t workers) {
     struct stoa_pool *pool = aligned_alloc(64, stoa_round_up(sizeof *pool, 64));
+    struct share *shares = aligned_alloc(64, (workers + 1) * sizeof *shares);
     pthread_t *threads = calloc(workers, sizeof *threads);
-    if (!pool || !threads) {
+    if (!pool || !shares || !threads) {
         free(pool);
+        free(shares);
         free(threads);
         return NULL;
     }
-    *pool = (struct stoa_pool){.threads = threads};
+    *pool = (struct stoa_pool){.threads = threads, .shares = shares};
+    memset(shares, 0, (workers + 1) * sizeof *shares);
     (void)pthread_mutex_init(&pool->lock, NULL);
     (void)pthread_cond_init(&pool->wake, NULL);
     while (pool->workers < workers && stoa_thread_start(&pool->threads[pool->workers], worker, pool)) {
@@ -187,6 +215,7 @@ void stoa_pool_free(struct stoa_pool *pool) {
         (void)pthread_mutex_destroy(&pool->lock);
     }
     free(pool->threads);
+    free(pool->shares);
     free(pool);
 }
 
@@ -202,23 +231,31 @@ static struct stoa_pool *pool_of(const stoa_context *context) {
     return *context->pool;
 }
 
-void stoa_parallel(const stoa_context *context, size_t tasks, stoa_task_fn *work, void *argument) {
-    struct stoa_pool *pool = context->threads > 1 && tasks > 1 && tasks < CLOSED ? pool_of(context) : NULL;
-    if (!pool) {
-        for (size_t task = 0; task < tasks; task++) {
-            work(argument, task, 0);
-        }
-        return;
-    }
-    /* Close first: a worker that still holds the old claim and reads the new loop must not succeed in
-     * claiming. The release order of what follows makes the closing visible before it. */
-    uint64_t old = generation(pool);
-    atomic_store(&pool->claim, old << TASK_BITS | CLOSED);
+/* Close first: a thread that still holds the old claim and reads the new share must not succeed in claiming. The
+ * release order of what follows makes the closing visible before it. */
+static void publish(struct share *share, stoa_task_fn *work, void *argument, size_t first, size_t count) {
+    uint64_t next = generation(share) + 1;
+    atomic_store_explicit(&share->claim, (next - 1) << 2 * TASK_BITS | CLOSED, memory_order_relaxed);
+    atomic_store_explicit(&share->work, work, memory_order_release);
+    atomic_store_explicit(&share->argument, argument, memory_order_release);
+    atomic_store_explicit(&share->first, first, memory_order_release);
+    atomic_store_explicit(&share->count, count, memory_order_release);
+    atomic_store(&share->claim, next << 2 * TASK_BITS);
+}
+
+/* One loop over tasks [first, first + tasks). */
+static void run_loop(struct stoa_pool *pool, size_t first, size_t tasks, stoa_task_fn *work, void *argument) {
+    size_t threads = pool->workers + 1;
     atomic_store_explicit(&pool->done, 0, memory_order_release);
-    atomic_store_explicit(&pool->work, work, memory_order_release);
-    atomic_store_explicit(&pool->argument, argument, memory_order_release);
-    atomic_store_explicit(&pool->tasks, tasks, memory_order_release);
-    atomic_store(&pool->claim, (old + 1) << TASK_BITS);
+    /* Workers begin while the caller still publishes; nobody is woken for an empty share. */
+    for (size_t i = 1; i <= threads; i++) {
+        size_t thread = i % threads;
+        size_t begin = stoa_ceil_div(thread * tasks, threads);
+        size_t end = stoa_ceil_div((thread + 1) * tasks, threads);
+        if (end > begin) {
+            publish(&pool->shares[thread], work, argument, first + begin, end - begin);
+        }
+    }
     wake_sleepers(pool);
     run_tasks(pool, 0);
     for (size_t spin = 0; atomic_load_explicit(&pool->done, memory_order_acquire) < tasks; spin++) {
@@ -227,5 +264,18 @@ void stoa_parallel(const stoa_context *context, size_t tasks, stoa_task_fn *work
         } else {
             (void)sched_yield();
         }
+    }
+}
+
+void stoa_parallel(const stoa_context *context, size_t tasks, stoa_task_fn *work, void *argument) {
+    struct stoa_pool *pool = context->threads > 1 && tasks > 1 ? pool_of(context) : NULL;
+    if (!pool) {
+        for (size_t task = 0; task < tasks; task++) {
+            work(argument, task, 0);
+        }
+        return;
+    }
+    for (size_t first = 0; first < tasks; first += CLOSED) {
+        run_loop(pool, first, stoa_min(tasks - first, CLOSED), work, argument);
     }
 }

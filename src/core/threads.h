@@ -9,8 +9,9 @@
 #include "core/context.h"
 
 /* Run work(argument, task, thread) for every task in [0, tasks). `thread` < the context's threads names
- * private scratch; what a task computes must not depend on it. Tasks start in the order of their numbers.
- * Called from inside a task, after a fork and with one thread everything runs in the calling thread. */
+ * private scratch; what a task computes must not depend on it. Each thread begins with its own range of the numbers, in
+ * order: loops over the same things in the same order find them in their caches. Called from inside a task, after a fork
+ * and with one thread everything runs in the calling thread. */
 typedef void stoa_task_fn(void *argument, size_t task, size_t thread);
 void stoa_parallel(const stoa_context *context, size_t tasks, stoa_task_fn *work, void *argument);
 

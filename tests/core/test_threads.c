@@ -95,6 +95,54 @@ struct masks {
     atomic_bool seen[2];
 };
 
+/* The first task of one share waits until all tasks but itself have run: those of its own share must run elsewhere. */
+struct waiting {
+    size_t tasks, waits;
+    atomic_size_t ran;
+};
+
+static void wait_for_others(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    struct waiting *waiting = argument;
+    while (task == waiting->waits && atomic_load(&waiting->ran) < waiting->tasks - 1) {
+        (void)usleep(100);
+    }
+    atomic_fetch_add(&waiting->ran, 1);
+}
+
+static void takes_over_from_the_slow(void **state) {
+    (void)state;
+    stoa_context *context = make_context(3);
+    const size_t firsts[] = {0, 4, 8}; /* of the shares of 12 tasks */
+    for (size_t i = 0; i < 3; i++) {
+        struct waiting waiting = {.tasks = 12, .waits = firsts[i]};
+        stoa_parallel(context, waiting.tasks, wait_for_others, &waiting);
+        assert_int_equal(atomic_load(&waiting.ran), waiting.tasks);
+    }
+    stoa_context_free(context);
+}
+
+/* Where each task ran. */
+static void note_thread(void *argument, size_t task, size_t thread) {
+    atomic_size_t *threads = argument;
+    atomic_store(&threads[task], thread + 1);
+    (void)usleep(20000); /* both threads are there, and neither finishes early */
+}
+
+/* Not every time, as the system may keep a thread away, but not never. */
+static void gives_each_thread_its_share(void **state) {
+    (void)state;
+    stoa_context *context = make_context(2);
+    size_t kept = 0;
+    for (size_t i = 0; i < 20; i++) {
+        atomic_size_t threads[4] = {0};
+        stoa_parallel(context, 4, note_thread, threads);
+        kept += threads[0] == 1 && threads[1] == 1 && threads[2] == 2 && threads[3] == 2;
+    }
+    assert_true(kept > 0);
+    stoa_context_free(context);
+}
+
 static void look_at_mask(void *argument, size_t task, size_t thread) {
     (void)task;
     struct masks *masks = argument;
@@ -251,10 +299,11 @@ static void counts_cpus(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(runs_each_task_once),  cmocka_unit_test(numbers_its_threads),
-        cmocka_unit_test(leaves_signals_alone), cmocka_unit_test(runs_many_short_loops),
-        cmocka_unit_test(nests_serially),       cmocka_unit_test(serves_several_contexts),
-        cmocka_unit_test(runs_after_a_fork),    cmocka_unit_test(counts_cpus),
+        cmocka_unit_test(runs_each_task_once),      cmocka_unit_test(numbers_its_threads),
+        cmocka_unit_test(leaves_signals_alone),     cmocka_unit_test(runs_many_short_loops),
+        cmocka_unit_test(nests_serially),           cmocka_unit_test(serves_several_contexts),
+        cmocka_unit_test(takes_over_from_the_slow), cmocka_unit_test(gives_each_thread_its_share),
+        cmocka_unit_test(runs_after_a_fork),        cmocka_unit_test(counts_cpus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

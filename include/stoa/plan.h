@@ -24,6 +24,7 @@ typedef struct stoa_plan_options {
     const char *
         loss; /**< "softmax_cross_entropy smoothing=0.1", "mse", ... NULL: the first with training, else none */
     size_t optimizer_slots; /**< arrays of the size of the parameters kept for an optimiser */
+    bool summed;            /**< gradients are those of the sum of the samples' losses, not of their mean */
 } stoa_plan_options;
 
 /** Plan memory for `model`; computes nothing.

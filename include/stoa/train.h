@@ -37,6 +37,7 @@ typedef struct stoa_train_options {
         *augment;  /**< how training samples are changed, in a new way every epoch, that follows from the
                             seed: "shift=2 rotate=10 scale=0.1 shear=5 elastic=1 flip=0.5 erase=0.5 noise=0.1";
                             NULL: not at all. Samples held out stay as they are. Not used by a trainer */
+    bool summed;   /**< a step follows the gradient of the sum of a batch's losses, not of their mean */
     bool in_order; /**< every epoch visits the samples in the order of the data. Not used by a trainer */
 } stoa_train_options;
 

@@ -206,7 +206,7 @@ static void backward_all(const struct call *call) {
     const struct stoa_plan *plan = call->plan;
     float *loss_gradient = stoa_value_data(plan, plan->loss_gradient);
     for (size_t i = 0; i < call->samples; i++) {
-        loss_gradient[i] = 1.0F / (float)call->samples;
+        loss_gradient[i] = plan->summed ? 1.0F : 1.0F / (float)call->samples;
     }
     for (size_t node = plan->nodes + 1; node-- > 0;) {
         run_backward(call, node);

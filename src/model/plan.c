@@ -356,6 +356,7 @@ stoa_status stoa_plan_create(stoa_context *context, stoa_model *model, const sto
     made->model = model;
     made->batch = options->batch;
     made->training = options->training;
+    made->summed = options->summed;
     made->nodes = model->node_count;
     stoa_status status = build_plan(made, options);
     if (status != STOA_OK) {

@@ -38,7 +38,7 @@ struct stoa_plan {
     stoa_context *context;
     stoa_model *model;
     size_t batch;
-    bool training, has_loss;
+    bool training, has_loss, summed;
     struct stoa_layer loss;
     size_t nodes, steps; /* nodes: layers of the model; the loss is node number `nodes` */
     struct stoa_node_plan *node;

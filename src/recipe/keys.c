@@ -53,6 +53,7 @@ static const struct key keys[] = {
     {"train", "lr", FLOAT_KEY, AT(learning_rate), 1e-12, 1e3},
     {"train", "seed", SEED_KEY, AT(seed), 0, 0},
     {"train", "in_order", BOOL_KEY, AT(in_order), 0, 0},
+    {"train", "summed", BOOL_KEY, AT(summed), 0, 0},
     {"train", "optimizer", SPEC_KEY, AT(optimizer), 0, 0},
     {"train", "schedule", SPEC_KEY, AT(schedule), 0, 0},
     {"train", "loss", SPEC_KEY, AT(loss), 0, 0},

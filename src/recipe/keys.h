@@ -23,7 +23,7 @@ struct stoa_recipe {
     uint64_t seed;
     float learning_rate, clip_norm, clip_value, average, validation, min_delta;
     size_t patience;
-    bool stratified, keep_best, in_order;
+    bool stratified, keep_best, in_order, summed;
     char monitor[STOA_RECIPE_TEXT], augment[STOA_RECIPE_TEXT];
     size_t layers, room;
     struct stoa_recipe_layer *layer;

@@ -316,6 +316,7 @@ void stoa_recipe_describe(const stoa_recipe *recipe, stoa_recipe_info *info) {
                 .min_delta = recipe->min_delta,
                 .keep_best = recipe->keep_best,
                 .in_order = recipe->in_order,
+                .summed = recipe->summed,
                 .monitor = text_or_null(recipe->monitor),
                 .augment = text_or_null(recipe->augment),
             },

@@ -118,6 +118,7 @@ stoa_status stoa_train_settings_read(stoa_context *context, const stoa_train_opt
         .min_delta = options->min_delta,
         .keep_best = options->keep_best,
         .in_order = options->in_order,
+        .summed = options->summed,
     };
     struct stoa_error *error = &context->error;
     stoa_status status = check_numbers(context, settings);

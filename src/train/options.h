@@ -24,7 +24,7 @@ struct stoa_train_settings {
     float clip_norm, clip_value, average; /* 0: none */
     float validation, min_delta;
     size_t patience; /* 0: never stop */
-    bool stratified, keep_best, by_accuracy, in_order;
+    bool stratified, keep_best, by_accuracy, in_order, summed;
     struct stoa_augment augment;
     char loss[STOA_SPEC_MAX_TEXT];
     const struct stoa_optimizer *optimizer;

@@ -18,7 +18,8 @@ static stoa_status open_trainer(struct stoa_trainer *made, const stoa_train_opti
     stoa_plan_options plan = {.batch = settings->batch,
                               .training = true,
                               .loss = settings->loss,
-                              .optimizer_slots = settings->optimizer_slots + (settings->average > 0 ? 1 : 0)};
+                              .optimizer_slots = settings->optimizer_slots + (settings->average > 0 ? 1 : 0),
+                              .summed = settings->summed};
     status = stoa_plan_create(context, made->model, &plan, &made->plan);
     if (status == STOA_OK) {
         status = stoa_plan_bind(made->plan, NULL);

@@ -49,18 +49,18 @@ static void assert_refused(const char *text, stoa_status status, const char *beg
 
 static void test_all_said(void **state) {
     (void)state;
-    stoa_recipe *recipe =
-        load_good("# about\ntitle = A test; of # comment\nneeds = my set, 2 s 123456789 123456789 123456789 "
-                  "123456789 12345678\nreaches = 99 % = all\n" MODEL
-                  "[data]\nset = my-set\nclasses = 4\nmean = 0.125\ndeviation = 0.5\nlabel = kind of\n"
-                  "header = no\ntest = 0.25\nsamples = 99\nmemory = 3M\nweights = measured\nsplit_seed = "
-                  "18446744073709551614\n"
-                  "[train]\nepochs = 7\nbatch = 33\nlr = 2e-3\nseed = 18446744073709551615\n"
-                  "optimizer = sgd momentum=0.9\nschedule = one_cycle warmup=0.25\nloss = mse\n"
-                  "clip_norm = 2\nclip_value = 0.5\naverage = 0.75\nvalidation = 0.25\nstratified = true\n"
-                  "in_order = true\npatience = 4\nmin_delta = 0.125\nkeep_best = true\nmonitor = "
-                  "accuracy\naugment = shift=2 "
-                  "flip=0.5\n");
+    stoa_recipe *recipe = load_good(
+        "# about\ntitle = A test; of # comment\nneeds = my set, 2 s 123456789 123456789 123456789 "
+        "123456789 12345678\nreaches = 99 % = all\n" MODEL
+        "[data]\nset = my-set\nclasses = 4\nmean = 0.125\ndeviation = 0.5\nlabel = kind of\n"
+        "header = no\ntest = 0.25\nsamples = 99\nmemory = 3M\nweights = measured\nsplit_seed = "
+        "18446744073709551614\n"
+        "[train]\nepochs = 7\nbatch = 33\nlr = 2e-3\nseed = 18446744073709551615\n"
+        "optimizer = sgd momentum=0.9\nschedule = one_cycle warmup=0.25\nloss = mse\n"
+        "clip_norm = 2\nclip_value = 0.5\naverage = 0.75\nvalidation = 0.25\nstratified = true\n"
+        "in_order = true\nsummed = true\npatience = 4\nmin_delta = 0.125\nkeep_best = true\nmonitor = "
+        "accuracy\naugment = shift=2 "
+        "flip=0.5\n");
     stoa_recipe_info info;
     stoa_recipe_describe(recipe, &info);
     assert_string_equal(info.title, "A test; of");
@@ -85,7 +85,8 @@ static void test_all_said(void **state) {
     assert_string_equal(info.train.loss, "mse");
     assert_true(info.train.clip_norm == 2 && info.train.clip_value == 0.5F && info.train.average == 0.75F);
     assert_true(info.train.validation == 0.25F && info.train.stratified && info.train.keep_best);
-    assert_true(info.train.patience == 4 && info.train.min_delta == 0.125F && info.train.in_order);
+    assert_true(info.train.patience == 4 && info.train.min_delta == 0.125F && info.train.in_order &&
+                info.train.summed);
     assert_string_equal(info.train.monitor, "accuracy");
     assert_string_equal(info.train.augment, "shift=2 flip=0.5");
 
@@ -137,7 +138,7 @@ static void test_defaults(void **state) {
     assert_null(info.train.loss);
     assert_true(info.train.clip_norm == 0 && info.train.clip_value == 0 && info.train.average == 0);
     assert_true(info.train.validation == 0 && !info.train.stratified && !info.train.keep_best &&
-                !info.train.in_order);
+                !info.train.in_order && !info.train.summed);
     assert_true(info.train.patience == 0 && info.train.min_delta == 0);
     assert_null(info.train.monitor);
     assert_null(info.train.augment);

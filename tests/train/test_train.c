@@ -194,6 +194,30 @@ static void visits_the_samples_in_order(void **state) {
     stoa_context_free(context);
 }
 
+/* In plain SGD the sum of a batch's losses is their mean at a rate as many times as large. */
+static void sums_the_losses_of_a_batch(void **state) {
+    (void)state;
+    stoa_context *context = make_context(1);
+    stoa_dataset *data = make_data(context, 24);
+    float *bits[2];
+    size_t count = 0;
+    for (size_t i = 0; i < 2; i++) {
+        stoa_model *model = make_model(context, image_shape, plain_net);
+        stoa_train_options options = {
+            .batch = 8, .optimizer = "sgd", .learning_rate = i ? 0.02F : 0.16F, .summed = i == 1};
+        assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_OK);
+        bits[i] = snapshot(model, &count);
+        stoa_model_free(model);
+    }
+    for (size_t i = 0; i < count; i++) {
+        assert_true(fabsf(bits[0][i] - bits[1][i]) < 1e-6F);
+    }
+    free(bits[0]);
+    free(bits[1]);
+    stoa_dataset_free(data);
+    stoa_context_free(context);
+}
+
 /* With a rate too small to move anything, the mean over an epoch is the mean over all samples, the last 11 of
  * 107 included, as evaluation in batches of any size gives it. */
 static void uses_every_sample_once(void **state) {
@@ -386,6 +410,7 @@ int main(void) {
         cmocka_unit_test(tells_its_progress),
         cmocka_unit_test(uses_every_sample_once),
         cmocka_unit_test(visits_the_samples_in_order),
+        cmocka_unit_test(sums_the_losses_of_a_batch),
         cmocka_unit_test(trains_the_last_partial_batch),
         cmocka_unit_test(stops_when_told),
         cmocka_unit_test(names_where_it_became_nonfinite),

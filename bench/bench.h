@@ -60,9 +60,6 @@ struct bench_mode {
  * with the sentence printed. */
 int bench_context_create(const struct bench *bench, size_t threads, stoa_context **context);
 
-/* Whether a file that an option names can be written: CLI_DONE, or CLI_WRONG with the sentence printed. */
-int bench_try_file(const char *option, const char *path);
-
 /* Whether a result of this name is wanted by --filter. */
 bool bench_wanted(const struct bench *bench, const char *name);
 

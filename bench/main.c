@@ -59,13 +59,13 @@ static int compile_filter(struct bench *bench, regex_t *filter) {
 }
 
 /* A results file that cannot be written is better known before the run than after it. */
-int bench_try_file(const char *option, const char *path) {
+static int try_json(const char *path) {
     if (!path) {
         return CLI_DONE;
     }
     FILE *file = fopen(path, "ae");
     if (!file || fclose(file) != 0) {
-        return cli_fail(CLI_WRONG, "%s: cannot write '%s'", option, path);
+        return cli_fail(CLI_WRONG, "--json: cannot write '%s'", path);
     }
     return CLI_DONE;
 }
@@ -127,7 +127,7 @@ static int run(const struct bench_mode *mode, int count, char **arguments, char 
         bench_options_help(mode);
     } else if (code == CLI_DONE && (code = compile_filter(&bench, &filter)) == CLI_DONE &&
                (code = mode->check ? mode->check(&bench.options) : CLI_DONE) == CLI_DONE &&
-               (code = bench_try_file("--json", bench.options.json)) == CLI_DONE) {
+               (code = try_json(bench.options.json)) == CLI_DONE) {
         bench.about = cli_json_object();
         bench.results = cli_json_array();
         if (mode->measures) {

@@ -219,7 +219,7 @@ static int check_list(const struct bench_options *wanted) {
     return code;
 }
 
-/* Whatever is missing is better known now than after half an hour. */
+/* Whatever is missing or cannot be written is better known now than after half an hour. */
 static int check_rows(const struct bench *bench, const struct bench_rows *rows) {
     int code = CLI_DONE;
     for (size_t i = 0; code == CLI_DONE && i < rows->count; i++) {
@@ -227,7 +227,10 @@ static int check_rows(const struct bench *bench, const struct bench_rows *rows) 
             .row = &rows->row[i], .seed = 1, .threads = 1, .mnist = bench->options.data};
         code = bench_seed_check(&run);
     }
-    return code == CLI_DONE ? bench_try_file("--out", bench->options.out) : CLI_WRONG;
+    if (code == CLI_DONE && bench->options.out) {
+        code = bench_seeds_write(bench, rows, bench->options.out);
+    }
+    return code == CLI_DONE ? CLI_DONE : CLI_WRONG;
 }
 
 static void list(const struct bench_rows *rows) {

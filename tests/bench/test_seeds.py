@@ -206,7 +206,7 @@ class Seeds(unittest.TestCase):
         self.refused(good, '--seeds', arguments=('--seeds', '0'))
         self.refused('', 'rows.list: holds no row')
         self.out = self.folder / 'no' / 'folder.md'
-        self.refused(good, '--out: cannot write')
+        self.refused(good, '--out: ', 'no/folder.md')
 
     def test_lines_that_are_refused(self):
         begin = 'X ./quick.ini '

@@ -38,13 +38,18 @@ struct share {
     _Atomic uint64_t first, count;
 };
 
+/* A counter that no other write takes from a CPU's cache. */
+struct counter {
+    _Alignas(64) _Atomic uint64_t value;
+};
+
 struct stoa_pool {
-    _Alignas(64) _Atomic uint64_t done; /* tasks that have ended, told by each thread when it finds no more */
-    _Alignas(64) atomic_size_t sleepers;
-    atomic_size_t workers_started; /* gives each its number */
+    struct counter done; /* tasks that have ended, told by each thread when it finds no more */
+    struct counter sleepers;
     pthread_t *threads;
     struct share *shares; /* the caller's and one for each worker */
     size_t workers;
+    atomic_size_t workers_started; /* gives each its number */
     atomic_bool stop;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -115,7 +120,7 @@ static void run_tasks(struct stoa_pool *pool, size_t thread) {
         }
     }
     if (ran > 0) {
-        atomic_fetch_add_explicit(&pool->done, ran, memory_order_release);
+        atomic_fetch_add_explicit(&pool->done.value, ran, memory_order_release);
     }
 }
 
@@ -132,11 +137,11 @@ static void await_share(struct stoa_pool *pool, struct share *share, uint64_t se
         relax();
     }
     (void)pthread_mutex_lock(&pool->lock);
-    atomic_fetch_add(&pool->sleepers, 1);
+    atomic_fetch_add(&pool->sleepers.value, 1);
     while (generation(share) == seen && !atomic_load(&pool->stop)) {
         (void)pthread_cond_wait(&pool->wake, &pool->lock);
     }
-    atomic_fetch_sub(&pool->sleepers, 1);
+    atomic_fetch_sub(&pool->sleepers.value, 1);
     (void)pthread_mutex_unlock(&pool->lock);
 }
 
@@ -155,7 +160,7 @@ static void *worker(void *argument) {
 }
 
 static void wake_sleepers(struct stoa_pool *pool) {
-    if (atomic_load(&pool->sleepers) > 0) {
+    if (atomic_load(&pool->sleepers.value) > 0) {
         (void)pthread_mutex_lock(&pool->lock);
         (void)pthread_cond_broadcast(&pool->wake);
         (void)pthread_mutex_unlock(&pool->lock);
@@ -246,7 +251,7 @@ static void publish(struct share *share, stoa_task_fn *work, void *argument, siz
 /* One loop over tasks [first, first + tasks). */
 static void run_loop(struct stoa_pool *pool, size_t first, size_t tasks, stoa_task_fn *work, void *argument) {
     size_t threads = pool->workers + 1;
-    atomic_store_explicit(&pool->done, 0, memory_order_release);
+    atomic_store_explicit(&pool->done.value, 0, memory_order_release);
     /* Workers begin while the caller still publishes; nobody is woken for an empty share. */
     for (size_t i = 1; i <= threads; i++) {
         size_t thread = i % threads;
@@ -258,7 +263,7 @@ static void run_loop(struct stoa_pool *pool, size_t first, size_t tasks, stoa_ta
     }
     wake_sleepers(pool);
     run_tasks(pool, 0);
-    for (size_t spin = 0; atomic_load_explicit(&pool->done, memory_order_acquire) < tasks; spin++) {
+    for (size_t spin = 0; atomic_load_explicit(&pool->done.value, memory_order_acquire) < tasks; spin++) {
         if (spin < SPINS) {
             relax();
         } else {

@@ -18,8 +18,8 @@
 struct bench_options {
     const char *filter; /* extended regular expression; NULL: everything */
     const char *json;   /* file for the results; NULL: none */
-    const char *layers; /* file of layers; NULL: the one built in */
-    const char *rows;   /* file of recipes with figures; NULL: the one built in */
+    const char *layers; /* file of layers; NULL: the one that ships */
+    const char *rows;   /* file of recipes with figures; NULL: the one that ships */
     const char *data;   /* where MNIST lies; NULL: where it is found */
     const char *isa;    /* an instruction set's name or "all"; NULL: the context's */
     const char *peer;   /* another engine to compare with; NULL: none */
@@ -59,6 +59,11 @@ struct bench_mode {
 /* A context as options and environment want it, of so many threads; 0: as many as they say. CLI_DONE, or another code
  * with the sentence printed. */
 int bench_context_create(const struct bench *bench, size_t threads, stoa_context **context);
+
+/* Path of a list that ships, for an option that is not given; from malloc. */
+char *bench_shipped_list(const char *name);
+/* Path of a peer's module, or NULL when this build has none; from malloc. */
+char *bench_shipped_peer(const char *name);
 
 /* Whether a result of this name is wanted by --filter. */
 bool bench_wanted(const struct bench *bench, const char *name);

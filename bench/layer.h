@@ -18,7 +18,7 @@ struct bench_layers {
     size_t count;
 };
 
-/* The layers of --layers or the built-in list, or the problems given as operands. CLI_DONE, or CLI_WRONG with
+/* The layers of --layers or the list that ships, or the problems given as operands. CLI_DONE, or CLI_WRONG with
  * the sentence printed. */
 int bench_layers_read(const struct bench *bench, struct bench_layers *layers);
 void bench_layers_free(struct bench_layers *layers);

@@ -191,7 +191,9 @@ int bench_layers_read(const struct bench *bench, struct bench_layers *layers) {
     *layers = (struct bench_layers){0};
     int code = CLI_DONE;
     if (options->operand_count == 0) {
-        code = read_file(options->layers ? options->layers : BENCH_LAYERS, layers);
+        char *path = options->layers ? cli_text("%s", options->layers) : bench_shipped_list("layers.list");
+        code = read_file(path, layers);
+        free(path);
     }
     for (size_t i = 0; code == CLI_DONE && i < options->operand_count; i++) {
         struct bench_layer *layer = append(layers);

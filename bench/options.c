@@ -23,10 +23,10 @@ struct option {
 static const struct option options[] = {
     {"filter", TEXT, AT(filter), "REGEX", "only what this extended regular expression finds", 0, 0},
     {"json", TEXT, AT(json), "FILE", "write results in Google Benchmark's schema", 0, 0},
-    {"layers", TEXT, AT(layers), "FILE", "layer list (default: the one built in)", 0, 0},
+    {"layers", TEXT, AT(layers), "FILE", "layer list (default: the one that ships)", 0, 0},
     {"isa", TEXT, AT(isa), "NAME", "base, avx2, avx512 or all (default: the best)", 0, 0},
     {"peer", TEXT, AT(peer), "ENGINE", "compare with onednn or xnnpack instead", 0, 0},
-    {"rows", TEXT, AT(rows), "FILE", "list of rows (default: the one built in)", 0, 0},
+    {"rows", TEXT, AT(rows), "FILE", "list of rows (default: the one that ships)", 0, 0},
     {"data", TEXT, AT(data), "PATH", "where MNIST lies (default: where stoa finds it)", 0, 0},
     {"seeds", COUNT, AT(seeds), "N", "seeds or splits of each row (default: the list's)", 1, 1000},
     {"out", TEXT, AT(out), "PATH", "where to write", 0, 0},

@@ -1,10 +1,8 @@
 /* Loading a peer's module, if this build has it and its library is there. */
 #include <dlfcn.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bench/compare.h"
 
@@ -35,18 +33,8 @@ static void forget_settings(void) {
     }
 }
 
-/* peers/NAME.so in the program's folder; from malloc. */
-static char *path_of(const char *name) {
-    char path[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path);
-    while (length > 0 && path[length - 1] != '/') {
-        length--;
-    }
-    return cli_text("%.*speers/%s.so", (int)(length > 0 ? length : 0), path, name);
-}
-
 static int open_module(const char *path, size_t which, struct bench_loaded *loaded) {
-    if (access(path, F_OK) != 0) {
+    if (!path) {
         return cli_fail(CLI_WRONG,
                         "--peer %s: this build of stoa-bench has no such peer, it was made without %s",
                         known[which].name, known[which].package);
@@ -66,7 +54,7 @@ static int open_peer(const char *name, struct bench_loaded *loaded) {
     if (which == KNOWN) {
         return cli_fail(CLI_WRONG, "--peer: found '%s', expected onednn or xnnpack", name);
     }
-    char *path = path_of(name);
+    char *path = bench_shipped_peer(name);
     int code = open_module(path, which, loaded);
     free(path);
     return code;

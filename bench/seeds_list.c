@@ -136,9 +136,7 @@ static int read_row(const struct bench *bench, char *line, const char *where, st
     return code;
 }
 
-int bench_rows_read(const struct bench *bench, struct bench_rows *rows) {
-    const char *path = bench->options.rows ? bench->options.rows : BENCH_ROWS;
-    *rows = (struct bench_rows){0};
+static int read_rows(const struct bench *bench, const char *path, struct bench_rows *rows) {
     FILE *file = fopen(path, "re");
     if (!file) {
         return cli_fail(CLI_WRONG, "%s: %s", path, strerror(errno));
@@ -162,9 +160,18 @@ int bench_rows_read(const struct bench *bench, struct bench_rows *rows) {
                               bench->options.filter, path)
                    : cli_fail(CLI_WRONG, "%s: holds no row", path);
     }
+    return code;
+}
+
+int bench_rows_read(const struct bench *bench, struct bench_rows *rows) {
+    const char *given = bench->options.rows;
+    char *path = given ? cli_text("%s", given) : bench_shipped_list("seeds.list");
+    *rows = (struct bench_rows){0};
+    int code = read_rows(bench, path, rows);
     if (code != CLI_DONE) {
         bench_rows_free(rows);
     }
+    free(path);
     return code;
 }
 

@@ -38,24 +38,31 @@ static void add(struct cli_places *places, const char *folder, size_t length, co
     }
 }
 
-/* Where the data are when the whole prefix has been moved: from the command's own place as far as at its
- * installation. Only if it is there, as a command in its build folder has no such neighbour. */
-static void add_neighbour(struct cli_places *places, const char *sub) {
-    char path[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path);
-    while (length > 0 && path[length - 1] != '/') {
+char *cli_find_beside(const char *path) {
+    char command[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", command, sizeof command);
+    if (length < 0 || (size_t)length >= sizeof command || *path == '/') {
+        length = 0;
+    }
+    while (length > 0 && command[length - 1] != '/') {
         length--;
     }
-    if (length < 1 || (size_t)length >= sizeof path) {
-        return;
+    if (length == 0 && *path != '/') {
+        return NULL;
     }
-    char *neighbour = cli_text("%.*s%s", (int)length, path, STOA_DATA_FROM_COMMAND);
-    char *folder = realpath(neighbour, NULL);
-    if (folder && cli_is_folder(folder) && strcmp(folder, STOA_DATA_DIR) != 0) {
-        add(places, folder, strlen(folder), "", sub);
-    }
+    char *there = cli_text("%.*s%s", (int)length, command, path);
+    char *found = realpath(there, NULL);
+    free(there);
+    return found;
+}
+
+/* Where the data are when the whole prefix has been moved: from the command's own place as far as at its
+ * installation. A command in its build folder has no such neighbour. */
+static void add_installed(struct cli_places *places, const char *sub) {
+    char *folder = cli_find_beside(STOA_DATA_FROM_COMMAND);
+    const char *data = folder && cli_is_folder(folder) ? folder : STOA_DATA_DIR;
+    add(places, data, strlen(data), "", sub);
     free(folder);
-    free(neighbour);
 }
 
 void cli_find_places(bool recipes, struct cli_places *places) {
@@ -80,8 +87,7 @@ void cli_find_places(bool recipes, struct cli_places *places) {
         }
         folders += length + (folders[length] == ':');
     }
-    add_neighbour(places, sub);
-    add(places, STOA_DATA_DIR, strlen(STOA_DATA_DIR), "", sub);
+    add_installed(places, sub);
 }
 
 void cli_find_free(struct cli_places *places) {

@@ -3,7 +3,7 @@
 # way that is offered. Each way builds the example programs of tests/embed and runs them.
 # test_install.sh SOURCE BUILD PREFIX BLAS AMALGAMATION WAY...
 #   PREFIX: of the build; BLAS: its pkg-config name; AMALGAMATION: folder of stoa.c and stoa.h
-#   WAY: command, pkg-config, static, cmake, meson, subproject, amalgamation
+#   WAY: command, bench, pkg-config, static, cmake, meson, subproject, amalgamation
 # Exit 77 (skipped) if a way's tool is missing and no other way failed.
 set -eEuo pipefail
 trap 'printf "test_install.sh: line %s: %s: failed\n" "$LINENO" "$BASH_COMMAND" >&2' ERR
@@ -72,6 +72,42 @@ try_command() {
   env -i HOME=/nonexistent PATH="$PATH" "$moved/bin/stoa" plan lenet5 --batch 8 >shown
   grep -q c1 shown
   [ -f "$moved/share/man/man1/stoa.1" ]
+}
+
+# moved_bench ARGUMENT...: the installed bench with nothing but what was moved.
+moved_bench() {
+  env -i HOME=/nonexistent PATH="$PATH" "$moved/bin/stoa-bench" "$@"
+}
+
+# It brings its lists, recipes and peers along, and runs on other CPUs than the one that built it.
+try_bench() {
+  fresh bench
+  moved_bench layers --filter 'lenet c1' --min-time 0.001 --no-naive >shown
+  grep -q '^lenet c1 .*backward weights' shown
+  # Those that are read are the moved ones.
+  printf 'moved 1: linear n1 c2 k3\n' >"$moved/share/stoa/bench/layers.list"
+  printf 'moved lenet5 test > 1 seeds 1\n' >"$moved/share/stoa/bench/seeds.list"
+  cp "$moved/share/stoa/recipes/lenet5.ini" "$moved/share/stoa/recipes/moved.ini"
+  [ "$(moved_bench layers --list | head -n 1)" = 'moved 1 forward' ]
+  [ "$(moved_bench seeds --list)" = seeds/moved/lenet5 ]
+  [ "$(moved_bench train moved --list)" = train/moved ]
+  local peer
+  for peer in onednn xnnpack; do
+    if [ -e "$build/bench/peers/$peer.so" ]; then
+      moved_bench layers --peer "$peer" --filter forward --min-time 0.001 --repetitions 1 >shown
+      grep -q '^moved 1 ' shown
+      rm "$lib/stoa/peers/$peer.so"
+    fi
+    if moved_bench layers --peer "$peer" 2>shown; then
+      return 1
+    fi
+    grep -q 'no such peer' shown
+  done
+  # Built for this CPU: everything, because somebody wanted that, or nothing.
+  local commands native
+  commands=$(grep -c '"command":' "$build/compile_commands.json")
+  native=$(grep -c -- '-march=native' "$build/compile_commands.json") || true
+  [ "$native" = 0 ] || [ "$native" = "$commands" ]
 }
 
 try_pkg_config() {
@@ -144,6 +180,7 @@ try_subproject() {
   use_meson --buildtype=debug --force-fallback-for=stoa
   [ ! -e out/subprojects/stoa/tests ]
   [ ! -e out/subprojects/stoa/src/cli/stoa ]
+  [ ! -e out/subprojects/stoa/bench ]
   run out
 }
 

@@ -79,9 +79,10 @@ moved_bench() {
   env -i HOME=/nonexistent PATH="$PATH" "$moved/bin/stoa-bench" "$@"
 }
 
-# It brings its lists, recipes and peers along, and runs on other CPUs than the one that built it.
+# It brings its lists, recipes, peers and man page along, and runs on other CPUs than the one that built it.
 try_bench() {
   fresh bench
+  [ -f "$moved/share/man/man1/stoa-bench.1" ]
   moved_bench layers --filter 'lenet c1' --min-time 0.001 --no-naive >shown
   grep -q '^lenet c1 .*backward weights' shown
   # Those that are read are the moved ones.

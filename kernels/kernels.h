@@ -23,6 +23,14 @@
 /* Twelve of the widest vectors: more than latency times units of any CPU, less than its registers. */
 enum { STOA_FMA_CHAINS = 192 };
 
+/* Memory that a later call will read, to be fetched meanwhile: for each term of the sums a row of `lines` lines of cache,
+ * `stride` floats after the row before. */
+struct stoa_fetch {
+    const float *start;
+    size_t stride, lines; /* lines 0: nothing */
+};
+enum { STOA_FETCHES = 2 };
+
 /* How the left operand of a product lies in memory: element (i, l) is at row[i / run] + i % run * step + term[l]. A matrix
  * by rows is one run, its terms 0, 1, 2 ...; its transpose has step 1; pixels of an image read in place are a run for each
  * output row, their terms the offsets of a window's taps. Row i of c is at result[i / run] + i % run * ldc. */
@@ -31,8 +39,7 @@ struct stoa_gather {
     size_t run, step;
     const size_t *term;
     const size_t *result; /* one for each run, ascending; NULL: rows of c follow each other */
-    const void *next;     /* memory that a later call will read, to be fetched meanwhile; NULL: none */
-    size_t next_bytes;
+    struct stoa_fetch next[STOA_FETCHES];
 };
 
 /* Numbers behind the end of a row of a product's right operand that may be read: the widest vector's. */

@@ -38,8 +38,25 @@ struct panel {
     size_t columns; /* of c that exist: the last vector may be a part */
     const float
         *spill_end; /* before it a row's last vector may spill over into rows that are written later */
-    const char *next, *next_end; /* what is still to be fetched for later */
+    const struct stoa_fetch
+        *fetch; /* of the gather; of which `fetched` lines of operand `operand` are done */
+    size_t operand, fetched;
 };
+
+/* The line that a block fetches in its first step, and how far it moves each step; the block's own where all are done. */
+static const char *next_line(struct panel *p, size_t *step_bytes) {
+    while (p->operand < STOA_FETCHES && p->fetched == p->fetch[p->operand].lines) {
+        p->operand++;
+        p->fetched = 0;
+    }
+    if (p->operand == STOA_FETCHES) {
+        *step_bytes = 0;
+        return (const char *)p->b;
+    }
+    const struct stoa_fetch *fetch = &p->fetch[p->operand];
+    *step_bytes = fetch->stride * sizeof(float);
+    return (const char *)fetch->start + p->fetched++ * LINE_BYTES;
+}
 
 /* Rows of a block: `share` of them to an address, the first one of a run; and where the results go. */
 struct rows {
@@ -70,8 +87,8 @@ STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t r
     const size_t *const end = p->term + p->terms;
     /* One vector's steps are all loads: no room to fetch anything. */
     const bool fetches = vectors > 1;
-    const char *next = p->next;
-    const size_t fetch = next < p->next_end ? LINE_BYTES : 0;
+    size_t fetch = 0;
+    const char *next = fetches ? next_line(p, &fetch) : NULL;
 #pragma GCC unroll 16
     for (size_t i = 0; i < rows; i += share) {
         a[i / share] = at->a[i / share];
@@ -104,7 +121,6 @@ STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t r
             }
         }
     }
-    p->next = next;
     const bool adds = p->adds;
     const size_t ldc = p->ldc;
     if (p->columns < vectors * STOA_LANES &&
@@ -328,8 +344,7 @@ void STOA_KERNEL(product)(const struct stoa_gather *gather, size_t m, size_t n, 
     const bool adds = start == c;
     struct panel p = {
         .term = gather->term, .terms = k, .step = gather->step, .ldb = ldb, .ldc = ldc, .adds = adds};
-    p.next = gather->next != NULL ? gather->next : b;
-    p.next_end = gather->next != NULL ? p.next + gather->next_bytes : p.next;
+    p.fetch = gather->next;
     p.spill_end = c;
     if (!adds && n <= WIDTH && n == ldc && gather->result == NULL) {
         p.spill_end = c + (m - stoa_min(m, stoa_ceil_div(STOA_LANES, n))) * n;

@@ -232,13 +232,10 @@ static bool is_long_sum(const struct stoa_gemm *p) {
            ((double)p->m + (double)p->n) * (double)p->k >= LONG_OPERANDS;
 }
 
-/* Rows of an operand that the next step will read, one of `parts` parts; nothing where rows lie apart. */
-static void fetch(struct stoa_gather *gather, const float *operand, size_t stride, size_t columns,
-                  size_t first, size_t terms, size_t part, size_t parts) {
-    size_t floats = stride == columns ? terms * stride : 0;
-    size_t begin = part * floats / parts;
-    gather->next_bytes = ((part + 1) * floats / parts - begin) * sizeof(float);
-    gather->next = gather->next_bytes > 0 ? operand + first * stride + begin : NULL;
+/* Columns of an operand's rows from `row` on, which the next step will read. */
+static struct stoa_fetch fetch(const float *operand, size_t stride, size_t row, size_t column,
+                               size_t columns) {
+    return (struct stoa_fetch){operand + row * stride + column, stride, stoa_ceil_div(columns, LANES)};
 }
 
 static void run_long_sum(const struct stoa_gemm *p) {
@@ -247,21 +244,22 @@ static void run_long_sum(const struct stoa_gemm *p) {
     for (size_t l = 0; l < LONG_STEP; l++) {
         term[l] = l * p->lda;
     }
-    struct stoa_gather gather = {.run = p->m, .step = 1, .term = term};
     for (size_t l = 0; l < p->k; l += LONG_STEP) {
         size_t terms = stoa_min(LONG_STEP, p->k - l);
         size_t next = l + terms;
-        size_t more = stoa_min(LONG_STEP, p->k - next);
+        bool fetches = p->k - next >= terms; /* for every term of this step there is one in the next */
         for (size_t j = 0; j < panels; j++) {
             float *c = p->c + j * SLICE_COLUMNS;
-            /* One panel fetches the left operand, the others the right one. */
-            if (j == panels - 1) {
-                fetch(&gather, p->a, p->lda, p->m, next, more, 0, 1);
-            } else {
-                fetch(&gather, p->b, p->ldb, p->n, next, more, j, panels - 1);
+            size_t columns = stoa_min(SLICE_COLUMNS, p->n - j * SLICE_COLUMNS);
+            struct stoa_gather gather = {.run = p->m, .step = 1, .term = term};
+            if (fetches) {
+                gather.next[0] = fetch(p->b, p->ldb, next, j * SLICE_COLUMNS, columns);
             }
-            p->kernels->product(&gather, p->m, stoa_min(SLICE_COLUMNS, p->n - j * SLICE_COLUMNS), terms,
-                                p->a + l * p->lda, p->b + l * p->ldb + j * SLICE_COLUMNS, p->ldb,
+            if (fetches && j == panels - 1) {
+                gather.next[1] = fetch(p->a, p->lda, next, 0, p->m);
+            }
+            p->kernels->product(&gather, p->m, columns, terms, p->a + l * p->lda,
+                                p->b + l * p->ldb + j * SLICE_COLUMNS, p->ldb,
                                 l > 0 || p->beta == 1 ? c : NULL, c, p->ldc);
         }
     }

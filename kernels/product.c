@@ -234,7 +234,7 @@ STOA_FUNCTION(STOA_KERNEL(multiply_3), STOA_CASES_4, 3, 1)
     case terms:                                                                                              \
         multiply_few(p, a, c, rows, terms);                                                                  \
         break;
-static void STOA_KERNEL(multiply_few)(const struct panel *p, const float *a, float *c, size_t rows) {
+static void multiply_few_terms(const struct panel *p, const float *a, float *c, size_t rows) {
     switch (p->terms) {
         STOA_FEW_CASE(1)
         STOA_FEW_CASE(2)
@@ -280,8 +280,8 @@ static float *run_result(const struct stoa_gather *g, float *c, size_t ldc, size
 static void multiply_few_runs(const struct panel *p, const struct stoa_gather *g, size_t m, const float *a,
                               float *c) {
     for (size_t run = 0; run * g->run < m; run++) {
-        STOA_KERNEL(multiply_few)
-        (p, run_start(g, a, run), run_result(g, c, p->ldc, run), stoa_min(g->run, m - run * g->run));
+        multiply_few_terms(p, run_start(g, a, run), run_result(g, c, p->ldc, run),
+                           stoa_min(g->run, m - run * g->run));
     }
 }
 

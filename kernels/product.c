@@ -349,7 +349,7 @@ void STOA_KERNEL(product)(const struct stoa_gather *gather, size_t m, size_t n, 
     if (!adds && n <= WIDTH && n == ldc && gather->result == NULL) {
         p.spill_end = c + (m - stoa_min(m, stoa_ceil_div(STOA_LANES, n))) * n;
     }
-    const bool few = k <= FEW_TERMS && !adds && n % STOA_LANES == 0;
+    const bool few = k > 0 && k <= FEW_TERMS && !adds && n % STOA_LANES == 0;
     const size_t width = few ? STOA_LANES : WIDTH;
     for (size_t j = 0; j < n; j += width) {
         const size_t columns = stoa_min(n - j, width);

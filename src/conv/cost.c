@@ -45,11 +45,12 @@ double stoa_cost_kernel(const stoa_context *context, double flops, size_t n, siz
     size_t vectors = stoa_min(MOST_VECTORS, n / core->lanes);
     run = vectors <= 1 ? stoa_max(run, GATHERED_ROWS) : run; /* short runs share blocks */
     size_t rows = stoa_min(run, stoa_min(MOST_ROWS, ACCUMULATORS / stoa_max(1, vectors)));
-    /* Cycles of a step: two multiply-adds or two loads each, and a sum's own latency. */
+    /* Cycles of a step: two multiply-adds or two loads each, and a sum's own latency. A block begins and ends in the time
+     * of a few more. */
     double adds = (double)(rows * vectors) / 2;
-    double loads = (double)(rows + vectors) / 2;
+    double loads = (double)(rows + vectors + 2) / 2;
     double cycles = fmax(fmax(adds, loads), LATENCY);
-    return flops / core->flops * 1.12 * (cycles / adds) * (((double)k + 8) / (double)k);
+    return flops / core->flops * (cycles / adds) * (((double)k + 4) / (double)k);
 }
 
 double stoa_cost_stream(const stoa_context *context, double floats) {

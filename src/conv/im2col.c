@@ -165,7 +165,7 @@ static bool workspace(const stoa_context *context, const struct stoa_conv *conv,
            stoa_size_add(*bytes, shared, bytes);
 }
 
-/* The columns written and read again, beside the products. */
+/* The columns written and read again, and the sums of blocks, beside the products. */
 static double cost(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass) {
     const struct stoa_window *w = &conv->window;
     size_t column = stoa_conv_column(conv);
@@ -177,8 +177,10 @@ static double cost(const stoa_context *context, const struct stoa_conv *conv, en
                      pixels * (double)conv->filters;
     bool to_data = pass == STOA_CONV_BACKWARD_DATA;
     struct cut cut = cut_of(context, conv, column, most_rows(conv));
+    size_t blocks = pass == STOA_CONV_BACKWARD_WEIGHTS ? stoa_partials_of(context, conv).blocks : 1;
+    double sums = blocks > 1 ? 3 * (double)blocks * (double)stoa_conv_weights(conv) : 0;
     return stoa_cost_product(context, flops, to_data ? column : filters, to_data ? filters : column) +
-           stoa_cost_tile(context, 2 * columns) + stoa_cost_stream(context, tensors) +
+           stoa_cost_tile(context, 2 * columns + sums) + stoa_cost_stream(context, tensors) +
            stoa_cost_weights((double)stoa_conv_weights(conv), (double)tile_count(&cut, stoa_conv_rows(conv)));
 }
 

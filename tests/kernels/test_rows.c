@@ -233,12 +233,12 @@ static size_t product_gather(size_t way, size_t m, size_t terms, size_t *row, si
         term[l] = way % 3 == 0 ? l : way % 3 == 1 ? l * apart : random_size(0, 500);
     }
     return way % 3 == 0   ? (m - 1) * apart + terms
-           : way % 3 == 1 ? (terms - 1) * apart + m
+           : way % 3 == 1 ? (stoa_max(terms, 1) - 1) * apart + m
                           : 1001 + (g->run - 1) * g->step;
 }
 
 void test_kernel_product(const struct subject *s) {
-    static const size_t term_counts[] = {1, 2, 3, 9, 25, 64, 150};
+    static const size_t term_counts[] = {0, 1, 2, 3, 9, 25, 64, 150};
     size_t row[385];
     size_t result[385];
     size_t term[150];
@@ -246,7 +246,7 @@ void test_kernel_product(const struct subject *s) {
         size_t m;
         size_t n;
         row_shape(i, &m, &n);
-        size_t k = term_counts[i % 7];
+        size_t k = term_counts[i % 8];
         struct stoa_gather g;
         struct array a = input_random(product_gather(i, m, k, row, term, &g), -1, 1);
         g.next[i % 4 / 2] = (struct stoa_fetch){.start = a.f, .stride = a.n / k, .lines = i % 2 * 3};

@@ -1,0 +1,72 @@
+/* What the passes of the implicit algorithm share: how they cut a batch into tiles, and where what the product kernel reads of
+ * one lies. Floor 4. */
+#ifndef STOA_CONV_IMPLICIT_H
+#define STOA_CONV_IMPLICIT_H
+
+#include "conv/conv.h"
+
+/* Columns of a product that are done with at once: as many vectors as the widest block has. */
+enum { STOA_IMPLICIT_PANEL = 64 };
+
+/* Follows from the shape, the instruction set and the workspace limit. The view of a tile is the image under it: where
+ * it lies, or a copy with its padding and, if wanted, a part of its channels only. */
+struct stoa_implicit {
+    struct stoa_conv conv; /* what is computed as a forward pass, or whose weights' gradient */
+    size_t group;          /* pixels side by side in a row of the product */
+    size_t columns;        /* of the product */
+    size_t rows, images;   /* a tile: output rows of one image, or whole images */
+    bool pads;             /* the view is a copy */
+    size_t channels;       /* of a pixel of the view */
+    size_t line, image;    /* floats between lines and images of the view */
+    size_t view_floats;    /* of the copy */
+};
+
+struct stoa_implicit_tile {
+    size_t image, images, row, rows;
+};
+
+/* Pixels a row of the product: more than one where filters would leave many lanes of a vector empty. Then a row's patch is
+ * as much wider, and the weight is banded: a number beyond a pixel's own window meets zeros, so that a NaN also reaches
+ * the other pixels of its group. */
+size_t stoa_implicit_group(const stoa_context *context, const struct stoa_conv *conv);
+
+/* The part of the multiplications that counts. */
+double stoa_implicit_useful(const stoa_context *context, const struct stoa_conv *conv, size_t group);
+
+/* Tiles of `conv` whose copies have `channels` channels, at least `least` of them in a large batch. */
+struct stoa_implicit stoa_implicit_cut(const stoa_context *context, const struct stoa_conv *conv,
+                                       size_t group, size_t channels, size_t least);
+
+size_t stoa_implicit_tiles(const struct stoa_implicit *l);
+struct stoa_implicit_tile stoa_implicit_tile_at(const struct stoa_implicit *l, size_t number);
+
+/* Output pixels before a tile; rows of the product in the largest tile, and in one. */
+size_t stoa_implicit_first_pixel(const struct stoa_implicit *l, const struct stoa_implicit_tile *t);
+size_t stoa_implicit_most_groups(const struct stoa_implicit *l);
+size_t stoa_implicit_groups(const struct stoa_implicit *l, const struct stoa_implicit_tile *t);
+
+/* The view of a tile, of channels `first` on where it is a copy. */
+const float *stoa_implicit_view(const struct stoa_implicit *l, const struct stoa_kernels *kernels,
+                                const float *x, const struct stoa_implicit_tile *t, size_t first,
+                                float *copy);
+
+/* Where an output row of a tile, and the group of pixels beside another, begin in the view. */
+size_t stoa_implicit_row(const struct stoa_implicit *l, size_t row);
+size_t stoa_implicit_step(const struct stoa_implicit *l);
+
+/* Room for so many offsets. */
+static inline size_t stoa_implicit_offsets(size_t count) {
+    return stoa_round_up(count, STOA_ALIGN_BYTES / sizeof(size_t));
+}
+
+/* backward_weights() of the algorithm, what it takes, and how it is cut. */
+bool stoa_implicit_weights_applicable(const stoa_context *context, const struct stoa_conv *conv);
+bool stoa_implicit_weights_workspace(const stoa_context *context, const struct stoa_conv *conv,
+                                     size_t *bytes);
+double stoa_implicit_weights_cost(const stoa_context *context, const struct stoa_conv *conv);
+void stoa_implicit_weights(const stoa_context *context, const struct stoa_conv *conv, const float *x,
+                           const float *dy, float *dweight, float *dbias, void *scratch);
+void stoa_implicit_weights_describe(const stoa_context *context, const struct stoa_conv *conv, char *out,
+                                    size_t size);
+
+#endif

@@ -185,6 +185,8 @@ class Seeds(unittest.TestCase):
         self.assertEqual({system for _, system, _ in names}, set('ABCDE'))
         self.assertIn(['seeds', 'D', 'lenet5'], names)
         self.assertEqual(len(names), 21)
+        for _, _, recipe in names:
+            self.assertTrue((RECIPES / f'{recipe}.ini').is_file(), recipe)
 
     def refused(self, rows, *words, arguments=()):
         self.out.unlink(missing_ok=True)

@@ -1,248 +1,299 @@
 /* Depthwise convolution, one filter a channel, and its gradients; vectors along the channels. Floor 1.
  *
  * Kernels of three columns and at most three lines, the usual ones, have paths of their own: for each vector of
- * channels they keep all taps in registers and sweep along a row, so that every line of the image is loaded once a
- * row. They count columns with the padding: column q is pixel q - pad_left. */
+ * channels they keep all taps in registers and sweep along some rows of outputs at once, so that every pixel is loaded
+ * once for all the outputs that it belongs to. They count columns with the padding: column q is pixel q - pad_left. */
+#include "kernels/depthwise.h"
 #include "base/size.h"
 #include "kernels/isa.h"
 #include "kernels/span.h"
 
-enum { SIDE = 3 };
+/* Outputs whose pixels lie a multiple of POWER floats apart fall into so few sets of the inner cache that each store
+ * drives out what the stores before it left there. They gather in BUFFER floats first (pixels of the block by RUN
+ * channels) and are copied in runs. */
+enum { POWER = 512, RUN = 64, LEAST_RUN = 32, BUFFER = 6272 };
 
-/* The taps of one pixel: x advances with the image, the weights with the kernel. */
-struct taps {
-    const float *x, *weight;
-    ptrdiff_t x_line, x_tap;
-    ptrdiff_t weight_line, weight_tap;
-    size_t lines, width;
-};
-
-/* y[c] = bias[c] + sum over taps, for `channels` channels. */
-STOA_INLINE void sum_taps(struct taps t, size_t channels, const float *bias, float *restrict y) {
-    size_t c = 0;
-    for (; c + STOA_LANES <= channels; c += STOA_LANES) {
-        stoa_vec sum = {0};
-        if (bias != NULL) {
-            sum = STOA_LOAD(stoa_vec, bias + c);
-        }
-        for (size_t i = 0; i < t.lines; i++) {
-            const float *x = t.x + (ptrdiff_t)i * t.x_line + c;
-            const float *weight = t.weight + (ptrdiff_t)i * t.weight_line + c;
-            for (size_t j = 0; j < t.width; j++, x += t.x_tap, weight += t.weight_tap) {
-                sum += STOA_LOAD(stoa_vec, x) * STOA_LOAD(stoa_vec, weight);
-            }
-        }
-        STOA_STORE(stoa_vec, y + c, sum);
-    }
-    for (; c < channels; c++) {
-        float sum = bias != NULL ? bias[c] : 0;
-        for (size_t i = 0; i < t.lines; i++) {
-            const float *x = t.x + (ptrdiff_t)i * t.x_line + c;
-            const float *weight = t.weight + (ptrdiff_t)i * t.weight_line + c;
-            for (size_t j = 0; j < t.width; j++, x += t.x_tap, weight += t.weight_tap) {
-                sum += *x * *weight;
-            }
-        }
-        y[c] = sum;
-    }
-}
-
-/* A row of outputs or, going back, of inputs: `x` is the first line that the taps meet, `weight` their first tap, and
- * columns before `first` or from `end` on are padding. */
-struct sweep {
-    const float *x, *weight;
-    ptrdiff_t x_line;
+/* Some neighbouring rows of outputs, or, going back, of inputs, and the lines of the image that they meet, counted from
+ * the first that their taps would meet, which begins at x[start]. Lines before `line_from` or from `line_end` on, and
+ * columns before `first` or from `end` on, are padding. */
+struct block {
+    const float *x, *weight, *bias;
+    ptrdiff_t start, x_line;
+    size_t line_from, line_end;
     ptrdiff_t weight_line, weight_tap;
     size_t channels;
     size_t first, end;
     size_t outputs;
 };
 
-/* sum + x * the taps of one column. */
-STOA_INLINE stoa_vec add_column(stoa_vec sum, const float *x, ptrdiff_t x_line, const stoa_vec *tap,
-                                size_t lines) {
+/* Where results go: distances of pixels and of rows. */
+struct out {
+    float *y;
+    size_t pixel, line;
+};
+
+/* The taps of one vector of channels. A single row may belong to a kernel of fewer lines, which are padding then. */
+STOA_INLINE void load_taps(const struct block *b, size_t c, const size_t rows, stoa_vec *tap) {
+    STOA_UNROLL
+    for (size_t i = 0; i < STOA_SIDE; i++) {
+        const bool exists = rows > 1 || (i >= b->line_from && i < b->line_end);
+        STOA_UNROLL
+        for (size_t j = 0; j < STOA_SIDE; j++) {
+            tap[STOA_SIDE * i + j] = (stoa_vec){0};
+            if (exists) {
+                const ptrdiff_t at = (ptrdiff_t)i * b->weight_line + (ptrdiff_t)j * b->weight_tap;
+                tap[STOA_SIDE * i + j] = STOA_LOAD(stoa_vec, b->weight + (at + (ptrdiff_t)c));
+            }
+        }
+    }
+}
+
+STOA_INLINE stoa_vec load_bias(const struct block *b, size_t c) {
+    stoa_vec bias = {0};
+    if (b->bias != NULL) {
+        bias = STOA_LOAD(stoa_vec, b->bias + c);
+    }
+    return bias;
+}
+
+STOA_INLINE void set_column(const size_t rows, const stoa_vec from, stoa_vec *to) {
+    STOA_UNROLL
+    for (size_t r = 0; r < rows; r++) {
+        to[r] = from;
+    }
+}
+
+STOA_INLINE void move_column(const size_t rows, const stoa_vec *from, stoa_vec *to) {
+    STOA_UNROLL
+    for (size_t r = 0; r < rows; r++) {
+        to[r] = from[r];
+    }
+}
+
+STOA_INLINE void store_column(const size_t rows, const stoa_vec *sum, struct out *out) {
+    STOA_UNROLL
+    for (size_t r = 0; r < rows; r++) {
+        STOA_STORE(stoa_vec, out->y + r * out->line, sum[r]);
+    }
+    out->y += out->pixel;
+}
+
+/* Add the column of pixels that begins at x[at] to up to three columns of outputs, of which it is tap 0, 1 and 2; NULL:
+ * none. */
+STOA_INLINE void add_column(const struct block *b, ptrdiff_t at, const size_t stride, const size_t rows,
+                            const stoa_vec *tap, stoa_vec *y0, stoa_vec *y1, stoa_vec *y2) {
+    const size_t lines = (rows - 1) * stride + STOA_SIDE;
+    STOA_UNROLL
     for (size_t i = 0; i < lines; i++) {
-        sum += STOA_LOAD(stoa_vec, x + (ptrdiff_t)i * x_line) * tap[SIDE * i];
-    }
-    return sum;
-}
-
-STOA_INLINE void load_taps(const struct sweep *s, size_t c, size_t lines, stoa_vec *tap) {
-    for (size_t i = 0; i < lines; i++) {
-        for (size_t j = 0; j < SIDE; j++) {
-            tap[SIDE * i + j] = STOA_LOAD(stoa_vec, s->weight + (ptrdiff_t)i * s->weight_line +
-                                                        (ptrdiff_t)j * s->weight_tap + c);
+        if (stoa_depthwise_outside(i, lines, b->line_from, b->line_end)) {
+            continue;
+        }
+        const stoa_vec x = STOA_LOAD(stoa_vec, b->x + (at + (ptrdiff_t)i * b->x_line));
+        STOA_UNROLL
+        for (size_t r = 0; r < rows; r++) {
+            const size_t k = i - r * stride;
+            if (r * stride > i || k >= STOA_SIDE) {
+                continue;
+            }
+            if (y0 != NULL) {
+                y0[r] += x * tap[STOA_SIDE * k];
+            }
+            if (y1 != NULL) {
+                y1[r] += x * tap[STOA_SIDE * k + 1];
+            }
+            if (y2 != NULL) {
+                y2[r] += x * tap[STOA_SIDE * k + 2];
+            }
         }
     }
 }
 
-/* Start to fetch what the next row will read first. */
-STOA_INLINE void fetch_below(const float *x, ptrdiff_t x_line, size_t lines) {
-    __builtin_prefetch(x + (ptrdiff_t)lines * x_line);
-}
-
-/* Stride 1. A column is tap 2 of the output that it completes, tap 1 of the next one and tap 0 of the one after. */
-STOA_INLINE void sweep_dense(const struct sweep *s, size_t c, size_t lines, stoa_vec bias, float *y) {
-    stoa_vec tap[SIDE * SIDE];
-    load_taps(s, c, lines, tap);
-    const size_t step = s->channels;
-    const ptrdiff_t line = s->x_line;
-    const float *x = s->x + c;
-    stoa_vec next = bias;
-    stoa_vec after = bias;
-    if (s->first == 0) {
-        next = add_column(next, x, line, tap, lines);
-        x += step;
-    }
-    if (s->first <= 1 && s->end > 1) {
-        next = add_column(next, x, line, tap + 1, lines);
-        after = add_column(after, x, line, tap, lines);
-        x += step;
-    }
-    size_t q = 2;
-    for (; q < s->end; q++, x += step, y += step) {
-        fetch_below(x, line, lines);
-        stoa_vec complete = add_column(next, x, line, tap + 2, lines);
-        next = add_column(after, x, line, tap + 1, lines);
-        after = add_column(bias, x, line, tap, lines);
-        STOA_STORE(stoa_vec, y, complete);
-    }
-    for (; q < s->outputs + 2; q++, y += step) {
-        STOA_STORE(stoa_vec, y, next);
-        next = after;
-        after = bias;
-    }
-}
-
-/* Stride 2. Even columns are tap 2 of an output and tap 0 of the next one, odd columns tap 1. */
-STOA_INLINE void sweep_every_other(const struct sweep *s, size_t c, size_t lines, stoa_vec bias, float *y) {
-    stoa_vec tap[SIDE * SIDE];
-    load_taps(s, c, lines, tap);
-    const size_t step = s->channels;
-    const ptrdiff_t line = s->x_line;
-    const float *x = s->x + c;
-    stoa_vec next = bias;
-    if (s->first == 0) {
-        next = add_column(next, x, line, tap, lines);
-        x += step;
-    }
-    if (s->first <= 1 && s->end > 1) {
-        next = add_column(next, x, line, tap + 1, lines);
-        x += step;
-    }
-    size_t q = 2;
-    for (; q + 1 < s->end; q += 2, x += 2 * step, y += step) {
-        fetch_below(x, line, lines);
-        fetch_below(x + step, line, lines);
-        stoa_vec complete = add_column(next, x, line, tap + 2, lines);
-        next = add_column(bias, x, line, tap, lines);
-        next = add_column(next, x + step, line, tap + 1, lines);
-        STOA_STORE(stoa_vec, y, complete);
-    }
-    for (; q <= 2 * s->outputs; q += 2, y += step) {
-        stoa_vec complete = next;
-        next = bias;
-        if (q < s->end) {
-            complete = add_column(complete, x, line, tap + 2, lines);
-            next = add_column(next, x, line, tap, lines);
+/* Stride 1. A column is tap 2 of the outputs that it completes, tap 1 of the next ones and tap 0 of those after. The first
+ * two complete outputs that do not exist. */
+STOA_INLINE void sweep_dense(const struct block *b, size_t c, const size_t rows, struct out out) {
+    const size_t columns = b->outputs + STOA_SIDE - 1;
+    const stoa_vec bias = load_bias(b, c);
+    stoa_vec tap[STOA_TAPS];
+    stoa_vec complete[STOA_MOST_ROWS];
+    stoa_vec next[STOA_MOST_ROWS];
+    stoa_vec after[STOA_MOST_ROWS];
+    load_taps(b, c, rows, tap);
+    set_column(rows, bias, next);
+    set_column(rows, bias, after);
+    ptrdiff_t at = b->start + (ptrdiff_t)c;
+    size_t q = b->first;
+    for (; q < b->end; q++, at += (ptrdiff_t)b->channels) {
+        move_column(rows, next, complete);
+        move_column(rows, after, next);
+        set_column(rows, bias, after);
+        add_column(b, at, 1, rows, tap, after, next, complete);
+        if (q >= STOA_SIDE - 1) {
+            store_column(rows, complete, &out);
         }
-        STOA_STORE(stoa_vec, y, complete);
+    }
+    for (; q < columns; q++) {
+        if (q >= STOA_SIDE - 1) {
+            store_column(rows, next, &out);
+        }
+        move_column(rows, after, next);
+        set_column(rows, bias, after);
     }
 }
 
-/* Where a vector of channels begins: the last one overlaps the one before rather than pass the end. */
-STOA_INLINE size_t vector_start(size_t c, size_t channels) {
-    return stoa_min(c, channels - STOA_LANES);
+/* Stride 2. Even columns are tap 2 of the outputs that they complete and tap 0 of the next ones, odd columns tap 1. */
+STOA_INLINE void sweep_every_other(const struct block *b, size_t c, const size_t rows, struct out out) {
+    const ptrdiff_t step = (ptrdiff_t)b->channels;
+    const stoa_vec bias = load_bias(b, c);
+    stoa_vec tap[STOA_TAPS];
+    stoa_vec complete[STOA_MOST_ROWS];
+    stoa_vec next[STOA_MOST_ROWS];
+    load_taps(b, c, rows, tap);
+    set_column(rows, bias, next);
+    ptrdiff_t at = b->start + (ptrdiff_t)c - (ptrdiff_t)b->first * step; /* of column q */
+    for (size_t q = 0; q <= 2 * b->outputs; q += 2, at += 2 * step) {
+        move_column(rows, next, complete);
+        set_column(rows, bias, next);
+        if (q >= b->first && q < b->end) {
+            add_column(b, at, 2, rows, tap, next, NULL, complete);
+        }
+        if (q + 1 >= b->first && q + 1 < b->end) {
+            add_column(b, at + step, 2, rows, tap, NULL, next, NULL);
+        }
+        if (q > 0) {
+            store_column(rows, complete, &out);
+        }
+    }
 }
 
-STOA_INLINE void sweep_channels(const struct sweep *s, size_t stride, size_t lines, const float *bias,
-                                float *y) {
-    for (size_t at = 0; at < s->channels; at += STOA_LANES) {
-        size_t c = vector_start(at, s->channels);
-        stoa_vec start = {0};
-        if (bias != NULL) {
-            start = STOA_LOAD(stoa_vec, bias + c);
+static void copy_runs(const float *from, size_t pixels, size_t run, size_t channels, float *to) {
+    for (size_t p = 0; p < pixels; p++, from += run, to += channels) {
+        for (size_t c = 0; c < run; c += STOA_LANES) {
+            STOA_STORE(stoa_vec, to + c, STOA_LOAD(stoa_vec, from + c));
         }
+    }
+}
+
+/* How many channels of a block gather in the buffer; 0: all go where they belong at once. */
+static size_t gathered_run(const struct block *b, size_t rows) {
+    size_t run = RUN;
+    while (run >= LEAST_RUN && run * rows * b->outputs > BUFFER) {
+        run /= 2;
+    }
+    return b->channels % POWER == 0 && run >= LEAST_RUN ? run : 0;
+}
+
+STOA_INLINE void sweep_channels(const struct block *b, const size_t stride, const size_t rows, float *y) {
+    float buffer[BUFFER];
+    const size_t run = gathered_run(b, rows);
+    const size_t pixel = run > 0 ? run : b->channels;
+    for (size_t at = 0; at < b->channels; at += STOA_LANES) {
+        const size_t c = stoa_depthwise_vector(at, b->channels);
+        const struct out out = {run > 0 ? buffer + at % run : y + c, pixel, b->outputs * pixel};
         if (stride == 1) {
-            sweep_dense(s, c, lines, start, y + c);
+            sweep_dense(b, c, rows, out);
         } else {
-            sweep_every_other(s, c, lines, start, y + c);
+            sweep_every_other(b, c, rows, out);
+        }
+        if (run > 0 && (at + STOA_LANES) % run == 0) {
+            copy_runs(buffer, rows * b->outputs, run, b->channels, y + (at + STOA_LANES - run));
         }
     }
 }
 
-STOA_INLINE void sweep_lines(const struct sweep *s, size_t stride, size_t lines, const float *bias,
-                             float *y) {
-    switch (lines) {
-    case 1:
-        sweep_channels(s, stride, 1, bias, y);
+#define STOA_CASE(stride, rows)                                                                              \
+    case rows:                                                                                               \
+        sweep_channels(b, stride, rows, y);                                                                  \
         break;
-    case 2:
-        sweep_channels(s, stride, 2, bias, y);
-        break;
-    default:
-        sweep_channels(s, stride, 3, bias, y);
-        break;
-    }
-}
 
-static void sweep_row(const struct sweep *s, size_t stride, size_t lines, const float *bias, float *y) {
+static void sweep_block(const struct block *b, size_t stride, size_t rows, float *y) {
     if (stride == 1) {
-        sweep_lines(s, 1, lines, bias, y);
+        switch (rows) { STOA_DEPTHWISE_CASES(1) default : break; }
     } else {
-        sweep_lines(s, 2, lines, bias, y);
+        switch (rows) { STOA_DEPTHWISE_CASES(2) default : break; }
     }
 }
 
 static bool can_sweep(const struct stoa_window *w) {
-    return w->kernel_width == SIDE && w->kernel_height <= SIDE && w->stride_width <= 2 &&
-           w->dilation_width == 1 && w->pad_left < SIDE && w->channels >= STOA_LANES;
+    return w->kernel_width == STOA_SIDE && w->kernel_height <= STOA_SIDE && w->stride_width <= 2 &&
+           w->dilation_width == 1 && w->pad_left < STOA_SIDE && w->channels >= STOA_LANES;
 }
 
-/* Rows of y; the steps of the weights are negative where the kernel is turned. */
-static void forward(const struct stoa_window *w, const float *x, const float *weight, ptrdiff_t weight_line,
-                    ptrdiff_t weight_tap, const float *bias, size_t first_row, size_t rows, float *y) {
+/* How the weights lie: their steps are negative where the kernel is turned. */
+struct kernel {
+    const float *weight, *bias;
+    ptrdiff_t line, tap;
+};
+
+/* One row of outputs, any window. */
+static void sum_row(const struct stoa_window *w, const struct kernel *k, const float *image,
+                    struct stoa_span v, float *y) {
     size_t channels = w->channels;
-    size_t line_floats = w->width * channels;
-    const ptrdiff_t x_line = (ptrdiff_t)(w->dilation_height * line_floats);
+    for (size_t ow = 0; ow < w->out_width; ow++, y += channels) {
+        struct stoa_span h =
+            stoa_span_of(ow, w->stride_width, w->pad_left, w->kernel_width, w->dilation_width, w->width);
+        struct stoa_depthwise_taps t = {
+            .x = image + (v.start * w->width + h.start) * channels,
+            .weight = k->weight + (ptrdiff_t)v.first * k->line + (ptrdiff_t)h.first * k->tap,
+            .x_line = (ptrdiff_t)(w->dilation_height * w->width * channels),
+            .x_tap = (ptrdiff_t)(w->dilation_width * channels),
+            .weight_line = k->line,
+            .weight_tap = k->tap,
+            .lines = v.end - v.first,
+            .width = h.end - h.first,
+        };
+        stoa_depthwise_sum(t, channels, k->bias, y);
+    }
+}
+
+/* Rows of outputs from line oh of the image on. */
+static void sweep_rows(const struct stoa_window *w, const struct kernel *k, const float *image, size_t oh,
+                       size_t rows, float *y) {
+    const ptrdiff_t line_floats = (ptrdiff_t)(w->width * w->channels);
+    const struct stoa_depthwise_lines lines = stoa_depthwise_lines_of(w, oh, rows);
+    const struct block b = {
+        .x = image,
+        .weight = k->weight,
+        .bias = k->bias,
+        .start = lines.start * line_floats,
+        .x_line = (ptrdiff_t)w->dilation_height * line_floats,
+        .line_from = lines.from,
+        .line_end = lines.end,
+        .weight_line = k->line,
+        .weight_tap = k->tap,
+        .channels = w->channels,
+        .first = w->pad_left,
+        .end = stoa_depthwise_end(w),
+        .outputs = w->out_width,
+    };
+    sweep_block(&b, w->stride_width, rows, y);
+}
+
+/* Rows of y. */
+static void forward(const struct stoa_window *w, const struct kernel *k, const float *x, size_t first_row,
+                    size_t rows, float *y) {
     const bool sweeps = can_sweep(w);
-    for (size_t r = first_row; r < first_row + rows; r++) {
-        const float *image = x + r / w->out_height * w->height * line_floats;
-        struct stoa_span v = stoa_span_of(r % w->out_height, w->stride_height, w->pad_top, w->kernel_height,
-                                          w->dilation_height, w->height);
-        const float *line = image + v.start * line_floats;
-        const float *taps = weight + (ptrdiff_t)v.first * weight_line;
+    while (rows > 0) {
+        const size_t oh = first_row % w->out_height;
+        const float *image = x + first_row / w->out_height * w->height * w->width * w->channels;
+        struct stoa_span v =
+            stoa_span_of(oh, w->stride_height, w->pad_top, w->kernel_height, w->dilation_height, w->height);
+        size_t done = 1;
         if (sweeps && v.first < v.end) {
-            size_t columns = (w->out_width - 1) * w->stride_width + SIDE;
-            struct sweep s = {line,     taps,        x_line,  weight_line, weight_tap,
-                              channels, w->pad_left, columns, w->out_width};
-            s.end = stoa_min(columns, w->pad_left + w->width);
-            sweep_row(&s, w->stride_width, v.end - v.first, bias, y);
-            y += w->out_width * channels;
-            continue;
+            done = stoa_depthwise_block(w, oh, rows);
+            sweep_rows(w, k, image, oh, done, y);
+        } else {
+            sum_row(w, k, image, v, y);
         }
-        for (size_t ow = 0; ow < w->out_width; ow++, y += channels) {
-            struct stoa_span h =
-                stoa_span_of(ow, w->stride_width, w->pad_left, w->kernel_width, w->dilation_width, w->width);
-            struct taps t = {
-                .x = line + h.start * channels,
-                .weight = taps + (ptrdiff_t)h.first * weight_tap,
-                .x_line = x_line,
-                .x_tap = (ptrdiff_t)(w->dilation_width * channels),
-                .weight_line = weight_line,
-                .weight_tap = weight_tap,
-                .lines = v.end - v.first,
-                .width = h.end - h.first,
-            };
-            sum_taps(t, channels, bias, y);
-        }
+        y += done * w->out_width * w->channels;
+        first_row += done;
+        rows -= done;
     }
 }
 
 void STOA_KERNEL(depthwise)(const struct stoa_window *w, const float *x, const float *weight,
                             const float *bias, size_t first_row, size_t rows, float *y) {
-    forward(w, x, weight, (ptrdiff_t)(w->kernel_width * w->channels), (ptrdiff_t)w->channels, bias, first_row,
-            rows, y);
+    struct kernel k = {weight, bias, (ptrdiff_t)(w->kernel_width * w->channels), (ptrdiff_t)w->channels};
+    forward(w, &k, x, first_row, rows, y);
 }
 
 /* Without strides the gradient of x is a convolution of dy with the turned kernel. */
@@ -255,148 +306,17 @@ static void backward_data_turned(const struct stoa_window *w, const float *dy, c
     turned.out_width = w->width;
     turned.pad_top = w->kernel_height - 1 - w->pad_top;
     turned.pad_left = w->kernel_width - 1 - w->pad_left;
-    const float *last = weight + (w->kernel_height * w->kernel_width - 1) * w->channels;
-    forward(&turned, dy, last, -(ptrdiff_t)(w->kernel_width * w->channels), -(ptrdiff_t)w->channels, NULL, 0,
-            w->height, dx);
-}
-
-/* The taps first, first + stride ... through which one input pixel reached outputs, `count` of them; the first
- * reached output `start`, each further one the output before. */
-struct reach {
-    size_t first, count, start;
-};
-
-static struct reach reach_of(size_t input, size_t stride, size_t pad, size_t kernel, size_t outputs) {
-    size_t base = input + pad;
-    size_t first = base % stride;
-    if (base / stride >= outputs) {
-        first += (base / stride - outputs + 1) * stride;
-    }
-    size_t end = stoa_min(kernel, base + 1);
-    if (first >= end) {
-        return (struct reach){0, 0, 0};
-    }
-    return (struct reach){first, (end - first - 1) / stride + 1, (base - first) / stride};
-}
-
-/* Pixels [from, end) of a line of dx. */
-static void gather_pixels(const struct stoa_window *w, struct reach v, const float *dy, const float *weight,
-                          size_t from, size_t end, float *dx) {
-    size_t channels = w->channels;
-    for (size_t iw = from; iw < end; iw++) {
-        struct reach h = reach_of(iw, w->stride_width, w->pad_left, w->kernel_width, w->out_width);
-        struct taps t = {
-            .x = dy + (v.start * w->out_width + h.start) * channels,
-            .weight = weight + (v.first * w->kernel_width + h.first) * channels,
-            .x_line = -(ptrdiff_t)(w->out_width * channels),
-            .x_tap = -(ptrdiff_t)channels,
-            .weight_line = (ptrdiff_t)(w->stride_height * w->kernel_width * channels),
-            .weight_tap = (ptrdiff_t)(w->stride_width * channels),
-            .lines = v.count,
-            .width = h.count,
-        };
-        sum_taps(t, channels, NULL, dx + iw * channels);
-    }
-}
-
-/* Stride 2: output u reached column 2 u through tap 0, 2 u + 1 through tap 1 and 2 u + 2 through tap 2. Columns
- * 2 first .. 2 end - 1, two at a time; dx begins with column 2 first, and output first - 1 exists. */
-STOA_INLINE void spread_pairs(const struct sweep *s, size_t lines, float *dx) {
-    const size_t step = s->channels;
-    const ptrdiff_t line = s->x_line;
-    for (size_t at = 0; at < step; at += STOA_LANES) {
-        size_t c = vector_start(at, step);
-        stoa_vec tap[SIDE * SIDE];
-        load_taps(s, c, lines, tap);
-        const float *dy = s->x + s->first * step + c;
-        float *to = dx + c;
-        for (size_t u = s->first; u < s->end; u++, dy += step, to += 2 * step) {
-            const stoa_vec zero = {0};
-            stoa_vec even = add_column(zero, dy, line, tap, lines);
-            stoa_vec odd = add_column(zero, dy, line, tap + 1, lines);
-            even = add_column(even, dy - step, line, tap + 2, lines);
-            STOA_STORE(stoa_vec, to, even);
-            STOA_STORE(stoa_vec, to + step, odd);
-        }
-    }
-}
-
-static void spread_row(const struct sweep *s, size_t lines, float *dx) {
-    switch (lines) {
-    case 1:
-        spread_pairs(s, 1, dx);
-        break;
-    case 2:
-        spread_pairs(s, 2, dx);
-        break;
-    default:
-        spread_pairs(s, 3, dx);
-        break;
-    }
-}
-
-/* With strides an input pixel's gradient is a sum over every stride-th tap. */
-static void backward_data_gather(const struct stoa_window *w, const float *dy, const float *weight,
-                                 float *dx) {
-    size_t channels = w->channels;
-    size_t end = stoa_min(w->out_width, (w->width + w->pad_left) / 2);
-    const bool sweeps = can_sweep(w) && w->stride_width == 2 && end > 1;
-    for (size_t ih = 0; ih < w->height; ih++, dx += w->width * channels) {
-        struct reach v = reach_of(ih, w->stride_height, w->pad_top, w->kernel_height, w->out_height);
-        if (!sweeps || v.count == 0) {
-            gather_pixels(w, v, dy, weight, 0, w->width, dx);
-            continue;
-        }
-        struct sweep s = {
-            .x = dy + v.start * w->out_width * channels,
-            .weight = weight + v.first * w->kernel_width * channels,
-            .x_line = -(ptrdiff_t)(w->out_width * channels),
-            .weight_line = (ptrdiff_t)(w->stride_height * w->kernel_width * channels),
-            .weight_tap = (ptrdiff_t)channels,
-            .channels = channels,
-            .first = 1,
-            .end = end,
-        };
-        gather_pixels(w, v, dy, weight, 0, 2 - w->pad_left, dx);
-        spread_row(&s, v.count, dx + (2 - w->pad_left) * channels);
-        gather_pixels(w, v, dy, weight, 2 * end - w->pad_left, w->width, dx);
-    }
-}
-
-static void backward_data_scatter(const struct stoa_window *w, const float *dy, const float *weight,
-                                  float *restrict dx) {
-    size_t channels = w->channels;
-    memset(dx, 0, w->height * w->width * channels * sizeof *dx);
-    for (size_t oh = 0; oh < w->out_height; oh++) {
-        struct stoa_span v =
-            stoa_span_of(oh, w->stride_height, w->pad_top, w->kernel_height, w->dilation_height, w->height);
-        for (size_t ow = 0; ow < w->out_width; ow++, dy += channels) {
-            struct stoa_span h =
-                stoa_span_of(ow, w->stride_width, w->pad_left, w->kernel_width, w->dilation_width, w->width);
-            for (size_t kh = v.first; kh < v.end; kh++) {
-                for (size_t kw = h.first; kw < h.end; kw++) {
-                    size_t ih = v.start + (kh - v.first) * w->dilation_height;
-                    size_t iw = h.start + (kw - h.first) * w->dilation_width;
-                    float *restrict to = dx + (ih * w->width + iw) * channels;
-                    const float *restrict tap = weight + (kh * w->kernel_width + kw) * channels;
-#pragma omp simd
-                    for (size_t c = 0; c < channels; c++) {
-                        to[c] += dy[c] * tap[c];
-                    }
-                }
-            }
-        }
-    }
+    struct kernel k = {weight + (w->kernel_height * w->kernel_width - 1) * w->channels, NULL,
+                       -(ptrdiff_t)(w->kernel_width * w->channels), -(ptrdiff_t)w->channels};
+    forward(&turned, &k, dy, 0, w->height, dx);
 }
 
 void STOA_KERNEL(depthwise_backward_data)(const struct stoa_window *w, const float *dy, const float *weight,
                                           float *dx) {
-    if (w->dilation_height != 1 || w->dilation_width != 1) {
-        backward_data_scatter(w, dy, weight, dx);
-    } else if (w->stride_height == 1 && w->stride_width == 1 && w->pad_top < w->kernel_height &&
-               w->pad_left < w->kernel_width) {
+    if (w->stride_height == 1 && w->stride_width == 1 && w->dilation_height == 1 && w->dilation_width == 1 &&
+        w->pad_top < w->kernel_height && w->pad_left < w->kernel_width) {
         backward_data_turned(w, dy, weight, dx);
     } else {
-        backward_data_gather(w, dy, weight, dx);
+        STOA_KERNEL(depthwise_backward_strided)(w, dy, weight, dx);
     }
 }

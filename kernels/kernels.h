@@ -233,9 +233,10 @@ enum { STOA_PRODUCT_LANES = 16 };
                   size_t first_row, size_t rows, real *y))                                                         \
     /* One image: dx (overwritten) of a depthwise convolution. */                                                  \
     K(depthwise_backward_data, (const struct stoa_window *w, const real *dy, const real *weight, real *dx))        \
-    /* Add the weight gradient of the rows to dweight[kh][kw][channels]. dy: start of first_row. */                \
+    /* Add the weight gradient of the rows to dweight[kh][kw][channels], channels channel0 .. channel0+channels-1. dy:\
+     * start of first_row. */                                                                                      \
     K(depthwise_backward_weights, (const struct stoa_window *w, const real *x, const real *dy, size_t first_row,   \
-                                   size_t rows, real *dweight))                                                    \
+                                   size_t rows, size_t channel0, size_t channels, real *dweight))                  \
     /* Winograd's convolution, see kernels/winograd.h. One tile; point (i, j) of its `points` x `points` (4 or 6 a side)   \
      * lies at (i * points + j) * step, and those beyond the tile's own are left alone. x, y, dy: start of the image.     \
      * v[point][channel] = B^T x B. w: 3x3, stride 1, no dilation. */                                                     \

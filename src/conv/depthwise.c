@@ -8,7 +8,12 @@
 #include "conv/cost.h"
 #include "core/threads.h"
 
-enum { ROWS_PER_TASK = 8 };
+/* The kernels work on seven rows at once. */
+enum { ROWS_PER_TASK = 7 };
+
+/* A weight gradient is cut into TASKS tasks or some more: into groups of channels, which need no sums of their own, and what
+ * is missing into blocks of samples. */
+enum { TASKS = 16, GROUP_CHANNELS = 64 };
 
 /* At most ROWS_PER_TASK rows a task, so that what its lines share stays in the core's cache: whole images where they are
  * low, parts of even size where they are tall. */
@@ -19,6 +24,24 @@ static size_t rows_per_task(const struct stoa_window *w) {
     return stoa_ceil_div(w->out_height, stoa_ceil_div(w->out_height, ROWS_PER_TASK));
 }
 
+/* Channels of a group: whole cache lines. */
+static size_t group_channels(const struct stoa_window *w) {
+    size_t groups = stoa_min(TASKS, stoa_max(1, w->channels / GROUP_CHANNELS));
+    return stoa_round_up(stoa_ceil_div(w->channels, groups), STOA_ALIGN_FLOATS);
+}
+
+static size_t group_count(const struct stoa_window *w) {
+    return stoa_ceil_div(w->channels, group_channels(w));
+}
+
+static struct stoa_partials partials_of(const stoa_context *context, const struct stoa_conv *conv) {
+    struct stoa_partials sums = stoa_partials_of(context, conv);
+    while (sums.blocks > 1 && sums.blocks / 2 * group_count(&conv->window) >= TASKS) {
+        sums.blocks /= 2;
+    }
+    return sums;
+}
+
 static bool applicable(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass) {
     (void)context;
     (void)pass;
@@ -27,7 +50,7 @@ static bool applicable(const stoa_context *context, const struct stoa_conv *conv
 
 static bool workspace(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
                       size_t *bytes) {
-    struct stoa_partials sums = stoa_partials_of(context, conv);
+    struct stoa_partials sums = partials_of(context, conv);
     *bytes = 0;
     return pass != STOA_CONV_BACKWARD_WEIGHTS || stoa_partials_bytes(&sums, bytes);
 }
@@ -89,32 +112,37 @@ static void backward_data(const stoa_context *context, const struct stoa_conv *c
     stoa_parallel(context, conv->batch, backward_data_image, &p);
 }
 
-static void backward_weights_block(void *argument, size_t block, size_t thread) {
+static void backward_weights_part(void *argument, size_t task, size_t thread) {
     (void)thread;
     const struct pass *p = argument;
     const struct stoa_conv *conv = p->conv;
     const struct stoa_window *w = &conv->window;
+    const size_t block = task / group_count(w);
+    const size_t channel0 = task % group_count(w) * group_channels(w);
+    const size_t channels = stoa_min(group_channels(w), w->channels - channel0);
     size_t row;
     size_t end;
     stoa_partial_rows(&p->sums, conv, block, &row, &end);
     const float *dy = p->dy + row * w->out_width * w->channels;
     float *weights = stoa_partial_weights(&p->sums, block);
     float *bias = stoa_partial_bias(&p->sums, block);
-    memset(weights, 0, p->sums.weights * sizeof *weights);
-    p->context->kernels->depthwise_backward_weights(w, p->x, dy, row, end - row, weights);
+    for (size_t tap = 0; tap < w->kernel_height * w->kernel_width; tap++) {
+        memset(weights + tap * w->channels + channel0, 0, channels * sizeof *weights);
+    }
+    p->context->kernels->depthwise_backward_weights(w, p->x, dy, row, end - row, channel0, channels, weights);
     if (bias) {
-        p->context->kernels->column_sums(dy, (end - row) * w->out_width, w->channels, w->channels, bias);
+        p->context->kernels->column_sums(dy + channel0, (end - row) * w->out_width, channels, w->channels,
+                                         bias + channel0);
     }
 }
 
 static void backward_weights(const stoa_context *context, const struct stoa_conv *conv, const float *x,
                              const float *dy, float *dweight, float *dbias, void *scratch) {
-    struct pass p = {
-        .context = context, .conv = conv, .x = x, .dy = dy, .sums = stoa_partials_of(context, conv)};
+    struct pass p = {.context = context, .conv = conv, .x = x, .dy = dy, .sums = partials_of(context, conv)};
     p.sums.sums = scratch;
     p.sums.dweight = dweight;
     p.sums.dbias = dbias;
-    stoa_parallel(context, p.sums.blocks, backward_weights_block, &p);
+    stoa_parallel(context, p.sums.blocks * group_count(&conv->window), backward_weights_part, &p);
     stoa_partials_reduce(context, &p.sums);
 }
 

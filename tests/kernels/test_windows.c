@@ -177,7 +177,7 @@ void test_kernel_global_avgpool_backward(const struct subject *s) {
 }
 
 /* After the windows of all sorts those of three columns on narrow images, which have a path of their own: every border
- * beside every other, with channels for one vector and more. */
+ * beside every other, with rows for several blocks, with channels for one vector and more and those of a power of two. */
 enum { NARROW_WIDTHS = 6, NARROW_CASES = NARROW_WIDTHS * 3 * 3 * 2 };
 
 static struct window_case depthwise_case(size_t number) {
@@ -189,12 +189,12 @@ static struct window_case depthwise_case(size_t number) {
     size_t left = n / 2 % 3;
     size_t padded = stoa_max(1 + n / 18 + left + n / 6 % 3, 3);
     struct window_case t = {.batch = 2};
-    t.w = (struct stoa_window){.height = random_size(1, 5),
+    t.w = (struct stoa_window){.height = random_size(1, 17),
                                .width = 1 + n / 18,
-                               .channels = random_size(16, 40),
+                               .channels = random_size(0, 7) ? random_size(16, 40) : 512,
                                .kernel_height = random_size(0, 3) ? 3 : random_size(1, 2),
                                .kernel_width = 3,
-                               .stride_height = random_size(1, 3),
+                               .stride_height = random_size(0, 2) ? stride : random_size(1, 3),
                                .stride_width = stride,
                                .dilation_height = 1,
                                .dilation_width = 1,
@@ -205,7 +205,8 @@ static struct window_case depthwise_case(size_t number) {
     t.w.out_height = (tall - t.w.kernel_height) / t.w.stride_height + 1;
     t.first_row = random_size(0, 1);
     t.rows = t.batch * t.w.out_height - t.first_row;
-    t.channels = t.w.channels;
+    t.channels = random_size(1, t.w.channels);
+    t.channel0 = random_size(0, t.w.channels - t.channels);
     return t;
 }
 
@@ -253,8 +254,10 @@ void test_kernel_depthwise_backward_weights(const struct subject *s) {
         }
         struct array dweight =
             output_copy(input_random(t.w.kernel_height * t.w.kernel_width * t.w.channels, -1, 1));
-        s->kernels->depthwise_backward_weights(&t.w, x.f, dy.f, t.first_row, t.rows, dweight.f);
-        stoa_reference_f64.depthwise_backward_weights(&t.w, x.d, dy.d, t.first_row, t.rows, dweight.d);
+        s->kernels->depthwise_backward_weights(&t.w, x.f, dy.f, t.first_row, t.rows, t.channel0, t.channels,
+                                               dweight.f);
+        stoa_reference_f64.depthwise_backward_weights(&t.w, x.d, dy.d, t.first_row, t.rows, t.channel0,
+                                                      t.channels, dweight.d);
         check_close(name_of("depthwise_backward_weights", i, &t), s, dweight, 2e-5, 2e-6);
         arrays_release();
     }

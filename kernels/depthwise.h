@@ -1,0 +1,129 @@
+/* What the sweeps of depthwise convolutions with 3 x 3 taps share. They work on several rows of outputs at once; a block
+ * of rows is compiled for every height. Floor 1. */
+#ifndef STOA_KERNELS_DEPTHWISE_H
+#define STOA_KERNELS_DEPTHWISE_H
+
+#include "base/size.h"
+#include "kernels/isa.h"
+#include "kernels/span.h"
+
+/* With 32 registers nine taps or sums and three vectors a row leave room for what is loaded. */
+#if STOA_LANES == 16
+enum { STOA_MOST_ROWS = 7 };
+#define STOA_DEPTHWISE_CASES(stride)                                                                         \
+    STOA_CASE(stride, 1)                                                                                     \
+    STOA_CASE(stride, 2)                                                                                     \
+    STOA_CASE(stride, 3)                                                                                     \
+    STOA_CASE(stride, 4) STOA_CASE(stride, 5) STOA_CASE(stride, 6) STOA_CASE(stride, 7)
+#else
+enum { STOA_MOST_ROWS = 2 };
+#define STOA_DEPTHWISE_CASES(stride) STOA_CASE(stride, 1) STOA_CASE(stride, 2)
+#endif
+
+enum { STOA_SIDE = 3, STOA_TAPS = STOA_SIDE * STOA_SIDE };
+
+/* Before a loop whose length is a constant: to keep arrays of vectors in registers it must vanish. */
+#if defined(__clang__)
+#define STOA_UNROLL _Pragma("unroll")
+#else
+#define STOA_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/* Whether line i of a block's `lines` is padding: only the outer two of each side can be. */
+STOA_INLINE bool stoa_depthwise_outside(size_t i, size_t lines, size_t from, size_t end) {
+    return (i < STOA_SIDE - 1 && i < from) || (i + STOA_SIDE > lines && i >= end);
+}
+
+/* How many of `rows` rows of outputs from line oh on make one block: all heights nearly the same, and all lines but the
+ * outer two inside the image. */
+static inline size_t stoa_depthwise_block(const struct stoa_window *w, size_t oh, size_t rows) {
+    rows = stoa_min(rows, w->out_height - oh);
+    if (w->kernel_height != STOA_SIDE || w->stride_height != w->stride_width || w->dilation_height != 1 ||
+        w->pad_top >= STOA_SIDE) {
+        return 1;
+    }
+    rows = stoa_ceil_div(rows, stoa_ceil_div(rows, STOA_MOST_ROWS));
+    return (oh + rows - 1) * w->stride_height + 1 <= w->height + w->pad_top ? rows : 1;
+}
+
+/* The lines that some rows of outputs meet, counted from the first that their taps would meet, line `start` of the image:
+ * those from `from` to `end` exist. */
+struct stoa_depthwise_lines {
+    ptrdiff_t start;
+    size_t from, end;
+};
+
+static inline struct stoa_depthwise_lines stoa_depthwise_lines_of(const struct stoa_window *w, size_t oh,
+                                                                  size_t rows) {
+    const size_t last = oh + rows - 1;
+    const struct stoa_span top =
+        stoa_span_of(oh, w->stride_height, w->pad_top, w->kernel_height, w->dilation_height, w->height);
+    const struct stoa_span bottom =
+        stoa_span_of(last, w->stride_height, w->pad_top, w->kernel_height, w->dilation_height, w->height);
+    return (struct stoa_depthwise_lines){
+        .start = (ptrdiff_t)(oh * w->stride_height) - (ptrdiff_t)w->pad_top,
+        .from = top.first,
+        .end = (rows - 1) * w->stride_height + bottom.end,
+    };
+}
+
+/* The first column after the last that both the image and the taps of an output row have. */
+static inline size_t stoa_depthwise_end(const struct stoa_window *w) {
+    return stoa_min(w->pad_left + w->width, (w->out_width - 1) * w->stride_width + STOA_SIDE);
+}
+
+/* Where a vector of channels begins: the last one overlaps the one before rather than pass the end. */
+STOA_INLINE size_t stoa_depthwise_vector(size_t c, size_t channels) {
+    return stoa_min(c, channels - STOA_LANES);
+}
+
+/* Any window: the taps of one pixel. x advances with the image, the weights with the kernel. */
+struct stoa_depthwise_taps {
+    const float *x, *weight;
+    ptrdiff_t x_line, x_tap;
+    ptrdiff_t weight_line, weight_tap;
+    size_t lines, width;
+};
+
+/* y[c] = bias[c] + sum over taps, for `channels` channels. */
+STOA_INLINE void stoa_depthwise_sum(struct stoa_depthwise_taps t, size_t channels, const float *bias,
+                                    float *restrict y) {
+    size_t c = 0;
+    for (; c + STOA_LANES <= channels; c += STOA_LANES) {
+        stoa_vec sum = {0};
+        if (bias != NULL) {
+            sum = STOA_LOAD(stoa_vec, bias + c);
+        }
+        for (size_t i = 0; i < t.lines; i++) {
+            const float *x = t.x + (ptrdiff_t)i * t.x_line + c;
+            const float *weight = t.weight + (ptrdiff_t)i * t.weight_line + c;
+            for (size_t j = 0; j < t.width; j++, x += t.x_tap, weight += t.weight_tap) {
+                sum += STOA_LOAD(stoa_vec, x) * STOA_LOAD(stoa_vec, weight);
+            }
+        }
+        STOA_STORE(stoa_vec, y + c, sum);
+    }
+    for (; c < channels; c++) {
+        float sum = bias != NULL ? bias[c] : 0;
+        for (size_t i = 0; i < t.lines; i++) {
+            const float *x = t.x + (ptrdiff_t)i * t.x_line + c;
+            const float *weight = t.weight + (ptrdiff_t)i * t.weight_line + c;
+            for (size_t j = 0; j < t.width; j++, x += t.x_tap, weight += t.weight_tap) {
+                sum += *x * *weight;
+            }
+        }
+        y[c] = sum;
+    }
+}
+
+#if defined(__clang__)
+#define STOA_UNROLL _Pragma("unroll")
+#else
+#define STOA_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/* backward_data with strides or dilation. */
+void STOA_KERNEL(depthwise_backward_strided)(const struct stoa_window *w, const float *dy,
+                                             const float *weight, float *dx);
+
+#endif

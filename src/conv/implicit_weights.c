@@ -66,9 +66,14 @@ static struct layout layout_of(const stoa_context *context, const struct stoa_co
     return l;
 }
 
-/* A row of dy from which more can be read than is there. */
+/* The last rows of dy, behind which a whole vector cannot be read: so many are copied. */
+static size_t last_rows(const struct layout *l) {
+    return stoa_ceil_div(l->stride - l->view.columns, l->view.columns);
+}
+
 static size_t row_floats(const struct layout *l) {
-    return l->stride == l->view.columns ? 0 : l->stride;
+    size_t rows = last_rows(l);
+    return rows == 0 ? 0 : stoa_round_up((rows - 1) * l->view.columns + l->stride, STOA_ALIGN_FLOATS);
 }
 
 static size_t thread_floats(const struct layout *l) {
@@ -164,23 +169,21 @@ static void add_tile(const struct pass *p, const struct stoa_implicit_tile *t, s
                                  .step = 1,
                                  .term = p->pixel,
                                  .result = l->parts == 1 ? NULL : p->result};
-    /* Behind dy's very last row there is nothing to read. */
-    bool last = row_floats(l) > 0 && first + groups * v->group == stoa_conv_pixels(&v->conv);
-    size_t terms = groups - (last ? 1 : 0);
+    size_t behind = (stoa_conv_pixels(&v->conv) - first) / v->group - groups;
+    size_t last = stoa_min(groups, last_rows(l) - stoa_min(last_rows(l), behind));
+    size_t terms = groups - last;
     float *row = scratch + v->view_floats;
-    if (last) {
-        memcpy(row, dy + terms * v->columns, v->columns * sizeof *row);
-    }
+    memcpy(row, dy + terms * v->columns, last * v->columns * sizeof *row);
     size_t panels = stoa_ceil_div(l->stride, STOA_IMPLICIT_PANEL);
     for (size_t i = range * panels / l->ranges; i < (range + 1) * panels / l->ranges; i++) {
         size_t column = i * STOA_IMPLICIT_PANEL;
         if (terms > 0) {
             add_panel(p, gather, rows, terms, view, dy, column, adds, sums);
         }
-        if (last) {
-            struct stoa_gather one = gather;
-            one.term += terms;
-            add_panel(p, one, rows, 1, view, row, column, adds || terms > 0, sums);
+        if (last > 0) {
+            struct stoa_gather end = gather;
+            end.term += terms;
+            add_panel(p, end, rows, last, view, row, column, adds || terms > 0, sums);
         }
     }
 }

@@ -107,7 +107,7 @@ STOA_INLINE void sweep_dense(const struct block *b, size_t c, const size_t rows,
         at += (ptrdiff_t)step;
     }
     for (size_t q = 2; q < full;) {
-        const size_t stop = stoa_min(full, q + CHAIN / rows);
+        const size_t stop = stoa_min(full, q + CHAIN / stoa_max(rows, 1));
         for (; q < stop; q++, at += (ptrdiff_t)step) {
             stoa_vec now[STOA_MOST_ROWS];
             load_column(b, dy + q * step, rows, now);
@@ -149,7 +149,7 @@ STOA_INLINE void sweep_every_other(const struct block *b, size_t c, const size_t
         at += (ptrdiff_t)step;
     }
     for (size_t u = 1; u < full;) {
-        const size_t stop = stoa_min(full, u + CHAIN / rows);
+        const size_t stop = stoa_min(full, u + CHAIN / stoa_max(rows, 1));
         for (; u < stop; u++, at += 2 * (ptrdiff_t)step) {
             stoa_vec now[STOA_MOST_ROWS];
             load_column(b, dy + u * step, rows, now);

@@ -3,7 +3,6 @@
  * Runs wait in the order of the list. Those of a row that asks for it have one thread each, and as many threads take them
  * one after the other; all others have the machine to themselves. */
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,26 +10,7 @@
 
 #include "bench/seeds.h"
 #include "cli/arguments.h"
-
-/* The signal that asked to stop; 0: none. */
-static volatile sig_atomic_t stop_signal;
-
-static void on_signal(int number) {
-    stop_signal = number;
-}
-
-/* The first signal ends the runs after their steps; the second one kills. */
-static void listen_for_signals(void) {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    (void)sigemptyset(&action.sa_mask);
-    static const int numbers[] = {SIGINT, SIGTERM};
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        struct sigaction before;
-        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
-            (void)sigaction(numbers[i], &action, NULL);
-        }
-    }
-}
+#include "cli/signals.h"
 
 struct session {
     struct bench *bench;
@@ -80,7 +60,7 @@ static bool on_progress(void *user, const stoa_progress *progress) {
         session->shown = true;
         (void)pthread_mutex_unlock(&session->lock);
     }
-    return stop_signal != 0;
+    return cli_stop_signal() != 0;
 }
 
 /* ---- runs ---- */
@@ -89,7 +69,7 @@ static bool on_progress(void *user, const stoa_progress *progress) {
 static struct bench_row *take(struct session *session, size_t *number) {
     struct bench_row *taken = NULL;
     (void)pthread_mutex_lock(&session->lock);
-    for (size_t i = session->first; i < session->end && !taken && !stop_signal; i++) {
+    for (size_t i = session->first; i < session->end && !taken && !cli_stop_signal(); i++) {
         struct bench_row *row = &session->rows.row[i];
         if (row->begun == 0) {
             bench_others_begin(&row->others);
@@ -186,8 +166,8 @@ static void run_alike(struct session *session, size_t first) {
 static int run_all(struct session *session) {
     double start = bench_now();
     bench_seeds_head(&session->rows);
-    listen_for_signals();
-    for (session->end = 0; session->end < session->rows.count && !stop_signal;) {
+    cli_listen_for_signals();
+    for (session->end = 0; session->end < session->rows.count && !cli_stop_signal();) {
         run_alike(session, session->end);
     }
     clear(session);
@@ -200,8 +180,8 @@ static int run_all(struct session *session) {
     struct cli_word time = {""};
     (void)printf("\n%zu of %zu rows pass, in %s.\n%s\n", passed, session->rows.count,
                  cli_word_seconds(&time, bench_now() - start), bench_seeds_note);
-    if (stop_signal) {
-        return cli_fail(CLI_SIGNAL + (int)stop_signal, "interrupted: %zu of %zu rows are whole", whole,
+    if (cli_stop_signal()) {
+        return cli_fail(CLI_SIGNAL + cli_stop_signal(), "interrupted: %zu of %zu rows are whole", whole,
                         session->rows.count);
     }
     return session->code;

@@ -22,13 +22,6 @@ enum { STOA_MOST_ROWS = 2 };
 
 enum { STOA_SIDE = 3, STOA_TAPS = STOA_SIDE * STOA_SIDE };
 
-/* Before a loop whose length is a constant: to keep arrays of vectors in registers it must vanish. */
-#if defined(__clang__)
-#define STOA_UNROLL _Pragma("unroll")
-#else
-#define STOA_UNROLL _Pragma("GCC unroll 16")
-#endif
-
 /* Whether line i of a block's `lines` is padding: only the outer two of each side can be. */
 STOA_INLINE bool stoa_depthwise_outside(size_t i, size_t lines, size_t from, size_t end) {
     return (i < STOA_SIDE - 1 && i < from) || (i + STOA_SIDE > lines && i >= end);
@@ -115,12 +108,6 @@ STOA_INLINE void stoa_depthwise_sum(struct stoa_depthwise_taps t, size_t channel
         y[c] = sum;
     }
 }
-
-#if defined(__clang__)
-#define STOA_UNROLL _Pragma("unroll")
-#else
-#define STOA_UNROLL _Pragma("GCC unroll 16")
-#endif
 
 /* backward_data with strides or dilation. */
 void STOA_KERNEL(depthwise_backward_strided)(const struct stoa_window *w, const float *dy,

@@ -42,6 +42,13 @@ typedef uint16_t stoa_hvec __attribute__((vector_size(2 * STOA_LANES), aligned(2
 /* A function of a few lines that must vanish into its caller, with its constant arguments. */
 #define STOA_INLINE static inline __attribute__((always_inline))
 
+/* Before a loop whose length is a constant: to keep arrays of vectors in registers it must vanish. */
+#if defined(__clang__)
+#define STOA_UNROLL _Pragma("unroll")
+#else
+#define STOA_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 /* Load and store a vector at any address. Macros, so that no vector type crosses a call even unoptimised. */
 #define STOA_LOAD(type, address) (*(const type *)(const void *)(address))
 #define STOA_STORE(type, address, value) (*(type *)(void *)(address) = (value))

@@ -89,14 +89,14 @@ STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t r
     const bool fetches = vectors > 1;
     size_t fetch = 0;
     const char *next = fetches ? next_line(p, &fetch) : NULL;
-#pragma GCC unroll 16
+    STOA_UNROLL
     for (size_t i = 0; i < rows; i += share) {
         a[i / share] = at->a[i / share];
     }
-#pragma GCC unroll 16
+    STOA_UNROLL
     for (size_t v = 0; v < vectors; v++) {
         const stoa_vec start = STOA_LOAD(stoa_vec, p->start + v * STOA_LANES);
-#pragma GCC unroll 16
+        STOA_UNROLL
         for (size_t i = 0; i < rows; i++) {
             sum[i][v] = start;
         }
@@ -107,15 +107,15 @@ STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t r
             __builtin_prefetch(next);
             next += fetch;
         }
-#pragma GCC unroll 16
+        STOA_UNROLL
         for (size_t v = 0; v < vectors; v++) {
             right[v] = STOA_LOAD(stoa_vec, b + v * STOA_LANES);
         }
-#pragma GCC unroll 16
+        STOA_UNROLL
         for (size_t i = 0; i < rows; i++) {
             const float *left = a[i / share] + *term;
             const stoa_vec x = left[i % share * step] - (stoa_vec){0};
-#pragma GCC unroll 16
+            STOA_UNROLL
             for (size_t v = 0; v < vectors; v++) {
                 sum[i][v] += x * right[v];
             }
@@ -126,9 +126,9 @@ STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t r
     if (p->columns < vectors * STOA_LANES &&
         at->c[(rows - 1) / share] + (rows - 1) % share * ldc >= p->spill_end) {
         float sums[MOST_ROWS * MOST_VECTORS * STOA_LANES];
-#pragma GCC unroll 16
+        STOA_UNROLL
         for (size_t i = 0; i < rows; i++) {
-#pragma GCC unroll 16
+            STOA_UNROLL
             for (size_t v = 0; v < vectors; v++) {
                 STOA_STORE(stoa_vec, sums + (i * vectors + v) * STOA_LANES, sum[i][v]);
             }
@@ -136,10 +136,10 @@ STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t r
         store_parts(p, sums, vectors * STOA_LANES, at->c, rows, share);
         return;
     }
-#pragma GCC unroll 16
+    STOA_UNROLL
     for (size_t i = 0; i < rows; i++) {
         float *c = at->c[i / share] + i % share * ldc;
-#pragma GCC unroll 16
+        STOA_UNROLL
         for (size_t v = 0; v < vectors; v++) {
             if (adds) {
                 sum[i][v] += STOA_LOAD(stoa_vec, c + v * STOA_LANES);
@@ -153,18 +153,18 @@ STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t r
 STOA_INLINE void multiply_few_rows(const float *const *left, size_t at, size_t step, const stoa_vec *right,
                                    float *c, size_t ldc, const size_t rows, const size_t terms) {
     stoa_vec sum[FEW_ROWS];
-#pragma GCC unroll 16
+    STOA_UNROLL
     for (size_t i = 0; i < rows; i++) {
         sum[i] = right[terms];
     }
-#pragma GCC unroll 16
+    STOA_UNROLL
     for (size_t l = 0; l < terms; l++) {
-#pragma GCC unroll 16
+        STOA_UNROLL
         for (size_t i = 0; i < rows; i++) {
             sum[i] += (left[l][at + i * step] - (stoa_vec){0}) * right[l];
         }
     }
-#pragma GCC unroll 16
+    STOA_UNROLL
     for (size_t i = 0; i < rows; i++) {
         STOA_STORE(stoa_vec, c + i * ldc, sum[i]);
     }
@@ -177,7 +177,7 @@ STOA_INLINE void multiply_few(const struct panel *p, const float *a, float *c, s
     const float *left[FEW_TERMS];
     const size_t step = p->step;
     const size_t ldc = p->ldc;
-#pragma GCC unroll 16
+    STOA_UNROLL
     for (size_t l = 0; l < terms; l++) {
         right[l] = STOA_LOAD(stoa_vec, p->b + l * p->ldb);
         left[l] = a + p->term[l];

@@ -1,5 +1,4 @@
 /* `stoa train`: a recipe's network on its data, into a run's folder. Floor 9: public headers only. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,28 +12,8 @@
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/run_folder.h"
+#include "cli/signals.h"
 #include "cli/table.h"
-
-/* The signal that asked to stop; 0: none. */
-static volatile sig_atomic_t stop_signal;
-
-static void on_signal(int number) {
-    stop_signal = number;
-}
-
-/* The first signal stops after the current step; the second one kills, should that step never end. */
-static void listen_for_signals(void) {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    (void)sigemptyset(&action.sa_mask);
-    static const int numbers[] = {SIGINT, SIGTERM};
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        struct sigaction before;
-        /* nohup and background jobs of a shell ignore SIGINT: that stays so. */
-        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
-            (void)sigaction(numbers[i], &action, NULL);
-        }
-    }
-}
 
 /* What the callback needs, and what it leaves. */
 struct training {
@@ -82,7 +61,7 @@ static bool on_progress(void *user, const stoa_progress *progress) {
     announce(training);
     if (!progress->epoch_done) {
         cli_progress_step(progress);
-        return stop_signal != 0;
+        return cli_stop_signal() != 0;
     }
     bool keep_older = training->keep_best && !progress->best;
     training->saved = keep_older ? training->saved : progress->epoch;
@@ -98,7 +77,7 @@ static bool on_progress(void *user, const stoa_progress *progress) {
         return true;
     }
     cli_progress_epoch(progress);
-    return stop_signal != 0 && progress->epoch < progress->epochs;
+    return cli_stop_signal() != 0 && progress->epoch < progress->epochs;
 }
 
 static int interrupted(struct training *training) {
@@ -106,7 +85,7 @@ static int interrupted(struct training *training) {
     if (cli_run_folder_interrupted(training->folder, training->context, training->model) != CLI_DONE) {
         return CLI_FAILED;
     }
-    return cli_fail(CLI_SIGNAL + (int)stop_signal,
+    return cli_fail(CLI_SIGNAL + cli_stop_signal(),
                     "interrupted, state saved: %s, epoch %zu, step %zu of %zu%s%s",
                     training->folder->interrupted, last->epoch, last->step, last->steps,
                     training->folder->committed ? "; last whole epoch: " : "",
@@ -136,7 +115,7 @@ static int train_into_folder(struct training *training, const stoa_train_options
     if (training->save_failed) {
         return CLI_FAILED; /* its sentence is out */
     }
-    if (status == STOA_ERR_CANCELLED && stop_signal) {
+    if (status == STOA_ERR_CANCELLED && cli_stop_signal()) {
         return interrupted(training);
     }
     cli_progress_clear();
@@ -193,7 +172,7 @@ static int train_model(const struct cli_request *request, const struct cli_subje
     if (code == CLI_DONE && status != STOA_OK) {
         code = cli_fail_library(subject->context, status);
     } else if (code == CLI_DONE) {
-        listen_for_signals();
+        cli_listen_for_signals();
         cli_progress_start(request->quiet);
         code = cli_run_folder_open(request, name, &folder);
         if (code == CLI_DONE) {

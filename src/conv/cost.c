@@ -26,6 +26,10 @@ static const struct nominal nominal[STOA_ISA_COUNT] = {
  * what that holds makes it as much slower again. */
 static const double INNER_FLOATS = 131072, OUTER_RATE = 64e9, OUTER_FLOATS = 2e6, OUTER_STEP = 6e5;
 
+size_t stoa_cost_lanes(const stoa_context *context) {
+    return nominal[context->isa].lanes;
+}
+
 double stoa_cost_product(const stoa_context *context, double flops, size_t n, size_t k) {
     const struct nominal *core = &nominal[context->isa];
     size_t columns = stoa_round_up(n, core->lanes);

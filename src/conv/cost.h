@@ -7,6 +7,9 @@
 
 #include "core/context.h"
 
+/* Floats of the instruction set's vectors. */
+size_t stoa_cost_lanes(const stoa_context *context);
+
 /* Seconds of products through the door, `flops` / (2 n k) rows of them: n columns, sums of k terms, on operands that
  * lie in the caches. */
 double stoa_cost_product(const stoa_context *context, double flops, size_t n, size_t k);

@@ -2,23 +2,18 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "conv/cost.h"
 #include "conv/implicit.h"
 
 /* Pixels of a tile; bytes of its copy, which shares L2 with the weight; pixels of an image so small that several fill a
  * tile before tasks count. */
 enum { TILE_PIXELS = 512, TILE_BYTES = 1 << 19, LEAST_PIXELS = 48, MOST_GROUP = 4 };
 
-static size_t lanes(const stoa_context *context) {
-    static const size_t of[STOA_ISA_COUNT] = {
-        [STOA_ISA_BASE] = 4, [STOA_ISA_AVX2] = 8, [STOA_ISA_AVX512] = 16};
-    return of[context->isa];
-}
-
 double stoa_implicit_useful(const stoa_context *context, const struct stoa_conv *conv, size_t group) {
     const struct stoa_window *w = &conv->window;
     double columns = (double)(group * conv->filters);
-    return columns / (double)stoa_round_up(group * conv->filters, lanes(context)) * (double)w->kernel_width /
-           (double)(w->kernel_width + (group - 1) * w->stride_width);
+    return columns / (double)stoa_round_up(group * conv->filters, stoa_cost_lanes(context)) *
+           (double)w->kernel_width / (double)(w->kernel_width + (group - 1) * w->stride_width);
 }
 
 size_t stoa_implicit_group(const stoa_context *context, const struct stoa_conv *conv) {

@@ -1,5 +1,6 @@
 /* The tiles of Winograd's convolution in their order: see winograd.h. Floor 4. */
 #include "base/size.h"
+#include "conv/cost.h"
 #include "conv/winograd.h"
 
 struct stoa_winograd_grid stoa_winograd_grid_of(size_t tile, size_t batch, size_t out_height,
@@ -85,9 +86,7 @@ bool stoa_winograd_fits(const stoa_context *context, const struct stoa_conv *con
 
 /* Fewer numbers than a vector has are copied to and fro. */
 double stoa_winograd_vectors(const stoa_context *context, size_t channels) {
-    static const size_t lanes[STOA_ISA_COUNT] = {
-        [STOA_ISA_BASE] = 4, [STOA_ISA_AVX2] = 8, [STOA_ISA_AVX512] = 16};
-    size_t width = lanes[context->isa];
+    size_t width = stoa_cost_lanes(context);
     return channels < width ? 4 * (double)width : (double)stoa_round_up(channels, width);
 }
 

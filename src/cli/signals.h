@@ -1,0 +1,12 @@
+/* Stopping a run from outside, of the command and of the bench. Floor 9. */
+#ifndef STOA_CLI_SIGNALS_H
+#define STOA_CLI_SIGNALS_H
+
+/* From now on the first SIGINT or SIGTERM is only noted, for the run to end after its step; the second one kills, should that
+ * step never end. */
+void cli_listen_for_signals(void);
+
+/* The signal that asked to stop; 0: none. */
+int cli_stop_signal(void);
+
+#endif

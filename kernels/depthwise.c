@@ -8,10 +8,11 @@
 #include "kernels/isa.h"
 #include "kernels/span.h"
 
-/* Outputs whose pixels lie a multiple of POWER floats apart fall into so few sets of the inner cache that each store
- * drives out what the stores before it left there. They gather in BUFFER floats first (pixels of the block by RUN
- * channels) and are copied in runs. */
-enum { POWER = 512, RUN = 64, LEAST_RUN = 32, BUFFER = 6272 };
+/* Pixels that lie a multiple of POWER floats apart fall into so few sets of the inner cache that sweeping along them for one
+ * vector of channels after the other drives out what was fetched with them and what was stored. There columns are visited for
+ * RUN channels at a time instead, and unfinished sums wait in memory for the next column. */
+enum { POWER = 512, RUN = 128 };
+_Static_assert(POWER % RUN == 0, "runs are whole");
 
 /* Some neighbouring rows of outputs, or, going back, of inputs, and the lines of the image that they meet, counted from
  * the first that their taps would meet, which begins at x[start]. Lines before `line_from` or from `line_end` on, and
@@ -24,12 +25,6 @@ struct block {
     size_t channels;
     size_t first, end;
     size_t outputs;
-};
-
-/* Where results go: distances of pixels and of rows. */
-struct out {
-    float *y;
-    size_t pixel, line;
 };
 
 /* The taps of one vector of channels. A single row may belong to a kernel of fewer lines, which are padding then. */
@@ -70,12 +65,19 @@ STOA_INLINE void move_column(const size_t rows, const stoa_vec *from, stoa_vec *
     }
 }
 
-STOA_INLINE void store_column(const size_t rows, const stoa_vec *sum, struct out *out) {
+/* The vectors of a column lie `step` floats apart. */
+STOA_INLINE void load_column(const size_t rows, const float *from, size_t step, stoa_vec *to) {
     STOA_UNROLL
     for (size_t r = 0; r < rows; r++) {
-        STOA_STORE(stoa_vec, out->y + r * out->line, sum[r]);
+        to[r] = STOA_LOAD(stoa_vec, from + r * step);
     }
-    out->y += out->pixel;
+}
+
+STOA_INLINE void store_column(const size_t rows, const stoa_vec *from, size_t step, float *to) {
+    STOA_UNROLL
+    for (size_t r = 0; r < rows; r++) {
+        STOA_STORE(stoa_vec, to + r * step, from[r]);
+    }
 }
 
 /* Add the column of pixels that begins at x[at] to up to three columns of outputs, of which it is tap 0, 1 and 2; NULL:
@@ -108,95 +110,138 @@ STOA_INLINE void add_column(const struct block *b, ptrdiff_t at, const size_t st
     }
 }
 
-/* Stride 1. A column is tap 2 of the outputs that it completes, tap 1 of the next ones and tap 0 of those after. The first
- * two complete outputs that do not exist. */
-STOA_INLINE void sweep_dense(const struct block *b, size_t c, const size_t rows, struct out out) {
-    const size_t columns = b->outputs + STOA_SIDE - 1;
+/* Three columns of sums: outputs that a column completes, the next ones and, with stride 1, those after. */
+struct sums {
+    stoa_vec complete[STOA_MOST_ROWS], next[STOA_MOST_ROWS], after[STOA_MOST_ROWS];
+};
+
+/* Stride 1. The column that begins at x[at] is tap 2 of the outputs that it completes, tap 1 of the next ones and tap 0
+ * of those after. */
+STOA_INLINE void step_dense(const struct block *b, const bool inside, ptrdiff_t at, const size_t rows,
+                            const stoa_vec *tap, const stoa_vec bias, struct sums *s) {
+    move_column(rows, s->next, s->complete);
+    move_column(rows, s->after, s->next);
+    set_column(rows, bias, s->after);
+    if (inside) {
+        add_column(b, at, 1, rows, tap, s->after, s->next, s->complete);
+    }
+}
+
+/* Stride 2. The even column q, which begins at x[at], is tap 2 of the outputs that it completes and tap 0 of the next
+ * ones, of which the odd column after it is tap 1. */
+STOA_INLINE void step_every_other(const struct block *b, size_t q, ptrdiff_t at, const size_t rows,
+                                  const stoa_vec *tap, const stoa_vec bias, struct sums *s) {
+    move_column(rows, s->next, s->complete);
+    set_column(rows, bias, s->next);
+    if (q >= b->first && q < b->end) {
+        add_column(b, at, 2, rows, tap, s->next, NULL, s->complete);
+    }
+    if (q + 1 >= b->first && q + 1 < b->end) {
+        add_column(b, at + (ptrdiff_t)b->channels, 2, rows, tap, NULL, s->next, NULL);
+    }
+}
+
+/* The first column of a sweep. */
+STOA_INLINE size_t first_column(const struct block *b, const size_t stride) {
+    return stride == 1 ? b->first : 0;
+}
+
+/* Where column q of channel 0 begins. */
+STOA_INLINE ptrdiff_t column_at(const struct block *b, size_t q) {
+    return b->start + ((ptrdiff_t)q - (ptrdiff_t)b->first) * (ptrdiff_t)b->channels;
+}
+
+/* All columns of one vector of channels. The outputs complete at the first two do not exist. */
+STOA_INLINE void sweep(const struct block *b, size_t c, const size_t stride, const size_t rows, float *y) {
+    const size_t line = b->outputs * b->channels;
+    const size_t end = (b->outputs - 1) * stride + STOA_SIDE;
     const stoa_vec bias = load_bias(b, c);
     stoa_vec tap[STOA_TAPS];
-    stoa_vec complete[STOA_MOST_ROWS];
-    stoa_vec next[STOA_MOST_ROWS];
-    stoa_vec after[STOA_MOST_ROWS];
+    struct sums s;
     load_taps(b, c, rows, tap);
-    set_column(rows, bias, next);
-    set_column(rows, bias, after);
-    ptrdiff_t at = b->start + (ptrdiff_t)c;
-    size_t q = b->first;
-    for (; q < b->end; q++, at += (ptrdiff_t)b->channels) {
-        move_column(rows, next, complete);
-        move_column(rows, after, next);
-        set_column(rows, bias, after);
-        add_column(b, at, 1, rows, tap, after, next, complete);
+    set_column(rows, bias, s.next);
+    set_column(rows, bias, s.after);
+    size_t q = first_column(b, stride);
+    ptrdiff_t at = column_at(b, q) + (ptrdiff_t)c;
+    for (; stride == 1 && q < b->end; q++, at += (ptrdiff_t)b->channels) {
+        step_dense(b, true, at, rows, tap, bias, &s);
         if (q >= STOA_SIDE - 1) {
-            store_column(rows, complete, &out);
+            store_column(rows, s.complete, line, y);
+            y += b->channels;
         }
     }
-    for (; q < columns; q++) {
+    for (; q < end; q += stride, at += (ptrdiff_t)(stride * b->channels)) {
+        if (stride == 1) {
+            step_dense(b, false, at, rows, tap, bias, &s);
+        } else {
+            step_every_other(b, q, at, rows, tap, bias, &s);
+        }
         if (q >= STOA_SIDE - 1) {
-            store_column(rows, next, &out);
-        }
-        move_column(rows, after, next);
-        set_column(rows, bias, after);
-    }
-}
-
-/* Stride 2. Even columns are tap 2 of the outputs that they complete and tap 0 of the next ones, odd columns tap 1. */
-STOA_INLINE void sweep_every_other(const struct block *b, size_t c, const size_t rows, struct out out) {
-    const ptrdiff_t step = (ptrdiff_t)b->channels;
-    const stoa_vec bias = load_bias(b, c);
-    stoa_vec tap[STOA_TAPS];
-    stoa_vec complete[STOA_MOST_ROWS];
-    stoa_vec next[STOA_MOST_ROWS];
-    load_taps(b, c, rows, tap);
-    set_column(rows, bias, next);
-    ptrdiff_t at = b->start + (ptrdiff_t)c - (ptrdiff_t)b->first * step; /* of column q */
-    for (size_t q = 0; q <= 2 * b->outputs; q += 2, at += 2 * step) {
-        move_column(rows, next, complete);
-        set_column(rows, bias, next);
-        if (q >= b->first && q < b->end) {
-            add_column(b, at, 2, rows, tap, next, NULL, complete);
-        }
-        if (q + 1 >= b->first && q + 1 < b->end) {
-            add_column(b, at + step, 2, rows, tap, NULL, next, NULL);
-        }
-        if (q > 0) {
-            store_column(rows, complete, &out);
+            store_column(rows, s.complete, line, y);
+            y += b->channels;
         }
     }
 }
 
-static void copy_runs(const float *from, size_t pixels, size_t run, size_t channels, float *to) {
-    for (size_t p = 0; p < pixels; p++, from += run, to += channels) {
-        for (size_t c = 0; c < run; c += STOA_LANES) {
-            STOA_STORE(stoa_vec, to + c, STOA_LOAD(stoa_vec, from + c));
+/* Column q of `run` channels. Their unfinished sums lie in `kept`. */
+STOA_INLINE void visit_column(const struct block *b, size_t q, size_t c, size_t run, const size_t stride,
+                              const size_t rows, float *kept, float *y) {
+    const size_t end = c + run;
+    const bool inside = q >= b->first && q < b->end;
+    const bool stores = q >= STOA_SIDE - 1;
+    ptrdiff_t at = column_at(b, q) + (ptrdiff_t)c;
+    for (; c < end; c += STOA_LANES, at += STOA_LANES, y += STOA_LANES, kept += 2 * rows * STOA_LANES) {
+        stoa_vec tap[STOA_TAPS];
+        struct sums s;
+        load_taps(b, c, rows, tap);
+        load_column(rows, kept, STOA_LANES, s.next);
+        if (stride == 1) {
+            load_column(rows, kept + rows * STOA_LANES, STOA_LANES, s.after);
+        }
+        if (stride == 1) {
+            step_dense(b, inside, at, rows, tap, load_bias(b, c), &s);
+        } else {
+            step_every_other(b, q, at, rows, tap, load_bias(b, c), &s);
+        }
+        store_column(rows, s.next, STOA_LANES, kept);
+        if (stride == 1) {
+            store_column(rows, s.after, STOA_LANES, kept + rows * STOA_LANES);
+        }
+        if (stores) {
+            store_column(rows, s.complete, b->outputs * b->channels, y);
         }
     }
 }
 
-/* How many channels of a block gather in the buffer; 0: all go where they belong at once. */
-static size_t gathered_run(const struct block *b, size_t rows) {
-    size_t run = RUN;
-    while (run >= LEAST_RUN && run * rows * b->outputs > BUFFER) {
-        run /= 2;
+/* All columns of `run` channels, whole vectors. */
+STOA_INLINE void visit_columns(const struct block *b, size_t c, size_t run, const size_t stride,
+                               const size_t rows, float *y) {
+    _Alignas(64) float kept[2 * STOA_MOST_ROWS * RUN];
+    const size_t end = (b->outputs - 1) * stride + STOA_SIDE;
+    for (size_t v = 0; v < run; v += STOA_LANES) {
+        const stoa_vec bias = load_bias(b, c + v);
+        for (size_t r = 0; r < 2 * rows; r++) {
+            STOA_STORE(stoa_vec, kept + 2 * rows * v + r * STOA_LANES, bias);
+        }
     }
-    return b->channels % POWER == 0 && run >= LEAST_RUN ? run : 0;
+    for (size_t q = first_column(b, stride); q < end; q += stride) {
+        visit_column(b, q, c, run, stride, rows, kept, y);
+        if (q >= STOA_SIDE - 1) {
+            y += b->channels;
+        }
+    }
 }
 
 STOA_INLINE void sweep_channels(const struct block *b, const size_t stride, const size_t rows, float *y) {
-    float buffer[BUFFER];
-    const size_t run = gathered_run(b, rows);
-    const size_t pixel = run > 0 ? run : b->channels;
+    if (b->channels % POWER == 0) {
+        for (size_t c = 0; c < b->channels; c += RUN) {
+            visit_columns(b, c, RUN, stride, rows, y + c);
+        }
+        return;
+    }
     for (size_t at = 0; at < b->channels; at += STOA_LANES) {
         const size_t c = stoa_depthwise_vector(at, b->channels);
-        const struct out out = {run > 0 ? buffer + at % run : y + c, pixel, b->outputs * pixel};
-        if (stride == 1) {
-            sweep_dense(b, c, rows, out);
-        } else {
-            sweep_every_other(b, c, rows, out);
-        }
-        if (run > 0 && (at + STOA_LANES) % run == 0) {
-            copy_runs(buffer, rows * b->outputs, run, b->channels, y + (at + STOA_LANES - run));
-        }
+        sweep(b, c, stride, rows, y + c);
     }
 }
 

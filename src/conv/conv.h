@@ -34,6 +34,15 @@ struct stoa_conv_algorithm {
                     const float *weight, const float *bias, bool relu, float *y, void *workspace);
     void (*backward_data)(const stoa_context *context, const struct stoa_conv *conv, const float *dy,
                           const float *weight, float *dx, void *workspace);
+    /* Weights in the form that a forward pass reads, for those who run it often with the same ones; NULL, all three, where
+     * that is the form they come in. Bytes: 0 where it would not pay; like the numbers they do not depend on the number of
+     * threads, and what was made for a batch serves smaller ones. With prepared weights a pass gives the same bits as
+     * forward() in the same workspace. */
+    size_t (*prepared_bytes)(const stoa_context *context, const struct stoa_conv *conv);
+    void (*prepare)(const stoa_context *context, const struct stoa_conv *conv, const float *weight,
+                    void *prepared);
+    void (*forward_prepared)(const stoa_context *context, const struct stoa_conv *conv, const float *x,
+                             const void *prepared, const float *bias, bool relu, float *y, void *workspace);
     /* dbias may be NULL. */
     void (*backward_weights)(const stoa_context *context, const struct stoa_conv *conv, const float *x,
                              const float *dy, float *dweight, float *dbias, void *workspace);
@@ -59,6 +68,24 @@ const struct stoa_conv_algorithm *stoa_conv_choose(const stoa_context *context, 
 
 /* Say that no algorithm works within the limit, and how much would do: STOA_ERR_MEMORY. `what` begins the sentence. */
 stoa_status stoa_conv_refuse(stoa_context *context, const struct stoa_conv *conv, const char *what);
+
+/* Of prepared weights; 0 where the algorithm keeps none. */
+static inline size_t stoa_conv_prepared_bytes(const struct stoa_conv_algorithm *algorithm,
+                                              const stoa_context *context, const struct stoa_conv *conv) {
+    return algorithm->prepared_bytes ? algorithm->prepared_bytes(context, conv) : 0;
+}
+
+/* A forward pass with prepared weights, or where there are none (NULL) with the weights themselves. */
+static inline void stoa_conv_forward(const struct stoa_conv_algorithm *algorithm, const stoa_context *context,
+                                     const struct stoa_conv *conv, const float *x, const float *weight,
+                                     const void *prepared, const float *bias, bool relu, float *y,
+                                     void *workspace) {
+    if (prepared) {
+        algorithm->forward_prepared(context, conv, x, prepared, bias, relu, y, workspace);
+    } else {
+        algorithm->forward(context, conv, x, weight, bias, relu, y, workspace);
+    }
+}
 
 /* For a layer of an operator: the algorithm of each pass, and the workspace of the wanted ones (0 of others). The arrays
  * have STOA_CONV_PASSES elements. False when a size overflows, or with the context's error set. */

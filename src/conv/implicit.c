@@ -220,10 +220,11 @@ struct pass {
     const stoa_context *context;
     struct plan plan;
     const float *x, *weight, *bias;
+    const float *panels; /* the weight packed, phase by phase: here, or before */
     float *y;
     size_t kernel_width, dilation_height, dilation_width;
     bool relu, turned;           /* the weight is [KH KW C][K] of the other direction: backward data */
-    float *start, *packed;       /* the bias, once a pixel of a group; the weight in panels, phase by phase */
+    float *start, *packed;       /* the bias, once a pixel of a group; where the weight is packed */
     size_t *term, *row, *result; /* offsets: in the view, and in y */
     float *views;                /* threads x view_floats */
 };
@@ -240,7 +241,7 @@ static void multiply(const struct pass *p, const struct phase *f, struct stoa_ga
         gather.term = p->term + f->begin + first;
         for (size_t j = 0; j < columns; j += STOA_IMPLICIT_PANEL) {
             size_t width = stoa_min(STOA_IMPLICIT_PANEL, plan->stride - j);
-            const float *b = plan->packs ? p->packed + f->begin * plan->stride + j * f->terms + first * width
+            const float *b = plan->packs ? p->panels + f->begin * plan->stride + j * f->terms + first * width
                                          : p->weight + first * columns + j;
             const float *start = first > 0 ? y + j : p->bias ? p->start + j : NULL;
             p->context->kernels->product(&gather, rows, stoa_min(STOA_IMPLICIT_PANEL, columns - j), terms,
@@ -344,13 +345,25 @@ static void find_terms(const struct pass *p, const struct phase *f) {
     }
 }
 
+static size_t packed_floats(const struct plan *plan) {
+    return plan->packs ? plan->terms * plan->stride : 0;
+}
+
+static void pack(struct pass *p) {
+    const struct plan *plan = &p->plan;
+    size_t panels = stoa_ceil_div(plan->stride, STOA_IMPLICIT_PANEL);
+    if (plan->packs) {
+        stoa_parallel(p->context, plan->terms / plan->layout.conv.window.channels * panels, pack_taps, p);
+    }
+}
+
 static void run(struct pass *p, void *scratch) {
     const struct plan *plan = &p->plan;
     const struct stoa_implicit *l = &plan->layout;
     size_t filters = l->conv.filters;
     p->start = scratch;
     p->packed = p->start + plan->stride;
-    p->term = (size_t *)(void *)(p->packed + (plan->packs ? plan->terms * plan->stride : 0));
+    p->term = (size_t *)(void *)(p->packed + packed_floats(plan));
     p->row = p->term + stoa_implicit_offsets(plan->terms);
     p->result = p->row + stoa_implicit_offsets(tile_rows(plan));
     p->views = l->pads ? (float *)(void *)(p->result + stoa_implicit_offsets(tile_rows(plan))) : NULL;
@@ -364,10 +377,9 @@ static void run(struct pass *p, void *scratch) {
     for (size_t g = 0; p->bias && g < l->group; g++) {
         memcpy(p->start + g * filters, p->bias, filters * sizeof(float));
     }
-    if (plan->packs) {
-        stoa_parallel(p->context,
-                      plan->terms / l->channels * stoa_ceil_div(plan->stride, STOA_IMPLICIT_PANEL), pack_taps,
-                      p);
+    if (!p->panels) {
+        p->panels = p->packed;
+        pack(p);
     }
     stoa_parallel(p->context, stoa_implicit_tiles(l), multiply_tile, p);
 }
@@ -381,15 +393,42 @@ static struct pass begin(const stoa_context *context, const struct stoa_conv *co
                          .dilation_width = conv->window.dilation_width};
 }
 
-static void forward(const stoa_context *context, const struct stoa_conv *conv, const float *x,
-                    const float *weight, const float *bias, bool relu, float *y, void *scratch) {
+/* With one of weight and panels. */
+static void run_forward(const stoa_context *context, const struct stoa_conv *conv, const float *x,
+                        const float *weight, const float *panels, const float *bias, bool relu, float *y,
+                        void *scratch) {
     struct pass p = begin(context, conv, STOA_CONV_FORWARD);
     p.x = x;
     p.weight = weight;
+    p.panels = panels;
     p.bias = bias;
     p.relu = relu;
     p.y = y;
     run(&p, scratch);
+}
+
+static void forward(const stoa_context *context, const struct stoa_conv *conv, const float *x,
+                    const float *weight, const float *bias, bool relu, float *y, void *scratch) {
+    run_forward(context, conv, x, weight, NULL, bias, relu, y, scratch);
+}
+
+/* A weight that is read in place needs no preparation: panels of it were no faster (measured). */
+static size_t prepared_bytes(const stoa_context *context, const struct stoa_conv *conv) {
+    struct plan plan = plan_of(context, conv, STOA_CONV_FORWARD);
+    return packed_floats(&plan) * sizeof(float);
+}
+
+static void prepare(const stoa_context *context, const struct stoa_conv *conv, const float *weight,
+                    void *prepared) {
+    struct pass p = begin(context, conv, STOA_CONV_FORWARD);
+    p.weight = weight;
+    p.packed = prepared;
+    pack(&p);
+}
+
+static void forward_prepared(const stoa_context *context, const struct stoa_conv *conv, const float *x,
+                             const void *prepared, const float *bias, bool relu, float *y, void *scratch) {
+    run_forward(context, conv, x, NULL, prepared, bias, relu, y, scratch);
 }
 
 static void backward_data(const stoa_context *context, const struct stoa_conv *conv, const float *dy,
@@ -424,6 +463,9 @@ const struct stoa_conv_algorithm stoa_conv_implicit = {
     .workspace = workspace,
     .cost = cost,
     .forward = forward,
+    .prepared_bytes = prepared_bytes,
+    .prepare = prepare,
+    .forward_prepared = forward_prepared,
     .backward_data = backward_data,
     .backward_weights = stoa_implicit_weights,
     .describe = describe,

@@ -56,6 +56,7 @@ struct stoa_winograd {
     struct stoa_winograd_grid grid;
     size_t points; /* in all */
     const float *x, *weight, *bias;
+    const float *prepared; /* instead of the weight, for narrow layers; or NULL */
     bool relu;
     float *y;
 };
@@ -72,6 +73,9 @@ bool stoa_winograd_narrow_applicable(const stoa_context *context, const struct s
 bool stoa_winograd_narrow_workspace(const stoa_context *context, const struct stoa_winograd *p,
                                     size_t *bytes);
 void stoa_winograd_narrow_run(const stoa_context *context, const struct stoa_winograd *p, void *scratch);
+size_t stoa_winograd_narrow_prepared_bytes(const stoa_context *context, const struct stoa_winograd *p);
+void stoa_winograd_narrow_prepare(const stoa_context *context, const struct stoa_winograd *p,
+                                  float *prepared);
 size_t stoa_winograd_narrow_blocks(const stoa_context *context, const struct stoa_winograd *p);
 
 /* Ranges of filters against tiles that all threads share, winograd_wide.c. */

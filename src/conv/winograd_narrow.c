@@ -60,7 +60,8 @@ struct pass {
     const stoa_context *context;
     const struct stoa_winograd *p;
     struct cut cut;
-    float *transposed, *weights, *scratch;
+    float *transposed, *transformed, *scratch;
+    const float *weights; /* as transformed here, or before */
 };
 
 static void transpose_tap(void *argument, size_t task, size_t thread) {
@@ -85,7 +86,7 @@ static void transform_weights(void *argument, size_t task, size_t thread) {
         tap = -tap;
     }
     pass->context->kernels->winograd_weights(p->grid.points, weight, STOA_WINOGRAD_TAPS * tap, tap, rows,
-                                             p->filters, p->filters, pass->weights + first, p->filters,
+                                             p->filters, p->filters, pass->transformed + first, p->filters,
                                              pass->cut.weight_step);
 }
 
@@ -117,15 +118,37 @@ static void run_block(void *argument, size_t task, size_t thread) {
     stoa_winograd_outputs(pass->context, p, first, end, 0, p->filters, sums, cut->output_step);
 }
 
+static void transform(struct pass *pass) {
+    if (pass->p->to_data) {
+        stoa_parallel(pass->context, TAPS, transpose_tap, pass);
+    }
+    stoa_parallel(pass->context, stoa_ceil_div(pass->p->channels, WEIGHT_ROWS), transform_weights, pass);
+}
+
+static size_t transformed_floats(const struct pass *pass) {
+    return pass->p->points * pass->cut.weight_step;
+}
+
+size_t stoa_winograd_narrow_prepared_bytes(const stoa_context *context, const struct stoa_winograd *p) {
+    struct pass pass = {.p = p, .cut = cut_of(context, p)};
+    return transformed_floats(&pass) * sizeof(float);
+}
+
+void stoa_winograd_narrow_prepare(const stoa_context *context, const struct stoa_winograd *p,
+                                  float *prepared) {
+    struct pass pass = {.context = context, .p = p, .cut = cut_of(context, p), .transformed = prepared};
+    transform(&pass);
+}
+
 void stoa_winograd_narrow_run(const stoa_context *context, const struct stoa_winograd *p, void *scratch) {
     struct pass pass = {.context = context, .p = p, .cut = cut_of(context, p), .transposed = scratch};
-    pass.weights = pass.transposed + pass.cut.transposed;
-    pass.scratch = pass.weights + p->points * pass.cut.weight_step;
-    if (p->to_data) {
-        stoa_parallel(context, TAPS, transpose_tap, &pass);
+    pass.transformed = pass.transposed + pass.cut.transposed;
+    pass.scratch = pass.transformed + transformed_floats(&pass);
+    pass.weights = p->prepared ? p->prepared : pass.transformed;
+    if (!p->prepared) {
+        transform(&pass);
     }
-    stoa_parallel(context, stoa_ceil_div(p->channels, WEIGHT_ROWS), transform_weights, &pass);
-    stoa_parallel(context, stoa_ceil_div(p->grid.end, pass.cut.tiles), run_block, &pass);
+    stoa_parallel(context, stoa_winograd_narrow_blocks(context, p), run_block, &pass);
 }
 
 size_t stoa_winograd_narrow_blocks(const stoa_context *context, const struct stoa_winograd *p) {

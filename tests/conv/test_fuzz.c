@@ -2,7 +2,7 @@
  *
  * Each case draws a shape, a workspace limit, an instruction set and a policy. Outputs and workspaces are exactly as
  * large as promised, NaN before the pass, with canaries behind; the workspace is that of a planned batch that may be
- * larger than the one that runs. The results have the same bits on 1, 2, 3 and 7 threads.
+ * larger than the one that runs. The results have the same bits on 1, 2, 3 and 7 threads, and with prepared weights.
  *
  *     test_conv_fuzz [CASES [SEED]] */
 #include <math.h>
@@ -27,6 +27,7 @@ static uint64_t seed = 1;
 static uint64_t drawn;
 /* Passes run by each algorithm, so that none goes untested in silence. */
 static size_t runs[MOST_ALGORITHMS][PASSES];
+static size_t prepared_runs[MOST_ALGORITHMS];
 
 static uint32_t draw(void) {
     return stoa_philox(seed, drawn++, 5).word[0];
@@ -258,8 +259,8 @@ struct outputs {
     float *first, *second;
 };
 
-static struct outputs run_pass(const struct subject *s, const struct stoa_conv_algorithm *algorithm, int pass,
-                               const stoa_context *context, const struct expected *e) {
+static void *new_workspace(const struct subject *s, const struct stoa_conv_algorithm *algorithm, int pass,
+                           const stoa_context *context) {
     struct stoa_conv planned = s->conv;
     planned.batch = s->planned_batch;
     size_t bytes = 0;
@@ -270,9 +271,14 @@ static struct outputs run_pass(const struct subject *s, const struct stoa_conv_a
         fail_msg("%s\n%s, %s: %zu bytes on %zu threads, %zu for the planned batch", s->text, algorithm->name,
                  pass_names[pass], now, context->threads, bytes);
     }
+    return guarded_new(bytes);
+}
+
+static struct outputs run_pass(const struct subject *s, const struct stoa_conv_algorithm *algorithm, int pass,
+                               const stoa_context *context, const struct expected *e) {
     struct outputs out = {guarded_new(e->first_count * sizeof(float)),
                           guarded_new(e->second_count * sizeof(float))};
-    void *workspace = guarded_new(bytes);
+    void *workspace = new_workspace(s, algorithm, pass, context);
     stoa_blas_enter();
     if (pass == STOA_CONV_FORWARD) {
         algorithm->forward(context, &s->conv, s->x, s->weight, s->has_bias ? s->bias : NULL, s->relu,
@@ -290,6 +296,45 @@ static struct outputs run_pass(const struct subject *s, const struct stoa_conv_a
     return out;
 }
 
+/* A forward pass with weights that were prepared for the planned batch on one thread, and not the weights themselves. */
+static void check_prepared(const struct subject *s, const struct stoa_conv_algorithm *algorithm,
+                           stoa_context *const *contexts, const struct expected *e, const float *right) {
+    struct stoa_conv planned = s->conv;
+    planned.batch = s->planned_batch;
+    size_t bytes = stoa_conv_prepared_bytes(algorithm, contexts[0], &planned);
+    if (bytes == 0) {
+        return;
+    }
+    void *prepared = guarded_new(bytes);
+    algorithm->prepare(contexts[0], &planned, s->weight, prepared);
+    for (size_t t = 0; t < THREADS; t++) {
+        void *again = guarded_new(bytes);
+        float *y = guarded_new(e->first_count * sizeof *y);
+        void *workspace = new_workspace(s, algorithm, STOA_CONV_FORWARD, contexts[t]);
+        assert_int_equal(stoa_conv_prepared_bytes(algorithm, contexts[t], &planned), bytes);
+        algorithm->prepare(contexts[t], &planned, s->weight, again);
+        stoa_blas_enter();
+        stoa_conv_forward(algorithm, contexts[t], &s->conv, s->x, NULL, t % 2 ? again : prepared,
+                          s->has_bias ? s->bias : NULL, s->relu, y, workspace);
+        stoa_blas_leave();
+        if (memcmp(y, right, e->first_count * sizeof *y) != 0) {
+            fail_msg("%s\n%s: other bits with prepared weights on %zu threads", s->text, algorithm->name,
+                     thread_counts[t]);
+        }
+        guarded_check(again, s->text);
+        guarded_check(y, s->text);
+        guarded_check(workspace, s->text);
+        guarded_free(again);
+        guarded_free(y);
+        guarded_free(workspace);
+    }
+    guarded_check(prepared, s->text);
+    guarded_free(prepared);
+    for (size_t i = 0; stoa_conv_algorithms[i]; i++) {
+        prepared_runs[i] += stoa_conv_algorithms[i] == algorithm;
+    }
+}
+
 static void check_algorithm(const struct subject *s, const struct stoa_conv_algorithm *algorithm, int pass,
                             stoa_context *const *contexts, const struct expected *e) {
     double bound = strncmp(algorithm->name, "winograd", 8) == 0 ? 5e-6 : 1e-6;
@@ -298,6 +343,9 @@ static void check_algorithm(const struct subject *s, const struct stoa_conv_algo
     (void)snprintf(what, sizeof what, "%s, %s", algorithm->name, pass_names[pass]);
     check_values(s, what, one.first, e->first, e->first_count, bound * e->first_size);
     check_values(s, what, one.second, e->second, e->second_count, bound * e->second_size);
+    if (pass == STOA_CONV_FORWARD) {
+        check_prepared(s, algorithm, contexts, e, one.first);
+    }
     for (size_t t = 1; t < THREADS; t++) {
         struct outputs many = run_pass(s, algorithm, pass, contexts[t], e);
         if (memcmp(many.first, one.first, e->first_count * sizeof(float)) != 0 ||
@@ -359,8 +407,9 @@ static void agrees_with_the_reference(void **state) {
 static void left_no_algorithm_out(void **state) {
     (void)state;
     for (size_t i = 0; stoa_conv_algorithms[i]; i++) {
-        (void)printf("%-10s %5zu %5zu %5zu\n", stoa_conv_algorithms[i]->name, runs[i][0], runs[i][1],
-                     runs[i][2]);
+        (void)printf("%-10s %5zu %5zu %5zu, prepared %5zu\n", stoa_conv_algorithms[i]->name, runs[i][0],
+                     runs[i][1], runs[i][2], prepared_runs[i]);
+        assert_true(!stoa_conv_algorithms[i]->prepare || prepared_runs[i] >= cases / 30);
         assert_true(runs[i][0] + runs[i][1] + runs[i][2] >= cases / 30);
     }
 }

@@ -159,7 +159,7 @@ int bench_inference_open(stoa_context *context, const char *path, size_t batch,
                          struct bench_inference *inference) {
     *inference = (struct bench_inference){.context = context, .batch = batch};
     stoa_status status = load(context, path, &inference->recipe, &inference->model);
-    stoa_plan_options options = {.batch = batch};
+    stoa_plan_options options = {.batch = batch, .prepare = true};
     if (status == STOA_OK) {
         status = stoa_plan_create(context, inference->model, &options, &inference->plan);
     }

@@ -99,6 +99,31 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_forward(stoa_context *context, 
                                                          const float *x, const float *weight,
                                                          const float *bias, stoa_activation activation,
                                                          float *y, void *workspace, size_t workspace_bytes);
+/** `*bytes` of prepared weights: those of `conv` in the form that the algorithm of its forward pass reads, for
+ * stoa_conv2d_forward_prepared(). 0 when it reads the weights as they are. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_prepared_bytes(stoa_context *context,
+                                                                const stoa_conv2d *conv, size_t *bytes);
+/** Prepare `weight` (as in stoa_conv2d_forward()) of `conv` once for many forward passes. Prepared weights belong to this
+ * `conv`, its batch included, and to contexts of the same policy, instruction set, workspace limit and
+ * stoa_context_set_conv(); prepare again whenever the weights have changed. They may be copied, and read by several
+ * threads at once.
+ *
+ * @param context  Decides threads, policy and instruction set.
+ * @param conv  Sizes.
+ * @param weight  (kernel_height, kernel_width, channels / groups, filters).
+ * @param[out] prepared  The caller's, 64-byte aligned; NULL when none are needed.
+ * @param prepared_bytes  Its size, at least what stoa_conv2d_prepared_bytes() says. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_prepare(stoa_context *context, const stoa_conv2d *conv,
+                                                         const float *weight, void *prepared,
+                                                         size_t prepared_bytes);
+/** stoa_conv2d_forward(), to the bit, with the weights that stoa_conv2d_prepare() wrote to `prepared` of
+ * `prepared_bytes` bytes. `weight` is read where there are none to prepare. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_forward_prepared(stoa_context *context,
+                                                                  const stoa_conv2d *conv, const float *x,
+                                                                  const float *weight, const void *prepared,
+                                                                  size_t prepared_bytes, const float *bias,
+                                                                  stoa_activation activation, float *y,
+                                                                  void *workspace, size_t workspace_bytes);
 /** Gradient of the input: `dx` (shape of x, overwritten) from `dy` (shape of y) and `weight`, all as in
  * stoa_conv2d_forward(). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_backward_data(stoa_context *context, const stoa_conv2d *conv,

@@ -27,7 +27,9 @@ struct report {
 };
 
 static int make_plan(struct report *report) {
-    stoa_plan_options options = {.batch = report->request->batch, .training = !report->request->inference};
+    stoa_plan_options options = {.batch = report->request->batch,
+                                 .training = !report->request->inference,
+                                 .prepare = report->request->inference};
     const char *optimizer = NULL;
     options.loss = options.training ? stoa_model_fact(report->subject->model, "loss") : NULL;
     if (report->subject->recipe) {

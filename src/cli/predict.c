@@ -227,7 +227,7 @@ static int read_files(struct prediction *p) {
 /* ---- answering ---- */
 
 static int make_plan(struct prediction *p, size_t batch) {
-    stoa_plan_options options = {.batch = batch};
+    stoa_plan_options options = {.batch = batch, .prepare = true};
     stoa_status status = stoa_plan_create(p->subject->context, p->subject->model, &options, &p->plan);
     if (status == STOA_OK) {
         status = stoa_plan_bind(p->plan, NULL);

@@ -50,6 +50,7 @@ static void open_for_step(const struct stoa_plan *plan, size_t node, enum stoa_p
         open_value(plan, p->output);
     }
     open_value(plan, p->saved);
+    open_value(plan, p->prepared);
     open_value(plan, p->workspace[pass]);
     if (backward) {
         open_value(plan, p->gradient);
@@ -88,12 +89,13 @@ static struct stoa_op_run prepare(const struct call *call, size_t node, enum sto
     run.targets = call->targets;
     run.y = stoa_value_data(plan, p->output);
     run.saved = stoa_value_data(plan, p->saved);
+    run.prepared = stoa_value_data(plan, p->prepared);
     run.workspace = stoa_value_data(plan, p->workspace[pass]);
     for (size_t k = 0; k < run.layer->inputs; k++) {
         run.x[k] = stoa_value_data(plan, stoa_plan_activation(plan, stoa_plan_input_of(plan, node, k)));
     }
     for (size_t t = 0; t < run.layer->tensors; t++) {
-        run.tensor[t] = stoa_tensor_data(plan->model, plan->model->nodes[node].tensor[t]);
+        run.tensor[t] = stoa_tensor_lend(plan->model, plan->model->nodes[node].tensor[t]);
     }
     return run;
 }
@@ -181,7 +183,24 @@ static stoa_status name_nonfinite(const struct call *call, double loss) {
                      what);
 }
 
+/* Tensors are prepared when they are first run, and again after anybody has changed one. */
+static void prepare_tensors(const struct call *call) {
+    struct stoa_plan *plan = call->plan;
+    if (!plan->prepares || plan->prepared_version == plan->model->version) {
+        return;
+    }
+    for (size_t node = 0; node < plan->nodes; node++) {
+        if (plan->node[node].prepared != STOA_NO_VALUE) {
+            struct stoa_op_run run = prepare(call, node, STOA_FORWARD);
+            open_for_step(plan, node, STOA_FORWARD);
+            run.layer->op->prepare(&run);
+        }
+    }
+    plan->prepared_version = plan->model->version;
+}
+
 static void forward_all(const struct call *call) {
+    prepare_tensors(call);
     for (size_t node = 0; node < call->plan->nodes; node++) {
         run_forward(call, node);
     }

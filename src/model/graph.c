@@ -33,7 +33,7 @@ void stoa_model_free(stoa_model *model) {
         free(model->facts[i].key);
         free(model->facts[i].value);
     }
-    stoa_release(model->context, model->parameters, model->parameter_floats * sizeof(float));
+    stoa_release(model->context, model->writable, model->parameter_floats * sizeof(float));
     stoa_release(model->context, model->statistics, model->statistic_floats * sizeof(float));
     free(model->nodes);
     free(model->tensors);

@@ -38,14 +38,24 @@ struct stoa_model {
     size_t node_count;
     struct stoa_tensor *tensors;
     size_t tensor_count;
-    float *parameters, *statistics;
+    const float *parameters; /* to read: stoa_model_change() gives them to write */
+    float *writable;         /* the same memory; for model/tensors.c only */
+    uint64_t
+        version; /* of the tensors: grows with every change, so that nobody runs with what was prepared before */
+    float *statistics;
     size_t parameter_floats, statistic_floats; /* with the gaps that alignment leaves */
     struct stoa_fact *facts;
     size_t fact_count;
 };
 
-/* Memory of a tensor. */
-float *stoa_tensor_data(const stoa_model *model, size_t tensor);
+/* Memory of a tensor: to read; to write, which counts as a change; and for a run, whose operators only read parameters and
+ * in training write running statistics. */
+const float *stoa_tensor_data(const stoa_model *model, size_t tensor);
+float *stoa_tensor_change(stoa_model *model, size_t tensor);
+float *stoa_tensor_lend(const stoa_model *model, size_t tensor);
+
+/* All parameters, to write. Whoever writes again asks again: what was prepared from them is made anew for each change. */
+float *stoa_model_change(stoa_model *model);
 
 /* Copy between disk order (contiguous) and memory order. */
 void stoa_tensor_to_disk(const struct stoa_tensor_spec *spec, const float *memory, float *disk);

@@ -142,7 +142,7 @@ stoa_status stoa_model_init(stoa_model *model, uint64_t seed) {
     }
     for (size_t i = 0; i < model->tensor_count; i++) {
         if (!start_tensor(&model->tensors[i], seed, stoa_random_stream_id(STOA_RANDOM_INIT, i),
-                          stoa_tensor_data(model, i))) {
+                          stoa_tensor_change(model, i))) {
             return stoa_fail(model->context, STOA_ERR_MEMORY, "tensor '%s': no memory for its initial values",
                              model->tensors[i].name);
         }

@@ -144,6 +144,11 @@ static bool plan_scratch(struct stoa_plan *plan) {
             p->workspace[STOA_FORWARD] = add_value(plan, layer->name, "forward workspace", NULL,
                                                    memory.workspace[STOA_FORWARD], forward, forward);
         }
+        if (plan->prepares && memory.prepared) {
+            /* Longer than any step: the next run reads them again. */
+            p->prepared =
+                add_value(plan, layer->name, "prepared weights", NULL, memory.prepared, 0, last_step(plan));
+        }
         if (plan->training && memory.workspace[STOA_BACKWARD]) {
             p->workspace[STOA_BACKWARD] = add_value(plan, layer->name, "backward workspace", NULL,
                                                     memory.workspace[STOA_BACKWARD], backward, backward);
@@ -277,7 +282,7 @@ static bool place(struct stoa_plan *plan) {
 
 /* Room for all values: a few a node and input, and those of the plan. */
 static bool make_room(struct stoa_plan *plan) {
-    plan->value_room = (plan->nodes + 1) * (5 + 2 * STOA_MAX_INPUTS) + 8;
+    plan->value_room = (plan->nodes + 1) * (6 + 2 * STOA_MAX_INPUTS) + 8;
     plan->values = calloc(plan->value_room, sizeof *plan->values);
     plan->node = calloc(plan->nodes + 1, sizeof *plan->node);
     if (!plan->values || !plan->node) {
@@ -285,6 +290,7 @@ static bool make_room(struct stoa_plan *plan) {
     }
     for (size_t i = 0; i <= plan->nodes; i++) {
         plan->node[i] = (struct stoa_node_plan){.saved = STOA_NO_VALUE,
+                                                .prepared = STOA_NO_VALUE,
                                                 .workspace = {STOA_NO_VALUE, STOA_NO_VALUE},
                                                 .output = STOA_NO_VALUE,
                                                 .gradient = STOA_NO_VALUE};
@@ -348,6 +354,11 @@ stoa_status stoa_plan_create(stoa_context *context, stoa_model *model, const sto
                                       : "plan: the model is not built",
                          options->batch, STOA_MAX_DIMENSION);
     }
+    if (options->training && options->prepare) {
+        return stoa_fail(context, STOA_ERR_ARGUMENT,
+                         "plan: found training and prepare, expected one of them: weights that change in "
+                         "every step are not kept");
+    }
     struct stoa_plan *made = calloc(1, sizeof *made);
     if (!made) {
         return stoa_fail(context, STOA_ERR_MEMORY, "plan: out of memory");
@@ -357,6 +368,7 @@ stoa_status stoa_plan_create(stoa_context *context, stoa_model *model, const sto
     made->batch = options->batch;
     made->training = options->training;
     made->summed = options->summed;
+    made->prepares = options->prepare;
     made->nodes = model->node_count;
     stoa_status status = build_plan(made, options);
     if (status != STOA_OK) {

@@ -26,7 +26,7 @@ struct stoa_value {
 
 /* Where a layer (or the loss) finds its memory: numbers of values. */
 struct stoa_node_plan {
-    size_t saved, workspace[2];
+    size_t saved, prepared, workspace[2];
     size_t output, gradient;    /* of its output */
     size_t dx[STOA_MAX_INPUTS]; /* where backward writes; STOA_NO_VALUE where nobody asks */
     bool adds[STOA_MAX_INPUTS]; /* dx is scratch that is added to the input's gradient */
@@ -39,6 +39,8 @@ struct stoa_plan {
     stoa_model *model;
     size_t batch;
     bool training, has_loss, summed;
+    bool prepares;             /* keeps prepared tensors, made from parameters of this version */
+    uint64_t prepared_version; /* 0: not made yet */
     struct stoa_layer loss;
     size_t nodes, steps; /* nodes: layers of the model; the loss is node number `nodes` */
     struct stoa_node_plan *node;

@@ -56,7 +56,8 @@ static stoa_status allocate_tensors(stoa_model *model) {
     if (!place_tensors(model)) {
         return stoa_fail(context, STOA_ERR_SHAPE, "model: the size of its parameters overflows");
     }
-    model->parameters = stoa_allocate(context, model->parameter_floats * sizeof(float), "model parameters");
+    model->writable = stoa_allocate(context, model->parameter_floats * sizeof(float), "model parameters");
+    model->parameters = model->writable;
     model->statistics = stoa_allocate(context, model->statistic_floats * sizeof(float), "model statistics");
     return model->parameters && model->statistics ? STOA_OK : STOA_ERR_MEMORY;
 }
@@ -96,18 +97,32 @@ stoa_status stoa_model_build(stoa_model *model) {
         model->error = context->error;
         return status;
     }
-    memset(model->parameters, 0, model->parameter_floats * sizeof(float));
+    memset(stoa_model_change(model), 0, model->parameter_floats * sizeof(float));
     memset(model->statistics, 0, model->statistic_floats * sizeof(float));
     for (size_t i = 0; i < model->tensor_count; i++) {
-        set_neutral(&model->tensors[i], stoa_tensor_data(model, i));
+        set_neutral(&model->tensors[i], stoa_tensor_change(model, i));
     }
     model->built = true;
     return STOA_OK;
 }
 
-float *stoa_tensor_data(const stoa_model *model, size_t tensor) {
+float *stoa_tensor_lend(const stoa_model *model, size_t tensor) {
     const struct stoa_tensor *t = &model->tensors[tensor];
-    return (t->spec.trainable ? model->parameters : model->statistics) + t->offset;
+    return (t->spec.trainable ? model->writable : model->statistics) + t->offset;
+}
+
+const float *stoa_tensor_data(const stoa_model *model, size_t tensor) {
+    return stoa_tensor_lend(model, tensor);
+}
+
+float *stoa_model_change(stoa_model *model) {
+    model->version++;
+    return model->writable;
+}
+
+float *stoa_tensor_change(stoa_model *model, size_t tensor) {
+    (void)stoa_model_change(model);
+    return stoa_tensor_lend(model, tensor);
 }
 
 size_t stoa_model_parameter_count(const stoa_model *model) {
@@ -201,7 +216,7 @@ stoa_status stoa_model_get_tensor(const stoa_model *model, size_t index, float *
 stoa_status stoa_model_set_tensor(stoa_model *model, size_t index, const float *values, size_t count) {
     stoa_status status = check_count(model, index, count);
     if (status == STOA_OK) {
-        stoa_tensor_from_disk(&model->tensors[index].spec, values, stoa_tensor_data(model, index));
+        stoa_tensor_from_disk(&model->tensors[index].spec, values, stoa_tensor_change(model, index));
     }
     return status;
 }

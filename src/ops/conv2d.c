@@ -100,17 +100,22 @@ static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory)
     if (!stoa_conv_plan(run->context, &conv, "conv2d", run->layer->name, wanted, memory->choice, bytes)) {
         return false;
     }
+    memory->prepared = stoa_conv_prepared_bytes(memory->choice[STOA_CONV_FORWARD], run->context, &conv);
     memory->workspace[STOA_FORWARD] = bytes[STOA_CONV_FORWARD];
     memory->workspace[STOA_BACKWARD] =
         stoa_max(bytes[STOA_CONV_BACKWARD_DATA], bytes[STOA_CONV_BACKWARD_WEIGHTS]);
     return true;
 }
 
+static void prepare(const struct stoa_op_run *run) {
+    struct stoa_conv conv = problem(run->layer, run->planned_batch);
+    chosen(run, STOA_CONV_FORWARD)->prepare(run->context, &conv, run->tensor[0], run->prepared);
+}
+
 static void forward(const struct stoa_op_run *run) {
     struct stoa_conv conv = problem(run->layer, run->batch);
-    chosen(run, STOA_CONV_FORWARD)
-        ->forward(run->context, &conv, run->x[0], run->tensor[0], run->tensor[1], false, run->y,
-                  run->workspace);
+    stoa_conv_forward(chosen(run, STOA_CONV_FORWARD), run->context, &conv, run->x[0], run->tensor[0],
+                      run->prepared, run->tensor[1], false, run->y, run->workspace);
 }
 
 static void backward(const struct stoa_op_run *run) {
@@ -193,6 +198,7 @@ const struct stoa_op stoa_op_conv2d = {
     .needs = STOA_NEEDS_X,
     .infer = infer,
     .memory = memory,
+    .prepare = prepare,
     .forward = forward,
     .backward = backward,
     .algorithm = algorithm,

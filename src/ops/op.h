@@ -86,6 +86,7 @@ enum stoa_pass { STOA_FORWARD, STOA_BACKWARD };
 struct stoa_op_memory {
     size_t saved;        /* written by forward in training, read by backward */
     size_t workspace[2]; /* scratch per pass (indexed by enum stoa_pass), for all threads of the context */
+    size_t prepared; /* tensors in the form that forward reads, for plans that keep it; with `prepare` only */
     /* What was decided for the passes, the operator's own constants: they find it in run->choice, and it stays
      * the same for smaller batches and whatever becomes of the context. */
     const void *choice[STOA_MAX_CHOICES];
@@ -106,6 +107,7 @@ struct stoa_op_run {
     float *tensor[STOA_MAX_TENSORS]; /* in memory layout */
     stoa_targets targets;            /* losses only */
     void *saved;
+    void *prepared;                       /* what `prepare` wrote; NULL: nobody keeps it */
     void *workspace;                      /* 64-byte aligned, `memory`'s size for this pass */
     const void *choice[STOA_MAX_CHOICES]; /* `memory`'s */
     /* backward */
@@ -155,6 +157,9 @@ struct stoa_op {
     /* Bytes for batches up to run->planned_batch; reads context, layer, planned_batch, training,
      * wants_input_gradient only. NULL: none. False when a size overflows, or with the context's error set. */
     bool (*memory)(const struct stoa_op_run *run, struct stoa_op_memory *memory);
+    /* From run->tensor, which stays the same until the next call, to run->prepared; reads what `memory` reads, and what it
+     * chose. Forward gives the same bits with it as without. NULL: not kept. */
+    void (*prepare)(const struct stoa_op_run *run);
     void (*forward)(const struct stoa_op_run *run);
     void (*backward)(const struct stoa_op_run *run);
     /* How a pass is computed, for people, into `out`; NULL: only one way. Reads what `memory` reads,

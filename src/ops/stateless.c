@@ -40,17 +40,17 @@ stoa_status stoa_check_array(stoa_context *context, const char *function, const 
     return STOA_OK;
 }
 
-stoa_status stoa_check_workspace(stoa_context *context, const char *function, const void *workspace,
-                                 size_t bytes, size_t needed) {
+stoa_status stoa_check_memory(stoa_context *context, const char *function, const char *what,
+                              const void *memory, size_t bytes, size_t needed) {
     if (needed == 0) {
         return STOA_OK;
     }
-    if (!workspace || bytes < needed) {
-        return stoa_fail(context, STOA_ERR_ARGUMENT, "%s: found a workspace of %zu bytes, expected %zu",
-                         function, workspace ? bytes : 0, needed);
+    if (!memory || bytes < needed) {
+        return stoa_fail(context, STOA_ERR_ARGUMENT, "%s: found a %s of %zu bytes, expected %zu", function,
+                         what, memory ? bytes : 0, needed);
     }
-    if ((uintptr_t)workspace % STOA_ALIGN_BYTES != 0) {
-        return stoa_fail(context, STOA_ERR_ARGUMENT, "%s: the workspace is not aligned to %d bytes", function,
+    if ((uintptr_t)memory % STOA_ALIGN_BYTES != 0) {
+        return stoa_fail(context, STOA_ERR_ARGUMENT, "%s: the %s is not aligned to %d bytes", function, what,
                          STOA_ALIGN_BYTES);
     }
     return STOA_OK;

@@ -43,9 +43,10 @@ stoa_status stoa_check_sizes(stoa_context *context, const char *function, const 
 /* An array of these dimensions (they end with a NULL name) can be addressed. */
 stoa_status stoa_check_array(stoa_context *context, const char *function, const char *array,
                              const struct stoa_named_size *sizes);
-/* The workspace holds `needed` bytes and is aligned; anything goes where nothing is needed. */
-stoa_status stoa_check_workspace(stoa_context *context, const char *function, const void *workspace,
-                                 size_t bytes, size_t needed);
+/* Memory that sentences call `what`, a "workspace", holds `needed` bytes and is aligned; anything goes where nothing is
+ * needed. */
+stoa_status stoa_check_memory(stoa_context *context, const char *function, const char *what,
+                              const void *memory, size_t bytes, size_t needed);
 
 stoa_status stoa_check_activation(stoa_context *context, const char *function, stoa_activation activation);
 

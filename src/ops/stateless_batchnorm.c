@@ -62,8 +62,8 @@ static stoa_status open_norm(stoa_context *context, const char *function, const 
                              void *workspace, size_t workspace_bytes, struct norming *n) {
     stoa_status status = read_norm(context, function, norm, n);
     if (status == STOA_OK) {
-        status = stoa_check_workspace(context, function, workspace, workspace_bytes,
-                                      norm_scratch(n) + n->memory.saved);
+        status = stoa_check_memory(context, function, "workspace", workspace, workspace_bytes,
+                                   norm_scratch(n) + n->memory.saved);
     }
     if (status == STOA_OK) {
         n->run.workspace = workspace;

@@ -142,8 +142,9 @@ static stoa_status prepare(stoa_context *context, const char *function, const st
     if (status == STOA_OK) {
         status = choose(context, function, c, pass, call, &needed);
     }
-    return status == STOA_OK ? stoa_check_workspace(context, function, workspace, workspace_bytes, needed)
-                             : status;
+    return status == STOA_OK
+               ? stoa_check_memory(context, function, "workspace", workspace, workspace_bytes, needed)
+               : status;
 }
 
 stoa_status stoa_conv2d_output(stoa_context *context, const stoa_conv2d *conv, size_t *height,
@@ -185,21 +186,105 @@ stoa_status stoa_conv2d_workspace(stoa_context *context, const stoa_conv2d *conv
     return status;
 }
 
-stoa_status stoa_conv2d_forward(stoa_context *context, const stoa_conv2d *conv, const float *x,
-                                const float *weight, const float *bias, stoa_activation activation, float *y,
-                                void *workspace, size_t workspace_bytes) {
+/* Both forward passes; with `keeps` the weights of an algorithm that prepares any are read from `prepared`. */
+struct forward_call {
+    const char *function;
+    const float *x, *weight, *bias;
+    stoa_activation activation;
+    float *y;
+    void *workspace;
+    size_t workspace_bytes;
+    bool keeps;
+    const void *prepared;
+    size_t prepared_bytes;
+};
+
+static stoa_status check_prepared(stoa_context *context, const char *function, const struct call *call,
+                                  const void *prepared, size_t prepared_bytes, size_t *needed) {
+    *needed = stoa_conv_prepared_bytes(call->algorithm, context, &call->conv);
+    return stoa_check_memory(context, function, "prepared buffer", prepared, prepared_bytes, *needed);
+}
+
+static stoa_status run_forward(stoa_context *context, const stoa_conv2d *conv, const struct forward_call *f) {
     struct call call;
-    stoa_status status = prepare(context, __func__, conv, STOA_CONV_FORWARD,
-                                 STOA_BUFFERS(STOA_NAMED(x), STOA_NAMED(weight), STOA_NAMED(y)), workspace,
-                                 workspace_bytes, &call);
+    size_t needed = 0;
+    stoa_status status = prepare(context, f->function, conv, STOA_CONV_FORWARD,
+                                 STOA_BUFFERS({"x", f->x}, {"weight", f->weight}, {"y", f->y}), f->workspace,
+                                 f->workspace_bytes, &call);
+    if (status == STOA_OK && f->keeps) {
+        status = check_prepared(context, f->function, &call, f->prepared, f->prepared_bytes, &needed);
+    }
     if (status == STOA_OK) {
-        status = stoa_check_activation(context, __func__, activation);
+        status = stoa_check_activation(context, f->function, f->activation);
     }
     if (status == STOA_OK) {
         stoa_blas_enter();
-        call.algorithm->forward(context, &call.conv, x, weight, bias, activation == STOA_ACTIVATION_RELU, y,
-                                workspace);
+        stoa_conv_forward(call.algorithm, context, &call.conv, f->x, f->weight,
+                          needed > 0 ? f->prepared : NULL, f->bias, f->activation == STOA_ACTIVATION_RELU,
+                          f->y, f->workspace);
         stoa_blas_leave();
+    }
+    return status;
+}
+
+stoa_status stoa_conv2d_forward(stoa_context *context, const stoa_conv2d *conv, const float *x,
+                                const float *weight, const float *bias, stoa_activation activation, float *y,
+                                void *workspace, size_t workspace_bytes) {
+    return run_forward(context, conv,
+                       &(struct forward_call){.function = __func__,
+                                              .x = x,
+                                              .weight = weight,
+                                              .bias = bias,
+                                              .activation = activation,
+                                              .y = y,
+                                              .workspace = workspace,
+                                              .workspace_bytes = workspace_bytes});
+}
+
+stoa_status stoa_conv2d_forward_prepared(stoa_context *context, const stoa_conv2d *conv, const float *x,
+                                         const float *weight, const void *prepared, size_t prepared_bytes,
+                                         const float *bias, stoa_activation activation, float *y,
+                                         void *workspace, size_t workspace_bytes) {
+    return run_forward(context, conv,
+                       &(struct forward_call){.function = __func__,
+                                              .x = x,
+                                              .weight = weight,
+                                              .bias = bias,
+                                              .activation = activation,
+                                              .y = y,
+                                              .workspace = workspace,
+                                              .workspace_bytes = workspace_bytes,
+                                              .keeps = true,
+                                              .prepared = prepared,
+                                              .prepared_bytes = prepared_bytes});
+}
+
+stoa_status stoa_conv2d_prepared_bytes(stoa_context *context, const stoa_conv2d *conv, size_t *bytes) {
+    struct call call;
+    size_t workspace;
+    stoa_status status = stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(bytes)));
+    if (status == STOA_OK) {
+        status = choose(context, __func__, conv, STOA_CONV_FORWARD, &call, &workspace);
+    }
+    if (status == STOA_OK) {
+        *bytes = stoa_conv_prepared_bytes(call.algorithm, context, &call.conv);
+    }
+    return status;
+}
+
+stoa_status stoa_conv2d_prepare(stoa_context *context, const stoa_conv2d *conv, const float *weight,
+                                void *prepared, size_t prepared_bytes) {
+    struct call call;
+    size_t needed;
+    stoa_status status = stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(weight)));
+    if (status == STOA_OK) {
+        status = choose(context, __func__, conv, STOA_CONV_FORWARD, &call, &needed);
+    }
+    if (status == STOA_OK) {
+        status = check_prepared(context, __func__, &call, prepared, prepared_bytes, &needed);
+    }
+    if (status == STOA_OK && needed > 0) {
+        call.algorithm->prepare(context, &call.conv, weight, prepared);
     }
     return status;
 }

@@ -156,7 +156,8 @@ stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, cons
 static stoa_status evaluate(stoa_context *context, stoa_model *model, const stoa_dataset *data, size_t batch,
                             const char *loss, const struct stoa_class_counts *counts,
                             stoa_evaluation *result) {
-    stoa_plan_options options = {.batch = batch ? batch : 256, .loss = loss ? loss : STOA_DEFAULT_LOSS};
+    stoa_plan_options options = {
+        .batch = batch ? batch : 256, .loss = loss ? loss : STOA_DEFAULT_LOSS, .prepare = true};
     stoa_plan *plan;
     stoa_status status = stoa_plan_create(context, model, &options, &plan);
     if (status != STOA_OK) {

@@ -78,7 +78,7 @@ void stoa_trainer_use_average(stoa_trainer *trainer, bool use) {
         return;
     }
     stoa_model *model = trainer->model;
-    exchange(model->parameters, stoa_trainer_average(trainer), model->parameter_floats);
+    exchange(stoa_model_change(model), stoa_trainer_average(trainer), model->parameter_floats);
     if (trainer->average_statistics) {
         exchange(model->statistics, trainer->average_statistics, model->statistic_floats);
     }

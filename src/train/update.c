@@ -101,6 +101,7 @@ static float measure_norm(struct stoa_trainer *t) {
 
 struct loop {
     struct stoa_trainer *trainer;
+    float *parameters;
     float factor; /* of the gradients */
     float keep;   /* of the average */
 };
@@ -114,7 +115,7 @@ static void update_piece(void *argument, size_t task, size_t thread) {
     float *gradient = stoa_plan_gradients(t->plan) + piece->first;
     struct stoa_update update = {.kernels = kernels,
                                  .options = t->settings.optimizer_options,
-                                 .parameter = t->model->parameters + piece->first,
+                                 .parameter = loop->parameters + piece->first,
                                  .gradient = gradient,
                                  .count = piece->count,
                                  .learning_rate = t->learning_rate,
@@ -144,7 +145,10 @@ static float keep_of_average(const struct stoa_trainer *t) {
 }
 
 void stoa_update_run(stoa_trainer *trainer) {
-    struct loop loop = {.trainer = trainer, .factor = 1, .keep = keep_of_average(trainer)};
+    struct loop loop = {.trainer = trainer,
+                        .parameters = stoa_model_change(trainer->model),
+                        .factor = 1,
+                        .keep = keep_of_average(trainer)};
     if (trainer->settings.clip_norm > 0) {
         loop.factor = measure_norm(trainer);
     }

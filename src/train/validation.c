@@ -166,7 +166,8 @@ bool stoa_best_stops(const struct stoa_best *best) {
 
 void stoa_best_restore(const struct stoa_best *best) {
     if (best->keeps) {
-        memcpy(best->model->parameters, best->parameters, best->model->parameter_floats * sizeof(float));
+        memcpy(stoa_model_change(best->model), best->parameters,
+               best->model->parameter_floats * sizeof(float));
         memcpy(best->model->statistics, best->statistics, best->model->statistic_floats * sizeof(float));
     }
 }

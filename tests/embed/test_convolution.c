@@ -232,6 +232,35 @@ static void check_forward(stoa_context *context, const struct problem *p) {
     free(workspace);
 }
 
+/* With weights prepared once: the bits of check_forward()'s call, and again after they have changed. */
+static void check_prepared(stoa_context *context, const struct problem *p) {
+    size_t bytes;
+    void *workspace = pass_workspace(context, p, STOA_CONV2D_FORWARD, &bytes);
+    size_t prepared_bytes = 77;
+    assert_int_equal(stoa_conv2d_prepared_bytes(context, &p->conv, &prepared_bytes), STOA_OK);
+    void *prepared = prepared_bytes ? new_workspace(prepared_bytes) : NULL;
+    float *y = new_floats(p->y_size);
+    float *expected = new_floats(p->y_size);
+    for (int i = 0; i < 2; i++) {
+        p->weight[p->weight_size / 2] += (float)i;
+        assert_int_equal(stoa_conv2d_prepare(context, &p->conv, p->weight, prepared, prepared_bytes),
+                         STOA_OK);
+        assert_int_equal(stoa_conv2d_forward(context, &p->conv, p->x, p->weight, p->bias,
+                                             STOA_ACTIVATION_RELU, expected, workspace, bytes),
+                         STOA_OK);
+        assert_int_equal(stoa_conv2d_forward_prepared(context, &p->conv, p->x, p->weight, prepared,
+                                                      prepared_bytes, p->bias, STOA_ACTIVATION_RELU, y,
+                                                      workspace, bytes),
+                         STOA_OK);
+        assert_memory_equal(y, expected, p->y_size * sizeof *y);
+        p->weight[p->weight_size / 2] -= (float)i;
+    }
+    free_floats(y, p->y_size);
+    free_floats(expected, p->y_size);
+    free(prepared);
+    free(workspace);
+}
+
 static void check_backward(stoa_context *context, const struct problem *p) {
     size_t bytes;
     void *workspace = pass_workspace(context, p, STOA_CONV2D_BACKWARD_DATA, &bytes);
@@ -292,6 +321,7 @@ static void equals_naive_loops(void **state) {
             assert_int_equal(height, p.out_height);
             assert_int_equal(width, p.out_width);
             check_forward(contexts[j], &p);
+            check_prepared(contexts[j], &p);
             check_backward(contexts[j], &p);
             check_columns(contexts[j], &p);
         }
@@ -336,6 +366,8 @@ static void refuse_description(stoa_context *context, size_t offset, size_t valu
     assert_int_equal(width, 78);
     size_t bytes = 79;
     check_refused(context, stoa_conv2d_workspace(context, &conv, STOA_CONV2D_FORWARD, &bytes), status, text);
+    assert_int_equal(bytes, 79);
+    check_refused(context, stoa_conv2d_prepared_bytes(context, &conv, &bytes), status, text);
     assert_int_equal(bytes, 79);
 }
 
@@ -431,11 +463,61 @@ static void refuses_buffers(void **state) {
     stoa_context_free(context);
 }
 
+static void refuses_prepared_buffers(void **state) {
+    (void)state;
+    stoa_context *context = new_context(1, STOA_POLICY_DEFAULT, 0);
+    struct problem p;
+    problem_open(&p, &problems[0]);
+    float *y = new_floats(p.y_size);
+    size_t bytes;
+    size_t prepared_bytes;
+    void *workspace = pass_workspace(context, &p, STOA_CONV2D_FORWARD, &bytes);
+    assert_int_equal(stoa_conv2d_prepared_bytes(context, &p.conv, &prepared_bytes), STOA_OK);
+    assert_true(prepared_bytes > 64);
+    float *prepared = new_workspace(prepared_bytes);
+    memset(prepared, 0xFF, prepared_bytes);
+    const struct {
+        void *prepared;
+        size_t bytes;
+        const char *text;
+    } bad[] = {
+        {NULL, prepared_bytes, "found a prepared buffer of 0 bytes, expected"},
+        {prepared, prepared_bytes - 1, "bytes, expected"},
+        {prepared + 4, prepared_bytes, "the prepared buffer is not aligned to 64 bytes"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        check_refused(context, stoa_conv2d_prepare(context, &p.conv, p.weight, bad[i].prepared, bad[i].bytes),
+                      STOA_ERR_ARGUMENT, bad[i].text);
+        assert_true(isnan(prepared[0]));
+        check_refused(context,
+                      stoa_conv2d_forward_prepared(context, &p.conv, p.x, p.weight, bad[i].prepared,
+                                                   bad[i].bytes, NULL, STOA_ACTIVATION_NONE, y, workspace,
+                                                   bytes),
+                      STOA_ERR_ARGUMENT, bad[i].text);
+        assert_true(isnan(y[0]) && isnan(y[p.y_size - 1]));
+    }
+    check_refused(context, stoa_conv2d_prepare(context, &p.conv, NULL, prepared, prepared_bytes),
+                  STOA_ERR_ARGUMENT, "stoa_conv2d_prepare: weight is NULL");
+    check_refused(context, stoa_conv2d_prepare(context, NULL, p.weight, prepared, prepared_bytes),
+                  STOA_ERR_ARGUMENT, "stoa_conv2d_prepare: conv is NULL");
+    check_refused(context, stoa_conv2d_prepared_bytes(context, &p.conv, NULL), STOA_ERR_ARGUMENT,
+                  "bytes is NULL");
+    check_refused(context,
+                  stoa_conv2d_forward_prepared(context, &p.conv, p.x, p.weight, prepared, prepared_bytes,
+                                               NULL, STOA_ACTIVATION_NONE, y, workspace, bytes - 1),
+                  STOA_ERR_ARGUMENT, "stoa_conv2d_forward_prepared: found a workspace of");
+    free(prepared);
+    free(workspace);
+    free_floats(y, p.y_size);
+    problem_close(&p);
+    stoa_context_free(context);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_naive_loops),   cmocka_unit_test(packs_weights),
         cmocka_unit_test(refuses_descriptions), cmocka_unit_test(refuses_sizes_that_overflow),
-        cmocka_unit_test(refuses_buffers),
+        cmocka_unit_test(refuses_buffers),      cmocka_unit_test(refuses_prepared_buffers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

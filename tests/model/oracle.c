@@ -41,7 +41,7 @@ stoa_model *oracle_model(stoa_context *context, const size_t input[3], const cha
     for (size_t i = 0; i < model->tensor_count; i++) {
         const struct stoa_tensor *tensor = &model->tensors[i];
         for (size_t j = 0; tensor->spec.rank == 1 && j < tensor->count; j++) {
-            stoa_tensor_data(model, i)[j] += 0.01F * (float)((i + j) % 7);
+            stoa_tensor_change(model, i)[j] += 0.01F * (float)((i + j) % 7);
         }
     }
     return model;

@@ -177,14 +177,24 @@ static void infer(stoa_context *context, stoa_plan *plan, size_t samples) {
     must(stoa_plan_infer(plan, samples, &output), context);
 }
 
+/* Also while the weights change, so that they are prepared again. */
 static size_t count_inference(stoa_context *context, stoa_model *model) {
-    stoa_plan_options options = {.batch = BATCH};
+    stoa_plan_options options = {.batch = BATCH, .prepare = true};
     stoa_plan *plan;
+    float weight[8 * 25] = {0};
+    stoa_tensor_info first;
+    must(stoa_model_tensor(model, 0, &first), context);
+    if (first.count > sizeof weight / sizeof *weight) {
+        exit(1);
+    }
     must(stoa_plan_create(context, model, &options, &plan), context);
     must(stoa_plan_bind(plan, NULL), context);
     infer(context, plan, BATCH);
     size_t before = atomic_load(&calls);
     for (int i = 0; i < STEPS; i++) {
+        if (i % 4 == 3) {
+            must(stoa_model_set_tensor(model, 0, weight, first.count), context);
+        }
         infer(context, plan, i % 3 == 1 ? 1 : BATCH);
     }
     size_t after = atomic_load(&calls);

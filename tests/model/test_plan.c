@@ -208,19 +208,23 @@ static void check_net(const struct net *net, stoa_context *single, stoa_context 
     stoa_model *model = oracle_model(context, net->input, net->lines);
     struct planned train;
     struct planned infer;
+    struct planned prepared;
     planned_open(
         &train, context, model,
         &(stoa_plan_options){.batch = BATCH, .training = true, .loss = net->loss, .optimizer_slots = 2});
     planned_open(&infer, context, model, &(stoa_plan_options){.batch = BATCH});
+    planned_open(&prepared, context, model, &(stoa_plan_options){.batch = BATCH, .prepare = true});
     for (size_t i = 0; i < 4; i++) {
         check_run(net, single, train.plan, model, samples[i], true, i);
         check_run(net, single, train.plan, model, samples[i], false, i);
         check_infer(net, single, train.plan, model, samples[i]);
         check_infer(net, single, infer.plan, model, samples[i]);
+        check_infer(net, single, prepared.plan, model, samples[i]);
     }
-    assert_true(infer.bytes <= train.bytes);
+    assert_true(infer.bytes <= train.bytes && infer.bytes <= prepared.bytes);
     planned_close(&train);
     planned_close(&infer);
+    planned_close(&prepared);
     stoa_model_free(model);
 }
 
@@ -351,16 +355,18 @@ static void equals_the_oracle_on_drawn_nets(void **state) {
     stoa_context_free(single);
 }
 
-/* A plan for inference may have a loss. */
+/* A plan for inference may have a loss, with prepared weights or without. */
 static void evaluates_without_training(void **state) {
     (void)state;
     stoa_context *context = make_context(2);
-    for (size_t n = 0; n < sizeof nets / sizeof *nets; n++) {
-        stoa_model *model = oracle_model(context, nets[n].input, nets[n].lines);
+    for (size_t i = 0; i < 2 * (sizeof nets / sizeof *nets); i++) {
+        const struct net *net = &nets[i / 2];
+        stoa_model *model = oracle_model(context, net->input, net->lines);
         struct planned p;
-        planned_open(&p, context, model, &(stoa_plan_options){.batch = BATCH, .loss = nets[n].loss});
-        check_run(&nets[n], context, p.plan, model, BATCH, false, 3);
-        check_run(&nets[n], context, p.plan, model, 2, false, 4);
+        planned_open(&p, context, model,
+                     &(stoa_plan_options){.batch = BATCH, .loss = net->loss, .prepare = i % 2});
+        check_run(net, context, p.plan, model, BATCH, false, 3);
+        check_run(net, context, p.plan, model, 2, false, 4);
         planned_close(&p);
         stoa_model_free(model);
     }
@@ -372,11 +378,17 @@ static void evaluates_without_training(void **state) {
 static void places_values_apart(void **state) {
     (void)state;
     stoa_context *context = make_context(2);
-    for (size_t n = 0; n < sizeof nets / sizeof *nets; n++) {
-        stoa_model *model = oracle_model(context, nets[n].input, nets[n].lines);
+    for (size_t n = 0; n < 2 * (sizeof nets / sizeof *nets); n++) {
+        const struct net *net = &nets[n / 2];
+        stoa_model *model = oracle_model(context, net->input, net->lines);
         stoa_plan *plan = NULL;
-        stoa_plan_options options = {
-            .batch = BATCH, .training = true, .loss = nets[n].loss, .optimizer_slots = 1};
+        stoa_plan_options options = {.batch = BATCH, .loss = net->loss};
+        if (n % 2) {
+            options.prepare = true;
+        } else {
+            options.training = true;
+            options.optimizer_slots = 1;
+        }
         assert_int_equal(stoa_plan_create(context, model, &options, &plan), STOA_OK);
         for (size_t i = 0; i < stoa_plan_value_count(plan); i++) {
             stoa_plan_value a;

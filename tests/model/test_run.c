@@ -57,6 +57,8 @@ static void refuse_plan(stoa_model *model, const stoa_plan_options *options, sto
 static void refuses_plans(void **state) {
     (void)state;
     stoa_model *model = oracle_model(context, image, lines);
+    refuse_plan(model, &(stoa_plan_options){.batch = 1, .training = true, .prepare = true}, STOA_ERR_ARGUMENT,
+                "plan: found training and prepare, expected one of them");
     refuse_plan(model, &(stoa_plan_options){.batch = 0}, STOA_ERR_ARGUMENT,
                 "plan: found batch 0, expected 1 to 1073741824");
     refuse_plan(model, &(stoa_plan_options){.batch = (size_t)-1}, STOA_ERR_ARGUMENT,
@@ -206,7 +208,7 @@ static void shows_its_steps(void **state) {
 
 /* Spoil one number of a tensor. */
 static void spoil(stoa_model *model, const char *name, float value) {
-    stoa_tensor_data(model, stoa_model_find_tensor(model, name))[0] = value;
+    stoa_tensor_change(model, stoa_model_find_tensor(model, name))[0] = value;
 }
 
 /* Train and evaluate in a training plan, and evaluate where the input's memory is soon wanted: all must name

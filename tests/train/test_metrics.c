@@ -43,7 +43,7 @@ static stoa_model *make_identity(void) {
     assert_int_equal(stoa_model_build(model), STOA_OK);
     assert_int_equal(stoa_model_init(model, 1), STOA_OK);
     for (size_t i = 0; i < CLASSES; i++) {
-        model->parameters[i * CLASSES + i] = 1;
+        stoa_model_change(model)[i * CLASSES + i] = 1;
     }
     return model;
 }

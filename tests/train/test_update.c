@@ -76,7 +76,7 @@ static void expect_step(struct followed *f, const struct stoa_train_settings *s,
     double loss;
     double norm = 0;
     stoa_model *model = f->trainer->model;
-    memcpy(f->other->model->parameters, model->parameters, f->count * sizeof(float));
+    memcpy(stoa_model_change(f->other->model), model->parameters, f->count * sizeof(float));
     fill_input(f->other, step);
     assert_int_equal(
         stoa_plan_train(f->other->plan, BATCH, (stoa_targets){.labels = labels}, 0, step, &loss, NULL),

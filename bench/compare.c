@@ -345,7 +345,7 @@ static bool compare_layer(struct comparison *comparison, const struct bench_laye
         return true;
     }
     struct bench_work work;
-    bool going = bench_work_make(comparison->bench->context, layer, &work);
+    bool going = bench_work_make(comparison->bench->context, layer, &work) && bench_work_prepare(&work);
     for (size_t i = 0; going && i < BENCH_PASSES; i++) {
         if (wanted[i]) {
             compare_pass(comparison, &(struct our_run){&work, (enum stoa_conv_pass)i});
@@ -383,8 +383,11 @@ int bench_compare(struct bench *bench, const struct bench_layers *layers) {
     }
     (void)printf(
         "Beside %s.\nIts best of all algorithms in any layout, reorders not counted; plain: its best "
-        "with NHWC in and out, reorders counted\nwhere it needs them. Ratio: its time over this "
-        "engine's, median of %zu pairs; above 1 this engine is faster.\n\n",
+        "with NHWC in and out, reorders counted\nwhere it needs them. Weights of forward passes are ready "
+        "for "
+        "both, in each one's own form. Ratio: its time over this\nengine's, median of %zu pairs; above 1 "
+        "this "
+        "engine is faster.\n\n",
         loaded.version, bench->options.repetitions);
     print_heading(loaded.peer);
     struct comparison comparison = {.bench = bench, .loaded = &loaded, .means = bench_means_make()};

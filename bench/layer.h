@@ -48,12 +48,17 @@ struct bench_work {
     size_t out_count[BENCH_PASSES];
     void *scratch[BENCH_PASSES];
     size_t scratch_bytes[BENCH_PASSES];
+    void *prepared; /* weights for the forward pass; NULL: it takes them as they are */
+    size_t prepared_bytes;
     char algorithm[BENCH_PASSES][80];
 };
 
 /* False, with the sentence printed, when there is no memory. Release in any case. */
 bool bench_work_make(stoa_context *context, const struct bench_layer *layer, struct bench_work *work);
 void bench_work_free(struct bench_work *work);
+/* From now on the forward pass finds its weights ready, as an inference plan keeps them, where its algorithm prepares any.
+ * False, with the sentence printed, when there is no memory. */
+bool bench_work_prepare(struct bench_work *work);
 /* The same pass of the same layer by another algorithm that is applicable, into the same output: for that pass only.
  * Release as the other, and before it. */
 bool bench_work_make_other(const struct bench_work *work, enum stoa_conv_pass pass,

@@ -65,6 +65,25 @@ bool bench_work_make(stoa_context *context, const struct bench_layer *layer, str
     return there;
 }
 
+bool bench_work_prepare(struct bench_work *work) {
+    const struct stoa_conv *conv = &work->layer->conv;
+    const struct stoa_conv_algorithm *algorithm = work->chosen[STOA_CONV_FORWARD];
+    work->prepared_bytes = algorithm ? stoa_conv_prepared_bytes(algorithm, work->context, conv) : 0;
+    if (work->prepared_bytes == 0) {
+        return true;
+    }
+    work->prepared = stoa_allocate(work->context, work->prepared_bytes, "bench");
+    if (!work->prepared) {
+        (void)cli_fail(CLI_FAILED, "%s: not enough memory for its prepared weights", work->layer->name);
+        return false;
+    }
+    algorithm->prepare(work->context, conv, work->weight, work->prepared);
+    char *text = work->algorithm[STOA_CONV_FORWARD];
+    size_t length = strlen(text);
+    (void)snprintf(text + length, sizeof work->algorithm[0] - length, ", weights ready");
+    return true;
+}
+
 static void release(stoa_context *context, const float *numbers, size_t count) {
     stoa_release(context, (void *)(uintptr_t)numbers, count * sizeof(float));
 }
@@ -74,6 +93,7 @@ void bench_work_free(struct bench_work *work) {
     release(work->context, work->x, bench_layer_input(conv));
     release(work->context, work->weight, bench_layer_weights(conv));
     release(work->context, work->dy, bench_layer_output(conv));
+    stoa_release(work->context, work->prepared, work->prepared_bytes);
     for (int pass = 0; pass < BENCH_PASSES; pass++) {
         release(work->context, work->out[pass], work->out_count[pass]);
         stoa_release(work->context, work->scratch[pass], work->scratch_bytes[pass]);
@@ -128,8 +148,8 @@ void bench_work_run(const struct bench_work *work, enum stoa_conv_pass pass) {
     const struct stoa_conv_algorithm *algorithm = work->chosen[pass];
     switch (pass) {
     case STOA_CONV_FORWARD:
-        algorithm->forward(work->context, conv, work->x, work->weight, NULL, false, work->out[pass],
-                           work->scratch[pass]);
+        stoa_conv_forward(algorithm, work->context, conv, work->x, work->weight, work->prepared, NULL, false,
+                          work->out[pass], work->scratch[pass]);
         break;
     case STOA_CONV_BACKWARD_DATA:
         algorithm->backward_data(work->context, conv, work->dy, work->weight, work->out[pass],

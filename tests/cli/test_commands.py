@@ -321,6 +321,11 @@ class Show(Command):
         self.model("run/model.safetensors")
         for name in ("run", "./run", "run/model.safetensors"):
             self.assertLess(self.check_plan(name, "--inference", "--batch", "8")["arena_bytes"], train["arena_bytes"])
+        # As `stoa predict` runs: with the weights prepared, which training does not keep.
+        for mode, expected in ((), []), (("--inference",), ["c1 prepared weights"]):
+            done = self.stoa("plan", "tiny", *mode, "--json", env={"STOA_CONV": "implicit"})
+            values = [value["name"] for value in json.loads(done.stdout)["values"]]
+            self.assertEqual([name for name in values if name.endswith("prepared weights")], expected)
 
     def test_gradcheck(self):
         text = self.done("gradcheck", "tiny", "--threads", "2")

@@ -50,8 +50,9 @@ static void *predict(void *argument) {
     if (stoa_context_create(&options, &context) != STOA_OK) {
         return NULL;
     }
-    stoa_status status =
-        stoa_plan_create(context, reader->model, &(stoa_plan_options){.batch = BATCH}, &plan);
+    /* Many runs with the same weights: let the plan keep them prepared. */
+    stoa_status status = stoa_plan_create(context, reader->model,
+                                          &(stoa_plan_options){.batch = BATCH, .prepare = true}, &plan);
     if (status == STOA_OK) {
         status = stoa_plan_bind(plan, NULL);
     }

@@ -256,6 +256,27 @@ static void clear(float *block) {
     }
 }
 
+/* Forward once more as an inference plan may run it, from prepared tensors: the same bits. */
+static void check_prepared(struct harness *h, struct stoa_op_run run) {
+    size_t bytes = size_of(h->y);
+    void *right = malloc(bytes);
+    assert_non_null(right);
+    memcpy(right, h->y, bytes);
+    run.prepared = guarded_new(h->memory.prepared);
+    h->layer->op->prepare(&run);
+    clear(h->y);
+    clear(run.workspace);
+    stoa_blas_enter();
+    h->layer->op->forward(&run);
+    stoa_blas_leave();
+    if (memcmp(h->y, right, bytes) != 0) {
+        fail_msg("%s: other bits with prepared tensors", h->layer->op->name);
+    }
+    guarded_check(run.prepared, "prepared");
+    guarded_free(run.prepared);
+    free(right);
+}
+
 void harness_forward(struct harness *h) {
     struct readonly readonly = {.count = 0};
     watch(&readonly, h->labels);
@@ -272,6 +293,9 @@ void harness_forward(struct harness *h) {
     stoa_blas_enter();
     h->layer->op->forward(&run);
     stoa_blas_leave();
+    if (h->memory.prepared > 0 && !h->setup.training) {
+        check_prepared(h, run);
+    }
     check_all(h, run.workspace, "workspace of forward");
     check_unchanged(h, &readonly, "forward");
     guarded_free(run.workspace);

@@ -24,10 +24,11 @@
 enum { STOA_FMA_CHAINS = 192 };
 
 /* Memory that a later call will read, to be fetched meanwhile: for each term of the sums a row of `lines` lines of cache,
- * `stride` floats after the row before. */
+ * `stride` floats after the row before; and `more` times as many rows that follow those. */
 struct stoa_fetch {
     const float *start;
     size_t stride, lines; /* lines 0: nothing */
+    size_t more;
 };
 enum { STOA_FETCHES = 2 };
 

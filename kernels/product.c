@@ -45,7 +45,8 @@ struct panel {
 
 /* The line that a block fetches in its first step, and how far it moves each step; the block's own where all are done. */
 static const char *next_line(struct panel *p, size_t *step_bytes) {
-    while (p->operand < STOA_FETCHES && p->fetched == p->fetch[p->operand].lines) {
+    while (p->operand < STOA_FETCHES &&
+           p->fetched == p->fetch[p->operand].lines * (p->fetch[p->operand].more + 1)) {
         p->operand++;
         p->fetched = 0;
     }
@@ -55,7 +56,9 @@ static const char *next_line(struct panel *p, size_t *step_bytes) {
     }
     const struct stoa_fetch *fetch = &p->fetch[p->operand];
     *step_bytes = fetch->stride * sizeof(float);
-    return (const char *)fetch->start + p->fetched++ * LINE_BYTES;
+    const size_t line = p->fetched % fetch->lines;
+    const size_t row = p->fetched++ / fetch->lines * p->terms;
+    return (const char *)(fetch->start + row * fetch->stride) + line * LINE_BYTES;
 }
 
 /* Rows of a block: `share` of them to an address, the first one of a run; and where the results go. */

@@ -165,6 +165,84 @@ static void call_direct(const struct stoa_gemm *p) {
     }
 }
 
+/* The operands of large products come from far away, and BLAS reads them in strips that no hardware prefetcher follows:
+ * 160 to 240 of 265 GFLOP/s a core. The engine's kernel fetches what its next step reads while it multiplies: the next
+ * terms of both operands, and after the last terms the rows below. */
+enum { STEP_TERMS = 256, STEP_ROWS = 192, LONG_TERMS = 1024, LONG_RESULT = 1 << 16, LONG_OPERANDS = 1 << 17 };
+
+/* A weight gradient: few rows and columns, each a sum over very many pixels. */
+static bool is_long_sum(const struct stoa_gemm *p) {
+    return p->transpose_a && p->k >= LONG_TERMS && (double)p->m * (double)p->n <= LONG_RESULT &&
+           ((double)p->m + (double)p->n) * (double)p->k >= LONG_OPERANDS;
+}
+
+/* Many rows, of as many terms and columns as pay for a block's beginning and end. */
+static bool is_tall(const struct stoa_gemm *p) {
+    enum { LEAST_ROWS = 24, LEAST_COLUMNS = 32, LEAST_TERMS = 48, LEAST_PANEL = 4096 };
+    return !p->transpose_a && p->m >= LEAST_ROWS && p->n >= LEAST_COLUMNS && p->k >= LEAST_TERMS &&
+           (p->n < SLICE_COLUMNS || p->n * p->k > LEAST_PANEL);
+}
+
+/* `padded`: numbers follow the rows of b that may be read. */
+static bool suits_kernel(const struct stoa_gemm *p, bool padded) {
+    double limit = (double)atomic_load_explicit(&small_limit, memory_order_relaxed);
+    bool plain = p->kernels && !p->transpose_b && p->alpha == 1 && (p->beta == 0 || p->beta == 1) &&
+                 (padded || p->n % STOA_PRODUCT_LANES == 0);
+    bool large = padded || (double)p->m * (double)p->n * (double)p->k > limit;
+    return plain && (is_long_sum(p) || (is_tall(p) && large));
+}
+
+/* `columns` columns of an operand's rows, for `more` + 1 times as many rows as the step has terms. */
+static struct stoa_fetch fetch(const float *operand, size_t stride, size_t columns, size_t more) {
+    return (struct stoa_fetch){operand, stride, stoa_ceil_div(columns, LANES), more};
+}
+
+/* Terms [l, l + terms) of the panel of columns from j on. */
+static void run_step(const struct stoa_gemm *p, const size_t *term, size_t l, size_t terms, size_t j) {
+    size_t columns = stoa_min(SLICE_COLUMNS, p->n - j);
+    size_t next = l + terms;
+    struct stoa_gather gather = {.run = p->m, .step = p->transpose_a ? 1 : p->lda, .term = term};
+    if (p->k - next >= terms) { /* for every term of this step there is one in the next */
+        gather.next[0] = fetch(p->b + next * p->ldb + j, p->ldb, columns, 0);
+        if (p->transpose_a && j + columns == p->n) {
+            gather.next[1] = fetch(p->a + next * p->lda, p->lda, p->m, 0);
+        }
+    }
+    if (!p->transpose_a && j == 0 && next < p->k) {
+        gather.next[1] = fetch(p->a + next, p->lda, stoa_min(terms, p->k - next), p->m / terms);
+    } else if (!p->transpose_a && j == 0 && p->below > 0) {
+        gather.next[1] = fetch(p->a + p->m * p->lda, p->lda, stoa_min(STEP_TERMS, p->k), p->below / terms);
+    }
+    float *c = p->c + j;
+    p->kernels->product(&gather, p->m, columns, terms, p->a + l * (p->transpose_a ? p->lda : 1),
+                        p->b + l * p->ldb + j, p->ldb, l > 0 || p->beta == 1 ? c : NULL, c, p->ldc);
+}
+
+static void run_steps(const struct stoa_gemm *p) {
+    /* Of a small gradient, which is cheap to add to, so many terms that what is fetched stays in L1. */
+    enum { SMALL_ROWS = 256, SMALL_TERMS = 64 };
+    size_t step = p->transpose_a && p->m <= SMALL_ROWS ? SMALL_TERMS : STEP_TERMS;
+    size_t term[STEP_TERMS];
+    for (size_t l = 0; l < step; l++) {
+        term[l] = p->transpose_a ? l * p->lda : l;
+    }
+    for (size_t l = 0; l < p->k; l += step) {
+        for (size_t j = 0; j < p->n; j += SLICE_COLUMNS) {
+            run_step(p, term, l, stoa_min(step, p->k - l), j);
+        }
+    }
+}
+
+/* So many rows at a time that those and the ones below stay in L2. */
+static void run_kernel(const struct stoa_gemm *p) {
+    size_t rows = p->transpose_a ? p->m : STEP_ROWS;
+    for (size_t i = 0; i < p->m; i += rows) {
+        struct stoa_gemm part = piece_of(p, (struct piece){i, 0, 0, stoa_min(rows, p->m - i), p->n, p->k});
+        part.below = stoa_min(p->m + p->below - i - part.m, STEP_ROWS);
+        run_steps(&part);
+    }
+}
+
 /* All rows of one slice of b, `rows` at a time. */
 static void run_rows(const struct stoa_gemm *p, size_t rows) {
     for (size_t i = 0; i < p->m; i += rows) {
@@ -187,7 +265,11 @@ __attribute__((noinline)) static void run_rows_on_copy(const struct stoa_gemm *p
             memcpy(copy + l * slice.ldb, p->b + l * p->ldb, p->n * sizeof *copy);
         }
     }
-    run_rows(&slice, rows);
+    if (suits_kernel(&slice, true)) {
+        run_kernel(&slice);
+    } else {
+        run_rows(&slice, rows);
+    }
 }
 
 static void run_slices(const struct stoa_gemm *p) {
@@ -220,51 +302,6 @@ static void run_direct(const struct stoa_gemm *p) {
     }
 }
 
-/* A weight gradient: few rows and columns, each a sum over very many pixels. Its operands are read once, from far away,
- * and BLAS reads them in strips of columns, which no hardware prefetcher follows: 160 of 265 GFLOP/s a core where they
- * come from memory, 240 with the engine's kernel, which fetches the next terms while it multiplies. */
-enum { LONG_TERMS = 1024, LONG_STEP = 256, LONG_RESULT = 1 << 16, LONG_OPERANDS = 1 << 17 };
-
-static bool is_long_sum(const struct stoa_gemm *p) {
-    return p->kernels && p->transpose_a && !p->transpose_b && p->k >= LONG_TERMS &&
-           p->n % STOA_PRODUCT_LANES == 0 && p->alpha == 1 && (p->beta == 0 || p->beta == 1) &&
-           (double)p->m * (double)p->n <= LONG_RESULT &&
-           ((double)p->m + (double)p->n) * (double)p->k >= LONG_OPERANDS;
-}
-
-/* Columns of an operand's rows from `row` on, which the next step will read. */
-static struct stoa_fetch fetch(const float *operand, size_t stride, size_t row, size_t column,
-                               size_t columns) {
-    return (struct stoa_fetch){operand + row * stride + column, stride, stoa_ceil_div(columns, LANES)};
-}
-
-static void run_long_sum(const struct stoa_gemm *p) {
-    size_t panels = stoa_ceil_div(p->n, SLICE_COLUMNS);
-    size_t term[LONG_STEP];
-    for (size_t l = 0; l < LONG_STEP; l++) {
-        term[l] = l * p->lda;
-    }
-    for (size_t l = 0; l < p->k; l += LONG_STEP) {
-        size_t terms = stoa_min(LONG_STEP, p->k - l);
-        size_t next = l + terms;
-        bool fetches = p->k - next >= terms; /* for every term of this step there is one in the next */
-        for (size_t j = 0; j < panels; j++) {
-            float *c = p->c + j * SLICE_COLUMNS;
-            size_t columns = stoa_min(SLICE_COLUMNS, p->n - j * SLICE_COLUMNS);
-            struct stoa_gather gather = {.run = p->m, .step = 1, .term = term};
-            if (fetches) {
-                gather.next[0] = fetch(p->b, p->ldb, next, j * SLICE_COLUMNS, columns);
-            }
-            if (fetches && j == panels - 1) {
-                gather.next[1] = fetch(p->a, p->lda, next, 0, p->m);
-            }
-            p->kernels->product(&gather, p->m, columns, terms, p->a + l * p->lda,
-                                p->b + l * p->ldb + j * SLICE_COLUMNS, p->ldb,
-                                l > 0 || p->beta == 1 ? c : NULL, c, p->ldc);
-        }
-    }
-}
-
 /* Sizes beyond cblas's integer in parts. */
 static void run_whole(const struct stoa_gemm *p) {
     for (size_t j = 0; j < p->n; j += STOA_MAX_DIMENSION) {
@@ -292,8 +329,8 @@ void stoa_gemm_run(const struct stoa_gemm *p) {
     /* Only where the direct path is known, and the order of the sums is ours to choose. */
     bool direct = atomic_load_explicit(&small_limit, memory_order_relaxed) > 0 && !p->whole &&
                   (!p->transpose_b || p->kernels);
-    if (direct && is_long_sum(p)) {
-        run_long_sum(p);
+    if (direct && suits_kernel(p, false)) {
+        run_kernel(p);
     } else if (direct) {
         run_direct(p);
     } else {

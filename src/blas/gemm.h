@@ -21,7 +21,8 @@ struct stoa_gemm {
     float beta;
     float *c;
     size_t ldc;
-    bool whole; /* not in blocks that this BLAS multiplies faster: the sums in the BLAS's own order */
+    bool whole;   /* not in blocks that this BLAS multiplies faster: the sums in the BLAS's own order */
+    size_t below; /* rows of a that follow and will be wanted next: fetched early, no more */
     const struct stoa_kernels
         *kernels; /* the engine's loops for products where the BLAS is weak; NULL: not to be used */
 };

@@ -21,7 +21,7 @@
 static const size_t CHUNK_BYTES = (size_t)2 << 20;
 static const size_t TILE_BYTES = (size_t)256 << 10;
 /* With fewer blocks of samples than this a gradient is cut over its own rows and columns instead. */
-enum { LEAST_BLOCKS = 8, TASK_ROWS = 512, TASK_PIXELS = 64, TASK_FILTERS = 64 };
+enum { LEAST_BLOCKS = 8, TASK_ROWS = 512, TASK_PIXELS = 64, TASK_FILTERS = 64, TRANSPOSE_PIXELS = 1024 };
 
 static bool is_strided(const struct stoa_conv *conv) {
     const struct stoa_window *w = &conv->window;
@@ -61,9 +61,9 @@ static bool sums_blocks(const stoa_context *context, const struct stoa_conv *con
     return sums->blocks >= LEAST_BLOCKS && (!is_strided(conv) || most_alone(context, conv) > 0);
 }
 
-/* The transposed weight, where the context allows that much beside the chunk; the BLAS is slower without. */
+/* The transposed weight, where so many pixels pay for it and the context allows that much beside the chunk. */
 static size_t transposed_floats(const stoa_context *context, const struct stoa_conv *conv) {
-    size_t floats = stoa_conv_transposed(conv);
+    size_t floats = stoa_conv_pixels(conv) < TRANSPOSE_PIXELS ? 0 : stoa_conv_transposed(conv);
     size_t chunk = is_strided(conv) ? most_together(context, conv) * gathered_stride(conv) : 0;
     return stoa_conv_shared_fits(context, (floats + chunk) * sizeof(float)) ? floats : 0;
 }

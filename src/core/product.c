@@ -9,7 +9,7 @@
 enum { ENOUGH_TILES = 32, FEW_TILES = 4, LEAST_WORK = 1 << 17, ROW_UNIT = 12, COLUMN_UNIT = 16 };
 static const struct {
     size_t rows, columns;
-} least_tile[] = {{96, 64}, {24, 32}}; /* among many tiles, among few */
+} least_tile[] = {{192, 64}, {24, 32}}; /* among many tiles, among few */
 
 struct tiling {
     const struct stoa_gemm *product;
@@ -23,6 +23,7 @@ static void run_tile(void *argument, size_t task, size_t thread) {
     size_t i = task / t->across * t->rows;
     size_t j = task % t->across * t->columns;
     tile.m = stoa_min(t->rows, tile.m - i);
+    tile.below = t->product->m - i - tile.m;
     tile.n = stoa_min(t->columns, tile.n - j);
     tile.a += tile.transpose_a ? i : i * tile.lda;
     tile.b += tile.transpose_b ? j * tile.ldb : j;

@@ -66,8 +66,8 @@ static void check(const struct product *p) {
     size_t ldb = b.stride ? b.stride : 1;
     size_t ldc = c.stride ? c.stride : 1;
     stoa_gemm_run(&(struct stoa_gemm){p->transpose_a, p->transpose_b, p->m, p->n, p->k, p->alpha, a.f, lda,
-                                      b.f, ldb, p->beta, c.f, ldc, p->m % 2 != 0,
-                                      p->m % 2 != 0 ? NULL : stoa_kernels_for(stoa_isa_best())});
+                                      b.f, ldb, p->beta, c.f, ldc, .whole = p->m % 2 != 0,
+                                      .kernels = p->m % 2 != 0 ? NULL : stoa_kernels_for(stoa_isa_best())});
     stoa_reference_f64.gemm(p->transpose_a, p->transpose_b, p->m, p->n, p->k, (double)p->alpha, a.d, lda, b.d,
                             ldb, (double)p->beta, c.d, ldc);
     for (size_t i = 0; i < p->m; i++) {
@@ -89,24 +89,28 @@ static void check(const struct product *p) {
 
 static void equals_the_reference(void **state) {
     (void)state;
-    const size_t sizes[][3] = {{1, 1, 1},
-                               {3, 5, 7},
-                               {16, 16, 16},
-                               {17, 1, 33},
-                               {1, 65, 4},
-                               {64, 6, 25},
-                               {6, 25, 64},
-                               {129, 31, 3},
-                               {40, 120, 70},
-                               /* over the limit of the direct path: in blocks, and whole (odd m) */
-                               {130, 150, 700},
-                               {14, 300, 900},
-                               {131, 150, 700},
-                               /* slices of b are copied; long sums with a fetch of either operand */
-                               {200, 150, 300},
-                               {32, 144, 1300},
-                               {144, 32, 1100},
-                               {20, 80, 2000}};
+    const size_t sizes[][3] = {
+        {1, 1, 1},
+        {3, 5, 7},
+        {16, 16, 16},
+        {17, 1, 33},
+        {1, 65, 4},
+        {64, 6, 25},
+        {6, 25, 64},
+        {129, 31, 3},
+        {40, 120, 70},
+        /* over the limit of the direct path: in blocks, and whole (odd m) */
+        {130, 150, 700},
+        {14, 300, 900},
+        {131, 150, 700},
+        /* slices of b are copied; long sums with a fetch of either operand */
+        {200, 150, 300},
+        {32, 144, 1300},
+        {144, 32, 1100},
+        {20, 80, 2000},
+        /* many rows for the engine's kernel: several steps of rows and terms, narrow last columns */
+        {400, 112, 530},
+        {390, 32, 100}};
     const float scales[][2] = {{1, 0}, {1, 1}, {-0.5F, 0.25F}, {0, 2}, {2, 0}, {0, 0}};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         for (unsigned t = 0; t < 4; t++) {

@@ -149,7 +149,7 @@ static void check_product(size_t m, size_t n, size_t k, bool ta, bool tb) {
         memset(c[t], 0xFF, bytes); /* NaN */
         stoa_blas_enter();
         stoa_product(context, &(struct stoa_gemm){ta, tb, m, n, k, 1, a, ta ? m : k, b, tb ? k : n, 0, c[t],
-                                                  n, false, NULL});
+                                                  n, .kernels = NULL});
         stoa_blas_leave();
         stoa_context_free(context);
         assert_memory_equal(c[t], c[0], bytes);

@@ -249,8 +249,8 @@ void test_kernel_product(const struct subject *s) {
         size_t k = term_counts[i % 8];
         struct stoa_gather g;
         struct array a = input_random(product_gather(i, m, k, row, term, &g), -1, 1);
-        g.next[i % 4 / 2] =
-            (struct stoa_fetch){.start = a.f, .stride = a.n / stoa_max(k, 1), .lines = i % 2 * 3};
+        g.next[i % 4 / 2] = (struct stoa_fetch){
+            .start = a.f, .stride = a.n / stoa_max(k, 1), .lines = i % 2 * 3, .more = i % 3};
         size_t whole = stoa_round_up(n, STOA_PRODUCT_LANES);
         size_t ldb = whole + i % 5;
         struct array b = input_random(k * ldb, -1, 1);

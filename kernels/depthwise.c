@@ -183,49 +183,51 @@ STOA_INLINE void sweep(const struct block *b, size_t c, const size_t stride, con
     }
 }
 
-/* Column q of `run` channels. Their unfinished sums lie in `kept`. */
-STOA_INLINE void visit_column(const struct block *b, size_t q, size_t c, size_t run, const size_t stride,
+/* What waits between two columns of one vector of channels: taps, which would share sets of the cache with pixels, and
+ * unfinished sums. */
+enum { SUMS_AT = STOA_TAPS * STOA_LANES, KEPT = SUMS_AT + 2 * STOA_MOST_ROWS * STOA_LANES };
+
+/* Column q of channels c .. c + RUN - 1. */
+STOA_INLINE void visit_column(const struct block *b, size_t q, size_t c, const size_t stride,
                               const size_t rows, float *kept, float *y) {
-    const size_t end = c + run;
     const bool inside = q >= b->first && q < b->end;
     const bool stores = q >= STOA_SIDE - 1;
+    const size_t end = c + RUN;
     ptrdiff_t at = column_at(b, q) + (ptrdiff_t)c;
-    for (; c < end; c += STOA_LANES, at += STOA_LANES, y += STOA_LANES, kept += 2 * rows * STOA_LANES) {
+    for (; c < end; c += STOA_LANES, at += STOA_LANES, y += STOA_LANES, kept += KEPT) {
         stoa_vec tap[STOA_TAPS];
         struct sums s;
-        load_taps(b, c, rows, tap);
-        load_column(rows, kept, STOA_LANES, s.next);
+        load_column(STOA_TAPS, kept, STOA_LANES, tap);
+        load_column(rows, kept + SUMS_AT, STOA_LANES, s.next);
         if (stride == 1) {
-            load_column(rows, kept + rows * STOA_LANES, STOA_LANES, s.after);
-        }
-        if (stride == 1) {
+            load_column(rows, kept + SUMS_AT + rows * STOA_LANES, STOA_LANES, s.after);
             step_dense(b, inside, at, rows, tap, load_bias(b, c), &s);
+            store_column(rows, s.after, STOA_LANES, kept + SUMS_AT + rows * STOA_LANES);
         } else {
             step_every_other(b, q, at, rows, tap, load_bias(b, c), &s);
         }
-        store_column(rows, s.next, STOA_LANES, kept);
-        if (stride == 1) {
-            store_column(rows, s.after, STOA_LANES, kept + rows * STOA_LANES);
-        }
+        store_column(rows, s.next, STOA_LANES, kept + SUMS_AT);
         if (stores) {
             store_column(rows, s.complete, b->outputs * b->channels, y);
         }
     }
 }
 
-/* All columns of `run` channels, whole vectors. */
-STOA_INLINE void visit_columns(const struct block *b, size_t c, size_t run, const size_t stride,
-                               const size_t rows, float *y) {
-    _Alignas(64) float kept[2 * STOA_MOST_ROWS * RUN];
+/* All columns of channels c .. c + RUN - 1. */
+STOA_INLINE void visit_columns(const struct block *b, size_t c, const size_t stride, const size_t rows,
+                               float *y) {
+    _Alignas(64) float kept[RUN / STOA_LANES * KEPT];
     const size_t end = (b->outputs - 1) * stride + STOA_SIDE;
-    for (size_t v = 0; v < run; v += STOA_LANES) {
-        const stoa_vec bias = load_bias(b, c + v);
-        for (size_t r = 0; r < 2 * rows; r++) {
-            STOA_STORE(stoa_vec, kept + 2 * rows * v + r * STOA_LANES, bias);
-        }
+    for (size_t v = 0; v < RUN / STOA_LANES; v++) {
+        stoa_vec tap[STOA_TAPS];
+        stoa_vec bias[2 * STOA_MOST_ROWS];
+        load_taps(b, c + v * STOA_LANES, rows, tap);
+        store_column(STOA_TAPS, tap, STOA_LANES, kept + v * KEPT);
+        set_column(2 * rows, load_bias(b, c + v * STOA_LANES), bias);
+        store_column(2 * rows, bias, STOA_LANES, kept + v * KEPT + SUMS_AT);
     }
     for (size_t q = first_column(b, stride); q < end; q += stride) {
-        visit_column(b, q, c, run, stride, rows, kept, y);
+        visit_column(b, q, c, stride, rows, kept, y);
         if (q >= STOA_SIDE - 1) {
             y += b->channels;
         }
@@ -235,7 +237,7 @@ STOA_INLINE void visit_columns(const struct block *b, size_t c, size_t run, cons
 STOA_INLINE void sweep_channels(const struct block *b, const size_t stride, const size_t rows, float *y) {
     if (b->channels % POWER == 0) {
         for (size_t c = 0; c < b->channels; c += RUN) {
-            visit_columns(b, c, RUN, stride, rows, y + c);
+            visit_columns(b, c, stride, rows, y + c);
         }
         return;
     }

@@ -247,9 +247,24 @@ static void multiply(const struct pass *p, const struct phase *f, struct stoa_ga
             p->context->kernels->product(&gather, rows, stoa_min(STOA_IMPLICIT_PANEL, columns - j), terms,
                                          view + f->first, b, plan->packs ? width : columns, start, y + j,
                                          ldc);
+            gather.next[0].lines = 0; /* once is enough */
         }
         first += terms;
     } while (first < f->terms);
+}
+
+/* The images under tile `number`, where there is one, line by line of cache: while `terms` terms are multiplied. */
+static struct stoa_fetch next_images(const struct pass *p, size_t number, size_t terms) {
+    const struct stoa_implicit *l = &p->plan.layout;
+    struct stoa_fetch next = {.stride = STOA_ALIGN_FLOATS};
+    if (number < stoa_implicit_tiles(l) && terms > 0) {
+        struct stoa_implicit_tile t = stoa_implicit_tile_at(l, number);
+        size_t floats;
+        next.start = p->x + stoa_implicit_source(l, &t, &floats);
+        next.lines = 1;
+        next.more = floats / STOA_ALIGN_FLOATS / terms;
+    }
+    return next;
 }
 
 static void multiply_tile(void *argument, size_t task, size_t thread) {
@@ -264,6 +279,9 @@ static void multiply_tile(void *argument, size_t task, size_t thread) {
         const struct phase *f = &plan->phase[i];
         size_t run = f->columns / l->group;
         struct stoa_gather gather = {.row = p->row, .run = run, .step = stoa_implicit_step(l)};
+        if (i == 0) {
+            gather.next[0] = next_images(p, task + 1, stoa_min(PANEL_TERMS, f->terms));
+        }
         size_t rows = stoa_min(t.rows, f->rows - stoa_min(f->rows, t.row));
         size_t row = f->row + t.row * plan->stride_height;
         float *y = p->y + ((t.image * plan->out_height + row) * plan->out_width + f->column) * filters;

@@ -50,6 +50,10 @@ const float *stoa_implicit_view(const struct stoa_implicit *l, const struct stoa
                                 const float *x, const struct stoa_implicit_tile *t, size_t first,
                                 float *copy);
 
+/* The part of the images that a tile reads: where it begins, and how long it is. */
+size_t stoa_implicit_source(const struct stoa_implicit *l, const struct stoa_implicit_tile *t,
+                            size_t *floats);
+
 /* Where an output row of a tile, and the group of pixels beside another, begin in the view. */
 size_t stoa_implicit_row(const struct stoa_implicit *l, size_t row);
 size_t stoa_implicit_step(const struct stoa_implicit *l);

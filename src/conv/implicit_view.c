@@ -125,6 +125,18 @@ const float *stoa_implicit_view(const struct stoa_implicit *l, const struct stoa
     return copy;
 }
 
+size_t stoa_implicit_source(const struct stoa_implicit *l, const struct stoa_implicit_tile *t,
+                            size_t *floats) {
+    const struct stoa_window *w = &l->conv.window;
+    size_t line = w->width * w->channels;
+    size_t top = t->row * w->stride_height;
+    size_t first = top - stoa_min(top, w->pad_top);
+    size_t end = top + lines_of(w, t->rows);
+    end = stoa_min(w->height, end - stoa_min(end, w->pad_top));
+    *floats = ((t->images - 1) * w->height + end - stoa_min(end, first)) * line;
+    return (t->image * w->height + first) * line;
+}
+
 size_t stoa_implicit_row(const struct stoa_implicit *l, size_t row) {
     return row / l->rows * l->image + row % l->rows * l->conv.window.stride_height * l->line;
 }

@@ -247,7 +247,7 @@ static void multiply(const struct pass *p, const struct phase *f, struct stoa_ga
             p->context->kernels->product(&gather, rows, stoa_min(STOA_IMPLICIT_PANEL, columns - j), terms,
                                          view + f->first, b, plan->packs ? width : columns, start, y + j,
                                          ldc);
-            gather.next[0].lines = 0; /* once is enough */
+            gather.next[0].lines = gather.next[1].lines = 0; /* once is enough */
         }
         first += terms;
     } while (first < f->terms);
@@ -267,6 +267,22 @@ static struct stoa_fetch next_images(const struct pass *p, size_t number, size_t
     return next;
 }
 
+/* Where `rows` rows of results will go, from those of the third block or so on. A sum of few terms is written so soon that
+ * its line of cache must be on its way before. */
+static struct stoa_fetch next_results(const struct pass *p, const struct phase *f, const float *y,
+                                      size_t rows) {
+    enum { FEW_TERMS = 64, AHEAD = 24, INNER_FLOATS = 1 << 19 };
+    size_t columns = p->plan.layout.columns;
+    struct stoa_fetch next = {.stride = STOA_ALIGN_FLOATS};
+    if (f->terms > 0 && f->terms < FEW_TERMS && rows > AHEAD &&
+        stoa_conv_pixels(&p->plan.layout.conv) * p->plan.layout.conv.filters > INNER_FLOATS) {
+        next.start = y + AHEAD * columns;
+        next.lines = 1;
+        next.more = (rows - AHEAD) * columns / STOA_ALIGN_FLOATS / f->terms;
+    }
+    return next;
+}
+
 static void multiply_tile(void *argument, size_t task, size_t thread) {
     const struct pass *p = argument;
     const struct plan *plan = &p->plan;
@@ -280,12 +296,13 @@ static void multiply_tile(void *argument, size_t task, size_t thread) {
         size_t run = f->columns / l->group;
         struct stoa_gather gather = {.row = p->row, .run = run, .step = stoa_implicit_step(l)};
         if (i == 0) {
-            gather.next[0] = next_images(p, task + 1, stoa_min(PANEL_TERMS, f->terms));
+            gather.next[1] = next_images(p, task + 1, stoa_min(PANEL_TERMS, f->terms));
         }
         size_t rows = stoa_min(t.rows, f->rows - stoa_min(f->rows, t.row));
         size_t row = f->row + t.row * plan->stride_height;
         float *y = p->y + ((t.image * plan->out_height + row) * plan->out_width + f->column) * filters;
         if (!is_strided(plan)) {
+            gather.next[0] = next_results(p, f, y, t.images * rows * run);
             multiply(p, f, gather, t.images * rows * run, view, y);
             continue;
         }

@@ -183,13 +183,10 @@ static bool is_tall(const struct stoa_gemm *p) {
            (p->n < SLICE_COLUMNS || p->n * p->k > LEAST_PANEL);
 }
 
-/* `padded`: numbers follow the rows of b that may be read. */
+/* Of a product that is too large for one call. `padded`: numbers follow the rows of b that may be read. */
 static bool suits_kernel(const struct stoa_gemm *p, bool padded) {
-    double limit = (double)atomic_load_explicit(&small_limit, memory_order_relaxed);
-    bool plain = p->kernels && !p->transpose_b && p->alpha == 1 && (p->beta == 0 || p->beta == 1) &&
-                 (padded || p->n % STOA_PRODUCT_LANES == 0);
-    bool large = padded || (double)p->m * (double)p->n * (double)p->k > limit;
-    return plain && (is_long_sum(p) || (is_tall(p) && large));
+    return p->kernels && !p->transpose_b && p->alpha == 1 && (p->beta == 0 || p->beta == 1) &&
+           (padded || p->n % STOA_PRODUCT_LANES == 0) && (is_long_sum(p) || is_tall(p));
 }
 
 /* `columns` columns of an operand's rows, for `more` + 1 times as many rows as the step has terms. */
@@ -326,14 +323,15 @@ void stoa_gemm_run(const struct stoa_gemm *p) {
     if (!stoa_blas_overwrites() && p->beta == 0) {
         fill_zero(p);
     }
-    /* Only where the direct path is known, and the order of the sums is ours to choose. */
-    bool direct = atomic_load_explicit(&small_limit, memory_order_relaxed) > 0 && !p->whole &&
-                  (!p->transpose_b || p->kernels);
-    if (direct && suits_kernel(p, false)) {
+    double limit = (double)atomic_load_explicit(&small_limit, memory_order_relaxed);
+    if (limit == 0 || p->whole || (p->transpose_b && !p->kernels)) {
+        run_whole(p); /* no direct path is known, or the order of the sums is not ours to choose */
+    } else if (!p->transpose_a && !p->transpose_b &&
+               (double)p->m * (double)p->n * (double)p->k <= limit) {
+        call_direct(p);
+    } else if (suits_kernel(p, false)) {
         run_kernel(p);
-    } else if (direct) {
-        run_direct(p);
     } else {
-        run_whole(p);
+        run_direct(p);
     }
 }

@@ -10,7 +10,7 @@
 
 /* Channels whose sums lie side by side until all rows are done: in dweight those of one channel may lie in the same
  * few sets of a cache. */
-enum { GROUP = 64 };
+enum { GROUP = 128 };
 
 /* Products added up in registers before they join the sums: many more would lose accuracy. */
 enum { CHAIN = 112 };

@@ -12,8 +12,9 @@
 enum { ROWS_PER_TASK = 7 };
 
 /* A weight gradient is cut into TASKS tasks or some more: into groups of channels, which need no sums of their own, and what
- * is missing into blocks of samples. */
-enum { TASKS = 16, GROUP_CHANNELS = 64 };
+ * is missing into blocks of samples. Wide groups are read in longer runs, but leave more to the blocks, whose sums pay where
+ * images are large. */
+enum { TASKS = 16, GROUP_CHANNELS = 64, WIDE_GROUP_CHANNELS = 128, LARGE_IMAGE = 128 };
 
 /* At most ROWS_PER_TASK rows a task, so that what its lines share stays in the core's cache: whole images where they are
  * low, parts of even size where they are tall. */
@@ -26,7 +27,8 @@ static size_t rows_per_task(const struct stoa_window *w) {
 
 /* Channels of a group: whole cache lines. */
 static size_t group_channels(const struct stoa_window *w) {
-    size_t groups = stoa_min(TASKS, stoa_max(1, w->channels / GROUP_CHANNELS));
+    size_t channels = w->out_height * w->out_width < LARGE_IMAGE ? GROUP_CHANNELS : WIDE_GROUP_CHANNELS;
+    size_t groups = stoa_min(TASKS, stoa_max(1, w->channels / channels));
     return stoa_round_up(stoa_ceil_div(w->channels, groups), STOA_ALIGN_FLOATS);
 }
 

@@ -194,6 +194,16 @@ static struct stoa_fetch fetch(const float *operand, size_t stride, size_t colum
     return (struct stoa_fetch){operand, stride, stoa_ceil_div(columns, LANES), more};
 }
 
+/* What follows terms [next - terms, next) of the rows: their own terms, then the next rows'. */
+static struct stoa_fetch fetch_rows(const struct stoa_gemm *p, size_t next, size_t terms) {
+    if (next < p->k) {
+        return fetch(p->a + next, p->lda, stoa_min(terms, p->k - next), p->m / terms);
+    }
+    size_t rows = p->next_a ? p->m : p->below;
+    const float *a = p->next_a ? p->next_a : p->a + p->m * p->lda;
+    return fetch(a, p->lda, rows > 0 ? stoa_min(STEP_TERMS, p->k) : 0, rows / terms);
+}
+
 /* Terms [l, l + terms) of the panel of columns from j on. */
 static void run_step(const struct stoa_gemm *p, const size_t *term, size_t l, size_t terms, size_t j) {
     size_t columns = stoa_min(SLICE_COLUMNS, p->n - j);
@@ -205,10 +215,8 @@ static void run_step(const struct stoa_gemm *p, const size_t *term, size_t l, si
             gather.next[1] = fetch(p->a + next * p->lda, p->lda, p->m, 0);
         }
     }
-    if (!p->transpose_a && j == 0 && next < p->k) {
-        gather.next[1] = fetch(p->a + next, p->lda, stoa_min(terms, p->k - next), p->m / terms);
-    } else if (!p->transpose_a && j == 0 && p->below > 0) {
-        gather.next[1] = fetch(p->a + p->m * p->lda, p->lda, stoa_min(STEP_TERMS, p->k), p->below / terms);
+    if (!p->transpose_a && j == 0) {
+        gather.next[1] = fetch_rows(p, next, terms);
     }
     float *c = p->c + j;
     p->kernels->product(&gather, p->m, columns, terms, p->a + l * (p->transpose_a ? p->lda : 1),
@@ -326,7 +334,7 @@ void stoa_gemm_run(const struct stoa_gemm *p) {
     double limit = (double)atomic_load_explicit(&small_limit, memory_order_relaxed);
     if (limit == 0 || p->whole || (p->transpose_b && !p->kernels)) {
         run_whole(p); /* no direct path is known, or the order of the sums is not ours to choose */
-    } else if (!p->transpose_a && !p->transpose_b &&
+    } else if (!p->next_a && !p->transpose_a && !p->transpose_b &&
                (double)p->m * (double)p->n * (double)p->k <= limit) {
         call_direct(p);
     } else if (suits_kernel(p, false)) {

@@ -21,8 +21,11 @@ struct stoa_gemm {
     float beta;
     float *c;
     size_t ldc;
-    bool whole;   /* not in blocks that this BLAS multiplies faster: the sums in the BLAS's own order */
-    size_t below; /* rows of a that follow and will be wanted next: fetched early, no more */
+    bool whole; /* not in blocks that this BLAS multiplies faster: the sums in the BLAS's own order */
+    /* Fetched early, no more: rows of a that follow and will be wanted next, or the left operand of the next product where
+     * that is of the same shape (0, NULL: nothing is known). */
+    size_t below;
+    const float *next_a;
     const struct stoa_kernels
         *kernels; /* the engine's loops for products where the BLAS is weak; NULL: not to be used */
 };

@@ -133,6 +133,18 @@ static void transform_weights(const struct pass *pass, size_t channel, size_t ch
                               STOA_WINOGRAD_TAPS * tap, tap, channels, filters, filters, u, filters, u_step);
 }
 
+/* The transformed tiles that the product after one of `point` reads: the next point's, after the last one those of the
+ * following channels. */
+static const float *next_inputs(const struct pass *pass, size_t first, size_t point, size_t channel,
+                                size_t following) {
+    bool last = point + 1 == pass->p->points;
+    if (last && following == pass->p->channels) {
+        return NULL;
+    }
+    return pass->transformed + (last ? 0 : point + 1) * pass->cut.input_step +
+           (first - pass->first) * pass->p->channels + (last ? following : channel);
+}
+
 /* A range of filters over some tiles of the chunk. */
 static void run_range(void *argument, size_t task, size_t thread) {
     const struct pass *pass = argument;
@@ -157,18 +169,20 @@ static void run_range(void *argument, size_t task, size_t thread) {
             stoa_winograd_range(&p->grid, point, first, end, &begin, &stop);
             const float *v =
                 pass->transformed + point * cut->input_step + (begin - pass->first) * p->channels;
-            stoa_gemm_run(&(struct stoa_gemm){.m = stop - begin,
-                                              .n = filters,
-                                              .k = channels,
-                                              .alpha = 1,
-                                              .a = v + channel,
-                                              .lda = p->channels,
-                                              .b = u + point * u_step,
-                                              .ldb = filters,
-                                              .beta = channel == 0 ? 0.0F : 1.0F,
-                                              .c = sums + point * sums_step + (begin - first) * filters,
-                                              .ldc = filters,
-                                              .kernels = pass->context->kernels});
+            stoa_gemm_run(
+                &(struct stoa_gemm){.m = stop - begin,
+                                    .n = filters,
+                                    .k = channels,
+                                    .alpha = 1,
+                                    .a = v + channel,
+                                    .lda = p->channels,
+                                    .next_a = next_inputs(pass, first, point, channel, channel + channels),
+                                    .b = u + point * u_step,
+                                    .ldb = filters,
+                                    .beta = channel == 0 ? 0.0F : 1.0F,
+                                    .c = sums + point * sums_step + (begin - first) * filters,
+                                    .ldc = filters,
+                                    .kernels = pass->context->kernels});
         }
     }
     stoa_winograd_outputs(pass->context, p, first, end, filter, filters, sums, sums_step);

@@ -5,11 +5,14 @@
 #include "core/threads.h"
 
 /* Tiles are halved along their longer side until there are enough for several threads, or they are so small that the
- * operands would be read too often; a few more of small products, down to what pays for waking a thread. */
+ * operands would be read too often; a few more of small products, down to what pays for waking a thread. Each tile turns
+ * its part of a transposed b, so that is shared by as many rows as there may be. */
 enum { ENOUGH_TILES = 32, FEW_TILES = 4, LEAST_WORK = 1 << 17, ROW_UNIT = 12, COLUMN_UNIT = 16 };
-static const struct {
+struct size {
     size_t rows, columns;
-} least_tile[] = {{192, 64}, {24, 32}}; /* among many tiles, among few */
+};
+static const struct size least_tile[] = {{192, 64}, {24, 32}}; /* among many tiles, among few */
+static const struct size least_turned[] = {{384, 64}, {96, 32}};
 
 struct tiling {
     const struct stoa_gemm *product;
@@ -33,12 +36,14 @@ static void run_tile(void *argument, size_t task, size_t thread) {
 
 /* False when a tile should not be smaller. */
 static bool halve(struct tiling *t, bool few) {
-    bool down = t->rows >= 2 * least_tile[few].rows;
-    bool across = t->columns >= 2 * least_tile[few].columns;
+    bool turns = t->product->transpose_b && !t->product->whole;
+    const struct size *least = turns ? &least_turned[few] : &least_tile[few];
+    bool down = t->rows >= 2 * least->rows;
+    bool across = t->columns >= 2 * least->columns;
     if ((double)t->rows * (double)t->columns * (double)t->product->k < 2 * LEAST_WORK || !(down || across)) {
         return false;
     }
-    if (down && (t->rows >= t->columns || !across)) {
+    if (down && !(turns && across) && (t->rows >= t->columns || !across)) {
         t->rows = stoa_round_up(stoa_ceil_div(t->rows, 2), ROW_UNIT);
     } else {
         t->columns = stoa_round_up(stoa_ceil_div(t->columns, 2), COLUMN_UNIT);

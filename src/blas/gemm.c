@@ -225,8 +225,8 @@ static void run_step(const struct stoa_gemm *p, const size_t *term, size_t l, si
 
 static void run_steps(const struct stoa_gemm *p) {
     /* Of a small gradient, which is cheap to add to, so many terms that what is fetched stays in L1. */
-    enum { SMALL_ROWS = 256, SMALL_TERMS = 64 };
-    size_t step = p->transpose_a && p->m <= SMALL_ROWS ? SMALL_TERMS : STEP_TERMS;
+    enum { SMALL_STRIDE = 256, SMALL_TERMS = 64 };
+    size_t step = p->transpose_a && p->lda <= SMALL_STRIDE ? SMALL_TERMS : STEP_TERMS;
     size_t term[STEP_TERMS];
     for (size_t l = 0; l < step; l++) {
         term[l] = p->transpose_a ? l * p->lda : l;

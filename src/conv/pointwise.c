@@ -20,8 +20,16 @@
 /* Measured: chunks of 2 MiB were fastest, and 256 KiB where each thread gathers for itself. */
 static const size_t CHUNK_BYTES = (size_t)2 << 20;
 static const size_t TILE_BYTES = (size_t)256 << 10;
-/* With fewer blocks of samples than this a gradient is cut over its own rows and columns instead. */
-enum { LEAST_BLOCKS = 8, TASK_ROWS = 512, TASK_PIXELS = 64, TASK_FILTERS = 64, TRANSPOSE_PIXELS = 1024 };
+/* With fewer blocks of samples than this a gradient is cut over its own rows and columns instead, and so is one whose sums
+ * of blocks would not stay in L2. */
+enum {
+    LEAST_BLOCKS = 8,
+    MOST_BLOCK_WEIGHTS = 1 << 15,
+    TASK_ROWS = 512,
+    TASK_PIXELS = 64,
+    TASK_FILTERS = 64,
+    TRANSPOSE_PIXELS = 1024
+};
 
 static bool is_strided(const struct stoa_conv *conv) {
     const struct stoa_window *w = &conv->window;
@@ -58,7 +66,8 @@ static bool applicable(const stoa_context *context, const struct stoa_conv *conv
 
 static bool sums_blocks(const stoa_context *context, const struct stoa_conv *conv,
                         const struct stoa_partials *sums) {
-    return sums->blocks >= LEAST_BLOCKS && (!is_strided(conv) || most_alone(context, conv) > 0);
+    return sums->blocks >= LEAST_BLOCKS && stoa_conv_weights(conv) < MOST_BLOCK_WEIGHTS &&
+           (!is_strided(conv) || most_alone(context, conv) > 0);
 }
 
 /* The transposed weight, where so many pixels pay for it and the context allows that much beside the chunk. */

@@ -12,6 +12,7 @@ struct size {
     size_t rows, columns;
 };
 static const struct size least_tile[] = {{192, 64}, {24, 32}}; /* among many tiles, among few */
+static const struct size least_gradient[] = {{96, 64}, {24, 32}};
 static const struct size least_turned[] = {{384, 64}, {96, 32}};
 
 struct tiling {
@@ -37,7 +38,9 @@ static void run_tile(void *argument, size_t task, size_t thread) {
 /* False when a tile should not be smaller. */
 static bool halve(struct tiling *t, bool few) {
     bool turns = t->product->transpose_b && !t->product->whole;
-    const struct size *least = turns ? &least_turned[few] : &least_tile[few];
+    const struct size *least = t->product->transpose_a ? &least_gradient[few]
+                               : turns                 ? &least_turned[few]
+                                                       : &least_tile[few];
     bool down = t->rows >= 2 * least->rows;
     bool across = t->columns >= 2 * least->columns;
     if ((double)t->rows * (double)t->columns * (double)t->product->k < 2 * LEAST_WORK || !(down || across)) {

@@ -39,16 +39,18 @@ struct panel {
     const float
         *spill_end; /* before it a row's last vector may spill over into rows that are written later */
     const struct stoa_fetch
-        *fetch; /* of the gather; of which `fetched` lines of operand `operand` are done */
-    size_t operand, fetched;
+        *fetch; /* of the gather: the next one is line `line` of rows `times` steps behind its first */
+    size_t operand, line, times;
 };
 
 /* The line that a block fetches in its first step, and how far it moves each step; the block's own where all are done. */
 static const char *next_line(struct panel *p, size_t *step_bytes) {
-    while (p->operand < STOA_FETCHES &&
-           p->fetched == p->fetch[p->operand].lines * (p->fetch[p->operand].more + 1)) {
-        p->operand++;
-        p->fetched = 0;
+    while (p->operand < STOA_FETCHES && p->line == p->fetch[p->operand].lines) {
+        p->line = 0;
+        if (p->fetch[p->operand].lines == 0 || p->times++ == p->fetch[p->operand].more) {
+            p->operand++;
+            p->times = 0;
+        }
     }
     if (p->operand == STOA_FETCHES) {
         *step_bytes = 0;
@@ -56,9 +58,7 @@ static const char *next_line(struct panel *p, size_t *step_bytes) {
     }
     const struct stoa_fetch *fetch = &p->fetch[p->operand];
     *step_bytes = fetch->stride * sizeof(float);
-    const size_t line = p->fetched % fetch->lines;
-    const size_t row = p->fetched++ / fetch->lines * p->terms;
-    return (const char *)(fetch->start + row * fetch->stride) + line * LINE_BYTES;
+    return (const char *)(fetch->start + p->times * p->terms * fetch->stride) + p->line++ * LINE_BYTES;
 }
 
 /* Rows of a block: `share` of them to an address, the first one of a run; and where the results go. */

@@ -1,7 +1,7 @@
 /* Products of matrices whose left operand is read where it lies. Floor 1.
  *
  * A block of the result stays in registers, rows by vectors. Each step of the sum broadcasts one number of every row and
- * multiplies it by as many vectors of b: with 32 registers blocks of 16x1, 12x2, 8x3 or 6x4, with 16 of 12x1, 6x2 or
+ * multiplies it by as many vectors of b: with 32 registers blocks of 16x1, 14x2, 8x3 or 6x4, with 16 of 12x1, 6x2 or
  * 4x3. Rows are cut into blocks of nearly equal height, so that every height is compiled. Where a block is high its rows
  * are of one run and lie at equal distances: four of them share an address register, or there would not be enough. Goto
  * and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008, without the packing. */
@@ -11,7 +11,7 @@
 /* Rows of a block by its vectors: of one run, and wherever they lie. */
 #if STOA_LANES == 16
 enum { MOST_VECTORS = 4, RUN_VECTORS = 2 };
-static const size_t run_rows[] = {1, 16, 12};
+static const size_t run_rows[] = {1, 16, 14};
 static const size_t scattered_rows[] = {1, 12, 8, 8, 6};
 #else
 enum { MOST_VECTORS = 3, RUN_VECTORS = 1 };
@@ -210,10 +210,10 @@ STOA_INLINE void multiply_few(const struct panel *p, const float *a, float *c, s
     STOA_CASES_8(vectors, share)                                                                             \
     STOA_CASE(9, vectors, share)                                                                             \
     STOA_CASE(10, vectors, share) STOA_CASE(11, vectors, share) STOA_CASE(12, vectors, share)
+#define STOA_CASES_14(vectors, share)                                                                        \
+    STOA_CASES_12(vectors, share) STOA_CASE(13, vectors, share) STOA_CASE(14, vectors, share)
 #define STOA_CASES_16(vectors, share)                                                                        \
-    STOA_CASES_12(vectors, share)                                                                            \
-    STOA_CASE(13, vectors, share)                                                                            \
-    STOA_CASE(14, vectors, share) STOA_CASE(15, vectors, share) STOA_CASE(16, vectors, share)
+    STOA_CASES_14(vectors, share) STOA_CASE(15, vectors, share) STOA_CASE(16, vectors, share)
 #define STOA_FUNCTION(name, cases, vectors, share)                                                           \
     static void name(struct panel *p, const struct rows *at, size_t rows) {                                  \
         switch (rows) { cases(vectors, share) default : break; }                                             \
@@ -221,7 +221,7 @@ STOA_INLINE void multiply_few(const struct panel *p, const float *a, float *c, s
 
 #if STOA_LANES == 16
 STOA_FUNCTION(STOA_KERNEL(multiply_run_1), STOA_CASES_16, 1, SHARED)
-STOA_FUNCTION(STOA_KERNEL(multiply_run_2), STOA_CASES_12, 2, SHARED)
+STOA_FUNCTION(STOA_KERNEL(multiply_run_2), STOA_CASES_14, 2, SHARED)
 STOA_FUNCTION(STOA_KERNEL(multiply_1), STOA_CASES_12, 1, 1)
 STOA_FUNCTION(STOA_KERNEL(multiply_2), STOA_CASES_8, 2, 1)
 STOA_FUNCTION(STOA_KERNEL(multiply_3), STOA_CASES_8, 3, 1)

@@ -253,20 +253,6 @@ static void multiply(const struct pass *p, const struct phase *f, struct stoa_ga
     } while (first < f->terms);
 }
 
-/* The images under tile `number`, where there is one, line by line of cache: while `terms` terms are multiplied. */
-static struct stoa_fetch next_images(const struct pass *p, size_t number, size_t terms) {
-    const struct stoa_implicit *l = &p->plan.layout;
-    struct stoa_fetch next = {.stride = STOA_ALIGN_FLOATS};
-    if (number < stoa_implicit_tiles(l) && terms > 0) {
-        struct stoa_implicit_tile t = stoa_implicit_tile_at(l, number);
-        size_t floats;
-        next.start = p->x + stoa_implicit_source(l, &t, &floats);
-        next.lines = 1;
-        next.more = floats / STOA_ALIGN_FLOATS / terms;
-    }
-    return next;
-}
-
 /* Where `rows` rows of results will go, from those of the third block or so on. A sum of few terms is written so soon that
  * its line of cache must be on its way before. */
 static struct stoa_fetch next_results(const struct pass *p, const struct phase *f, const float *y,
@@ -296,7 +282,7 @@ static void multiply_tile(void *argument, size_t task, size_t thread) {
         size_t run = f->columns / l->group;
         struct stoa_gather gather = {.row = p->row, .run = run, .step = stoa_implicit_step(l)};
         if (i == 0) {
-            gather.next[1] = next_images(p, task + 1, stoa_min(PANEL_TERMS, f->terms));
+            gather.next[1] = stoa_implicit_fetch(l, p->x, task + 1, stoa_min(PANEL_TERMS, f->terms));
         }
         size_t rows = stoa_min(t.rows, f->rows - stoa_min(f->rows, t.row));
         size_t row = f->row + t.row * plan->stride_height;

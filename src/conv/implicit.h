@@ -50,9 +50,10 @@ const float *stoa_implicit_view(const struct stoa_implicit *l, const struct stoa
                                 const float *x, const struct stoa_implicit_tile *t, size_t first,
                                 float *copy);
 
-/* The part of the images that a tile reads: where it begins, and how long it is. */
-size_t stoa_implicit_source(const struct stoa_implicit *l, const struct stoa_implicit_tile *t,
-                            size_t *floats);
+/* The images x under tile `number`, line by line of cache, to be fetched by a product of `terms` terms; nothing behind the
+ * last tile. */
+struct stoa_fetch stoa_implicit_fetch(const struct stoa_implicit *l, const float *x, size_t number,
+                                      size_t terms);
 
 /* Where an output row of a tile, and the group of pixels beside another, begin in the view. */
 size_t stoa_implicit_row(const struct stoa_implicit *l, size_t row);

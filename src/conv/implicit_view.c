@@ -125,16 +125,24 @@ const float *stoa_implicit_view(const struct stoa_implicit *l, const struct stoa
     return copy;
 }
 
-size_t stoa_implicit_source(const struct stoa_implicit *l, const struct stoa_implicit_tile *t,
-                            size_t *floats) {
+struct stoa_fetch stoa_implicit_fetch(const struct stoa_implicit *l, const float *x, size_t number,
+                                      size_t terms) {
     const struct stoa_window *w = &l->conv.window;
+    struct stoa_fetch next = {.stride = STOA_ALIGN_FLOATS};
+    if (number >= stoa_implicit_tiles(l) || terms == 0) {
+        return next;
+    }
+    struct stoa_implicit_tile t = stoa_implicit_tile_at(l, number);
     size_t line = w->width * w->channels;
-    size_t top = t->row * w->stride_height;
+    size_t top = t.row * w->stride_height;
     size_t first = top - stoa_min(top, w->pad_top);
-    size_t end = top + lines_of(w, t->rows);
+    size_t end = top + lines_of(w, t.rows);
     end = stoa_min(w->height, end - stoa_min(end, w->pad_top));
-    *floats = ((t->images - 1) * w->height + end - stoa_min(end, first)) * line;
-    return (t->image * w->height + first) * line;
+    size_t floats = ((t.images - 1) * w->height + end - stoa_min(end, first)) * line;
+    next.start = x + (t.image * w->height + first) * line;
+    next.lines = 1;
+    next.more = floats / STOA_ALIGN_FLOATS / terms;
+    return next;
 }
 
 size_t stoa_implicit_row(const struct stoa_implicit *l, size_t row) {

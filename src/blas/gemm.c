@@ -1,9 +1,10 @@
 /* Products through cblas. Floor 2.
  *
  * OpenBLAS's AVX-512 cores multiply small products, up to a limit of m * n * k, straight from the operands; larger ones
- * are packed first, which costs a fifth to a third of the speed at the sizes that layers have. So a large product is cut
- * into blocks below the limit: a slice of b that stays in L2, passed over by rows of a in multiples of 12, the height of
- * those kernels. Blocks follow from the sizes and the BLAS alone, so results stay reproducible. */
+ * are packed first, which costs a fifth to a third of the speed at the sizes that layers have. So a small product is one
+ * call. A large one is passed over in steps by the engine's kernel, which fetches the operands of a step during the one
+ * before, or cut into blocks below the limit: a slice of b that stays in L2, passed over by rows of a in multiples of 12,
+ * the height of the BLAS's kernels. Blocks follow from the sizes and the BLAS alone, so results stay reproducible. */
 #include "blas/gemm.h"
 
 #include <math.h>

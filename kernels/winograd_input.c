@@ -1,7 +1,7 @@
 /* Winograd's transform of input patches, B^T X B; vectors along the channels. Floor 1.
  *
- * A patch is transformed column by column into a small buffer and from there line by line: 36 vectors and what they are
- * made of do not fit the registers. */
+ * A patch is transformed column by column into a small buffer and from there line by line: 36 or 64 vectors and what
+ * they are made of do not fit the registers. */
 #include "base/size.h"
 #include "kernels/winograd_lines.h"
 
@@ -18,8 +18,8 @@ struct patch {
 };
 
 /* Patch columns of m + 2 pixels into rows of `buffer`: buffer[point][column]. `cut`: lines lie outside. */
-STOA_INLINE void transform_columns(const struct patch *p, size_t c, size_t m, bool cut, size_t columns,
-                                   float *buffer) {
+STOA_INLINE void transform_columns(const struct patch *p, size_t c, size_t set, size_t m, bool cut,
+                                   size_t columns, float *buffer) {
     const float *x = p->first + c;
     size_t line = p->line;
     for (size_t j = 0; j < columns; j++, buffer += STOA_LANES) {
@@ -31,10 +31,10 @@ STOA_INLINE void transform_columns(const struct patch *p, size_t c, size_t m, bo
                     d[i] = (stoa_vec)(STOA_LOAD(stoa_ivec, x + p->from[i]) & p->mask[i]);
                 } else {
                     d[i] = STOA_LOAD(stoa_vec, x + i * line);
-                    __builtin_prefetch(x + i * line + STOA_WINOGRAD_OUTPUTS * p->pixel); /* the next tile */
+                    __builtin_prefetch(x + i * line + (set - 2) * p->pixel); /* the next tile */
                 }
             }
-            winograd_input_line(m, d, v);
+            winograd_input_line(set, m, d, v);
             x += p->pixel;
         }
         for (size_t i = 0; i < m + 2; i++) {
@@ -44,7 +44,7 @@ STOA_INLINE void transform_columns(const struct patch *p, size_t c, size_t m, bo
 }
 
 /* `lines` rows of the buffer, each of m + 2 vectors, to their places. */
-STOA_INLINE void transform_lines(const float *buffer, size_t lines, size_t m, size_t points,
+STOA_INLINE void transform_lines(const float *buffer, size_t set, size_t lines, size_t m, size_t points,
                                  float *restrict to, size_t point_step) {
     for (size_t i = 0; i < lines; i++) {
         stoa_vec d[POINTS];
@@ -52,47 +52,29 @@ STOA_INLINE void transform_lines(const float *buffer, size_t lines, size_t m, si
         for (size_t j = 0; j < m + 2; j++) {
             d[j] = STOA_LOAD(stoa_vec, buffer + (i * POINTS + j) * STOA_LANES);
         }
-        winograd_input_line(m, d, v);
+        winograd_input_line(set, m, d, v);
         for (size_t j = 0; j < m + 2; j++) {
             STOA_STORE(stoa_vec, to + (i * points + j) * point_step, v[j]);
         }
     }
 }
 
+/* `set`: the points of the set, a constant; `points`: those of the tile's rows in v. */
 STOA_INLINE void transform_vector(const struct patch *p, const struct stoa_winograd_tile *t, size_t c,
-                                  bool cut, size_t points, float *restrict v, size_t v_step) {
+                                  bool cut, const size_t set, size_t points, float *restrict v,
+                                  size_t v_step) {
     _Alignas(4 * STOA_LANES) float buffer[BUFFER];
-    switch (t->height) {
-    case 1:
-        transform_columns(p, c, 1, cut, t->width + 2, buffer);
-        break;
-    case 2:
-        transform_columns(p, c, 2, cut, t->width + 2, buffer);
-        break;
-    case 3:
-        transform_columns(p, c, 3, cut, t->width + 2, buffer);
-        break;
-    default:
-        transform_columns(p, c, 4, cut, t->width + 2, buffer);
-    }
-    switch (t->width) {
-    case 1:
-        transform_lines(buffer, t->height + 2, 1, points, v, v_step);
-        break;
-    case 2:
-        transform_lines(buffer, t->height + 2, 2, points, v, v_step);
-        break;
-    case 3:
-        transform_lines(buffer, t->height + 2, 3, points, v, v_step);
-        break;
-    default:
-        transform_lines(buffer, t->height + 2, 4, points, v, v_step);
-    }
+#define COLUMNS(m) transform_columns(p, c, set, m, cut, t->width + 2, buffer)
+#define LINES(m) transform_lines(buffer, set, t->height + 2, m, points, v, v_step)
+    WINOGRAD_SWITCH(set, t->height, COLUMNS)
+    WINOGRAD_SWITCH(set, t->width, LINES)
+#undef COLUMNS
+#undef LINES
 }
 
 /* Fewer channels than a vector has lanes: through padded copies. */
-static void transform_few(const struct patch *p, const struct stoa_winograd_tile *t, size_t channels,
-                          size_t points, float *restrict v, size_t v_step) {
+STOA_INLINE void transform_few(const struct patch *p, const struct stoa_winograd_tile *t, size_t channels,
+                               const size_t set, size_t points, float *restrict v, size_t v_step) {
     _Alignas(4 * STOA_LANES) float in[BUFFER] = {0};
     _Alignas(4 * STOA_LANES) float out[BUFFER];
     struct patch padded = {
@@ -103,7 +85,7 @@ static void transform_few(const struct patch *p, const struct stoa_winograd_tile
                    p->first + (i - p->top) * p->line + (j - p->left) * p->pixel, channels * sizeof *in);
         }
     }
-    transform_vector(&padded, t, 0, false, POINTS, out, STOA_LANES);
+    transform_vector(&padded, t, 0, false, set, POINTS, out, STOA_LANES);
     for (size_t i = 0; i < t->height + 2; i++) {
         for (size_t j = 0; j < t->width + 2; j++) {
             memcpy(v + (i * points + j) * v_step, out + (i * POINTS + j) * STOA_LANES, channels * sizeof *v);
@@ -138,22 +120,30 @@ static struct patch patch_of(const struct stoa_window *w, const struct stoa_wino
     return p;
 }
 
-void STOA_KERNEL(winograd_input)(const struct stoa_window *w, const struct stoa_winograd_tile *t,
-                                 size_t points, const float *x, float *v, size_t v_step) {
-    size_t channels = w->channels;
-    const struct patch p = patch_of(w, t, x);
+STOA_INLINE void transform(const struct patch *p, const struct stoa_winograd_tile *t, const size_t set,
+                           size_t points, size_t channels, float *v, size_t v_step) {
     if (channels < STOA_LANES) {
-        transform_few(&p, t, channels, points, v, v_step);
+        transform_few(p, t, channels, set, points, v, v_step);
         return;
     }
-    bool cut = p.bottom - p.top < t->height + 2;
+    bool cut = p->bottom - p->top < t->height + 2;
     /* The last vector ends where the channels end, and may overlap the one before. */
     for (size_t c = 0; c < channels;) {
         if (cut) {
-            transform_vector(&p, t, c, true, points, v + c, v_step);
+            transform_vector(p, t, c, true, set, points, v + c, v_step);
         } else {
-            transform_vector(&p, t, c, false, points, v + c, v_step);
+            transform_vector(p, t, c, false, set, points, v + c, v_step);
         }
         c = c + STOA_LANES < channels ? stoa_min(c + STOA_LANES, channels - STOA_LANES) : channels;
+    }
+}
+
+void STOA_KERNEL(winograd_input)(const struct stoa_window *w, const struct stoa_winograd_tile *t,
+                                 size_t points, const float *x, float *v, size_t v_step) {
+    const struct patch p = patch_of(w, t, x);
+    if (points == 8) {
+        transform(&p, t, 8, points, w->channels, v, v_step);
+    } else {
+        transform(&p, t, 6, points, w->channels, v, v_step);
     }
 }

@@ -8,21 +8,89 @@
 #include "kernels/isa.h"
 #include "kernels/winograd.h"
 
-/* The points, and F(p) of 0, +-a, +-b. */
-#define WINOGRAD_A 0.75F
-#define WINOGRAD_B 1.5F
-#define WINOGRAD_A2 (WINOGRAD_A * WINOGRAD_A)
-#define WINOGRAD_B2 (WINOGRAD_B * WINOGRAD_B)
-#define WINOGRAD_F0 (WINOGRAD_A2 * WINOGRAD_B2)
-#define WINOGRAD_FA (2 * WINOGRAD_A2 * (WINOGRAD_A2 - WINOGRAD_B2))
-#define WINOGRAD_FB (2 * WINOGRAD_B2 * (WINOGRAD_B2 - WINOGRAD_A2))
+/* The points of a set of `points`: 8, or 6 (also where only the first four are used). */
+#define WINOGRAD_A(points) ((points) == 8 ? 0.5F : 0.75F)
+#define WINOGRAD_B(points) ((points) == 8 ? 1.0F : 1.5F)
+#define WINOGRAD_C 1.75F
+#define WINOGRAD_C2 (WINOGRAD_C * WINOGRAD_C)
+
+/* The product of p - c and p + c, for a point p of square `square`: what the eighth set has more than the sixth. */
+#define WINOGRAD_MORE(points, square) ((points) == 8 ? (square)-WINOGRAD_C2 : 1.0F)
+
+/* CALL(m) with the length m as a constant: up to 4 in a set of six points, to 6 in one of eight. */
+#define WINOGRAD_SWITCH(set, length, CALL)                                                                   \
+    switch (length) {                                                                                        \
+    case 1:                                                                                                  \
+        CALL(1);                                                                                             \
+        break;                                                                                               \
+    case 2:                                                                                                  \
+        CALL(2);                                                                                             \
+        break;                                                                                               \
+    case 3:                                                                                                  \
+        CALL(3);                                                                                             \
+        break;                                                                                               \
+    case 5:                                                                                                  \
+        CALL(((set) == 8 ? 5 : 4));                                                                          \
+        break;                                                                                               \
+    case 6:                                                                                                  \
+        CALL(((set) == 8 ? 6 : 4));                                                                          \
+        break;                                                                                               \
+    default:                                                                                                 \
+        CALL(4);                                                                                             \
+    }
+
+/* winograd_input_line() of more than four outputs: without one of the points c and -c, and with both. */
+STOA_INLINE void winograd_input_long(size_t m, const stoa_vec *d, stoa_vec *v) {
+    const float a = WINOGRAD_A(8);
+    const float b = WINOGRAD_B(8);
+    const float c = WINOGRAD_C;
+    const float a2 = a * a;
+    const float b2 = b * b;
+    const float c2 = c * c;
+    if (m == 5) {
+        stoa_vec e[6];
+        for (size_t i = 0; i < 6; i++) {
+            e[i] = d[i + 1] - c * d[i];
+        }
+        stoa_vec even_a = e[4] - b2 * e[2];
+        stoa_vec odd_a = a * (e[3] - b2 * e[1]);
+        stoa_vec even_b = e[4] - a2 * e[2];
+        stoa_vec odd_b = b * (e[3] - a2 * e[1]);
+        v[0] = e[5] - (a2 + b2) * e[3] + (a2 * b2) * e[1];
+        v[1] = c * e[4] - (c * (a2 + b2)) * e[2] + (c * a2 * b2) * e[0];
+        v[2] = (c + a) * (even_a + odd_a);
+        v[3] = (c - a) * (even_a - odd_a);
+        v[4] = (c + b) * (even_b + odd_b);
+        v[5] = (c - b) * (even_b - odd_b);
+        v[6] = (2 * c) * d[5] - (2 * c * (a2 + b2)) * d[3] + (2 * c * a2 * b2) * d[1];
+        return;
+    }
+    stoa_vec even_a = d[6] - (b2 + c2) * d[4] + (b2 * c2) * d[2];
+    stoa_vec odd_a = d[5] - (b2 + c2) * d[3] + (b2 * c2) * d[1];
+    stoa_vec even_b = d[6] - (a2 + c2) * d[4] + (a2 * c2) * d[2];
+    stoa_vec odd_b = d[5] - (a2 + c2) * d[3] + (a2 * c2) * d[1];
+    stoa_vec even_c = d[6] - (a2 + b2) * d[4] + (a2 * b2) * d[2];
+    stoa_vec odd_c = d[5] - (a2 + b2) * d[3] + (a2 * b2) * d[1];
+    v[0] = d[7] - (a2 + b2 + c2) * d[5] + (a2 * b2 + a2 * c2 + b2 * c2) * d[3] - (a2 * b2 * c2) * d[1];
+    v[1] = d[6] - (a2 + b2 + c2) * d[4] + (a2 * b2 + a2 * c2 + b2 * c2) * d[2] - (a2 * b2 * c2) * d[0];
+    v[2] = even_a + a * odd_a;
+    v[3] = even_a - a * odd_a;
+    v[4] = even_b + b * odd_b;
+    v[5] = even_b - b * odd_b;
+    v[6] = even_c + c * odd_c;
+    v[7] = even_c - c * odd_c;
+}
 
 /* v = B_m^T d: m + 2 values each. */
-STOA_INLINE void winograd_input_line(size_t m, const stoa_vec *d, stoa_vec *v) {
-    const float a = WINOGRAD_A;
-    const float b = WINOGRAD_B;
-    const float a2 = WINOGRAD_A2;
-    const float b2 = WINOGRAD_B2;
+STOA_INLINE void winograd_input_line(size_t points, size_t m, const stoa_vec *d, stoa_vec *v) {
+    const float a = WINOGRAD_A(points);
+    const float b = WINOGRAD_B(points);
+    const float a2 = a * a;
+    const float b2 = b * b;
+    if (m > 4) {
+        winograd_input_long(m, d, v);
+        return;
+    }
     if (m == 1) {
         v[0] = d[2] - a * d[1];
         v[1] = (a2 * b2) * d[0] - (a * b2) * d[1];
@@ -52,95 +120,115 @@ STOA_INLINE void winograd_input_line(size_t m, const stoa_vec *d, stoa_vec *v) {
         v[4] = even_b + b * odd_b;
         v[5] = even_b - b * odd_b;
     }
+    if (points == 8) {
+        v[1] *= WINOGRAD_MORE(points, 0);
+        for (size_t p = 2; p < m + 2; p++) {
+            v[p] *= WINOGRAD_MORE(points, p < 4 ? a2 : b2);
+        }
+    }
 }
 
 /* y = A_m^T s: m values of m + 2. */
-STOA_INLINE void winograd_output_line(size_t m, const stoa_vec *s, stoa_vec *y) {
-    const float a = WINOGRAD_A;
-    const float b = WINOGRAD_B;
+STOA_INLINE void winograd_output_line(size_t points, size_t m, const stoa_vec *s, stoa_vec *y) {
+    const float point[] = {WINOGRAD_A(points), WINOGRAD_B(points), WINOGRAD_C};
+    float power[] = {1, 1, 1};
     if (m == 1) {
         y[0] = s[0] + s[1] + s[2];
         return;
     }
-    stoa_vec sum_a = s[2] + s[3];
-    stoa_vec difference_a = s[2] - s[3];
-    if (m == 2) {
-        y[0] = s[1] + sum_a;
-        y[1] = s[0] + a * difference_a;
-    } else if (m == 3) {
-        y[0] = s[1] + sum_a + s[4];
-        y[1] = a * difference_a + b * s[4];
-        y[2] = s[0] + WINOGRAD_A2 * sum_a + WINOGRAD_B2 * s[4];
-    } else {
-        stoa_vec sum_b = s[4] + s[5];
-        stoa_vec difference_b = s[4] - s[5];
-        y[0] = s[1] + sum_a + sum_b;
-        y[1] = a * difference_a + b * difference_b;
-        y[2] = WINOGRAD_A2 * sum_a + WINOGRAD_B2 * sum_b;
-        y[3] = s[0] + (a * WINOGRAD_A2) * difference_a + (b * WINOGRAD_B2) * difference_b;
+    stoa_vec sum[3];
+    stoa_vec difference[3];
+    for (size_t p = 0; p < (m + 1) / 2; p++) {
+        sum[p] = s[2 * p + 2];
+        difference[p] = s[2 * p + 2];
+        if (2 * p + 3 < m + 2) { /* an odd number of outputs has the last point without its opposite */
+            sum[p] += s[2 * p + 3];
+            difference[p] -= s[2 * p + 3];
+        }
+    }
+    for (size_t k = 0; k < m; k++) {
+        stoa_vec y_k = {0};
+        if (k == 0) {
+            y_k = s[1];
+        } else if (k == m - 1) {
+            y_k = s[0];
+        }
+        for (size_t p = 0; p < (m + 1) / 2; p++) {
+            if (k % 2) {
+                y_k += power[p] * difference[p];
+            } else {
+                y_k += power[p] * sum[p];
+            }
+            power[p] *= point[p];
+        }
+        y[k] = y_k;
     }
 }
 
 /* z = A_m dy, the adjoint of the output's: m + 2 values of m. */
-STOA_INLINE void winograd_gradient_line(size_t m, const stoa_vec *dy, stoa_vec *z) {
-    const float a = WINOGRAD_A;
-    const float b = WINOGRAD_B;
+STOA_INLINE void winograd_gradient_line(size_t points, size_t m, const stoa_vec *dy, stoa_vec *z) {
+    const float point[] = {WINOGRAD_A(points), WINOGRAD_B(points), WINOGRAD_C};
     z[0] = dy[m - 1];
     z[1] = dy[0];
     if (m == 1) {
         z[2] = dy[0];
         return;
     }
-    stoa_vec even_a = dy[0];
-    stoa_vec odd_a = a * dy[1];
-    if (m > 2) {
-        even_a += WINOGRAD_A2 * dy[2];
-    }
-    if (m > 3) {
-        odd_a += (a * WINOGRAD_A2) * dy[3];
-    }
-    z[2] = even_a + odd_a;
-    z[3] = even_a - odd_a;
-    if (m > 2) {
-        stoa_vec even_b = dy[0] + WINOGRAD_B2 * dy[2];
-        stoa_vec odd_b = b * dy[1];
-        if (m > 3) {
-            odd_b += (b * WINOGRAD_B2) * dy[3];
-            z[5] = even_b - odd_b;
+    for (size_t p = 0; p < (m + 1) / 2; p++) {
+        stoa_vec even = dy[0];
+        stoa_vec odd = point[p] * dy[1];
+        float power = point[p] * point[p];
+        for (size_t k = 2; k < m; k++, power *= point[p]) {
+            if (k % 2) {
+                odd += power * dy[k];
+            } else {
+                even += power * dy[k];
+            }
         }
-        z[4] = even_b + odd_b;
+        z[2 * p + 2] = even + odd;
+        if (2 * p + 3 < m + 2) {
+            z[2 * p + 3] = even - odd;
+        }
     }
 }
 
-/* u = G g: `points` (4 or 6) values of 3. */
+/* 1 / F(p) of the points of square `square`, where `other` is that of the other pair of a set of six. */
+#define WINOGRAD_SHARE(points, square, other)                                                                \
+    (1 / (2 * (square) * ((square) - (other)) * WINOGRAD_MORE(points, square)))
+
+/* u = G g: `points` (4, 6 or 8) values of 3. */
 STOA_INLINE void winograd_weights_line(size_t points, const stoa_vec *g, stoa_vec *u) {
-    stoa_vec even_a = (1 / WINOGRAD_FA) * g[0] + (WINOGRAD_A2 / WINOGRAD_FA) * g[2];
-    stoa_vec odd_a = (WINOGRAD_A / WINOGRAD_FA) * g[1];
+    const float point[] = {WINOGRAD_A(points), WINOGRAD_B(points), WINOGRAD_C};
+    const float a2 = point[0] * point[0];
+    const float b2 = point[1] * point[1];
+    const float share[] = {WINOGRAD_SHARE(points, a2, b2), WINOGRAD_SHARE(points, b2, a2),
+                           1 / (2 * WINOGRAD_C2 * (WINOGRAD_C2 - a2) * (WINOGRAD_C2 - b2))};
     u[0] = g[2];
-    u[1] = (1 / WINOGRAD_F0) * g[0];
-    u[2] = even_a + odd_a;
-    u[3] = even_a - odd_a;
-    if (points > 4) {
-        stoa_vec even_b = (1 / WINOGRAD_FB) * g[0] + (WINOGRAD_B2 / WINOGRAD_FB) * g[2];
-        stoa_vec odd_b = (WINOGRAD_B / WINOGRAD_FB) * g[1];
-        u[4] = even_b + odd_b;
-        u[5] = even_b - odd_b;
+    u[1] = (1 / (a2 * b2 * WINOGRAD_MORE(points, 0))) * g[0];
+    for (size_t p = 0; 2 * p + 3 < points; p++) {
+        stoa_vec even = share[p] * g[0] + (share[p] * point[p] * point[p]) * g[2];
+        stoa_vec odd = (share[p] * point[p]) * g[1];
+        u[2 * p + 2] = even + odd;
+        u[2 * p + 3] = even - odd;
     }
 }
 
 /* g = G^T u, the adjoint: 3 values of `points`. */
 STOA_INLINE void winograd_weights_gradient_line(size_t points, const stoa_vec *u, stoa_vec *g) {
-    stoa_vec sum_a = u[2] + u[3];
-    stoa_vec difference_a = u[2] - u[3];
-    g[0] = (1 / WINOGRAD_F0) * u[1] + (1 / WINOGRAD_FA) * sum_a;
-    g[1] = (WINOGRAD_A / WINOGRAD_FA) * difference_a;
-    g[2] = u[0] + (WINOGRAD_A2 / WINOGRAD_FA) * sum_a;
-    if (points > 4) {
-        stoa_vec sum_b = u[4] + u[5];
-        stoa_vec difference_b = u[4] - u[5];
-        g[0] += (1 / WINOGRAD_FB) * sum_b;
-        g[1] += (WINOGRAD_B / WINOGRAD_FB) * difference_b;
-        g[2] += (WINOGRAD_B2 / WINOGRAD_FB) * sum_b;
+    const float point[] = {WINOGRAD_A(points), WINOGRAD_B(points), WINOGRAD_C};
+    const float a2 = point[0] * point[0];
+    const float b2 = point[1] * point[1];
+    const float share[] = {WINOGRAD_SHARE(points, a2, b2), WINOGRAD_SHARE(points, b2, a2),
+                           1 / (2 * WINOGRAD_C2 * (WINOGRAD_C2 - a2) * (WINOGRAD_C2 - b2))};
+    g[0] = (1 / (a2 * b2 * WINOGRAD_MORE(points, 0))) * u[1];
+    g[1] = (stoa_vec){0};
+    g[2] = u[0];
+    for (size_t p = 0; 2 * p + 3 < points; p++) {
+        stoa_vec sum = u[2 * p + 2] + u[2 * p + 3];
+        stoa_vec difference = u[2 * p + 2] - u[2 * p + 3];
+        g[0] += share[p] * sum;
+        g[1] += (share[p] * point[p]) * difference;
+        g[2] += (share[p] * point[p] * point[p]) * sum;
     }
 }
 

@@ -16,15 +16,15 @@ struct finish {
 };
 
 /* Columns of m + 2 sums into rows of `buffer`: buffer[output line][column]. */
-STOA_INLINE void output_columns(const float *from, size_t step, size_t points, size_t m, size_t columns,
-                                float *buffer) {
+STOA_INLINE void output_columns(const float *from, size_t step, size_t set, size_t points, size_t m,
+                                size_t columns, float *buffer) {
     for (size_t j = 0; j < columns; j++) {
         stoa_vec s[POINTS];
         stoa_vec y[OUTPUTS];
         for (size_t i = 0; i < m + 2; i++) {
             s[i] = STOA_LOAD(stoa_vec, from + (i * points + j) * step);
         }
-        winograd_output_line(m, s, y);
+        winograd_output_line(set, m, s, y);
         for (size_t i = 0; i < m; i++) {
             STOA_STORE(stoa_vec, buffer + (i * POINTS + j) * STOA_LANES, y[i]);
         }
@@ -32,7 +32,7 @@ STOA_INLINE void output_columns(const float *from, size_t step, size_t points, s
 }
 
 /* `lines` rows of the buffer, each of m + 2 vectors, to m pixels each. */
-STOA_INLINE void output_lines(const float *buffer, size_t lines, size_t m, struct finish finish,
+STOA_INLINE void output_lines(const float *buffer, size_t set, size_t lines, size_t m, struct finish finish,
                               float *restrict to, size_t line, size_t pixel) {
     stoa_vec bias = {0};
     if (finish.bias != NULL) {
@@ -44,7 +44,7 @@ STOA_INLINE void output_lines(const float *buffer, size_t lines, size_t m, struc
         for (size_t j = 0; j < m + 2; j++) {
             s[j] = STOA_LOAD(stoa_vec, buffer + (i * POINTS + j) * STOA_LANES);
         }
-        winograd_output_line(m, s, y);
+        winograd_output_line(set, m, s, y);
         for (size_t j = 0; j < m; j++) {
             stoa_vec value = y[j] + bias;
             if (finish.relu) {
@@ -56,41 +56,23 @@ STOA_INLINE void output_lines(const float *buffer, size_t lines, size_t m, struc
     }
 }
 
-STOA_INLINE void output_vector(const struct stoa_winograd_tile *t, size_t points, const float *s,
-                               size_t s_step, struct finish finish, float *restrict y, size_t line,
-                               size_t pixel) {
+/* `set`: the points of the set, a constant; `points`: those of the tile's rows in s. */
+STOA_INLINE void output_vector(const struct stoa_winograd_tile *t, const size_t set, size_t points,
+                               const float *s, size_t s_step, struct finish finish, float *restrict y,
+                               size_t line, size_t pixel) {
     _Alignas(4 * STOA_LANES) float buffer[BUFFER];
-    switch (t->height) {
-    case 1:
-        output_columns(s, s_step, points, 1, t->width + 2, buffer);
-        break;
-    case 2:
-        output_columns(s, s_step, points, 2, t->width + 2, buffer);
-        break;
-    case 3:
-        output_columns(s, s_step, points, 3, t->width + 2, buffer);
-        break;
-    default:
-        output_columns(s, s_step, points, 4, t->width + 2, buffer);
-    }
-    switch (t->width) {
-    case 1:
-        output_lines(buffer, t->height, 1, finish, y, line, pixel);
-        break;
-    case 2:
-        output_lines(buffer, t->height, 2, finish, y, line, pixel);
-        break;
-    case 3:
-        output_lines(buffer, t->height, 3, finish, y, line, pixel);
-        break;
-    default:
-        output_lines(buffer, t->height, 4, finish, y, line, pixel);
-    }
+#define COLUMNS(m) output_columns(s, s_step, set, points, m, t->width + 2, buffer)
+#define LINES(m) output_lines(buffer, set, t->height, m, finish, y, line, pixel)
+    WINOGRAD_SWITCH(set, t->height, COLUMNS)
+    WINOGRAD_SWITCH(set, t->width, LINES)
+#undef COLUMNS
+#undef LINES
 }
 
 /* Fewer filters than a vector has lanes: through padded copies. */
-static void output_few(const struct stoa_winograd_tile *t, size_t points, const float *s, size_t s_step,
-                       size_t filters, struct finish finish, float *restrict y, size_t line, size_t pixel) {
+STOA_INLINE void output_few(const struct stoa_winograd_tile *t, const size_t set, size_t points,
+                            const float *s, size_t s_step, size_t filters, struct finish finish,
+                            float *restrict y, size_t line, size_t pixel) {
     _Alignas(4 * STOA_LANES) float in[BUFFER];
     _Alignas(4 * STOA_LANES) float out[OUTPUTS * OUTPUTS * STOA_LANES];
     float bias[STOA_LANES] = {0};
@@ -104,11 +86,27 @@ static void output_few(const struct stoa_winograd_tile *t, size_t points, const 
         memcpy(bias, finish.bias, filters * sizeof *bias);
         finish.bias = bias;
     }
-    output_vector(t, POINTS, in, STOA_LANES, finish, out, OUTPUTS * STOA_LANES, STOA_LANES);
+    output_vector(t, set, POINTS, in, STOA_LANES, finish, out, OUTPUTS * STOA_LANES, STOA_LANES);
     for (size_t i = 0; i < t->height; i++) {
         for (size_t j = 0; j < t->width; j++) {
             memcpy(y + i * line + j * pixel, out + (i * OUTPUTS + j) * STOA_LANES, filters * sizeof *y);
         }
+    }
+}
+
+STOA_INLINE void output(const struct stoa_winograd_tile *t, const size_t set, size_t points, const float *s,
+                        size_t s_step, size_t filters, struct finish finish, float *y, size_t line,
+                        size_t pixel) {
+    if (filters < STOA_LANES) {
+        output_few(t, set, points, s, s_step, filters, finish, y, line, pixel);
+        return;
+    }
+    /* The last vector ends where the filters end, and may overlap the one before. */
+    const float *bias = finish.bias;
+    for (size_t k = 0; k < filters;) {
+        finish.bias = bias != NULL ? bias + k : NULL;
+        output_vector(t, set, points, s + k, s_step, finish, y + k, line, pixel);
+        k = k + STOA_LANES < filters ? stoa_min(k + STOA_LANES, filters - STOA_LANES) : filters;
     }
 }
 
@@ -117,21 +115,16 @@ void STOA_KERNEL(winograd_output)(const struct stoa_winograd_tile *t, size_t poi
                                   size_t line, size_t pixel) {
     struct finish finish = {.bias = bias, .relu = relu};
     y += t->row * line + t->column * pixel;
-    if (filters < STOA_LANES) {
-        output_few(t, points, s, s_step, filters, finish, y, line, pixel);
-        return;
-    }
-    /* The last vector ends where the filters end, and may overlap the one before. */
-    for (size_t k = 0; k < filters;) {
-        finish.bias = bias != NULL ? bias + k : NULL;
-        output_vector(t, points, s + k, s_step, finish, y + k, line, pixel);
-        k = k + STOA_LANES < filters ? stoa_min(k + STOA_LANES, filters - STOA_LANES) : filters;
+    if (points == 8) {
+        output(t, 8, points, s, s_step, filters, finish, y, line, pixel);
+    } else {
+        output(t, 6, points, s, s_step, filters, finish, y, line, pixel);
     }
 }
 
 /* Columns of m gradients into rows of `buffer`: buffer[point][column]. */
-STOA_INLINE void gradient_columns(const float *from, size_t line, size_t pixel, size_t m, size_t columns,
-                                  float *buffer) {
+STOA_INLINE void gradient_columns(const float *from, size_t line, size_t pixel, size_t set, size_t m,
+                                  size_t columns, float *buffer) {
     for (size_t j = 0; j < columns; j++) {
         stoa_vec dy[OUTPUTS];
         stoa_vec z[POINTS];
@@ -139,7 +132,7 @@ STOA_INLINE void gradient_columns(const float *from, size_t line, size_t pixel, 
             dy[i] = STOA_LOAD(stoa_vec, from + i * line + j * pixel);
             __builtin_prefetch(from + i * line + (j + m) * pixel); /* the next tile */
         }
-        winograd_gradient_line(m, dy, z);
+        winograd_gradient_line(set, m, dy, z);
         for (size_t i = 0; i < m + 2; i++) {
             STOA_STORE(stoa_vec, buffer + (i * POINTS + j) * STOA_LANES, z[i]);
         }
@@ -147,7 +140,7 @@ STOA_INLINE void gradient_columns(const float *from, size_t line, size_t pixel, 
 }
 
 /* `lines` rows of the buffer, each of m vectors, to m + 2 places each. */
-STOA_INLINE void gradient_lines(const float *buffer, size_t lines, size_t m, size_t points,
+STOA_INLINE void gradient_lines(const float *buffer, size_t set, size_t lines, size_t m, size_t points,
                                 float *restrict to, size_t step) {
     for (size_t i = 0; i < lines; i++) {
         stoa_vec dy[OUTPUTS];
@@ -155,46 +148,28 @@ STOA_INLINE void gradient_lines(const float *buffer, size_t lines, size_t m, siz
         for (size_t j = 0; j < m; j++) {
             dy[j] = STOA_LOAD(stoa_vec, buffer + (i * POINTS + j) * STOA_LANES);
         }
-        winograd_gradient_line(m, dy, z);
+        winograd_gradient_line(set, m, dy, z);
         for (size_t j = 0; j < m + 2; j++) {
             STOA_STORE(stoa_vec, to + (i * points + j) * step, z[j]);
         }
     }
 }
 
-STOA_INLINE void gradient_vector(const struct stoa_winograd_tile *t, size_t points, const float *dy,
-                                 size_t line, size_t pixel, float *restrict z, size_t z_step) {
+STOA_INLINE void gradient_vector(const struct stoa_winograd_tile *t, const size_t set, size_t points,
+                                 const float *dy, size_t line, size_t pixel, float *restrict z,
+                                 size_t z_step) {
     _Alignas(4 * STOA_LANES) float buffer[BUFFER];
-    switch (t->height) {
-    case 1:
-        gradient_columns(dy, line, pixel, 1, t->width, buffer);
-        break;
-    case 2:
-        gradient_columns(dy, line, pixel, 2, t->width, buffer);
-        break;
-    case 3:
-        gradient_columns(dy, line, pixel, 3, t->width, buffer);
-        break;
-    default:
-        gradient_columns(dy, line, pixel, 4, t->width, buffer);
-    }
-    switch (t->width) {
-    case 1:
-        gradient_lines(buffer, t->height + 2, 1, points, z, z_step);
-        break;
-    case 2:
-        gradient_lines(buffer, t->height + 2, 2, points, z, z_step);
-        break;
-    case 3:
-        gradient_lines(buffer, t->height + 2, 3, points, z, z_step);
-        break;
-    default:
-        gradient_lines(buffer, t->height + 2, 4, points, z, z_step);
-    }
+#define COLUMNS(m) gradient_columns(dy, line, pixel, set, m, t->width, buffer)
+#define LINES(m) gradient_lines(buffer, set, t->height + 2, m, points, z, z_step)
+    WINOGRAD_SWITCH(set, t->height, COLUMNS)
+    WINOGRAD_SWITCH(set, t->width, LINES)
+#undef COLUMNS
+#undef LINES
 }
 
-static void gradient_few(const struct stoa_winograd_tile *t, size_t points, const float *dy, size_t line,
-                         size_t pixel, size_t filters, float *restrict z, size_t z_step) {
+STOA_INLINE void gradient_few(const struct stoa_winograd_tile *t, const size_t set, size_t points,
+                              const float *dy, size_t line, size_t pixel, size_t filters, float *restrict z,
+                              size_t z_step) {
     _Alignas(4 * STOA_LANES) float in[OUTPUTS * OUTPUTS * STOA_LANES] = {0};
     _Alignas(4 * STOA_LANES) float out[BUFFER];
     for (size_t i = 0; i < t->height; i++) {
@@ -202,7 +177,7 @@ static void gradient_few(const struct stoa_winograd_tile *t, size_t points, cons
             memcpy(in + (i * OUTPUTS + j) * STOA_LANES, dy + i * line + j * pixel, filters * sizeof *in);
         }
     }
-    gradient_vector(t, POINTS, in, OUTPUTS * STOA_LANES, STOA_LANES, out, STOA_LANES);
+    gradient_vector(t, set, POINTS, in, OUTPUTS * STOA_LANES, STOA_LANES, out, STOA_LANES);
     for (size_t i = 0; i < t->height + 2; i++) {
         for (size_t j = 0; j < t->width + 2; j++) {
             memcpy(z + (i * points + j) * z_step, out + (i * POINTS + j) * STOA_LANES, filters * sizeof *z);
@@ -210,15 +185,25 @@ static void gradient_few(const struct stoa_winograd_tile *t, size_t points, cons
     }
 }
 
-void STOA_KERNEL(winograd_gradient)(const struct stoa_winograd_tile *t, size_t points, const float *dy,
-                                    size_t line, size_t pixel, size_t filters, float *z, size_t z_step) {
-    dy += t->row * line + t->column * pixel;
+STOA_INLINE void gradient(const struct stoa_winograd_tile *t, const size_t set, size_t points,
+                          const float *dy, size_t line, size_t pixel, size_t filters, float *z,
+                          size_t z_step) {
     if (filters < STOA_LANES) {
-        gradient_few(t, points, dy, line, pixel, filters, z, z_step);
+        gradient_few(t, set, points, dy, line, pixel, filters, z, z_step);
         return;
     }
     for (size_t k = 0; k < filters;) {
-        gradient_vector(t, points, dy + k, line, pixel, z + k, z_step);
+        gradient_vector(t, set, points, dy + k, line, pixel, z + k, z_step);
         k = k + STOA_LANES < filters ? stoa_min(k + STOA_LANES, filters - STOA_LANES) : filters;
+    }
+}
+
+void STOA_KERNEL(winograd_gradient)(const struct stoa_winograd_tile *t, size_t points, const float *dy,
+                                    size_t line, size_t pixel, size_t filters, float *z, size_t z_step) {
+    dy += t->row * line + t->column * pixel;
+    if (points == 8) {
+        gradient(t, 8, points, dy, line, pixel, filters, z, z_step);
+    } else {
+        gradient(t, 6, points, dy, line, pixel, filters, z, z_step);
     }
 }

@@ -62,8 +62,10 @@ void STOA_KERNEL(winograd_weights)(size_t points, const float *w, ptrdiff_t line
                                    size_t channels, size_t filters, size_t w_stride, float *u,
                                    size_t u_stride, size_t u_step) {
     for (size_t c = 0; c < channels; c++, w += w_stride, u += u_stride) {
-        if (points == POINTS) {
-            weights_of_points(POINTS, w, line, tap, AHEAD * w_stride, filters, u, u_step);
+        if (points == 8) {
+            weights_of_points(8, w, line, tap, AHEAD * w_stride, filters, u, u_step);
+        } else if (points == 6) {
+            weights_of_points(6, w, line, tap, AHEAD * w_stride, filters, u, u_step);
         } else {
             weights_of_points(4, w, line, tap, AHEAD * w_stride, filters, u, u_step);
         }
@@ -121,8 +123,10 @@ void STOA_KERNEL(winograd_weights_gradient)(size_t points, const float *s, size_
                                             size_t channels, size_t filters, float *dw, size_t dw_stride,
                                             size_t tap) {
     for (size_t c = 0; c < channels; c++, s += s_stride, dw += dw_stride) {
-        if (points == POINTS) {
-            gradient_of_points(POINTS, s, s_step, filters, dw, tap);
+        if (points == 8) {
+            gradient_of_points(8, s, s_step, filters, dw, tap);
+        } else if (points == 6) {
+            gradient_of_points(6, s, s_step, filters, dw, tap);
         } else {
             gradient_of_points(4, s, s_step, filters, dw, tap);
         }

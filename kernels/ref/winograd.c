@@ -5,8 +5,18 @@
 
 enum { OUTPUTS = STOA_WINOGRAD_OUTPUTS, POINTS = STOA_WINOGRAD_POINTS, TAPS = 3 };
 
-/* Infinity, in place 0, has no number. */
-static const double point[POINTS] = {0, 0, 0.75, -0.75, 1.5, -1.5};
+/* A set of points. Infinity, in place 0, has no number. */
+struct set {
+    size_t points;
+    double point[POINTS];
+};
+
+static const struct set six = {6, {0, 0, 0.75, -0.75, 1.5, -1.5}};
+static const struct set eight = {8, {0, 0, 0.5, -0.5, 1, -1, 1.75, -1.75}};
+
+static const struct set *set_of(size_t points) {
+    return points == eight.points ? &eight : &six;
+}
 
 /* A transform along a line. */
 struct matrix {
@@ -15,29 +25,29 @@ struct matrix {
 };
 
 /* Product of point p - q over the finite points q of the first `points` but p's own. */
-static double separation(size_t p, size_t points) {
+static double separation(const struct set *set, size_t p, size_t points) {
     double product = 1;
     for (size_t q = 1; q < points; q++) {
-        product *= q == p ? 1 : point[p] - point[q];
+        product *= q == p ? 1 : set->point[p] - set->point[q];
     }
     return product;
 }
 
 /* B^T of m outputs. Row p holds the coefficients of the product of x - q over the finite points q but p itself. */
-static struct matrix input_matrix(size_t m) {
+static struct matrix input_matrix(const struct set *set, size_t m) {
     size_t n = m + 2;
     struct matrix b = {.rows = n, .columns = n};
     for (size_t p = 0; p < n; p++) {
         double *row = b.element[p];
         size_t degree = 0;
-        row[0] = p == 0 ? 1 : separation(p, POINTS) / separation(p, n);
+        row[0] = p == 0 ? 1 : separation(set, p, set->points) / separation(set, p, n);
         for (size_t q = 1; q < n; q++) {
             if (q == p) {
                 continue;
             }
             degree++;
             for (size_t i = degree + 1; i-- > 0;) {
-                row[i] = (i > 0 ? row[i - 1] : 0) - (i < degree ? point[q] * row[i] : 0);
+                row[i] = (i > 0 ? row[i - 1] : 0) - (i < degree ? set->point[q] * row[i] : 0);
             }
         }
     }
@@ -45,12 +55,12 @@ static struct matrix input_matrix(size_t m) {
 }
 
 /* A^T of m outputs. */
-static struct matrix output_matrix(size_t m) {
+static struct matrix output_matrix(const struct set *set, size_t m) {
     struct matrix a = {.rows = m, .columns = m + 2};
     a.element[m - 1][0] = 1;
     for (size_t p = 1; p < m + 2; p++) {
         double power = 1;
-        for (size_t k = 0; k < m; k++, power *= point[p]) {
+        for (size_t k = 0; k < m; k++, power *= set->point[p]) {
             a.element[k][p] = power;
         }
     }
@@ -59,11 +69,12 @@ static struct matrix output_matrix(size_t m) {
 
 /* G of the first `points` points. */
 static struct matrix weights_matrix(size_t points) {
+    const struct set *set = set_of(points);
     struct matrix g = {.rows = points, .columns = TAPS};
     g.element[0][TAPS - 1] = 1;
     for (size_t p = 1; p < points; p++) {
-        double power = 1 / separation(p, POINTS);
-        for (size_t k = 0; k < TAPS; k++, power *= point[p]) {
+        double power = 1 / separation(set, p, set->points);
+        for (size_t k = 0; k < TAPS; k++, power *= set->point[p]) {
             g.element[p][k] = power;
         }
     }
@@ -99,8 +110,8 @@ static void sandwich(const struct matrix *left, const struct matrix *right, cons
 
 void STOA_REFERENCE(winograd_input)(const struct stoa_window *w, const struct stoa_winograd_tile *t,
                                     size_t points, const real *x, real *v, size_t v_step) {
-    struct matrix down = input_matrix(t->height);
-    struct matrix across = input_matrix(t->width);
+    struct matrix down = input_matrix(set_of(points), t->height);
+    struct matrix across = input_matrix(set_of(points), t->width);
     for (size_t c = 0; c < w->channels; c++) {
         double in[POINTS][POINTS] = {{0}};
         double out[POINTS][POINTS];
@@ -126,8 +137,8 @@ void STOA_REFERENCE(winograd_input)(const struct stoa_window *w, const struct st
 void STOA_REFERENCE(winograd_output)(const struct stoa_winograd_tile *t, size_t points, const real *s,
                                      size_t s_step, size_t filters, const real *bias, bool relu, real *y,
                                      size_t line, size_t pixel) {
-    struct matrix down = output_matrix(t->height);
-    struct matrix across = output_matrix(t->width);
+    struct matrix down = output_matrix(set_of(points), t->height);
+    struct matrix across = output_matrix(set_of(points), t->width);
     for (size_t k = 0; k < filters; k++) {
         double in[POINTS][POINTS] = {{0}};
         double out[POINTS][POINTS];
@@ -148,8 +159,8 @@ void STOA_REFERENCE(winograd_output)(const struct stoa_winograd_tile *t, size_t 
 
 void STOA_REFERENCE(winograd_gradient)(const struct stoa_winograd_tile *t, size_t points, const real *dy,
                                        size_t line, size_t pixel, size_t filters, real *z, size_t z_step) {
-    struct matrix down = transposed(output_matrix(t->height));
-    struct matrix across = transposed(output_matrix(t->width));
+    struct matrix down = transposed(output_matrix(set_of(points), t->height));
+    struct matrix across = transposed(output_matrix(set_of(points), t->width));
     for (size_t k = 0; k < filters; k++) {
         double in[POINTS][POINTS] = {{0}};
         double out[POINTS][POINTS];

@@ -36,7 +36,7 @@ void stoa_winograd_range(const struct stoa_winograd_grid *grid, size_t point, si
 double stoa_winograd_rows(const struct stoa_winograd_grid *grid);
 
 /* Matrices lie this much further apart than they are long: at powers of two they would share a few lines of L1. */
-enum { STOA_WINOGRAD_GAP = 48, STOA_WINOGRAD_TAPS = 3 };
+enum { STOA_WINOGRAD_GAP = 48, STOA_WINOGRAD_TAPS = 3, STOA_WINOGRAD_LARGE_TILE = 6 };
 
 /* Floats from the matrix of one point to the next one's. */
 size_t stoa_winograd_step(size_t floats);

@@ -24,7 +24,7 @@ enum {
     STEP_TILES = 48
 };
 
-/* Sums of all points for a range of RANGE x RANGE are 576 KiB; narrow layers have no more. */
+/* Sums of 36 points for a range of RANGE x RANGE are 576 KiB; narrow layers have no more. */
 enum { RANGE = 64, LEAST_RANGE = 16, LEAST_TASKS = 8 };
 
 /* A chunk is shared by all threads: as much as so many may use each. */
@@ -97,6 +97,10 @@ static size_t cut_together(const stoa_context *context, struct cut *cut) {
     return room;
 }
 
+static bool is_narrow(const struct cut *cut) {
+    return cut->channels * cut->filters <= (size_t)RANGE * RANGE;
+}
+
 /* False when the workspace limit is too low. */
 static bool cut_of(const stoa_context *context, const struct stoa_conv *conv, size_t tile, struct cut *cut) {
     const struct stoa_window *w = &conv->window;
@@ -108,8 +112,7 @@ static bool cut_of(const stoa_context *context, const struct stoa_conv *conv, si
     cut->channel_range = cut->channels;
     cut->filter_range = cut->filters;
     /* S may take three quarters of what a thread has: the rest holds the tiles. */
-    cut->together = cut->channels * cut->filters > (size_t)RANGE * RANGE ||
-                    sums_bytes(cut) > context->workspace_limit / 4 * 3;
+    cut->together = !is_narrow(cut) || sums_bytes(cut) > context->workspace_limit / 4 * 3;
     if (cut->together && !cut_ranges(context, cut)) {
         return false;
     }
@@ -123,7 +126,11 @@ static bool cut_of(const stoa_context *context, const struct stoa_conv *conv, si
 bool stoa_winograd_weights_applicable(const stoa_context *context, const struct stoa_conv *conv,
                                       size_t tile) {
     struct cut cut;
-    return cut_of(context, conv, tile, &cut);
+    if (!cut_of(context, conv, tile, &cut)) {
+        return false;
+    }
+    /* Few ranges would each read all tiles again, because S of so many points does not fit. */
+    return tile < STOA_WINOGRAD_LARGE_TILE || !cut.together || !is_narrow(&cut);
 }
 
 /* Floats of the parts of the workspace: V and Z, S, gradients of blocks or ranges, and of the bias. */

@@ -12,7 +12,7 @@ import tempfile
 BENCH = os.environ['STOA_BENCH']
 README = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'README.md')
 PASSES = ('forward', 'backward data', 'backward weights')
-BOUNDS = {'winograd2': 5e-6, 'winograd4': 5e-6}
+BOUNDS = {'winograd2': 5e-6, 'winograd4': 5e-6, 'winograd6': 5e-6}
 
 
 def largest_errors(arguments):

@@ -113,6 +113,11 @@ static struct stoa_conv draw_conv(void) {
         conv.filters = conv.groups * (one_in(2) ? w->channels / conv.groups : between(1, 9));
     } else if (one_in(6)) {
         conv.groups = conv.filters = w->channels;
+    } else if (one_in(4)) { /* for Winograd's largest tiles */
+        w->kernel_height = w->kernel_width = 3;
+        w->stride_height = w->stride_width = w->dilation_height = w->dilation_width = 1;
+        w->channels = between(16, 40);
+        conv.filters = between(16, 40);
     }
     draw_axis(18, &w->height, w->kernel_height, w->stride_height, w->dilation_height, &w->pad_top,
               &w->out_height);

@@ -60,7 +60,9 @@ static size_t shapes(struct stoa_conv *out) {
 }
 enum { MOST_SHAPES = 16 };
 
-static const struct stoa_conv_algorithm *const algorithms[] = {&stoa_conv_winograd2, &stoa_conv_winograd4};
+static const struct stoa_conv_algorithm *const algorithms[] = {&stoa_conv_winograd2, &stoa_conv_winograd4,
+                                                               &stoa_conv_winograd6};
+enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms };
 
 static void tiles_cover_an_image_once(void **state) {
     (void)state;
@@ -288,14 +290,15 @@ static void agrees_with_the_reference(void **state) {
     static const size_t limits[] = {0, (size_t)256 << 10, (size_t)16 << 20};
     struct stoa_conv conv[MOST_SHAPES];
     size_t count = shapes(conv);
-    double largest[2][PASSES] = {{0}};
+    double largest[ALGORITHMS][PASSES] = {{0}};
     for (size_t i = 0; i < count; i++) {
         struct problem p = problem_of(conv[i]);
-        for (size_t j = 0; j < 6; j++) {
+        for (size_t j = 0; j < (size_t)3 * ALGORITHMS; j++) {
             float *kept[PASSES] = {NULL};
             for (size_t t = 0; t < sizeof thread_counts / sizeof *thread_counts; t++) {
-                stoa_context *context = make_context(thread_counts[t], limits[j / 2], stoa_isa_best());
-                compare(algorithms[j % 2], context, &p, kept, largest[j % 2]);
+                stoa_context *context =
+                    make_context(thread_counts[t], limits[j / ALGORITHMS], stoa_isa_best());
+                compare(algorithms[j % ALGORITHMS], context, &p, kept, largest[j % ALGORITHMS]);
                 stoa_context_free(context);
             }
             for (size_t k = 0; k < PASSES; k++) {
@@ -306,7 +309,7 @@ static void agrees_with_the_reference(void **state) {
         }
         problem_free(&p);
     }
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < ALGORITHMS; i++) {
         printf("%s: largest errors %.1e forward, %.1e to data, %.1e to weights\n", algorithms[i]->name,
                largest[i][0], largest[i][1], largest[i][2]);
     }
@@ -317,7 +320,7 @@ static void runs_on_every_instruction_set(void **state) {
     struct problem p = problem_of(shape(2, 33, 10, 7, 24, 1, 0));
     for (int isa = STOA_ISA_BASE; isa <= (int)stoa_isa_best(); isa++) {
         stoa_context *context = make_context(2, 0, (stoa_isa)isa);
-        for (size_t i = 0; i < 2; i++) {
+        for (size_t i = 0; i < ALGORITHMS; i++) {
             float *out = guarded(p.dy.n * sizeof(float));
             run(context, algorithms[i], STOA_CONV_FORWARD, &p, true, out, NULL);
             (void)check("with ReLU", &p, STOA_CONV_FORWARD, true, out);
@@ -341,7 +344,7 @@ static void declines_what_it_cannot(void **state) {
     stoa_context *context = make_context(1, 0, stoa_isa_best());
     struct stoa_conv good = shape(1, 32, 8, 8, 32, 1, 0);
     for (size_t i = 0; i < 2 * PASSES; i++) {
-        const struct stoa_conv_algorithm *algorithm = algorithms[i % 2];
+        const struct stoa_conv_algorithm *algorithm = algorithms[i % ALGORITHMS];
         for (size_t j = 0; j < sizeof bad / sizeof *bad; j++) {
             assert_false(algorithm->applicable(context, &bad[j], (enum stoa_conv_pass)(i / 2)));
         }

@@ -27,7 +27,7 @@ static void place(size_t number, size_t points, size_t *tile, size_t *start, siz
 }
 
 static struct winograd_case winograd_case(size_t number) {
-    struct winograd_case t = {.points = number % 5 == 0 ? 4 : 6};
+    struct winograd_case t = {.points = number % 5 == 0 ? 4 : number % 2 ? 6 : 8};
     struct stoa_window *w = &t.w;
     *w = (struct stoa_window){.kernel_height = TAPS,
                               .kernel_width = TAPS,
@@ -73,7 +73,7 @@ void test_kernel_winograd_input(const struct subject *s) {
         struct array v = output_used(point_floats(&t, t.channels));
         s->kernels->winograd_input(&t.w, &t.tile, t.points, x.f, v.f, t.step);
         stoa_reference_f64.winograd_input(&t.w, &t.tile, t.points, x.d, v.d, t.step);
-        check_close(name_of("winograd_input", i, &t), s, v, 1e-5, 1e-6);
+        check_close(name_of("winograd_input", i, &t), s, v, 4e-5, 1e-6);
         arrays_release();
     }
 }

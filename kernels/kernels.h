@@ -238,7 +238,7 @@ enum { STOA_PRODUCT_LANES = 16 };
      * start of first_row. */                                                                                      \
     K(depthwise_backward_weights, (const struct stoa_window *w, const real *x, const real *dy, size_t first_row,   \
                                    size_t rows, size_t channel0, size_t channels, real *dweight))                  \
-    /* Winograd's convolution, see kernels/winograd.h. One tile; point (i, j) of its `points` x `points` (4 or 6 a side)   \
+    /* Winograd's convolution, see kernels/winograd.h. One tile; point (i, j) of its `points` x `points` (4, 6, 8 a side) \
      * lies at (i * points + j) * step, and those beyond the tile's own are left alone. x, y, dy: start of the image.     \
      * v[point][channel] = B^T x B. w: 3x3, stride 1, no dilation. */                                                     \
     K(winograd_input, (const struct stoa_window *w, const struct stoa_winograd_tile *t, size_t points, const real *x,  \

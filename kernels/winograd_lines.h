@@ -14,7 +14,7 @@
 #define WINOGRAD_C 1.75F
 #define WINOGRAD_C2 (WINOGRAD_C * WINOGRAD_C)
 
-/* The product of p - c and p + c, for a point p of square `square`: what the eighth set has more than the sixth. */
+/* The product of p - c and p + c, for a point p of square `square`: what F(p) of eight points has more than that of six. */
 #define WINOGRAD_MORE(points, square) ((points) == 8 ? (square)-WINOGRAD_C2 : 1.0F)
 
 /* CALL(m) with the length m as a constant: up to 4 in a set of six points, to 6 in one of eight. */
@@ -192,22 +192,33 @@ STOA_INLINE void winograd_gradient_line(size_t points, size_t m, const stoa_vec 
     }
 }
 
-/* 1 / F(p) of the points of square `square`, where `other` is that of the other pair of a set of six. */
-#define WINOGRAD_SHARE(points, square, other)                                                                \
-    (1 / (2 * (square) * ((square) - (other)) * WINOGRAD_MORE(points, square)))
+/* 1 / F(p): of 0, and of each pair of points p and -p. */
+struct winograd_shares {
+    float point[3], zero, pair[3];
+};
+
+STOA_INLINE struct winograd_shares winograd_shares_of(size_t points) {
+    const float a = WINOGRAD_A(points);
+    const float b = WINOGRAD_B(points);
+    const float a2 = a * a;
+    const float b2 = b * b;
+    return (struct winograd_shares){
+        .point = {a, b, WINOGRAD_C},
+        .zero = 1 / (a2 * b2 * WINOGRAD_MORE(points, 0)),
+        .pair = {1 / (2 * a2 * (a2 - b2) * WINOGRAD_MORE(points, a2)),
+                 1 / (2 * b2 * (b2 - a2) * WINOGRAD_MORE(points, b2)),
+                 1 / (2 * WINOGRAD_C2 * (WINOGRAD_C2 - a2) * (WINOGRAD_C2 - b2))},
+    };
+}
 
 /* u = G g: `points` (4, 6 or 8) values of 3. */
 STOA_INLINE void winograd_weights_line(size_t points, const stoa_vec *g, stoa_vec *u) {
-    const float point[] = {WINOGRAD_A(points), WINOGRAD_B(points), WINOGRAD_C};
-    const float a2 = point[0] * point[0];
-    const float b2 = point[1] * point[1];
-    const float share[] = {WINOGRAD_SHARE(points, a2, b2), WINOGRAD_SHARE(points, b2, a2),
-                           1 / (2 * WINOGRAD_C2 * (WINOGRAD_C2 - a2) * (WINOGRAD_C2 - b2))};
+    const struct winograd_shares f = winograd_shares_of(points);
     u[0] = g[2];
-    u[1] = (1 / (a2 * b2 * WINOGRAD_MORE(points, 0))) * g[0];
+    u[1] = f.zero * g[0];
     for (size_t p = 0; 2 * p + 3 < points; p++) {
-        stoa_vec even = share[p] * g[0] + (share[p] * point[p] * point[p]) * g[2];
-        stoa_vec odd = (share[p] * point[p]) * g[1];
+        stoa_vec even = f.pair[p] * g[0] + (f.pair[p] * f.point[p] * f.point[p]) * g[2];
+        stoa_vec odd = (f.pair[p] * f.point[p]) * g[1];
         u[2 * p + 2] = even + odd;
         u[2 * p + 3] = even - odd;
     }
@@ -215,20 +226,16 @@ STOA_INLINE void winograd_weights_line(size_t points, const stoa_vec *g, stoa_ve
 
 /* g = G^T u, the adjoint: 3 values of `points`. */
 STOA_INLINE void winograd_weights_gradient_line(size_t points, const stoa_vec *u, stoa_vec *g) {
-    const float point[] = {WINOGRAD_A(points), WINOGRAD_B(points), WINOGRAD_C};
-    const float a2 = point[0] * point[0];
-    const float b2 = point[1] * point[1];
-    const float share[] = {WINOGRAD_SHARE(points, a2, b2), WINOGRAD_SHARE(points, b2, a2),
-                           1 / (2 * WINOGRAD_C2 * (WINOGRAD_C2 - a2) * (WINOGRAD_C2 - b2))};
-    g[0] = (1 / (a2 * b2 * WINOGRAD_MORE(points, 0))) * u[1];
+    const struct winograd_shares f = winograd_shares_of(points);
+    g[0] = f.zero * u[1];
     g[1] = (stoa_vec){0};
     g[2] = u[0];
     for (size_t p = 0; 2 * p + 3 < points; p++) {
         stoa_vec sum = u[2 * p + 2] + u[2 * p + 3];
         stoa_vec difference = u[2 * p + 2] - u[2 * p + 3];
-        g[0] += share[p] * sum;
-        g[1] += (share[p] * point[p]) * difference;
-        g[2] += (share[p] * point[p] * point[p]) * sum;
+        g[0] += f.pair[p] * sum;
+        g[1] += (f.pair[p] * f.point[p]) * difference;
+        g[2] += (f.pair[p] * f.point[p] * f.point[p]) * sum;
     }
 }
 

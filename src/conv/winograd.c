@@ -117,7 +117,7 @@ static void forward(const stoa_context *context, const struct stoa_conv *conv, s
 }
 
 /* Wide layers keep none: four times the weights come from an outer cache no faster than a core transforms the weights
- * themselves (measured: 0.7 to 1.1 times the speed at 1 to 64 images). */
+ * themselves (measured: 0.5 to 1.15 times the speed at 1 to 64 images). */
 static size_t prepared_bytes(const stoa_context *context, const struct stoa_conv *conv, size_t tile) {
     struct stoa_winograd p = pass_of(conv, STOA_CONV_FORWARD, tile);
     return is_narrow(context, &p) ? stoa_winograd_narrow_prepared_bytes(context, &p) : 0;

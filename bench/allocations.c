@@ -1,13 +1,18 @@
-/* Counting allocations: the program defines malloc and its siblings itself, so that the engine, OpenBLAS and libc
- * call these; glibc's own are behind them. And the process's size, from /proc. */
+/* Counting allocations: the program defines malloc and its siblings itself, so that the engine, OpenBLAS, peers and libc
+ * call these; glibc's own are behind them. Large blocks get huge pages here, whoever asks for them. And the process's
+ * size, from /proc. */
 #include "bench/allocations.h"
 
 #include <errno.h>
+#include <stdalign.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "base/pages.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define CAN_COUNT 0
@@ -31,6 +36,8 @@ size_t bench_allocations(void) {
 }
 
 #if CAN_COUNT
+#include <malloc.h>
+
 extern void *__libc_malloc(size_t bytes);
 extern void *__libc_calloc(size_t count, size_t bytes);
 extern void *__libc_realloc(void *memory, size_t bytes);
@@ -40,11 +47,23 @@ static void count_call(void) {
     (void)atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed);
 }
 
+/* Large blocks of all libraries lie as those of Stoa's own allocator do: the arrays, packed weights and scratch of a peer
+ * too. calloc and realloc stay out: no engine here takes what it computes on from them. */
+static void *take(size_t bytes, size_t alignment) {
+    count_call();
+    stoa_pages_fit(&bytes, &alignment);
+    void *memory =
+        alignment > alignof(max_align_t) ? __libc_memalign(alignment, bytes) : __libc_malloc(bytes);
+    if (memory) {
+        stoa_pages_advise(memory, bytes);
+    }
+    return memory;
+}
+
 /* Exported, whatever the build's visibility: the shared libraries must find them. */
 #pragma GCC visibility push(default)
 void *malloc(size_t bytes) {
-    count_call();
-    return __libc_malloc(bytes);
+    return take(bytes, alignof(max_align_t));
 }
 
 void *calloc(size_t count, size_t bytes) {
@@ -58,13 +77,11 @@ void *realloc(void *memory, size_t bytes) {
 }
 
 void *aligned_alloc(size_t alignment, size_t bytes) {
-    count_call();
-    return __libc_memalign(alignment, bytes);
+    return take(bytes, alignment);
 }
 
 int posix_memalign(void **memory, size_t alignment, size_t bytes) {
-    count_call();
-    void *taken = __libc_memalign(alignment, bytes);
+    void *taken = take(bytes, alignment);
     if (!taken) {
         return ENOMEM;
     }
@@ -72,6 +89,13 @@ int posix_memalign(void **memory, size_t alignment, size_t bytes) {
     return 0;
 }
 #pragma GCC visibility pop
+
+void bench_allocations_fresh(void) {
+    (void)mallopt(M_MMAP_THRESHOLD, STOA_HUGE_PAGE);
+}
+#else
+void bench_allocations_fresh(void) {
+}
 #endif
 
 size_t bench_resident_bytes(void) {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/pages.h"
 #include "base/size.h"
 #include "core/threads.h"
 
@@ -14,10 +15,14 @@ static const size_t LEAST_WORKSPACE = (size_t)16 << 10;
 
 static void *default_allocate(void *user, size_t bytes, size_t alignment) {
     (void)user;
-    if (bytes > (size_t)-1 - alignment) {
+    stoa_pages_fit(&bytes, &alignment);
+    void *memory = NULL;
+    /* Unlike aligned_alloc() it takes sizes that are no multiple of the alignment, everywhere. */
+    if (posix_memalign(&memory, alignment, bytes) != 0) {
         return NULL;
     }
-    return aligned_alloc(alignment, stoa_round_up(bytes, alignment));
+    stoa_pages_advise(memory, bytes);
+    return memory;
 }
 
 static void default_release(void *user, void *memory, size_t bytes) {

@@ -1,11 +1,14 @@
-/* Contexts: what is refused, what is chosen, what reaches the callbacks; shapes as text; products over
- * threads. */
+/* Contexts: what is refused, what is chosen, what reaches the callbacks, how memory lies; shapes as text;
+ * products over threads. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../base/cmocka_prelude.h"
+#include "../base/smaps.h"
+#include "base/pages.h"
 #include "base/random.h"
+#include "base/size.h"
 #include "core/context.h"
 #include "core/product.h"
 #include "core/shape.h"
@@ -106,6 +109,70 @@ static void tells_errors_and_advice(void **state) {
     stoa_context_free(context);
 }
 
+enum { MIB = 1 << 20 };
+
+/* What the default allocator gives for `bytes`, at most 8 MiB, asks for huge pages up to `asking`, if for any. */
+static void check_block(size_t bytes, size_t alignment, size_t asking) {
+    stoa_context *context = NULL;
+    assert_int_equal(stoa_context_create(&(stoa_context_options){.threads = 1}, &context), STOA_OK);
+    unsigned char *block = stoa_allocate(context, bytes, "block");
+    assert_non_null(block);
+    assert_int_equal((uintptr_t)block % alignment, 0);
+    memset(block, 1, bytes);
+    for (size_t place = 0; place < asking; place += MIB) {
+        bool known;
+        bool asked = smaps_asks_for_huge_pages(block + place, &known);
+        assert_true(asked || !known);
+    }
+    stoa_release(context, block, bytes);
+    stoa_context_free(context);
+}
+
+static void large_blocks_ask_for_huge_pages(void **state) {
+    (void)state;
+    size_t alignment = STOA_ALIGN_BYTES, bytes = (size_t)4 * MIB;
+    stoa_pages_fit(&bytes, &alignment);
+    if (alignment == STOA_ALIGN_BYTES) {
+        skip(); /* no such advice on this system */
+    }
+    check_block((size_t)2 * MIB, (size_t)2 * MIB, (size_t)2 * MIB);
+    check_block((size_t)4 * MIB, (size_t)2 * MIB, (size_t)4 * MIB);
+    check_block((size_t)6 * MIB + 4, (size_t)2 * MIB, (size_t)8 * MIB);
+    check_block((size_t)2 * MIB + 4, (size_t)2 * MIB, (size_t)2 * MIB);
+}
+
+static void small_blocks_are_as_always(void **state) {
+    (void)state;
+    const size_t sizes[] = {0, 1, 64, 65, 4096, 100000, 2 * MIB - 1};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        check_block(sizes[i], STOA_ALIGN_BYTES, 0);
+        size_t alignment = STOA_ALIGN_BYTES, bytes = sizes[i];
+        stoa_pages_fit(&bytes, &alignment);
+        assert_int_equal(alignment, STOA_ALIGN_BYTES);
+        assert_int_equal(bytes, sizes[i]);
+    }
+}
+
+/* The last huge page is taken whole where the block becomes larger by a third at most. */
+static void large_blocks_waste_little(void **state) {
+    (void)state;
+    const size_t least = 2 * MIB, most = (size_t)-1;
+    const size_t sizes[][2] = {{least, least},
+                               {least + 4, least + 4},
+                               {3 * MIB - 1, 3 * MIB - 1},
+                               {3 * MIB, 2 * least},
+                               {2 * least + 4, 2 * least + 4},
+                               {3 * least + 4, 4 * least},
+                               {most - least, most - least + 1},
+                               {most - 64, most - 64},
+                               {most, most}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        size_t alignment = STOA_ALIGN_BYTES, bytes = sizes[i][0];
+        stoa_pages_fit(&bytes, &alignment);
+        assert_int_equal(bytes, alignment == STOA_ALIGN_BYTES ? sizes[i][0] : sizes[i][1]);
+    }
+}
+
 static void writes_shapes(void **state) {
     (void)state;
     char text[STOA_SHAPE_TEXT];
@@ -185,6 +252,9 @@ int main(void) {
         cmocka_unit_test(limits_the_instruction_set),
         cmocka_unit_test(names_things),
         cmocka_unit_test(tells_errors_and_advice),
+        cmocka_unit_test(large_blocks_ask_for_huge_pages),
+        cmocka_unit_test(small_blocks_are_as_always),
+        cmocka_unit_test(large_blocks_waste_little),
         cmocka_unit_test(writes_shapes),
         cmocka_unit_test(multiplies_the_same_on_any_threads),
     };

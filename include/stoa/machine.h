@@ -57,6 +57,7 @@ typedef struct stoa_machine_state {
     double frequency_mhz;     /**< of the CPU now */
     double max_frequency_mhz; /**< of the CPU at best */
     int cpus;                 /**< this process may use */
+    char huge_pages[16];      /**< transparent ones: "always", "madvise", "never"; "" when unknown */
 } stoa_machine_state;
 
 /** Describe the machine in `*state`; measures nothing. */

@@ -106,6 +106,11 @@ static void advise_on_machine(const struct doctor_findings *found, struct lines 
                 "idle machine",
                 machine->load, machine->cpus));
     }
+    if (strcmp(machine->huge_pages, "never") == 0) {
+        add(lines, cli_text("the system gives no transparent huge pages, without which wide layers vary from "
+                            "process to process: as root, echo madvise > "
+                            "/sys/kernel/mm/transparent_hugepage/enabled"));
+    }
     /* Beyond two microseconds it was other programs that kept the threads waiting, which the load says. */
     if (found->latency > 120 && found->latency < 2000) {
         add(lines,

@@ -65,6 +65,8 @@ static void add_figures(json_t *out, const struct doctor_findings *found) {
     cli_json_set(out, "gemm.shapes", list);
     cli_json_set(out, "gemm.small_limit", cli_json_count(found->small_limit));
     cli_json_set(out, "memory.gigabytes_per_second", cli_json_number(found->bandwidth));
+    cli_json_set(out, "memory.huge_pages",
+                 found->machine.huge_pages[0] ? cli_json_text(found->machine.huge_pages) : json_null());
     cli_json_set(out, "latency.nanoseconds", cli_json_number(found->latency));
     cli_json_set(out, "check.concurrent", json_boolean(found->checks.concurrent));
     cli_json_set(out, "check.beta_zero", json_boolean(found->checks.beta_zero));
@@ -144,6 +146,9 @@ void doctor_print_text(const struct doctor_findings *found, char *const *advice,
                                        cli_word_count(&word, found->small_limit))
                               : printf("products without packing       none\n"));
     (void)printf("memory                         %.1f GB/s\n", found->bandwidth);
+    (void)(found->machine.huge_pages[0]
+               ? printf("transparent huge pages         %s\n", found->machine.huge_pages)
+               : 0);
     (void)(found->latency > 0 ? printf("a cache line from CPU to CPU   %.0f ns\n", found->latency) : 0);
     (void)printf("right from several threads     %s\n", yes(found->checks.concurrent));
     (void)printf("beta = 0 overwrites NaN        %s\n", yes(found->checks.beta_zero));

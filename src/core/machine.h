@@ -40,4 +40,7 @@ double stoa_quota_find(const char *root, const char *membership);
  */
 void stoa_cpuinfo_value(const char *text, const char *name, char *value, size_t bytes);
 
+/* The word in brackets of a text like "always [madvise] never", cut to fit; "" when there is none. */
+void stoa_chosen_word(const char *text, char *value, size_t bytes);
+
 #endif

@@ -1,4 +1,4 @@
-/* What the system says about this machine: CPU, quota of the control group, load, frequency. Floor 3. */
+/* What the system says about this machine: CPU, quota of the control group, load, frequency, huge pages. Floor 3. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +146,12 @@ void stoa_cpuinfo_value(const char *text, const char *name, char *value, size_t 
     }
 }
 
+void stoa_chosen_word(const char *text, char *value, size_t bytes) {
+    const char *start = strchr(text, '[');
+    const char *end = start ? strchr(start, ']') : NULL;
+    (void)snprintf(value, bytes, "%.*s", end ? (int)(end - start - 1) : 0, end ? start + 1 : "");
+}
+
 static double frequency_in(const char *path) {
     double kilohertz = number_in(path);
     return kilohertz > 0 ? kilohertz / 1000 : -1;
@@ -165,6 +171,8 @@ void stoa_machine_describe(stoa_machine_state *state) {
         state->frequency_mhz = number_at(megahertz);
     }
     state->max_frequency_mhz = frequency_in(most);
+    (void)read_text("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text);
+    stoa_chosen_word(text, state->huge_pages, sizeof state->huge_pages);
     (void)read_text("/proc/self/cgroup", text, sizeof text);
     state->cpu_quota = stoa_quota_find("/sys/fs/cgroup", text);
     if (getloadavg(&state->load, 1) != 1) {

@@ -48,6 +48,7 @@ static void says_nothing_where_all_is_well(void **state) {
     found.machine.load = -1;
     found.latency = 0;
     found.blas.integer_bits = 0;
+    (void)strcpy(found.machine.huge_pages, "madvise");
     expect(&found, 0, "", "");
 }
 
@@ -113,6 +114,13 @@ static void advises_on_the_machine(void **state) {
     expect(&found, 0, "", "");
 }
 
+static void advises_on_huge_pages(void **state) {
+    (void)state;
+    struct doctor_findings found = healthy();
+    (void)strcpy(found.machine.huge_pages, "never");
+    expect(&found, 1, "no transparent huge pages", "echo madvise");
+}
+
 static void keeps_all_lines(void **state) {
     (void)state;
     struct doctor_findings found = healthy();
@@ -121,8 +129,9 @@ static void keeps_all_lines(void **state) {
     found.blas.better_core = "SkylakeX";
     found.machine.load = 100;
     found.machine.cpu_quota = 1;
+    (void)strcpy(found.machine.huge_pages, "never");
     found.latency = 500;
-    expect(&found, 8, "several threads", "");
+    expect(&found, 9, "several threads", "");
 }
 
 /* What is printed for people; good until the next call. */
@@ -151,6 +160,9 @@ static void prints_no_heading_over_nothing(void **state) {
     const char *text = print(&found, advice, 0);
     assert_non_null(strstr(text, "multiply-add limit"));
     assert_null(strstr(text, "Advice"));
+    assert_null(strstr(text, "huge pages"));
+    (void)strcpy(found.machine.huge_pages, "always");
+    assert_non_null(strstr(print(&found, advice, 0), "transparent huge pages         always\n"));
     assert_non_null(strstr(print(&found, advice, 1), "\n\nAdvice:\n- do this\n"));
 }
 
@@ -160,6 +172,7 @@ int main(void) {
         cmocka_unit_test(advises_on_each_promise),
         cmocka_unit_test(advises_on_the_blas),
         cmocka_unit_test(advises_on_the_machine),
+        cmocka_unit_test(advises_on_huge_pages),
         cmocka_unit_test(keeps_all_lines),
         cmocka_unit_test(prints_no_heading_over_nothing),
     };

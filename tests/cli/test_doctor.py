@@ -12,7 +12,7 @@ KEYS = {
     "blas.threading": str, "blas.integer_bits": int, "fma.gflops_one": float, "fma.gflops": float,
     "gemm.gflops_one": float, "gemm.gflops": float, "gemm.share_one": float, "gemm.share": float,
     "gemm.shapes": list, "gemm.small_limit": int, "memory.gigabytes_per_second": float,
-    "latency.nanoseconds": float, "check.concurrent": bool, "check.beta_zero": bool, "check.denormals": bool,
+    "memory.huge_pages": (str, type(None)), "latency.nanoseconds": float, "check.concurrent": bool, "check.beta_zero": bool, "check.denormals": bool,
     "advice": list,
 }
 POSITIVE = ["fma.gflops_one", "fma.gflops", "gemm.gflops_one", "gemm.gflops", "gemm.share_one", "gemm.share",

@@ -234,6 +234,24 @@ static void reads_the_cpus_name(void **state) {
     assert_string_equal(value, "");
 }
 
+static void reads_the_chosen_word(void **state) {
+    (void)state;
+    const char *const texts[][2] = {{"always [madvise] never\n", "madvise"},
+                                    {"[always] madvise never\n", "always"},
+                                    {"always madvise never", ""},
+                                    {"always [madvise", ""},
+                                    {"] [", ""},
+                                    {"[]", ""},
+                                    {"", ""},
+                                    {"[much longer than fits]", "much lo"}};
+    char word[8];
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        memset(word, 0xFF, sizeof word);
+        stoa_chosen_word(texts[i][0], word, sizeof word);
+        assert_string_equal(word, texts[i][1]);
+    }
+}
+
 static void describes_the_machine(void **state) {
     (void)state;
     stoa_machine_state machine;
@@ -241,6 +259,7 @@ static void describes_the_machine(void **state) {
     stoa_machine_describe(&machine);
     assert_int_equal(machine.cpus, stoa_cpu_count());
     assert_non_null(memchr(machine.cpu_model, '\0', sizeof machine.cpu_model));
+    assert_non_null(memchr(machine.huge_pages, '\0', sizeof machine.huge_pages));
     const double fields[] = {machine.cpu_quota, machine.load, machine.frequency_mhz,
                              machine.max_frequency_mhz};
     for (size_t i = 0; i < 4; i++) {
@@ -260,6 +279,7 @@ int main(void) {
         cmocka_unit_test(reads_quotas),
         cmocka_unit_test(finds_the_least_quota_on_the_way_up),
         cmocka_unit_test(reads_the_cpus_name),
+        cmocka_unit_test(reads_the_chosen_word),
         cmocka_unit_test(describes_the_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -240,7 +240,8 @@ enum { STOA_PRODUCT_LANES = 16 };
                                    size_t rows, size_t channel0, size_t channels, real *dweight))                  \
     /* Winograd's convolution, see kernels/winograd.h. One tile; point (i, j) of its `points` x `points` (4, 6, 8 a side) \
      * lies at (i * points + j) * step, and those beyond the tile's own are left alone. x, y, dy: start of the image.     \
-     * v[point][channel] = B^T x B. w: 3x3, stride 1, no dilation. */                                                     \
+     * v[point][channel] = B^T x B. w: stride 1, no dilation. Of fewer than STOA_WINOGRAD_LANES channels, pixels are      \
+     * read and v is written up to so many; what lies there may be anything. */                                         \
     K(winograd_input, (const struct stoa_window *w, const struct stoa_winograd_tile *t, size_t points, const real *x,  \
                        real *v, size_t v_step))                                                                        \
     /* y[pixel][filter] = A^T s A + bias (NULL: none), then max(0, .) when relu; lines and pixels of y lie `line` and  \
@@ -250,12 +251,12 @@ enum { STOA_PRODUCT_LANES = 16 };
     /* z[point][filter] = A dy A^T: the adjoint of winograd_output. */                                                 \
     K(winograd_gradient, (const struct stoa_winograd_tile *t, size_t points, const real *dy, size_t line,              \
                           size_t pixel, size_t filters, real *z, size_t z_step))                                       \
-    /* u[point][c*u_stride + k] = G w G^T of tap (i, j) at i*line + j*tap + c*w_stride + k: negative steps rotate. */  \
-    K(winograd_weights, (size_t points, const real *w, ptrdiff_t line, ptrdiff_t tap, size_t channels,                 \
+    /* u[point][c*u_stride + k] = G w G^T of the taps, from w + c*w_stride + k on. */                                  \
+    K(winograd_weights, (size_t points, const real *w, const struct stoa_winograd_taps *taps, size_t channels,         \
                          size_t filters, size_t w_stride, real *u, size_t u_stride, size_t u_step))                    \
-    /* dw[tap*(3*i + j) + c*dw_stride + k] = G^T s G: the adjoint of winograd_weights. */                              \
+    /* The taps, from dw + c*dw_stride + k on, = G^T s G: the adjoint of winograd_weights. */                          \
     K(winograd_weights_gradient, (size_t points, const real *s, size_t s_stride, size_t s_step, size_t channels,       \
-                                  size_t filters, real *dw, size_t dw_stride, size_t tap))                             \
+                                  size_t filters, real *dw, const struct stoa_winograd_taps *taps, size_t dw_stride))  \
     /* Pixels to numbers: y = x * scale + shift. */                                                                \
     K(bytes_to_real, (const uint8_t *x, size_t n, real scale, real shift, real *y))                                \
     /* *index = the first i < n for which x[i] is NaN or infinite, n if there is none. */                          \

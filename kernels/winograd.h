@@ -1,19 +1,20 @@
-/* Winograd's minimal filtering for 3x3 kernels with stride 1: what its kernels and their callers agree on. Floor 1.
+/* Winograd's minimal filtering for square kernels with stride 1: what its kernels and their callers agree on. Floor 1.
  *
- * A tile of h x w outputs, h and w from 1 to 4, or to 6, reads a patch of (h + 2) x (w + 2) inputs:
+ * With r taps a side, 3 to 5, a tile of h x w outputs reads a patch of (h + r - 1) x (w + r - 1) inputs:
  *     Y = A_h^T [(G W G^T) . (B_h^T X B_w)] A_w
- * where `.` multiplies element by element and sums over input channels: (h + 2)(w + 2) products where a direct
- * convolution takes 9 h w. The transforms evaluate polynomials at points (Toom and Cook): along a line of m outputs the
- * first m + 2 of
- *     infinity, 0, a, -a, b, -b           a = 3/4, b = 3/2: six points, for tiles of up to 4 (and 2, of the first four)
- *     infinity, 0, a, -a, b, -b, c, -c    a = 1/2, b = 1, c = 7/4: eight points, for tiles of up to 6
- * G's row of point p is (1, p, p^2) / F(p) with F(p) the product of p - q over the other finite points of all six or eight, for
- * every m: transformed weights of the larger tile serve all smaller ones, so that the edge of an image takes tiles that
- * fit it. B carries what m's own product differs by. A's row of p is (1, p, ..., p^(m-1)); the row of infinity is the
- * last unit vector, in B the coefficients of the product of x - p.
+ * where `.` multiplies element by element and sums over input channels: (h + r - 1)(w + r - 1) products where a direct
+ * convolution takes r^2 h w. The transforms evaluate polynomials at points (Toom and Cook): along a line of m outputs the
+ * first m + r - 1 of
+ *     infinity, 0, a, -a, b, -b           a = 3/4, b = 3/2: six points, for tiles of up to 7 - r (also four, for 3 taps)
+ *     infinity, 0, a, -a, b, -b, c, -c    a = 1/2, b = 1, c = 7/4: eight points, for tiles of up to 9 - r
+ * G's row of point p is (1, p, ..., p^(r-1)) / F(p) with F(p) the product of p - q over the other finite points of all six or
+ * eight, for every m: transformed weights of the larger tile serve all smaller ones, so that the edge of an image takes
+ * tiles that fit it. B, the same for every r, carries what a shorter line's own product differs by. A's row of p is
+ * (1, p, ..., p^(m-1)); the row of infinity is the last unit vector, in B the coefficients of the product of x - p.
  *
  * The points: errors of F(4x4, 3x3) are 3.5 times smaller than with the usual 0, 1, -1, 2, -2, infinity, those of
- * F(6x6, 3x3) the smallest among multiples of 1/8; all and their powers in use are exact in binary.
+ * F(6x6, 3x3) the smallest among multiples of 1/8; with more taps the same points err less. All and their powers in use are
+ * exact in binary.
  *
  * Winograd, "Arithmetic Complexity of Computations", 1980. Lavin and Gray, "Fast Algorithms for Convolutional Neural
  * Networks", 2016. Barabasz, Anderson, Soodhalter and Gregg, "Error Analysis and Improving the Accuracy of Winograd
@@ -23,12 +24,36 @@
 
 #include <stddef.h>
 
-enum { STOA_WINOGRAD_OUTPUTS = 6, STOA_WINOGRAD_POINTS = STOA_WINOGRAD_OUTPUTS + 2 };
+/* A side: points of the largest set, taps, and outputs of the largest tile. A row of whole vectors is rounded up to LANES. */
+enum {
+    STOA_WINOGRAD_POINTS = 8,
+    STOA_WINOGRAD_LEAST_TAPS = 3,
+    STOA_WINOGRAD_MOST_TAPS = 5,
+    STOA_WINOGRAD_OUTPUTS = STOA_WINOGRAD_POINTS + 1 - STOA_WINOGRAD_LEAST_TAPS,
+    STOA_WINOGRAD_LANES = 16
+};
 
-/* The outputs of a tile in an image. */
+/* The outputs of a tile in an image, at most one more than points and taps differ by. */
 struct stoa_winograd_tile {
-    size_t row, column;   /* of the first */
-    size_t height, width; /* 1 to STOA_WINOGRAD_OUTPUTS */
+    size_t row, column; /* of the first */
+    size_t height, width;
+    size_t taps;
+};
+
+/* Points, and inputs, that a tile has along a side. */
+static inline size_t stoa_winograd_lines(const struct stoa_winograd_tile *t) {
+    return t->height + t->taps - 1;
+}
+
+static inline size_t stoa_winograd_columns(const struct stoa_winograd_tile *t) {
+    return t->width + t->taps - 1;
+}
+
+/* Where the taps of a kernel lie: tap (i, j) at i*line + j*tap, negative steps rotate. Only lines x columns of
+ * count x count are there, the rest count as 0. */
+struct stoa_winograd_taps {
+    size_t count, lines, columns;
+    ptrdiff_t line, tap;
 };
 
 #endif

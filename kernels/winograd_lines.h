@@ -17,37 +17,59 @@
 /* The product of p - c and p + c, for a point p of square `square`: what F(p) of eight points has more than that of six. */
 #define WINOGRAD_MORE(points, square) ((points) == 8 ? (square)-WINOGRAD_C2 : 1.0F)
 
-/* CALL(m) with the length m as a constant: up to 4 in a set of six points, to 6 in one of eight. */
-#define WINOGRAD_SWITCH(set, length, CALL)                                                                   \
+/* CALL(n) with the length n, of `least` to `most`, as a constant. */
+#define WINOGRAD_CASE(least, most, n, CALL)                                                                  \
+    case n:                                                                                                  \
+        if ((least) <= (n) && (n) <= (most)) {                                                               \
+            CALL(((n) < (least) ? (least) : (n) > (most) ? (most) : (n)));                                   \
+        }                                                                                                    \
+        break;
+#define WINOGRAD_SWITCH(least, most, length, CALL)                                                           \
     switch (length) {                                                                                        \
-    case 1:                                                                                                  \
-        CALL(1);                                                                                             \
-        break;                                                                                               \
-    case 2:                                                                                                  \
-        CALL(2);                                                                                             \
-        break;                                                                                               \
-    case 3:                                                                                                  \
-        CALL(3);                                                                                             \
-        break;                                                                                               \
-    case 5:                                                                                                  \
-        CALL(((set) == 8 ? 5 : 4));                                                                          \
-        break;                                                                                               \
-    case 6:                                                                                                  \
-        CALL(((set) == 8 ? 6 : 4));                                                                          \
-        break;                                                                                               \
+        WINOGRAD_CASE(least, most, 3, CALL)                                                                  \
+        WINOGRAD_CASE(least, most, 4, CALL)                                                                  \
+        WINOGRAD_CASE(least, most, 5, CALL)                                                                  \
+        WINOGRAD_CASE(least, most, 6, CALL)                                                                  \
+        WINOGRAD_CASE(least, most, 7, CALL)                                                                  \
+        WINOGRAD_CASE(least, most, 8, CALL)                                                                  \
     default:                                                                                                 \
-        CALL(4);                                                                                             \
+        break;                                                                                               \
     }
 
-/* winograd_input_line() of more than four outputs: without one of the points c and -c, and with both. */
-STOA_INLINE void winograd_input_long(size_t m, const stoa_vec *d, stoa_vec *v) {
+/* CALL(set, taps) with the set of a grid of `points` points a side and the taps as constants. */
+#define WINOGRAD_FORM_SWITCH(points, taps, CALL)                                                             \
+    switch ((taps) + ((points) == 8 ? 8 : 0)) {                                                              \
+    case 3:                                                                                                  \
+        CALL(6, 3);                                                                                          \
+        break;                                                                                               \
+    case 4:                                                                                                  \
+        CALL(6, 4);                                                                                          \
+        break;                                                                                               \
+    case 5:                                                                                                  \
+        CALL(6, 5);                                                                                          \
+        break;                                                                                               \
+    case 11:                                                                                                 \
+        CALL(8, 3);                                                                                          \
+        break;                                                                                               \
+    case 12:                                                                                                 \
+        CALL(8, 4);                                                                                          \
+        break;                                                                                               \
+    case 13:                                                                                                 \
+        CALL(8, 5);                                                                                          \
+        break;                                                                                               \
+    default:                                                                                                 \
+        break;                                                                                               \
+    }
+
+/* winograd_input_line() of more than six points: without -c, and with it. */
+STOA_INLINE void winograd_input_long(size_t n, const stoa_vec *d, stoa_vec *v) {
     const float a = WINOGRAD_A(8);
     const float b = WINOGRAD_B(8);
     const float c = WINOGRAD_C;
     const float a2 = a * a;
     const float b2 = b * b;
     const float c2 = c * c;
-    if (m == 5) {
+    if (n == 7) {
         stoa_vec e[6];
         for (size_t i = 0; i < 6; i++) {
             e[i] = d[i + 1] - c * d[i];
@@ -81,28 +103,28 @@ STOA_INLINE void winograd_input_long(size_t m, const stoa_vec *d, stoa_vec *v) {
     v[7] = even_c - c * odd_c;
 }
 
-/* v = B_m^T d: m + 2 values each. */
-STOA_INLINE void winograd_input_line(size_t points, size_t m, const stoa_vec *d, stoa_vec *v) {
+/* v = B^T d: n values each. */
+STOA_INLINE void winograd_input_line(size_t points, size_t n, const stoa_vec *d, stoa_vec *v) {
     const float a = WINOGRAD_A(points);
     const float b = WINOGRAD_B(points);
     const float a2 = a * a;
     const float b2 = b * b;
-    if (m > 4) {
-        winograd_input_long(m, d, v);
+    if (n > 6) {
+        winograd_input_long(n, d, v);
         return;
     }
-    if (m == 1) {
+    if (n == 3) {
         v[0] = d[2] - a * d[1];
         v[1] = (a2 * b2) * d[0] - (a * b2) * d[1];
         v[2] = (2 * a * (a2 - b2)) * d[1];
-    } else if (m == 2) {
+    } else if (n == 4) {
         stoa_vec even = (a2 - b2) * d[2];
         stoa_vec odd = (a2 - b2) * d[1];
         v[0] = d[3] - a2 * d[1];
         v[1] = (a2 * b2) * d[0] - b2 * d[2];
         v[2] = even + a * odd;
         v[3] = even - a * odd;
-    } else if (m == 3) {
+    } else if (n == 5) {
         v[0] = d[4] - b * d[3] - a2 * (d[2] - b * d[1]);
         v[1] = b * d[3] - b2 * d[2] - (a2 * b) * (d[1] - b * d[0]);
         v[2] = (a + b) * d[3] + (a2 - b2) * d[2] - (a * b * (a + b)) * d[1];
@@ -122,38 +144,37 @@ STOA_INLINE void winograd_input_line(size_t points, size_t m, const stoa_vec *d,
     }
     if (points == 8) {
         v[1] *= WINOGRAD_MORE(points, 0);
-        for (size_t p = 2; p < m + 2; p++) {
+        for (size_t p = 2; p < n; p++) {
             v[p] *= WINOGRAD_MORE(points, p < 4 ? a2 : b2);
         }
     }
 }
 
-/* y = A_m^T s: m values of m + 2. */
-STOA_INLINE void winograd_output_line(size_t points, size_t m, const stoa_vec *s, stoa_vec *y) {
+/* y = A^T s: m = n + 1 - taps values of n. */
+STOA_INLINE void winograd_output_line(size_t points, size_t taps, size_t n, const stoa_vec *s, stoa_vec *y) {
     const float point[] = {WINOGRAD_A(points), WINOGRAD_B(points), WINOGRAD_C};
     float power[] = {1, 1, 1};
-    if (m == 1) {
-        y[0] = s[0] + s[1] + s[2];
-        return;
-    }
+    size_t m = n + 1 - taps;
     stoa_vec sum[3];
     stoa_vec difference[3];
-    for (size_t p = 0; p < (m + 1) / 2; p++) {
+    for (size_t p = 0; p < (n - 1) / 2; p++) {
         sum[p] = s[2 * p + 2];
         difference[p] = s[2 * p + 2];
-        if (2 * p + 3 < m + 2) { /* an odd number of outputs has the last point without its opposite */
+        if (2 * p + 3 < n) { /* an odd number of points has the last one without its opposite */
             sum[p] += s[2 * p + 3];
             difference[p] -= s[2 * p + 3];
         }
     }
     for (size_t k = 0; k < m; k++) {
         stoa_vec y_k = {0};
-        if (k == 0) {
+        if (m == 1) {
+            y_k = s[0] + s[1];
+        } else if (k == 0) {
             y_k = s[1];
         } else if (k == m - 1) {
             y_k = s[0];
         }
-        for (size_t p = 0; p < (m + 1) / 2; p++) {
+        for (size_t p = 0; p < (n - 1) / 2; p++) {
             if (k % 2) {
                 y_k += power[p] * difference[p];
             } else {
@@ -165,29 +186,35 @@ STOA_INLINE void winograd_output_line(size_t points, size_t m, const stoa_vec *s
     }
 }
 
-/* z = A_m dy, the adjoint of the output's: m + 2 values of m. */
-STOA_INLINE void winograd_gradient_line(size_t points, size_t m, const stoa_vec *dy, stoa_vec *z) {
+/* z = A dy, the adjoint of the output's: n values of m = n + 1 - taps. */
+STOA_INLINE void winograd_gradient_line(size_t points, size_t taps, size_t n, const stoa_vec *dy,
+                                        stoa_vec *z) {
     const float point[] = {WINOGRAD_A(points), WINOGRAD_B(points), WINOGRAD_C};
+    size_t m = n + 1 - taps;
     z[0] = dy[m - 1];
     z[1] = dy[0];
-    if (m == 1) {
-        z[2] = dy[0];
-        return;
-    }
-    for (size_t p = 0; p < (m + 1) / 2; p++) {
+    for (size_t p = 0; p < (n - 1) / 2; p++) {
         stoa_vec even = dy[0];
-        stoa_vec odd = point[p] * dy[1];
-        float power = point[p] * point[p];
-        for (size_t k = 2; k < m; k++, power *= point[p]) {
-            if (k % 2) {
+        stoa_vec odd = {0};
+        float power = point[p];
+        for (size_t k = 1; k < m; k++, power *= point[p]) {
+            if (k == 1) {
+                odd = power * dy[k];
+            } else if (k % 2) {
                 odd += power * dy[k];
             } else {
                 even += power * dy[k];
             }
         }
-        z[2 * p + 2] = even + odd;
-        if (2 * p + 3 < m + 2) {
-            z[2 * p + 3] = even - odd;
+        z[2 * p + 2] = even;
+        if (m > 1) {
+            z[2 * p + 2] += odd;
+        }
+        if (2 * p + 3 < n) {
+            z[2 * p + 3] = even;
+            if (m > 1) {
+                z[2 * p + 3] -= odd;
+            }
         }
     }
 }
@@ -211,31 +238,47 @@ STOA_INLINE struct winograd_shares winograd_shares_of(size_t points) {
     };
 }
 
-/* u = G g: `points` (4, 6 or 8) values of 3. */
-STOA_INLINE void winograd_weights_line(size_t points, const stoa_vec *g, stoa_vec *u) {
+/* u = G g: `points` (4, 6 or 8) values of `taps`. */
+STOA_INLINE void winograd_weights_line(size_t points, size_t taps, const stoa_vec *g, stoa_vec *u) {
     const struct winograd_shares f = winograd_shares_of(points);
-    u[0] = g[2];
+    u[0] = g[taps - 1];
     u[1] = f.zero * g[0];
     for (size_t p = 0; 2 * p + 3 < points; p++) {
-        stoa_vec even = f.pair[p] * g[0] + (f.pair[p] * f.point[p] * f.point[p]) * g[2];
-        stoa_vec odd = (f.pair[p] * f.point[p]) * g[1];
+        float power = f.pair[p] * f.point[p];
+        stoa_vec even = f.pair[p] * g[0];
+        stoa_vec odd = power * g[1];
+        for (size_t k = 2; k < taps; k++) {
+            power *= f.point[p];
+            if (k % 2) {
+                odd += power * g[k];
+            } else {
+                even += power * g[k];
+            }
+        }
         u[2 * p + 2] = even + odd;
         u[2 * p + 3] = even - odd;
     }
 }
 
-/* g = G^T u, the adjoint: 3 values of `points`. */
-STOA_INLINE void winograd_weights_gradient_line(size_t points, const stoa_vec *u, stoa_vec *g) {
+/* g = G^T u, the adjoint: `taps` values of `points`. */
+STOA_INLINE void winograd_weights_gradient_line(size_t points, size_t taps, const stoa_vec *u, stoa_vec *g) {
     const struct winograd_shares f = winograd_shares_of(points);
     g[0] = f.zero * u[1];
-    g[1] = (stoa_vec){0};
-    g[2] = u[0];
+    for (size_t k = 1; k + 1 < taps; k++) {
+        g[k] = (stoa_vec){0};
+    }
+    g[taps - 1] = u[0];
     for (size_t p = 0; 2 * p + 3 < points; p++) {
         stoa_vec sum = u[2 * p + 2] + u[2 * p + 3];
         stoa_vec difference = u[2 * p + 2] - u[2 * p + 3];
-        g[0] += f.pair[p] * sum;
-        g[1] += (f.pair[p] * f.point[p]) * difference;
-        g[2] += (f.pair[p] * f.point[p] * f.point[p]) * sum;
+        float power = f.pair[p];
+        for (size_t k = 0; k < taps; k++, power *= f.point[p]) {
+            if (k % 2) {
+                g[k] += power * difference;
+            } else {
+                g[k] += power * sum;
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 #include "kernels/winograd.h"
 #include "kernels/ref/ref.h"
 
-enum { OUTPUTS = STOA_WINOGRAD_OUTPUTS, POINTS = STOA_WINOGRAD_POINTS, TAPS = 3 };
+enum { POINTS = STOA_WINOGRAD_POINTS };
 
 /* A set of points. Infinity, in place 0, has no number. */
 struct set {
@@ -33,9 +33,8 @@ static double separation(const struct set *set, size_t p, size_t points) {
     return product;
 }
 
-/* B^T of m outputs. Row p holds the coefficients of the product of x - q over the finite points q but p itself. */
-static struct matrix input_matrix(const struct set *set, size_t m) {
-    size_t n = m + 2;
+/* B^T of n points. Row p holds the coefficients of the product of x - q over the finite points q but p itself. */
+static struct matrix input_matrix(const struct set *set, size_t n) {
     struct matrix b = {.rows = n, .columns = n};
     for (size_t p = 0; p < n; p++) {
         double *row = b.element[p];
@@ -54,11 +53,11 @@ static struct matrix input_matrix(const struct set *set, size_t m) {
     return b;
 }
 
-/* A^T of m outputs. */
-static struct matrix output_matrix(const struct set *set, size_t m) {
-    struct matrix a = {.rows = m, .columns = m + 2};
+/* A^T of m outputs and n points. */
+static struct matrix output_matrix(const struct set *set, size_t m, size_t n) {
+    struct matrix a = {.rows = m, .columns = n};
     a.element[m - 1][0] = 1;
-    for (size_t p = 1; p < m + 2; p++) {
+    for (size_t p = 1; p < n; p++) {
         double power = 1;
         for (size_t k = 0; k < m; k++, power *= set->point[p]) {
             a.element[k][p] = power;
@@ -68,13 +67,13 @@ static struct matrix output_matrix(const struct set *set, size_t m) {
 }
 
 /* G of the first `points` points. */
-static struct matrix weights_matrix(size_t points) {
+static struct matrix weights_matrix(size_t points, size_t taps) {
     const struct set *set = set_of(points);
-    struct matrix g = {.rows = points, .columns = TAPS};
-    g.element[0][TAPS - 1] = 1;
+    struct matrix g = {.rows = points, .columns = taps};
+    g.element[0][taps - 1] = 1;
     for (size_t p = 1; p < points; p++) {
         double power = 1 / separation(set, p, set->points);
-        for (size_t k = 0; k < TAPS; k++, power *= set->point[p]) {
+        for (size_t k = 0; k < taps; k++, power *= set->point[p]) {
             g.element[p][k] = power;
         }
     }
@@ -110,8 +109,8 @@ static void sandwich(const struct matrix *left, const struct matrix *right, cons
 
 void STOA_REFERENCE(winograd_input)(const struct stoa_window *w, const struct stoa_winograd_tile *t,
                                     size_t points, const real *x, real *v, size_t v_step) {
-    struct matrix down = input_matrix(set_of(points), t->height);
-    struct matrix across = input_matrix(set_of(points), t->width);
+    struct matrix down = input_matrix(set_of(points), stoa_winograd_lines(t));
+    struct matrix across = input_matrix(set_of(points), stoa_winograd_columns(t));
     for (size_t c = 0; c < w->channels; c++) {
         double in[POINTS][POINTS] = {{0}};
         double out[POINTS][POINTS];
@@ -137,8 +136,8 @@ void STOA_REFERENCE(winograd_input)(const struct stoa_window *w, const struct st
 void STOA_REFERENCE(winograd_output)(const struct stoa_winograd_tile *t, size_t points, const real *s,
                                      size_t s_step, size_t filters, const real *bias, bool relu, real *y,
                                      size_t line, size_t pixel) {
-    struct matrix down = output_matrix(set_of(points), t->height);
-    struct matrix across = output_matrix(set_of(points), t->width);
+    struct matrix down = output_matrix(set_of(points), t->height, stoa_winograd_lines(t));
+    struct matrix across = output_matrix(set_of(points), t->width, stoa_winograd_columns(t));
     for (size_t k = 0; k < filters; k++) {
         double in[POINTS][POINTS] = {{0}};
         double out[POINTS][POINTS];
@@ -159,8 +158,8 @@ void STOA_REFERENCE(winograd_output)(const struct stoa_winograd_tile *t, size_t 
 
 void STOA_REFERENCE(winograd_gradient)(const struct stoa_winograd_tile *t, size_t points, const real *dy,
                                        size_t line, size_t pixel, size_t filters, real *z, size_t z_step) {
-    struct matrix down = transposed(output_matrix(set_of(points), t->height));
-    struct matrix across = transposed(output_matrix(set_of(points), t->width));
+    struct matrix down = transposed(output_matrix(set_of(points), t->height, stoa_winograd_lines(t)));
+    struct matrix across = transposed(output_matrix(set_of(points), t->width, stoa_winograd_columns(t)));
     for (size_t k = 0; k < filters; k++) {
         double in[POINTS][POINTS] = {{0}};
         double out[POINTS][POINTS];
@@ -178,18 +177,18 @@ void STOA_REFERENCE(winograd_gradient)(const struct stoa_winograd_tile *t, size_
     }
 }
 
-void STOA_REFERENCE(winograd_weights)(size_t points, const real *w, ptrdiff_t line, ptrdiff_t tap,
+void STOA_REFERENCE(winograd_weights)(size_t points, const real *w, const struct stoa_winograd_taps *taps,
                                       size_t channels, size_t filters, size_t w_stride, real *u,
                                       size_t u_stride, size_t u_step) {
-    struct matrix g = weights_matrix(points);
+    struct matrix g = weights_matrix(points, taps->count);
     for (size_t c = 0; c < channels; c++) {
         for (size_t k = 0; k < filters; k++) {
             double in[POINTS][POINTS] = {{0}};
             double out[POINTS][POINTS];
-            for (size_t i = 0; i < TAPS; i++) {
-                for (size_t j = 0; j < TAPS; j++) {
-                    in[i][j] =
-                        (double)w[(ptrdiff_t)i * line + (ptrdiff_t)j * tap + (ptrdiff_t)(c * w_stride + k)];
+            for (size_t i = 0; i < taps->lines; i++) {
+                for (size_t j = 0; j < taps->columns; j++) {
+                    ptrdiff_t at = (ptrdiff_t)i * taps->line + (ptrdiff_t)j * taps->tap;
+                    in[i][j] = (double)w[at + (ptrdiff_t)(c * w_stride + k)];
                 }
             }
             sandwich(&g, &g, (const double(*)[POINTS])in, out);
@@ -201,9 +200,9 @@ void STOA_REFERENCE(winograd_weights)(size_t points, const real *w, ptrdiff_t li
 }
 
 void STOA_REFERENCE(winograd_weights_gradient)(size_t points, const real *s, size_t s_stride, size_t s_step,
-                                               size_t channels, size_t filters, real *dw, size_t dw_stride,
-                                               size_t tap) {
-    struct matrix g = transposed(weights_matrix(points));
+                                               size_t channels, size_t filters, real *dw,
+                                               const struct stoa_winograd_taps *taps, size_t dw_stride) {
+    struct matrix g = transposed(weights_matrix(points, taps->count));
     for (size_t c = 0; c < channels; c++) {
         for (size_t k = 0; k < filters; k++) {
             double in[POINTS][POINTS] = {{0}};
@@ -212,8 +211,11 @@ void STOA_REFERENCE(winograd_weights_gradient)(size_t points, const real *s, siz
                 in[i / points][i % points] = (double)s[i * s_step + c * s_stride + k];
             }
             sandwich(&g, &g, (const double(*)[POINTS])in, out);
-            for (size_t i = 0; i < (size_t)TAPS * TAPS; i++) {
-                dw[i * tap + c * dw_stride + k] = (real)out[i / TAPS][i % TAPS];
+            for (size_t i = 0; i < taps->lines; i++) {
+                for (size_t j = 0; j < taps->columns; j++) {
+                    ptrdiff_t at = (ptrdiff_t)i * taps->line + (ptrdiff_t)j * taps->tap;
+                    dw[at + (ptrdiff_t)(c * dw_stride + k)] = (real)out[i][j];
+                }
             }
         }
     }

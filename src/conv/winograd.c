@@ -1,5 +1,5 @@
-/* Convolution with 3x3 kernels and stride 1 by Winograd's minimal filtering: the algorithms winograd2, winograd4 and
- * winograd6, with tiles of 2x2, 4x4 and 6x6 outputs. Floor 4.
+/* Convolution by Winograd's minimal filtering: the algorithms winograd2, winograd4 and winograd6, with tiles of 4x4, 6x6 and
+ * 8x8 points, which for 3x3 kernels are 2x2, 4x4 and 6x6 outputs, and fewer for the larger kernels. Floor 4.
  *
  * See kernels/winograd.h for the transforms. Inputs and weights are transformed to one matrix for each point of a tile;
  * the matrices of a point are multiplied, [tiles][C] by [C][K], and the products transformed to outputs. The gradient of
@@ -17,80 +17,94 @@
 /* Weights of more than C K floats a point are transformed where they are needed. */
 enum { NARROW = 128 * 128 };
 
-static struct stoa_winograd pass_of(const struct stoa_conv *conv, enum stoa_conv_pass pass, size_t tile) {
+static struct stoa_winograd pass_of(const struct stoa_conv *conv, enum stoa_conv_pass pass, size_t points) {
     const struct stoa_window *w = &conv->window;
-    struct stoa_winograd p = {.window = *w, .channels = w->channels, .filters = conv->filters};
+    struct stoa_window read = *w;
+    struct stoa_winograd p = {.filters = conv->filters};
     if (pass == STOA_CONV_BACKWARD_DATA) {
-        p.window.height = w->out_height;
-        p.window.width = w->out_width;
-        p.window.out_height = w->height;
-        p.window.out_width = w->width;
-        p.window.pad_top = STOA_WINOGRAD_TAPS - 1 - w->pad_top;
-        p.window.pad_left = STOA_WINOGRAD_TAPS - 1 - w->pad_left;
-        p.window.channels = p.channels = conv->filters;
+        read.height = w->out_height;
+        read.width = w->out_width;
+        read.out_height = w->height;
+        read.out_width = w->width;
+        read.pad_top = w->kernel_height - 1 - w->pad_top;
+        read.pad_left = w->kernel_width - 1 - w->pad_left;
+        read.channels = conv->filters;
         p.filters = w->channels;
         p.to_data = true;
     }
-    p.grid = stoa_winograd_grid_of(tile, conv->batch, p.window.out_height, p.window.out_width);
-    p.points = p.grid.points * p.grid.points;
+    p.in = stoa_winograd_input_of(&read);
+    p.grid = stoa_winograd_grid_of(points, p.in.taps, conv->batch, read.out_height, read.out_width);
+    p.points = points * points;
     return p;
 }
 
 static bool is_narrow(const stoa_context *context, const struct stoa_winograd *p) {
-    return p->channels * p->filters <= NARROW && stoa_winograd_narrow_applicable(context, p);
+    return p->in.channels * p->filters <= NARROW && stoa_winograd_narrow_applicable(context, p);
 }
 
 /* The largest tiles move the fewest numbers, but only while a block of them stays in L2 with all its points: wider layers
- * are faster with tiles of 4x4 (measured by as much as a third). Their errors are ten times as large, too large where a sum
- * over few channels does not even them out. */
-static bool suits_large_tiles(const struct stoa_conv *conv, enum stoa_conv_pass pass, size_t points) {
+ * are faster with tiles of 4x4 (measured by as much as a third). With more than three taps they save more products than
+ * that costs. Their errors are ten times as large: too large where a sum over few channels does not even them out (with
+ * more taps they are smaller), and where no sum has all taps. */
+static bool suits_large_tiles(const struct stoa_conv *conv, enum stoa_conv_pass pass,
+                              const struct stoa_winograd_input *in) {
     enum { TILES = 24, INNER_BYTES = 5 << 18, LEAST_CHANNELS = 16 };
-    size_t channels = conv->window.channels;
-    bool fits = (channels + conv->filters) * points * TILES * sizeof(float) <= INNER_BYTES;
-    return channels >= LEAST_CHANNELS && conv->filters >= LEAST_CHANNELS &&
-           (fits || pass == STOA_CONV_BACKWARD_WEIGHTS);
+    const struct stoa_window *w = &conv->window;
+    if (w->height < w->kernel_height || w->width < w->kernel_width || w->out_height < in->taps ||
+        w->out_width < in->taps) {
+        return false;
+    }
+    size_t points = (size_t)STOA_WINOGRAD_POINTS * STOA_WINOGRAD_POINTS;
+    bool fits = (in->channels + conv->filters) * points * TILES * sizeof(float) <= INNER_BYTES;
+    return in->taps > STOA_WINOGRAD_LEAST_TAPS ||
+           (in->channels >= LEAST_CHANNELS && conv->filters >= LEAST_CHANNELS &&
+            (fits || pass == STOA_CONV_BACKWARD_WEIGHTS));
 }
 
+/* What a stride's step passes over has no adjoint here: implicit.c computes that gradient without any waste. */
 static bool applicable(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
-                       size_t tile) {
-    size_t points = (tile + STOA_WINOGRAD_TAPS - 1) * (tile + STOA_WINOGRAD_TAPS - 1);
-    if (!stoa_winograd_fits(context, conv) ||
-        (tile == STOA_WINOGRAD_LARGE_TILE && !suits_large_tiles(conv, pass, points))) {
+                       size_t points) {
+    if (!stoa_winograd_fits(context, conv)) {
+        return false;
+    }
+    struct stoa_winograd_input in = stoa_winograd_input_of(&conv->window);
+    if (points <= in.taps || (points == STOA_WINOGRAD_POINTS && !suits_large_tiles(conv, pass, &in)) ||
+        (pass == STOA_CONV_BACKWARD_DATA && in.stride > 1)) {
         return false;
     }
     if (pass == STOA_CONV_BACKWARD_WEIGHTS) {
-        return stoa_winograd_weights_applicable(context, conv, tile);
+        return stoa_winograd_weights_applicable(context, conv, points);
     }
-    struct stoa_winograd p = pass_of(conv, pass, tile);
+    struct stoa_winograd p = pass_of(conv, pass, points);
     return is_narrow(context, &p) || stoa_winograd_wide_applicable(context, &p);
 }
 
 static bool workspace(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
-                      size_t tile, size_t *bytes) {
+                      size_t points, size_t *bytes) {
     if (pass == STOA_CONV_BACKWARD_WEIGHTS) {
-        return stoa_winograd_weights_workspace(context, conv, tile, bytes);
+        return stoa_winograd_weights_workspace(context, conv, points, bytes);
     }
-    struct stoa_winograd p = pass_of(conv, pass, tile);
+    struct stoa_winograd p = pass_of(conv, pass, points);
     return is_narrow(context, &p) ? stoa_winograd_narrow_workspace(context, &p, bytes)
                                   : stoa_winograd_wide_workspace(context, &p, bytes);
 }
 
 static double cost(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
-                   size_t tile) {
+                   size_t points) {
     if (pass == STOA_CONV_BACKWARD_WEIGHTS) {
-        return stoa_winograd_weights_cost(context, conv, tile);
+        return stoa_winograd_weights_cost(context, conv, points);
     }
-    struct stoa_winograd p = pass_of(conv, pass, tile);
-    const struct stoa_window *w = &p.window;
+    struct stoa_winograd p = pass_of(conv, pass, points);
+    const struct stoa_window *w = &p.in.window;
     double rows = stoa_winograd_rows(&p.grid);
-    double weights = (double)p.channels * (double)p.filters;
+    double weights = (double)p.in.channels * (double)p.filters;
     double transforms = is_narrow(context, &p) ? 1 : (double)stoa_winograd_wide_transforms(context, &p);
-    double tensors = (double)conv->batch * ((double)(w->height * w->width) * (double)p.channels +
+    double tensors = (double)conv->batch * ((double)(w->height * w->width) * (double)w->channels +
                                             (double)(w->out_height * w->out_width) * (double)p.filters);
     double moved =
-        rows * (stoa_winograd_vectors(context, p.channels) + stoa_winograd_vectors(context, p.filters)) +
+        rows * (stoa_winograd_vectors(context, p.in.channels) + stoa_winograd_vectors(context, p.filters)) +
         transforms * (double)p.points * weights;
-    return stoa_cost_product(context, 2 * rows * weights, p.filters, p.channels) +
+    return stoa_cost_product(context, 2 * rows * weights, p.filters, p.in.channels) +
            stoa_cost_tile(context, 1.5 * moved) + stoa_cost_stream(context, tensors);
 }
 
@@ -103,10 +117,10 @@ static void run(const stoa_context *context, const struct stoa_winograd *p, void
 }
 
 /* With one of weight and prepared. */
-static void forward(const stoa_context *context, const struct stoa_conv *conv, size_t tile, const float *x,
+static void forward(const stoa_context *context, const struct stoa_conv *conv, size_t points, const float *x,
                     const float *weight, const void *prepared, const float *bias, bool relu, float *y,
                     void *scratch) {
-    struct stoa_winograd p = pass_of(conv, STOA_CONV_FORWARD, tile);
+    struct stoa_winograd p = pass_of(conv, STOA_CONV_FORWARD, points);
     p.x = x;
     p.weight = weight;
     p.prepared = prepared;
@@ -118,21 +132,21 @@ static void forward(const stoa_context *context, const struct stoa_conv *conv, s
 
 /* Wide layers keep none: four times the weights come from an outer cache no faster than a core transforms the weights
  * themselves (measured: 0.5 to 1.15 times the speed at 1 to 64 images). */
-static size_t prepared_bytes(const stoa_context *context, const struct stoa_conv *conv, size_t tile) {
-    struct stoa_winograd p = pass_of(conv, STOA_CONV_FORWARD, tile);
+static size_t prepared_bytes(const stoa_context *context, const struct stoa_conv *conv, size_t points) {
+    struct stoa_winograd p = pass_of(conv, STOA_CONV_FORWARD, points);
     return is_narrow(context, &p) ? stoa_winograd_narrow_prepared_bytes(context, &p) : 0;
 }
 
-static void prepare(const stoa_context *context, const struct stoa_conv *conv, size_t tile,
+static void prepare(const stoa_context *context, const struct stoa_conv *conv, size_t points,
                     const float *weight, void *prepared) {
-    struct stoa_winograd p = pass_of(conv, STOA_CONV_FORWARD, tile);
+    struct stoa_winograd p = pass_of(conv, STOA_CONV_FORWARD, points);
     p.weight = weight;
     stoa_winograd_narrow_prepare(context, &p, prepared);
 }
 
-static void backward_data(const stoa_context *context, const struct stoa_conv *conv, size_t tile,
+static void backward_data(const stoa_context *context, const struct stoa_conv *conv, size_t points,
                           const float *dy, const float *weight, float *dx, void *scratch) {
-    struct stoa_winograd p = pass_of(conv, STOA_CONV_BACKWARD_DATA, tile);
+    struct stoa_winograd p = pass_of(conv, STOA_CONV_BACKWARD_DATA, points);
     p.x = dy;
     p.weight = weight;
     p.y = dx;
@@ -140,63 +154,68 @@ static void backward_data(const stoa_context *context, const struct stoa_conv *c
 }
 
 static void describe(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
-                     size_t tile, char *out, size_t size) {
+                     size_t points, char *out, size_t size) {
     if (pass == STOA_CONV_BACKWARD_WEIGHTS) {
-        stoa_winograd_weights_describe(context, conv, tile, out, size);
+        stoa_winograd_weights_describe(context, conv, points, out, size);
         return;
     }
-    struct stoa_winograd p = pass_of(conv, pass, tile);
+    struct stoa_winograd p = pass_of(conv, pass, points);
+    int used = snprintf(out, size, "winograd%zu, %zu tiles of %zux%zu", points - 2, p.grid.end, p.grid.tile,
+                        p.grid.tile);
+    if (used < 0 || (size_t)used >= size) {
+        return;
+    }
     if (is_narrow(context, &p)) {
-        (void)snprintf(out, size, "winograd%zu, %zu tiles in %zu blocks", tile, p.grid.end,
+        (void)snprintf(out + used, size - (size_t)used, " in %zu blocks",
                        stoa_winograd_narrow_blocks(context, &p));
     } else {
-        (void)snprintf(out, size, "winograd%zu, %zu tiles, weights transformed %zu times", tile, p.grid.end,
+        (void)snprintf(out + used, size - (size_t)used, ", weights transformed %zu times",
                        stoa_winograd_wide_transforms(context, &p));
     }
 }
 
-/* The algorithms differ in the size of their tiles. */
+/* The algorithms differ in their points: two a side more than the outputs of a tile for 3x3 kernels. */
 #define ALGORITHM(TILE)                                                                                      \
     static bool applicable_##TILE(const stoa_context *context, const struct stoa_conv *conv,                 \
                                   enum stoa_conv_pass pass) {                                                \
-        return applicable(context, conv, pass, TILE);                                                        \
+        return applicable(context, conv, pass, TILE + 2);                                                    \
     }                                                                                                        \
     static bool workspace_##TILE(const stoa_context *context, const struct stoa_conv *conv,                  \
                                  enum stoa_conv_pass pass, size_t *bytes) {                                  \
-        return workspace(context, conv, pass, TILE, bytes);                                                  \
+        return workspace(context, conv, pass, TILE + 2, bytes);                                              \
     }                                                                                                        \
     static double cost_##TILE(const stoa_context *context, const struct stoa_conv *conv,                     \
                               enum stoa_conv_pass pass) {                                                    \
-        return cost(context, conv, pass, TILE);                                                              \
+        return cost(context, conv, pass, TILE + 2);                                                          \
     }                                                                                                        \
     static void forward_##TILE(const stoa_context *context, const struct stoa_conv *conv, const float *x,    \
                                const float *weight, const float *bias, bool relu, float *y, void *scratch) { \
-        forward(context, conv, TILE, x, weight, NULL, bias, relu, y, scratch);                               \
+        forward(context, conv, TILE + 2, x, weight, NULL, bias, relu, y, scratch);                           \
     }                                                                                                        \
     static size_t prepared_bytes_##TILE(const stoa_context *context, const struct stoa_conv *conv) {         \
-        return prepared_bytes(context, conv, TILE);                                                          \
+        return prepared_bytes(context, conv, TILE + 2);                                                      \
     }                                                                                                        \
     static void prepare_##TILE(const stoa_context *context, const struct stoa_conv *conv,                    \
                                const float *weight, void *prepared) {                                        \
-        prepare(context, conv, TILE, weight, prepared);                                                      \
+        prepare(context, conv, TILE + 2, weight, prepared);                                                  \
     }                                                                                                        \
     static void forward_prepared_##TILE(const stoa_context *context, const struct stoa_conv *conv,           \
                                         const float *x, const void *prepared, const float *bias, bool relu,  \
                                         float *y, void *scratch) {                                           \
-        forward(context, conv, TILE, x, NULL, prepared, bias, relu, y, scratch);                             \
+        forward(context, conv, TILE + 2, x, NULL, prepared, bias, relu, y, scratch);                         \
     }                                                                                                        \
     static void backward_data_##TILE(const stoa_context *context, const struct stoa_conv *conv,              \
                                      const float *dy, const float *weight, float *dx, void *scratch) {       \
-        backward_data(context, conv, TILE, dy, weight, dx, scratch);                                         \
+        backward_data(context, conv, TILE + 2, dy, weight, dx, scratch);                                     \
     }                                                                                                        \
     static void backward_weights_##TILE(const stoa_context *context, const struct stoa_conv *conv,           \
                                         const float *x, const float *dy, float *dweight, float *dbias,       \
                                         void *scratch) {                                                     \
-        stoa_winograd_weights_run(context, conv, TILE, x, dy, dweight, dbias, scratch);                      \
+        stoa_winograd_weights_run(context, conv, TILE + 2, x, dy, dweight, dbias, scratch);                  \
     }                                                                                                        \
     static void describe_##TILE(const stoa_context *context, const struct stoa_conv *conv,                   \
                                 enum stoa_conv_pass pass, char *out, size_t size) {                          \
-        describe(context, conv, pass, TILE, out, size);                                                      \
+        describe(context, conv, pass, TILE + 2, out, size);                                                  \
     }                                                                                                        \
     const struct stoa_conv_algorithm stoa_conv_winograd##TILE = {                                            \
         .name = "winograd" #TILE,                                                                            \

@@ -6,6 +6,25 @@
 #include "conv/conv.h"
 #include "kernels/winograd.h"
 
+/* The tensor that tiles read, as one that stride 1 reads: of a larger stride, the pixels of a step are one pixel, whose
+ * channel (i * stride + j) * C + c is channel c of the step's line i and column j. So its kernel has a `stride`th of the
+ * taps, some of them beyond the kernel's own end. */
+struct stoa_winograd_input {
+    struct stoa_window window; /* of the tensor */
+    size_t taps, stride;       /* a side */
+    size_t channels;           /* of a pixel in the sense above */
+    size_t row;                /* floats that they take transformed: at least those that a kernel writes */
+};
+
+struct stoa_winograd_input stoa_winograd_input_of(const struct stoa_window *window);
+
+/* Floats that a thread needs to put a patch together: 0 where patches are read in place. */
+size_t stoa_winograd_patch(const struct stoa_winograd_input *in, size_t points);
+
+/* Channels from `channel` on that share taps in the weight [kernel][kernel][C][filters], which begin `*at` floats into it. */
+size_t stoa_winograd_phase(const struct stoa_winograd_input *in, size_t filters, size_t channel,
+                           struct stoa_winograd_taps *taps, size_t *at);
+
 /* The tiles of a batch, numbered so that those which share points are neighbours:
  *
  *     below | whole | beside | corner
@@ -14,14 +33,14 @@
  * bottom (below) fewer lines, in the corner fewer of both; such a tile lacks the last points of its short side. So the
  * tiles that have a point are one range, whichever point. */
 struct stoa_winograd_grid {
-    size_t tile, points;               /* outputs and points a side of a whole tile */
+    size_t tile, points, taps;         /* outputs and points a side of a whole tile; of the kernel */
     size_t down, across;               /* whole tiles in an image */
     size_t rest_height, rest_width;    /* outputs left */
     size_t whole, beside, corner, end; /* numbers: the first of each kind, and how many there are in all */
     size_t batch;
 };
 
-struct stoa_winograd_grid stoa_winograd_grid_of(size_t tile, size_t batch, size_t out_height,
+struct stoa_winograd_grid stoa_winograd_grid_of(size_t points, size_t taps, size_t batch, size_t out_height,
                                                 size_t out_width);
 
 /* Tile `number`: its outputs, and its image. */
@@ -36,7 +55,7 @@ void stoa_winograd_range(const struct stoa_winograd_grid *grid, size_t point, si
 double stoa_winograd_rows(const struct stoa_winograd_grid *grid);
 
 /* Matrices lie this much further apart than they are long: at powers of two they would share a few lines of L1. */
-enum { STOA_WINOGRAD_GAP = 48, STOA_WINOGRAD_TAPS = 3, STOA_WINOGRAD_LARGE_TILE = 6 };
+enum { STOA_WINOGRAD_GAP = 48 };
 
 /* Floats from the matrix of one point to the next one's. */
 size_t stoa_winograd_step(size_t floats);
@@ -47,11 +66,16 @@ bool stoa_winograd_fits(const stoa_context *context, const struct stoa_conv *con
 /* Numbers that a transform of `channels` works on, counting what it pads; for costs. */
 double stoa_winograd_vectors(const stoa_context *context, size_t channels);
 
-/* A forward pass, or its adjoint to the input, which is the same convolution with the weights transposed and turned by
- * half a turn. */
+/* Transform the patches of tiles [first, end) of x to rows of v; `patch`: memory for one. */
+void stoa_winograd_inputs(const stoa_context *context, const struct stoa_winograd_input *in,
+                          const struct stoa_winograd_grid *grid, const float *x, size_t first, size_t end,
+                          float *patch, float *v, size_t v_step);
+
+/* A forward pass, or with stride 1 its adjoint to the input, which is the same convolution with the weights transposed and
+ * turned by half a turn. */
 struct stoa_winograd {
-    struct stoa_window window; /* of the tensor that is read */
-    size_t channels, filters;  /* of the tensors that are read and written */
+    struct stoa_winograd_input in;
+    size_t filters; /* channels of the tensor that is written */
     bool to_data;
     struct stoa_winograd_grid grid;
     size_t points; /* in all */
@@ -61,10 +85,15 @@ struct stoa_winograd {
     float *y;
 };
 
-/* Transform the patches of tiles [first, end) to rows of v, or their sums, rows of filters [filter, filter + filters),
- * to outputs. */
-void stoa_winograd_inputs(const stoa_context *context, const struct stoa_winograd *p, size_t first,
-                          size_t end, float *v, size_t v_step);
+/* Transform the weight's channels [channel, channel + channels) of filters [filter, filter + filters), not to_data, to
+ * rows of u, of `filters` floats. */
+void stoa_winograd_weights(const stoa_context *context, const struct stoa_winograd *p, size_t channel,
+                           size_t channels, size_t filter, size_t filters, float *u, size_t u_step);
+
+/* The taps of a transposed weight for to_data, `floats` apart, from the last one backwards: that one's place. */
+ptrdiff_t stoa_winograd_turned(const struct stoa_winograd *p, size_t floats, struct stoa_winograd_taps *taps);
+
+/* Transform sums of tiles [first, end), rows of filters [filter, filter + filters), to outputs. */
 void stoa_winograd_outputs(const stoa_context *context, const struct stoa_winograd *p, size_t first,
                            size_t end, size_t filter, size_t filters, const float *sums, size_t sums_step);
 
@@ -86,13 +115,14 @@ void stoa_winograd_wide_run(const stoa_context *context, const struct stoa_winog
 size_t stoa_winograd_wide_transforms(const stoa_context *context, const struct stoa_winograd *p);
 
 /* The weight gradient, winograd_weights.c. */
-bool stoa_winograd_weights_applicable(const stoa_context *context, const struct stoa_conv *conv, size_t tile);
-bool stoa_winograd_weights_workspace(const stoa_context *context, const struct stoa_conv *conv, size_t tile,
+bool stoa_winograd_weights_applicable(const stoa_context *context, const struct stoa_conv *conv,
+                                      size_t points);
+bool stoa_winograd_weights_workspace(const stoa_context *context, const struct stoa_conv *conv, size_t points,
                                      size_t *bytes);
-double stoa_winograd_weights_cost(const stoa_context *context, const struct stoa_conv *conv, size_t tile);
-void stoa_winograd_weights_run(const stoa_context *context, const struct stoa_conv *conv, size_t tile,
+double stoa_winograd_weights_cost(const stoa_context *context, const struct stoa_conv *conv, size_t points);
+void stoa_winograd_weights_run(const stoa_context *context, const struct stoa_conv *conv, size_t points,
                                const float *x, const float *dy, float *dweight, float *dbias, void *scratch);
-void stoa_winograd_weights_describe(const stoa_context *context, const struct stoa_conv *conv, size_t tile,
+void stoa_winograd_weights_describe(const stoa_context *context, const struct stoa_conv *conv, size_t points,
                                     char *out, size_t size);
 
 #endif

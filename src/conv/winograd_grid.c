@@ -1,13 +1,15 @@
-/* The tiles of Winograd's convolution in their order: see winograd.h. Floor 4. */
+/* The tiles of Winograd's convolution in their order, what they read and what they write: see winograd.h. Floor 4. */
 #include "base/size.h"
 #include "conv/cost.h"
 #include "conv/winograd.h"
 
-struct stoa_winograd_grid stoa_winograd_grid_of(size_t tile, size_t batch, size_t out_height,
+struct stoa_winograd_grid stoa_winograd_grid_of(size_t points, size_t taps, size_t batch, size_t out_height,
                                                 size_t out_width) {
+    size_t tile = points + 1 - taps;
     struct stoa_winograd_grid grid = {
         .tile = tile,
-        .points = tile + 2,
+        .points = points,
+        .taps = taps,
         .down = out_height / tile,
         .across = out_width / tile,
         .rest_height = out_height % tile,
@@ -23,7 +25,7 @@ struct stoa_winograd_grid stoa_winograd_grid_of(size_t tile, size_t batch, size_
 
 size_t stoa_winograd_locate(const struct stoa_winograd_grid *grid, size_t number,
                             struct stoa_winograd_tile *tile) {
-    *tile = (struct stoa_winograd_tile){.height = grid->tile, .width = grid->tile};
+    *tile = (struct stoa_winograd_tile){.height = grid->tile, .width = grid->tile, .taps = grid->taps};
     size_t rows = grid->down; /* of tiles of this kind in an image */
     size_t columns = grid->across;
     size_t row = 0;
@@ -55,8 +57,8 @@ size_t stoa_winograd_locate(const struct stoa_winograd_grid *grid, size_t number
 
 void stoa_winograd_range(const struct stoa_winograd_grid *grid, size_t point, size_t first, size_t end,
                          size_t *begin, size_t *stop) {
-    bool in_short_height = point / grid->points < grid->rest_height + 2;
-    bool in_short_width = point % grid->points < grid->rest_width + 2;
+    bool in_short_height = point / grid->points < grid->rest_height + grid->taps - 1;
+    bool in_short_width = point % grid->points < grid->rest_width + grid->taps - 1;
     size_t from = in_short_height ? 0 : grid->whole;
     size_t to = !in_short_width ? grid->beside : !in_short_height ? grid->corner : grid->end;
     *begin = stoa_max(first, from);
@@ -64,10 +66,12 @@ void stoa_winograd_range(const struct stoa_winograd_grid *grid, size_t point, si
 }
 
 double stoa_winograd_rows(const struct stoa_winograd_grid *grid) {
+    size_t short_height = grid->rest_height + grid->taps - 1;
+    size_t short_width = grid->rest_width + grid->taps - 1;
     double full = (double)(grid->points * grid->points);
-    double below = (double)((grid->rest_height + 2) * grid->points);
-    double beside = (double)(grid->points * (grid->rest_width + 2));
-    double corner = (double)((grid->rest_height + 2) * (grid->rest_width + 2));
+    double below = (double)(short_height * grid->points);
+    double beside = (double)(grid->points * short_width);
+    double corner = (double)(short_height * short_width);
     return (double)grid->whole * below + (double)(grid->beside - grid->whole) * full +
            (double)(grid->corner - grid->beside) * beside + (double)(grid->end - grid->corner) * corner;
 }
@@ -76,12 +80,18 @@ size_t stoa_winograd_step(size_t floats) {
     return stoa_round_up(floats, STOA_ALIGN_FLOATS) + STOA_WINOGRAD_GAP;
 }
 
+/* Taps beyond the kernel's end cost products, and accuracy: they may be half as many again as the others. */
 bool stoa_winograd_fits(const stoa_context *context, const struct stoa_conv *conv) {
     const struct stoa_window *w = &conv->window;
-    return context->policy == STOA_POLICY_DEFAULT && conv->groups == 1 &&
-           w->kernel_height == STOA_WINOGRAD_TAPS && w->kernel_width == STOA_WINOGRAD_TAPS &&
-           w->stride_height == 1 && w->stride_width == 1 && w->dilation_height == 1 &&
-           w->dilation_width == 1 && w->pad_top < STOA_WINOGRAD_TAPS && w->pad_left < STOA_WINOGRAD_TAPS;
+    size_t kernel = w->kernel_height;
+    size_t stride = w->stride_height;
+    if (context->policy != STOA_POLICY_DEFAULT || conv->groups != 1 || w->dilation_height != 1 ||
+        w->dilation_width != 1 || w->kernel_width != kernel || w->stride_width != stride ||
+        w->pad_top >= kernel || w->pad_left >= kernel || kernel > STOA_WINOGRAD_MOST_TAPS * stride) {
+        return false;
+    }
+    size_t taken = stoa_round_up(kernel, stride);
+    return taken >= STOA_WINOGRAD_LEAST_TAPS * stride && 2 * taken * taken <= 3 * kernel * kernel;
 }
 
 /* Fewer numbers than a vector has are copied to and fro. */
@@ -90,20 +100,98 @@ double stoa_winograd_vectors(const stoa_context *context, size_t channels) {
     return channels < width ? 4 * (double)width : (double)stoa_round_up(channels, width);
 }
 
-void stoa_winograd_inputs(const stoa_context *context, const struct stoa_winograd *p, size_t first,
-                          size_t end, float *v, size_t v_step) {
-    const struct stoa_window *w = &p->window;
-    for (size_t i = first; i < end; i++, v += p->channels) {
+struct stoa_winograd_input stoa_winograd_input_of(const struct stoa_window *window) {
+    size_t stride = window->stride_height;
+    size_t channels = window->channels * stride * stride;
+    return (struct stoa_winograd_input){.window = *window,
+                                        .taps = stoa_ceil_div(window->kernel_height, stride),
+                                        .stride = stride,
+                                        .channels = channels,
+                                        .row = stoa_max(channels, STOA_WINOGRAD_LANES)};
+}
+
+size_t stoa_winograd_patch(const struct stoa_winograd_input *in, size_t points) {
+    bool in_place = in->stride == 1 && in->channels >= STOA_WINOGRAD_LANES;
+    return in_place ? 0
+                    : stoa_round_up(points * points * in->channels + STOA_WINOGRAD_LANES, STOA_ALIGN_FLOATS);
+}
+
+size_t stoa_winograd_phase(const struct stoa_winograd_input *in, size_t filters, size_t channel,
+                           struct stoa_winograd_taps *taps, size_t *at) {
+    size_t channels = in->window.channels;
+    size_t kernel = in->window.kernel_height;
+    size_t line = channel / channels / in->stride;
+    size_t column = channel / channels % in->stride;
+    size_t tap = channels * filters;
+    *taps = (struct stoa_winograd_taps){.count = in->taps,
+                                        .lines = stoa_ceil_div(kernel - line, in->stride),
+                                        .columns = stoa_ceil_div(kernel - column, in->stride),
+                                        .line = (ptrdiff_t)(in->stride * kernel * tap),
+                                        .tap = (ptrdiff_t)(in->stride * tap)};
+    *at = (line * kernel + column) * tap + channel % channels * filters;
+    return channels - channel % channels;
+}
+
+/* The patch of a tile put together: columns of a window as large as its step. */
+static void gather(const stoa_context *context, const struct stoa_winograd_input *in,
+                   const struct stoa_winograd_tile *tile, const float *image, float *patch) {
+    struct stoa_window steps = in->window;
+    steps.kernel_height = steps.kernel_width = in->stride;
+    steps.out_height = tile->row + stoa_winograd_lines(tile);
+    steps.out_width = stoa_winograd_columns(tile);
+    steps.out_left = tile->column;
+    context->kernels->im2col(&steps, image, 0, steps.channels, tile->row, stoa_winograd_lines(tile), patch);
+}
+
+void stoa_winograd_inputs(const stoa_context *context, const struct stoa_winograd_input *in,
+                          const struct stoa_winograd_grid *grid, const float *x, size_t first, size_t end,
+                          float *patch, float *v, size_t v_step) {
+    const struct stoa_window *w = &in->window;
+    bool in_place = stoa_winograd_patch(in, grid->points) == 0;
+    for (size_t i = first; i < end; i++, v += in->row) {
         struct stoa_winograd_tile tile;
-        size_t image = stoa_winograd_locate(&p->grid, i, &tile);
-        context->kernels->winograd_input(w, &tile, p->grid.points,
-                                         p->x + image * w->height * w->width * p->channels, v, v_step);
+        size_t number = stoa_winograd_locate(grid, i, &tile);
+        const float *image = x + number * w->height * w->width * w->channels;
+        if (in_place) {
+            context->kernels->winograd_input(w, &tile, grid->points, image, v, v_step);
+            continue;
+        }
+        gather(context, in, &tile, image, patch);
+        struct stoa_window dense = {.height = stoa_winograd_lines(&tile),
+                                    .width = stoa_winograd_columns(&tile),
+                                    .channels = in->channels};
+        tile.row = tile.column = 0;
+        context->kernels->winograd_input(&dense, &tile, grid->points, patch, v, v_step);
     }
+}
+
+void stoa_winograd_weights(const stoa_context *context, const struct stoa_winograd *p, size_t channel,
+                           size_t channels, size_t filter, size_t filters, float *u, size_t u_step) {
+    for (size_t c = channel; c < channel + channels;) {
+        struct stoa_winograd_taps taps;
+        size_t at;
+        size_t together = stoa_winograd_phase(&p->in, p->filters, c, &taps, &at);
+        together = stoa_min(together, channel + channels - c);
+        context->kernels->winograd_weights(p->grid.points, p->weight + at + filter, &taps, together, filters,
+                                           p->filters, u + (c - channel) * filters, filters, u_step);
+        c += together;
+    }
+}
+
+ptrdiff_t stoa_winograd_turned(const struct stoa_winograd *p, size_t floats,
+                               struct stoa_winograd_taps *taps) {
+    size_t count = p->in.taps;
+    *taps = (struct stoa_winograd_taps){.count = count,
+                                        .lines = count,
+                                        .columns = count,
+                                        .line = -(ptrdiff_t)(count * floats),
+                                        .tap = -(ptrdiff_t)floats};
+    return (ptrdiff_t)((count * count - 1) * floats);
 }
 
 void stoa_winograd_outputs(const stoa_context *context, const struct stoa_winograd *p, size_t first,
                            size_t end, size_t filter, size_t filters, const float *sums, size_t sums_step) {
-    const struct stoa_window *w = &p->window;
+    const struct stoa_window *w = &p->in.window;
     const float *bias = p->bias ? p->bias + filter : NULL;
     for (size_t i = first; i < end; i++, sums += filters) {
         struct stoa_winograd_tile tile;

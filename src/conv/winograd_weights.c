@@ -1,4 +1,4 @@
-/* The weight gradient of a 3x3 convolution with stride 1 by Winograd's minimal filtering. Floor 4.
+/* The weight gradient of a convolution by Winograd's minimal filtering. Floor 4.
  *
  * The forward pass is linear in the weights, so its adjoint serves: for each point the matrices of transformed inputs,
  * V [tiles][C], and of transformed output gradients, Z [tiles][K], give S = V^T Z, and dw = G^T S G. Two ways:
@@ -16,13 +16,7 @@
 #include "conv/winograd.h"
 #include "core/threads.h"
 
-enum {
-    TAPS = STOA_WINOGRAD_TAPS * STOA_WINOGRAD_TAPS,
-    BIAS_BLOCKS = 16,
-    TILE_UNIT = 12,
-    SUM_UNIT = 4,
-    STEP_TILES = 48
-};
+enum { BIAS_BLOCKS = 16, TILE_UNIT = 12, SUM_UNIT = 4, STEP_TILES = 48 };
 
 /* Sums of 36 points for a range of RANGE x RANGE are 576 KiB; narrow layers have no more. */
 enum { RANGE = 64, LEAST_RANGE = 16, LEAST_TASKS = 8 };
@@ -33,7 +27,9 @@ enum { CHUNK_LIMITS = 8 };
 /* How a gradient is cut; from the shape and the workspace limit only. */
 struct cut {
     struct stoa_winograd_grid grid;
+    struct stoa_winograd_input in;
     size_t channels, filters, points;
+    size_t gradient; /* floats of a whole one */
     bool together;
     size_t blocks;                      /* apart: of tiles */
     size_t tiles;                       /* apart: a thread transforms at once; together: a chunk */
@@ -41,8 +37,12 @@ struct cut {
     size_t input_step, gradient_step, sums_step;
 };
 
+static size_t patch_of(const struct cut *cut) {
+    return stoa_winograd_patch(&cut->in, cut->grid.points);
+}
+
 static size_t most_tiles(const struct cut *cut, size_t limit) {
-    size_t bytes = cut->points * (cut->channels + cut->filters) * sizeof(float);
+    size_t bytes = cut->points * (cut->in.row + cut->filters) * sizeof(float);
     size_t gaps = 2 * cut->points * (STOA_WINOGRAD_GAP + STOA_ALIGN_FLOATS) * sizeof(float);
     return limit > gaps ? (limit - gaps) / bytes : 0;
 }
@@ -52,10 +52,14 @@ static size_t sums_bytes(const struct cut *cut) {
     return cut->points * stoa_winograd_step(cut->channel_range * cut->filter_range) * sizeof(float);
 }
 
-/* And its gradient, which a later chunk adds. */
+/* The gradient of a range, which a later chunk adds: at most so many taps of each channel. */
+static size_t range_floats(const struct cut *cut) {
+    size_t taps = cut->in.taps * cut->in.taps;
+    return stoa_round_up(taps * cut->channel_range * cut->filter_range, STOA_ALIGN_FLOATS);
+}
+
 static size_t range_bytes(const struct cut *cut) {
-    size_t range = cut->channel_range * cut->filter_range;
-    return sums_bytes(cut) + stoa_round_up(TAPS * range, STOA_ALIGN_FLOATS) * sizeof(float);
+    return sums_bytes(cut) + (range_floats(cut) + patch_of(cut)) * sizeof(float);
 }
 
 /* Ranges until S fits, and until there are tasks enough; false when it does not fit. */
@@ -78,12 +82,12 @@ static bool cut_ranges(const stoa_context *context, struct cut *cut) {
 
 /* Tiles are shared evenly, but the room for them must not shrink as the batch grows. */
 static size_t cut_apart(const stoa_context *context, struct cut *cut) {
-    size_t left = context->workspace_limit - stoa_min(context->workspace_limit, sums_bytes(cut));
+    size_t taken = sums_bytes(cut) + patch_of(cut) * sizeof(float);
+    size_t left = context->workspace_limit - stoa_min(context->workspace_limit, taken);
     size_t room = stoa_min(STEP_TILES, most_tiles(cut, left));
     room = stoa_min(room > SUM_UNIT ? room / SUM_UNIT * SUM_UNIT : room, cut->grid.end);
     if (room > 0) {
-        cut->blocks = stoa_reduction_blocks(context, (size_t)TAPS * cut->channels * cut->filters,
-                                            stoa_ceil_div(cut->grid.end, room));
+        cut->blocks = stoa_reduction_blocks(context, cut->gradient, stoa_ceil_div(cut->grid.end, room));
         cut->tiles = stoa_min(room, stoa_ceil_div(cut->grid.end, cut->blocks));
     }
     return room;
@@ -102,13 +106,18 @@ static bool is_narrow(const struct cut *cut) {
 }
 
 /* False when the workspace limit is too low. */
-static bool cut_of(const stoa_context *context, const struct stoa_conv *conv, size_t tile, struct cut *cut) {
+static bool cut_of(const stoa_context *context, const struct stoa_conv *conv, size_t points,
+                   struct cut *cut) {
     const struct stoa_window *w = &conv->window;
-    *cut = (struct cut){.grid = stoa_winograd_grid_of(tile, conv->batch, w->out_height, w->out_width),
-                        .channels = w->channels,
-                        .filters = conv->filters,
-                        .blocks = 1};
-    cut->points = cut->grid.points * cut->grid.points;
+    struct stoa_winograd_input in = stoa_winograd_input_of(w);
+    *cut =
+        (struct cut){.grid = stoa_winograd_grid_of(points, in.taps, conv->batch, w->out_height, w->out_width),
+                     .in = in,
+                     .channels = in.channels,
+                     .filters = conv->filters,
+                     .points = points * points,
+                     .gradient = stoa_conv_weights(conv),
+                     .blocks = 1};
     cut->channel_range = cut->channels;
     cut->filter_range = cut->filters;
     /* S may take three quarters of what a thread has: the rest holds the tiles. */
@@ -117,48 +126,49 @@ static bool cut_of(const stoa_context *context, const struct stoa_conv *conv, si
         return false;
     }
     size_t room = cut->together ? cut_together(context, cut) : cut_apart(context, cut);
-    cut->input_step = stoa_winograd_step(room * cut->channels);
+    cut->input_step = stoa_winograd_step(room * cut->in.row);
     cut->gradient_step = stoa_winograd_step(room * cut->filters);
     cut->sums_step = stoa_winograd_step(cut->channel_range * cut->filter_range);
     return cut->tiles > 0;
 }
 
 bool stoa_winograd_weights_applicable(const stoa_context *context, const struct stoa_conv *conv,
-                                      size_t tile) {
+                                      size_t points) {
     struct cut cut;
-    if (!cut_of(context, conv, tile, &cut)) {
+    if (!cut_of(context, conv, points, &cut)) {
         return false;
     }
     /* Few ranges would each read all tiles again, because S of so many points does not fit. */
-    return tile < STOA_WINOGRAD_LARGE_TILE || !cut.together || !is_narrow(&cut);
+    return points < STOA_WINOGRAD_POINTS || !cut.together || !is_narrow(&cut);
 }
 
-/* Floats of the parts of the workspace: V and Z, S, gradients of blocks or ranges, and of the bias. */
+/* Floats of the parts of the workspace: V and Z, a thread's patch and S, gradients of blocks or ranges, and of the bias. */
 struct parts {
     size_t transformed, transformed_copies;
-    size_t sums, gradient, gradient_copies, bias;
+    size_t patch, sums, gradient, gradient_copies, bias;
 };
 
 static struct parts parts_of(const stoa_context *context, const struct cut *cut) {
     struct parts parts = {.transformed = cut->points * (cut->input_step + cut->gradient_step),
                           .transformed_copies = cut->together ? 1 : context->threads,
+                          .patch = patch_of(cut),
                           .sums = cut->points * cut->sums_step,
-                          .gradient =
-                              stoa_round_up(TAPS * cut->channel_range * cut->filter_range, STOA_ALIGN_FLOATS),
+                          .gradient = cut->together ? range_floats(cut)
+                                                    : stoa_round_up(cut->gradient, STOA_ALIGN_FLOATS),
                           .gradient_copies = cut->together ? context->threads : cut->blocks,
                           .bias = stoa_round_up(cut->filters, STOA_ALIGN_FLOATS)};
     return parts;
 }
 
-bool stoa_winograd_weights_workspace(const stoa_context *context, const struct stoa_conv *conv, size_t tile,
+bool stoa_winograd_weights_workspace(const stoa_context *context, const struct stoa_conv *conv, size_t points,
                                      size_t *bytes) {
     struct cut cut;
-    (void)cut_of(context, conv, tile, &cut);
+    (void)cut_of(context, conv, points, &cut);
     struct parts parts = parts_of(context, &cut);
     size_t sums;
     size_t gradients;
     size_t floats;
-    return stoa_size_mul(parts.sums, context->threads, &sums) &&
+    return stoa_size_mul(parts.patch + parts.sums, context->threads, &sums) &&
            stoa_size_mul(parts.gradient, parts.gradient_copies, &gradients) &&
            stoa_size_mul(parts.transformed, parts.transformed_copies, &floats) &&
            stoa_size_add(floats, sums, &floats) && stoa_size_add(floats, gradients, &floats) &&
@@ -166,13 +176,13 @@ bool stoa_winograd_weights_workspace(const stoa_context *context, const struct s
            stoa_size_mul(floats, sizeof(float), bytes);
 }
 
-double stoa_winograd_weights_cost(const stoa_context *context, const struct stoa_conv *conv, size_t tile) {
+double stoa_winograd_weights_cost(const stoa_context *context, const struct stoa_conv *conv, size_t points) {
     struct cut cut;
-    (void)cut_of(context, conv, tile, &cut);
+    (void)cut_of(context, conv, points, &cut);
     const struct stoa_window *w = &conv->window;
     double rows = stoa_winograd_rows(&cut.grid);
     double weights = (double)cut.channels * (double)cut.filters;
-    double pixels = (double)conv->batch * (double)(w->height * w->width) * (double)cut.channels +
+    double pixels = (double)conv->batch * (double)(w->height * w->width) * (double)w->channels +
                     (double)conv->batch * (double)(w->out_height * w->out_width) * (double)cut.filters;
     double moved = rows * stoa_winograd_vectors(context, cut.channels) +
                    rows * stoa_winograd_vectors(context, cut.filters) +
@@ -188,20 +198,19 @@ struct pass {
     struct parts parts;
     const float *x, *dy;
     float *dweight;
-    float *transformed, *sums, *gradients, *bias;
+    float *transformed, *patches, *sums, *gradients, *bias;
     size_t first, end; /* together: tiles of the chunk */
 };
 
 /* Tiles [first, end) to rows of V and Z, from row 0. */
-static void transform(const struct pass *p, size_t first, size_t end, float *v, float *z) {
+static void transform(const struct pass *p, size_t first, size_t end, size_t thread, float *v, float *z) {
     const struct cut *cut = &p->cut;
     const struct stoa_window *w = &p->conv->window;
-    for (size_t i = first; i < end; i++, v += cut->channels, z += cut->filters) {
+    stoa_winograd_inputs(p->context, &cut->in, &cut->grid, p->x, first, end,
+                         p->patches + thread * p->parts.patch, v, cut->input_step);
+    for (size_t i = first; i < end; i++, z += cut->filters) {
         struct stoa_winograd_tile tile;
         size_t image = stoa_winograd_locate(&cut->grid, i, &tile);
-        p->context->kernels->winograd_input(w, &tile, cut->grid.points,
-                                            p->x + image * w->height * w->width * w->channels, v,
-                                            cut->input_step);
         p->context->kernels->winograd_gradient(
             &tile, cut->grid.points, p->dy + image * w->out_height * w->out_width * cut->filters,
             w->out_width * cut->filters, cut->filters, cut->filters, z, cut->gradient_step);
@@ -226,8 +235,8 @@ static uint64_t add_products(const struct pass *p, size_t first, size_t end, con
                                 .n = filters,
                                 .k = stop - begin,
                                 .alpha = 1,
-                                .a = v + point * cut->input_step + (begin - first) * cut->channels,
-                                .lda = cut->channels,
+                                .a = v + point * cut->input_step + (begin - first) * cut->in.row,
+                                .lda = cut->in.row,
                                 .b = z + point * cut->gradient_step + (begin - first) * cut->filters,
                                 .ldb = cut->filters,
                                 .beta = begun >> point & 1 ? 1.0F : 0.0F,
@@ -248,6 +257,41 @@ static void clear_rest(const struct pass *p, float *sums, size_t floats, uint64_
     }
 }
 
+/* G^T S G of the range of channels and filters from (channel, filter) on: to `gradient`, the start of a whole one, or by way
+ * of `more` (else NULL) added to what is there. */
+static void write_gradient(const struct pass *p, size_t channel, size_t channels, size_t filter,
+                           size_t filters, const float *sums, float *more, float *gradient) {
+    const struct cut *cut = &p->cut;
+    const struct stoa_kernels *kernels = p->context->kernels;
+    for (size_t c = channel; c < channel + channels;) {
+        struct stoa_winograd_taps taps;
+        size_t at;
+        size_t together = stoa_winograd_phase(&cut->in, cut->filters, c, &taps, &at);
+        together = stoa_min(together, channel + channels - c);
+        const float *from = sums + (c - channel) * filters;
+        float *to = gradient + at + filter;
+        c += together;
+        if (!more) {
+            kernels->winograd_weights_gradient(cut->grid.points, from, filters, cut->sums_step, together,
+                                               filters, to, &taps, cut->filters);
+            continue;
+        }
+        struct stoa_winograd_taps dense = taps;
+        dense.tap = (ptrdiff_t)(together * filters);
+        dense.line = (ptrdiff_t)taps.columns * dense.tap;
+        kernels->winograd_weights_gradient(cut->grid.points, from, filters, cut->sums_step, together, filters,
+                                           more, &dense, filters);
+        for (size_t row = 0; row < taps.lines * taps.columns * together; row++) {
+            size_t tap = row / together;
+            kernels->accumulate(more + row * filters,
+                                to + (ptrdiff_t)(tap / taps.columns) * taps.line +
+                                    (ptrdiff_t)(tap % taps.columns) * taps.tap +
+                                    row % together * cut->filters,
+                                filters);
+        }
+    }
+}
+
 /* One block of tiles to a gradient of its own. */
 static void run_apart(void *argument, size_t task, size_t thread) {
     const struct pass *p = argument;
@@ -259,23 +303,20 @@ static void run_apart(void *argument, size_t task, size_t thread) {
     uint64_t begun = 0;
     for (size_t first = task * cut->grid.end / cut->blocks; first < end; first += cut->tiles) {
         size_t stop = stoa_min(end, first + cut->tiles);
-        transform(p, first, stop, v, z);
+        transform(p, first, stop, thread, v, z);
         begun = add_products(p, first, stop, v, z, cut->channels, cut->filters, sums, begun);
     }
     clear_rest(p, sums, cut->channels * cut->filters, begun);
-    p->context->kernels->winograd_weights_gradient(
-        cut->grid.points, sums, cut->filters, cut->sums_step, cut->channels, cut->filters,
-        p->gradients + task * p->parts.gradient, cut->filters, cut->channels * cut->filters);
+    write_gradient(p, 0, cut->channels, 0, cut->filters, sums, NULL, p->gradients + task * p->parts.gradient);
 }
 
 static void transform_some(void *argument, size_t task, size_t thread) {
-    (void)thread;
     const struct pass *p = argument;
     const struct cut *cut = &p->cut;
     size_t row = task * TILE_UNIT;
     float *z = p->transformed + cut->points * cut->input_step;
-    transform(p, p->first + row, stoa_min(p->end, p->first + row + TILE_UNIT),
-              p->transformed + row * cut->channels, z + row * cut->filters);
+    transform(p, p->first + row, stoa_min(p->end, p->first + row + TILE_UNIT), thread,
+              p->transformed + row * cut->in.row, z + row * cut->filters);
 }
 
 /* The range of channels and filters of one task: S over the chunk, and its part of the gradient. */
@@ -292,21 +333,8 @@ static void run_range(void *argument, size_t task, size_t thread) {
     uint64_t begun =
         add_products(p, p->first, p->end, p->transformed + channel, z + filter, channels, filters, sums, 0);
     clear_rest(p, sums, channels * filters, begun);
-    size_t tap = cut->channels * cut->filters;
-    float *dweight = p->dweight + channel * cut->filters + filter;
-    const struct stoa_kernels *kernels = p->context->kernels;
-    if (p->first == 0) {
-        kernels->winograd_weights_gradient(cut->grid.points, sums, filters, cut->sums_step, channels, filters,
-                                           dweight, cut->filters, tap);
-        return;
-    }
-    float *more = p->gradients + thread * p->parts.gradient;
-    kernels->winograd_weights_gradient(cut->grid.points, sums, filters, cut->sums_step, channels, filters,
-                                       more, filters, channels * filters);
-    for (size_t row = 0; row < TAPS * channels; row++) {
-        kernels->accumulate(more + row * filters,
-                            dweight + row / channels * tap + row % channels * cut->filters, filters);
-    }
+    float *more = p->first > 0 ? p->gradients + thread * p->parts.gradient : NULL;
+    write_gradient(p, channel, channels, filter, filters, sums, more, p->dweight);
 }
 
 static void sum_bias(void *argument, size_t task, size_t thread) {
@@ -320,14 +348,15 @@ static void sum_bias(void *argument, size_t task, size_t thread) {
                                      p->cut.filters, p->bias + task * p->parts.bias);
 }
 
-void stoa_winograd_weights_run(const stoa_context *context, const struct stoa_conv *conv, size_t tile,
+void stoa_winograd_weights_run(const stoa_context *context, const struct stoa_conv *conv, size_t points,
                                const float *x, const float *dy, float *dweight, float *dbias, void *scratch) {
     struct pass p = {
         .context = context, .conv = conv, .x = x, .dy = dy, .dweight = dweight, .transformed = scratch};
     const struct cut *cut = &p.cut;
-    (void)cut_of(context, conv, tile, &p.cut);
+    (void)cut_of(context, conv, points, &p.cut);
     p.parts = parts_of(context, cut);
-    p.sums = p.transformed + p.parts.transformed * p.parts.transformed_copies;
+    p.patches = p.transformed + p.parts.transformed * p.parts.transformed_copies;
+    p.sums = p.patches + p.parts.patch * context->threads;
     p.gradients = p.sums + p.parts.sums * context->threads;
     p.bias = p.gradients + p.parts.gradient * p.parts.gradient_copies;
     if (cut->together) {
@@ -340,8 +369,7 @@ void stoa_winograd_weights_run(const stoa_context *context, const struct stoa_co
         }
     } else {
         stoa_parallel(context, cut->blocks, run_apart, &p);
-        stoa_reduce_blocks(context, p.gradients, p.parts.gradient, cut->blocks,
-                           TAPS * cut->channels * cut->filters, dweight);
+        stoa_reduce_blocks(context, p.gradients, p.parts.gradient, cut->blocks, cut->gradient, dweight);
     }
     if (dbias) {
         stoa_parallel(context, BIAS_BLOCKS, sum_bias, &p);
@@ -349,17 +377,17 @@ void stoa_winograd_weights_run(const stoa_context *context, const struct stoa_co
     }
 }
 
-void stoa_winograd_weights_describe(const stoa_context *context, const struct stoa_conv *conv, size_t tile,
+void stoa_winograd_weights_describe(const stoa_context *context, const struct stoa_conv *conv, size_t points,
                                     char *out, size_t size) {
     struct cut cut;
-    if (!cut_of(context, conv, tile, &cut)) {
-        (void)snprintf(out, size, "winograd%zu does not fit the workspace", tile);
+    if (!cut_of(context, conv, points, &cut)) {
+        (void)snprintf(out, size, "winograd%zu does not fit the workspace", points - 2);
     } else if (cut.together) {
-        (void)snprintf(out, size, "winograd%zu, %zu chunks of %zu tiles, ranges of %zux%zu", tile,
+        (void)snprintf(out, size, "winograd%zu, %zu chunks of %zu tiles, ranges of %zux%zu", points - 2,
                        stoa_ceil_div(cut.grid.end, cut.tiles), cut.tiles, cut.channel_range,
                        cut.filter_range);
     } else {
-        (void)snprintf(out, size, "winograd%zu, %zu blocks of samples, %zu tiles at once", tile, cut.blocks,
-                       cut.tiles);
+        (void)snprintf(out, size, "winograd%zu, %zu blocks of samples, %zu tiles at once", points - 2,
+                       cut.blocks, cut.tiles);
     }
 }

@@ -9,7 +9,7 @@
 #include "conv/winograd.h"
 #include "core/threads.h"
 
-enum { TAPS = STOA_WINOGRAD_TAPS * STOA_WINOGRAD_TAPS, TILE_UNIT = 12, LEAST_TASKS = 8 };
+enum { TILE_UNIT = 12, LEAST_TASKS = 8 };
 
 /* Sums of FEW tiles leave room for longer rows of weights. */
 enum { CHANNELS = 64, FILTERS = 32, FILTERS_FEW = 64, CHANNELS_FEW = 32 };
@@ -28,16 +28,22 @@ struct ranges {
     size_t room;  /* of those, as many as there are */
 };
 
-/* Floats of a thread: weights transposed and transformed, and sums of `tiles`. */
+/* Floats of a range's weights transposed for backward data. */
+static size_t transposed_floats(const struct stoa_winograd *p, const struct ranges *r) {
+    return p->to_data ? round_floats(p->in.taps * p->in.taps * r->channels * r->filters) : 0;
+}
+
+/* Floats of a thread: a patch, weights transposed and transformed, and sums of `tiles`. */
 static size_t thread_floats(const struct stoa_winograd *p, const struct ranges *r, size_t tiles) {
-    return round_floats(TAPS * r->channels * r->filters) +
+    return stoa_winograd_patch(&p->in, p->grid.points) + transposed_floats(p, r) +
            p->points * stoa_winograd_step(r->channels * r->filters) +
            p->points * stoa_winograd_step(tiles * r->filters);
 }
 
 static struct ranges ranges_of(const stoa_context *context, const struct stoa_winograd *p, size_t channels,
                                size_t filters) {
-    struct ranges r = {.channels = stoa_min(channels, p->channels), .filters = stoa_min(filters, p->filters)};
+    struct ranges r = {.channels = stoa_min(channels, p->in.channels),
+                       .filters = stoa_min(filters, p->filters)};
     size_t limit = context->workspace_limit / sizeof(float);
     while (r.channels > 1 && thread_floats(p, &r, TILE_UNIT) > limit) {
         r.channels /= 2;
@@ -60,7 +66,7 @@ static struct cut cut_of(const stoa_context *context, const struct stoa_winograd
     struct cut cut = {.splits = 1};
     size_t limit = CHUNK_LIMITS * context->workspace_limit / sizeof(float);
     size_t gaps = p->points * (STOA_WINOGRAD_GAP + STOA_ALIGN_FLOATS);
-    size_t most = limit > gaps ? (limit - gaps) / (p->points * p->channels) : 0;
+    size_t most = limit > gaps ? (limit - gaps) / (p->points * p->in.row) : 0;
     cut.chunk_room = stoa_min(most, p->grid.end);
     if (cut.chunk_room > 0) {
         cut.chunk = stoa_ceil_div(p->grid.end, stoa_ceil_div(p->grid.end, cut.chunk_room));
@@ -77,7 +83,7 @@ static struct cut cut_of(const stoa_context *context, const struct stoa_winograd
         cut.splits = stoa_max(stoa_ceil_div(cut.chunk, cut.ranges.tiles),
                               stoa_ceil_div(LEAST_TASKS, stoa_ceil_div(p->filters, cut.ranges.filters)));
     }
-    cut.input_step = stoa_winograd_step(cut.chunk_room * p->channels);
+    cut.input_step = stoa_winograd_step(cut.chunk_room * p->in.row);
     return cut;
 }
 
@@ -103,12 +109,13 @@ struct pass {
 };
 
 static void transform_some(void *argument, size_t task, size_t thread) {
-    (void)thread;
     const struct pass *pass = argument;
+    const struct stoa_winograd *p = pass->p;
     size_t row = task * TILE_UNIT;
-    stoa_winograd_inputs(pass->context, pass->p, pass->first + row,
+    stoa_winograd_inputs(pass->context, &p->in, &p->grid, p->x, pass->first + row,
                          stoa_min(pass->end, pass->first + row + TILE_UNIT),
-                         pass->transformed + row * pass->p->channels, pass->cut.input_step);
+                         pass->scratch + thread * pass->cut.thread, pass->transformed + row * p->in.row,
+                         pass->cut.input_step);
 }
 
 /* Transformed weights of channels [channel, channel + channels) and a range of filters. */
@@ -116,21 +123,18 @@ static void transform_weights(const struct pass *pass, size_t channel, size_t ch
                               size_t filters, float *transposed, float *u, size_t u_step) {
     const struct stoa_winograd *p = pass->p;
     const struct stoa_kernels *kernels = pass->context->kernels;
-    size_t matrix = p->channels * p->filters;
     if (!p->to_data) {
-        ptrdiff_t tap = (ptrdiff_t)matrix;
-        kernels->winograd_weights(p->grid.points, p->weight + channel * p->filters + filter,
-                                  STOA_WINOGRAD_TAPS * tap, tap, channels, filters, p->filters, u, filters,
-                                  u_step);
+        stoa_winograd_weights(pass->context, p, channel, channels, filter, filters, u, u_step);
         return;
     }
-    for (size_t tap = 0; tap < TAPS; tap++) {
-        kernels->transpose(p->weight + tap * matrix + filter * p->channels + channel, filters, channels,
-                           p->channels, transposed + tap * channels * filters, filters);
+    size_t floats = channels * filters;
+    for (size_t tap = 0; tap < p->in.taps * p->in.taps; tap++) {
+        kernels->transpose(p->weight + (tap * p->filters + filter) * p->in.channels + channel, filters,
+                           channels, p->in.channels, transposed + tap * floats, filters);
     }
-    ptrdiff_t tap = -(ptrdiff_t)(channels * filters);
-    kernels->winograd_weights(p->grid.points, transposed + (TAPS - 1) * channels * filters,
-                              STOA_WINOGRAD_TAPS * tap, tap, channels, filters, filters, u, filters, u_step);
+    struct stoa_winograd_taps taps;
+    const float *last = transposed + stoa_winograd_turned(p, floats, &taps);
+    kernels->winograd_weights(p->grid.points, last, &taps, channels, filters, filters, u, filters, u_step);
 }
 
 /* The transformed tiles that the product after one of `point` reads: the next point's, after the last one those of the
@@ -138,11 +142,11 @@ static void transform_weights(const struct pass *pass, size_t channel, size_t ch
 static const float *next_inputs(const struct pass *pass, size_t first, size_t point, size_t channel,
                                 size_t following) {
     bool last = point + 1 == pass->p->points;
-    if (last && following == pass->p->channels) {
+    if (last && following == pass->p->in.channels) {
         return NULL;
     }
     return pass->transformed + (last ? 0 : point + 1) * pass->cut.input_step +
-           (first - pass->first) * pass->p->channels + (last ? following : channel);
+           (first - pass->first) * pass->p->in.row + (last ? following : channel);
 }
 
 /* A range of filters over some tiles of the chunk. */
@@ -158,24 +162,23 @@ static void run_range(void *argument, size_t task, size_t thread) {
     size_t u_step = stoa_winograd_step(cut->ranges.channels * filters);
     size_t sums_step = stoa_winograd_step((end - first) * filters);
     float *transposed = pass->scratch + thread * cut->thread;
-    float *u = transposed + round_floats(TAPS * cut->ranges.channels * filters);
+    float *u = transposed + transposed_floats(p, &cut->ranges);
     float *sums = u + p->points * u_step;
-    for (size_t channel = 0; channel < p->channels; channel += cut->ranges.channels) {
-        size_t channels = stoa_min(cut->ranges.channels, p->channels - channel);
+    for (size_t channel = 0; channel < p->in.channels; channel += cut->ranges.channels) {
+        size_t channels = stoa_min(cut->ranges.channels, p->in.channels - channel);
         transform_weights(pass, channel, channels, filter, filters, transposed, u, u_step);
         for (size_t point = 0; point < p->points; point++) {
             size_t begin;
             size_t stop;
             stoa_winograd_range(&p->grid, point, first, end, &begin, &stop);
-            const float *v =
-                pass->transformed + point * cut->input_step + (begin - pass->first) * p->channels;
+            const float *v = pass->transformed + point * cut->input_step + (begin - pass->first) * p->in.row;
             stoa_gemm_run(
                 &(struct stoa_gemm){.m = stop - begin,
                                     .n = filters,
                                     .k = channels,
                                     .alpha = 1,
                                     .a = v + channel,
-                                    .lda = p->channels,
+                                    .lda = p->in.row,
                                     .next_a = next_inputs(pass, first, point, channel, channel + channels),
                                     .b = u + point * u_step,
                                     .ldb = filters,

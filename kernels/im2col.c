@@ -256,15 +256,27 @@ static float *general_row(const struct stoa_window *w, const float *x, size_t ch
     return to;
 }
 
+/* Whether rows first_row .. first_row+rows-1 read no padding; where they are of several images, whether none does. */
+static bool reads_inside(const struct stoa_window *w, size_t first_row, size_t rows) {
+    size_t reach = (w->kernel_height - 1) * w->dilation_height + 1;
+    size_t span = (w->out_width - 1) * w->stride_width + w->kernel_width;
+    size_t left = w->out_left * w->stride_width;
+    size_t oh = first_row % w->out_height;
+    bool one = oh + rows <= w->out_height;
+    size_t first = one ? oh : 0;
+    size_t last = one ? oh + rows - 1 : w->out_height - 1;
+    return left >= w->pad_left && left + span <= w->width + w->pad_left &&
+           first * w->stride_height >= w->pad_top &&
+           last * w->stride_height + reach <= w->height + w->pad_top;
+}
+
 void STOA_KERNEL(im2col)(const struct stoa_window *w, const float *x, size_t channel0, size_t channels,
                          size_t first_row, size_t rows, float *columns) {
     size_t patch = w->kernel_height * w->kernel_width * channels;
     size_t image_floats = w->height * w->width * w->channels;
     size_t reach = (w->kernel_height - 1) * w->dilation_height + 1;
     size_t span_width = (w->out_width - 1) * w->stride_width + w->kernel_width;
-    bool unpadded = channels == w->channels && w->pad_left == 0 &&
-                    w->out_left * w->stride_width + span_width <= w->width && w->pad_top == 0 &&
-                    (w->out_height - 1) * w->stride_height + reach <= w->height;
+    bool unpadded = channels == w->channels && reads_inside(w, first_row, rows);
     size_t capacity = LINE_FLOATS / (span_width * channels);
     bool lined =
         w->dilation_width == 1 && !unpadded && capacity >= reach && w->kernel_width * channels < LINED_RUN;

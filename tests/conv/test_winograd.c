@@ -14,7 +14,7 @@
 
 /* Largest error in units of the layer's largest sum(|x||w|). */
 static const double BOUND = 5e-6;
-enum { PASSES = 3, SEED = 41, GUARD = 32 };
+enum { PASSES = 3, SEED = 41, GUARD = 32, MOST_SHAPES = 40, BATCH = 3 };
 static const uint32_t canary = 0x7FA5C3E1U;
 
 static stoa_context *make_context(size_t threads, size_t limit, stoa_isa isa) {
@@ -25,80 +25,107 @@ static stoa_context *make_context(size_t threads, size_t limit, stoa_isa isa) {
     return context;
 }
 
-/* 3x3, stride 1; `more` rows and columns of padding at the far side than at the near one. */
-static struct stoa_conv shape(size_t batch, size_t channels, size_t height, size_t width, size_t filters,
-                              size_t pad, size_t more) {
+/* kernel x kernel; `more` rows and columns of padding at the far side than at the near one. */
+static struct stoa_conv strided(size_t kernel, size_t stride, size_t batch, size_t channels, size_t height,
+                                size_t width, size_t filters, size_t pad, size_t more) {
     return (struct stoa_conv){.window = {.height = height,
                                          .width = width,
                                          .channels = channels,
-                                         .kernel_height = 3,
-                                         .kernel_width = 3,
-                                         .stride_height = 1,
-                                         .stride_width = 1,
+                                         .kernel_height = kernel,
+                                         .kernel_width = kernel,
+                                         .stride_height = stride,
+                                         .stride_width = stride,
                                          .dilation_height = 1,
                                          .dilation_width = 1,
                                          .pad_top = pad,
                                          .pad_left = pad,
-                                         .out_height = height + 2 * pad + more - 2,
-                                         .out_width = width + 2 * pad + more - 2},
+                                         .out_height = (height + 2 * pad + more - kernel) / stride + 1,
+                                         .out_width = (width + 2 * pad + more - kernel) / stride + 1},
                               .batch = batch,
                               .filters = filters,
                               .groups = 1};
 }
 
-/* Every rest of a side by 4, every padding, channels that are and are not multiples of vectors, and deep layers. */
+static struct stoa_conv shape(size_t batch, size_t channels, size_t height, size_t width, size_t filters,
+                              size_t pad, size_t more) {
+    return strided(3, 1, batch, channels, height, width, filters, pad, more);
+}
+
+/* Every rest of a side by 4, every padding, channels that are and are not multiples of vectors, and deep layers; larger
+ * kernels; strides, which may or may not divide kernel and image; of both, narrow and wide layers. */
 static size_t shapes(struct stoa_conv *out) {
     const struct stoa_conv all[] = {
-        shape(3, 16, 26, 26, 16, 0, 0),  shape(3, 16, 12, 12, 64, 0, 0), shape(2, 32, 14, 14, 48, 1, 0),
-        shape(5, 24, 7, 7, 20, 1, 0),    shape(1, 17, 3, 3, 33, 0, 0),   shape(1, 3, 1, 1, 5, 1, 0),
-        shape(2, 70, 9, 13, 19, 2, 0),   shape(2, 16, 5, 30, 31, 1, 1),  shape(1, 65, 11, 6, 16, 0, 7),
-        shape(2, 130, 7, 10, 150, 1, 0), shape(3, 512, 7, 7, 256, 1, 0), shape(1, 256, 14, 14, 512, 1, 0),
-        shape(9, 40, 8, 8, 300, 2, 1),
+        shape(3, 16, 26, 26, 16, 0, 0),         shape(3, 16, 12, 12, 64, 0, 0),
+        shape(2, 32, 14, 14, 48, 1, 0),         shape(5, 24, 7, 7, 20, 1, 0),
+        shape(1, 17, 3, 3, 33, 0, 0),           shape(1, 3, 1, 1, 5, 1, 0),
+        shape(2, 70, 9, 13, 19, 2, 0),          shape(2, 16, 5, 30, 31, 1, 1),
+        shape(1, 65, 11, 6, 16, 0, 7),          shape(2, 130, 7, 10, 150, 1, 0),
+        shape(3, 512, 7, 7, 256, 1, 0),         shape(1, 256, 14, 14, 512, 1, 0),
+        shape(9, 40, 8, 8, 300, 2, 1),          strided(4, 1, 2, 20, 13, 10, 24, 1, 1),
+        strided(4, 1, 3, 1, 9, 9, 5, 2, 0),     strided(4, 1, 1, 144, 9, 11, 130, 3, 0),
+        strided(5, 1, 3, 6, 14, 14, 16, 0, 0),  strided(5, 1, 2, 1, 28, 19, 8, 2, 0),
+        strided(5, 1, 1, 48, 11, 13, 40, 4, 5), strided(5, 1, 1, 160, 9, 10, 144, 2, 1),
+        strided(5, 1, 2, 17, 5, 5, 9, 0, 0),    strided(5, 2, 3, 6, 20, 13, 10, 2, 1),
+        strided(5, 2, 2, 64, 15, 17, 96, 2, 0), strided(6, 2, 2, 16, 21, 18, 20, 2, 0),
+        strided(7, 2, 2, 3, 41, 37, 64, 3, 0),  strided(7, 2, 1, 40, 16, 13, 110, 3, 1),
+        strided(8, 2, 1, 5, 19, 22, 7, 7, 0),   strided(9, 2, 1, 8, 25, 28, 17, 4, 0),
+        strided(9, 2, 2, 1, 31, 27, 6, 8, 3),   strided(10, 2, 1, 64, 18, 17, 72, 4, 0),
+        strided(11, 3, 1, 4, 40, 35, 9, 5, 3),  strided(11, 4, 1, 3, 67, 62, 64, 2, 0),
+        strided(17, 4, 1, 2, 50, 45, 6, 8, 1),
     };
+    assert_true(sizeof all <= MOST_SHAPES * sizeof *all);
     memcpy(out, all, sizeof all);
     return sizeof all / sizeof *all;
 }
-enum { MOST_SHAPES = 16 };
 
 static const struct stoa_conv_algorithm *const algorithms[] = {&stoa_conv_winograd2, &stoa_conv_winograd4,
                                                                &stoa_conv_winograd6};
 enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms };
 
+/* Each tile has the outputs of its place, and a point if and only if it lies in the point's range. */
+static void check_grid(const struct stoa_winograd_grid *grid, size_t height, size_t width) {
+    enum { MOST = 18 };
+    unsigned char seen[BATCH][MOST][MOST] = {{{0}}};
+    double rows = 0;
+    assert_true(height <= MOST && width <= MOST && grid->batch == BATCH);
+    for (size_t number = 0; number < grid->end; number++) {
+        struct stoa_winograd_tile at;
+        size_t image = stoa_winograd_locate(grid, number, &at);
+        assert_true(image < BATCH && at.taps == grid->taps);
+        assert_true(at.height >= 1 && at.height <= grid->points + 1 - grid->taps);
+        assert_true(at.width >= 1 && at.width <= grid->points + 1 - grid->taps);
+        assert_true(at.row + at.height <= height && at.column + at.width <= width);
+        for (size_t p = 0; p < at.height * at.width; p++) {
+            seen[image][at.row + p / at.width][at.column + p % at.width]++;
+        }
+        for (size_t point = 0; point < grid->points * grid->points; point++) {
+            bool has = point / grid->points < stoa_winograd_lines(&at) &&
+                       point % grid->points < stoa_winograd_columns(&at);
+            size_t begin;
+            size_t stop;
+            stoa_winograd_range(grid, point, 0, grid->end, &begin, &stop);
+            assert_int_equal(has, number >= begin && number < stop);
+            rows += has;
+            stoa_winograd_range(grid, point, number, number + 1, &begin, &stop);
+            assert_int_equal(has, stop - begin);
+        }
+    }
+    assert_true(rows == stoa_winograd_rows(grid));
+    for (size_t p = 0; p < BATCH * height * width; p++) {
+        assert_int_equal(seen[p / width / height][p / width % height][p % width], 1);
+    }
+}
+
 static void tiles_cover_an_image_once(void **state) {
     (void)state;
-    for (size_t i = 0; i < 2 * 18 * 18; i++) {
-        size_t tile = i % 2 ? 4 : 2;
-        size_t height = i / 2 % 18 + 1;
-        size_t width = i / 36 + 1;
-        enum { BATCH = 3 };
-        struct stoa_winograd_grid grid = stoa_winograd_grid_of(tile, BATCH, height, width);
-        unsigned char seen[BATCH][18][18] = {{{0}}};
-        double rows = 0;
-        for (size_t number = 0; number < grid.end; number++) {
-            struct stoa_winograd_tile at;
-            size_t image = stoa_winograd_locate(&grid, number, &at);
-            assert_true(image < BATCH && at.height >= 1 && at.height <= tile && at.width >= 1 &&
-                        at.width <= tile);
-            assert_true(at.row + at.height <= height && at.column + at.width <= width);
-            for (size_t p = 0; p < at.height * at.width; p++) {
-                seen[image][at.row + p / at.width][at.column + p % at.width]++;
-            }
-            /* It has a point if and only if it lies in the point's range. */
-            for (size_t point = 0; point < grid.points * grid.points; point++) {
-                bool has = point / grid.points < at.height + 2 && point % grid.points < at.width + 2;
-                size_t begin;
-                size_t stop;
-                stoa_winograd_range(&grid, point, 0, grid.end, &begin, &stop);
-                assert_int_equal(has, number >= begin && number < stop);
-                rows += has;
-                stoa_winograd_range(&grid, point, number, number + 1, &begin, &stop);
-                assert_int_equal(has, stop - begin);
-            }
-        }
-        assert_true(rows == stoa_winograd_rows(&grid));
-        for (size_t p = 0; p < BATCH * height * width; p++) {
-            assert_int_equal(seen[p / width / height][p / width % height][p % width], 1);
-        }
+    static const size_t forms[][2] = {{4, 3}, {6, 3}, {6, 4}, {6, 5}, {8, 3}, {8, 4}, {8, 5}};
+    enum { FORMS = sizeof forms / sizeof *forms, SIDES = 18 };
+    for (size_t i = 0; i < (size_t)FORMS * SIDES * SIDES; i++) {
+        const size_t *form = forms[i % FORMS];
+        size_t height = i / FORMS % SIDES + 1;
+        size_t width = i / FORMS / SIDES + 1;
+        struct stoa_winograd_grid grid = stoa_winograd_grid_of(form[0], form[1], BATCH, height, width);
+        check_grid(&grid, height, width);
     }
 }
 
@@ -160,7 +187,7 @@ static struct problem problem_of(struct stoa_conv conv) {
     size_t pixels = conv.batch * w->out_height * w->out_width;
     struct problem p = {.conv = conv,
                         .x = numbers_of(conv.batch * w->height * w->width * w->channels),
-                        .weight = numbers_of(9 * w->channels * conv.filters),
+                        .weight = numbers_of(stoa_conv_weights(&conv)),
                         .bias = numbers_of(conv.filters),
                         .dy = numbers_of(pixels * conv.filters),
                         .dbias = calloc(conv.filters, sizeof(double))};
@@ -249,18 +276,26 @@ static double check(const char *what, const struct problem *p, enum stoa_conv_pa
         double right = relu ? fmax(0, p->right[pass].d[i]) : p->right[pass].d[i];
         double error = fabs((double)out[i] - right) / p->scale[pass];
         if (!(error <= BOUND)) { /* so that NaN fails */
-            fail_msg("%s: %zux%zux%zu to %zu, pad %zu, pass %d: element %zu is %g, not %g", what,
-                     p->conv.window.height, p->conv.window.width, p->conv.window.channels, p->conv.filters,
-                     p->conv.window.pad_top, (int)pass, i, (double)out[i], right);
+            const struct stoa_window *w = &p->conv.window;
+            fail_msg(
+                "%s: %zux%zux%zu to %zu, kernel %zu, stride %zu, pad %zu, pass %d: element %zu is %g, not %g",
+                what, w->height, w->width, w->channels, p->conv.filters, w->kernel_height, w->stride_height,
+                w->pad_top, (int)pass, i, (double)out[i], right);
         }
         largest = fmax(largest, error);
     }
     return largest;
 }
 
+/* What was seen of an algorithm's pass with some kernels: runs, and the largest error. */
+struct seen {
+    size_t runs;
+    double largest;
+};
+
 /* All passes of a problem on one thread count and limit; the first run's results are kept for comparison. */
 static void compare(const struct stoa_conv_algorithm *algorithm, const stoa_context *context,
-                    const struct problem *p, float *kept[PASSES], double largest[PASSES]) {
+                    const struct problem *p, float *kept[PASSES], struct seen seen[PASSES]) {
     for (size_t i = 0; i < PASSES; i++) {
         enum stoa_conv_pass pass = (enum stoa_conv_pass)i;
         if (!algorithm->applicable(context, &p->conv, pass)) {
@@ -270,7 +305,8 @@ static void compare(const struct stoa_conv_algorithm *algorithm, const stoa_cont
         float *out = guarded(bytes);
         float *dbias = guarded(p->conv.filters * sizeof(float));
         run(context, algorithm, pass, p, false, out, dbias);
-        largest[i] = fmax(largest[i], check(algorithm->name, p, pass, false, out));
+        seen[i].runs++;
+        seen[i].largest = fmax(seen[i].largest, check(algorithm->name, p, pass, false, out));
         for (size_t k = 0; pass == STOA_CONV_BACKWARD_WEIGHTS && k < p->conv.filters; k++) {
             assert_true(fabs((double)dbias[k] - p->dbias[k]) < 1e-6 * (double)p->dy.n);
         }
@@ -284,104 +320,192 @@ static void compare(const struct stoa_conv_algorithm *algorithm, const stoa_cont
     }
 }
 
+static void compare_all(const struct problem *p, const struct stoa_conv_algorithm *algorithm, size_t limit,
+                        struct seen seen[PASSES]) {
+    static const size_t thread_counts[] = {1, 2, 3, 7};
+    float *kept[PASSES] = {NULL};
+    for (size_t t = 0; t < sizeof thread_counts / sizeof *thread_counts; t++) {
+        stoa_context *context = make_context(thread_counts[t], limit, stoa_isa_best());
+        compare(algorithm, context, p, kept, seen);
+        stoa_context_free(context);
+    }
+    for (size_t k = 0; k < PASSES; k++) {
+        if (kept[k]) {
+            release(kept[k], p->right[k].n * sizeof(float));
+        }
+    }
+}
+
+/* By taps a side, of stride 1 and of larger ones. */
+enum { KINDS = 2 * (STOA_WINOGRAD_MOST_TAPS + 1 - STOA_WINOGRAD_LEAST_TAPS) };
+
+static size_t kind_of(const struct stoa_conv *conv) {
+    struct stoa_winograd_input in = stoa_winograd_input_of(&conv->window);
+    return 2 * (in.taps - STOA_WINOGRAD_LEAST_TAPS) + (in.stride > 1);
+}
+
+/* Each pass that an algorithm has was run with each kind of kernel. */
+static void report(size_t algorithm, struct seen seen[KINDS][PASSES]) {
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        size_t taps = kind / 2 + STOA_WINOGRAD_LEAST_TAPS;
+        bool larger_stride = kind % 2;
+        bool can = algorithm > 0 || taps == STOA_WINOGRAD_LEAST_TAPS;
+        for (size_t pass = 0; pass < PASSES; pass++) {
+            bool has = can && !(larger_stride && pass == STOA_CONV_BACKWARD_DATA);
+            assert_int_equal(has, seen[kind][pass].runs > 0);
+        }
+        if (can) {
+            printf("%s, %zu taps%s: largest errors %.1e forward, %.1e to data, %.1e to weights\n",
+                   algorithms[algorithm]->name, taps, larger_stride ? ", strides" : "", seen[kind][0].largest,
+                   seen[kind][1].largest, seen[kind][2].largest);
+        }
+    }
+}
+
 static void agrees_with_the_reference(void **state) {
     (void)state;
-    static const size_t thread_counts[] = {1, 2, 3, 7};
     static const size_t limits[] = {0, (size_t)256 << 10, (size_t)16 << 20};
+    enum { LIMITS = sizeof limits / sizeof *limits };
     struct stoa_conv conv[MOST_SHAPES];
     size_t count = shapes(conv);
-    double largest[ALGORITHMS][PASSES] = {{0}};
+    struct seen seen[ALGORITHMS][KINDS][PASSES] = {{{{0}}}};
     for (size_t i = 0; i < count; i++) {
         struct problem p = problem_of(conv[i]);
-        for (size_t j = 0; j < (size_t)3 * ALGORITHMS; j++) {
-            float *kept[PASSES] = {NULL};
-            for (size_t t = 0; t < sizeof thread_counts / sizeof *thread_counts; t++) {
-                stoa_context *context =
-                    make_context(thread_counts[t], limits[j / ALGORITHMS], stoa_isa_best());
-                compare(algorithms[j % ALGORITHMS], context, &p, kept, largest[j % ALGORITHMS]);
-                stoa_context_free(context);
-            }
-            for (size_t k = 0; k < PASSES; k++) {
-                if (kept[k]) {
-                    release(kept[k], p.right[k].n * sizeof(float));
-                }
-            }
+        for (size_t j = 0; j < (size_t)LIMITS * ALGORITHMS; j++) {
+            compare_all(&p, algorithms[j % ALGORITHMS], limits[j / ALGORITHMS],
+                        seen[j % ALGORITHMS][kind_of(&conv[i])]);
         }
         problem_free(&p);
     }
     for (size_t i = 0; i < ALGORITHMS; i++) {
-        printf("%s: largest errors %.1e forward, %.1e to data, %.1e to weights\n", algorithms[i]->name,
-               largest[i][0], largest[i][1], largest[i][2]);
+        report(i, seen[i]);
     }
 }
 
 static void runs_on_every_instruction_set(void **state) {
     (void)state;
-    struct problem p = problem_of(shape(2, 33, 10, 7, 24, 1, 0));
-    for (int isa = STOA_ISA_BASE; isa <= (int)stoa_isa_best(); isa++) {
-        stoa_context *context = make_context(2, 0, (stoa_isa)isa);
-        for (size_t i = 0; i < ALGORITHMS; i++) {
-            float *out = guarded(p.dy.n * sizeof(float));
-            run(context, algorithms[i], STOA_CONV_FORWARD, &p, true, out, NULL);
-            (void)check("with ReLU", &p, STOA_CONV_FORWARD, true, out);
-            release(out, p.dy.n * sizeof(float));
+    const struct stoa_conv conv[] = {shape(2, 33, 10, 7, 24, 1, 0), strided(5, 1, 1, 6, 12, 15, 16, 2, 0),
+                                     strided(7, 2, 1, 3, 26, 23, 20, 3, 0)};
+    for (size_t s = 0; s < sizeof conv / sizeof *conv; s++) {
+        struct problem p = problem_of(conv[s]);
+        for (int isa = STOA_ISA_BASE; isa <= (int)stoa_isa_best(); isa++) {
+            stoa_context *context = make_context(2, 0, (stoa_isa)isa);
+            for (size_t i = s == 0 ? 0 : 1; i < ALGORITHMS; i++) {
+                assert_true(algorithms[i]->applicable(context, &p.conv, STOA_CONV_FORWARD));
+                float *out = guarded(p.dy.n * sizeof(float));
+                run(context, algorithms[i], STOA_CONV_FORWARD, &p, true, out, NULL);
+                (void)check("with ReLU", &p, STOA_CONV_FORWARD, true, out);
+                release(out, p.dy.n * sizeof(float));
+            }
+            stoa_context_free(context);
         }
-        stoa_context_free(context);
+        problem_free(&p);
     }
-    problem_free(&p);
 }
 
-/* Groups, strides, dilations, other kernels, wide paddings and policies that ask for plain sums. */
+static void declines(const stoa_context *context, struct stoa_conv conv) {
+    for (size_t i = 0; i < (size_t)PASSES * ALGORITHMS; i++) {
+        assert_false(
+            algorithms[i % ALGORITHMS]->applicable(context, &conv, (enum stoa_conv_pass)(i / ALGORITHMS)));
+    }
+}
+
+/* Groups, dilations, windows that are not square, too few and too many taps, those of a stride that the kernel lacks, wide
+ * paddings and policies that ask for plain sums. */
 static void declines_what_it_cannot(void **state) {
     (void)state;
-    struct stoa_conv bad[] = {shape(1, 32, 8, 8, 32, 1, 0), shape(1, 32, 8, 8, 32, 1, 0),
-                              shape(1, 32, 8, 8, 32, 1, 0), shape(1, 32, 8, 8, 32, 1, 0),
-                              shape(1, 32, 8, 8, 32, 3, 0)};
-    bad[0].groups = 2;
-    bad[1].window.stride_width = 2;
-    bad[2].window.dilation_height = 2;
-    bad[3].window.kernel_width = 2;
+    const struct stoa_conv good[] = {shape(1, 32, 8, 8, 32, 1, 0), strided(4, 1, 1, 32, 14, 14, 32, 1, 0),
+                                     strided(5, 1, 1, 32, 14, 14, 32, 2, 0),
+                                     strided(5, 2, 1, 32, 14, 14, 32, 2, 0)};
+    enum { GOOD = sizeof good / sizeof *good };
     stoa_context *context = make_context(1, 0, stoa_isa_best());
-    struct stoa_conv good = shape(1, 32, 8, 8, 32, 1, 0);
-    for (size_t i = 0; i < 2 * PASSES; i++) {
-        const struct stoa_conv_algorithm *algorithm = algorithms[i % ALGORITHMS];
+    for (size_t i = 0; i < GOOD; i++) {
+        struct stoa_conv bad[7];
         for (size_t j = 0; j < sizeof bad / sizeof *bad; j++) {
-            assert_false(algorithm->applicable(context, &bad[j], (enum stoa_conv_pass)(i / 2)));
+            bad[j] = good[i];
+        }
+        bad[0].groups = 2;
+        bad[1].window.stride_width++;
+        bad[2].window.stride_height++;
+        bad[3].window.dilation_height = 2;
+        bad[4].window.dilation_height = bad[4].window.dilation_width = 2;
+        bad[5].window.kernel_width--;
+        bad[6].window.kernel_height++;
+        for (size_t j = 0; j < sizeof bad / sizeof *bad; j++) {
+            declines(context, bad[j]);
+        }
+        assert_true(stoa_conv_winograd4.applicable(context, &good[i], STOA_CONV_FORWARD));
+        assert_true(stoa_conv_winograd4.applicable(context, &good[i], STOA_CONV_BACKWARD_WEIGHTS));
+        assert_int_equal(stoa_conv_winograd4.applicable(context, &good[i], STOA_CONV_BACKWARD_DATA),
+                         good[i].window.stride_width == 1);
+        for (size_t pass = 0; pass < PASSES; pass++) { /* more taps than its points leave outputs for */
+            assert_int_equal(stoa_conv_winograd2.applicable(context, &good[i], (enum stoa_conv_pass)pass),
+                             (i == 0 || i == 3) && stoa_conv_winograd4.applicable(context, &good[i],
+                                                                                  (enum stoa_conv_pass)pass));
         }
     }
-    assert_true(stoa_conv_winograd4.applicable(context, &good, STOA_CONV_FORWARD));
+    declines(context, shape(1, 32, 8, 8, 32, 3, 0));
+    declines(context, strided(5, 1, 1, 32, 14, 14, 32, 5, 0));
+    declines(context, strided(1, 1, 1, 32, 14, 14, 32, 0, 0));
+    declines(context, strided(2, 1, 1, 32, 14, 14, 32, 0, 0));
+    declines(context, strided(6, 1, 1, 32, 14, 14, 32, 2, 0));
+    declines(context, strided(3, 2, 1, 32, 14, 14, 32, 1, 0)); /* two taps */
+    declines(context, strided(4, 2, 1, 32, 14, 14, 32, 1, 0));
+    declines(context, strided(11, 2, 1, 32, 14, 14, 32, 5, 0)); /* six */
+    declines(context, strided(9, 4, 1, 32, 24, 24, 32, 4, 0));  /* twelve for nine */
+    declines(context, strided(7, 3, 1, 32, 24, 24, 32, 3, 0));
     stoa_context_free(context);
     for (int policy = STOA_POLICY_EXACT; policy <= STOA_POLICY_BLAS; policy++) {
         assert_int_equal(
             stoa_context_create(&(stoa_context_options){.policy = (stoa_policy)policy}, &context), STOA_OK);
-        assert_false(stoa_conv_winograd4.applicable(context, &good, STOA_CONV_FORWARD));
+        for (size_t i = 0; i < GOOD; i++) {
+            declines(context, good[i]);
+        }
         stoa_context_free(context);
     }
 }
 
 /* A thread's scratch stays below the limit, and where not one tile fits the algorithm is not applicable. */
-static void keeps_to_the_workspace_limit(void **state) {
-    (void)state;
-    const struct stoa_conv conv = shape(4, 64, 28, 28, 64, 1, 0);
+static void check_limit(const struct stoa_conv_algorithm *algorithm, const struct stoa_conv *conv) {
     size_t refused = 0;
+    size_t taken = 0;
     for (size_t limit = (size_t)16 << 10; limit <= (size_t)4 << 20; limit *= 2) {
         stoa_context *one = make_context(1, limit, stoa_isa_best());
         stoa_context *two = make_context(2, limit, stoa_isa_best());
         for (size_t i = 0; i < PASSES; i++) {
             enum stoa_conv_pass pass = (enum stoa_conv_pass)i;
             size_t bytes[2] = {0};
-            if (!stoa_conv_winograd4.applicable(one, &conv, pass)) {
+            if (i == STOA_CONV_BACKWARD_DATA && conv->window.stride_height > 1) {
+                continue;
+            }
+            if (!algorithm->applicable(one, conv, pass)) {
                 refused++;
                 continue;
             }
-            assert_true(stoa_conv_winograd4.workspace(one, &conv, pass, &bytes[0]));
-            assert_true(stoa_conv_winograd4.workspace(two, &conv, pass, &bytes[1]));
+            taken++;
+            assert_true(algorithm->workspace(one, conv, pass, &bytes[0]));
+            assert_true(algorithm->workspace(two, conv, pass, &bytes[1]));
             assert_true(bytes[1] - bytes[0] <= limit);
         }
         stoa_context_free(one);
         stoa_context_free(two);
     }
-    assert_true(refused > 0);
+    assert_true(refused > 0 && taken > 0);
+}
+
+static void keeps_to_the_workspace_limit(void **state) {
+    (void)state;
+    const struct stoa_conv conv[] = {
+        shape(4, 64, 28, 28, 64, 1, 0),         strided(5, 1, 4, 64, 28, 28, 64, 2, 0),
+        strided(5, 1, 4, 6, 28, 28, 16, 2, 0),  strided(7, 2, 2, 3, 61, 57, 64, 3, 0),
+        strided(5, 2, 2, 64, 28, 28, 96, 2, 0), strided(11, 4, 1, 3, 67, 67, 64, 2, 0),
+    };
+    for (size_t i = 0; i < sizeof conv / sizeof *conv; i++) {
+        check_limit(&stoa_conv_winograd4, &conv[i]);
+        if (conv[i].window.kernel_height > 3) {
+            check_limit(&stoa_conv_winograd6, &conv[i]);
+        }
+    }
 }
 
 int main(void) {

@@ -1,18 +1,20 @@
 /* Counting allocations: the program defines malloc and its siblings itself, so that the engine, OpenBLAS, peers and libc
- * call these; glibc's own are behind them. Large blocks get huge pages here, whoever asks for them. And the process's
- * size, from /proc. */
+ * call these; glibc's own are behind them. Where they take large blocks from. And the process's size, from /proc. */
 #include "bench/allocations.h"
 
 #include <errno.h>
-#include <stdalign.h>
+#include <limits.h>
+#include <malloc.h>
 #include <stdatomic.h>
-#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/pages.h"
+#include "base/size.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define CAN_COUNT 0
@@ -36,8 +38,6 @@ size_t bench_allocations(void) {
 }
 
 #if CAN_COUNT
-#include <malloc.h>
-
 extern void *__libc_malloc(size_t bytes);
 extern void *__libc_calloc(size_t count, size_t bytes);
 extern void *__libc_realloc(void *memory, size_t bytes);
@@ -47,23 +47,11 @@ static void count_call(void) {
     (void)atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed);
 }
 
-/* Large blocks of all libraries lie as those of Stoa's own allocator do: the arrays, packed weights and scratch of a peer
- * too. calloc and realloc stay out: no engine here takes what it computes on from them. */
-static void *take(size_t bytes, size_t alignment) {
-    count_call();
-    stoa_pages_fit(&bytes, &alignment);
-    void *memory =
-        alignment > alignof(max_align_t) ? __libc_memalign(alignment, bytes) : __libc_malloc(bytes);
-    if (memory) {
-        stoa_pages_advise(memory, bytes);
-    }
-    return memory;
-}
-
 /* Exported, whatever the build's visibility: the shared libraries must find them. */
 #pragma GCC visibility push(default)
 void *malloc(size_t bytes) {
-    return take(bytes, alignof(max_align_t));
+    count_call();
+    return __libc_malloc(bytes);
 }
 
 void *calloc(size_t count, size_t bytes) {
@@ -77,11 +65,13 @@ void *realloc(void *memory, size_t bytes) {
 }
 
 void *aligned_alloc(size_t alignment, size_t bytes) {
-    return take(bytes, alignment);
+    count_call();
+    return __libc_memalign(alignment, bytes);
 }
 
 int posix_memalign(void **memory, size_t alignment, size_t bytes) {
-    void *taken = take(bytes, alignment);
+    count_call();
+    void *taken = __libc_memalign(alignment, bytes);
     if (!taken) {
         return ENOMEM;
     }
@@ -90,11 +80,29 @@ int posix_memalign(void **memory, size_t alignment, size_t bytes) {
 }
 #pragma GCC visibility pop
 
-void bench_allocations_fresh(void) {
-    (void)mallopt(M_MMAP_THRESHOLD, STOA_HUGE_PAGE);
+/* Blocks of a heap follow each other with malloc's own numbers in between, so no two large ones begin alike. A region apart
+ * for each, malloc's way with large blocks, begins at the start of a page every time. */
+void bench_allocations_in_heap(void) {
+    enum { ROOM = 1 << 30, STEP = 1 << 20 };
+    uintptr_t start = stoa_round_up((uintptr_t)sbrk(0), STOA_HUGE_PAGE);
+    (void)mallopt(M_MMAP_MAX, 0);
+    (void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    (void)mallopt(M_TOP_PAD, ROOM);
+    void *volatile last = __libc_malloc(STEP); /* makes the heap grow, untouched */
+    free(last);
+    (void)mallopt(M_TOP_PAD, STEP);
+    uintptr_t end = (uintptr_t)sbrk(0);
+#ifdef MADV_HUGEPAGE
+    if (end > start) {
+        (void)madvise((void *)start, end - start, MADV_HUGEPAGE);
+    }
+#else
+    (void)start;
+    (void)end;
+#endif
 }
 #else
-void bench_allocations_fresh(void) {
+void bench_allocations_in_heap(void) {
 }
 #endif
 

@@ -1,4 +1,4 @@
-/* Allocations of the whole process, libraries included: counted, and large ones in huge pages. */
+/* Allocations of the whole process, libraries included: counted, and all in a heap. */
 #ifndef STOA_BENCH_ALLOCATIONS_H
 #define STOA_BENCH_ALLOCATIONS_H
 
@@ -11,9 +11,10 @@ extern const bool bench_allocations_known;
 /* Calls of malloc and its siblings so far, in all threads; 0 where they cannot be counted. */
 size_t bench_allocations(void);
 
-/* From now on every large block comes fresh from the system. Otherwise malloc would soon take most of them from memory
- * that was given back, and that may have been touched in small pages. */
-void bench_allocations_fresh(void);
+/* From now on blocks of every size lie in malloc's heap, for which huge pages are asked: so a peer's arrays have huge pages
+ * and different beginnings, as those of Stoa's own allocator have. Not back to the system: for modes that do not
+ * measure memory. Nothing where the program does not stand in front of glibc's malloc. */
+void bench_allocations_in_heap(void);
 
 /* Resident bytes of this process now, and the most so far; 0 when they cannot be read. */
 size_t bench_resident_bytes(void);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/allocations.h"
+
 static const double TRIAL_SECONDS = 0.01; /* a way, to find the fastest */
 enum { MOST_WAYS = 32, LEAST_TRIALS = 3 };
 
@@ -377,6 +379,7 @@ static int finish(struct comparison *comparison) {
 
 int bench_compare(struct bench *bench, const struct bench_layers *layers) {
     struct bench_loaded loaded;
+    bench_allocations_in_heap();
     int code = bench_peer_load(bench->options.peer, bench->threads, &loaded);
     if (code != CLI_DONE) {
         return code;

@@ -5,7 +5,6 @@
 
 #include <regex.h>
 
-#include "bench/allocations.h"
 #include "bench/bench.h"
 #include "bench/modes.h"
 #include "blas/gemm.h"
@@ -94,7 +93,6 @@ int bench_context_create(const struct bench *bench, size_t threads, stoa_context
 
 static int measure(const struct bench_mode *mode, struct bench *bench) {
     const struct bench_options *options = &bench->options;
-    bench_allocations_fresh();
     int code = bench_context_create(bench, 0, &bench->context);
     if (code != CLI_DONE) {
         return code;

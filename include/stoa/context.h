@@ -38,9 +38,10 @@ typedef enum stoa_policy {
  * `release` takes what `allocate` returned and the same size. Both may be called from the thread that uses
  * the context only. They serve arenas, parameters and data; small bookkeeping uses malloc.
  *
- * Without hooks memory comes from posix_memalign() and goes back by free(). On Linux blocks of 2 MiB and more are then
- * aligned to 2 MiB and ask for transparent huge pages (madvise() with MADV_HUGEPAGE), with which large layers are
- * faster and vary less from process to process; a block grows by a third at most for that. */
+ * Without hooks memory comes from posix_memalign() and goes back by free(). Blocks of 2 MiB and more then begin some lines of
+ * a cache behind a multiple of 2 MiB, each elsewhere than the one before, so that arrays read side by side do not meet in
+ * the same sets; on Linux they ask for transparent huge pages (madvise() with MADV_HUGEPAGE), with which large layers are
+ * faster and vary less from process to process. A block grows by a third at most for that. */
 typedef struct stoa_allocator {
     void *(*allocate)(void *user, size_t bytes, size_t alignment); /**< NULL when there is no memory */
     void (*release)(void *user, void *memory, size_t bytes);       /**< never called with NULL */

@@ -15,20 +15,12 @@ static const size_t LEAST_WORKSPACE = (size_t)16 << 10;
 
 static void *default_allocate(void *user, size_t bytes, size_t alignment) {
     (void)user;
-    stoa_pages_fit(&bytes, &alignment);
-    void *memory = NULL;
-    /* Unlike aligned_alloc() it takes sizes that are no multiple of the alignment, everywhere. */
-    if (posix_memalign(&memory, alignment, bytes) != 0) {
-        return NULL;
-    }
-    stoa_pages_advise(memory, bytes);
-    return memory;
+    return stoa_pages_allocate(bytes, alignment);
 }
 
 static void default_release(void *user, void *memory, size_t bytes) {
     (void)user;
-    (void)bytes;
-    free(memory);
+    stoa_pages_release(memory, bytes);
 }
 
 stoa_status stoa_context_create(const stoa_context_options *options, stoa_context **context) {

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "../base/cmocka_prelude.h"
 #include "../base/smaps.h"
@@ -111,65 +112,74 @@ static void tells_errors_and_advice(void **state) {
 
 enum { MIB = 1 << 20 };
 
-/* What the default allocator gives for `bytes`, at most 8 MiB, asks for huge pages up to `asking`, if for any. */
-static void check_block(size_t bytes, size_t alignment, size_t asking) {
+/* What the default allocator gives for `bytes`, at most 8 MiB, asks for huge pages up to `asking`, if for any. Returns where
+ * in its page it begins. */
+static size_t check_block(size_t bytes, size_t asking) {
     stoa_context *context = NULL;
     assert_int_equal(stoa_context_create(&(stoa_context_options){.threads = 1}, &context), STOA_OK);
     unsigned char *block = stoa_allocate(context, bytes, "block");
     assert_non_null(block);
-    assert_int_equal((uintptr_t)block % alignment, 0);
+    assert_int_equal((uintptr_t)block % STOA_ALIGN_BYTES, 0);
     memset(block, 1, bytes);
     for (size_t place = 0; place < asking; place += MIB) {
         bool known;
         bool asked = smaps_asks_for_huge_pages(block + place, &known);
         assert_true(asked || !known);
     }
+    size_t place = (uintptr_t)block % STOA_HUGE_PAGE;
     stoa_release(context, block, bytes);
     stoa_context_free(context);
+    return place;
 }
 
 static void large_blocks_ask_for_huge_pages(void **state) {
     (void)state;
-    size_t alignment = STOA_ALIGN_BYTES, bytes = (size_t)4 * MIB;
-    stoa_pages_fit(&bytes, &alignment);
-    if (alignment == STOA_ALIGN_BYTES) {
-        skip(); /* no such advice on this system */
+#ifndef MADV_HUGEPAGE
+    skip();
+#else
+    (void)check_block((size_t)2 * MIB, (size_t)2 * MIB);
+    (void)check_block((size_t)4 * MIB, (size_t)4 * MIB);
+    (void)check_block((size_t)6 * MIB + 4, (size_t)7 * MIB);
+    (void)check_block((size_t)2 * MIB + 4, (size_t)2 * MIB);
+#endif
+}
+
+/* Arrays that all began alike would meet in the same sets of a cache. */
+static void large_blocks_begin_apart(void **state) {
+    (void)state;
+    size_t last = check_block((size_t)2 * MIB, 0);
+    for (size_t i = 0; i < 20; i++) {
+        size_t next = check_block((size_t)(2 + i % 3) * MIB, 0);
+        assert_true(next != last && next < 1024 && next % STOA_ALIGN_BYTES == 0);
+        last = next;
     }
-    check_block((size_t)2 * MIB, (size_t)2 * MIB, (size_t)2 * MIB);
-    check_block((size_t)4 * MIB, (size_t)2 * MIB, (size_t)4 * MIB);
-    check_block((size_t)6 * MIB + 4, (size_t)2 * MIB, (size_t)8 * MIB);
-    check_block((size_t)2 * MIB + 4, (size_t)2 * MIB, (size_t)2 * MIB);
+    void *coarse = stoa_pages_allocate((size_t)3 * MIB, 4096);
+    assert_int_equal((uintptr_t)coarse % 4096, 0);
+    stoa_pages_release(coarse, (size_t)3 * MIB);
+    stoa_pages_release(NULL, (size_t)3 * MIB);
 }
 
 static void small_blocks_are_as_always(void **state) {
     (void)state;
     const size_t sizes[] = {0, 1, 64, 65, 4096, 100000, 2 * MIB - 1};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        check_block(sizes[i], STOA_ALIGN_BYTES, 0);
-        size_t alignment = STOA_ALIGN_BYTES, bytes = sizes[i];
-        stoa_pages_fit(&bytes, &alignment);
-        assert_int_equal(alignment, STOA_ALIGN_BYTES);
-        assert_int_equal(bytes, sizes[i]);
+        (void)check_block(sizes[i], 0);
     }
 }
 
 /* The last huge page is taken whole where the block becomes larger by a third at most. */
 static void large_blocks_waste_little(void **state) {
     (void)state;
-    const size_t least = 2 * MIB, most = (size_t)-1;
-    const size_t sizes[][2] = {{least, least},
-                               {least + 4, least + 4},
-                               {3 * MIB - 1, 3 * MIB - 1},
-                               {3 * MIB, 2 * least},
-                               {2 * least + 4, 2 * least + 4},
-                               {3 * least + 4, 4 * least},
-                               {most - least, most - least + 1},
-                               {most - 64, most - 64},
-                               {most, most}};
+    const size_t least = 2 * MIB;
+    const size_t sizes[][2] = {
+        {least, least},       {least + 4, least + 4},         {3 * MIB - 1, 3 * MIB - 1},
+        {3 * MIB, 2 * least}, {2 * least + 4, 2 * least + 4}, {3 * least + 4, 4 * least}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        size_t alignment = STOA_ALIGN_BYTES, bytes = sizes[i][0];
-        stoa_pages_fit(&bytes, &alignment);
-        assert_int_equal(bytes, alignment == STOA_ALIGN_BYTES ? sizes[i][0] : sizes[i][1]);
+        assert_int_equal(stoa_pages_taken(sizes[i][0]), sizes[i][1]);
+    }
+    const size_t beyond[] = {(size_t)-1, (size_t)-1 - least, (size_t)-1 - 2 * least};
+    for (size_t i = 0; i < sizeof beyond / sizeof *beyond; i++) {
+        assert_null(stoa_pages_allocate(beyond[i], STOA_ALIGN_BYTES));
     }
 }
 
@@ -253,6 +263,7 @@ int main(void) {
         cmocka_unit_test(names_things),
         cmocka_unit_test(tells_errors_and_advice),
         cmocka_unit_test(large_blocks_ask_for_huge_pages),
+        cmocka_unit_test(large_blocks_begin_apart),
         cmocka_unit_test(small_blocks_are_as_always),
         cmocka_unit_test(large_blocks_waste_little),
         cmocka_unit_test(writes_shapes),

@@ -40,15 +40,6 @@ struct stoa_winograd_tile {
     size_t taps;
 };
 
-/* Points, and inputs, that a tile has along a side. */
-static inline size_t stoa_winograd_lines(const struct stoa_winograd_tile *t) {
-    return t->height + t->taps - 1;
-}
-
-static inline size_t stoa_winograd_columns(const struct stoa_winograd_tile *t) {
-    return t->width + t->taps - 1;
-}
-
 /* Where the taps of a kernel lie: tap (i, j) at i*line + j*tap, negative steps rotate. Only lines x columns of
  * count x count are there, the rest count as 0. */
 struct stoa_winograd_taps {

@@ -6,7 +6,7 @@
 #define STOA_KERNELS_WINOGRAD_LINES_H
 
 #include "kernels/isa.h"
-#include "kernels/winograd.h"
+#include "kernels/winograd_tile.h"
 
 /* The points of a set of `points`: 8, or 6 (also where only the first four are used). */
 #define WINOGRAD_A(points) ((points) == 8 ? 0.5F : 0.75F)

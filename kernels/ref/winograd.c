@@ -1,7 +1,7 @@
 /* Reference transforms of Winograd's convolution: the matrices of kernels/winograd.h built from their points by the
  * definition, and multiplied. Floor 1. */
-#include "kernels/winograd.h"
 #include "kernels/ref/ref.h"
+#include "kernels/winograd_tile.h"
 
 enum { POINTS = STOA_WINOGRAD_POINTS };
 

@@ -4,7 +4,7 @@
 #define STOA_CONV_WINOGRAD_H
 
 #include "conv/conv.h"
-#include "kernels/winograd.h"
+#include "kernels/winograd_tile.h"
 
 /* The tensor that tiles read, as one that stride 1 reads: of a larger stride, the pixels of a step are one pixel, whose
  * channel (i * stride + j) * C + c is channel c of the step's line i and column j. So its kernel has a `stride`th of the

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/size.h"
+#include "kernels/winograd_tile.h"
 #include "tests/kernels/kernel_test.h"
 
 /* Each form of tile so often, with other channels and another image. */

@@ -409,6 +409,38 @@ static void places_values_apart(void **state) {
     stoa_context_free(context);
 }
 
+/* Tensors of whole pages that live together begin at different places of their pages. */
+static void begins_tensors_apart(void **state) {
+    (void)state;
+    enum { PAGE = 4096 };
+    stoa_context *context = make_context(1);
+    const char *lines[] = {"a = conv2d filters=16 kernel=3 pad=1", "b = conv2d filters=16 kernel=3 pad=1",
+                           "c = relu", "d = conv2d filters=16 kernel=3 pad=1", NULL};
+    stoa_model *model = oracle_model(context, (const size_t[]){16, 16, 16}, lines);
+    stoa_plan *plan = NULL;
+    assert_int_equal(stoa_plan_create(context, model,
+                                      &(stoa_plan_options){.batch = 2, .training = true, .loss = "mse"},
+                                      &plan),
+                     STOA_OK);
+    size_t pairs = 0;
+    for (size_t i = 0; i < stoa_plan_value_count(plan); i++) {
+        stoa_plan_value a;
+        assert_int_equal(stoa_plan_value_at(plan, i, &a), STOA_OK);
+        for (size_t j = 0; a.bytes > 0 && a.bytes % PAGE == 0 && j < i; j++) {
+            stoa_plan_value b;
+            assert_int_equal(stoa_plan_value_at(plan, j, &b), STOA_OK);
+            if (b.bytes == a.bytes && !a.shares && !b.shares && a.first <= b.last && b.first <= a.last) {
+                assert_true(a.offset % PAGE != b.offset % PAGE);
+                pairs++;
+            }
+        }
+    }
+    assert_true(pairs > 2);
+    stoa_plan_free(plan);
+    stoa_model_free(model);
+    stoa_context_free(context);
+}
+
 /* The bytes that live at a step, from the values; none of them shares here. */
 static size_t sum_alive(const stoa_plan *plan, size_t step) {
     size_t bytes = 0;
@@ -454,7 +486,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_the_oracle),          cmocka_unit_test(equals_the_oracle_on_drawn_nets),
         cmocka_unit_test(evaluates_without_training), cmocka_unit_test(places_values_apart),
-        cmocka_unit_test(describes_a_deep_net),
+        cmocka_unit_test(begins_tensors_apart),       cmocka_unit_test(describes_a_deep_net),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

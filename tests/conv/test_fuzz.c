@@ -25,9 +25,13 @@ static const size_t MOST_PRODUCTS = 3000000;
 static size_t cases = 150;
 static uint64_t seed = 1;
 static uint64_t drawn;
-/* Passes run by each algorithm, so that none goes untested in silence. */
+/* Passes run by each algorithm, so that none goes untested in silence, and their largest errors. */
 static size_t runs[MOST_ALGORITHMS][PASSES];
 static size_t prepared_runs[MOST_ALGORITHMS];
+static double errors[MOST_ALGORITHMS][PASSES]; /* in units of the largest sum(|a||b|) */
+/* Those of Winograd's algorithms by taps a side, and whether the stride is more than 1. */
+enum { MOST_TAPS = STOA_WINOGRAD_MOST_TAPS };
+static size_t winograd_runs[MOST_TAPS + 1][2];
 
 static uint32_t draw(void) {
     return stoa_philox(seed, drawn++, 5).word[0];
@@ -61,21 +65,28 @@ struct expected {
     double first_size, second_size;
 };
 
-/* Input size, padding before and output size along one axis. Padding may be none, even, as pad=same does it, or anything
- * that leaves an output. */
-static void draw_axis(size_t most, size_t *size, size_t kernel, size_t stride, size_t dilation, size_t *pad,
-                      size_t *out) {
+/* Input size, padding before and output size along one axis. Padding may be none, even, as pad=same does it, as wide as
+ * leaves each output one number of the image, or anything that leaves an output; an image as large as the kernel has one. */
+static void draw_axis(size_t least, size_t most, size_t *size, size_t kernel, size_t stride, size_t dilation,
+                      size_t *pad, size_t *out) {
     size_t reach = (kernel - 1) * dilation + 1;
     size_t after = 0;
-    *size = between(1, most);
+    *size = between(least, most);
     *pad = 0;
-    switch (draw() % 4) {
+    switch (draw() % 8) {
     case 0:
+        *size = reach;
         break;
     case 1:
-        *pad = after = reach / 2;
+        *pad = after = reach - 1;
         break;
     case 2:
+    case 3:
+        break;
+    case 4:
+        *pad = after = reach / 2;
+        break;
+    case 5:
         *out = stoa_ceil_div(*size, stride);
         after = (*out - 1) * stride + reach > *size ? (*out - 1) * stride + reach - *size : 0;
         *pad = after / 2;
@@ -87,6 +98,27 @@ static void draw_axis(size_t most, size_t *size, size_t kernel, size_t stride, s
     }
     *size = stoa_max(*size, reach > *pad + after ? reach - *pad - after : 1);
     *out = (*size + *pad + after - reach) / stride + 1;
+}
+
+/* For Winograd's algorithms: 3 to 5 taps a side, of larger strides perhaps more than the kernel has. The largest tiles want
+ * outputs, and channels where taps are 3. */
+static void draw_winograd(struct stoa_conv *conv) {
+    struct stoa_window *w = &conv->window;
+    size_t stride = one_in(2) ? 1 : between(2, 4);
+    size_t kernel = between(STOA_WINOGRAD_LEAST_TAPS, MOST_TAPS) * stride - draw() % ((stride + 1) / 2 + 1);
+    w->kernel_height = w->kernel_width = stoa_max(kernel, STOA_WINOGRAD_LEAST_TAPS);
+    w->stride_height = w->stride_width = stride;
+    w->dilation_height = w->dilation_width = 1;
+    if (one_in(2)) {
+        w->channels = stoa_ceil_div(between(16, 40), stride * stride);
+        conv->filters = between(16, 40);
+    } else if (one_in(2)) {
+        w->channels = between(1, 6);
+        conv->filters = between(1, 20);
+    }
+    if (!one_in(3)) {
+        conv->batch = 1;
+    }
 }
 
 static struct stoa_conv draw_conv(void) {
@@ -113,15 +145,14 @@ static struct stoa_conv draw_conv(void) {
         conv.filters = conv.groups * (one_in(2) ? w->channels / conv.groups : between(1, 9));
     } else if (one_in(6)) {
         conv.groups = conv.filters = w->channels;
-    } else if (one_in(4)) { /* for Winograd's largest tiles */
-        w->kernel_height = w->kernel_width = 3;
-        w->stride_height = w->stride_width = w->dilation_height = w->dilation_width = 1;
-        w->channels = between(16, 40);
-        conv.filters = between(16, 40);
+    } else if (one_in(2)) {
+        draw_winograd(&conv);
     }
-    draw_axis(18, &w->height, w->kernel_height, w->stride_height, w->dilation_height, &w->pad_top,
+    size_t most = 12 + 6 * w->stride_height;
+    size_t least = one_in(2) ? 1 : stoa_min(most, w->kernel_height + 4 * w->stride_height);
+    draw_axis(least, most, &w->height, w->kernel_height, w->stride_height, w->dilation_height, &w->pad_top,
               &w->out_height);
-    draw_axis(one_in(6) ? 250 : 18, &w->width, w->kernel_width, w->stride_width, w->dilation_width,
+    draw_axis(least, one_in(6) ? 250 : most, &w->width, w->kernel_width, w->stride_width, w->dilation_width,
               &w->pad_left, &w->out_width);
     return conv;
 }
@@ -248,15 +279,19 @@ static struct expected expect(const struct subject *s, int pass) {
     return e;
 }
 
-static void check_values(const struct subject *s, const char *what, const float *got, const double *want,
-                         size_t count, double allowed) {
+/* Returns the largest error. */
+static double check_values(const struct subject *s, const char *what, const float *got, const double *want,
+                           size_t count, double allowed) {
+    double most = 0;
     for (size_t i = 0; i < count; i++) {
         double error = fabs((double)got[i] - want[i]);
+        most = fmax(most, error);
         if (!(error <= allowed)) {
             fail_msg("%s\n%s: number %zu of %zu is %g, expected %g within %g", s->text, what, i, count,
                      (double)got[i], want[i], allowed);
         }
     }
+    return most;
 }
 
 /* The algorithm's outputs. */
@@ -340,14 +375,30 @@ static void check_prepared(const struct subject *s, const struct stoa_conv_algor
     }
 }
 
-static void check_algorithm(const struct subject *s, const struct stoa_conv_algorithm *algorithm, int pass,
-                            stoa_context *const *contexts, const struct expected *e) {
-    double bound = strncmp(algorithm->name, "winograd", 8) == 0 ? 5e-6 : 1e-6;
+static bool is_winograd(const struct stoa_conv_algorithm *algorithm) {
+    return strncmp(algorithm->name, "winograd", 8) == 0;
+}
+
+static void count_run(const struct subject *s, size_t algorithm, int pass, double error) {
+    const struct stoa_window *w = &s->conv.window;
+    runs[algorithm][pass]++;
+    errors[algorithm][pass] = fmax(errors[algorithm][pass], error);
+    if (is_winograd(stoa_conv_algorithms[algorithm])) {
+        size_t taps = stoa_ceil_div(w->kernel_height, w->stride_height);
+        assert_true(taps <= MOST_TAPS);
+        winograd_runs[taps][w->stride_height > 1]++;
+    }
+}
+
+/* Returns the largest error, in units of the largest sum(|a||b|). */
+static double check_algorithm(const struct subject *s, const struct stoa_conv_algorithm *algorithm, int pass,
+                              stoa_context *const *contexts, const struct expected *e) {
+    double bound = is_winograd(algorithm) ? 5e-6 : 1e-6;
     struct outputs one = run_pass(s, algorithm, pass, contexts[0], e);
     char what[64];
     (void)snprintf(what, sizeof what, "%s, %s", algorithm->name, pass_names[pass]);
-    check_values(s, what, one.first, e->first, e->first_count, bound * e->first_size);
-    check_values(s, what, one.second, e->second, e->second_count, bound * e->second_size);
+    double error = check_values(s, what, one.first, e->first, e->first_count, bound * e->first_size);
+    (void)check_values(s, what, one.second, e->second, e->second_count, bound * e->second_size);
     if (pass == STOA_CONV_FORWARD) {
         check_prepared(s, algorithm, contexts, e, one.first);
     }
@@ -362,6 +413,7 @@ static void check_algorithm(const struct subject *s, const struct stoa_conv_algo
     }
     guarded_free(one.first);
     guarded_free(one.second);
+    return e->first_size > 0 ? error / e->first_size : 0;
 }
 
 static void check_subject(const struct subject *s, stoa_context *const *contexts) {
@@ -373,8 +425,7 @@ static void check_subject(const struct subject *s, stoa_context *const *contexts
         for (size_t i = 0; stoa_conv_algorithms[i]; i++) {
             assert_true(i < MOST_ALGORITHMS);
             if (stoa_conv_algorithms[i]->applicable(contexts[0], &planned, (enum stoa_conv_pass)pass)) {
-                check_algorithm(s, stoa_conv_algorithms[i], pass, contexts, &e);
-                runs[i][pass]++;
+                count_run(s, i, pass, check_algorithm(s, stoa_conv_algorithms[i], pass, contexts, &e));
                 able++;
             }
         }
@@ -412,10 +463,16 @@ static void agrees_with_the_reference(void **state) {
 static void left_no_algorithm_out(void **state) {
     (void)state;
     for (size_t i = 0; stoa_conv_algorithms[i]; i++) {
-        (void)printf("%-10s %5zu %5zu %5zu, prepared %5zu\n", stoa_conv_algorithms[i]->name, runs[i][0],
-                     runs[i][1], runs[i][2], prepared_runs[i]);
+        (void)printf("%-10s %5zu %5zu %5zu, prepared %5zu; largest errors %.1e %.1e %.1e\n",
+                     stoa_conv_algorithms[i]->name, runs[i][0], runs[i][1], runs[i][2], prepared_runs[i],
+                     errors[i][0], errors[i][1], errors[i][2]);
         assert_true(!stoa_conv_algorithms[i]->prepare || prepared_runs[i] >= cases / 30);
         assert_true(runs[i][0] + runs[i][1] + runs[i][2] >= cases / 30);
+    }
+    for (size_t taps = STOA_WINOGRAD_LEAST_TAPS; taps <= MOST_TAPS; taps++) {
+        (void)printf("winograd, %zu taps: %5zu, strides %5zu\n", taps, winograd_runs[taps][0],
+                     winograd_runs[taps][1]);
+        assert_true(winograd_runs[taps][0] >= cases / 15 && winograd_runs[taps][1] >= cases / 30);
     }
 }
 

@@ -42,16 +42,27 @@ static bool is_narrow(const stoa_context *context, const struct stoa_winograd *p
     return p->in.channels * p->filters <= NARROW && stoa_winograd_narrow_applicable(context, p);
 }
 
+/* Products in the longest sum of one image, of those that tell how much the errors of the largest tiles even out. */
+static size_t terms_of(const struct stoa_conv *conv, enum stoa_conv_pass pass) {
+    const struct stoa_window *w = &conv->window;
+    if (pass == STOA_CONV_BACKWARD_WEIGHTS) {
+        return stoa_min(w->out_height, stoa_ceil_div(w->height, w->stride_height)) *
+               stoa_min(w->out_width, stoa_ceil_div(w->width, w->stride_width));
+    }
+    size_t read = pass == STOA_CONV_FORWARD ? w->channels : conv->filters;
+    return read * w->kernel_height * w->kernel_width;
+}
+
 /* The largest tiles move the fewest numbers, but only while a block of them stays in L2 with all its points: wider layers
  * are faster with tiles of 4x4 (measured by as much as a third). With more than three taps they save more products than
- * that costs. Their errors are ten times as large: too large where a sum over few channels does not even them out (with
- * more taps they are smaller), and where no sum has all taps. */
+ * that costs. Their errors are ten times as large: too large where a sum over few terms does not even them out, and where
+ * no sum has all taps. A batch may run smaller than it was planned, so it does not count. */
 static bool suits_large_tiles(const struct stoa_conv *conv, enum stoa_conv_pass pass,
                               const struct stoa_winograd_input *in) {
-    enum { TILES = 24, INNER_BYTES = 5 << 18, LEAST_CHANNELS = 16 };
+    enum { TILES = 24, INNER_BYTES = 5 << 18, LEAST_CHANNELS = 16, LEAST_TERMS = 48, TERMS_A_TAP = 12 };
     const struct stoa_window *w = &conv->window;
     if (w->height < w->kernel_height || w->width < w->kernel_width || w->out_height < in->taps ||
-        w->out_width < in->taps) {
+        w->out_width < in->taps || terms_of(conv, pass) < stoa_max(LEAST_TERMS, TERMS_A_TAP * in->taps)) {
         return false;
     }
     size_t points = (size_t)STOA_WINOGRAD_POINTS * STOA_WINOGRAD_POINTS;

@@ -465,6 +465,38 @@ static void declines_what_it_cannot(void **state) {
     }
 }
 
+/* The largest tiles only where a sum has terms enough to even out their errors, whatever the batch. */
+static void takes_large_tiles_for_long_sums(void **state) {
+    (void)state;
+    static const struct {
+        size_t kernel, stride, channels, side, filters, pad;
+        bool right[PASSES];
+    } all[] = {
+        {4, 1, 3, 20, 4, 0, {true, true, true}},      {4, 1, 1, 20, 1, 0, {false, false, true}},
+        {4, 1, 4, 20, 3, 1, {true, true, true}},      {4, 1, 16, 10, 16, 0, {true, true, true}},
+        {4, 1, 16, 9, 16, 0, {true, true, false}},    {4, 1, 16, 4, 16, 3, {true, true, false}},
+        {5, 1, 2, 20, 3, 2, {false, true, true}},     {5, 1, 16, 12, 16, 0, {true, true, true}},
+        {5, 1, 16, 11, 16, 0, {true, true, false}},   {5, 1, 16, 7, 16, 4, {true, true, false}},
+        {7, 2, 1, 21, 1, 0, {true, false, true}},     {7, 2, 3, 19, 16, 0, {true, false, true}},
+        {7, 2, 3, 13, 16, 3, {true, false, true}},    {7, 2, 3, 12, 16, 6, {true, false, false}},
+        {9, 2, 1, 24, 16, 0, {true, false, true}},    {3, 1, 16, 9, 16, 0, {true, true, true}},
+        {3, 1, 16, 8, 16, 0, {true, true, false}},    {3, 1, 16, 6, 16, 2, {true, true, false}},
+        {3, 1, 15, 20, 16, 0, {false, false, false}},
+    };
+    stoa_context *context = make_context(1, 0, stoa_isa_best());
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        for (size_t j = 0; j < (size_t)2 * PASSES; j++) {
+            struct stoa_conv conv = strided(all[i].kernel, all[i].stride, j % 2 ? 100 : 1, all[i].channels,
+                                            all[i].side, all[i].side, all[i].filters, all[i].pad, 0);
+            if (stoa_conv_winograd6.applicable(context, &conv, (enum stoa_conv_pass)(j / 2)) !=
+                all[i].right[j / 2]) {
+                fail_msg("shape %zu, pass %zu", i, j / 2);
+            }
+        }
+    }
+    stoa_context_free(context);
+}
+
 /* A thread's scratch stays below the limit, and where not one tile fits the algorithm is not applicable. */
 static void check_limit(const struct stoa_conv_algorithm *algorithm, const struct stoa_conv *conv) {
     size_t refused = 0;
@@ -511,9 +543,9 @@ static void keeps_to_the_workspace_limit(void **state) {
 int main(void) {
     printf("seed %d\n", SEED);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tiles_cover_an_image_once),     cmocka_unit_test(agrees_with_the_reference),
-        cmocka_unit_test(runs_on_every_instruction_set), cmocka_unit_test(declines_what_it_cannot),
-        cmocka_unit_test(keeps_to_the_workspace_limit),
+        cmocka_unit_test(tiles_cover_an_image_once),       cmocka_unit_test(agrees_with_the_reference),
+        cmocka_unit_test(runs_on_every_instruction_set),   cmocka_unit_test(declines_what_it_cannot),
+        cmocka_unit_test(takes_large_tiles_for_long_sums), cmocka_unit_test(keeps_to_the_workspace_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

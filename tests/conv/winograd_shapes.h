@@ -1,0 +1,49 @@
+/* What the tests of Winograd's convolution share: shapes, contexts and the algorithms. */
+#ifndef TESTS_CONV_WINOGRAD_SHAPES_H
+#define TESTS_CONV_WINOGRAD_SHAPES_H
+
+#include "../base/cmocka_prelude.h"
+#include "conv/conv.h"
+#include "conv/winograd.h"
+
+enum { PASSES = 3 };
+
+static const struct stoa_conv_algorithm *const algorithms[] = {&stoa_conv_winograd2, &stoa_conv_winograd4,
+                                                               &stoa_conv_winograd6};
+enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms };
+
+static inline stoa_context *make_context(size_t threads, size_t limit, stoa_isa isa) {
+    stoa_context *context = NULL;
+    stoa_context_options options = {
+        .threads = threads, .workspace_limit = limit, .limit_isa = true, .highest_isa = isa};
+    assert_int_equal(stoa_context_create(&options, &context), STOA_OK);
+    return context;
+}
+
+/* kernel x kernel; `more` rows and columns of padding at the far side than at the near one. */
+static inline struct stoa_conv strided(size_t kernel, size_t stride, size_t batch, size_t channels,
+                                       size_t height, size_t width, size_t filters, size_t pad, size_t more) {
+    return (struct stoa_conv){.window = {.height = height,
+                                         .width = width,
+                                         .channels = channels,
+                                         .kernel_height = kernel,
+                                         .kernel_width = kernel,
+                                         .stride_height = stride,
+                                         .stride_width = stride,
+                                         .dilation_height = 1,
+                                         .dilation_width = 1,
+                                         .pad_top = pad,
+                                         .pad_left = pad,
+                                         .out_height = (height + 2 * pad + more - kernel) / stride + 1,
+                                         .out_width = (width + 2 * pad + more - kernel) / stride + 1},
+                              .batch = batch,
+                              .filters = filters,
+                              .groups = 1};
+}
+
+static inline struct stoa_conv shape(size_t batch, size_t channels, size_t height, size_t width,
+                                     size_t filters, size_t pad, size_t more) {
+    return strided(3, 1, batch, channels, height, width, filters, pad, more);
+}
+
+#endif

@@ -15,10 +15,10 @@ enum { GROUP = 128 };
 /* Products added up in registers before they join the sums: many more would lose accuracy. */
 enum { CHAIN = 112 };
 
-/* Pixels that lie a multiple of POWER floats apart fall into one or two sets of the inner cache, which have fewer ways than a
+/* Pixels that lie a multiple of POWER floats apart fall into one set of the inner cache, which has fewer ways than a
  * sweep meets lines. There columns are visited for a group of channels at a time, which needs LEAST_ROWS rows to pay: sums
  * and the last columns of dy wait in memory. */
-enum { POWER = 512, LEAST_ROWS = 4 };
+enum { POWER = 1024, LEAST_ROWS = 4 };
 
 /* Some neighbouring rows of outputs and the lines of the image that they meet, counted from the first that their taps would
  * meet, which begins at x[start]. Lines before `line_from` or from `line_end` on, and columns before `first` or from

@@ -148,7 +148,7 @@ static void takes_large_tiles_for_long_sums(void **state) {
 static void check_limit(const struct stoa_conv_algorithm *algorithm, const struct stoa_conv *conv) {
     size_t refused = 0;
     size_t taken = 0;
-    for (size_t limit = (size_t)16 << 10; limit <= (size_t)4 << 20; limit *= 2) {
+    for (size_t limit = (size_t)16 << 10; limit <= (size_t)4 << 20; limit += limit / 32) {
         stoa_context *one = make_context(1, limit, stoa_isa_best());
         stoa_context *two = make_context(2, limit, stoa_isa_best());
         for (size_t i = 0; i < PASSES; i++) {
@@ -178,6 +178,7 @@ static void keeps_to_the_workspace_limit(void **state) {
         shape(4, 64, 28, 28, 64, 1, 0),         strided(5, 1, 4, 64, 28, 28, 64, 2, 0),
         strided(5, 1, 4, 6, 28, 28, 16, 2, 0),  strided(7, 2, 2, 3, 61, 57, 64, 3, 0),
         strided(5, 2, 2, 64, 28, 28, 96, 2, 0), strided(11, 4, 1, 3, 67, 67, 64, 2, 0),
+        strided(17, 4, 1, 4, 97, 93, 16, 8, 0),
     };
     for (size_t i = 0; i < sizeof conv / sizeof *conv; i++) {
         check_limit(&stoa_conv_winograd4, &conv[i]);

@@ -414,8 +414,8 @@ static void begins_tensors_apart(void **state) {
     (void)state;
     enum { PAGE = 4096 };
     stoa_context *context = make_context(1);
-    const char *lines[] = {"conv2d filters=16 kernel=3 pad=1", "conv2d filters=16 kernel=3 pad=1", "relu",
-                           "conv2d filters=16 kernel=3 pad=1", NULL};
+    const char *lines[] = {"a conv2d filters=16 kernel=3 pad=1", "b conv2d filters=16 kernel=3 pad=1",
+                           "c relu", "d conv2d filters=16 kernel=3 pad=1", NULL};
     stoa_model *model = oracle_model(context, (const size_t[]){16, 16, 16}, lines);
     stoa_plan *plan = NULL;
     assert_int_equal(stoa_plan_create(context, model,

@@ -27,7 +27,7 @@ STOA_INLINE void weights_vector(const size_t points, const size_t count, const f
         }
     }
     for (size_t i = 0; i < points; i++) {
-        stoa_vec g[TAPS];
+        stoa_vec g[TAPS] = {{0}};
         stoa_vec v[POINTS];
         for (size_t j = 0; j < count; j++) {
             g[j] = STOA_LOAD(stoa_vec, buffer + (i * TAPS + j) * STOA_LANES);
@@ -84,8 +84,8 @@ STOA_INLINE void gradient_vector(const size_t points, const size_t count, const 
                                  float *restrict dw, const struct stoa_winograd_taps *t) {
     _Alignas(4 * STOA_LANES) float buffer[TAPS * POINTS * STOA_LANES];
     for (size_t j = 0; j < points; j++) {
-        stoa_vec u[POINTS];
-        stoa_vec g[TAPS];
+        stoa_vec u[POINTS] = {{0}};
+        stoa_vec g[TAPS] = {{0}};
         for (size_t i = 0; i < points; i++) {
             u[i] = STOA_LOAD(stoa_vec, s + (i * points + j) * s_step);
         }
@@ -95,8 +95,8 @@ STOA_INLINE void gradient_vector(const size_t points, const size_t count, const 
         }
     }
     for (size_t i = 0; i < count && i < t->lines; i++) {
-        stoa_vec u[POINTS];
-        stoa_vec g[TAPS];
+        stoa_vec u[POINTS] = {{0}};
+        stoa_vec g[TAPS] = {{0}};
         for (size_t j = 0; j < points; j++) {
             u[j] = STOA_LOAD(stoa_vec, buffer + (i * POINTS + j) * STOA_LANES);
         }

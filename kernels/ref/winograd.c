@@ -184,7 +184,7 @@ void STOA_REFERENCE(winograd_weights)(size_t points, const real *w, const struct
     for (size_t c = 0; c < channels; c++) {
         for (size_t k = 0; k < filters; k++) {
             double in[POINTS][POINTS] = {{0}};
-            double out[POINTS][POINTS];
+            double out[POINTS][POINTS] = {{0}};
             for (size_t i = 0; i < taps->lines; i++) {
                 for (size_t j = 0; j < taps->columns; j++) {
                     ptrdiff_t at = (ptrdiff_t)i * taps->line + (ptrdiff_t)j * taps->tap;
@@ -192,8 +192,10 @@ void STOA_REFERENCE(winograd_weights)(size_t points, const real *w, const struct
                 }
             }
             sandwich(&g, &g, (const double(*)[POINTS])in, out);
-            for (size_t i = 0; i < points * points; i++) {
-                u[i * u_step + c * u_stride + k] = (real)out[i / points][i % points];
+            for (size_t i = 0; i < points; i++) {
+                for (size_t j = 0; j < points; j++) {
+                    u[(i * points + j) * u_step + c * u_stride + k] = (real)out[i][j];
+                }
             }
         }
     }
@@ -206,9 +208,11 @@ void STOA_REFERENCE(winograd_weights_gradient)(size_t points, const real *s, siz
     for (size_t c = 0; c < channels; c++) {
         for (size_t k = 0; k < filters; k++) {
             double in[POINTS][POINTS] = {{0}};
-            double out[POINTS][POINTS];
-            for (size_t i = 0; i < points * points; i++) {
-                in[i / points][i % points] = (double)s[i * s_step + c * s_stride + k];
+            double out[POINTS][POINTS] = {{0}};
+            for (size_t i = 0; i < points; i++) {
+                for (size_t j = 0; j < points; j++) {
+                    in[i][j] = (double)s[(i * points + j) * s_step + c * s_stride + k];
+                }
             }
             sandwich(&g, &g, (const double(*)[POINTS])in, out);
             for (size_t i = 0; i < taps->lines; i++) {

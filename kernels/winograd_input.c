@@ -66,8 +66,8 @@ STOA_INLINE void transform_vector(const struct patch *p, const struct stoa_winog
     _Alignas(4 * STOA_LANES) float buffer[BUFFER];
 #define COLUMNS(n) transform_columns(p, c, set, n, cut, stoa_winograd_columns(t), buffer)
 #define LINES(n) transform_lines(buffer, set, stoa_winograd_lines(t), n, points, v, v_step)
-    WINOGRAD_SWITCH(3, set, stoa_winograd_lines(t), COLUMNS)
-    WINOGRAD_SWITCH(3, set, stoa_winograd_columns(t), LINES)
+    WINOGRAD_SWITCH(STOA_WINOGRAD_LEAST_TAPS, set, stoa_winograd_lines(t), COLUMNS)
+    WINOGRAD_SWITCH(STOA_WINOGRAD_LEAST_TAPS, set, stoa_winograd_columns(t), LINES)
 #undef COLUMNS
 #undef LINES
 }

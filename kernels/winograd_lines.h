@@ -17,7 +17,8 @@
 /* The product of p - c and p + c, for a point p of square `square`: what F(p) of eight points has more than that of six. */
 #define WINOGRAD_MORE(points, square) ((points) == 8 ? (square)-WINOGRAD_C2 : 1.0F)
 
-/* CALL(n) with the length n, of `least` to `most`, as a constant. */
+/* CALL(n) with the length n, of `least` to `most`, as a constant. Branches for other lengths never run but are compiled, so
+ * they get one that makes sense. */
 #define WINOGRAD_CASE(least, most, n, CALL)                                                                  \
     case n:                                                                                                  \
         if ((least) <= (n) && (n) <= (most)) {                                                               \

@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "conv/conv.h"
 #include "model/plan.h"
+#include "tests/conv/strided.h"
 
 static stoa_context *make_context(size_t threads, size_t limit) {
     stoa_context *context = NULL;
@@ -18,23 +19,9 @@ static stoa_context *make_context(size_t threads, size_t limit) {
 /* Square images, kernels and strides, "same" padding; `groups` of them. */
 static struct stoa_conv shape(size_t batch, size_t channels, size_t side, size_t filters, size_t kernel,
                               size_t stride, size_t groups) {
-    size_t out = (side + 2 * (kernel / 2) - kernel) / stride + 1;
-    return (struct stoa_conv){.window = {.height = side,
-                                         .width = side,
-                                         .channels = channels,
-                                         .kernel_height = kernel,
-                                         .kernel_width = kernel,
-                                         .stride_height = stride,
-                                         .stride_width = stride,
-                                         .dilation_height = 1,
-                                         .dilation_width = 1,
-                                         .pad_top = kernel / 2,
-                                         .pad_left = kernel / 2,
-                                         .out_height = out,
-                                         .out_width = out},
-                              .batch = batch,
-                              .filters = filters,
-                              .groups = groups};
+    struct stoa_conv conv = strided(kernel, stride, batch, channels, side, side, filters, kernel / 2, 0);
+    conv.groups = groups;
+    return conv;
 }
 
 static size_t shapes(struct stoa_conv *out) {

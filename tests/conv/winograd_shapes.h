@@ -5,6 +5,7 @@
 #include "../base/cmocka_prelude.h"
 #include "conv/conv.h"
 #include "conv/winograd.h"
+#include "tests/conv/strided.h"
 
 enum { PASSES = 3 };
 
@@ -18,27 +19,6 @@ static inline stoa_context *make_context(size_t threads, size_t limit, stoa_isa 
         .threads = threads, .workspace_limit = limit, .limit_isa = true, .highest_isa = isa};
     assert_int_equal(stoa_context_create(&options, &context), STOA_OK);
     return context;
-}
-
-/* kernel x kernel; `more` rows and columns of padding at the far side than at the near one. */
-static inline struct stoa_conv strided(size_t kernel, size_t stride, size_t batch, size_t channels,
-                                       size_t height, size_t width, size_t filters, size_t pad, size_t more) {
-    return (struct stoa_conv){.window = {.height = height,
-                                         .width = width,
-                                         .channels = channels,
-                                         .kernel_height = kernel,
-                                         .kernel_width = kernel,
-                                         .stride_height = stride,
-                                         .stride_width = stride,
-                                         .dilation_height = 1,
-                                         .dilation_width = 1,
-                                         .pad_top = pad,
-                                         .pad_left = pad,
-                                         .out_height = (height + 2 * pad + more - kernel) / stride + 1,
-                                         .out_width = (width + 2 * pad + more - kernel) / stride + 1},
-                              .batch = batch,
-                              .filters = filters,
-                              .groups = 1};
 }
 
 static inline struct stoa_conv shape(size_t batch, size_t channels, size_t height, size_t width,

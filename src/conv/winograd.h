@@ -25,29 +25,43 @@ size_t stoa_winograd_patch(const struct stoa_winograd_input *in, size_t points);
 size_t stoa_winograd_phase(const struct stoa_winograd_input *in, size_t filters, size_t channel,
                            struct stoa_winograd_taps *taps, size_t *at);
 
-/* The tiles of a batch, numbered so that those which share points are neighbours:
+/* The tiles of a batch, group of images after group, and in a group numbered so that those which share points are
+ * neighbours:
  *
  *     below | whole | beside | corner
  *
  * Whole tiles have tile x tile outputs. What is left at the right edge of an image (beside) has fewer columns, at the
  * bottom (below) fewer lines, in the corner fewer of both; such a tile lacks the last points of its short side. So the
- * tiles that have a point are one range, whichever point. */
+ * tiles of a group that have a point are one range, whichever point.
+ *
+ * Tasks take blocks of tiles, each of one group. Groups are small, so that what a task reads and writes lies together:
+ * where threads write between each other's lines, the lines wander from core to core. */
 struct stoa_winograd_grid {
-    size_t tile, points, taps;         /* outputs and points a side of a whole tile; of the kernel */
-    size_t down, across;               /* whole tiles in an image */
-    size_t rest_height, rest_width;    /* outputs left */
-    size_t whole, beside, corner, end; /* numbers: the first of each kind, and how many there are in all */
-    size_t batch;
+    size_t tile, points, taps;      /* outputs and points a side of a whole tile; of the kernel */
+    size_t down, across;            /* whole tiles in an image */
+    size_t rest_height, rest_width; /* outputs left */
+    size_t in_image, end;           /* tiles of an image, and in all */
+    size_t batch, group;            /* images in all, and in a group; the last group may have fewer */
+    size_t block, blocks;           /* most tiles of a block; how many blocks there are */
 };
 
+/* One block of all tiles. */
 struct stoa_winograd_grid stoa_winograd_grid_of(size_t points, size_t taps, size_t batch, size_t out_height,
                                                 size_t out_width);
+
+/* Cut into blocks of at most `tiles` tiles, which is not 0: into full ones, the same for any batch; or, for long tasks, into
+ * equal ones, of whole images where an image fits. */
+void stoa_winograd_cut_full(struct stoa_winograd_grid *grid, size_t tiles);
+void stoa_winograd_cut_even(struct stoa_winograd_grid *grid, size_t tiles);
+
+/* Tiles [*first, *end) of block `number`. */
+void stoa_winograd_block(const struct stoa_winograd_grid *grid, size_t number, size_t *first, size_t *end);
 
 /* Tile `number`: its outputs, and its image. */
 size_t stoa_winograd_locate(const struct stoa_winograd_grid *grid, size_t number,
                             struct stoa_winograd_tile *tile);
 
-/* Which tiles of [first, end) have point `point`: the range [*begin, *stop) of them. */
+/* Which tiles of [first, end), all of one group, have point `point`: the range [*begin, *stop) of them. */
 void stoa_winograd_range(const struct stoa_winograd_grid *grid, size_t point, size_t first, size_t end,
                          size_t *begin, size_t *stop);
 
@@ -93,9 +107,10 @@ void stoa_winograd_weights(const stoa_context *context, const struct stoa_winogr
 /* The taps of a transposed weight for to_data, `floats` apart, from the last one backwards: that one's place. */
 ptrdiff_t stoa_winograd_turned(const struct stoa_winograd *p, size_t floats, struct stoa_winograd_taps *taps);
 
-/* Transform sums of tiles [first, end), rows of filters [filter, filter + filters), to outputs. */
-void stoa_winograd_outputs(const stoa_context *context, const struct stoa_winograd *p, size_t first,
-                           size_t end, size_t filter, size_t filters, const float *sums, size_t sums_step);
+/* Transform sums of tiles [first, end) of the grid, rows of filters [filter, filter + filters), to outputs. */
+void stoa_winograd_outputs(const stoa_context *context, const struct stoa_winograd *p,
+                           const struct stoa_winograd_grid *grid, size_t first, size_t end, size_t filter,
+                           size_t filters, const float *sums, size_t sums_step);
 
 /* Blocks of tiles against weights that all threads share, winograd_narrow.c. */
 bool stoa_winograd_narrow_applicable(const stoa_context *context, const struct stoa_winograd *p);

@@ -14,35 +14,92 @@ struct stoa_winograd_grid stoa_winograd_grid_of(size_t points, size_t taps, size
         .across = out_width / tile,
         .rest_height = out_height % tile,
         .rest_width = out_width % tile,
+        .in_image = stoa_ceil_div(out_height, tile) * stoa_ceil_div(out_width, tile),
         .batch = batch,
+        .group = batch,
+        .blocks = 1,
     };
-    grid.whole = grid.rest_height ? batch * grid.across : 0;
-    grid.beside = grid.whole + batch * grid.down * grid.across;
-    grid.corner = grid.beside + (grid.rest_width ? batch * grid.down : 0);
-    grid.end = grid.corner + (grid.rest_height && grid.rest_width ? batch : 0);
+    grid.block = grid.end = batch * grid.in_image;
     return grid;
+}
+
+/* Groups of `images`, each cut into the fewest equal blocks. */
+static void cut_groups(struct stoa_winograd_grid *grid, size_t tiles, size_t images) {
+    size_t in_group = images * grid->in_image;
+    grid->group = images;
+    grid->block = stoa_ceil_div(in_group, stoa_ceil_div(in_group, tiles));
+    grid->blocks = grid->end / in_group * stoa_ceil_div(in_group, grid->block) +
+                   stoa_ceil_div(grid->end % in_group, grid->block);
+}
+
+/* The fewest images whose tiles fill some blocks best. */
+void stoa_winograd_cut_full(struct stoa_winograd_grid *grid, size_t tiles) {
+    enum { BLOCKS = 3 };
+    size_t most = stoa_max(1, BLOCKS * tiles / grid->in_image);
+    size_t best = 1;
+    double fullest = 0;
+    for (size_t images = 1; images <= most; images++) {
+        size_t in_group = images * grid->in_image;
+        double full = (double)in_group / (double)(stoa_ceil_div(in_group, tiles) * tiles);
+        if (full > fullest) {
+            fullest = full;
+            best = images;
+        }
+    }
+    cut_groups(grid, tiles, best);
+}
+
+void stoa_winograd_cut_even(struct stoa_winograd_grid *grid, size_t tiles) {
+    size_t most = stoa_max(1, tiles / grid->in_image);
+    cut_groups(grid, tiles, stoa_ceil_div(grid->batch, stoa_ceil_div(grid->batch, most)));
+}
+
+void stoa_winograd_block(const struct stoa_winograd_grid *grid, size_t number, size_t *first, size_t *end) {
+    size_t in_group = grid->group * grid->in_image;
+    size_t blocks = stoa_ceil_div(in_group, grid->block);
+    size_t start = number / blocks * in_group;
+    *first = start + number % blocks * grid->block;
+    *end = stoa_min(stoa_min(*first + grid->block, start + in_group), grid->end);
+}
+
+/* The group of tile `number`: its images, its first tile, and the first tile of each kind but the first. */
+struct group {
+    size_t image, first, whole, beside, corner, end;
+};
+
+static struct group group_of(const struct stoa_winograd_grid *grid, size_t number) {
+    struct group g = {.image = number / (grid->group * grid->in_image) * grid->group};
+    size_t images = stoa_min(grid->group, grid->batch - g.image);
+    g.first = g.image * grid->in_image;
+    g.whole = g.first + (grid->rest_height ? images * grid->across : 0);
+    g.beside = g.whole + images * grid->down * grid->across;
+    g.corner = g.beside + (grid->rest_width ? images * grid->down : 0);
+    g.end = g.first + images * grid->in_image;
+    return g;
 }
 
 size_t stoa_winograd_locate(const struct stoa_winograd_grid *grid, size_t number,
                             struct stoa_winograd_tile *tile) {
     *tile = (struct stoa_winograd_tile){.height = grid->tile, .width = grid->tile, .taps = grid->taps};
+    const struct group g = group_of(grid, number);
     size_t rows = grid->down; /* of tiles of this kind in an image */
     size_t columns = grid->across;
     size_t row = 0;
     size_t column = 0;
-    if (number < grid->whole) {
+    if (number < g.whole) {
+        number -= g.first;
         rows = 1;
         row = grid->down;
         tile->height = grid->rest_height;
-    } else if (number < grid->beside) {
-        number -= grid->whole;
-    } else if (number < grid->corner) {
-        number -= grid->beside;
+    } else if (number < g.beside) {
+        number -= g.whole;
+    } else if (number < g.corner) {
+        number -= g.beside;
         columns = 1;
         column = grid->across;
         tile->width = grid->rest_width;
     } else {
-        number -= grid->corner;
+        number -= g.corner;
         rows = columns = 1;
         row = grid->down;
         column = grid->across;
@@ -52,28 +109,26 @@ size_t stoa_winograd_locate(const struct stoa_winograd_grid *grid, size_t number
     size_t in_image = number % (rows * columns);
     tile->row = (row + in_image / columns) * grid->tile;
     tile->column = (column + in_image % columns) * grid->tile;
-    return number / (rows * columns);
+    return g.image + number / (rows * columns);
 }
 
 void stoa_winograd_range(const struct stoa_winograd_grid *grid, size_t point, size_t first, size_t end,
                          size_t *begin, size_t *stop) {
+    const struct group g = group_of(grid, first);
     bool in_short_height = point / grid->points < grid->rest_height + grid->taps - 1;
     bool in_short_width = point % grid->points < grid->rest_width + grid->taps - 1;
-    size_t from = in_short_height ? 0 : grid->whole;
-    size_t to = !in_short_width ? grid->beside : !in_short_height ? grid->corner : grid->end;
+    size_t from = in_short_height ? g.first : g.whole;
+    size_t to = !in_short_width ? g.beside : !in_short_height ? g.corner : g.end;
     *begin = stoa_max(first, from);
     *stop = stoa_max(*begin, stoa_min(end, to));
 }
 
 double stoa_winograd_rows(const struct stoa_winograd_grid *grid) {
-    size_t short_height = grid->rest_height + grid->taps - 1;
-    size_t short_width = grid->rest_width + grid->taps - 1;
-    double full = (double)(grid->points * grid->points);
-    double below = (double)(short_height * grid->points);
-    double beside = (double)(grid->points * short_width);
-    double corner = (double)(short_height * short_width);
-    return (double)grid->whole * below + (double)(grid->beside - grid->whole) * full +
-           (double)(grid->corner - grid->beside) * beside + (double)(grid->end - grid->corner) * corner;
+    double high = (double)(grid->down * grid->points);
+    double wide = (double)(grid->across * grid->points);
+    double short_height = grid->rest_height ? (double)(grid->rest_height + grid->taps - 1) : 0;
+    double short_width = grid->rest_width ? (double)(grid->rest_width + grid->taps - 1) : 0;
+    return (double)grid->batch * (high + short_height) * (wide + short_width);
 }
 
 size_t stoa_winograd_step(size_t floats) {
@@ -189,15 +244,16 @@ ptrdiff_t stoa_winograd_turned(const struct stoa_winograd *p, size_t floats,
     return (ptrdiff_t)((count * count - 1) * floats);
 }
 
-void stoa_winograd_outputs(const stoa_context *context, const struct stoa_winograd *p, size_t first,
-                           size_t end, size_t filter, size_t filters, const float *sums, size_t sums_step) {
+void stoa_winograd_outputs(const stoa_context *context, const struct stoa_winograd *p,
+                           const struct stoa_winograd_grid *grid, size_t first, size_t end, size_t filter,
+                           size_t filters, const float *sums, size_t sums_step) {
     const struct stoa_window *w = &p->in.window;
     const float *bias = p->bias ? p->bias + filter : NULL;
     for (size_t i = first; i < end; i++, sums += filters) {
         struct stoa_winograd_tile tile;
-        size_t image = stoa_winograd_locate(&p->grid, i, &tile);
+        size_t image = stoa_winograd_locate(grid, i, &tile);
         float *y = p->y + image * w->out_height * w->out_width * p->filters + filter;
-        context->kernels->winograd_output(&tile, p->grid.points, sums, sums_step, filters, bias, p->relu, y,
+        context->kernels->winograd_output(&tile, grid->points, sums, sums_step, filters, bias, p->relu, y,
                                           w->out_width * p->filters, p->filters);
     }
 }

@@ -31,7 +31,7 @@ struct cut {
     size_t channels, filters, points;
     size_t gradient; /* floats of a whole one */
     bool together;
-    size_t blocks;                      /* apart: of tiles */
+    size_t blocks;                      /* apart: of samples, each some of the grid's */
     size_t tiles;                       /* apart: a thread transforms at once; together: a chunk */
     size_t channel_range, filter_range; /* of S that a task sums */
     size_t input_step, gradient_step, sums_step;
@@ -88,7 +88,8 @@ static size_t cut_apart(const stoa_context *context, struct cut *cut) {
     room = stoa_min(room > SUM_UNIT ? room / SUM_UNIT * SUM_UNIT : room, cut->grid.end);
     if (room > 0) {
         cut->blocks = stoa_reduction_blocks(context, cut->gradient, stoa_ceil_div(cut->grid.end, room));
-        cut->tiles = stoa_min(room, stoa_ceil_div(cut->grid.end, cut->blocks));
+        stoa_winograd_cut_full(&cut->grid, stoa_min(room, stoa_ceil_div(cut->grid.end, cut->blocks)));
+        cut->tiles = cut->grid.block;
     }
     return room;
 }
@@ -96,7 +97,8 @@ static size_t cut_apart(const stoa_context *context, struct cut *cut) {
 static size_t cut_together(const stoa_context *context, struct cut *cut) {
     size_t room = stoa_min(most_tiles(cut, CHUNK_LIMITS * context->workspace_limit), cut->grid.end);
     if (room > 0) {
-        cut->tiles = stoa_ceil_div(cut->grid.end, stoa_ceil_div(cut->grid.end, room));
+        stoa_winograd_cut_even(&cut->grid, room);
+        cut->tiles = cut->grid.block;
     }
     return room;
 }
@@ -142,21 +144,22 @@ bool stoa_winograd_weights_applicable(const stoa_context *context, const struct 
     return points < STOA_WINOGRAD_POINTS || !cut.together || !is_narrow(&cut);
 }
 
-/* Floats of the parts of the workspace: V and Z, a thread's patch and S, gradients of blocks or ranges, and of the bias. */
+/* Floats of the parts of the workspace. All threads: V and Z of a chunk, or the gradients of blocks; the bias's. Each
+ * thread: a patch, S, and V and Z of some tiles, or the gradient of a range. */
 struct parts {
-    size_t transformed, transformed_copies;
-    size_t patch, sums, gradient, gradient_copies, bias;
+    size_t transformed, patch, sums, gradient, bias;
+    size_t step; /* from one thread's to the next one's */
 };
 
 static struct parts parts_of(const stoa_context *context, const struct cut *cut) {
     struct parts parts = {.transformed = cut->points * (cut->input_step + cut->gradient_step),
-                          .transformed_copies = cut->together ? 1 : context->threads,
                           .patch = patch_of(cut),
                           .sums = cut->points * cut->sums_step,
                           .gradient = cut->together ? range_floats(cut)
                                                     : stoa_round_up(cut->gradient, STOA_ALIGN_FLOATS),
-                          .gradient_copies = cut->together ? context->threads : cut->blocks,
                           .bias = stoa_round_up(cut->filters, STOA_ALIGN_FLOATS)};
+    size_t floats = parts.patch + parts.sums + (cut->together ? parts.gradient : parts.transformed);
+    parts.step = stoa_conv_thread_step(context, floats);
     return parts;
 }
 
@@ -165,13 +168,11 @@ bool stoa_winograd_weights_workspace(const stoa_context *context, const struct s
     struct cut cut;
     (void)cut_of(context, conv, points, &cut);
     struct parts parts = parts_of(context, &cut);
-    size_t sums;
-    size_t gradients;
+    size_t threads;
     size_t floats;
-    return stoa_size_mul(parts.patch + parts.sums, context->threads, &sums) &&
-           stoa_size_mul(parts.gradient, parts.gradient_copies, &gradients) &&
-           stoa_size_mul(parts.transformed, parts.transformed_copies, &floats) &&
-           stoa_size_add(floats, sums, &floats) && stoa_size_add(floats, gradients, &floats) &&
+    return stoa_size_mul(parts.step, context->threads, &threads) &&
+           stoa_size_mul(cut.together ? parts.transformed : parts.gradient, cut.blocks, &floats) &&
+           stoa_size_add(floats, threads, &floats) &&
            stoa_size_add(floats, BIAS_BLOCKS * parts.bias, &floats) &&
            stoa_size_mul(floats, sizeof(float), bytes);
 }
@@ -198,16 +199,25 @@ struct pass {
     struct parts parts;
     const float *x, *dy;
     float *dweight;
-    float *transformed, *patches, *sums, *gradients, *bias;
+    float *transformed, *gradients; /* together; apart */
+    float *threads, *bias;
     size_t first, end; /* together: tiles of the chunk */
 };
+
+static float *patch_at(const struct pass *p, size_t thread) {
+    return p->threads + thread * p->parts.step;
+}
+
+static float *sums_at(const struct pass *p, size_t thread) {
+    return patch_at(p, thread) + p->parts.patch;
+}
 
 /* Tiles [first, end) to rows of V and Z, from row 0. */
 static void transform(const struct pass *p, size_t first, size_t end, size_t thread, float *v, float *z) {
     const struct cut *cut = &p->cut;
     const struct stoa_window *w = &p->conv->window;
-    stoa_winograd_inputs(p->context, &cut->in, &cut->grid, p->x, first, end,
-                         p->patches + thread * p->parts.patch, v, cut->input_step);
+    stoa_winograd_inputs(p->context, &cut->in, &cut->grid, p->x, first, end, patch_at(p, thread), v,
+                         cut->input_step);
     for (size_t i = first; i < end; i++, z += cut->filters) {
         struct stoa_winograd_tile tile;
         size_t image = stoa_winograd_locate(&cut->grid, i, &tile);
@@ -296,13 +306,15 @@ static void write_gradient(const struct pass *p, size_t channel, size_t channels
 static void run_apart(void *argument, size_t task, size_t thread) {
     const struct pass *p = argument;
     const struct cut *cut = &p->cut;
-    size_t end = (task + 1) * cut->grid.end / cut->blocks;
-    float *v = p->transformed + thread * p->parts.transformed;
+    size_t end = (task + 1) * cut->grid.blocks / cut->blocks;
+    float *sums = sums_at(p, thread);
+    float *v = sums + p->parts.sums;
     float *z = v + cut->points * cut->input_step;
-    float *sums = p->sums + thread * p->parts.sums;
     uint64_t begun = 0;
-    for (size_t first = task * cut->grid.end / cut->blocks; first < end; first += cut->tiles) {
-        size_t stop = stoa_min(end, first + cut->tiles);
+    for (size_t block = task * cut->grid.blocks / cut->blocks; block < end; block++) {
+        size_t first;
+        size_t stop;
+        stoa_winograd_block(&cut->grid, block, &first, &stop);
         transform(p, first, stop, thread, v, z);
         begun = add_products(p, first, stop, v, z, cut->channels, cut->filters, sums, begun);
     }
@@ -329,11 +341,11 @@ static void run_range(void *argument, size_t task, size_t thread) {
     size_t channels = stoa_min(cut->channel_range, cut->channels - channel);
     size_t filters = stoa_min(cut->filter_range, cut->filters - filter);
     const float *z = p->transformed + cut->points * cut->input_step;
-    float *sums = p->sums + thread * p->parts.sums;
+    float *sums = sums_at(p, thread);
     uint64_t begun =
         add_products(p, p->first, p->end, p->transformed + channel, z + filter, channels, filters, sums, 0);
     clear_rest(p, sums, channels * filters, begun);
-    float *more = p->first > 0 ? p->gradients + thread * p->parts.gradient : NULL;
+    float *more = p->first > 0 ? sums + p->parts.sums : NULL;
     write_gradient(p, channel, channels, filter, filters, sums, more, p->dweight);
 }
 
@@ -355,15 +367,14 @@ void stoa_winograd_weights_run(const stoa_context *context, const struct stoa_co
     const struct cut *cut = &p.cut;
     (void)cut_of(context, conv, points, &p.cut);
     p.parts = parts_of(context, cut);
-    p.patches = p.transformed + p.parts.transformed * p.parts.transformed_copies;
-    p.sums = p.patches + p.parts.patch * context->threads;
-    p.gradients = p.sums + p.parts.sums * context->threads;
-    p.bias = p.gradients + p.parts.gradient * p.parts.gradient_copies;
+    p.gradients = scratch;
+    p.threads = p.transformed + cut->blocks * (cut->together ? p.parts.transformed : p.parts.gradient);
+    p.bias = p.threads + context->threads * p.parts.step;
     if (cut->together) {
         size_t ranges =
             stoa_ceil_div(cut->channels, cut->channel_range) * stoa_ceil_div(cut->filters, cut->filter_range);
-        for (; p.first < cut->grid.end; p.first = p.end) {
-            p.end = stoa_min(cut->grid.end, p.first + cut->tiles);
+        for (size_t block = 0; block < cut->grid.blocks; block++) {
+            stoa_winograd_block(&cut->grid, block, &p.first, &p.end);
             stoa_parallel(context, stoa_ceil_div(p.end - p.first, TILE_UNIT), transform_some, &p);
             stoa_parallel(context, ranges, run_range, &p);
         }
@@ -384,8 +395,7 @@ void stoa_winograd_weights_describe(const stoa_context *context, const struct st
         (void)snprintf(out, size, "winograd%zu does not fit the workspace", points - 2);
     } else if (cut.together) {
         (void)snprintf(out, size, "winograd%zu, %zu chunks of %zu tiles, ranges of %zux%zu", points - 2,
-                       stoa_ceil_div(cut.grid.end, cut.tiles), cut.tiles, cut.channel_range,
-                       cut.filter_range);
+                       cut.grid.blocks, cut.tiles, cut.channel_range, cut.filter_range);
     } else {
         (void)snprintf(out, size, "winograd%zu, %zu blocks of samples, %zu tiles at once", points - 2,
                        cut.blocks, cut.tiles);

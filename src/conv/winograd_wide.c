@@ -57,47 +57,52 @@ static struct ranges ranges_of(const stoa_context *context, const struct stoa_wi
 /* How a pass is cut; from the shape and the workspace limit only. */
 struct cut {
     struct ranges ranges;
-    size_t chunk, chunk_room; /* tiles; room for them must not shrink as the batch grows */
-    size_t splits;            /* of a chunk's tiles */
-    size_t input_step, thread;
+    struct stoa_winograd_grid grid;
+    size_t tiles; /* of a block at most */
+    size_t chunk; /* blocks; 0: the workspace limit holds none */
+    size_t input_step,
+        block; /* floats: of a point's matrix of transformed tiles, and of all matrices of a block */
+    size_t transformed,
+        step; /* floats: of all blocks of a chunk, and from one thread's part to the next one's */
 };
 
 static struct cut cut_of(const stoa_context *context, const struct stoa_winograd *p) {
-    struct cut cut = {.splits = 1};
+    struct cut cut = {.grid = p->grid};
     size_t limit = CHUNK_LIMITS * context->workspace_limit / sizeof(float);
     size_t gaps = p->points * (STOA_WINOGRAD_GAP + STOA_ALIGN_FLOATS);
     size_t most = limit > gaps ? (limit - gaps) / (p->points * p->in.row) : 0;
-    cut.chunk_room = stoa_min(most, p->grid.end);
-    if (cut.chunk_room > 0) {
-        cut.chunk = stoa_ceil_div(p->grid.end, stoa_ceil_div(p->grid.end, cut.chunk_room));
-    }
     struct ranges many = ranges_of(context, p, CHANNELS, FILTERS);
     struct ranges few = ranges_of(context, p, CHANNELS_FEW, FILTERS_FEW);
     bool is_few = few.tiles >= p->grid.end && p->filters >= (size_t)LEAST_TASKS * FILTERS_FEW;
     cut.ranges = is_few ? few : many;
-    cut.thread = thread_floats(p, &many, many.room);
+    size_t thread = thread_floats(p, &many, many.room);
     if (p->filters >= (size_t)LEAST_TASKS * FILTERS_FEW) {
-        cut.thread = stoa_max(cut.thread, thread_floats(p, &few, few.room));
+        thread = stoa_max(thread, thread_floats(p, &few, few.room));
     }
-    if (cut.ranges.tiles > 0 && cut.chunk > 0) {
-        cut.splits = stoa_max(stoa_ceil_div(cut.chunk, cut.ranges.tiles),
-                              stoa_ceil_div(LEAST_TASKS, stoa_ceil_div(p->filters, cut.ranges.filters)));
+    cut.step = stoa_conv_thread_step(context, thread);
+    size_t tiles = stoa_min(cut.ranges.tiles, most);
+    if (tiles > 0) {
+        stoa_winograd_cut_even(&cut.grid, tiles);
+        cut.tiles = stoa_min(cut.grid.block, cut.grid.end);
+        cut.input_step = stoa_winograd_step(cut.tiles * p->in.row);
+        cut.block = p->points * cut.input_step;
+        size_t chunks = stoa_ceil_div(cut.grid.blocks, stoa_max(1, limit / cut.block));
+        cut.chunk = stoa_ceil_div(cut.grid.blocks, chunks);
+        /* Not what this batch's chunk takes: a smaller batch may have larger chunks. */
+        cut.transformed = stoa_max(cut.block, stoa_min(limit, cut.grid.blocks * cut.block));
     }
-    cut.input_step = stoa_winograd_step(cut.chunk_room * p->in.row);
     return cut;
 }
 
 bool stoa_winograd_wide_applicable(const stoa_context *context, const struct stoa_winograd *p) {
-    struct cut cut = cut_of(context, p);
-    return cut.chunk > 0 && cut.ranges.tiles > 0;
+    return cut_of(context, p).chunk > 0;
 }
 
 bool stoa_winograd_wide_workspace(const stoa_context *context, const struct stoa_winograd *p, size_t *bytes) {
     struct cut cut = cut_of(context, p);
     size_t floats;
-    return stoa_size_mul(cut.thread, context->threads, &floats) &&
-           stoa_size_add(floats, p->points * cut.input_step, &floats) &&
-           stoa_size_mul(floats, sizeof(float), bytes);
+    return stoa_size_mul(cut.step, context->threads, &floats) &&
+           stoa_size_add(floats, cut.transformed, &floats) && stoa_size_mul(floats, sizeof(float), bytes);
 }
 
 struct pass {
@@ -105,17 +110,27 @@ struct pass {
     const struct stoa_winograd *p;
     struct cut cut;
     float *transformed, *scratch;
-    size_t first, end; /* tiles of the chunk */
+    size_t block; /* the chunk's first */
 };
 
+static size_t pieces_of(const struct cut *cut) {
+    return stoa_ceil_div(cut->tiles, TILE_UNIT);
+}
+
+/* Some tiles of one of the chunk's blocks. */
 static void transform_some(void *argument, size_t task, size_t thread) {
     const struct pass *pass = argument;
     const struct stoa_winograd *p = pass->p;
-    size_t row = task * TILE_UNIT;
-    stoa_winograd_inputs(pass->context, &p->in, &p->grid, p->x, pass->first + row,
-                         stoa_min(pass->end, pass->first + row + TILE_UNIT),
-                         pass->scratch + thread * pass->cut.thread, pass->transformed + row * p->in.row,
-                         pass->cut.input_step);
+    const struct cut *cut = &pass->cut;
+    size_t block = task / pieces_of(cut);
+    size_t row = task % pieces_of(cut) * TILE_UNIT;
+    size_t first;
+    size_t end;
+    stoa_winograd_block(&cut->grid, pass->block + block, &first, &end);
+    first = stoa_min(end, first + row);
+    stoa_winograd_inputs(pass->context, &p->in, &cut->grid, p->x, first, stoa_min(end, first + TILE_UNIT),
+                         pass->scratch + thread * cut->step,
+                         pass->transformed + block * cut->block + row * p->in.row, cut->input_step);
 }
 
 /* Transformed weights of channels [channel, channel + channels) and a range of filters. */
@@ -138,30 +153,32 @@ static void transform_weights(const struct pass *pass, size_t channel, size_t ch
 }
 
 /* The transformed tiles that the product after one of `point` reads: the next point's, after the last one those of the
- * following channels. */
-static const float *next_inputs(const struct pass *pass, size_t first, size_t point, size_t channel,
+ * following channels. `v`: the block's. */
+static const float *next_inputs(const struct pass *pass, const float *v, size_t point, size_t channel,
                                 size_t following) {
     bool last = point + 1 == pass->p->points;
     if (last && following == pass->p->in.channels) {
         return NULL;
     }
-    return pass->transformed + (last ? 0 : point + 1) * pass->cut.input_step +
-           (first - pass->first) * pass->p->in.row + (last ? following : channel);
+    return v + (last ? 0 : point + 1) * pass->cut.input_step + (last ? following : channel);
 }
 
-/* A range of filters over some tiles of the chunk. */
+/* A range of filters over a block of the chunk. Tasks of a block are neighbours: most of its tiles were transformed by the
+ * thread that runs them. */
 static void run_range(void *argument, size_t task, size_t thread) {
     const struct pass *pass = argument;
     const struct stoa_winograd *p = pass->p;
     const struct cut *cut = &pass->cut;
-    size_t filter = task / cut->splits * cut->ranges.filters;
+    size_t ranges = stoa_ceil_div(p->filters, cut->ranges.filters);
+    size_t filter = task % ranges * cut->ranges.filters;
     size_t filters = stoa_min(cut->ranges.filters, p->filters - filter);
-    size_t tiles = pass->end - pass->first;
-    size_t first = pass->first + task % cut->splits * tiles / cut->splits;
-    size_t end = pass->first + (task % cut->splits + 1) * tiles / cut->splits;
+    size_t first;
+    size_t end;
+    stoa_winograd_block(&cut->grid, pass->block + task / ranges, &first, &end);
     size_t u_step = stoa_winograd_step(cut->ranges.channels * filters);
     size_t sums_step = stoa_winograd_step((end - first) * filters);
-    float *transposed = pass->scratch + thread * cut->thread;
+    const float *v = pass->transformed + task / ranges * cut->block;
+    float *transposed = pass->scratch + thread * cut->step;
     float *u = transposed + transposed_floats(p, &cut->ranges);
     float *sums = u + p->points * u_step;
     for (size_t channel = 0; channel < p->in.channels; channel += cut->ranges.channels) {
@@ -170,16 +187,15 @@ static void run_range(void *argument, size_t task, size_t thread) {
         for (size_t point = 0; point < p->points; point++) {
             size_t begin;
             size_t stop;
-            stoa_winograd_range(&p->grid, point, first, end, &begin, &stop);
-            const float *v = pass->transformed + point * cut->input_step + (begin - pass->first) * p->in.row;
+            stoa_winograd_range(&cut->grid, point, first, end, &begin, &stop);
             stoa_gemm_run(
                 &(struct stoa_gemm){.m = stop - begin,
                                     .n = filters,
                                     .k = channels,
                                     .alpha = 1,
-                                    .a = v + channel,
+                                    .a = v + point * cut->input_step + (begin - first) * p->in.row + channel,
                                     .lda = p->in.row,
-                                    .next_a = next_inputs(pass, first, point, channel, channel + channels),
+                                    .next_a = next_inputs(pass, v, point, channel, channel + channels),
                                     .b = u + point * u_step,
                                     .ldb = filters,
                                     .beta = channel == 0 ? 0.0F : 1.0F,
@@ -188,21 +204,21 @@ static void run_range(void *argument, size_t task, size_t thread) {
                                     .kernels = pass->context->kernels});
         }
     }
-    stoa_winograd_outputs(pass->context, p, first, end, filter, filters, sums, sums_step);
+    stoa_winograd_outputs(pass->context, p, &cut->grid, first, end, filter, filters, sums, sums_step);
 }
 
 void stoa_winograd_wide_run(const stoa_context *context, const struct stoa_winograd *p, void *scratch) {
     struct pass pass = {.context = context, .p = p, .cut = cut_of(context, p), .transformed = scratch};
-    pass.scratch = pass.transformed + p->points * pass.cut.input_step;
-    size_t ranges = stoa_ceil_div(p->filters, pass.cut.ranges.filters);
-    for (; pass.first < p->grid.end; pass.first = pass.end) {
-        pass.end = stoa_min(p->grid.end, pass.first + pass.cut.chunk);
-        stoa_parallel(context, stoa_ceil_div(pass.end - pass.first, TILE_UNIT), transform_some, &pass);
-        stoa_parallel(context, ranges * pass.cut.splits, run_range, &pass);
+    const struct cut *cut = &pass.cut;
+    pass.scratch = pass.transformed + cut->transformed;
+    size_t ranges = stoa_ceil_div(p->filters, cut->ranges.filters);
+    for (; pass.block < cut->grid.blocks; pass.block += cut->chunk) {
+        size_t blocks = stoa_min(cut->chunk, cut->grid.blocks - pass.block);
+        stoa_parallel(context, blocks * pieces_of(cut), transform_some, &pass);
+        stoa_parallel(context, blocks * ranges, run_range, &pass);
     }
 }
 
 size_t stoa_winograd_wide_transforms(const stoa_context *context, const struct stoa_winograd *p) {
-    struct cut cut = cut_of(context, p);
-    return cut.chunk > 0 ? stoa_ceil_div(p->grid.end, cut.chunk) * cut.splits : 0;
+    return cut_of(context, p).grid.blocks;
 }

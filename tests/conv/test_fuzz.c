@@ -308,7 +308,8 @@ static void *new_workspace(const struct subject *s, const struct stoa_conv_algor
     size_t now = 0;
     assert_true(algorithm->workspace(context, &planned, (enum stoa_conv_pass)pass, &bytes));
     assert_true(algorithm->workspace(context, &s->conv, (enum stoa_conv_pass)pass, &now));
-    if (now > bytes || bytes > context->workspace_limit * (context->threads + STOA_CONV_SHARED_LIMITS)) {
+    if (now > bytes ||
+        bytes > context->workspace_limit / 4 * (5 * context->threads + 4 * STOA_CONV_SHARED_LIMITS)) {
         fail_msg("%s\n%s, %s: %zu bytes on %zu threads, %zu for the planned batch", s->text, algorithm->name,
                  pass_names[pass], now, context->threads, bytes);
     }

@@ -240,10 +240,10 @@ enum { STOA_PRODUCT_LANES = 16 };
                                    size_t rows, size_t channel0, size_t channels, real *dweight))                  \
     /* Winograd's convolution, see kernels/winograd.h. One tile; point (i, j) of its `points` x `points` (4, 6, 8 a side) \
      * lies at (i * points + j) * step, and those beyond the tile's own are left alone. x, y, dy: start of the image.     \
-     * v[point][channel] = B^T x B. w: stride 1, no dilation. Of fewer than STOA_WINOGRAD_LANES channels, pixels are      \
-     * read and v is written up to so many; what lies there may be anything. */                                         \
-    K(winograd_input, (const struct stoa_window *w, const struct stoa_winograd_tile *t, size_t points, const real *x,  \
-                       real *v, size_t v_step))                                                                        \
+     * v[point][channel] = B^T x B of `channels` channels from x on. w: stride 1, no dilation. Of fewer than \
+     * STOA_WINOGRAD_LANES channels, pixels are read and v is written up to so many; what lies there may be anything. */ \
+    K(winograd_input, (const struct stoa_window *w, const struct stoa_winograd_tile *t, size_t points, size_t channels, \
+                       const real *x, real *v, size_t v_step)) \
     /* y[pixel][filter] = A^T s A + bias (NULL: none), then max(0, .) when relu; lines and pixels of y lie `line` and  \
      * `pixel` apart. */                                                                                               \
     K(winograd_output, (const struct stoa_winograd_tile *t, size_t points, const real *s, size_t s_step,               \

@@ -114,11 +114,11 @@ STOA_INLINE void transform(const struct patch *p, const struct stoa_winograd_til
 }
 
 void STOA_KERNEL(winograd_input)(const struct stoa_window *w, const struct stoa_winograd_tile *t,
-                                 size_t points, const float *x, float *v, size_t v_step) {
+                                 size_t points, size_t channels, const float *x, float *v, size_t v_step) {
     const struct patch p = patch_of(w, t, x);
     if (points == 8) {
-        transform(&p, t, 8, points, w->channels, v, v_step);
+        transform(&p, t, 8, points, channels, v, v_step);
     } else {
-        transform(&p, t, 6, points, w->channels, v, v_step);
+        transform(&p, t, 6, points, channels, v, v_step);
     }
 }

@@ -108,10 +108,10 @@ static void sandwich(const struct matrix *left, const struct matrix *right, cons
 }
 
 void STOA_REFERENCE(winograd_input)(const struct stoa_window *w, const struct stoa_winograd_tile *t,
-                                    size_t points, const real *x, real *v, size_t v_step) {
+                                    size_t points, size_t channels, const real *x, real *v, size_t v_step) {
     struct matrix down = input_matrix(set_of(points), stoa_winograd_lines(t));
     struct matrix across = input_matrix(set_of(points), stoa_winograd_columns(t));
-    for (size_t c = 0; c < w->channels; c++) {
+    for (size_t c = 0; c < channels; c++) {
         double in[POINTS][POINTS] = {{0}};
         double out[POINTS][POINTS];
         for (size_t i = 0; i < down.rows; i++) {

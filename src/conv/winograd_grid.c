@@ -1,4 +1,6 @@
 /* The tiles of Winograd's convolution in their order, what they read and what they write: see winograd.h. Floor 4. */
+#include <assert.h>
+
 #include "base/size.h"
 #include "conv/cost.h"
 #include "conv/winograd.h"
@@ -198,17 +200,19 @@ static void gather(const stoa_context *context, const struct stoa_winograd_input
     context->kernels->im2col(&steps, image, 0, steps.channels, tile->row, stoa_winograd_lines(tile), patch);
 }
 
-void stoa_winograd_inputs(const stoa_context *context, const struct stoa_winograd_input *in,
-                          const struct stoa_winograd_grid *grid, const float *x, size_t first, size_t end,
-                          float *patch, float *v, size_t v_step) {
+void stoa_winograd_some_inputs(const stoa_context *context, const struct stoa_winograd_input *in,
+                               const struct stoa_winograd_grid *grid, const float *x, size_t channel,
+                               size_t channels, size_t first, size_t end, float *patch, float *v,
+                               size_t v_step) {
     const struct stoa_window *w = &in->window;
     bool in_place = stoa_winograd_patch(in, grid->points) == 0;
+    assert(in_place ? channels >= STOA_WINOGRAD_LANES : channels == in->channels);
     for (size_t i = first; i < end; i++, v += in->row) {
         struct stoa_winograd_tile tile;
         size_t number = stoa_winograd_locate(grid, i, &tile);
         const float *image = x + number * w->height * w->width * w->channels;
         if (in_place) {
-            context->kernels->winograd_input(w, &tile, grid->points, image, v, v_step);
+            context->kernels->winograd_input(w, &tile, grid->points, channels, image + channel, v, v_step);
             continue;
         }
         gather(context, in, &tile, image, patch);
@@ -216,8 +220,14 @@ void stoa_winograd_inputs(const stoa_context *context, const struct stoa_winogra
                                     .width = stoa_winograd_columns(&tile),
                                     .channels = in->channels};
         tile.row = tile.column = 0;
-        context->kernels->winograd_input(&dense, &tile, grid->points, patch, v, v_step);
+        context->kernels->winograd_input(&dense, &tile, grid->points, in->channels, patch, v, v_step);
     }
+}
+
+void stoa_winograd_inputs(const stoa_context *context, const struct stoa_winograd_input *in,
+                          const struct stoa_winograd_grid *grid, const float *x, size_t first, size_t end,
+                          float *patch, float *v, size_t v_step) {
+    stoa_winograd_some_inputs(context, in, grid, x, 0, in->channels, first, end, patch, v, v_step);
 }
 
 void stoa_winograd_weights(const stoa_context *context, const struct stoa_winograd *p, size_t channel,

@@ -5,8 +5,10 @@
  *
  *   apart     narrow layers: blocks of tiles, each with S of its own, which stays in a core's L2 while the block's tiles
  *             pass; the blocks' gradients are summed in a fixed tree
- *   together  wide layers: all threads transform a chunk of tiles, then each takes ranges of channels and filters, for
- *             which S stays in its L2; no partial sums. Later chunks add to the gradient. */
+ *   together  wide layers: each thread takes ranges of channels and filters, for which S of a chunk of tiles stays in its
+ *             L2; no partial sums. Later chunks add to the gradient. A thread transforms what of the chunk its ranges
+ *             need for itself: that takes less time than the lines take from another core. Where there is no memory for
+ *             that, or patches must be put together, all threads transform the chunk first. */
 #include <stdio.h>
 #include <string.h>
 
@@ -29,8 +31,8 @@ struct cut {
     struct stoa_winograd_grid grid;
     struct stoa_winograd_input in;
     size_t channels, filters, points;
-    size_t gradient; /* floats of a whole one */
-    bool together;
+    size_t gradient;                    /* floats of a whole one */
+    bool together, own;                 /* own: each thread has V and Z of a chunk */
     size_t blocks;                      /* apart: of samples, each some of the grid's */
     size_t tiles;                       /* apart: a thread transforms at once; together: a chunk */
     size_t channel_range, filter_range; /* of S that a task sums */
@@ -94,6 +96,10 @@ static size_t cut_apart(const stoa_context *context, struct cut *cut) {
     return room;
 }
 
+static size_t transformed_floats(const struct cut *cut) {
+    return cut->points * (cut->input_step + cut->gradient_step);
+}
+
 static size_t cut_together(const stoa_context *context, struct cut *cut) {
     size_t room = stoa_min(most_tiles(cut, CHUNK_LIMITS * context->workspace_limit), cut->grid.end);
     if (room > 0) {
@@ -131,6 +137,8 @@ static bool cut_of(const stoa_context *context, const struct stoa_conv *conv, si
     cut->input_step = stoa_winograd_step(room * cut->in.row);
     cut->gradient_step = stoa_winograd_step(room * cut->filters);
     cut->sums_step = stoa_winograd_step(cut->channel_range * cut->filter_range);
+    cut->own = cut->together && patch_of(cut) == 0 &&
+               stoa_conv_shared_fits(context, context->threads * transformed_floats(cut) * sizeof(float));
     return cut->tiles > 0;
 }
 
@@ -144,22 +152,42 @@ bool stoa_winograd_weights_applicable(const stoa_context *context, const struct 
     return points < STOA_WINOGRAD_POINTS || !cut.together || !is_narrow(&cut);
 }
 
+static size_t channel_ranges(const struct cut *cut) {
+    return stoa_ceil_div(cut->channels, cut->channel_range);
+}
+
+static size_t filter_ranges(const struct cut *cut) {
+    return stoa_ceil_div(cut->filters, cut->filter_range);
+}
+
 /* Floats of the parts of the workspace. All threads: V and Z of a chunk, or the gradients of blocks; the bias's. Each
- * thread: a patch, S, and V and Z of some tiles, or the gradient of a range. */
+ * thread: a patch; S; the gradient of a range; V and Z; for each range of channels or filters the chunk whose V or Z it
+ * has. */
 struct parts {
-    size_t transformed, patch, sums, gradient, bias;
+    size_t shared, bias;
+    size_t patch, sums, gradient, transformed, ready;
     size_t step; /* from one thread's to the next one's */
 };
 
 static struct parts parts_of(const stoa_context *context, const struct cut *cut) {
-    struct parts parts = {.transformed = cut->points * (cut->input_step + cut->gradient_step),
+    size_t whole = stoa_round_up(cut->gradient, STOA_ALIGN_FLOATS);
+    struct parts parts = {.shared = !cut->together ? cut->blocks * whole
+                                    : cut->own     ? 0
+                                                   : transformed_floats(cut),
+                          .bias = stoa_round_up(cut->filters, STOA_ALIGN_FLOATS),
                           .patch = patch_of(cut),
-                          .sums = cut->points * cut->sums_step,
-                          .gradient = cut->together ? range_floats(cut)
-                                                    : stoa_round_up(cut->gradient, STOA_ALIGN_FLOATS),
-                          .bias = stoa_round_up(cut->filters, STOA_ALIGN_FLOATS)};
-    size_t floats = parts.patch + parts.sums + (cut->together ? parts.gradient : parts.transformed);
-    parts.step = stoa_conv_thread_step(context, floats);
+                          .sums = cut->points * cut->sums_step};
+    if (cut->together) {
+        parts.gradient = range_floats(cut);
+    }
+    if (cut->own) {
+        parts.ready = stoa_round_up(channel_ranges(cut) + filter_ranges(cut), STOA_ALIGN_FLOATS);
+    }
+    if (cut->own || !cut->together) {
+        parts.transformed = transformed_floats(cut);
+    }
+    parts.step = stoa_conv_thread_step(context, parts.patch + parts.sums + parts.gradient +
+                                                    parts.transformed + parts.ready);
     return parts;
 }
 
@@ -168,12 +196,9 @@ bool stoa_winograd_weights_workspace(const stoa_context *context, const struct s
     struct cut cut;
     (void)cut_of(context, conv, points, &cut);
     struct parts parts = parts_of(context, &cut);
-    size_t threads;
     size_t floats;
-    return stoa_size_mul(parts.step, context->threads, &threads) &&
-           stoa_size_mul(cut.together ? parts.transformed : parts.gradient, cut.blocks, &floats) &&
-           stoa_size_add(floats, threads, &floats) &&
-           stoa_size_add(floats, BIAS_BLOCKS * parts.bias, &floats) &&
+    return stoa_size_mul(parts.step, context->threads, &floats) &&
+           stoa_size_add(floats, parts.shared + BIAS_BLOCKS * parts.bias, &floats) &&
            stoa_size_mul(floats, sizeof(float), bytes);
 }
 
@@ -199,32 +224,43 @@ struct pass {
     struct parts parts;
     const float *x, *dy;
     float *dweight;
-    float *transformed, *gradients; /* together; apart */
-    float *threads, *bias;
-    size_t first, end; /* together: tiles of the chunk */
+    float *shared, *threads, *bias;
+    size_t first, end, chunk; /* together: tiles of the chunk, and its number from 1 on */
 };
 
-static float *patch_at(const struct pass *p, size_t thread) {
-    return p->threads + thread * p->parts.step;
+/* Where a thread's parts begin. */
+struct scratch {
+    float *patch, *sums, *gradient, *v, *z, *ready;
+};
+
+static struct scratch scratch_of(const struct pass *p, size_t thread) {
+    struct scratch s = {.patch = p->threads + thread * p->parts.step};
+    s.sums = s.patch + p->parts.patch;
+    s.gradient = s.sums + p->parts.sums;
+    s.v = s.gradient + p->parts.gradient;
+    s.z = s.v + p->cut.points * p->cut.input_step;
+    s.ready = s.v + p->parts.transformed;
+    return s;
 }
 
-static float *sums_at(const struct pass *p, size_t thread) {
-    return patch_at(p, thread) + p->parts.patch;
-}
-
-/* Tiles [first, end) to rows of V and Z, from row 0. */
-static void transform(const struct pass *p, size_t first, size_t end, size_t thread, float *v, float *z) {
+/* Filters [filter, filter + filters) of dy's tiles [first, end) to rows of Z that begin with those. */
+static void transform_gradients(const struct pass *p, size_t first, size_t end, size_t filter, size_t filters,
+                                float *z) {
     const struct cut *cut = &p->cut;
     const struct stoa_window *w = &p->conv->window;
-    stoa_winograd_inputs(p->context, &cut->in, &cut->grid, p->x, first, end, patch_at(p, thread), v,
-                         cut->input_step);
     for (size_t i = first; i < end; i++, z += cut->filters) {
         struct stoa_winograd_tile tile;
         size_t image = stoa_winograd_locate(&cut->grid, i, &tile);
-        p->context->kernels->winograd_gradient(
-            &tile, cut->grid.points, p->dy + image * w->out_height * w->out_width * cut->filters,
-            w->out_width * cut->filters, cut->filters, cut->filters, z, cut->gradient_step);
+        const float *dy = p->dy + image * w->out_height * w->out_width * cut->filters + filter;
+        p->context->kernels->winograd_gradient(&tile, cut->grid.points, dy, w->out_width * cut->filters,
+                                               cut->filters, filters, z, cut->gradient_step);
     }
+}
+
+/* Tiles [first, end) to rows of V and Z, from row 0. */
+static void transform(const struct pass *p, size_t first, size_t end, float *patch, float *v, float *z) {
+    stoa_winograd_inputs(p->context, &p->cut.in, &p->cut.grid, p->x, first, end, patch, v, p->cut.input_step);
+    transform_gradients(p, first, end, 0, p->cut.filters, z);
 }
 
 /* S of a range (+)= V^T Z over tiles [first, end), whose rows begin at v and z. `begun` has a bit for each point with
@@ -307,46 +343,88 @@ static void run_apart(void *argument, size_t task, size_t thread) {
     const struct pass *p = argument;
     const struct cut *cut = &p->cut;
     size_t end = (task + 1) * cut->grid.blocks / cut->blocks;
-    float *sums = sums_at(p, thread);
-    float *v = sums + p->parts.sums;
-    float *z = v + cut->points * cut->input_step;
+    struct scratch own = scratch_of(p, thread);
     uint64_t begun = 0;
     for (size_t block = task * cut->grid.blocks / cut->blocks; block < end; block++) {
         size_t first;
         size_t stop;
         stoa_winograd_block(&cut->grid, block, &first, &stop);
-        transform(p, first, stop, thread, v, z);
-        begun = add_products(p, first, stop, v, z, cut->channels, cut->filters, sums, begun);
+        transform(p, first, stop, own.patch, own.v, own.z);
+        begun = add_products(p, first, stop, own.v, own.z, cut->channels, cut->filters, own.sums, begun);
     }
-    clear_rest(p, sums, cut->channels * cut->filters, begun);
-    write_gradient(p, 0, cut->channels, 0, cut->filters, sums, NULL, p->gradients + task * p->parts.gradient);
+    clear_rest(p, own.sums, cut->channels * cut->filters, begun);
+    write_gradient(p, 0, cut->channels, 0, cut->filters, own.sums, NULL,
+                   p->shared + task * stoa_round_up(cut->gradient, STOA_ALIGN_FLOATS));
 }
 
 static void transform_some(void *argument, size_t task, size_t thread) {
     const struct pass *p = argument;
     const struct cut *cut = &p->cut;
     size_t row = task * TILE_UNIT;
-    float *z = p->transformed + cut->points * cut->input_step;
-    transform(p, p->first + row, stoa_min(p->end, p->first + row + TILE_UNIT), thread,
-              p->transformed + row * cut->in.row, z + row * cut->filters);
+    float *z = p->shared + cut->points * cut->input_step;
+    transform(p, p->first + row, stoa_min(p->end, p->first + row + TILE_UNIT), scratch_of(p, thread).patch,
+              p->shared + row * cut->in.row, z + row * cut->filters);
 }
 
-/* The range of channels and filters of one task: S over the chunk, and its part of the gradient. */
+/* V of a range of channels and Z of one of filters for the chunk, where the thread does not have them already. */
+static void transform_range(const struct pass *p, size_t channel, size_t channels, size_t filter,
+                            size_t filters, const struct scratch *own) {
+    const struct cut *cut = &p->cut;
+    float chunk = (float)p->chunk;
+    float *has_v = own->ready + channel / cut->channel_range;
+    float *has_z = own->ready + channel_ranges(cut) + filter / cut->filter_range;
+    if (*has_v < chunk) {
+        /* Kernels write whole vectors: with a short range its neighbours'. */
+        size_t count = stoa_max(channels, STOA_WINOGRAD_LANES);
+        size_t from = stoa_min(channel, cut->channels - count);
+        stoa_winograd_some_inputs(p->context, &cut->in, &cut->grid, p->x, from, count, p->first, p->end,
+                                  own->patch, own->v + from, cut->input_step);
+        *has_v = chunk;
+    }
+    if (*has_z < chunk) {
+        transform_gradients(p, p->first, p->end, filter, filters, own->z + filter);
+        *has_z = chunk;
+    }
+}
+
+/* The range of channels and filters of one task: S over the chunk, and its part of the gradient. Neighbours have the same
+ * range of the larger tensor, so that a thread needs as little of it as can be. */
 static void run_range(void *argument, size_t task, size_t thread) {
     const struct pass *p = argument;
     const struct cut *cut = &p->cut;
-    size_t across = stoa_ceil_div(cut->filters, cut->filter_range);
-    size_t channel = task / across * cut->channel_range;
-    size_t filter = task % across * cut->filter_range;
+    bool by_filters = cut->filters > cut->channels;
+    size_t across = by_filters ? channel_ranges(cut) : filter_ranges(cut);
+    size_t channel = (by_filters ? task % across : task / across) * cut->channel_range;
+    size_t filter = (by_filters ? task / across : task % across) * cut->filter_range;
     size_t channels = stoa_min(cut->channel_range, cut->channels - channel);
     size_t filters = stoa_min(cut->filter_range, cut->filters - filter);
-    const float *z = p->transformed + cut->points * cut->input_step;
-    float *sums = sums_at(p, thread);
+    struct scratch own = scratch_of(p, thread);
+    const float *v = p->shared;
+    const float *z = v + cut->points * cut->input_step;
+    if (cut->own) {
+        transform_range(p, channel, channels, filter, filters, &own);
+        v = own.v;
+        z = own.z;
+    }
     uint64_t begun =
-        add_products(p, p->first, p->end, p->transformed + channel, z + filter, channels, filters, sums, 0);
-    clear_rest(p, sums, channels * filters, begun);
-    float *more = p->first > 0 ? sums + p->parts.sums : NULL;
-    write_gradient(p, channel, channels, filter, filters, sums, more, p->dweight);
+        add_products(p, p->first, p->end, v + channel, z + filter, channels, filters, own.sums, 0);
+    clear_rest(p, own.sums, channels * filters, begun);
+    write_gradient(p, channel, channels, filter, filters, own.sums, p->chunk > 1 ? own.gradient : NULL,
+                   p->dweight);
+}
+
+static void run_together(struct pass *p) {
+    const struct cut *cut = &p->cut;
+    for (size_t thread = 0; cut->own && thread < p->context->threads; thread++) {
+        memset(scratch_of(p, thread).ready, 0, p->parts.ready * sizeof(float));
+    }
+    for (p->chunk = 1; p->chunk <= cut->grid.blocks; p->chunk++) {
+        stoa_winograd_block(&cut->grid, p->chunk - 1, &p->first, &p->end);
+        if (!cut->own) {
+            stoa_parallel(p->context, stoa_ceil_div(p->end - p->first, TILE_UNIT), transform_some, p);
+        }
+        stoa_parallel(p->context, channel_ranges(cut) * filter_ranges(cut), run_range, p);
+    }
 }
 
 static void sum_bias(void *argument, size_t task, size_t thread) {
@@ -363,24 +441,18 @@ static void sum_bias(void *argument, size_t task, size_t thread) {
 void stoa_winograd_weights_run(const stoa_context *context, const struct stoa_conv *conv, size_t points,
                                const float *x, const float *dy, float *dweight, float *dbias, void *scratch) {
     struct pass p = {
-        .context = context, .conv = conv, .x = x, .dy = dy, .dweight = dweight, .transformed = scratch};
+        .context = context, .conv = conv, .x = x, .dy = dy, .dweight = dweight, .shared = scratch};
     const struct cut *cut = &p.cut;
     (void)cut_of(context, conv, points, &p.cut);
     p.parts = parts_of(context, cut);
-    p.gradients = scratch;
-    p.threads = p.transformed + cut->blocks * (cut->together ? p.parts.transformed : p.parts.gradient);
+    p.threads = p.shared + p.parts.shared;
     p.bias = p.threads + context->threads * p.parts.step;
     if (cut->together) {
-        size_t ranges =
-            stoa_ceil_div(cut->channels, cut->channel_range) * stoa_ceil_div(cut->filters, cut->filter_range);
-        for (size_t block = 0; block < cut->grid.blocks; block++) {
-            stoa_winograd_block(&cut->grid, block, &p.first, &p.end);
-            stoa_parallel(context, stoa_ceil_div(p.end - p.first, TILE_UNIT), transform_some, &p);
-            stoa_parallel(context, ranges, run_range, &p);
-        }
+        run_together(&p);
     } else {
         stoa_parallel(context, cut->blocks, run_apart, &p);
-        stoa_reduce_blocks(context, p.gradients, p.parts.gradient, cut->blocks, cut->gradient, dweight);
+        stoa_reduce_blocks(context, p.shared, stoa_round_up(cut->gradient, STOA_ALIGN_FLOATS), cut->blocks,
+                           cut->gradient, dweight);
     }
     if (dbias) {
         stoa_parallel(context, BIAS_BLOCKS, sum_bias, &p);

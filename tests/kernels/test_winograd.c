@@ -114,15 +114,18 @@ static void forget_beyond(const struct winograd_case *t, struct array v) {
 void test_kernel_winograd_input(const struct subject *s) {
     struct winograd_case t;
     for (size_t i = 0; winograd_case(i, &t); i++) {
+        /* All channels of a pixel, or some of a larger one's. */
+        size_t others = i % 3 == 0 ? random_size(1, 20) : 0;
         size_t taken = stoa_max(t.channels, STOA_WINOGRAD_LANES);
+        t.w.channels += others;
         t.step += taken - t.channels;
         struct array x = input_random(image_floats(&t.w) + taken - t.channels, -1, 1);
         if (i % 2) {
             sprinkle(&x, NAN, 100);
         }
         struct array v = output_used(point_floats(&t, taken));
-        s->kernels->winograd_input(&t.w, &t.tile, t.points, x.f, v.f, t.step);
-        stoa_reference_f64.winograd_input(&t.w, &t.tile, t.points, x.d, v.d, t.step);
+        s->kernels->winograd_input(&t.w, &t.tile, t.points, t.channels, x.f, v.f, t.step);
+        stoa_reference_f64.winograd_input(&t.w, &t.tile, t.points, t.channels, x.d, v.d, t.step);
         forget_beyond(&t, v);
         check_close(name_of("winograd_input", i, &t), s, v, t.form->input, 1e-6);
         arrays_release();
@@ -263,7 +266,7 @@ void test_reference_winograd_is_convolution(void **state) {
         double dw[MOST_TAPS * MOST_TAPS] = {0};
         double direct_dw[MOST_TAPS * MOST_TAPS];
         assert_true(dy.n <= sizeof y / sizeof *y);
-        stoa_reference_f64.winograd_input(&t.w, &t.tile, points, x.d, v, 1);
+        stoa_reference_f64.winograd_input(&t.w, &t.tile, points, 1, x.d, v, 1);
         stoa_reference_f64.winograd_weights(points, w.d, &taps, 1, 1, 1, u, 1, 1);
         stoa_reference_f64.winograd_gradient(&t.tile, points, dy.d, t.w.out_width, 1, 1, z, 1);
         for (size_t p = 0; p < points * points; p++) {

@@ -1,9 +1,10 @@
 /* Winograd's convolution for wide layers, whose transformed weights would not stay in a core's caches. Floor 4.
  *
- * All threads transform a chunk of tiles, [points][tiles][C]. Then each takes a range of filters, or of filters and
- * tiles, and goes through the channels in ranges: weights of both ranges are transformed where they are needed,
- * [points][channels][filters] in L2, and their products added to sums that stay there as well. So transformed weights,
- * 4 times as large as the weights, are never written to memory. */
+ * A thread takes a block of tiles, transforms it, [points][tiles][C], and then takes ranges of filters: for each it goes
+ * through the channels in ranges, whose weights are transformed where they are needed, [points][channels][filters] in L2,
+ * and their products added to sums that stay there as well. So transformed weights, 4 times as large as the weights, are
+ * never written to memory. Threads that share a block transform it each for itself, which takes less time than the lines
+ * take from another core; where there is no memory for that, all threads transform a chunk of blocks first. */
 #include "base/size.h"
 #include "blas/gemm.h"
 #include "conv/winograd.h"
@@ -54,16 +55,16 @@ static struct ranges ranges_of(const stoa_context *context, const struct stoa_wi
     return r;
 }
 
-/* How a pass is cut; from the shape and the workspace limit only. */
+/* How a pass is cut; from the shape and the workspace limit only, but for whose memory the tiles lie in. */
 struct cut {
     struct ranges ranges;
     struct stoa_winograd_grid grid;
-    size_t tiles; /* of a block at most */
-    size_t chunk; /* blocks; 0: the workspace limit holds none */
-    size_t input_step,
-        block; /* floats: of a point's matrix of transformed tiles, and of all matrices of a block */
-    size_t transformed,
-        step; /* floats: of all blocks of a chunk, and from one thread's part to the next one's */
+    size_t tiles;        /* of a block at most; 0: the workspace limit holds none */
+    size_t input_step;   /* floats of a point's matrix of transformed tiles */
+    size_t block;        /* floats of all matrices of a block */
+    bool own;            /* each thread has a block's */
+    size_t chunk;        /* blocks whose tiles are transformed together; own: all blocks */
+    size_t shared, step; /* floats: of a chunk's blocks, and from one thread's part to the next one's */
 };
 
 static struct cut cut_of(const stoa_context *context, const struct stoa_winograd *p) {
@@ -79,39 +80,56 @@ static struct cut cut_of(const stoa_context *context, const struct stoa_winograd
     if (p->filters >= (size_t)LEAST_TASKS * FILTERS_FEW) {
         thread = stoa_max(thread, thread_floats(p, &few, few.room));
     }
-    cut.step = stoa_conv_thread_step(context, thread);
     size_t tiles = stoa_min(cut.ranges.tiles, most);
-    if (tiles > 0) {
-        stoa_winograd_cut_even(&cut.grid, tiles);
-        cut.tiles = stoa_min(cut.grid.block, cut.grid.end);
-        cut.input_step = stoa_winograd_step(cut.tiles * p->in.row);
-        cut.block = p->points * cut.input_step;
-        size_t chunks = stoa_ceil_div(cut.grid.blocks, stoa_max(1, limit / cut.block));
-        cut.chunk = stoa_ceil_div(cut.grid.blocks, chunks);
-        /* Not what this batch's chunk takes: a smaller batch may have larger chunks. */
-        cut.transformed = stoa_max(cut.block, stoa_min(limit, cut.grid.blocks * cut.block));
+    if (tiles == 0) {
+        return cut;
     }
+    stoa_winograd_cut_even(&cut.grid, tiles);
+    cut.tiles = stoa_min(cut.grid.block, cut.grid.end);
+    cut.input_step = stoa_winograd_step(cut.tiles * p->in.row);
+    cut.block = p->points * cut.input_step;
+    cut.own = stoa_conv_shared_fits(context, context->threads * cut.block * sizeof(float));
+    cut.chunk = cut.grid.blocks;
+    if (!cut.own) {
+        cut.chunk = stoa_ceil_div(cut.chunk, stoa_ceil_div(cut.chunk, stoa_max(1, limit / cut.block)));
+        /* Not what this batch's chunk takes: a smaller batch may have larger chunks. */
+        cut.shared = stoa_max(cut.block, stoa_min(limit, cut.grid.blocks * cut.block));
+    }
+    cut.step = stoa_conv_thread_step(context, thread + (cut.own ? STOA_ALIGN_FLOATS + cut.block : 0));
     return cut;
 }
 
 bool stoa_winograd_wide_applicable(const stoa_context *context, const struct stoa_winograd *p) {
-    return cut_of(context, p).chunk > 0;
+    return cut_of(context, p).tiles > 0;
 }
 
 bool stoa_winograd_wide_workspace(const stoa_context *context, const struct stoa_winograd *p, size_t *bytes) {
     struct cut cut = cut_of(context, p);
     size_t floats;
-    return stoa_size_mul(cut.step, context->threads, &floats) &&
-           stoa_size_add(floats, cut.transformed, &floats) && stoa_size_mul(floats, sizeof(float), bytes);
+    return stoa_size_mul(cut.step, context->threads, &floats) && stoa_size_add(floats, cut.shared, &floats) &&
+           stoa_size_mul(floats, sizeof(float), bytes);
 }
 
 struct pass {
     const stoa_context *context;
     const struct stoa_winograd *p;
     struct cut cut;
-    float *transformed, *scratch;
+    float *shared, *threads;
     size_t block; /* the chunk's first */
 };
+
+/* Where a thread's parts begin: the number of the block that it has, from 1 on, and the block; a patch, or weights. */
+static float *ready_of(const struct pass *pass, size_t thread) {
+    return pass->threads + thread * pass->cut.step;
+}
+
+static float *block_of(const struct pass *pass, size_t thread) {
+    return ready_of(pass, thread) + STOA_ALIGN_FLOATS;
+}
+
+static float *scratch_of(const struct pass *pass, size_t thread) {
+    return pass->cut.own ? block_of(pass, thread) + pass->cut.block : pass->threads + thread * pass->cut.step;
+}
 
 static size_t pieces_of(const struct cut *cut) {
     return stoa_ceil_div(cut->tiles, TILE_UNIT);
@@ -129,8 +147,25 @@ static void transform_some(void *argument, size_t task, size_t thread) {
     stoa_winograd_block(&cut->grid, pass->block + block, &first, &end);
     first = stoa_min(end, first + row);
     stoa_winograd_inputs(pass->context, &p->in, &cut->grid, p->x, first, stoa_min(end, first + TILE_UNIT),
-                         pass->scratch + thread * cut->step,
-                         pass->transformed + block * cut->block + row * p->in.row, cut->input_step);
+                         scratch_of(pass, thread), pass->shared + block * cut->block + row * p->in.row,
+                         cut->input_step);
+}
+
+/* The transformed tiles [first, end) of a block, which a thread transforms before its first range. */
+static const float *inputs_of(const struct pass *pass, size_t block, size_t first, size_t end,
+                              size_t thread) {
+    const struct stoa_winograd *p = pass->p;
+    if (!pass->cut.own) {
+        return pass->shared + (block - pass->block) * pass->cut.block;
+    }
+    float *v = block_of(pass, thread);
+    float *ready = ready_of(pass, thread);
+    if (*ready != (float)(block + 1)) {
+        stoa_winograd_inputs(pass->context, &p->in, &pass->cut.grid, p->x, first, end,
+                             scratch_of(pass, thread), v, pass->cut.input_step);
+        *ready = (float)(block + 1);
+    }
+    return v;
 }
 
 /* Transformed weights of channels [channel, channel + channels) and a range of filters. */
@@ -163,8 +198,7 @@ static const float *next_inputs(const struct pass *pass, const float *v, size_t 
     return v + (last ? 0 : point + 1) * pass->cut.input_step + (last ? following : channel);
 }
 
-/* A range of filters over a block of the chunk. Tasks of a block are neighbours: most of its tiles were transformed by the
- * thread that runs them. */
+/* A range of filters over a block of the chunk. Tasks of a block are neighbours. */
 static void run_range(void *argument, size_t task, size_t thread) {
     const struct pass *pass = argument;
     const struct stoa_winograd *p = pass->p;
@@ -172,13 +206,14 @@ static void run_range(void *argument, size_t task, size_t thread) {
     size_t ranges = stoa_ceil_div(p->filters, cut->ranges.filters);
     size_t filter = task % ranges * cut->ranges.filters;
     size_t filters = stoa_min(cut->ranges.filters, p->filters - filter);
+    size_t block = pass->block + task / ranges;
     size_t first;
     size_t end;
-    stoa_winograd_block(&cut->grid, pass->block + task / ranges, &first, &end);
+    stoa_winograd_block(&cut->grid, block, &first, &end);
     size_t u_step = stoa_winograd_step(cut->ranges.channels * filters);
     size_t sums_step = stoa_winograd_step((end - first) * filters);
-    const float *v = pass->transformed + task / ranges * cut->block;
-    float *transposed = pass->scratch + thread * cut->step;
+    const float *v = inputs_of(pass, block, first, end, thread);
+    float *transposed = scratch_of(pass, thread);
     float *u = transposed + transposed_floats(p, &cut->ranges);
     float *sums = u + p->points * u_step;
     for (size_t channel = 0; channel < p->in.channels; channel += cut->ranges.channels) {
@@ -208,13 +243,18 @@ static void run_range(void *argument, size_t task, size_t thread) {
 }
 
 void stoa_winograd_wide_run(const stoa_context *context, const struct stoa_winograd *p, void *scratch) {
-    struct pass pass = {.context = context, .p = p, .cut = cut_of(context, p), .transformed = scratch};
+    struct pass pass = {.context = context, .p = p, .cut = cut_of(context, p), .shared = scratch};
     const struct cut *cut = &pass.cut;
-    pass.scratch = pass.transformed + cut->transformed;
+    pass.threads = pass.shared + cut->shared;
+    for (size_t thread = 0; cut->own && thread < context->threads; thread++) {
+        *ready_of(&pass, thread) = 0;
+    }
     size_t ranges = stoa_ceil_div(p->filters, cut->ranges.filters);
     for (; pass.block < cut->grid.blocks; pass.block += cut->chunk) {
         size_t blocks = stoa_min(cut->chunk, cut->grid.blocks - pass.block);
-        stoa_parallel(context, blocks * pieces_of(cut), transform_some, &pass);
+        if (!cut->own) {
+            stoa_parallel(context, blocks * pieces_of(cut), transform_some, &pass);
+        }
         stoa_parallel(context, blocks * ranges, run_range, &pass);
     }
 }

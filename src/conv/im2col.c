@@ -161,7 +161,8 @@ static bool workspace(const stoa_context *context, const struct stoa_conv *conv,
     } else if (pass == STOA_CONV_BACKWARD_WEIGHTS && !stoa_partials_bytes(&sums, &shared)) {
         return false;
     }
-    return stoa_size_mul(tile_floats(context, conv) * sizeof(float), context->threads, bytes) &&
+    return stoa_size_mul(stoa_conv_thread_step(context, tile_floats(context, conv)) * sizeof(float),
+                         context->threads, bytes) &&
            stoa_size_add(*bytes, shared, bytes);
 }
 
@@ -192,8 +193,8 @@ struct pass {
     float *y, *dx;
     bool relu;
     const float *transposed; /* backward data: the weight as [K][KH KW C], or NULL */
-    float *columns;          /* threads x tile_floats */
-    size_t tile_floats;
+    float *columns;          /* of the first thread */
+    size_t step;             /* to the next thread's */
     struct cut cut;
     struct stoa_partials sums;
     size_t parts;  /* of a group's channels */
@@ -217,7 +218,7 @@ static size_t products_of(const struct pass *p) {
 }
 
 static float *columns_of(const struct pass *p, size_t thread) {
-    return p->columns + thread * p->tile_floats;
+    return p->columns + thread * p->step;
 }
 
 static void forward_tile(void *argument, size_t task, size_t thread) {
@@ -252,7 +253,7 @@ static struct pass begin(const stoa_context *context, const struct stoa_conv *co
     return (struct pass){.context = context,
                          .conv = conv,
                          .columns = columns,
-                         .tile_floats = tile_floats(context, conv),
+                         .step = stoa_conv_thread_step(context, tile_floats(context, conv)),
                          .parts = 1,
                          .cut = cut_of(context, conv, stoa_conv_column(conv), most_rows(conv))};
 }

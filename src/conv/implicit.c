@@ -190,7 +190,8 @@ static bool workspace(const stoa_context *context, const struct stoa_conv *conv,
         return stoa_implicit_weights_workspace(context, conv, bytes);
     }
     struct plan p = plan_of(context, conv, pass);
-    return stoa_size_mul(p.layout.view_floats * sizeof(float), context->threads, bytes) &&
+    return stoa_size_mul(stoa_conv_thread_step(context, p.layout.view_floats) * sizeof(float),
+                         context->threads, bytes) &&
            stoa_size_add(*bytes, shared_bytes(&p), bytes);
 }
 
@@ -226,7 +227,8 @@ struct pass {
     bool relu, turned;           /* the weight is [KH KW C][K] of the other direction: backward data */
     float *start, *packed;       /* the bias, once a pixel of a group; where the weight is packed */
     size_t *term, *row, *result; /* offsets: in the view, and in y */
-    float *views;                /* threads x view_floats */
+    float *views;                /* of all threads, view_step apart */
+    size_t view_step;
 };
 
 /* The product of some rows of a tile: all terms of a phase, columns in panels. */
@@ -275,7 +277,7 @@ static void multiply_tile(void *argument, size_t task, size_t thread) {
     const struct stoa_implicit *l = &plan->layout;
     struct stoa_implicit_tile t = stoa_implicit_tile_at(l, task);
     const float *view = stoa_implicit_view(l, p->context->kernels, p->x, &t, 0,
-                                           p->views ? p->views + thread * l->view_floats : NULL);
+                                           p->views ? p->views + thread * p->view_step : NULL);
     size_t filters = l->conv.filters;
     for (size_t i = 0; i < plan->phases; i++) {
         const struct phase *f = &plan->phase[i];
@@ -387,6 +389,7 @@ static void run(struct pass *p, void *scratch) {
     p->term = (size_t *)(void *)(p->packed + packed_floats(plan));
     p->row = p->term + stoa_implicit_offsets(plan->terms);
     p->result = p->row + stoa_implicit_offsets(tile_rows(plan));
+    p->view_step = stoa_conv_thread_step(p->context, l->view_floats);
     p->views = l->pads ? (float *)(void *)(p->result + stoa_implicit_offsets(tile_rows(plan))) : NULL;
     for (size_t i = 0; i < tile_rows(plan); i++) {
         p->row[i] = stoa_implicit_row(l, i);

@@ -111,7 +111,8 @@ bool stoa_implicit_weights_workspace(const stoa_context *context, const struct s
     size_t own;
     size_t shared;
     most_bytes(context, conv, &own, &shared);
-    return stoa_size_mul(own, context->threads, bytes) && stoa_size_add(*bytes, shared, bytes);
+    size_t step = stoa_conv_thread_step(context, own / sizeof(float)) * sizeof(float);
+    return stoa_size_mul(step, context->threads, bytes) && stoa_size_add(*bytes, shared, bytes);
 }
 
 double stoa_implicit_weights_cost(const stoa_context *context, const struct stoa_conv *conv) {
@@ -199,7 +200,7 @@ static void weights_task(void *argument, size_t task, size_t thread) {
     size_t begin = block * tiles / l->sums.blocks;
     size_t end = (block + 1) * tiles / l->sums.blocks;
     float *sums = stoa_partial_weights(&l->sums, block);
-    float *scratch = p->scratch + thread * thread_floats(l);
+    float *scratch = p->scratch + thread * stoa_conv_thread_step(p->context, thread_floats(l));
     float *bias = part + range == 0 ? stoa_partial_bias(&l->sums, block) : NULL;
     if (bias) {
         memset(bias, 0, v->conv.filters * sizeof *bias);

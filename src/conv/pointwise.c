@@ -94,7 +94,8 @@ static bool workspace(const stoa_context *context, const struct stoa_conv *conv,
         return true;
     }
     struct stoa_partials sums = stoa_partials_of(context, conv);
-    size_t alone = gathered_floats(conv, most_alone(context, conv)) * context->threads * sizeof(float);
+    size_t tile = stoa_conv_thread_step(context, gathered_floats(conv, most_alone(context, conv)));
+    size_t alone = tile * context->threads * sizeof(float);
     size_t blocks;
     if (!sums_blocks(context, conv, &sums)) {
         return true;
@@ -311,7 +312,7 @@ static void block_task(void *argument, size_t block, size_t thread) {
     stoa_partial_rows(&p->sums, conv, block, &begin, &end);
     begin *= conv->window.out_width;
     end *= conv->window.out_width;
-    float *tile = p->gathered + thread * gathered_floats(conv, p->tile);
+    float *tile = p->gathered + thread * stoa_conv_thread_step(p->context, gathered_floats(conv, p->tile));
     for (size_t first = begin; first < end; first += p->tile) {
         size_t count = stoa_min(p->tile, end - first);
         const float *rows = p->x + first * conv->window.channels;

@@ -223,7 +223,7 @@ static void keeps_to_the_limit(void **state) {
             assert_int_equal(stoa_context_set_conv(context, "im2col"), STOA_OK);
             assert_ptr_equal(stoa_conv_choose(context, &wide, (enum stoa_conv_pass)pass), &stoa_conv_im2col);
             assert_true(stoa_conv_im2col.workspace(context, &wide, STOA_CONV_FORWARD, &bytes));
-            assert_true(bytes > 0 && bytes <= 3 * limits[i]);
+            assert_true(bytes > 0 && bytes <= 4 * limits[i]);
             assert_int_equal(stoa_context_set_conv(context, NULL), STOA_OK);
         }
         stoa_context_free(context);

@@ -24,7 +24,7 @@ enum { BIAS_BLOCKS = 16, TILE_UNIT = 12, SUM_UNIT = 4, STEP_TILES = 48 };
 enum { RANGE = 64, LEAST_RANGE = 16, LEAST_TASKS = 8 };
 
 /* A chunk is shared by all threads: as much as so many may use each. */
-enum { CHUNK_LIMITS = 8 };
+enum { CHUNK_LIMITS = 8, CHUNK_TILES = 96 };
 
 /* How a gradient is cut; from the shape and the workspace limit only. */
 struct cut {
@@ -37,6 +37,7 @@ struct cut {
     size_t tiles;                       /* apart: a thread transforms at once; together: a chunk */
     size_t channel_range, filter_range; /* of S that a task sums */
     size_t input_step, gradient_step, sums_step;
+    size_t transformed; /* floats that V and Z may take with this batch or a smaller one */
 };
 
 static size_t patch_of(const struct cut *cut) {
@@ -96,16 +97,21 @@ static size_t cut_apart(const stoa_context *context, struct cut *cut) {
     return room;
 }
 
-static size_t transformed_floats(const struct cut *cut) {
-    return cut->points * (cut->input_step + cut->gradient_step);
+/* Floats of V and Z of so many tiles. */
+static size_t transformed_floats(const struct cut *cut, size_t tiles) {
+    return cut->points * (stoa_winograd_step(tiles * cut->in.row) + stoa_winograd_step(tiles * cut->filters));
 }
 
+/* Whether each thread has V and Z does not depend on the batch, or a smaller one might need more memory. */
 static size_t cut_together(const stoa_context *context, struct cut *cut) {
-    size_t room = stoa_min(most_tiles(cut, CHUNK_LIMITS * context->workspace_limit), cut->grid.end);
+    size_t most = stoa_min(most_tiles(cut, CHUNK_LIMITS * context->workspace_limit), CHUNK_TILES);
+    size_t room = stoa_min(most, cut->grid.end);
     if (room > 0) {
         stoa_winograd_cut_even(&cut->grid, room);
         cut->tiles = cut->grid.block;
     }
+    size_t bytes = transformed_floats(cut, most) * sizeof(float);
+    cut->own = patch_of(cut) == 0 && stoa_conv_shared_fits(context, context->threads * bytes);
     return room;
 }
 
@@ -134,11 +140,10 @@ static bool cut_of(const stoa_context *context, const struct stoa_conv *conv, si
         return false;
     }
     size_t room = cut->together ? cut_together(context, cut) : cut_apart(context, cut);
-    cut->input_step = stoa_winograd_step(room * cut->in.row);
-    cut->gradient_step = stoa_winograd_step(room * cut->filters);
+    cut->transformed = transformed_floats(cut, room);
+    cut->input_step = stoa_winograd_step(cut->tiles * cut->in.row);
+    cut->gradient_step = stoa_winograd_step(cut->tiles * cut->filters);
     cut->sums_step = stoa_winograd_step(cut->channel_range * cut->filter_range);
-    cut->own = cut->together && patch_of(cut) == 0 &&
-               stoa_conv_shared_fits(context, context->threads * transformed_floats(cut) * sizeof(float));
     return cut->tiles > 0;
 }
 
@@ -173,7 +178,7 @@ static struct parts parts_of(const stoa_context *context, const struct cut *cut)
     size_t whole = stoa_round_up(cut->gradient, STOA_ALIGN_FLOATS);
     struct parts parts = {.shared = !cut->together ? cut->blocks * whole
                                     : cut->own     ? 0
-                                                   : transformed_floats(cut),
+                                                   : cut->transformed,
                           .bias = stoa_round_up(cut->filters, STOA_ALIGN_FLOATS),
                           .patch = patch_of(cut),
                           .sums = cut->points * cut->sums_step};
@@ -184,7 +189,7 @@ static struct parts parts_of(const stoa_context *context, const struct cut *cut)
         parts.ready = stoa_round_up(channel_ranges(cut) + filter_ranges(cut), STOA_ALIGN_FLOATS);
     }
     if (cut->own || !cut->together) {
-        parts.transformed = transformed_floats(cut);
+        parts.transformed = cut->transformed;
     }
     parts.step = stoa_conv_thread_step(context, parts.patch + parts.sums + parts.gradient +
                                                     parts.transformed + parts.ready);

@@ -63,9 +63,15 @@ struct cut {
     size_t input_step;   /* floats of a point's matrix of transformed tiles */
     size_t block;        /* floats of all matrices of a block */
     bool own;            /* each thread has a block's */
+    size_t room;         /* floats that those may take with this batch or a smaller one */
     size_t chunk;        /* blocks whose tiles are transformed together; own: all blocks */
     size_t shared, step; /* floats: of a chunk's blocks, and from one thread's part to the next one's */
 };
+
+/* Floats of the transformed tiles of a block. */
+static size_t block_floats(const struct stoa_winograd *p, size_t tiles) {
+    return p->points * stoa_winograd_step(tiles * p->in.row);
+}
 
 static struct cut cut_of(const stoa_context *context, const struct stoa_winograd *p) {
     struct cut cut = {.grid = p->grid};
@@ -87,15 +93,18 @@ static struct cut cut_of(const stoa_context *context, const struct stoa_winograd
     stoa_winograd_cut_even(&cut.grid, tiles);
     cut.tiles = stoa_min(cut.grid.block, cut.grid.end);
     cut.input_step = stoa_winograd_step(cut.tiles * p->in.row);
-    cut.block = p->points * cut.input_step;
-    cut.own = stoa_conv_shared_fits(context, context->threads * cut.block * sizeof(float));
+    cut.block = block_floats(p, cut.tiles);
+    /* For any batch the same, and room for the largest blocks: a smaller batch must not need more memory. */
+    size_t largest = stoa_min(many.tiles, most);
+    cut.own = stoa_conv_shared_fits(context, context->threads * block_floats(p, largest) * sizeof(float));
+    cut.room = cut.own ? block_floats(p, stoa_min(largest, p->grid.end)) : 0;
     cut.chunk = cut.grid.blocks;
     if (!cut.own) {
         cut.chunk = stoa_ceil_div(cut.chunk, stoa_ceil_div(cut.chunk, stoa_max(1, limit / cut.block)));
         /* Not what this batch's chunk takes: a smaller batch may have larger chunks. */
         cut.shared = stoa_max(cut.block, stoa_min(limit, cut.grid.blocks * cut.block));
     }
-    cut.step = stoa_conv_thread_step(context, thread + (cut.own ? STOA_ALIGN_FLOATS + cut.block : 0));
+    cut.step = stoa_conv_thread_step(context, thread + (cut.own ? STOA_ALIGN_FLOATS + cut.room : 0));
     return cut;
 }
 
@@ -128,7 +137,7 @@ static float *block_of(const struct pass *pass, size_t thread) {
 }
 
 static float *scratch_of(const struct pass *pass, size_t thread) {
-    return pass->cut.own ? block_of(pass, thread) + pass->cut.block : pass->threads + thread * pass->cut.step;
+    return pass->cut.own ? block_of(pass, thread) + pass->cut.room : pass->threads + thread * pass->cut.step;
 }
 
 static size_t pieces_of(const struct cut *cut) {

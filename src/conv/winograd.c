@@ -53,10 +53,10 @@ static size_t terms_of(const struct stoa_conv *conv, enum stoa_conv_pass pass) {
     return read * w->kernel_height * w->kernel_width;
 }
 
-/* The largest tiles move the fewest numbers, but only while a block of them stays in L2 with all its points: wider layers
- * are faster with tiles of 4x4 (measured by as much as a third). With more than three taps they save more products than
- * that costs. Their errors are ten times as large: too large where a sum over few terms does not even them out, and where
- * no sum has all taps. A batch may run smaller than it was planned, so it does not count. */
+/* The largest tiles move the fewest numbers. A narrow layer gains by that only while a block of them stays in L2 with all its
+ * points: else tiles of 4x4 are faster (measured by as much as a third). With more than three taps they save more products
+ * than that costs. Their errors are ten times as large: too large where a sum over few terms does not even them out, and
+ * where no sum has all taps. A batch may run smaller than it was planned, so it does not count. */
 static bool suits_large_tiles(const struct stoa_conv *conv, enum stoa_conv_pass pass,
                               const struct stoa_winograd_input *in) {
     enum { TILES = 24, INNER_BYTES = 5 << 18, LEAST_CHANNELS = 16, LEAST_TERMS = 48, TERMS_A_TAP = 12 };
@@ -66,7 +66,8 @@ static bool suits_large_tiles(const struct stoa_conv *conv, enum stoa_conv_pass 
         return false;
     }
     size_t points = (size_t)STOA_WINOGRAD_POINTS * STOA_WINOGRAD_POINTS;
-    bool fits = (in->channels + conv->filters) * points * TILES * sizeof(float) <= INNER_BYTES;
+    bool fits = (in->channels + conv->filters) * points * TILES * sizeof(float) <= INNER_BYTES ||
+                in->channels * conv->filters > NARROW;
     return in->taps > STOA_WINOGRAD_LEAST_TAPS ||
            (in->channels >= LEAST_CHANNELS && conv->filters >= LEAST_CHANNELS &&
             (fits || pass == STOA_CONV_BACKWARD_WEIGHTS));

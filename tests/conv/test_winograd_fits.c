@@ -154,7 +154,8 @@ static void takes_large_tiles_for_long_sums(void **state) {
         {7, 2, 3, 13, 16, 3, {true, false, true}},    {7, 2, 3, 12, 16, 6, {true, false, false}},
         {9, 2, 1, 24, 16, 0, {true, false, true}},    {3, 1, 16, 9, 16, 0, {true, true, true}},
         {3, 1, 16, 8, 16, 0, {true, true, false}},    {3, 1, 16, 6, 16, 2, {true, true, false}},
-        {3, 1, 15, 20, 16, 0, {false, false, false}},
+        {3, 1, 15, 20, 16, 0, {false, false, false}}, {3, 1, 112, 20, 112, 1, {false, false, true}},
+        {3, 1, 136, 20, 136, 1, {true, true, true}},
     };
     stoa_context *context = make_context(1, 0, stoa_isa_best());
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -217,12 +218,28 @@ static void keeps_to_the_workspace_limit(void **state) {
     }
 }
 
+/* By a quarter of the limit, at most 256 KiB; one thread has no neighbour, and nothing needs no distance. */
+static void threads_lie_apart(void **state) {
+    (void)state;
+    const size_t limits[][2] = {{16 << 10, 4 << 10}, {1 << 20, 256 << 10}, {8 << 20, 256 << 10}};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        stoa_context *one = make_context(1, limits[i][0], stoa_isa_best());
+        stoa_context *two = make_context(2, limits[i][0], stoa_isa_best());
+        assert_int_equal(stoa_conv_thread_step(one, 33), 48);
+        assert_int_equal(stoa_conv_thread_step(two, 33), 48 + limits[i][1] / sizeof(float));
+        assert_int_equal(stoa_conv_thread_step(two, 0), 0);
+        stoa_context_free(one);
+        stoa_context_free(two);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tiles_cover_an_image_once),
         cmocka_unit_test(declines_what_it_cannot),
         cmocka_unit_test(takes_large_tiles_for_long_sums),
         cmocka_unit_test(keeps_to_the_workspace_limit),
+        cmocka_unit_test(threads_lie_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,8 @@
  * are packed first, which costs a fifth to a third of the speed at the sizes that layers have. So a small product is one
  * call. A large one is passed over in steps by the engine's kernel, which fetches the operands of a step during the one
  * before, or cut into blocks below the limit: a slice of b that stays in L2, passed over by rows of a in multiples of 12,
- * the height of the BLAS's kernels. Blocks follow from the sizes and the BLAS alone, so results stay reproducible. */
+ * the height of the BLAS's kernels. Where OpenBLAS runs kernels for less than the CPU has, the engine's kernel does it all.
+ * Blocks follow from the sizes and the BLAS alone, so results stay reproducible. */
 #include "blas/gemm.h"
 
 #include <math.h>
@@ -21,6 +22,7 @@
 static pthread_once_t look_once = PTHREAD_ONCE_INIT;
 static bool multiplies_by_zero;
 static atomic_size_t small_limit; /* largest m * n * k that is not packed; 0: all are */
+static atomic_int core_rank;      /* what its kernels are made for; the most where it does not say */
 
 /* The BLAS standard lets C be overwritten when beta is 0, but some implementations multiply: 0 * NaN is NaN. Whether this
  * one does is tried on a small and on a larger product. */
@@ -50,6 +52,7 @@ void stoa_gemm_look_at_core(void) {
     bool known = blas->core && blas->version && stoa_blas_core_rank(blas->core()) == STOA_CORE_AVX512 &&
                  sscanf(blas->version(), "OpenBLAS 0.3.%d", &release) == 1 && release >= 17;
     atomic_store(&small_limit, known ? (size_t)1000000 : 0);
+    atomic_store(&core_rank, blas->core ? stoa_blas_core_rank(blas->core()) : STOA_CORE_AVX512);
 }
 
 static void look(void) {
@@ -202,6 +205,25 @@ static bool suits_kernel(const struct stoa_gemm *p, bool padded) {
     return p->n % STOA_PRODUCT_LANES == 0 && (is_long_sum(p) || is_tall(p));
 }
 
+static int rank_of(const struct stoa_kernels *kernels) {
+    return kernels == stoa_kernels_for(STOA_ISA_AVX512) ? STOA_CORE_AVX512
+           : kernels == stoa_kernels_for(STOA_ISA_AVX2) ? STOA_CORE_AVX2
+                                                        : 0;
+}
+
+static bool needs_copies(const struct stoa_gemm *p) {
+    return p->transpose_b || p->n % STOA_PRODUCT_LANES != 0;
+}
+
+/* A BLAS made for less than the CPU has: an OpenBLAS that does not know the CPU, or is held at an older core, has half the
+ * speed of the engine's kernel or less. A few rows do not pay for a copy of b. */
+static bool outruns_blas(const struct stoa_gemm *p) {
+    enum { COPY_ROWS = 8 };
+    int rank = atomic_load_explicit(&core_rank, memory_order_relaxed);
+    return rank < STOA_CORE_AVX512 && p->kernels && rank < rank_of(p->kernels) && !p->whole &&
+           p->alpha == 1 && (p->beta == 0 || p->beta == 1) && (p->m >= COPY_ROWS || !needs_copies(p));
+}
+
 /* `columns` columns of an operand's rows, for `more` + 1 times as many rows as the step has terms. */
 static struct stoa_fetch fetch(const float *operand, size_t stride, size_t columns, size_t more) {
     return (struct stoa_fetch){operand, stride, stoa_ceil_div(columns, LANES), more};
@@ -241,7 +263,7 @@ static void run_steps(const struct stoa_gemm *p) {
     enum { SMALL_STRIDE = 256, SMALL_TERMS = 64 };
     size_t step = p->transpose_a && p->lda <= SMALL_STRIDE ? SMALL_TERMS : STEP_TERMS;
     size_t term[STEP_TERMS];
-    for (size_t l = 0; l < step; l++) {
+    for (size_t l = 0; l < stoa_min(step, p->k); l++) {
         term[l] = p->transpose_a ? l * p->lda : l;
     }
     for (size_t l = 0; l < p->k; l += step) {
@@ -283,7 +305,7 @@ __attribute__((noinline)) static void run_rows_on_copy(const struct stoa_gemm *p
             memcpy(copy + l * slice.ldb, p->b + l * p->ldb, p->n * sizeof *copy);
         }
     }
-    if (suits_kernel(&slice, true)) {
+    if (outruns_blas(p) || suits_kernel(&slice, true)) {
         run_kernel(&slice);
     } else {
         run_rows(&slice, rows);
@@ -320,6 +342,22 @@ static void run_direct(const struct stoa_gemm *p) {
     }
 }
 
+/* Without the BLAS. */
+static void run_alone(const struct stoa_gemm *p) {
+    if (!needs_copies(p)) {
+        run_kernel(p);
+        return;
+    }
+    for (size_t j = 0; j < p->n; j += SLICE_COLUMNS) {
+        for (size_t l = 0; l < p->k; l += SLICE_TERMS) {
+            struct piece at = {
+                0, j, l, p->m, stoa_min(SLICE_COLUMNS, p->n - j), stoa_min(SLICE_TERMS, p->k - l)};
+            struct stoa_gemm slice = piece_of(p, at);
+            run_rows_on_copy(&slice, p->m);
+        }
+    }
+}
+
 /* Sizes beyond cblas's integer in parts. */
 static void run_whole(const struct stoa_gemm *p) {
     for (size_t j = 0; j < p->n; j += STOA_MAX_DIMENSION) {
@@ -345,7 +383,9 @@ void stoa_gemm_run(const struct stoa_gemm *p) {
         fill_zero(p);
     }
     double limit = (double)atomic_load_explicit(&small_limit, memory_order_relaxed);
-    if (limit == 0 || p->whole || (p->transpose_b && !p->kernels)) {
+    if (outruns_blas(p)) {
+        run_alone(p);
+    } else if (limit == 0 || p->whole || (p->transpose_b && !p->kernels)) {
         run_whole(p); /* no direct path is known, or the order of the sums is not ours to choose */
     } else if (!p->next_a && !p->transpose_a && !p->transpose_b && !copies_odd(p) &&
                (double)p->m * (double)p->n * (double)p->k <= limit) {

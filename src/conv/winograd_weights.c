@@ -24,7 +24,7 @@ enum { BIAS_BLOCKS = 16, TILE_UNIT = 12, SUM_UNIT = 4, STEP_TILES = 48 };
 enum { RANGE = 64, LEAST_RANGE = 16, LEAST_TASKS = 8 };
 
 /* A chunk is shared by all threads: as much as so many may use each. */
-enum { CHUNK_LIMITS = 8, CHUNK_TILES = 96 };
+enum { CHUNK_LIMITS = 8, CHUNK_TILES = 100 };
 
 /* How a gradient is cut; from the shape and the workspace limit only. */
 struct cut {

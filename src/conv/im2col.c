@@ -194,7 +194,7 @@ struct pass {
     bool relu;
     const float *transposed; /* backward data: the weight as [K][KH KW C], or NULL */
     float *columns;          /* of the first thread */
-    size_t step;             /* to the next thread's */
+    size_t tile_floats;
     struct cut cut;
     struct stoa_partials sums;
     size_t parts;  /* of a group's channels */
@@ -218,7 +218,7 @@ static size_t products_of(const struct pass *p) {
 }
 
 static float *columns_of(const struct pass *p, size_t thread) {
-    return p->columns + thread * p->step;
+    return p->columns + thread * stoa_conv_thread_step(p->context, p->tile_floats);
 }
 
 static void forward_tile(void *argument, size_t task, size_t thread) {
@@ -253,7 +253,7 @@ static struct pass begin(const stoa_context *context, const struct stoa_conv *co
     return (struct pass){.context = context,
                          .conv = conv,
                          .columns = columns,
-                         .step = stoa_conv_thread_step(context, tile_floats(context, conv)),
+                         .tile_floats = tile_floats(context, conv),
                          .parts = 1,
                          .cut = cut_of(context, conv, stoa_conv_column(conv), most_rows(conv))};
 }

@@ -23,10 +23,10 @@ enum { BIAS_BLOCKS = 16, TILE_UNIT = 12, SUM_UNIT = 4, STEP_TILES = 48 };
 /* Sums of 36 points for a range of RANGE x RANGE are 576 KiB; narrow layers have no more. */
 enum { RANGE = 64, LEAST_RANGE = 16, LEAST_TASKS = 8 };
 
-/* A chunk is shared by all threads: as much as so many may use each. */
+/* A chunk takes as much as so many threads may use each; with more tiles the threads' copies of it crowd the outermost cache. */
 enum { CHUNK_LIMITS = 8, CHUNK_TILES = 100 };
 
-/* How a gradient is cut; from the shape and the workspace limit only. */
+/* How a gradient is cut; from the shape and the workspace limit only, but for whose memory V and Z lie in. */
 struct cut {
     struct stoa_winograd_grid grid;
     struct stoa_winograd_input in;
@@ -65,6 +65,14 @@ static size_t range_bytes(const struct cut *cut) {
     return sums_bytes(cut) + (range_floats(cut) + patch_of(cut)) * sizeof(float);
 }
 
+static size_t channel_ranges(const struct cut *cut) {
+    return stoa_ceil_div(cut->channels, cut->channel_range);
+}
+
+static size_t filter_ranges(const struct cut *cut) {
+    return stoa_ceil_div(cut->filters, cut->filter_range);
+}
+
 /* Ranges until S fits, and until there are tasks enough; false when it does not fit. */
 static bool cut_ranges(const stoa_context *context, struct cut *cut) {
     cut->channel_range = stoa_min(RANGE, cut->channels);
@@ -75,9 +83,7 @@ static bool cut_ranges(const stoa_context *context, struct cut *cut) {
     while (range_bytes(cut) > context->workspace_limit && cut->filter_range > LEAST_RANGE) {
         cut->filter_range /= 2;
     }
-    size_t tasks =
-        stoa_ceil_div(cut->channels, cut->channel_range) * stoa_ceil_div(cut->filters, cut->filter_range);
-    if (tasks < LEAST_TASKS && cut->filter_range > RANGE / 2) {
+    if (channel_ranges(cut) * filter_ranges(cut) < LEAST_TASKS && cut->filter_range > RANGE / 2) {
         cut->filter_range = RANGE / 2;
     }
     return range_bytes(cut) <= context->workspace_limit;
@@ -155,14 +161,6 @@ bool stoa_winograd_weights_applicable(const stoa_context *context, const struct 
     }
     /* Few ranges would each read all tiles again, because S of so many points does not fit. */
     return points < STOA_WINOGRAD_POINTS || !cut.together || !is_narrow(&cut);
-}
-
-static size_t channel_ranges(const struct cut *cut) {
-    return stoa_ceil_div(cut->channels, cut->channel_range);
-}
-
-static size_t filter_ranges(const struct cut *cut) {
-    return stoa_ceil_div(cut->filters, cut->filter_range);
 }
 
 /* Floats of the parts of the workspace. All threads: V and Z of a chunk, or the gradients of blocks; the bias's. Each

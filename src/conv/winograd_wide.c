@@ -15,7 +15,7 @@ enum { TILE_UNIT = 12, LEAST_TASKS = 8 };
 /* Sums of FEW tiles leave room for longer rows of weights. */
 enum { CHANNELS = 64, FILTERS = 32, FILTERS_FEW = 64, CHANNELS_FEW = 32 };
 
-/* The chunk is shared by all threads: as much as so many may use each. */
+/* Transformed tiles, of a chunk or of a thread's block, take as much as so many threads may use each. */
 enum { CHUNK_LIMITS = 8 };
 
 static size_t round_floats(size_t floats) {

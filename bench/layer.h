@@ -26,6 +26,9 @@ void bench_layers_free(struct bench_layers *layers);
 enum { BENCH_PASSES = 3 };
 extern const char *const bench_pass_names[BENCH_PASSES]; /* in the order of enum stoa_conv_pass */
 
+/* Draw inputs, uniform in [-0.5, 0.5): sums neither grow nor vanish. */
+void bench_draw(float *numbers, size_t count, uint64_t key);
+
 /* Whether --filter wants this pass, and a training step runs it. */
 bool bench_layer_wanted(const struct bench *bench, const struct bench_layer *layer, size_t pass);
 /* "n64 c6 h14 w14 ..." for the JSON; from malloc. */

@@ -11,12 +11,17 @@
 #include "base/size.h"
 #include "bench/layer.h"
 
-/* Uniform in [-0.5, 0.5): sums neither grow nor vanish. */
-static float *make_numbers(stoa_context *context, size_t count, uint64_t key) {
-    float *numbers = stoa_allocate(context, count * sizeof(float), "bench");
-    for (size_t i = 0; numbers && i < count; i++) {
+void bench_draw(float *numbers, size_t count, uint64_t key) {
+    for (size_t i = 0; i < count; i++) {
         struct stoa_random4 four = stoa_philox(key, i / 4, 0);
         numbers[i] = stoa_random_unit(four.word[i % 4]) - 0.5F;
+    }
+}
+
+static float *make_numbers(stoa_context *context, size_t count, uint64_t key) {
+    float *numbers = stoa_allocate(context, count * sizeof(float), "bench");
+    if (numbers) {
+        bench_draw(numbers, count, key);
     }
     return numbers;
 }

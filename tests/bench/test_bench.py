@@ -159,6 +159,14 @@ class Bench(unittest.TestCase):
             self.assertGreater(row['share_of_fma_limit'], 0)
             self.assertLess(row['share_of_fma_limit'], 1.5)
 
+    def test_long_sums_of_gemm_are_right(self):
+        """Rows of a power of two numbers must not repeat: their products would all be of one sign."""
+        _, results = self.run_json('gemm', '--filter', '^resnet 1x1 2in backward weights')
+        self.assertTrue(results['benchmarks'])
+        for row in results['benchmarks']:
+            self.assertIs(row['verified'], True)
+            self.assertLess(row['error'], 2e-7)
+
     def test_layer_file(self):
         path = self.folder / 'layers'
         path.write_text('# mine\n\nnet a: conv2d n1 c2 h4 k2 r3 first # small\n', encoding='utf-8')

@@ -3,7 +3,10 @@
 #ifndef STOA_CONV_WINOGRAD_H
 #define STOA_CONV_WINOGRAD_H
 
+#include <stdint.h>
+
 #include "conv/conv.h"
+#include "kernels/winograd.h"
 #include "kernels/winograd_tile.h"
 
 /* The tensor that tiles read, as one that stride 1 reads: of a larger stride, the pixels of a step are one pixel, whose
@@ -57,13 +60,27 @@ void stoa_winograd_cut_even(struct stoa_winograd_grid *grid, size_t tiles);
 /* Tiles [*first, *end) of block `number`. */
 void stoa_winograd_block(const struct stoa_winograd_grid *grid, size_t number, size_t *first, size_t *end);
 
-/* Tile `number`: its outputs, and its image. */
-size_t stoa_winograd_locate(const struct stoa_winograd_grid *grid, size_t number,
-                            struct stoa_winograd_tile *tile);
+/* The group of a tile: its first image, its first tile, and the first tile of each kind but the first. */
+struct stoa_winograd_group {
+    size_t image, first, whole, beside, corner, end;
+};
 
-/* Which tiles of [first, end), all of one group, have point `point`: the range [*begin, *stop) of them. */
-void stoa_winograd_range(const struct stoa_winograd_grid *grid, size_t point, size_t first, size_t end,
-                         size_t *begin, size_t *stop);
+struct stoa_winograd_group stoa_winograd_group_of(const struct stoa_winograd_grid *grid, size_t number);
+
+/* Tile `number` of a group: its outputs, and its image. */
+size_t stoa_winograd_locate(const struct stoa_winograd_grid *grid, const struct stoa_winograd_group *group,
+                            size_t number, struct stoa_winograd_tile *tile);
+
+/* Which tiles of a block have a point: point p the range [begin[kind[p]], stop[kind[p]]) of them. Points are of four kinds:
+ * whether tiles with fewer lines have them, and those with fewer columns. */
+struct stoa_winograd_ranges {
+    size_t begin[4], stop[4];
+    uint8_t kind[STOA_WINOGRAD_POINTS * STOA_WINOGRAD_POINTS];
+};
+
+/* Those of tiles [first, end), all of one group. */
+struct stoa_winograd_ranges stoa_winograd_ranges_of(const struct stoa_winograd_grid *grid, size_t first,
+                                                    size_t end);
 
 /* Rows of all points' matrices together: 1 / (2 C K) of the products' flops. */
 double stoa_winograd_rows(const struct stoa_winograd_grid *grid);

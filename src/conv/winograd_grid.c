@@ -64,13 +64,8 @@ void stoa_winograd_block(const struct stoa_winograd_grid *grid, size_t number, s
     *end = stoa_min(stoa_min(*first + grid->block, start + in_group), grid->end);
 }
 
-/* The group of tile `number`: its images, its first tile, and the first tile of each kind but the first. */
-struct group {
-    size_t image, first, whole, beside, corner, end;
-};
-
-static struct group group_of(const struct stoa_winograd_grid *grid, size_t number) {
-    struct group g = {.image = number / (grid->group * grid->in_image) * grid->group};
+struct stoa_winograd_group stoa_winograd_group_of(const struct stoa_winograd_grid *grid, size_t number) {
+    struct stoa_winograd_group g = {.image = number / (grid->group * grid->in_image) * grid->group};
     size_t images = stoa_min(grid->group, grid->batch - g.image);
     g.first = g.image * grid->in_image;
     g.whole = g.first + (grid->rest_height ? images * grid->across : 0);
@@ -80,49 +75,62 @@ static struct group group_of(const struct stoa_winograd_grid *grid, size_t numbe
     return g;
 }
 
-size_t stoa_winograd_locate(const struct stoa_winograd_grid *grid, size_t number,
-                            struct stoa_winograd_tile *tile) {
+size_t stoa_winograd_locate(const struct stoa_winograd_grid *grid, const struct stoa_winograd_group *group,
+                            size_t number, struct stoa_winograd_tile *tile) {
     *tile = (struct stoa_winograd_tile){.height = grid->tile, .width = grid->tile, .taps = grid->taps};
-    const struct group g = group_of(grid, number);
     size_t rows = grid->down; /* of tiles of this kind in an image */
     size_t columns = grid->across;
     size_t row = 0;
     size_t column = 0;
-    if (number < g.whole) {
-        number -= g.first;
+    if (number < group->whole) {
+        number -= group->first;
         rows = 1;
         row = grid->down;
         tile->height = grid->rest_height;
-    } else if (number < g.beside) {
-        number -= g.whole;
-    } else if (number < g.corner) {
-        number -= g.beside;
+    } else if (number < group->beside) {
+        number -= group->whole;
+    } else if (number < group->corner) {
+        number -= group->beside;
         columns = 1;
         column = grid->across;
         tile->width = grid->rest_width;
     } else {
-        number -= g.corner;
+        number -= group->corner;
         rows = columns = 1;
         row = grid->down;
         column = grid->across;
         tile->height = grid->rest_height;
         tile->width = grid->rest_width;
     }
-    size_t in_image = number % (rows * columns);
-    tile->row = (row + in_image / columns) * grid->tile;
-    tile->column = (column + in_image % columns) * grid->tile;
-    return g.image + number / (rows * columns);
+    size_t image = number / (rows * columns);
+    size_t in_image = number - image * rows * columns;
+    row += in_image / columns;
+    column += in_image % columns;
+    tile->row = row * grid->tile;
+    tile->column = column * grid->tile;
+    return group->image + image;
 }
 
-void stoa_winograd_range(const struct stoa_winograd_grid *grid, size_t point, size_t first, size_t end,
-                         size_t *begin, size_t *stop) {
-    const struct group g = group_of(grid, first);
-    bool in_short_height = point / grid->points < grid->rest_height + grid->taps - 1;
-    bool in_short_width = point % grid->points < grid->rest_width + grid->taps - 1;
-    size_t from = in_short_height ? g.first : g.whole;
-    size_t to = !in_short_width ? g.beside : !in_short_height ? g.corner : g.end;
-    *begin = stoa_max(first, from);
-    *stop = stoa_max(*begin, stoa_min(end, to));
+struct stoa_winograd_ranges stoa_winograd_ranges_of(const struct stoa_winograd_grid *grid, size_t first,
+                                                    size_t end) {
+    enum { LOW = 2, NARROW = 1, KINDS = 4 };
+    const struct stoa_winograd_group g = stoa_winograd_group_of(grid, first);
+    struct stoa_winograd_ranges ranges = {{0}, {0}, {0}};
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        size_t from = kind & LOW ? g.first : g.whole;
+        size_t to = !(kind & NARROW) ? g.beside : !(kind & LOW) ? g.corner : g.end;
+        ranges.begin[kind] = stoa_max(first, from);
+        ranges.stop[kind] = stoa_max(ranges.begin[kind], stoa_min(end, to));
+    }
+    uint8_t *kind = ranges.kind;
+    for (size_t line = 0; line < grid->points; line++) {
+        bool low = line < grid->rest_height + grid->taps - 1;
+        for (size_t column = 0; column < grid->points; column++) {
+            bool narrow = column < grid->rest_width + grid->taps - 1;
+            *kind++ = (uint8_t)((low ? LOW : 0) + (narrow ? NARROW : 0));
+        }
+    }
+    return ranges;
 }
 
 double stoa_winograd_rows(const struct stoa_winograd_grid *grid) {
@@ -207,9 +215,10 @@ void stoa_winograd_some_inputs(const stoa_context *context, const struct stoa_wi
     const struct stoa_window *w = &in->window;
     bool in_place = stoa_winograd_patch(in, grid->points) == 0;
     assert(in_place ? channels >= STOA_WINOGRAD_LANES : channels == in->channels);
+    const struct stoa_winograd_group group = stoa_winograd_group_of(grid, first);
     for (size_t i = first; i < end; i++, v += in->row) {
         struct stoa_winograd_tile tile;
-        size_t number = stoa_winograd_locate(grid, i, &tile);
+        size_t number = stoa_winograd_locate(grid, &group, i, &tile);
         const float *image = x + number * w->height * w->width * w->channels;
         if (in_place) {
             context->kernels->winograd_input(w, &tile, grid->points, channels, image + channel, v, v_step);
@@ -259,9 +268,10 @@ void stoa_winograd_outputs(const stoa_context *context, const struct stoa_winogr
                            size_t filters, const float *sums, size_t sums_step) {
     const struct stoa_window *w = &p->in.window;
     const float *bias = p->bias ? p->bias + filter : NULL;
+    const struct stoa_winograd_group group = stoa_winograd_group_of(grid, first);
     for (size_t i = first; i < end; i++, sums += filters) {
         struct stoa_winograd_tile tile;
-        size_t image = stoa_winograd_locate(grid, i, &tile);
+        size_t image = stoa_winograd_locate(grid, &group, i, &tile);
         float *y = p->y + image * w->out_height * w->out_width * p->filters + filter;
         context->kernels->winograd_output(&tile, grid->points, sums, sums_step, filters, bias, p->relu, y,
                                           w->out_width * p->filters, p->filters);

@@ -166,10 +166,10 @@ static void run_block(void *argument, size_t task, size_t thread) {
     float *v = patch + cut->patch;
     float *sums = v + p->points * cut->input_step;
     stoa_winograd_inputs(pass->context, &p->in, &cut->grid, p->x, first, end, patch, v, cut->input_step);
+    const struct stoa_winograd_ranges rows = stoa_winograd_ranges_of(&cut->grid, first, end);
     for (size_t point = 0; point < p->points; point++) {
-        size_t begin;
-        size_t stop;
-        stoa_winograd_range(&cut->grid, point, first, end, &begin, &stop);
+        size_t begin = rows.begin[rows.kind[point]];
+        size_t stop = rows.stop[rows.kind[point]];
         stoa_gemm_run(&(struct stoa_gemm){.m = stop - begin,
                                           .n = p->filters,
                                           .k = p->in.channels,

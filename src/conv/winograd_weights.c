@@ -251,9 +251,10 @@ static void transform_gradients(const struct pass *p, size_t first, size_t end, 
                                 float *z) {
     const struct cut *cut = &p->cut;
     const struct stoa_window *w = &p->conv->window;
+    const struct stoa_winograd_group group = stoa_winograd_group_of(&cut->grid, first);
     for (size_t i = first; i < end; i++, z += cut->filters) {
         struct stoa_winograd_tile tile;
-        size_t image = stoa_winograd_locate(&cut->grid, i, &tile);
+        size_t image = stoa_winograd_locate(&cut->grid, &group, i, &tile);
         const float *dy = p->dy + image * w->out_height * w->out_width * cut->filters + filter;
         p->context->kernels->winograd_gradient(&tile, cut->grid.points, dy, w->out_width * cut->filters,
                                                cut->filters, filters, z, cut->gradient_step);
@@ -271,10 +272,10 @@ static void transform(const struct pass *p, size_t first, size_t end, float *pat
 static uint64_t add_products(const struct pass *p, size_t first, size_t end, const float *v, const float *z,
                              size_t channels, size_t filters, float *sums, uint64_t begun) {
     const struct cut *cut = &p->cut;
+    const struct stoa_winograd_ranges rows = stoa_winograd_ranges_of(&cut->grid, first, end);
     for (size_t point = 0; point < cut->points; point++) {
-        size_t begin;
-        size_t stop;
-        stoa_winograd_range(&cut->grid, point, first, end, &begin, &stop);
+        size_t begin = rows.begin[rows.kind[point]];
+        size_t stop = rows.stop[rows.kind[point]];
         if (begin == stop) {
             continue;
         }

@@ -225,13 +225,13 @@ static void run_range(void *argument, size_t task, size_t thread) {
     float *transposed = scratch_of(pass, thread);
     float *u = transposed + transposed_floats(p, &cut->ranges);
     float *sums = u + p->points * u_step;
+    const struct stoa_winograd_ranges rows = stoa_winograd_ranges_of(&cut->grid, first, end);
     for (size_t channel = 0; channel < p->in.channels; channel += cut->ranges.channels) {
         size_t channels = stoa_min(cut->ranges.channels, p->in.channels - channel);
         transform_weights(pass, channel, channels, filter, filters, transposed, u, u_step);
         for (size_t point = 0; point < p->points; point++) {
-            size_t begin;
-            size_t stop;
-            stoa_winograd_range(&cut->grid, point, first, end, &begin, &stop);
+            size_t begin = rows.begin[rows.kind[point]];
+            size_t stop = rows.stop[rows.kind[point]];
             stoa_gemm_run(
                 &(struct stoa_gemm){.m = stop - begin,
                                     .n = filters,

@@ -13,7 +13,8 @@ typedef unsigned char seen[BATCH][MOST][MOST];
 static size_t check_tile(const struct stoa_winograd_grid *grid, size_t number, size_t first, size_t end,
                          seen outputs) {
     struct stoa_winograd_tile at;
-    size_t image = stoa_winograd_locate(grid, number, &at);
+    const struct stoa_winograd_group group = stoa_winograd_group_of(grid, first);
+    size_t image = stoa_winograd_locate(grid, &group, number, &at);
     assert_true(image < BATCH && at.taps == grid->taps);
     assert_true(at.height >= 1 && at.height <= grid->points + 1 - grid->taps);
     assert_true(at.width >= 1 && at.width <= grid->points + 1 - grid->taps);
@@ -22,12 +23,12 @@ static size_t check_tile(const struct stoa_winograd_grid *grid, size_t number, s
         outputs[image][at.row + p / at.width][at.column + p % at.width]++;
     }
     size_t points = 0;
+    const struct stoa_winograd_ranges rows = stoa_winograd_ranges_of(grid, first, end);
     for (size_t point = 0; point < grid->points * grid->points; point++) {
         bool has = point / grid->points < stoa_winograd_lines(&at) &&
                    point % grid->points < stoa_winograd_columns(&at);
-        size_t begin;
-        size_t stop;
-        stoa_winograd_range(grid, point, first, end, &begin, &stop);
+        size_t begin = rows.begin[rows.kind[point]];
+        size_t stop = rows.stop[rows.kind[point]];
         assert_int_equal(has, number >= begin && number < stop);
         points += has;
     }

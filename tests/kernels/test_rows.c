@@ -156,22 +156,33 @@ void test_kernel_softmax_backward(const struct subject *s) {
     }
 }
 
+static void check_transpose(const struct subject *s, size_t rows, size_t columns, size_t x_stride,
+                            size_t y_stride) {
+    /* The last rows end with their last element. */
+    struct array x = input_random((rows - 1) * x_stride + columns, -1, 1);
+    sprinkle(&x, NAN, 50);
+    struct array y =
+        output_copy(input_random((columns - 1) * y_stride + rows, 5, 6)); /* gaps stay as they are */
+    s->kernels->transpose(x.f, rows, columns, x_stride, y.f, y_stride);
+    stoa_reference_f64.transpose(x.d, rows, columns, x_stride, y.d, y_stride);
+    check_exact("transpose", s, y);
+    arrays_release();
+}
+
 void test_kernel_transpose(const struct subject *s) {
     for (size_t i = 0; i < row_shapes; i++) {
         size_t rows;
         size_t columns;
         row_shape(i, &rows, &columns);
-        size_t x_stride = columns + (i % 3 == 0 ? 0 : random_size(1, 9));
-        size_t y_stride = rows + (i % 4 == 0 ? 0 : random_size(1, 9));
-        /* The last rows end with their last element. */
-        struct array x = input_random((rows - 1) * x_stride + columns, -1, 1);
-        sprinkle(&x, NAN, 50);
-        struct array y =
-            output_copy(input_random((columns - 1) * y_stride + rows, 5, 6)); /* gaps stay as they are */
-        s->kernels->transpose(x.f, rows, columns, x_stride, y.f, y_stride);
-        stoa_reference_f64.transpose(x.d, rows, columns, x_stride, y.d, y_stride);
-        check_exact("transpose", s, y);
-        arrays_release();
+        check_transpose(s, rows, columns, columns + (i % 3 == 0 ? 0 : random_size(1, 9)),
+                        rows + (i % 4 == 0 ? 0 : random_size(1, 9)));
+    }
+    /* Images of a few channels, without gaps. */
+    for (size_t few = 1; few <= 9; few++) {
+        for (size_t pixels = 5; pixels < 35; pixels += 1 + few % 3) {
+            check_transpose(s, few, pixels, pixels + pixels % 4, few);
+            check_transpose(s, pixels, few, few, pixels + pixels % 4);
+        }
     }
 }
 

@@ -65,6 +65,20 @@ static void multiply(const struct stoa_gather *gather, size_t m, size_t n, size_
     }
 }
 
+static void multiply_planes(const float *x, const size_t *term, size_t terms, const float *weight,
+                            size_t filters, const float *begin, size_t n, float *y, size_t y_stride) {
+    uint64_t start = now_ns();
+    state.original->planes(x, term, terms, weight, filters, begin, n, y, y_stride);
+    note_product(start, n, filters, terms);
+}
+
+static void sum_planes(const float *x, const size_t *term, size_t terms, const float *dy, size_t dy_stride,
+                       size_t filters, size_t n, float *sums) {
+    uint64_t start = now_ns();
+    state.original->planes_gradient(x, term, terms, dy, dy_stride, filters, n, sums);
+    note_product(start, terms, filters, n);
+}
+
 static void im2col(const struct stoa_window *w, const float *x, size_t channel0, size_t channels,
                    size_t first_row, size_t rows, float *columns) {
     uint64_t start = now_ns();
@@ -104,6 +118,8 @@ struct bench_parts bench_parts_of(stoa_context *context, const struct bench_case
     state.kernels.im2col = im2col;
     state.kernels.col2im = col2im;
     state.kernels.product = multiply;
+    state.kernels.planes = multiply_planes;
+    state.kernels.planes_gradient = sum_planes;
     context->kernels = &state.kernels;
     atomic_store(&state.watching, true);
     struct bench_parts best = {0};

@@ -46,6 +46,9 @@ struct stoa_gather {
 /* Numbers behind the end of a row of a product's right operand that may be read: the widest vector's. */
 enum { STOA_PRODUCT_LANES = 16 };
 
+/* The most filters of a convolution whose pixels lie in the lanes. */
+enum { STOA_PLANES_FILTERS = 7 };
+
 /* clang-format off */
 #define STOA_KERNEL_LIST(K, real)                                                                                  \
     /* columns[(pixel of rows first_row..first_row+rows-1)][kh][kw][channels]: input channels channel0 ..          \
@@ -267,6 +270,15 @@ enum { STOA_PRODUCT_LANES = 16 };
      * sum over all terms: for many of them call it in parts. */                                                         \
     K(product, (const struct stoa_gather *gather, size_t m, size_t n, size_t k, const real *a, const real *b, size_t ldb,   \
                 const real *start, real *c, size_t ldc))                                                               \
+    /* Convolution of planes, an image a channel: y[f*y_stride + j] = start[f] (0 where start is NULL) + sum over l < terms of \
+     * weight[l*filters + f] * x[term[l] + j], for f < filters <= STOA_PLANES_FILTERS and j < n, a multiple of        \
+     * STOA_PRODUCT_LANES. */                                                                                         \
+    K(planes, (const real *x, const size_t *term, size_t terms, const real *weight, size_t filters, const real *start, \
+               size_t n, real *y, size_t y_stride))                                                                   \
+    /* Its weight gradient, not yet summed over lanes: sums[(l*filters + f)*STOA_PRODUCT_LANES + i] += sum over           \
+     * j = i, i + STOA_PRODUCT_LANES ... < n of x[term[l] + j] * dy[f*dy_stride + j]. */                              \
+    K(planes_gradient, (const real *x, const size_t *term, size_t terms, const real *dy, size_t dy_stride,             \
+                        size_t filters, size_t n, real *sums))                                                        \
     /* y[i] = x[i] after `rounds` steps v = v * factor + summand, for i < STOA_FMA_CHAINS: as many independent chains  \
      * in registers as the CPU can work on at once. 2 * STOA_FMA_CHAINS * rounds flops: the limit of all products. */  \
     K(fma_chain, (const real *x, size_t rounds, real factor, real summand, real *y))

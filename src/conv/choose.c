@@ -7,8 +7,9 @@
 
 /* At equal cost the first wins. */
 const struct stoa_conv_algorithm *const stoa_conv_algorithms[] = {
-    &stoa_conv_depthwise, &stoa_conv_pointwise, &stoa_conv_im2col,    &stoa_conv_implicit,
-    &stoa_conv_winograd2, &stoa_conv_winograd4, &stoa_conv_winograd6, NULL};
+    &stoa_conv_depthwise, &stoa_conv_pointwise, &stoa_conv_im2col,
+    &stoa_conv_implicit,  &stoa_conv_planes,    &stoa_conv_winograd2,
+    &stoa_conv_winograd4, &stoa_conv_winograd6, NULL};
 
 const struct stoa_conv_algorithm *stoa_conv_choose(const stoa_context *context, const struct stoa_conv *conv,
                                                    enum stoa_conv_pass pass) {

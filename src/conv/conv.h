@@ -57,6 +57,7 @@ extern const struct stoa_conv_algorithm stoa_conv_depthwise;
 extern const struct stoa_conv_algorithm stoa_conv_winograd2;
 extern const struct stoa_conv_algorithm stoa_conv_winograd4;
 extern const struct stoa_conv_algorithm stoa_conv_winograd6;
+extern const struct stoa_conv_algorithm stoa_conv_planes;
 extern const struct stoa_conv_algorithm stoa_conv_pointwise;
 
 /* All algorithms, NULL-terminated. */

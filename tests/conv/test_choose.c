@@ -35,6 +35,23 @@ static size_t shapes(struct stoa_conv *out) {
 }
 enum { MOST_SHAPES = 16, PASSES = 3 };
 
+/* A few filters do not fill a vector: pixels do. */
+static void few_filters_take_planes(void **state) {
+    (void)state;
+    stoa_context *context = make_context(2, 0);
+    for (size_t filters = 1; filters <= 16; filters++) {
+        const struct stoa_conv conv = shape(64, 1, 28, filters, 5, 1, 1);
+        const struct stoa_conv strided = shape(64, 1, 28, filters, 5, 2, 1);
+        bool few = filters <= STOA_PLANES_FILTERS;
+        assert_int_equal(few, stoa_conv_choose(context, &conv, STOA_CONV_FORWARD) == &stoa_conv_planes);
+        assert_int_equal(few,
+                         stoa_conv_choose(context, &conv, STOA_CONV_BACKWARD_WEIGHTS) == &stoa_conv_planes);
+        assert_ptr_not_equal(stoa_conv_choose(context, &conv, STOA_CONV_BACKWARD_DATA), &stoa_conv_planes);
+        assert_ptr_not_equal(stoa_conv_choose(context, &strided, STOA_CONV_FORWARD), &stoa_conv_planes);
+    }
+    stoa_context_free(context);
+}
+
 static void takes_the_cheapest(void **state) {
     (void)state;
     struct stoa_conv conv[MOST_SHAPES];
@@ -263,15 +280,11 @@ static void refuses_what_no_tile_holds(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_the_cheapest),
-        cmocka_unit_test(does_not_count_threads),
-        cmocka_unit_test(needs_no_more_for_smaller_batches),
-        cmocka_unit_test(takes_the_one_asked_for),
-        cmocka_unit_test(lists_the_names),
-        cmocka_unit_test(describes_itself_by_name),
-        cmocka_unit_test(plans_keep_their_choice),
-        cmocka_unit_test(keeps_to_the_limit),
-        cmocka_unit_test(refuses_what_no_tile_holds),
+        cmocka_unit_test(takes_the_cheapest),       cmocka_unit_test(few_filters_take_planes),
+        cmocka_unit_test(does_not_count_threads),   cmocka_unit_test(needs_no_more_for_smaller_batches),
+        cmocka_unit_test(takes_the_one_asked_for),  cmocka_unit_test(lists_the_names),
+        cmocka_unit_test(describes_itself_by_name), cmocka_unit_test(plans_keep_their_choice),
+        cmocka_unit_test(keeps_to_the_limit),       cmocka_unit_test(refuses_what_no_tile_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,6 +136,13 @@ void stoa_winograd_outputs(const stoa_context *context, const struct stoa_winogr
                            const struct stoa_winograd_grid *grid, size_t first, size_t end, size_t filter,
                            size_t filters, const float *sums, size_t sums_step);
 
+/* Numbers in a thread's own memory, whole lines of it: of what it has made ready there. */
+enum { STOA_WINOGRAD_NOTE_FLOATS = sizeof(size_t) / sizeof(float) };
+
+static inline size_t *stoa_winograd_notes(float *memory) {
+    return (size_t *)(void *)memory;
+}
+
 /* Blocks of tiles against weights that all threads share, winograd_narrow.c. */
 bool stoa_winograd_narrow_applicable(const stoa_context *context, const struct stoa_winograd *p);
 bool stoa_winograd_narrow_workspace(const stoa_context *context, const struct stoa_winograd *p,

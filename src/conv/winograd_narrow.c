@@ -141,7 +141,7 @@ static const float *weights_of(struct pass *pass, size_t thread) {
     if (pass->p->prepared) {
         return pass->p->prepared;
     }
-    float *ready = pass->ready + thread * pass->copy_step;
+    size_t *ready = stoa_winograd_notes(pass->ready + thread * pass->copy_step);
     if (pass->cut.own && *ready == 0) {
         for (size_t tap = 0; tap < taps_to_transpose(pass->p); tap++) {
             transpose_tap(pass, tap, thread);
@@ -205,7 +205,7 @@ void stoa_winograd_narrow_run(const stoa_context *context, const struct stoa_win
     if (cut->own) {
         pass.copy_step = cut->step;
         for (size_t thread = 0; thread < context->threads; thread++) {
-            pass.ready[thread * cut->step] = 0;
+            *stoa_winograd_notes(pass.ready + thread * cut->step) = 0;
         }
     } else if (!p->prepared) {
         transform_shared(&pass);

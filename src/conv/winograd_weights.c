@@ -184,7 +184,8 @@ static struct parts parts_of(const stoa_context *context, const struct cut *cut)
         parts.gradient = range_floats(cut);
     }
     if (cut->own) {
-        parts.ready = stoa_round_up(channel_ranges(cut) + filter_ranges(cut), STOA_ALIGN_FLOATS);
+        parts.ready = stoa_round_up((channel_ranges(cut) + filter_ranges(cut)) * STOA_WINOGRAD_NOTE_FLOATS,
+                                    STOA_ALIGN_FLOATS);
     }
     if (cut->own || !cut->together) {
         parts.transformed = cut->transformed;
@@ -233,7 +234,8 @@ struct pass {
 
 /* Where a thread's parts begin. */
 struct scratch {
-    float *patch, *sums, *gradient, *v, *z, *ready;
+    float *patch, *sums, *gradient, *v, *z;
+    size_t *ready; /* for each range of channels, then of filters: the last chunk it has */
 };
 
 static struct scratch scratch_of(const struct pass *p, size_t thread) {
@@ -242,7 +244,7 @@ static struct scratch scratch_of(const struct pass *p, size_t thread) {
     s.gradient = s.sums + p->parts.sums;
     s.v = s.gradient + p->parts.gradient;
     s.z = s.v + p->cut.points * p->cut.input_step;
-    s.ready = s.v + p->parts.transformed;
+    s.ready = stoa_winograd_notes(s.v + p->parts.transformed);
     return s;
 }
 
@@ -374,20 +376,19 @@ static void transform_some(void *argument, size_t task, size_t thread) {
 static void transform_range(const struct pass *p, size_t channel, size_t channels, size_t filter,
                             size_t filters, const struct scratch *own) {
     const struct cut *cut = &p->cut;
-    float chunk = (float)p->chunk;
-    float *has_v = own->ready + channel / cut->channel_range;
-    float *has_z = own->ready + channel_ranges(cut) + filter / cut->filter_range;
-    if (*has_v < chunk) {
+    size_t *has_v = own->ready + channel / cut->channel_range;
+    size_t *has_z = own->ready + channel_ranges(cut) + filter / cut->filter_range;
+    if (*has_v < p->chunk) {
         /* Kernels write whole vectors: with a short range its neighbours'. */
         size_t count = stoa_max(channels, STOA_WINOGRAD_LANES);
         size_t from = stoa_min(channel, cut->channels - count);
         stoa_winograd_some_inputs(p->context, &cut->in, &cut->grid, p->x, from, count, p->first, p->end,
                                   own->patch, own->v + from, cut->input_step);
-        *has_v = chunk;
+        *has_v = p->chunk;
     }
-    if (*has_z < chunk) {
+    if (*has_z < p->chunk) {
         transform_gradients(p, p->first, p->end, filter, filters, own->z + filter);
-        *has_z = chunk;
+        *has_z = p->chunk;
     }
 }
 

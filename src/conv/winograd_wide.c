@@ -168,11 +168,11 @@ static const float *inputs_of(const struct pass *pass, size_t block, size_t firs
         return pass->shared + (block - pass->block) * pass->cut.block;
     }
     float *v = block_of(pass, thread);
-    float *ready = ready_of(pass, thread);
-    if (*ready != (float)(block + 1)) {
+    size_t *ready = stoa_winograd_notes(ready_of(pass, thread));
+    if (*ready != block + 1) {
         stoa_winograd_inputs(pass->context, &p->in, &pass->cut.grid, p->x, first, end,
                              scratch_of(pass, thread), v, pass->cut.input_step);
-        *ready = (float)(block + 1);
+        *ready = block + 1;
     }
     return v;
 }
@@ -256,7 +256,7 @@ void stoa_winograd_wide_run(const stoa_context *context, const struct stoa_winog
     const struct cut *cut = &pass.cut;
     pass.threads = pass.shared + cut->shared;
     for (size_t thread = 0; cut->own && thread < context->threads; thread++) {
-        *ready_of(&pass, thread) = 0;
+        *stoa_winograd_notes(ready_of(&pass, thread)) = 0;
     }
     size_t ranges = stoa_ceil_div(p->filters, cut->ranges.filters);
     for (; pass.block < cut->grid.blocks; pass.block += cut->chunk) {

@@ -48,7 +48,8 @@ void test_kernel_planes_gradient(const struct subject *s) {
         struct array sums = output_copy(input_random(c.terms * c.filters * STOA_PRODUCT_LANES, -1, 1));
         s->kernels->planes_gradient(x.f, c.term, c.terms, dy.f, c.stride, c.filters, c.n, sums.f);
         stoa_reference_f64.planes_gradient(x.d, c.term, c.terms, dy.d, c.stride, c.filters, c.n, sums.d);
-        check_close("planes_gradient", s, sums, 4e-7 * (double)(c.n / STOA_PRODUCT_LANES + 1), 1e-6);
+        const size_t addends = c.n / STOA_PRODUCT_LANES + 1;
+        check_close("planes_gradient", s, sums, 4e-7 * (double)addends, 1e-6);
         arrays_release();
     }
 }

@@ -4,8 +4,13 @@
 void STOA_KERNEL(copy_rows)(const float *restrict x, size_t rows, size_t columns, size_t x_stride,
                             float *restrict y, size_t y_stride) {
     for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
-#pragma omp simd
-        for (size_t c = 0; c < columns; c++) {
+        size_t c = 0;
+        for (; c + STOA_LANES <= columns; c += STOA_LANES) {
+            stoa_vec v = STOA_LOAD(stoa_vec, x + c);
+            STOA_KEEP(v);
+            STOA_STORE(stoa_vec, y + c, v);
+        }
+        for (; c < columns; c++) {
             y[c] = x[c];
         }
     }

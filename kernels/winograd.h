@@ -40,11 +40,11 @@ struct stoa_winograd_tile {
     size_t taps;
 };
 
-/* Where the taps of a kernel lie: tap (i, j) at i*line + j*tap, negative steps rotate. Only lines x columns of
+/* Where the taps of a kernel lie: tap (i, j) at i*line + j*tap. Only lines x columns of
  * count x count are there, the rest count as 0. */
 struct stoa_winograd_taps {
     size_t count, lines, columns;
-    ptrdiff_t line, tap;
+    size_t line, tap;
 };
 
 #endif

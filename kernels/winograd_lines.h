@@ -261,6 +261,22 @@ STOA_INLINE void winograd_weights_line(size_t points, size_t taps, const stoa_ve
     }
 }
 
+/* One row of G. */
+static inline void winograd_weights_row(size_t points, size_t taps, size_t row, float *of) {
+    const struct winograd_shares f = winograd_shares_of(points);
+    const size_t pair = row < 2 ? 0 : row / 2 - 1;
+    const float point = row % 2 ? -f.point[pair] : f.point[pair];
+    float power = row < 2 ? 0 : f.pair[pair];
+    for (size_t k = 0; k < taps; k++, power *= point) {
+        of[k] = power;
+    }
+    if (row == 0) {
+        of[taps - 1] = 1;
+    } else if (row == 1) {
+        of[0] = f.zero;
+    }
+}
+
 /* g = G^T u, the adjoint: `taps` values of `points`. */
 STOA_INLINE void winograd_weights_gradient_line(size_t points, size_t taps, const stoa_vec *u, stoa_vec *g) {
     const struct winograd_shares f = winograd_shares_of(points);

@@ -4,79 +4,106 @@
 #include "kernels/winograd_lines.h"
 
 /* A range of a wide layer's filters is a short piece of each channel's row: rows are fetched AHEAD. */
-enum { TAPS = STOA_WINOGRAD_MOST_TAPS, POINTS = STOA_WINOGRAD_POINTS, AHEAD = 4 };
+enum { TAPS = STOA_WINOGRAD_MOST_TAPS, POINTS = STOA_WINOGRAD_POINTS, AHEAD = 32 };
 
-/* The taps of one channel and a vector of filters; `points` and `count` are constants. */
-STOA_INLINE void weights_vector(const size_t points, const size_t count, const float *w,
-                                const struct stoa_winograd_taps *t, size_t ahead, float *restrict u,
-                                size_t u_step) {
-    _Alignas(4 * STOA_LANES) float buffer[TAPS * POINTS * STOA_LANES];
-    for (size_t j = 0; j < count; j++) {
-        stoa_vec g[TAPS] = {{0}};
-        stoa_vec v[POINTS];
-        for (size_t i = 0; i < count; i++) {
-            if (i < t->lines && j < t->columns) {
-                const float *at = w + (ptrdiff_t)i * t->line + (ptrdiff_t)j * t->tap;
-                g[i] = STOA_LOAD(stoa_vec, at);
+/* Some lines of G, by taps. */
+struct rows {
+    size_t lines;
+    float of[POINTS][TAPS];
+};
+
+/* The taps of one channel and a vector of filters; `points`, `count` and `whole` (all taps are there) are constants. A line's
+ * own sums take no more than sharing them between a and -a would, so any lines may be made. */
+STOA_INLINE void weights_vector(const size_t points, const size_t count, const bool whole,
+                                const struct rows *rows, const float *w, const struct stoa_winograd_taps *t,
+                                size_t ahead, float *restrict u, size_t u_step) {
+    stoa_vec g[TAPS][TAPS];
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < count; j++) {
+            if (whole || (i < t->lines && j < t->columns)) {
+                const float *at = w + i * t->line + j * t->tap;
+                g[i][j] = STOA_LOAD(stoa_vec, at);
                 __builtin_prefetch(at + ahead);
+            } else {
+                g[i][j] = (stoa_vec){0};
             }
         }
-        winograd_weights_line(points, count, g, v);
-        for (size_t i = 0; i < points; i++) {
-            STOA_STORE(stoa_vec, buffer + (i * TAPS + j) * STOA_LANES, v[i]);
-        }
     }
-    for (size_t i = 0; i < points; i++) {
-        stoa_vec g[TAPS] = {{0}};
+    for (size_t line = 0; line < rows->lines; line++, u += points * u_step) {
+        stoa_vec sums[TAPS];
         stoa_vec v[POINTS];
         for (size_t j = 0; j < count; j++) {
-            g[j] = STOA_LOAD(stoa_vec, buffer + (i * TAPS + j) * STOA_LANES);
+            sums[j] = rows->of[line][0] * g[0][j];
+            for (size_t i = 1; i < count; i++) {
+                sums[j] += rows->of[line][i] * g[i][j];
+            }
         }
-        winograd_weights_line(points, count, g, v);
+        winograd_weights_line(points, count, sums, v);
         for (size_t j = 0; j < points; j++) {
-            STOA_STORE(stoa_vec, u + (i * points + j) * u_step, v[j]);
+            STOA_STORE(stoa_vec, u + j * u_step, v[j]);
         }
     }
 }
 
-STOA_INLINE void weights_of_points(const size_t points, const size_t count, const float *w,
-                                   const struct stoa_winograd_taps *t, size_t ahead, size_t filters,
-                                   float *restrict u, size_t u_step) {
-    if (filters < STOA_LANES) {
-        float in[TAPS * TAPS * STOA_LANES] = {0};
-        float out[POINTS * POINTS * STOA_LANES];
-        for (size_t i = 0; i < t->lines * t->columns; i++) {
-            size_t row = i / t->columns;
-            size_t column = i % t->columns;
-            memcpy(in + (row * TAPS + column) * STOA_LANES,
-                   w + (ptrdiff_t)row * t->line + (ptrdiff_t)column * t->tap, filters * sizeof *in);
-        }
-        const struct stoa_winograd_taps dense = {
-            .lines = count, .columns = count, .line = TAPS * STOA_LANES, .tap = STOA_LANES};
-        weights_vector(points, count, in, &dense, 0, out, STOA_LANES);
-        for (size_t i = 0; i < points * points; i++) {
-            memcpy(u + i * u_step, out + i * STOA_LANES, filters * sizeof *u);
-        }
-        return;
+/* Fewer filters than a vector has. */
+STOA_INLINE void weights_of_few(const size_t points, const size_t count, const struct rows *rows,
+                                const float *w, const struct stoa_winograd_taps *t, size_t filters,
+                                float *restrict u, size_t u_step) {
+    float in[TAPS * TAPS * STOA_LANES] = {0};
+    float out[POINTS * POINTS * STOA_LANES];
+    for (size_t i = 0; i < t->lines * t->columns; i++) {
+        size_t row = i / t->columns;
+        size_t column = i % t->columns;
+        memcpy(in + (row * TAPS + column) * STOA_LANES, w + row * t->line + column * t->tap,
+               filters * sizeof *in);
     }
-    /* The last vector ends where the filters end, and may overlap the one before. */
-    for (size_t k = 0; k < filters;) {
-        weights_vector(points, count, w + k, t, ahead, u + k, u_step);
-        k = k + STOA_LANES < filters ? stoa_min(k + STOA_LANES, filters - STOA_LANES) : filters;
+    const struct stoa_winograd_taps dense = {
+        .lines = count, .columns = count, .line = TAPS * STOA_LANES, .tap = STOA_LANES};
+    weights_vector(points, count, true, rows, in, &dense, 0, out, STOA_LANES);
+    for (size_t i = 0; i < rows->lines * points; i++) {
+        memcpy(u + i * u_step, out + i * STOA_LANES, filters * sizeof *u);
     }
 }
 
-void STOA_KERNEL(winograd_weights)(size_t points, const float *w, const struct stoa_winograd_taps *taps,
-                                   size_t channels, size_t filters, size_t w_stride, float *u,
-                                   size_t u_stride, size_t u_step) {
-#define WEIGHTS(points, count) weights_of_points(points, count, w, taps, AHEAD *w_stride, filters, u, u_step)
+/* The last vector ends where the filters end, and may overlap the one before. */
+STOA_INLINE void weights_of_points(const size_t points, const size_t count, const bool whole,
+                                   const struct rows *rows, const float *w,
+                                   const struct stoa_winograd_taps *t, size_t channels, size_t filters,
+                                   size_t w_stride, float *restrict u, size_t u_stride, size_t u_step) {
+    const size_t ahead = AHEAD / rows->lines * w_stride;
     for (size_t c = 0; c < channels; c++, w += w_stride, u += u_stride) {
-        if (points == 4) {
-            WEIGHTS(4, 3);
+        if (filters < STOA_LANES) {
+            weights_of_few(points, count, rows, w, t, filters, u, u_step);
             continue;
         }
-        WINOGRAD_FORM_SWITCH(points, taps->count, WEIGHTS)
+        for (size_t k = 0; k < filters;) {
+            weights_vector(points, count, whole, rows, w + k, t, ahead, u + k, u_step);
+            k = k + STOA_LANES < filters ? stoa_min(k + STOA_LANES, filters - STOA_LANES) : filters;
+        }
     }
+}
+
+void STOA_KERNEL(winograd_weights)(size_t points, size_t line, size_t lines, const float *w,
+                                   const struct stoa_winograd_taps *taps, size_t channels, size_t filters,
+                                   size_t w_stride, float *u, size_t u_stride, size_t u_step) {
+    struct rows rows = {.lines = lines};
+    for (size_t i = 0; i < lines; i++) {
+        winograd_weights_row(points, taps->count, line + i, rows.of[i]);
+    }
+    const bool whole = taps->lines == taps->count && taps->columns == taps->count;
+#define WEIGHTS(points, count)                                                                               \
+    if (whole) {                                                                                             \
+        weights_of_points(points, count, true, &rows, w, taps, channels, filters, w_stride, u, u_stride,     \
+                          u_step);                                                                           \
+    } else {                                                                                                 \
+        weights_of_points(points, count, false, &rows, w, taps, channels, filters, w_stride, u, u_stride,    \
+                          u_step);                                                                           \
+    }
+    if (points == 4) {
+        WEIGHTS(4, 3);
+        return;
+    }
+    WINOGRAD_FORM_SWITCH(points, taps->count, WEIGHTS)
 #undef WEIGHTS
 }
 
@@ -102,7 +129,7 @@ STOA_INLINE void gradient_vector(const size_t points, const size_t count, const 
         }
         winograd_weights_gradient_line(points, count, u, g);
         for (size_t j = 0; j < count && j < t->columns; j++) {
-            STOA_STORE(stoa_vec, dw + (ptrdiff_t)i * t->line + (ptrdiff_t)j * t->tap, g[j]);
+            STOA_STORE(stoa_vec, dw + i * t->line + j * t->tap, g[j]);
         }
     }
 }
@@ -121,8 +148,8 @@ STOA_INLINE void gradient_of_points(const size_t points, const size_t count, con
         for (size_t i = 0; i < t->lines * t->columns; i++) {
             size_t row = i / t->columns;
             size_t column = i % t->columns;
-            memcpy(dw + (ptrdiff_t)row * t->line + (ptrdiff_t)column * t->tap,
-                   out + (row * TAPS + column) * STOA_LANES, filters * sizeof *dw);
+            memcpy(dw + row * t->line + column * t->tap, out + (row * TAPS + column) * STOA_LANES,
+                   filters * sizeof *dw);
         }
         return;
     }

@@ -177,9 +177,9 @@ void STOA_REFERENCE(winograd_gradient)(const struct stoa_winograd_tile *t, size_
     }
 }
 
-void STOA_REFERENCE(winograd_weights)(size_t points, const real *w, const struct stoa_winograd_taps *taps,
-                                      size_t channels, size_t filters, size_t w_stride, real *u,
-                                      size_t u_stride, size_t u_step) {
+void STOA_REFERENCE(winograd_weights)(size_t points, size_t line, size_t lines, const real *w,
+                                      const struct stoa_winograd_taps *taps, size_t channels, size_t filters,
+                                      size_t w_stride, real *u, size_t u_stride, size_t u_step) {
     struct matrix g = weights_matrix(points, taps->count);
     for (size_t c = 0; c < channels; c++) {
         for (size_t k = 0; k < filters; k++) {
@@ -187,14 +187,13 @@ void STOA_REFERENCE(winograd_weights)(size_t points, const real *w, const struct
             double out[POINTS][POINTS] = {{0}};
             for (size_t i = 0; i < taps->lines; i++) {
                 for (size_t j = 0; j < taps->columns; j++) {
-                    ptrdiff_t at = (ptrdiff_t)i * taps->line + (ptrdiff_t)j * taps->tap;
-                    in[i][j] = (double)w[at + (ptrdiff_t)(c * w_stride + k)];
+                    in[i][j] = (double)w[i * taps->line + j * taps->tap + c * w_stride + k];
                 }
             }
             sandwich(&g, &g, (const double(*)[POINTS])in, out);
-            for (size_t i = 0; i < points; i++) {
+            for (size_t i = 0; i < lines; i++) {
                 for (size_t j = 0; j < points; j++) {
-                    u[(i * points + j) * u_step + c * u_stride + k] = (real)out[i][j];
+                    u[(i * points + j) * u_step + c * u_stride + k] = (real)out[line + i][j];
                 }
             }
         }
@@ -217,8 +216,7 @@ void STOA_REFERENCE(winograd_weights_gradient)(size_t points, const real *s, siz
             sandwich(&g, &g, (const double(*)[POINTS])in, out);
             for (size_t i = 0; i < taps->lines; i++) {
                 for (size_t j = 0; j < taps->columns; j++) {
-                    ptrdiff_t at = (ptrdiff_t)i * taps->line + (ptrdiff_t)j * taps->tap;
-                    dw[at + (ptrdiff_t)(c * dw_stride + k)] = (real)out[i][j];
+                    dw[i * taps->line + j * taps->tap + c * dw_stride + k] = (real)out[i][j];
                 }
             }
         }

@@ -118,18 +118,10 @@ struct stoa_winograd {
     struct stoa_winograd_grid grid;
     size_t points; /* in all */
     const float *x, *weight, *bias;
-    const float *prepared; /* instead of the weight, for narrow layers; or NULL */
+    const float *prepared; /* instead of the weight; or NULL */
     bool relu;
     float *y;
 };
-
-/* Transform the weight's channels [channel, channel + channels) of filters [filter, filter + filters), not to_data, to
- * rows of u, of `filters` floats. */
-void stoa_winograd_weights(const stoa_context *context, const struct stoa_winograd *p, size_t channel,
-                           size_t channels, size_t filter, size_t filters, float *u, size_t u_step);
-
-/* The taps of a transposed weight for to_data, `floats` apart, from the last one backwards: that one's place. */
-ptrdiff_t stoa_winograd_turned(const struct stoa_winograd *p, size_t floats, struct stoa_winograd_taps *taps);
 
 /* Transform sums of tiles [first, end) of the grid, rows of filters [filter, filter + filters), to outputs. */
 void stoa_winograd_outputs(const stoa_context *context, const struct stoa_winograd *p,
@@ -157,6 +149,8 @@ size_t stoa_winograd_narrow_blocks(const stoa_context *context, const struct sto
 bool stoa_winograd_wide_applicable(const stoa_context *context, const struct stoa_winograd *p);
 bool stoa_winograd_wide_workspace(const stoa_context *context, const struct stoa_winograd *p, size_t *bytes);
 void stoa_winograd_wide_run(const stoa_context *context, const struct stoa_winograd *p, void *scratch);
+size_t stoa_winograd_wide_prepared_bytes(const struct stoa_winograd *p);
+void stoa_winograd_wide_prepare(const stoa_context *context, const struct stoa_winograd *p, float *prepared);
 /* How often each weight is transformed. */
 size_t stoa_winograd_wide_transforms(const stoa_context *context, const struct stoa_winograd *p);
 

@@ -191,8 +191,8 @@ size_t stoa_winograd_phase(const struct stoa_winograd_input *in, size_t filters,
     *taps = (struct stoa_winograd_taps){.count = in->taps,
                                         .lines = stoa_ceil_div(kernel - line, in->stride),
                                         .columns = stoa_ceil_div(kernel - column, in->stride),
-                                        .line = (ptrdiff_t)(in->stride * kernel * tap),
-                                        .tap = (ptrdiff_t)(in->stride * tap)};
+                                        .line = in->stride * kernel * tap,
+                                        .tap = in->stride * tap};
     *at = (line * kernel + column) * tap + channel % channels * filters;
     return channels - channel % channels;
 }
@@ -237,30 +237,6 @@ void stoa_winograd_inputs(const stoa_context *context, const struct stoa_winogra
                           const struct stoa_winograd_grid *grid, const float *x, size_t first, size_t end,
                           float *patch, float *v, size_t v_step) {
     stoa_winograd_some_inputs(context, in, grid, x, 0, in->channels, first, end, patch, v, v_step);
-}
-
-void stoa_winograd_weights(const stoa_context *context, const struct stoa_winograd *p, size_t channel,
-                           size_t channels, size_t filter, size_t filters, float *u, size_t u_step) {
-    for (size_t c = channel; c < channel + channels;) {
-        struct stoa_winograd_taps taps;
-        size_t at;
-        size_t together = stoa_winograd_phase(&p->in, p->filters, c, &taps, &at);
-        together = stoa_min(together, channel + channels - c);
-        context->kernels->winograd_weights(p->grid.points, p->weight + at + filter, &taps, together, filters,
-                                           p->filters, u + (c - channel) * filters, filters, u_step);
-        c += together;
-    }
-}
-
-ptrdiff_t stoa_winograd_turned(const struct stoa_winograd *p, size_t floats,
-                               struct stoa_winograd_taps *taps) {
-    size_t count = p->in.taps;
-    *taps = (struct stoa_winograd_taps){.count = count,
-                                        .lines = count,
-                                        .columns = count,
-                                        .line = -(ptrdiff_t)(count * floats),
-                                        .tap = -(ptrdiff_t)floats};
-    return (ptrdiff_t)((count * count - 1) * floats);
 }
 
 void stoa_winograd_outputs(const stoa_context *context, const struct stoa_winograd *p,

@@ -96,30 +96,34 @@ struct pass {
     float *blocks;
 };
 
+/* Turned by half a turn, which is the taps backwards. */
 static void transpose_tap(void *argument, size_t task, size_t thread) {
     const struct pass *pass = argument;
     const struct stoa_winograd *p = pass->p;
     size_t channels = p->in.channels;
-    size_t at = task * channels * p->filters;
-    pass->context->kernels->transpose(p->weight + at, p->filters, channels, channels,
-                                      pass->transposed + thread * pass->copy_step + at, p->filters);
+    size_t floats = channels * p->filters;
+    pass->context->kernels->transpose(
+        p->weight + task * floats, p->filters, channels, channels,
+        pass->transposed + thread * pass->copy_step + (taps_of(p) - 1 - task) * floats, p->filters);
 }
 
 static void transform_rows(void *argument, size_t task, size_t thread) {
     const struct pass *pass = argument;
     const struct stoa_winograd *p = pass->p;
     size_t channel = task * WEIGHT_ROWS;
-    size_t channels = stoa_min(WEIGHT_ROWS, p->in.channels - channel);
-    float *u = pass->transformed + thread * pass->copy_step + channel * p->filters;
-    if (!p->to_data) {
-        stoa_winograd_weights(pass->context, p, channel, channels, 0, p->filters, u, pass->cut.weight_step);
-        return;
+    size_t end = stoa_min(channel + WEIGHT_ROWS, p->in.channels);
+    float *u = pass->transformed + thread * pass->copy_step;
+    while (channel < end) {
+        struct stoa_winograd_taps taps;
+        size_t at;
+        size_t together = stoa_winograd_phase(&p->in, p->filters, channel, &taps, &at);
+        together = stoa_min(together, end - channel);
+        const float *w = p->to_data ? pass->transposed + thread * pass->copy_step : p->weight;
+        pass->context->kernels->winograd_weights(p->grid.points, 0, p->grid.points, w + at, &taps, together,
+                                                 p->filters, p->filters, u + channel * p->filters, p->filters,
+                                                 pass->cut.weight_step);
+        channel += together;
     }
-    struct stoa_winograd_taps taps;
-    const float *transposed = pass->transposed + thread * pass->copy_step;
-    const float *last = transposed + stoa_winograd_turned(p, p->in.channels * p->filters, &taps);
-    pass->context->kernels->winograd_weights(p->grid.points, last + channel * p->filters, &taps, channels,
-                                             p->filters, p->filters, u, p->filters, pass->cut.weight_step);
 }
 
 static size_t taps_to_transpose(const struct stoa_winograd *p) {

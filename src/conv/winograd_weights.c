@@ -329,15 +329,14 @@ static void write_gradient(const struct pass *p, size_t channel, size_t channels
             continue;
         }
         struct stoa_winograd_taps dense = taps;
-        dense.tap = (ptrdiff_t)(together * filters);
-        dense.line = (ptrdiff_t)taps.columns * dense.tap;
+        dense.tap = together * filters;
+        dense.line = taps.columns * dense.tap;
         kernels->winograd_weights_gradient(cut->grid.points, from, filters, cut->sums_step, together, filters,
                                            more, &dense, filters);
         for (size_t row = 0; row < taps.lines * taps.columns * together; row++) {
             size_t tap = row / together;
             kernels->accumulate(more + row * filters,
-                                to + (ptrdiff_t)(tap / taps.columns) * taps.line +
-                                    (ptrdiff_t)(tap % taps.columns) * taps.tap +
+                                to + (tap / taps.columns) * taps.line + (tap % taps.columns) * taps.tap +
                                     row % together * cut->filters,
                                 filters);
         }

@@ -1,19 +1,22 @@
 /* Winograd's convolution for wide layers, whose transformed weights would not stay in a core's caches. Floor 4.
  *
  * A thread takes a block of tiles, transforms it, [points][tiles][C], and then takes ranges of filters: for each it goes
- * through the channels in ranges, whose weights are transformed where they are needed, [points][channels][filters] in L2,
- * and their products added to sums that stay there as well. So transformed weights, 4 times as large as the weights, are
- * never written to memory. Threads that share a block transform it each for itself, which takes less time than the lines
- * take from another core; where there is no memory for that, all threads transform a chunk of blocks first. */
+ * through the channels in ranges, and through the points a few lines at a time, whose weights are transformed where they
+ * are needed, [points of the lines][channels][filters] in L2, and their products added to sums that stay there as well. So
+ * transformed weights, 4 to 7 times as large as the weights, are never written to memory. Threads that share a block
+ * transform it each for itself, which takes less time than the lines take from another core; where there is no memory for
+ * that, all threads transform a chunk of blocks first.
+ *
+ * The weights of a range are gathered first, each tap's side by side: in the whole weight those of one channel lie far
+ * apart, often by a power of two, and share few sets of the caches. Prepared weights are all ranges gathered. */
+#include <string.h>
+
 #include "base/size.h"
 #include "blas/gemm.h"
 #include "conv/winograd.h"
 #include "core/threads.h"
 
-enum { TILE_UNIT = 12, LEAST_TASKS = 8 };
-
-/* Sums of FEW tiles leave room for longer rows of weights. */
-enum { CHANNELS = 64, FILTERS = 32, FILTERS_FEW = 64, CHANNELS_FEW = 32 };
+enum { TILE_UNIT = 12, LINES = 2, CHANNELS = 128, FILTERS = 32 };
 
 /* Transformed tiles, of a chunk or of a thread's block, take as much as so many threads may use each. */
 enum { CHUNK_LIMITS = 8 };
@@ -29,22 +32,22 @@ struct ranges {
     size_t room;  /* of those, as many as there are */
 };
 
-/* Floats of a range's weights transposed for backward data. */
-static size_t transposed_floats(const struct stoa_winograd *p, const struct ranges *r) {
-    return p->to_data ? round_floats(p->in.taps * p->in.taps * r->channels * r->filters) : 0;
+/* Floats of a range's weights. */
+static size_t weight_floats(const struct stoa_winograd *p, const struct ranges *r) {
+    return round_floats(p->in.taps * p->in.taps * r->channels * r->filters);
 }
 
-/* Floats of a thread: a patch, weights transposed and transformed, and sums of `tiles`. */
+/* Floats of a thread: a patch, weights gathered and transformed, and sums of `tiles`. */
 static size_t thread_floats(const struct stoa_winograd *p, const struct ranges *r, size_t tiles) {
-    return stoa_winograd_patch(&p->in, p->grid.points) + transposed_floats(p, r) +
-           p->points * stoa_winograd_step(r->channels * r->filters) +
+    return stoa_winograd_patch(&p->in, p->grid.points) + weight_floats(p, r) +
+           LINES * p->grid.points * stoa_winograd_step(r->channels * r->filters) +
            p->points * stoa_winograd_step(tiles * r->filters);
 }
 
-static struct ranges ranges_of(const stoa_context *context, const struct stoa_winograd *p, size_t channels,
-                               size_t filters) {
-    struct ranges r = {.channels = stoa_min(channels, p->in.channels),
-                       .filters = stoa_min(filters, p->filters)};
+/* These and `tiles` do not depend on the batch: weights prepared for one serve any. */
+static struct ranges ranges_of(const stoa_context *context, const struct stoa_winograd *p) {
+    struct ranges r = {.channels = stoa_min(CHANNELS, p->in.channels),
+                       .filters = stoa_min(FILTERS, p->filters)};
     size_t limit = context->workspace_limit / sizeof(float);
     while (r.channels > 1 && thread_floats(p, &r, TILE_UNIT) > limit) {
         r.channels /= 2;
@@ -78,14 +81,7 @@ static struct cut cut_of(const stoa_context *context, const struct stoa_winograd
     size_t limit = CHUNK_LIMITS * context->workspace_limit / sizeof(float);
     size_t gaps = p->points * (STOA_WINOGRAD_GAP + STOA_ALIGN_FLOATS);
     size_t most = limit > gaps ? (limit - gaps) / (p->points * p->in.row) : 0;
-    struct ranges many = ranges_of(context, p, CHANNELS, FILTERS);
-    struct ranges few = ranges_of(context, p, CHANNELS_FEW, FILTERS_FEW);
-    bool is_few = few.tiles >= p->grid.end && p->filters >= (size_t)LEAST_TASKS * FILTERS_FEW;
-    cut.ranges = is_few ? few : many;
-    size_t thread = thread_floats(p, &many, many.room);
-    if (p->filters >= (size_t)LEAST_TASKS * FILTERS_FEW) {
-        thread = stoa_max(thread, thread_floats(p, &few, few.room));
-    }
+    cut.ranges = ranges_of(context, p);
     size_t tiles = stoa_min(cut.ranges.tiles, most);
     if (tiles == 0) {
         return cut;
@@ -95,15 +91,15 @@ static struct cut cut_of(const stoa_context *context, const struct stoa_winograd
     cut.input_step = stoa_winograd_step(cut.tiles * p->in.row);
     cut.block = block_floats(p, cut.tiles);
     /* For any batch the same, and room for the largest blocks: a smaller batch must not need more memory. */
-    size_t largest = stoa_min(many.tiles, most);
-    cut.own = stoa_conv_shared_fits(context, context->threads * block_floats(p, largest) * sizeof(float));
-    cut.room = cut.own ? block_floats(p, stoa_min(largest, p->grid.end)) : 0;
+    cut.own = stoa_conv_shared_fits(context, context->threads * block_floats(p, tiles) * sizeof(float));
+    cut.room = cut.own ? block_floats(p, stoa_min(tiles, p->grid.end)) : 0;
     cut.chunk = cut.grid.blocks;
     if (!cut.own) {
         cut.chunk = stoa_ceil_div(cut.chunk, stoa_ceil_div(cut.chunk, stoa_max(1, limit / cut.block)));
         /* Not what this batch's chunk takes: a smaller batch may have larger chunks. */
         cut.shared = stoa_max(cut.block, stoa_min(limit, cut.grid.blocks * cut.block));
     }
+    size_t thread = thread_floats(p, &cut.ranges, cut.ranges.room);
     cut.step = stoa_conv_thread_step(context, thread + (cut.own ? STOA_ALIGN_FLOATS + cut.room : 0));
     return cut;
 }
@@ -177,23 +173,63 @@ static const float *inputs_of(const struct pass *pass, size_t block, size_t firs
     return v;
 }
 
-/* Transformed weights of channels [channel, channel + channels) and a range of filters. */
-static void transform_weights(const struct pass *pass, size_t channel, size_t channels, size_t filter,
-                              size_t filters, float *transposed, float *u, size_t u_step) {
-    const struct stoa_winograd *p = pass->p;
-    const struct stoa_kernels *kernels = pass->context->kernels;
-    if (!p->to_data) {
-        stoa_winograd_weights(pass->context, p, channel, channels, filter, filters, u, u_step);
-        return;
-    }
+/* Weights of channels [channel, channel + channels) of filters [filter, filter + filters) side by side,
+ * [taps][taps][channels][filters], to_data transposed and turned. Taps beyond the kernel's end are 0. */
+static void gather_weights(const struct stoa_kernels *kernels, const struct stoa_winograd *p, size_t channel,
+                           size_t channels, size_t filter, size_t filters, float *w) {
+    size_t taps = p->in.taps;
     size_t floats = channels * filters;
-    for (size_t tap = 0; tap < p->in.taps * p->in.taps; tap++) {
+    for (size_t tap = 0; p->to_data && tap < taps * taps; tap++) {
         kernels->transpose(p->weight + (tap * p->filters + filter) * p->in.channels + channel, filters,
-                           channels, p->in.channels, transposed + tap * floats, filters);
+                           channels, p->in.channels, w + (taps * taps - 1 - tap) * floats, filters);
     }
-    struct stoa_winograd_taps taps;
-    const float *last = transposed + stoa_winograd_turned(p, floats, &taps);
-    kernels->winograd_weights(p->grid.points, last, &taps, channels, filters, filters, u, filters, u_step);
+    for (size_t c = channel; !p->to_data && c < channel + channels;) {
+        struct stoa_winograd_taps from;
+        size_t at;
+        size_t together = stoa_winograd_phase(&p->in, p->filters, c, &from, &at);
+        together = stoa_min(together, channel + channels - c);
+        for (size_t tap = 0; tap < taps * taps; tap++) {
+            size_t line = tap / taps;
+            size_t column = tap % taps;
+            float *to = w + tap * floats + (c - channel) * filters;
+            if (line < from.lines && column < from.columns) {
+                const float *first = p->weight + at + line * from.line + column * from.tap;
+                kernels->copy_rows(first + filter, together, filters, p->filters, to, filters);
+            } else {
+                memset(to, 0, together * filters * sizeof *to);
+            }
+        }
+        c += together;
+    }
+}
+
+/* Where a range's gathered weights begin among all of them: those of a range of filters follow each other. */
+static size_t gathered_at(const struct stoa_winograd *p, size_t channel, size_t filter, size_t filters) {
+    return p->in.taps * p->in.taps * (filter * p->in.channels + channel * filters);
+}
+
+/* A range's gathered weights, prepared ones or in `memory`. */
+static const float *weights_of(const struct pass *pass, size_t channel, size_t channels, size_t filter,
+                               size_t filters, float *memory) {
+    if (pass->p->prepared) {
+        return pass->p->prepared + gathered_at(pass->p, channel, filter, filters);
+    }
+    gather_weights(pass->context->kernels, pass->p, channel, channels, filter, filters, memory);
+    return memory;
+}
+
+/* The points of LINES lines from gathered weights. */
+static void transform_lines(const struct pass *pass, size_t line, const float *w, size_t channels,
+                            size_t filters, float *u, size_t u_step) {
+    const struct stoa_winograd *p = pass->p;
+    size_t floats = channels * filters;
+    const struct stoa_winograd_taps taps = {.count = p->in.taps,
+                                            .lines = p->in.taps,
+                                            .columns = p->in.taps,
+                                            .line = p->in.taps * floats,
+                                            .tap = floats};
+    pass->context->kernels->winograd_weights(p->grid.points, line, LINES, w, &taps, channels, filters,
+                                             filters, u, filters, u_step);
 }
 
 /* The transformed tiles that the product after one of `point` reads: the next point's, after the last one those of the
@@ -222,14 +258,18 @@ static void run_range(void *argument, size_t task, size_t thread) {
     size_t u_step = stoa_winograd_step(cut->ranges.channels * filters);
     size_t sums_step = stoa_winograd_step((end - first) * filters);
     const float *v = inputs_of(pass, block, first, end, thread);
-    float *transposed = scratch_of(pass, thread);
-    float *u = transposed + transposed_floats(p, &cut->ranges);
-    float *sums = u + p->points * u_step;
+    float *gathered = scratch_of(pass, thread);
+    float *u = gathered + weight_floats(p, &cut->ranges);
+    float *sums = u + LINES * p->grid.points * u_step;
     const struct stoa_winograd_ranges rows = stoa_winograd_ranges_of(&cut->grid, first, end);
     for (size_t channel = 0; channel < p->in.channels; channel += cut->ranges.channels) {
         size_t channels = stoa_min(cut->ranges.channels, p->in.channels - channel);
-        transform_weights(pass, channel, channels, filter, filters, transposed, u, u_step);
+        const float *w = weights_of(pass, channel, channels, filter, filters, gathered);
         for (size_t point = 0; point < p->points; point++) {
+            size_t in_lines = point % (LINES * p->grid.points);
+            if (in_lines == 0) {
+                transform_lines(pass, point / p->grid.points, w, channels, filters, u, u_step);
+            }
             size_t begin = rows.begin[rows.kind[point]];
             size_t stop = rows.stop[rows.kind[point]];
             stoa_gemm_run(
@@ -240,7 +280,7 @@ static void run_range(void *argument, size_t task, size_t thread) {
                                     .a = v + point * cut->input_step + (begin - first) * p->in.row + channel,
                                     .lda = p->in.row,
                                     .next_a = next_inputs(pass, v, point, channel, channel + channels),
-                                    .b = u + point * u_step,
+                                    .b = u + in_lines * u_step,
                                     .ldb = filters,
                                     .beta = channel == 0 ? 0.0F : 1.0F,
                                     .c = sums + point * sums_step + (begin - first) * filters,
@@ -270,4 +310,33 @@ void stoa_winograd_wide_run(const stoa_context *context, const struct stoa_winog
 
 size_t stoa_winograd_wide_transforms(const stoa_context *context, const struct stoa_winograd *p) {
     return cut_of(context, p).grid.blocks;
+}
+
+size_t stoa_winograd_wide_prepared_bytes(const struct stoa_winograd *p) {
+    return gathered_at(p, 0, p->filters, 0) * sizeof(float);
+}
+
+struct preparation {
+    const stoa_context *context;
+    const struct stoa_winograd *p;
+    struct ranges ranges;
+    float *prepared;
+};
+
+static void prepare_range(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct preparation *to = argument;
+    const struct stoa_winograd *p = to->p;
+    size_t filter = task * to->ranges.filters;
+    size_t filters = stoa_min(to->ranges.filters, p->filters - filter);
+    for (size_t channel = 0; channel < p->in.channels; channel += to->ranges.channels) {
+        gather_weights(to->context->kernels, p, channel,
+                       stoa_min(to->ranges.channels, p->in.channels - channel), filter, filters,
+                       to->prepared + gathered_at(p, channel, filter, filters));
+    }
+}
+
+void stoa_winograd_wide_prepare(const stoa_context *context, const struct stoa_winograd *p, float *prepared) {
+    struct preparation to = {context, p, ranges_of(context, p), prepared};
+    stoa_parallel(context, stoa_ceil_div(p->filters, to.ranges.filters), prepare_range, &to);
 }

@@ -169,11 +169,10 @@ void test_kernel_winograd_gradient(const struct subject *s) {
 }
 
 /* Taps of `channels` rows of t's channels, and how they lie in memory: all of them, or with the last lines and columns
- * missing; forwards, or from the last one backwards. */
+ * missing. */
 struct kernel {
     struct stoa_winograd_taps taps;
     size_t channels, floats;
-    size_t first; /* where tap (0, 0) lies */
 };
 
 static struct kernel kernel_of(size_t number, const struct winograd_case *t) {
@@ -186,10 +185,8 @@ static struct kernel kernel_of(size_t number, const struct winograd_case *t) {
     size_t tap = k.channels * t->stride + random_size(0, 3);
     size_t line = k.taps.columns * tap + random_size(0, 3);
     size_t last = (k.taps.lines - 1) * line + (k.taps.columns - 1) * tap;
-    bool rotated = number % 2;
-    k.taps.tap = rotated ? -(ptrdiff_t)tap : (ptrdiff_t)tap;
-    k.taps.line = rotated ? -(ptrdiff_t)line : (ptrdiff_t)line;
-    k.first = rotated ? last : 0;
+    k.taps.tap = tap;
+    k.taps.line = line;
     k.floats = last + (k.channels - 1) * t->stride + t->channels;
     return k;
 }
@@ -202,9 +199,11 @@ void test_kernel_winograd_weights(const struct subject *s) {
         t.step *= k.channels;
         struct array w = input_random(k.floats, -1, 1);
         struct array u = output_used(point_floats(&t, (k.channels - 1) * u_stride + t.channels));
-        s->kernels->winograd_weights(t.points, w.f + k.first, &k.taps, k.channels, t.channels, t.stride, u.f,
-                                     u_stride, t.step);
-        stoa_reference_f64.winograd_weights(t.points, w.d + k.first, &k.taps, k.channels, t.channels,
+        size_t line = i % 2 ? random_size(0, t.points - 1) : 0;
+        size_t lines = i % 2 ? random_size(1, t.points - line) : t.points;
+        s->kernels->winograd_weights(t.points, line, lines, w.f, &k.taps, k.channels, t.channels, t.stride,
+                                     u.f, u_stride, t.step);
+        stoa_reference_f64.winograd_weights(t.points, line, lines, w.d, &k.taps, k.channels, t.channels,
                                             t.stride, u.d, u_stride, t.step);
         check_close(name_of("winograd_weights", i, &t), s, u, 3e-7, 1e-6);
         arrays_release();
@@ -220,9 +219,9 @@ void test_kernel_winograd_weights_gradient(const struct subject *s) {
         struct array sums = input_random(point_floats(&t, (k.channels - 1) * s_stride + t.channels), -1, 1);
         struct array dw = output_used(k.floats);
         s->kernels->winograd_weights_gradient(t.points, sums.f, s_stride, t.step, k.channels, t.channels,
-                                              dw.f + k.first, &k.taps, t.stride);
+                                              dw.f, &k.taps, t.stride);
         stoa_reference_f64.winograd_weights_gradient(t.points, sums.d, s_stride, t.step, k.channels,
-                                                     t.channels, dw.d + k.first, &k.taps, t.stride);
+                                                     t.channels, dw.d, &k.taps, t.stride);
         check_close(name_of("winograd_weights_gradient", i, &t), s, dw,
                     t.points == MOST_POINTS ? 1.1e-6 : 4e-7, 1e-6);
         arrays_release();
@@ -253,7 +252,7 @@ void test_reference_winograd_is_convolution(void **state) {
         struct stoa_winograd_taps taps = {.count = t.taps,
                                           .lines = i % 2 ? t.taps : random_size(1, t.taps),
                                           .columns = i % 2 ? t.taps : random_size(1, t.taps),
-                                          .line = (ptrdiff_t)t.taps,
+                                          .line = t.taps,
                                           .tap = 1};
         struct array x = input_random(image_floats(&t.w), -1, 1);
         struct array w = input_random(t.taps * t.taps, -1, 1);
@@ -267,7 +266,7 @@ void test_reference_winograd_is_convolution(void **state) {
         double direct_dw[MOST_TAPS * MOST_TAPS];
         assert_true(dy.n <= sizeof y / sizeof *y);
         stoa_reference_f64.winograd_input(&t.w, &t.tile, points, 1, x.d, v, 1);
-        stoa_reference_f64.winograd_weights(points, w.d, &taps, 1, 1, 1, u, 1, 1);
+        stoa_reference_f64.winograd_weights(points, 0, points, w.d, &taps, 1, 1, 1, u, 1, 1);
         stoa_reference_f64.winograd_gradient(&t.tile, points, dy.d, t.w.out_width, 1, 1, z, 1);
         for (size_t p = 0; p < points * points; p++) {
             u[p] *= v[p];

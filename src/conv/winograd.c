@@ -14,8 +14,8 @@
 #include "conv/cost.h"
 #include "conv/winograd.h"
 
-/* Weights of more than C K floats a point are transformed where they are needed. */
-enum { NARROW = 128 * 128 };
+/* Weights of more than C K floats a point are transformed where they are needed: all points of 128 x 128 take 4 MiB. */
+enum { NARROW = 96 * 128 };
 
 static struct stoa_winograd pass_of(const struct stoa_conv *conv, enum stoa_conv_pass pass, size_t points) {
     const struct stoa_window *w = &conv->window;

@@ -240,6 +240,9 @@ static struct stoa_fetch fetch_rows(const struct stoa_gemm *p, size_t next, size
         return fetch(p->a + next, p->lda, stoa_min(terms, p->k - next), p->m / terms);
     }
     size_t rows = p->next_a ? p->m : p->below;
+    if (p->next_a && p->lda <= stoa_round_up(p->k, LANES)) {
+        return (struct stoa_fetch){p->next_a, LANES, 1, p->m * p->lda / LANES / terms};
+    }
     const float *a = p->next_a ? p->next_a : p->a + p->m * p->lda;
     return fetch(a, p->lda, rows > 0 ? stoa_min(STEP_TERMS, p->k) : 0, rows / terms);
 }

@@ -102,11 +102,11 @@ void stoa_winograd_inputs(const stoa_context *context, const struct stoa_winogra
                           const struct stoa_winograd_grid *grid, const float *x, size_t first, size_t end,
                           float *patch, float *v, size_t v_step);
 
-/* The same of channels [channel, channel + channels) only, to rows of v that begin with those: at least as many as a kernel
- * writes, of patches read in place. */
+/* The same of channels [channel, channel + channels) only, to rows of v that begin with those and lie `row` floats apart; of
+ * patches read in place at least as many as a kernel writes. */
 void stoa_winograd_some_inputs(const stoa_context *context, const struct stoa_winograd_input *in,
                                const struct stoa_winograd_grid *grid, const float *x, size_t channel,
-                               size_t channels, size_t first, size_t end, float *patch, float *v,
+                               size_t channels, size_t first, size_t end, float *patch, float *v, size_t row,
                                size_t v_step);
 
 /* A forward pass, or with stride 1 its adjoint to the input, which is the same convolution with the weights transposed and

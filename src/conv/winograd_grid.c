@@ -210,13 +210,13 @@ static void gather(const stoa_context *context, const struct stoa_winograd_input
 
 void stoa_winograd_some_inputs(const stoa_context *context, const struct stoa_winograd_input *in,
                                const struct stoa_winograd_grid *grid, const float *x, size_t channel,
-                               size_t channels, size_t first, size_t end, float *patch, float *v,
+                               size_t channels, size_t first, size_t end, float *patch, float *v, size_t row,
                                size_t v_step) {
     const struct stoa_window *w = &in->window;
     bool in_place = stoa_winograd_patch(in, grid->points) == 0;
-    assert(in_place ? channels >= STOA_WINOGRAD_LANES : channels == in->channels);
+    assert(!in_place || channels >= STOA_WINOGRAD_LANES);
     const struct stoa_winograd_group group = stoa_winograd_group_of(grid, first);
-    for (size_t i = first; i < end; i++, v += in->row) {
+    for (size_t i = first; i < end; i++, v += row) {
         struct stoa_winograd_tile tile;
         size_t number = stoa_winograd_locate(grid, &group, i, &tile);
         const float *image = x + number * w->height * w->width * w->channels;
@@ -229,14 +229,14 @@ void stoa_winograd_some_inputs(const stoa_context *context, const struct stoa_wi
                                     .width = stoa_winograd_columns(&tile),
                                     .channels = in->channels};
         tile.row = tile.column = 0;
-        context->kernels->winograd_input(&dense, &tile, grid->points, in->channels, patch, v, v_step);
+        context->kernels->winograd_input(&dense, &tile, grid->points, channels, patch + channel, v, v_step);
     }
 }
 
 void stoa_winograd_inputs(const stoa_context *context, const struct stoa_winograd_input *in,
                           const struct stoa_winograd_grid *grid, const float *x, size_t first, size_t end,
                           float *patch, float *v, size_t v_step) {
-    stoa_winograd_some_inputs(context, in, grid, x, 0, in->channels, first, end, patch, v, v_step);
+    stoa_winograd_some_inputs(context, in, grid, x, 0, in->channels, first, end, patch, v, in->row, v_step);
 }
 
 void stoa_winograd_outputs(const stoa_context *context, const struct stoa_winograd *p,

@@ -382,7 +382,7 @@ static void transform_range(const struct pass *p, size_t channel, size_t channel
         size_t count = stoa_max(channels, STOA_WINOGRAD_LANES);
         size_t from = stoa_min(channel, cut->channels - count);
         stoa_winograd_some_inputs(p->context, &cut->in, &cut->grid, p->x, from, count, p->first, p->end,
-                                  own->patch, own->v + from, cut->input_step);
+                                  own->patch, own->v + from, cut->in.row, cut->input_step);
         *has_v = p->chunk;
     }
     if (*has_z < p->chunk) {

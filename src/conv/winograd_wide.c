@@ -71,28 +71,56 @@ struct cut {
     size_t shared, step; /* floats: of a chunk's blocks, and from one thread's part to the next one's */
 };
 
+/* Transformed tiles lie range by range of channels, [points][tiles][channels], so that a product's are side by side. Kernels
+ * write whole vectors: in front of the channels of a short range may be more. */
+struct slice {
+    size_t from, count, row; /* channels in front, channels, floats */
+};
+
+static struct slice slice_of(const struct stoa_winograd *p, const struct ranges *r, size_t channel) {
+    size_t lanes = stoa_min(STOA_WINOGRAD_LANES, p->in.channels);
+    struct slice s = {.from = stoa_min(channel, p->in.channels - lanes)};
+    s.count = stoa_max(lanes, stoa_min(r->channels, p->in.channels - channel));
+    s.row = stoa_max(STOA_WINOGRAD_LANES, s.count);
+    return s;
+}
+
+/* Floats of the widest row, and of a tile's rows in all ranges. */
+static size_t widest_row(const struct ranges *r) {
+    return stoa_max(STOA_WINOGRAD_LANES, r->channels);
+}
+
+static size_t all_rows(const struct stoa_winograd *p, const struct ranges *r) {
+    return stoa_ceil_div(p->in.channels, r->channels) * widest_row(r);
+}
+
 /* Floats of the transformed tiles of a block. */
-static size_t block_floats(const struct stoa_winograd *p, size_t tiles) {
-    return p->points * stoa_winograd_step(tiles * p->in.row);
+static size_t range_floats(const struct stoa_winograd *p, const struct ranges *r, size_t tiles) {
+    return p->points * stoa_winograd_step(tiles * widest_row(r));
+}
+
+static size_t block_floats(const struct stoa_winograd *p, const struct ranges *r, size_t tiles) {
+    return stoa_ceil_div(p->in.channels, r->channels) * range_floats(p, r, tiles);
 }
 
 static struct cut cut_of(const stoa_context *context, const struct stoa_winograd *p) {
     struct cut cut = {.grid = p->grid};
     size_t limit = CHUNK_LIMITS * context->workspace_limit / sizeof(float);
-    size_t gaps = p->points * (STOA_WINOGRAD_GAP + STOA_ALIGN_FLOATS);
-    size_t most = limit > gaps ? (limit - gaps) / (p->points * p->in.row) : 0;
     cut.ranges = ranges_of(context, p);
+    size_t gaps = block_floats(p, &cut.ranges, 1);
+    size_t most = limit > gaps ? (limit - gaps) / (p->points * all_rows(p, &cut.ranges)) : 0;
     size_t tiles = stoa_min(cut.ranges.tiles, most);
     if (tiles == 0) {
         return cut;
     }
     stoa_winograd_cut_even(&cut.grid, tiles);
     cut.tiles = stoa_min(cut.grid.block, cut.grid.end);
-    cut.input_step = stoa_winograd_step(cut.tiles * p->in.row);
-    cut.block = block_floats(p, cut.tiles);
+    cut.input_step = stoa_winograd_step(cut.tiles * widest_row(&cut.ranges));
+    cut.block = block_floats(p, &cut.ranges, cut.tiles);
     /* For any batch the same, and room for the largest blocks: a smaller batch must not need more memory. */
-    cut.own = stoa_conv_shared_fits(context, context->threads * block_floats(p, tiles) * sizeof(float));
-    cut.room = cut.own ? block_floats(p, stoa_min(tiles, p->grid.end)) : 0;
+    cut.own = stoa_conv_shared_fits(context,
+                                    context->threads * block_floats(p, &cut.ranges, tiles) * sizeof(float));
+    cut.room = cut.own ? block_floats(p, &cut.ranges, stoa_min(tiles, p->grid.end)) : 0;
     cut.chunk = cut.grid.blocks;
     if (!cut.own) {
         cut.chunk = stoa_ceil_div(cut.chunk, stoa_ceil_div(cut.chunk, stoa_max(1, limit / cut.block)));
@@ -140,10 +168,26 @@ static size_t pieces_of(const struct cut *cut) {
     return stoa_ceil_div(cut->tiles, TILE_UNIT);
 }
 
+/* Transformed tiles of the channels from `channel` on in a block that begins at v. */
+static size_t range_at(const struct pass *pass, size_t channel) {
+    return channel / pass->cut.ranges.channels * pass->p->points * pass->cut.input_step;
+}
+
+/* Tiles [first, end) to row `row` of a block on. */
+static void transform_tiles(const struct pass *pass, size_t first, size_t end, size_t row, float *patch,
+                            float *v) {
+    const struct stoa_winograd *p = pass->p;
+    const struct cut *cut = &pass->cut;
+    for (size_t channel = 0; channel < p->in.channels; channel += cut->ranges.channels) {
+        struct slice s = slice_of(p, &cut->ranges, channel);
+        stoa_winograd_some_inputs(pass->context, &p->in, &cut->grid, p->x, s.from, s.count, first, end, patch,
+                                  v + range_at(pass, channel) + row * s.row, s.row, cut->input_step);
+    }
+}
+
 /* Some tiles of one of the chunk's blocks. */
 static void transform_some(void *argument, size_t task, size_t thread) {
     const struct pass *pass = argument;
-    const struct stoa_winograd *p = pass->p;
     const struct cut *cut = &pass->cut;
     size_t block = task / pieces_of(cut);
     size_t row = task % pieces_of(cut) * TILE_UNIT;
@@ -151,23 +195,20 @@ static void transform_some(void *argument, size_t task, size_t thread) {
     size_t end;
     stoa_winograd_block(&cut->grid, pass->block + block, &first, &end);
     first = stoa_min(end, first + row);
-    stoa_winograd_inputs(pass->context, &p->in, &cut->grid, p->x, first, stoa_min(end, first + TILE_UNIT),
-                         scratch_of(pass, thread), pass->shared + block * cut->block + row * p->in.row,
-                         cut->input_step);
+    transform_tiles(pass, first, stoa_min(end, first + TILE_UNIT), row, scratch_of(pass, thread),
+                    pass->shared + block * cut->block);
 }
 
 /* The transformed tiles [first, end) of a block, which a thread transforms before its first range. */
 static const float *inputs_of(const struct pass *pass, size_t block, size_t first, size_t end,
                               size_t thread) {
-    const struct stoa_winograd *p = pass->p;
     if (!pass->cut.own) {
         return pass->shared + (block - pass->block) * pass->cut.block;
     }
     float *v = block_of(pass, thread);
     size_t *ready = stoa_winograd_notes(ready_of(pass, thread));
     if (*ready != block + 1) {
-        stoa_winograd_inputs(pass->context, &p->in, &pass->cut.grid, p->x, first, end,
-                             scratch_of(pass, thread), v, pass->cut.input_step);
+        transform_tiles(pass, first, end, 0, scratch_of(pass, thread), v);
         *ready = block + 1;
     }
     return v;
@@ -233,14 +274,13 @@ static void transform_lines(const struct pass *pass, size_t line, const float *w
 }
 
 /* The transformed tiles that the product after one of `point` reads: the next point's, after the last one those of the
- * following channels. `v`: the block's. */
-static const float *next_inputs(const struct pass *pass, const float *v, size_t point, size_t channel,
-                                size_t following) {
-    bool last = point + 1 == pass->p->points;
-    if (last && following == pass->p->in.channels) {
-        return NULL;
+ * next range of channels. `v`: the block's. */
+static const float *next_inputs(const struct pass *pass, const float *v, size_t point, size_t channel) {
+    if (point + 1 < pass->p->points) {
+        return v + range_at(pass, channel) + (point + 1) * pass->cut.input_step;
     }
-    return v + (last ? 0 : point + 1) * pass->cut.input_step + (last ? following : channel);
+    channel += pass->cut.ranges.channels;
+    return channel < pass->p->in.channels ? v + range_at(pass, channel) : NULL;
 }
 
 /* A range of filters over a block of the chunk. Tasks of a block are neighbours. */
@@ -265,6 +305,8 @@ static void run_range(void *argument, size_t task, size_t thread) {
     for (size_t channel = 0; channel < p->in.channels; channel += cut->ranges.channels) {
         size_t channels = stoa_min(cut->ranges.channels, p->in.channels - channel);
         const float *w = weights_of(pass, channel, channels, filter, filters, gathered);
+        struct slice s = slice_of(p, &cut->ranges, channel);
+        const float *a = v + range_at(pass, channel) + (channel - s.from);
         for (size_t point = 0; point < p->points; point++) {
             size_t in_lines = point % (LINES * p->grid.points);
             if (in_lines == 0) {
@@ -272,20 +314,19 @@ static void run_range(void *argument, size_t task, size_t thread) {
             }
             size_t begin = rows.begin[rows.kind[point]];
             size_t stop = rows.stop[rows.kind[point]];
-            stoa_gemm_run(
-                &(struct stoa_gemm){.m = stop - begin,
-                                    .n = filters,
-                                    .k = channels,
-                                    .alpha = 1,
-                                    .a = v + point * cut->input_step + (begin - first) * p->in.row + channel,
-                                    .lda = p->in.row,
-                                    .next_a = next_inputs(pass, v, point, channel, channel + channels),
-                                    .b = u + in_lines * u_step,
-                                    .ldb = filters,
-                                    .beta = channel == 0 ? 0.0F : 1.0F,
-                                    .c = sums + point * sums_step + (begin - first) * filters,
-                                    .ldc = filters,
-                                    .kernels = pass->context->kernels});
+            stoa_gemm_run(&(struct stoa_gemm){.m = stop - begin,
+                                              .n = filters,
+                                              .k = channels,
+                                              .alpha = 1,
+                                              .a = a + point * cut->input_step + (begin - first) * s.row,
+                                              .lda = s.row,
+                                              .next_a = next_inputs(pass, v, point, channel),
+                                              .b = u + in_lines * u_step,
+                                              .ldb = filters,
+                                              .beta = channel == 0 ? 0.0F : 1.0F,
+                                              .c = sums + point * sums_step + (begin - first) * filters,
+                                              .ldc = filters,
+                                              .kernels = pass->context->kernels});
         }
     }
     stoa_winograd_outputs(pass->context, p, &cut->grid, first, end, filter, filters, sums, sums_step);

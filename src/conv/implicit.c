@@ -231,6 +231,29 @@ struct pass {
     size_t view_step;
 };
 
+/* The panel of columns from `j` on and terms from `first` on, which rows of `width` hold where the weight is packed. */
+static const float *panel_at(const struct pass *p, const struct phase *f, size_t first, size_t j,
+                             size_t width) {
+    const struct plan *plan = &p->plan;
+    return plan->packs ? p->panels + f->begin * plan->stride + j * f->terms + first * width
+                       : p->weight + first * plan->layout.columns + j;
+}
+
+/* Lines of the packed panel that follows the one of `width` columns from `j` on: of the same terms, then of the next. */
+static struct stoa_fetch next_panel(const struct pass *p, const struct phase *f, size_t first, size_t terms,
+                                    size_t j, size_t width) {
+    const struct plan *plan = &p->plan;
+    j += width;
+    if (j >= plan->layout.columns) {
+        j = 0;
+        first += terms;
+        terms = stoa_min(terms, f->terms - first);
+    }
+    width = stoa_min(STOA_IMPLICIT_PANEL, plan->stride - j);
+    return (struct stoa_fetch){panel_at(p, f, first, j, width), STOA_ALIGN_FLOATS, terms > 0,
+                               width / STOA_ALIGN_FLOATS - 1};
+}
+
 /* The product of some rows of a tile: all terms of a phase, columns in panels. */
 static void multiply(const struct pass *p, const struct phase *f, struct stoa_gather gather, size_t rows,
                      const float *view, float *y) {
@@ -243,12 +266,13 @@ static void multiply(const struct pass *p, const struct phase *f, struct stoa_ga
         gather.term = p->term + f->begin + first;
         for (size_t j = 0; j < columns; j += STOA_IMPLICIT_PANEL) {
             size_t width = stoa_min(STOA_IMPLICIT_PANEL, plan->stride - j);
-            const float *b = plan->packs ? p->panels + f->begin * plan->stride + j * f->terms + first * width
-                                         : p->weight + first * columns + j;
             const float *start = first > 0 ? y + j : p->bias ? p->start + j : NULL;
+            if (plan->packs && gather.next[0].lines == 0) {
+                gather.next[0] = next_panel(p, f, first, terms, j, width);
+            }
             p->context->kernels->product(&gather, rows, stoa_min(STOA_IMPLICIT_PANEL, columns - j), terms,
-                                         view + f->first, b, plan->packs ? width : columns, start, y + j,
-                                         ldc);
+                                         view + f->first, panel_at(p, f, first, j, width),
+                                         plan->packs ? width : columns, start, y + j, ldc);
             gather.next[0].lines = gather.next[1].lines = 0; /* once is enough */
         }
         first += terms;

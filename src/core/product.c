@@ -17,15 +17,17 @@ static const struct size least_turned[] = {{384, 64}, {96, 32}};
 
 struct tiling {
     const struct stoa_gemm *product;
-    size_t rows, columns, across;
+    size_t rows, columns, down, across;
 };
 
+/* Threads take neighbours, so that each reads only its part of the larger operand. */
 static void run_tile(void *argument, size_t task, size_t thread) {
     (void)thread;
     const struct tiling *t = argument;
     struct stoa_gemm tile = *t->product;
-    size_t i = task / t->across * t->rows;
-    size_t j = task % t->across * t->columns;
+    bool by_columns = !tile.transpose_a && tile.n >= tile.m;
+    size_t i = (by_columns ? task % t->down : task / t->across) * t->rows;
+    size_t j = (by_columns ? task / t->down : task % t->across) * t->columns;
     tile.m = stoa_min(t->rows, tile.m - i);
     tile.below = t->product->m - i - tile.m;
     tile.n = stoa_min(t->columns, tile.n - j);
@@ -60,11 +62,12 @@ void stoa_product(const stoa_context *context, const struct stoa_gemm *product) 
     tiled.kernels = context->kernels;
     struct tiling t = {
         .product = &tiled, .rows = stoa_max(1, product->m), .columns = stoa_max(1, product->n)};
-    t.across = 1;
+    t.down = t.across = 1;
     size_t tiles = 1;
     while (tiles < ENOUGH_TILES && halve(&t, tiles < FEW_TILES)) {
+        t.down = stoa_ceil_div(product->m, t.rows);
         t.across = stoa_ceil_div(product->n, t.columns);
-        tiles = stoa_ceil_div(product->m, t.rows) * t.across;
+        tiles = t.down * t.across;
     }
     stoa_parallel(context, tiles, run_tile, &t);
 }

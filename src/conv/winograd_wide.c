@@ -1,6 +1,6 @@
 /* Winograd's convolution for wide layers, whose transformed weights would not stay in a core's caches. Floor 4.
  *
- * A thread takes a block of tiles, transforms it, [points][tiles][C], and then takes ranges of filters: for each it goes
+ * A thread takes a block of tiles, transforms it, and then takes ranges of filters: for each it goes
  * through the channels in ranges, and through the points a few lines at a time, whose weights are transformed where they
  * are needed, [points of the lines][channels][filters] in L2, and their products added to sums that stay there as well. So
  * transformed weights, 4 to 7 times as large as the weights, are never written to memory. Threads that share a block
@@ -21,10 +21,6 @@ enum { TILE_UNIT = 12, LINES = 2, CHANNELS = 128, FILTERS = 32 };
 /* Transformed tiles, of a chunk or of a thread's block, take as much as so many threads may use each. */
 enum { CHUNK_LIMITS = 8 };
 
-static size_t round_floats(size_t floats) {
-    return stoa_round_up(floats, STOA_ALIGN_FLOATS);
-}
-
 /* A task's ranges. */
 struct ranges {
     size_t channels, filters;
@@ -34,7 +30,7 @@ struct ranges {
 
 /* Floats of a range's weights. */
 static size_t weight_floats(const struct stoa_winograd *p, const struct ranges *r) {
-    return round_floats(p->in.taps * p->in.taps * r->channels * r->filters);
+    return stoa_round_up(p->in.taps * p->in.taps * r->channels * r->filters, STOA_ALIGN_FLOATS);
 }
 
 /* Floats of a thread: a patch, weights gathered and transformed, and sums of `tiles`. */
@@ -74,7 +70,8 @@ struct cut {
 /* Transformed tiles lie range by range of channels, [points][tiles][channels], so that a product's are side by side. Kernels
  * write whole vectors: in front of the channels of a short range may be more. */
 struct slice {
-    size_t from, count, row; /* channels in front, channels, floats */
+    size_t from, count; /* channels */
+    size_t row;         /* floats that they take */
 };
 
 static struct slice slice_of(const struct stoa_winograd *p, const struct ranges *r, size_t channel) {

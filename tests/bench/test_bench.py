@@ -157,7 +157,9 @@ class Bench(unittest.TestCase):
         for row in rows:
             self.assertIs(row['verified'], True)
             self.assertGreater(row['share_of_fma_limit'], 0)
-            self.assertLess(row['share_of_fma_limit'], 1.5)
+            # The limit is measured by a kernel, which other builds slow down.
+            if results['context']['library_build_type'] == 'release':
+                self.assertLess(row['share_of_fma_limit'], 1.5)
 
     def test_long_sums_of_gemm_are_right(self):
         """Rows of a power of two numbers must not repeat: their products would all be of one sign."""

@@ -155,7 +155,7 @@ static void takes_large_tiles_for_long_sums(void **state) {
         {7, 2, 3, 13, 16, 3, {true, false, true}},    {7, 2, 3, 12, 16, 6, {true, false, false}},
         {9, 2, 1, 24, 16, 0, {true, false, true}},    {3, 1, 16, 9, 16, 0, {true, true, true}},
         {3, 1, 16, 8, 16, 0, {true, true, false}},    {3, 1, 16, 6, 16, 2, {true, true, false}},
-        {3, 1, 15, 20, 16, 0, {false, false, false}}, {3, 1, 112, 20, 112, 1, {false, false, true}},
+        {3, 1, 15, 20, 16, 0, {false, false, false}}, {3, 1, 96, 20, 128, 1, {false, false, true}},
         {3, 1, 136, 20, 136, 1, {true, true, true}},
     };
     stoa_context *context = make_context(1, 0, stoa_isa_best());

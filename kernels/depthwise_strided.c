@@ -70,6 +70,10 @@ STOA_INLINE void load_lines(const struct sweep *s, size_t c, size_t lines, stoa_
     }
 }
 
+/* Pixels from the one that is written to the one whose line of cache is fetched: half a line of the image, whose few sums
+ * would wait for it otherwise. */
+enum { AHEAD = 64 };
+
 /* Stride 2: output u reached column 2 u through tap 0, 2 u + 1 through tap 1 and 2 u + 2 through tap 2. Columns
  * 2 first .. 2 end - 1, two at a time; dx begins with column 2 first, and output first - 1 exists. */
 STOA_INLINE void spread_pairs(const struct sweep *s, size_t lines, float *dx) {
@@ -86,6 +90,8 @@ STOA_INLINE void spread_pairs(const struct sweep *s, size_t lines, float *dx) {
             stoa_vec even = add_taps(zero, dy, line, tap, lines);
             stoa_vec odd = add_taps(zero, dy, line, tap + 1, lines);
             even = add_taps(even, dy - step, line, tap + 2, lines);
+            __builtin_prefetch(to + AHEAD * step, 1);
+            __builtin_prefetch(to + (AHEAD + 1) * step, 1);
             STOA_STORE(stoa_vec, to, even);
             STOA_STORE(stoa_vec, to + step, odd);
         }

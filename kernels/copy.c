@@ -7,7 +7,7 @@ void STOA_KERNEL(copy_rows)(const float *restrict x, size_t rows, size_t columns
         size_t c = 0;
         for (; c + STOA_LANES <= columns; c += STOA_LANES) {
             stoa_vec v = STOA_LOAD(stoa_vec, x + c);
-            STOA_KEEP(v);
+            STOA_KEEP(v); /* else compilers call memmove(), which takes longer than a short row */
             STOA_STORE(stoa_vec, y + c, v);
         }
         for (; c < columns; c++) {

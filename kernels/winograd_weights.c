@@ -3,7 +3,8 @@
 #include "base/size.h"
 #include "kernels/winograd_lines.h"
 
-/* A range of a wide layer's filters is a short piece of each channel's row: rows are fetched AHEAD. */
+/* A range of a wide layer's filters is a short piece of each channel's row: so many rows ahead are fetched, shared by the lines
+ * that are made of each. */
 enum { TAPS = STOA_WINOGRAD_MOST_TAPS, POINTS = STOA_WINOGRAD_POINTS, AHEAD = 32 };
 
 /* Some lines of G, by taps. */
@@ -30,7 +31,7 @@ STOA_INLINE void weights_vector(const size_t points, const size_t count, const b
         }
     }
     for (size_t line = 0; line < rows->lines; line++, u += points * u_step) {
-        stoa_vec sums[TAPS];
+        stoa_vec sums[TAPS] = {{0}};
         stoa_vec v[POINTS];
         for (size_t j = 0; j < count; j++) {
             sums[j] = rows->of[line][0] * g[0][j];
@@ -70,7 +71,7 @@ STOA_INLINE void weights_of_points(const size_t points, const size_t count, cons
                                    const struct rows *rows, const float *w,
                                    const struct stoa_winograd_taps *t, size_t channels, size_t filters,
                                    size_t w_stride, float *restrict u, size_t u_stride, size_t u_step) {
-    const size_t ahead = AHEAD / rows->lines * w_stride;
+    const size_t ahead = AHEAD / stoa_max(1, rows->lines) * w_stride;
     for (size_t c = 0; c < channels; c++, w += w_stride, u += u_stride) {
         if (filters < STOA_LANES) {
             weights_of_few(points, count, rows, w, t, filters, u, u_step);

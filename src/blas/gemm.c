@@ -240,7 +240,7 @@ static struct stoa_fetch fetch_rows(const struct stoa_gemm *p, size_t next, size
         return fetch(p->a + next, p->lda, stoa_min(terms, p->k - next), p->m / terms);
     }
     size_t rows = p->next_a ? p->m : p->below;
-    if (p->next_a && p->lda <= stoa_round_up(p->k, LANES)) {
+    if (p->next_a && p->lda <= stoa_round_up(p->k, LANES)) { /* rows side by side: line after line */
         return (struct stoa_fetch){p->next_a, LANES, 1, p->m * p->lda / LANES / terms};
     }
     const float *a = p->next_a ? p->next_a : p->a + p->m * p->lda;

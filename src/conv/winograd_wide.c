@@ -1,7 +1,7 @@
 /* Winograd's convolution for wide layers, whose transformed weights would not stay in a core's caches. Floor 4.
  *
- * A thread takes a block of tiles, transforms it, and then takes ranges of filters: for each it goes
- * through the channels in ranges, and through the points a few lines at a time, whose weights are transformed where they
+ * A thread takes a block of tiles, transforms it, and then takes ranges of filters: for each it goes through the channels in
+ * ranges, and through the points a few lines at a time, whose weights are transformed where they
  * are needed, [points of the lines][channels][filters] in L2, and their products added to sums that stay there as well. So
  * transformed weights, 4 to 7 times as large as the weights, are never written to memory. Threads that share a block
  * transform it each for itself, which takes less time than the lines take from another core; where there is no memory for
@@ -16,6 +16,8 @@
 #include "conv/winograd.h"
 #include "core/threads.h"
 
+/* Weights of two lines of points for such a range take 256 KiB at most, which leaves L2 to the sums; every set of points has
+ * an even number of lines. */
 enum { TILE_UNIT = 12, LINES = 2, CHANNELS = 128, FILTERS = 32 };
 
 /* Transformed tiles, of a chunk or of a thread's block, take as much as so many threads may use each. */
@@ -91,7 +93,7 @@ static size_t all_rows(const struct stoa_winograd *p, const struct ranges *r) {
     return stoa_ceil_div(p->in.channels, r->channels) * widest_row(r);
 }
 
-/* Floats of the transformed tiles of a block. */
+/* Floats of the transformed tiles of a block in a range of channels, and in all. */
 static size_t range_floats(const struct stoa_winograd *p, const struct ranges *r, size_t tiles) {
     return p->points * stoa_winograd_step(tiles * widest_row(r));
 }

@@ -43,7 +43,7 @@ struct stoa_gather {
     struct stoa_fetch next[STOA_FETCHES];
 };
 
-/* Numbers behind the end of a row of a product's right operand that may be read: the widest vector's. */
+/* The widest vector's numbers: what is read of a product's right operand where it has fewer columns. */
 enum { STOA_PRODUCT_LANES = 16 };
 
 /* The most filters of a convolution whose pixels lie in the lanes. */
@@ -266,8 +266,8 @@ enum { STOA_PLANES_FILTERS = 7 };
     /* *index = the first i < n for which x[i] is NaN or infinite, n if there is none. */                          \
     K(find_nonfinite, (const real *x, size_t n, size_t *index))                                                        \
     /* c[i][j] = start[j] (0 where start is NULL) + sum over l < k of a(i, l) * b[l][j] for i < m, j < n; or that sum added  \
-     * to c, where start is c. a lies as `gather` says, rows of b (and of c, in a run) ldb and ldc apart. Rows of b,  \
-     * and start, are read up to the next multiple of STOA_PRODUCT_LANES columns; what lies there may be anything. One  \
+     * to c, where start is c. a lies as `gather` says, rows of b (and of c, in a run) ldb and ldc apart. Of less than \
+     * STOA_PRODUCT_LANES columns rows of b, and start, are read up to that many; what lies there may be anything. One  \
      * sum over all terms: for many of them call it in parts. */                                                         \
     K(product, (const struct stoa_gather *gather, size_t m, size_t n, size_t k, const real *a, const real *b, size_t ldb,   \
                 const real *start, real *c, size_t ldc))                                                               \

@@ -35,9 +35,10 @@ struct panel {
     const float *b, *start;
     size_t ldb, ldc;
     bool adds;
-    size_t columns; /* of c that exist: the last vector may be a part */
-    const float
-        *spill_end; /* before it a row's last vector may spill over into rows that are written later */
+    size_t columns; /* of c that exist */
+    size_t last;    /* where a block's last vector begins: it may overlap the one before */
+    const float *
+        spill_end; /* before it a row that is less than a vector may spill over into rows that are written later */
     const struct stoa_fetch
         *fetch; /* of the gather: the next one is line `line` of rows `times` steps behind its first */
     size_t operand, line, times;
@@ -67,13 +68,17 @@ struct rows {
     float *c[MOST_SCATTERED];
 };
 
-/* A block whose last vectors may not spill over. */
+/* A block of no whole vectors that is added to, or whose rows may not spill over. */
 __attribute__((noinline)) static void store_parts(const struct panel *p, const float *sums, size_t width,
                                                   float *const *at, size_t rows, size_t share) {
-    for (size_t i = 0; i < rows; i++) {
+    for (size_t i = 0; i < rows; i++, sums += width) {
         float *c = at[i / share] + i % share * p->ldc;
+        if (!p->adds) {
+            memcpy(c, sums, p->columns * sizeof *c);
+            continue;
+        }
         for (size_t j = 0; j < p->columns; j++) {
-            c[j] = p->adds ? sums[i * width + j] + c[j] : sums[i * width + j];
+            c[j] += sums[j];
         }
     }
 }
@@ -88,6 +93,8 @@ STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t r
     const size_t ldb = p->ldb;
     const float *b = p->b;
     const size_t *const end = p->term + p->terms;
+    const size_t last = vectors > 1 ? p->last : 0;
+#define VECTOR_AT(v) ((v) + 1 < vectors ? (v)*STOA_LANES : last)
     /* One vector's steps are all loads: no room to fetch anything. */
     const bool fetches = vectors > 1;
     size_t fetch = 0;
@@ -98,7 +105,7 @@ STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t r
     }
     STOA_UNROLL
     for (size_t v = 0; v < vectors; v++) {
-        const stoa_vec start = STOA_LOAD(stoa_vec, p->start + v * STOA_LANES);
+        const stoa_vec start = STOA_LOAD(stoa_vec, p->start + VECTOR_AT(v));
         STOA_UNROLL
         for (size_t i = 0; i < rows; i++) {
             sum[i][v] = start;
@@ -112,7 +119,7 @@ STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t r
         }
         STOA_UNROLL
         for (size_t v = 0; v < vectors; v++) {
-            right[v] = STOA_LOAD(stoa_vec, b + v * STOA_LANES);
+            right[v] = STOA_LOAD(stoa_vec, b + VECTOR_AT(v));
         }
         STOA_UNROLL
         for (size_t i = 0; i < rows; i++) {
@@ -127,13 +134,13 @@ STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t r
     const bool adds = p->adds;
     const size_t ldc = p->ldc;
     if (p->columns < vectors * STOA_LANES &&
-        at->c[(rows - 1) / share] + (rows - 1) % share * ldc >= p->spill_end) {
+        (adds || (vectors == 1 && at->c[(rows - 1) / share] + (rows - 1) % share * ldc >= p->spill_end))) {
         float sums[MOST_ROWS * MOST_VECTORS * STOA_LANES];
         STOA_UNROLL
         for (size_t i = 0; i < rows; i++) {
             STOA_UNROLL
             for (size_t v = 0; v < vectors; v++) {
-                STOA_STORE(stoa_vec, sums + (i * vectors + v) * STOA_LANES, sum[i][v]);
+                STOA_STORE(stoa_vec, sums + i * vectors * STOA_LANES + VECTOR_AT(v), sum[i][v]);
             }
         }
         store_parts(p, sums, vectors * STOA_LANES, at->c, rows, share);
@@ -146,10 +153,13 @@ STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t r
         for (size_t v = 0; v < vectors; v++) {
             if (adds) {
                 sum[i][v] += STOA_LOAD(stoa_vec, c + v * STOA_LANES);
+                STOA_STORE(stoa_vec, c + v * STOA_LANES, sum[i][v]);
+            } else {
+                STOA_STORE(stoa_vec, c + VECTOR_AT(v), sum[i][v]);
             }
-            STOA_STORE(stoa_vec, c + v * STOA_LANES, sum[i][v]);
         }
     }
+#undef VECTOR_AT
 }
 
 /* `rows` rows of a run at once, so that the latencies of their sums overlap; right[terms] is where they start from. */
@@ -349,17 +359,22 @@ void STOA_KERNEL(product)(const struct stoa_gather *gather, size_t m, size_t n, 
         .term = gather->term, .terms = k, .step = gather->step, .ldb = ldb, .ldc = ldc, .adds = adds};
     p.fetch = gather->next;
     p.spill_end = c;
-    if (!adds && n <= WIDTH && n == ldc && gather->result == NULL) {
+    if (!adds && n < STOA_LANES && n == ldc && gather->result == NULL) {
         p.spill_end = c + (m - stoa_min(m, stoa_ceil_div(STOA_LANES, n))) * n;
     }
     const bool few = k > 0 && k <= FEW_TERMS && !adds && n % STOA_LANES == 0;
     const size_t width = few ? STOA_LANES : WIDTH;
-    for (size_t j = 0; j < n; j += width) {
-        const size_t columns = stoa_min(n - j, width);
+    for (size_t j = 0, columns; j < n; j += columns) {
+        columns = stoa_min(n - j, width);
+        if (columns < n - j &&
+            n - j - columns < STOA_LANES) { /* no panel but a single one is less than a vector wide */
+            columns -= STOA_LANES;
+        }
         const size_t vectors = stoa_ceil_div(columns, STOA_LANES);
         p.b = b + j;
         p.start = adds || start == NULL ? zeros : start + j;
         p.columns = columns;
+        p.last = columns - stoa_min(columns, STOA_LANES);
         if (few) {
             multiply_few_runs(&p, gather, m, a, c + j);
         } else if (vectors <= RUN_VECTORS && gather->run >= SHORT_RUN) {

@@ -110,20 +110,21 @@ static bool takes_buffer(size_t n, size_t k) {
     return n % LANES >= 1 && n % LANES <= BUFFERED_COLUMNS && k >= BUFFERED_TERMS;
 }
 
-/* With enough rows the engine's kernel on a padded copy of b is 1.3 to 1.4 times as fast as such pieces. */
-static bool copies_odd(const struct stoa_gemm *p) {
-    return p->kernels && !p->transpose_a && p->m >= KERNEL_LEAST_ROWS && takes_buffer(p->n, p->k);
+/* With enough rows the engine's kernel is faster: 1.1 to 1.2 times, and 1.3 to 1.4 times as fast as such pieces. Less than a
+ * vector of columns is the BLAS's as long as it is one piece. */
+static bool is_odd(const struct stoa_gemm *p) {
+    return p->kernels && !p->transpose_a && p->m >= KERNEL_LEAST_ROWS && p->k >= BUFFERED_TERMS &&
+           p->n % LANES != 0 && (p->n > LANES || takes_buffer(p->n, p->k));
 }
 
 static struct blocks choose_blocks(const struct stoa_gemm *p) {
     enum { KERNEL_ROWS = 12, ROWS = 2 * KERNEL_ROWS, COLUMNS = 128 };
     size_t limit = atomic_load_explicit(&small_limit, memory_order_relaxed);
     /* In double: the product of three sizes may not fit a size_t. */
-    if ((double)p->m * (double)p->n * (double)p->k <= (double)limit && !p->transpose_b && !copies_odd(p)) {
+    if ((double)p->m * (double)p->n * (double)p->k <= (double)limit && !p->transpose_b) {
         return (struct blocks){p->m, p->n, p->k, false};
     }
-    struct blocks blocks = {.copies = p->transpose_b || copies_odd(p) ||
-                                      (p->m >= SLICE_LEAST_ROWS && p->ldb > SLICE_COLUMNS)};
+    struct blocks blocks = {.copies = p->transpose_b || (p->m >= SLICE_LEAST_ROWS && p->ldb > SLICE_COLUMNS)};
     /* Whole slices are fastest (64 and 32 columns before 48 and 48), unless the last would be narrower than a vector. */
     bool narrow = p->n % SLICE_COLUMNS >= 1 && p->n % SLICE_COLUMNS < LANES;
     blocks.n = blocks.copies && !narrow ? stoa_min(p->n, SLICE_COLUMNS)
@@ -179,7 +180,14 @@ static void call_direct(const struct stoa_gemm *p) {
 /* The operands of large products come from far away, and BLAS reads them in strips that no hardware prefetcher follows:
  * 160 to 240 of 265 GFLOP/s a core. The engine's kernel fetches what its next step reads while it multiplies: the next
  * terms of both operands, and after the last terms the rows below. */
-enum { STEP_TERMS = 256, STEP_ROWS = 192, LONG_TERMS = 1024, LONG_RESULT = 1 << 16, LONG_OPERANDS = 1 << 17 };
+enum {
+    STEP_TERMS = 256,
+    MOST_TERMS = 512,
+    STEP_ROWS = 192,
+    LONG_TERMS = 1024,
+    LONG_RESULT = 1 << 16,
+    LONG_OPERANDS = 1 << 17
+};
 
 /* A weight gradient: few rows and columns, each a sum over very many pixels. */
 static bool is_long_sum(const struct stoa_gemm *p) {
@@ -203,17 +211,13 @@ static bool suits_kernel(const struct stoa_gemm *p, bool padded) {
     if (padded && !p->transpose_a && p->m >= KERNEL_LEAST_ROWS) {
         return p->k > COPY_TERMS || takes_buffer(p->n, p->k);
     }
-    return p->n % STOA_PRODUCT_LANES == 0 && (is_long_sum(p) || is_tall(p));
+    return is_odd(p) || (p->n % STOA_PRODUCT_LANES == 0 && (is_long_sum(p) || is_tall(p)));
 }
 
 static int rank_of(const struct stoa_kernels *kernels) {
     return kernels == stoa_kernels_for(STOA_ISA_AVX512) ? STOA_CORE_AVX512
            : kernels == stoa_kernels_for(STOA_ISA_AVX2) ? STOA_CORE_AVX2
                                                         : 0;
-}
-
-static bool needs_copies(const struct stoa_gemm *p) {
-    return p->transpose_b || p->n % STOA_PRODUCT_LANES != 0;
 }
 
 /* OpenBLAS's cores that know no small products pack each one, in a buffer from a list that threads lock. On AVX2 the engine's
@@ -226,7 +230,7 @@ static bool outruns_blas(const struct stoa_gemm *p) {
     }
     int rank = rank_of(p->kernels);
     return rank > 0 && rank >= atomic_load_explicit(&core_rank, memory_order_relaxed) && p->alpha == 1 &&
-           (p->beta == 0 || p->beta == 1) && (p->m >= COPY_ROWS || !needs_copies(p));
+           (p->beta == 0 || p->beta == 1) && (p->m >= COPY_ROWS || !(p->transpose_b || p->n < LANES));
 }
 
 /* `columns` columns of an operand's rows, for `more` + 1 times as many rows as the step has terms. */
@@ -247,9 +251,24 @@ static struct stoa_fetch fetch_rows(const struct stoa_gemm *p, size_t next, size
     return fetch(a, p->lda, rows > 0 ? stoa_min(STEP_TERMS, p->k) : 0, rows / terms);
 }
 
-/* Terms [l, l + terms) of the panel of columns [j, j + columns). */
+/* `columns` columns of `rows` rows of b to rows `stride` apart. Whole vectors read into the next row, as long as there are
+ * rows. */
+static void copy_rows(const float *b, size_t ldb, size_t rows, size_t columns, float *to, size_t stride) {
+    size_t over = stoa_round_up(columns, LANES) - columns;
+    size_t whole = rows - stoa_min(rows, stoa_ceil_div(over, ldb));
+    for (size_t l = 0; l < whole; l++) {
+        for (size_t j = 0; j < columns; j += LANES) {
+            memcpy(to + l * stride + j, b + l * ldb + j, LANES * sizeof *to);
+        }
+    }
+    for (size_t l = whole; l < rows; l++) {
+        memcpy(to + l * stride, b + l * ldb, columns * sizeof *to);
+    }
+}
+
+/* Terms [l, l + terms) of the panel of columns [j, j + columns), which lies at b. */
 static void run_step(const struct stoa_gemm *p, const size_t *term, size_t l, size_t terms, size_t j,
-                     size_t columns) {
+                     size_t columns, const float *b, size_t ldb) {
     size_t next = l + terms;
     struct stoa_gather gather = {.run = p->m, .step = p->transpose_a ? 1 : p->lda, .term = term};
     if (p->k - next >= terms) { /* for every term of this step there is one in the next */
@@ -262,8 +281,17 @@ static void run_step(const struct stoa_gemm *p, const size_t *term, size_t l, si
         gather.next[1] = fetch_rows(p, next, terms);
     }
     float *c = p->c + j;
-    p->kernels->product(&gather, p->m, columns, terms, p->a + l * (p->transpose_a ? p->lda : 1),
-                        p->b + l * p->ldb + j, p->ldb, l > 0 || p->beta == 1 ? c : NULL, c, p->ldc);
+    p->kernels->product(&gather, p->m, columns, terms, p->a + l * (p->transpose_a ? p->lda : 1), b, ldb,
+                        l > 0 || p->beta == 1 ? c : NULL, c, p->ldc);
+}
+
+/* A panel less than a vector wide, from a copy whose rows have numbers behind them. A function of its own for the size of
+ * its stack. */
+__attribute__((noinline)) static void run_thin_step(const struct stoa_gemm *p, const size_t *term, size_t l,
+                                                    size_t terms, size_t columns) {
+    _Alignas(64) float copy[MOST_TERMS * LANES];
+    copy_rows(p->b + l * p->ldb, p->ldb, terms, columns, copy, LANES);
+    run_step(p, term, l, terms, 0, columns, copy, LANES);
 }
 
 static void run_steps(const struct stoa_gemm *p) {
@@ -271,15 +299,28 @@ static void run_steps(const struct stoa_gemm *p) {
      * operands lie apart a whole slice of b would not stay there (measured: half a slice 1.02 to 1.25 times as fast). */
     enum { SMALL_STRIDE = 256, SMALL_TERMS = 64, FAR_COLUMNS = 32 };
     bool far = p->transpose_a && p->ldb > SLICE_COLUMNS && p->m >= SLICE_LEAST_ROWS;
-    size_t columns = far ? FAR_COLUMNS : SLICE_COLUMNS;
+    size_t most = far ? FAR_COLUMNS : SLICE_COLUMNS;
     size_t step = p->transpose_a && p->lda <= SMALL_STRIDE && !far ? SMALL_TERMS : STEP_TERMS;
-    size_t term[STEP_TERMS];
+    if (p->n % LANES != 0 && p->k <= MOST_TERMS) { /* such columns are slow to add to */
+        step = p->k;
+    }
+    size_t term[MOST_TERMS];
     for (size_t l = 0; l < stoa_min(step, p->k); l++) {
         term[l] = p->transpose_a ? l * p->lda : l;
     }
     for (size_t l = 0; l < p->k; l += step) {
-        for (size_t j = 0; j < p->n; j += columns) {
-            run_step(p, term, l, stoa_min(step, p->k - l), j, stoa_min(columns, p->n - j));
+        size_t terms = stoa_min(step, p->k - l);
+        for (size_t j = 0, columns; j < p->n; j += columns) {
+            columns = stoa_min(most, p->n - j);
+            if (columns < p->n - j &&
+                p->n - j - columns < LANES) { /* no slice but a single one is less than a vector wide */
+                columns -= LANES;
+            }
+            if (columns >= STOA_PRODUCT_LANES) {
+                run_step(p, term, l, terms, j, columns, p->b + l * p->ldb + j, p->ldb);
+            } else {
+                run_thin_step(p, term, l, terms, columns);
+            }
         }
     }
 }
@@ -312,9 +353,7 @@ __attribute__((noinline)) static void run_rows_on_copy(const struct stoa_gemm *p
     if (p->transpose_b) {
         p->kernels->transpose(p->b, p->n, p->k, p->ldb, copy, slice.ldb);
     } else {
-        for (size_t l = 0; l < p->k; l++) {
-            memcpy(copy + l * slice.ldb, p->b + l * p->ldb, p->n * sizeof *copy);
-        }
+        copy_rows(p->b, p->ldb, p->k, p->n, copy, slice.ldb);
     }
     if (outruns_blas(p) || suits_kernel(&slice, true)) {
         run_kernel(&slice);
@@ -355,7 +394,7 @@ static void run_direct(const struct stoa_gemm *p) {
 
 /* Without the BLAS. */
 static void run_alone(const struct stoa_gemm *p) {
-    if (!needs_copies(p)) {
+    if (!p->transpose_b) {
         run_kernel(p);
         return;
     }
@@ -398,7 +437,7 @@ void stoa_gemm_run(const struct stoa_gemm *p) {
         run_alone(p);
     } else if (limit == 0 || p->whole || (p->transpose_b && !p->kernels)) {
         run_whole(p); /* no direct path is known, or the order of the sums is not ours to choose */
-    } else if (!p->next_a && !p->transpose_a && !p->transpose_b && !copies_odd(p) &&
+    } else if (!p->next_a && !p->transpose_a && !p->transpose_b && !is_odd(p) &&
                (double)p->m * (double)p->n * (double)p->k <= limit) {
         call_direct(p);
     } else if (suits_kernel(p, false)) {

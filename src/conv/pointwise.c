@@ -1,5 +1,7 @@
 /* 1x1 convolution: a product of all pixels' channels with the weight, without columns. Floor 4.
  *
+ * A kernel as large as the image is one too: its only column is the image as it lies, a pixel of many channels.
+ *
  * With stride 1 the tensors themselves are the matrices. With a stride the pixels that count are gathered into a
  * chunk that stays in the caches, and all threads multiply it together, cut over filters as well as pixels, so
  * that not every thread reads all of a deep layer's weights:
@@ -31,6 +33,22 @@ enum {
     TRANSPOSE_PIXELS = 1024
 };
 
+/* As a layer of one pixel, where the kernel covers all of an image; the layer itself otherwise. */
+static struct stoa_conv flattened(const struct stoa_conv *conv) {
+    const struct stoa_window *w = &conv->window;
+    struct stoa_conv flat = *conv;
+    bool covers = w->kernel_height == w->height && w->kernel_width == w->width && w->dilation_height == 1 &&
+                  w->dilation_width == 1 && w->out_height == 1 && w->out_width == 1 && w->pad_top == 0 &&
+                  w->pad_left == 0 && conv->groups == 1;
+    if (covers) {
+        flat.window.channels = stoa_conv_column(conv);
+        flat.window.height = flat.window.width = 1;
+        flat.window.kernel_height = flat.window.kernel_width = 1;
+        flat.window.stride_height = flat.window.stride_width = 1;
+    }
+    return flat;
+}
+
 static bool is_strided(const struct stoa_conv *conv) {
     const struct stoa_window *w = &conv->window;
     return w->out_height != w->height || w->out_width != w->width;
@@ -55,9 +73,11 @@ static size_t most_alone(const stoa_context *context, const struct stoa_conv *co
     return stoa_min(TILE_BYTES, context->workspace_limit) / (gathered_stride(conv) * sizeof(float));
 }
 
-static bool applicable(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass) {
-    (void)pass;
+static bool applicable(const stoa_context *context, const struct stoa_conv *layer, enum stoa_conv_pass pass) {
+    const struct stoa_conv flat = flattened(layer);
+    const struct stoa_conv *conv = &flat;
     const struct stoa_window *w = &conv->window;
+    (void)pass;
     return w->kernel_height == 1 && w->kernel_width == 1 && w->pad_top == 0 && w->pad_left == 0 &&
            (w->out_height - 1) * w->stride_height < w->height &&
            (w->out_width - 1) * w->stride_width < w->width &&
@@ -82,8 +102,10 @@ static size_t gathered_floats(const struct stoa_conv *conv, size_t most) {
     return pixels * gathered_stride(conv);
 }
 
-static bool workspace(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
+static bool workspace(const stoa_context *context, const struct stoa_conv *layer, enum stoa_conv_pass pass,
                       size_t *bytes) {
+    const struct stoa_conv flat = flattened(layer);
+    const struct stoa_conv *conv = &flat;
     /* Gathered pixels and transposed weights are small by the limits above. */
     size_t together = gathered_floats(conv, most_together(context, conv)) * sizeof(float);
     *bytes = together;
@@ -216,8 +238,10 @@ static bool next_chunk(struct pass *p, size_t most) {
     return p->pixels > 0;
 }
 
-static void forward(const stoa_context *context, const struct stoa_conv *conv, const float *x,
+static void forward(const stoa_context *context, const struct stoa_conv *layer, const float *x,
                     const float *weight, const float *bias, bool relu, float *y, void *scratch) {
+    const struct stoa_conv flat = flattened(layer);
+    const struct stoa_conv *conv = &flat;
     struct pass p = {
         .context = context, .conv = conv, .x = x, .bias = bias, .relu = relu, .y = y, .gathered = scratch};
     size_t channels = stoa_conv_group_channels(conv);
@@ -246,8 +270,10 @@ static void forward(const stoa_context *context, const struct stoa_conv *conv, c
     }
 }
 
-static void backward_data(const stoa_context *context, const struct stoa_conv *conv, const float *dy,
+static void backward_data(const stoa_context *context, const struct stoa_conv *layer, const float *dy,
                           const float *weight, float *dx, void *scratch) {
+    const struct stoa_conv flat = flattened(layer);
+    const struct stoa_conv *conv = &flat;
     float *transposed = scratch;
     bool turned = transposed_floats(context, conv) > 0;
     size_t stride = stoa_conv_stride(stoa_conv_column(conv));
@@ -362,8 +388,10 @@ static void weights_together(struct pass *p) {
     }
 }
 
-static void backward_weights(const stoa_context *context, const struct stoa_conv *conv, const float *x,
+static void backward_weights(const stoa_context *context, const struct stoa_conv *layer, const float *x,
                              const float *dy, float *dweight, float *dbias, void *scratch) {
+    const struct stoa_conv flat = flattened(layer);
+    const struct stoa_conv *conv = &flat;
     struct pass p = {.context = context,
                      .conv = conv,
                      .x = x,
@@ -383,7 +411,9 @@ static void backward_weights(const stoa_context *context, const struct stoa_conv
     stoa_partials_reduce(context, &p.sums);
 }
 
-static double cost(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass) {
+static double cost(const stoa_context *context, const struct stoa_conv *layer, enum stoa_conv_pass pass) {
+    const struct stoa_conv flat = flattened(layer);
+    const struct stoa_conv *conv = &flat;
     const struct stoa_window *w = &conv->window;
     double pixels = (double)stoa_conv_pixels(conv);
     size_t filters = stoa_conv_group_filters(conv);
@@ -398,8 +428,10 @@ static double cost(const stoa_context *context, const struct stoa_conv *conv, en
            stoa_cost_weights((double)stoa_conv_weights(conv), pixels / TASK_ROWS);
 }
 
-static void describe(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
+static void describe(const stoa_context *context, const struct stoa_conv *layer, enum stoa_conv_pass pass,
                      char *out, size_t size) {
+    const struct stoa_conv flat = flattened(layer);
+    const struct stoa_conv *conv = &flat;
     struct stoa_partials sums = stoa_partials_of(context, conv);
     char blocks[48] = "";
     if (pass == STOA_CONV_BACKWARD_WEIGHTS && sums_blocks(context, conv, &sums)) {

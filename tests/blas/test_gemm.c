@@ -110,7 +110,13 @@ static void equals_the_reference(void **state) {
         {20, 80, 2000},
         /* many rows for the engine's kernel: several steps of rows and terms, narrow last columns */
         {400, 112, 530},
-        {390, 32, 100}};
+        {390, 32, 100},
+        /* no whole vectors of columns: overlapping ones, less than one, one column beyond a slice; many terms in steps */
+        {64, 84, 120},
+        {64, 120, 400},
+        {40, 7, 84},
+        {40, 65, 33},
+        {36, 77, 600}};
     const float scales[][2] = {{1, 0}, {1, 1}, {-0.5F, 0.25F}, {0, 2}, {2, 0}, {0, 0}};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         for (unsigned t = 0; t < 4; t++) {

@@ -52,6 +52,20 @@ static void few_filters_take_planes(void **state) {
     stoa_context_free(context);
 }
 
+/* The only column of an image is the image as it lies. */
+static void a_kernel_as_large_as_the_image_needs_no_columns(void **state) {
+    (void)state;
+    stoa_context *context = make_context(2, 0);
+    struct stoa_conv covers = strided(5, 1, 64, 16, 5, 5, 120, 0, 0);
+    struct stoa_conv less = strided(5, 1, 64, 16, 6, 5, 120, 0, 0);
+    for (int pass = 0; pass < STOA_CONV_PASSES; pass++) {
+        assert_ptr_equal(stoa_conv_choose(context, &covers, (enum stoa_conv_pass)pass), &stoa_conv_pointwise);
+        assert_ptr_not_equal(stoa_conv_choose(context, &less, (enum stoa_conv_pass)pass),
+                             &stoa_conv_pointwise);
+    }
+    stoa_context_free(context);
+}
+
 static void takes_the_cheapest(void **state) {
     (void)state;
     struct stoa_conv conv[MOST_SHAPES];
@@ -280,11 +294,17 @@ static void refuses_what_no_tile_holds(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_the_cheapest),       cmocka_unit_test(few_filters_take_planes),
-        cmocka_unit_test(does_not_count_threads),   cmocka_unit_test(needs_no_more_for_smaller_batches),
-        cmocka_unit_test(takes_the_one_asked_for),  cmocka_unit_test(lists_the_names),
-        cmocka_unit_test(describes_itself_by_name), cmocka_unit_test(plans_keep_their_choice),
-        cmocka_unit_test(keeps_to_the_limit),       cmocka_unit_test(refuses_what_no_tile_holds),
+        cmocka_unit_test(a_kernel_as_large_as_the_image_needs_no_columns),
+        cmocka_unit_test(takes_the_cheapest),
+        cmocka_unit_test(few_filters_take_planes),
+        cmocka_unit_test(does_not_count_threads),
+        cmocka_unit_test(needs_no_more_for_smaller_batches),
+        cmocka_unit_test(takes_the_one_asked_for),
+        cmocka_unit_test(lists_the_names),
+        cmocka_unit_test(describes_itself_by_name),
+        cmocka_unit_test(plans_keep_their_choice),
+        cmocka_unit_test(keeps_to_the_limit),
+        cmocka_unit_test(refuses_what_no_tile_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

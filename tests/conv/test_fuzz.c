@@ -122,6 +122,16 @@ static void draw_winograd(struct stoa_conv *conv) {
     }
 }
 
+/* A kernel that covers the image. */
+static void draw_cover(struct stoa_conv *conv) {
+    struct stoa_window *w = &conv->window;
+    w->kernel_height = w->height = between(1, 6);
+    w->kernel_width = w->width = between(1, 6);
+    w->dilation_height = w->dilation_width = w->out_height = w->out_width = 1;
+    w->pad_top = w->pad_left = 0;
+    conv->batch = between(1, 40);
+}
+
 static struct stoa_conv draw_conv(void) {
     static const size_t kernels[] = {1, 1, 2, 3, 3, 3, 3, 4, 5};
     static const size_t channels[] = {1, 2, 3, 4, 5, 8, 12, 16, 17, 24, 32, 33, 48, 64, 96};
@@ -155,6 +165,9 @@ static struct stoa_conv draw_conv(void) {
               &w->out_height);
     draw_axis(least, one_in(6) ? 250 : most, &w->width, w->kernel_width, w->stride_width, w->dilation_width,
               &w->pad_left, &w->out_width);
+    if (one_in(12)) {
+        draw_cover(&conv);
+    }
     return conv;
 }
 

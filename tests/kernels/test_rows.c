@@ -262,10 +262,10 @@ void test_kernel_product(const struct subject *s) {
         struct array a = input_random(product_gather(i, m, k, row, term, &g), -1, 1);
         g.next[i % 4 / 2] = (struct stoa_fetch){
             .start = a.f, .stride = a.n / stoa_max(k, 1), .lines = i % 2 * 3, .more = i % 3};
-        size_t whole = stoa_round_up(n, STOA_PRODUCT_LANES);
-        size_t ldb = whole + i % 5;
-        struct array b = input_random(k * ldb, -1, 1);
-        struct array start = input_random(whole, -1, 1);
+        size_t read = stoa_max(n, STOA_PRODUCT_LANES);
+        size_t ldb = read + i % 5;
+        struct array b = input_random(k > 0 ? (k - 1) * ldb + read : 0, -1, 1);
+        struct array start = input_random(read, -1, 1);
         size_t ldc = n + i % 4 / 2 * (i % 5);
         size_t gap = i % 4 * 3; /* between the results of runs */
         for (size_t run = 0; run * g.run < m; run++) {

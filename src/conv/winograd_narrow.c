@@ -20,7 +20,7 @@ enum { OWN_BYTES = 5 << 19 };
 struct cut {
     struct stoa_winograd_grid grid;
     size_t tiles; /* a block at most; 0: the workspace limit holds none */
-    size_t weight_step, input_step, output_step;
+    size_t weight_step, block_step;
     /* Floats: of a patch; of the weights transposed for backward data; of a copy of the weights, a line that says whether
      * it is ready, transposed, transformed. */
     size_t patch, transposed, copy;
@@ -63,13 +63,12 @@ static struct cut cut_of(const stoa_context *context, const struct stoa_winograd
     }
     size_t matrix = p->in.channels * p->filters;
     cut.weight_step = stoa_winograd_step(matrix);
-    cut.input_step = stoa_winograd_step(cut.tiles * p->in.row);
-    cut.output_step = stoa_winograd_step(cut.tiles * p->filters);
+    cut.block_step = stoa_winograd_step(cut.tiles * stoa_max(p->in.row, p->filters));
     cut.transposed = p->to_data ? stoa_round_up(taps_of(p) * matrix, STOA_ALIGN_FLOATS) : 0;
     cut.copy = STOA_ALIGN_FLOATS + cut.transposed + transformed_floats(&cut);
     cut.own = has_own(context, &cut);
     cut.step = stoa_conv_thread_step(context, (cut.own ? cut.copy : 0) + cut.patch +
-                                                  p->points * (cut.input_step + cut.output_step));
+                                                  (p->points + 1) * cut.block_step);
     return cut;
 }
 
@@ -167,9 +166,9 @@ static void run_block(void *argument, size_t task, size_t thread) {
     stoa_winograd_block(&cut->grid, task, &first, &end);
     const float *weights = weights_of(pass, thread);
     float *patch = pass->blocks + thread * cut->step;
-    float *v = patch + cut->patch;
-    float *sums = v + p->points * cut->input_step;
-    stoa_winograd_inputs(pass->context, &p->in, &cut->grid, p->x, first, end, patch, v, cut->input_step);
+    float *sums = patch + cut->patch;
+    float *v = sums + cut->block_step;
+    stoa_winograd_inputs(pass->context, &p->in, &cut->grid, p->x, first, end, patch, v, cut->block_step);
     const struct stoa_winograd_ranges rows = stoa_winograd_ranges_of(&cut->grid, first, end);
     for (size_t point = 0; point < p->points; point++) {
         size_t begin = rows.begin[rows.kind[point]];
@@ -178,15 +177,15 @@ static void run_block(void *argument, size_t task, size_t thread) {
                                           .n = p->filters,
                                           .k = p->in.channels,
                                           .alpha = 1,
-                                          .a = v + point * cut->input_step + (begin - first) * p->in.row,
+                                          .a = v + point * cut->block_step + (begin - first) * p->in.row,
                                           .lda = p->in.row,
                                           .b = weights + point * cut->weight_step,
                                           .ldb = p->filters,
-                                          .c = sums + point * cut->output_step + (begin - first) * p->filters,
+                                          .c = sums + point * cut->block_step + (begin - first) * p->filters,
                                           .ldc = p->filters,
                                           .kernels = pass->context->kernels});
     }
-    stoa_winograd_outputs(pass->context, p, &cut->grid, first, end, 0, p->filters, sums, cut->output_step);
+    stoa_winograd_outputs(pass->context, p, &cut->grid, first, end, 0, p->filters, sums, cut->block_step);
 }
 
 size_t stoa_winograd_narrow_prepared_bytes(const stoa_context *context, const struct stoa_winograd *p) {

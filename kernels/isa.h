@@ -46,7 +46,7 @@ typedef uint16_t stoa_hvec __attribute__((vector_size(2 * STOA_LANES), aligned(2
 #if defined(__clang__)
 #define STOA_UNROLL _Pragma("unroll")
 #else
-#define STOA_UNROLL _Pragma("GCC unroll 16")
+#define STOA_UNROLL _Pragma("GCC unroll 24")
 #endif
 
 /* Load and store a vector at any address. Macros, so that no vector type crosses a call even unoptimised. */

@@ -25,7 +25,10 @@ enum {
     SHARED = 4,
     LINE_BYTES = 64,
     FEW_TERMS = 9,
-    FEW_ROWS = 2
+    FEW_ROWS = 2,
+    LEAST_NEIGHBOURS = 8,
+    MOST_NEIGHBOURS = 14,
+    MOST_TAPS = 5
 };
 
 /* What all blocks of a panel share. */
@@ -290,6 +293,123 @@ static float *run_result(const struct stoa_gather *g, float *c, size_t ldc, size
     return c + (g->result != NULL ? g->result[run] : run * g->run * ldc);
 }
 
+/* Lines of a window whose rows are neighbouring pixels of an image: each line is a run of terms, `taps` taps of `step`
+ * channels, and tap j of row i is tap 0 of row i + j. A number is broadcast once for all the rows that it belongs to, where
+ * one vector's steps otherwise load as much as they multiply. */
+struct lines {
+    size_t count, taps; /* taps 0: the terms are no such lines */
+};
+
+/* Of one vector of columns, with 32 registers. */
+static struct lines lines_of(const struct panel *p, const struct stoa_gather *g, size_t m) {
+    size_t run = 1;
+    if (STOA_LANES < 16 || p->adds || p->step == 0 || g->run < LEAST_NEIGHBOURS || m % g->run != 0) {
+        return (struct lines){0};
+    }
+    while (run < p->terms && p->term[run] == p->term[run - 1] + 1) {
+        run++;
+    }
+    struct lines lines = {.count = p->terms / run, .taps = run / p->step};
+    bool whole = p->terms % run == 0 && run % p->step == 0 && (lines.taps == 3 || lines.taps == MOST_TAPS);
+    for (size_t l = 0; whole && l < p->terms; l++) {
+        whole = p->term[l] == p->term[l / run * run] + l % run;
+    }
+    lines.taps = whole ? lines.taps : 0;
+    return lines;
+}
+
+/* One channel of a line: its taps, `stride` apart at b, times the numbers that are `step` apart. */
+STOA_INLINE void add_neighbours(stoa_vec *sum, const float *left, size_t step, const float *b, size_t stride,
+                                const size_t together, const size_t taps) {
+    stoa_vec right[MOST_TAPS];
+    STOA_UNROLL
+    for (size_t j = 0; j < taps; j++) {
+        right[j] = STOA_LOAD(stoa_vec, b + j * stride);
+        STOA_KEEP(right[j]);
+    }
+    STOA_UNROLL
+    for (size_t q = 0; q < together + taps - 1; q++) {
+        stoa_vec x = left[q * step] - (stoa_vec){0};
+        STOA_KEEP(x);
+        STOA_UNROLL
+        for (size_t j = 0; j < taps; j++) {
+            if (q >= j && q - j < together) {
+                sum[q - j] += x * right[j];
+            }
+        }
+    }
+}
+
+/* The last of the blocks of `together` rows may take some of the one before once more. `square`: as many lines as taps, of one
+ * channel, which are too short for a loop. */
+STOA_INLINE void multiply_neighbours(const struct panel *p, size_t lines, const float *a, float *c,
+                                     size_t rows, const size_t together, const size_t taps,
+                                     const bool square) {
+    const size_t step = square ? 1 : p->step;
+    const size_t ldb = p->ldb;
+    const size_t ldc = p->ldc;
+    const stoa_vec start = STOA_LOAD(stoa_vec, p->start);
+    for (size_t end = 0; end < rows;) {
+        end = stoa_min(end + together, rows);
+        const size_t first = end - together;
+        const float *b = p->b;
+        stoa_vec sum[MOST_NEIGHBOURS];
+        STOA_UNROLL
+        for (size_t i = 0; i < together; i++) {
+            sum[i] = start;
+        }
+        if (square) {
+            STOA_UNROLL
+            for (size_t line = 0; line < taps; line++, b += taps * ldb) {
+                add_neighbours(sum, a + p->term[line * taps] + first, 1, b, ldb, together, taps);
+            }
+        } else {
+            for (size_t line = 0; line < lines; line++, b += (taps - 1) * step * ldb) {
+                const float *left = a + p->term[line * taps * step] + first * step;
+                for (size_t channel = 0; channel < step; channel++, left++, b += ldb) {
+                    add_neighbours(sum, left, step, b, step * ldb, together, taps);
+                }
+            }
+        }
+        STOA_UNROLL
+        for (size_t i = 0; i < together; i++) {
+            STOA_STORE(stoa_vec, c + (first + i) * ldc, sum[i]);
+        }
+    }
+}
+
+#define STOA_NEIGHBOURS_CASE(together)                                                                       \
+    case together:                                                                                           \
+        if (lines.taps == 5) {                                                                               \
+            multiply_neighbours(p, lines.count, a, c, rows, together, 5, false);                             \
+        } else if (p->step == 1 && lines.count == 3) {                                                       \
+            multiply_neighbours(p, 3, a, c, rows, together, 3, true);                                        \
+        } else {                                                                                             \
+            multiply_neighbours(p, lines.count, a, c, rows, together, 3, false);                             \
+        }                                                                                                    \
+        break;
+static void multiply_lines(const struct panel *p, struct lines lines, const float *a, float *c, size_t rows) {
+    switch (stoa_ceil_div(rows, stoa_ceil_div(rows, MOST_NEIGHBOURS))) {
+        STOA_NEIGHBOURS_CASE(8)
+        STOA_NEIGHBOURS_CASE(9)
+        STOA_NEIGHBOURS_CASE(10)
+        STOA_NEIGHBOURS_CASE(11)
+        STOA_NEIGHBOURS_CASE(12)
+        STOA_NEIGHBOURS_CASE(13)
+        STOA_NEIGHBOURS_CASE(14)
+    default:
+        break;
+    }
+}
+
+static void multiply_all_lines(const struct panel *p, struct lines lines, const struct stoa_gather *g,
+                               size_t m, const float *a, float *c) {
+    for (size_t run = 0; run * g->run < m; run++) {
+        multiply_lines(p, lines, run_start(g, a, run), run_result(g, c, p->ldc, run),
+                       stoa_min(g->run, m - run * g->run));
+    }
+}
+
 static void multiply_few_runs(const struct panel *p, const struct stoa_gather *g, size_t m, const float *a,
                               float *c) {
     for (size_t run = 0; run * g->run < m; run++) {
@@ -363,6 +483,7 @@ void STOA_KERNEL(product)(const struct stoa_gather *gather, size_t m, size_t n, 
         p.spill_end = c + (m - stoa_min(m, stoa_ceil_div(STOA_LANES, n))) * n;
     }
     const bool few = k > 0 && k <= FEW_TERMS && !adds && n % STOA_LANES == 0;
+    const struct lines lines = few || n == STOA_LANES ? lines_of(&p, gather, m) : (struct lines){0};
     const size_t width = few ? STOA_LANES : WIDTH;
     for (size_t j = 0, columns; j < n; j += columns) {
         columns = stoa_min(n - j, width);
@@ -375,7 +496,9 @@ void STOA_KERNEL(product)(const struct stoa_gather *gather, size_t m, size_t n, 
         p.start = adds || start == NULL ? zeros : start + j;
         p.columns = columns;
         p.last = columns - stoa_min(columns, STOA_LANES);
-        if (few) {
+        if (lines.taps > 0) {
+            multiply_all_lines(&p, lines, gather, m, a, c + j);
+        } else if (few) {
             multiply_few_runs(&p, gather, m, a, c + j);
         } else if (vectors <= RUN_VECTORS && gather->run >= SHORT_RUN) {
             multiply_runs(&p, gather, vectors, m, a, c + j);

@@ -248,11 +248,47 @@ static size_t product_gather(size_t way, size_t m, size_t terms, size_t *row, si
                           : 1001 + (g->run - 1) * g->step;
 }
 
+/* Windows over images: lines of neighbouring pixels, in runs of one up to several blocks; and terms that are nearly such. */
+static void multiplies_lines(const struct subject *s) {
+    enum { LINE = 500, MOST_TERMS = 200 };
+    for (size_t i = 0; i < 180; i++) {
+        const size_t run = 1 + i % 45;
+        const size_t taps = i % 4 == 0 ? 5 : i % 4 == 1 ? 4 : 3;
+        const size_t lines = i % 3 == 0 ? 3 : random_size(1, 5);
+        const size_t n = i % 5 == 2 ? 33 : i % 5 == 3 ? 48 : 16;
+        const size_t ldc = n + i % 2;
+        const size_t m = 3 * run - (run > 1 && i % 11 == 0); /* the last run may be shorter */
+        const size_t row[] = {0, LINE, 2 * LINE};
+        size_t term[MOST_TERMS];
+        const struct stoa_gather g = {
+            .row = row, .run = run, .step = i % 3 == 0 ? 1 : random_size(1, 8), .term = term};
+        const size_t k = lines * taps * g.step;
+        for (size_t l = 0; l < k; l++) {
+            term[l] = l / (taps * g.step) * LINE + l % (taps * g.step);
+        }
+        term[k - 1] += i % 7 == 0;
+        struct array x = input_random(7 * LINE, -1, 1);
+        struct array b = input_random(k * n, -1, 1);
+        struct array start = input_random(n, -1, 1);
+        struct array c = output_unset(m * ldc);
+        s->kernels->product(&g, m, n, k, x.f, b.f, n, i % 2 ? start.f : NULL, c.f, ldc);
+        stoa_reference_f64.product(&g, m, n, k, x.d, b.d, n, i % 2 ? start.d : NULL, c.d, ldc);
+        for (size_t j = n; ldc > n && j < c.n; j += ldc) {
+            assert_true(isnan(c.f[j]));
+            c.f[j] = 0;
+            c.d[j] = 0;
+        }
+        check_close("product, lines", s, c, 4e-7 * (double)k, 1e-6);
+        arrays_release();
+    }
+}
+
 void test_kernel_product(const struct subject *s) {
     static const size_t term_counts[] = {0, 1, 2, 3, 9, 25, 64, 150};
     size_t row[385];
     size_t result[385];
     size_t term[150];
+    multiplies_lines(s);
     for (size_t i = 0; i < row_shapes; i++) {
         size_t m;
         size_t n;

@@ -257,7 +257,7 @@ static void multiplies_lines(const struct subject *s) {
         const size_t lines = i % 3 == 0 ? 3 : random_size(1, 5);
         const size_t n = i % 5 == 2 ? 33 : i % 5 == 3 ? 48 : 16;
         const size_t ldc = n + i % 2;
-        const size_t m = 3 * run - (run > 1 && i % 11 == 0); /* the last run may be shorter */
+        const size_t m = 3 * run - (i % 4 == 2 ? run * 3 / 4 : 0); /* the last run may be shorter */
         const size_t row[] = {0, LINE, 2 * LINE};
         size_t term[MOST_TERMS];
         const struct stoa_gather g = {

@@ -283,14 +283,14 @@ static void multiply(const struct pass *p, const struct phase *f, struct stoa_ga
  * its line of cache must be on its way before. */
 static struct stoa_fetch next_results(const struct pass *p, const struct phase *f, const float *y,
                                       size_t rows) {
-    enum { FEW_TERMS = 64, AHEAD = 24, INNER_FLOATS = 1 << 19 };
+    enum { FEW_TERMS = 64, AHEAD = 24, INNER_FLOATS = 1 << 19, PAIR = 2 };
     size_t columns = p->plan.layout.columns;
-    struct stoa_fetch next = {.stride = STOA_ALIGN_FLOATS};
+    struct stoa_fetch next = {.stride = PAIR * STOA_ALIGN_FLOATS};
     if (f->terms > 0 && f->terms < FEW_TERMS && rows > AHEAD &&
         stoa_conv_pixels(&p->plan.layout.conv) * p->plan.layout.conv.filters > INNER_FLOATS) {
         next.start = y + AHEAD * columns;
         next.lines = 1;
-        next.more = (rows - AHEAD) * columns / STOA_ALIGN_FLOATS / f->terms;
+        next.more = (rows - AHEAD) * columns / next.stride / f->terms;
     }
     return next;
 }

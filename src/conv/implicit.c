@@ -46,7 +46,8 @@ struct plan {
 static struct plan plan_forward(const stoa_context *context, const struct stoa_conv *conv) {
     const struct stoa_window *w = &conv->window;
     size_t group = stoa_implicit_group(context, conv);
-    struct plan p = {.layout = stoa_implicit_cut(context, conv, group, w->channels, LEAST_TILES),
+    struct plan p = {.layout = stoa_implicit_cut(context, conv, group, w->channels, LEAST_TILES,
+                                                 stoa_implicit_tile_pixels(conv, false)),
                      .stride_height = 1,
                      .stride_width = 1,
                      .out_height = w->out_height,
@@ -119,7 +120,8 @@ static struct plan plan_backward(const stoa_context *context, const struct stoa_
                      .packs = true,
                      .stride = stoa_round_up(group * t.filters, STOA_PRODUCT_LANES)};
     /* A group's patches are wider, and none of them reaches behind the last pixel's. */
-    p.layout = stoa_implicit_cut(context, &t, group, conv->filters, LEAST_TILES);
+    p.layout = stoa_implicit_cut(context, &t, group, conv->filters, LEAST_TILES,
+                                 stoa_implicit_tile_pixels(&t, true));
     for (size_t row = 0; row < stoa_min(w->stride_height, w->height); row++) {
         struct axis down = axis_of(row, w->pad_top, w->stride_height, w->kernel_height, w->dilation_height);
         for (size_t column = 0; column < stoa_min(w->stride_width, w->width); column++) {
@@ -283,10 +285,10 @@ static void multiply(const struct pass *p, const struct phase *f, struct stoa_ga
  * its line of cache must be on its way before. */
 static struct stoa_fetch next_results(const struct pass *p, const struct phase *f, const float *y,
                                       size_t rows) {
-    enum { FEW_TERMS = 64, AHEAD = 24, INNER_FLOATS = 1 << 19, PAIR = 2 };
+    enum { AHEAD = 24, INNER_FLOATS = 1 << 19, PAIR = 2 };
     size_t columns = p->plan.layout.columns;
     struct stoa_fetch next = {.stride = PAIR * STOA_ALIGN_FLOATS};
-    if (f->terms > 0 && f->terms < FEW_TERMS && rows > AHEAD &&
+    if (f->terms > 0 && f->terms <= STOA_IMPLICIT_FEW_TERMS && rows > AHEAD &&
         stoa_conv_pixels(&p->plan.layout.conv) * p->plan.layout.conv.filters > INNER_FLOATS) {
         next.start = y + AHEAD * columns;
         next.lines = 1;

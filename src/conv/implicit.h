@@ -33,9 +33,15 @@ size_t stoa_implicit_group(const stoa_context *context, const struct stoa_conv *
 /* The part of the multiplications that counts. */
 double stoa_implicit_useful(const stoa_context *context, const struct stoa_conv *conv, size_t group);
 
-/* Tiles of `conv` whose copies have `channels` channels, at least `least` of them in a large batch. */
+/* A column of so few terms takes less time than its results take to their place. */
+enum { STOA_IMPLICIT_FEW_TERMS = 63 };
+
+/* Pixels that a tile should have, for a forward pass or for a gradient. */
+size_t stoa_implicit_tile_pixels(const struct stoa_conv *conv, bool gradient);
+
+/* Tiles of `conv` whose copies have `channels` channels, at least `least` of them in a large batch, of about `most` pixels. */
 struct stoa_implicit stoa_implicit_cut(const stoa_context *context, const struct stoa_conv *conv,
-                                       size_t group, size_t channels, size_t least);
+                                       size_t group, size_t channels, size_t least, size_t most);
 
 size_t stoa_implicit_tiles(const struct stoa_implicit *l);
 struct stoa_implicit_tile stoa_implicit_tile_at(const struct stoa_implicit *l, size_t number);

@@ -62,7 +62,8 @@ static struct layout layout_of(const stoa_context *context, const struct stoa_co
     l.parts = group > 1 ? 1 : parts_of(w->channels, LEAST_TASKS / l.sums.blocks);
     size_t ranges = stoa_max(1, LEAST_TASKS / (l.sums.blocks * l.parts));
     l.ranges = stoa_min(ranges, stoa_ceil_div(l.stride, RANGE));
-    l.view = stoa_implicit_cut(context, conv, group, w->channels / l.parts, blocks);
+    l.view = stoa_implicit_cut(context, conv, group, w->channels / l.parts, blocks,
+                               stoa_implicit_tile_pixels(conv, true));
     return l;
 }
 

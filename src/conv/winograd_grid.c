@@ -51,9 +51,11 @@ void stoa_winograd_cut_full(struct stoa_winograd_grid *grid, size_t tiles) {
     cut_groups(grid, tiles, best);
 }
 
-void stoa_winograd_cut_even(struct stoa_winograd_grid *grid, size_t tiles) {
+void stoa_winograd_cut_even(struct stoa_winograd_grid *grid, size_t tiles, bool pairs) {
     size_t most = stoa_max(1, tiles / grid->in_image);
-    cut_groups(grid, tiles, stoa_ceil_div(grid->batch, stoa_ceil_div(grid->batch, most)));
+    size_t groups = stoa_ceil_div(grid->batch, most);
+    groups += pairs && groups > 1 && groups % 2 == 1 && groups < grid->batch;
+    cut_groups(grid, tiles, stoa_ceil_div(grid->batch, groups));
 }
 
 void stoa_winograd_block(const struct stoa_winograd_grid *grid, size_t number, size_t *first, size_t *end) {

@@ -67,8 +67,8 @@ static struct cut cut_of(const stoa_context *context, const struct stoa_winograd
     cut.transposed = p->to_data ? stoa_round_up(taps_of(p) * matrix, STOA_ALIGN_FLOATS) : 0;
     cut.copy = STOA_ALIGN_FLOATS + cut.transposed + transformed_floats(&cut);
     cut.own = has_own(context, &cut);
-    cut.step = stoa_conv_thread_step(context, (cut.own ? cut.copy : 0) + cut.patch +
-                                                  (p->points + 1) * cut.block_step);
+    cut.step = stoa_conv_thread_step(context,
+                                     (cut.own ? cut.copy : 0) + cut.patch + (p->points + 1) * cut.block_step);
     return cut;
 }
 

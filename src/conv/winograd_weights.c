@@ -113,7 +113,7 @@ static size_t cut_together(const stoa_context *context, struct cut *cut) {
     size_t most = stoa_min(most_tiles(cut, CHUNK_LIMITS * context->workspace_limit), CHUNK_TILES);
     size_t room = stoa_min(most, cut->grid.end);
     if (room > 0) {
-        stoa_winograd_cut_even(&cut->grid, room);
+        stoa_winograd_cut_even(&cut->grid, room, false);
         cut->tiles = cut->grid.block;
     }
     size_t bytes = transformed_floats(cut, most) * sizeof(float);

@@ -72,8 +72,18 @@ static void tiles_cover_an_image_once(void **state) {
         size_t tiles = most[i % (sizeof most / sizeof *most)];
         stoa_winograd_cut_full(&grid, tiles);
         check_grid(&grid, tiles, height, width);
-        stoa_winograd_cut_even(&grid, tiles);
+        stoa_winograd_cut_even(&grid, tiles, i % 2);
         check_grid(&grid, tiles, height, width);
+    }
+}
+
+/* Three groups of 3, 3 and 2 images would leave one of two threads waiting. */
+static void pairs_groups(void **state) {
+    (void)state;
+    for (unsigned pairs = 0; pairs < 2; pairs++) {
+        struct stoa_winograd_grid grid = stoa_winograd_grid_of(8, 3, 8, 28, 28);
+        stoa_winograd_cut_even(&grid, 3 * grid.in_image, pairs);
+        assert_int_equal(grid.blocks, pairs ? 4 : 3);
     }
 }
 
@@ -236,11 +246,9 @@ static void threads_lie_apart(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tiles_cover_an_image_once),
-        cmocka_unit_test(declines_what_it_cannot),
-        cmocka_unit_test(takes_large_tiles_for_long_sums),
-        cmocka_unit_test(keeps_to_the_workspace_limit),
-        cmocka_unit_test(threads_lie_apart),
+        cmocka_unit_test(tiles_cover_an_image_once),    cmocka_unit_test(pairs_groups),
+        cmocka_unit_test(declines_what_it_cannot),      cmocka_unit_test(takes_large_tiles_for_long_sums),
+        cmocka_unit_test(keeps_to_the_workspace_limit), cmocka_unit_test(threads_lie_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

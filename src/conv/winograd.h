@@ -54,7 +54,7 @@ struct stoa_winograd_grid stoa_winograd_grid_of(size_t points, size_t taps, size
 
 /* Cut into blocks of at most `tiles` tiles, which is not 0: into full ones, the same for any batch; or, for long tasks, into
  * equal ones, of whole images where an image fits; `pairs`: rather an even number of such groups, as most machines have of CPUs. */
-void stoa_winograd_cut_full(struct stoa_winograd_grid *grid, size_t tiles);
+void stoa_winograd_cut_full(struct stoa_winograd_grid *grid, size_t tiles, bool pairs);
 void stoa_winograd_cut_even(struct stoa_winograd_grid *grid, size_t tiles, bool pairs);
 
 /* Tiles [*first, *end) of block `number`. */

@@ -34,9 +34,27 @@ static void cut_groups(struct stoa_winograd_grid *grid, size_t tiles, size_t ima
                    stoa_ceil_div(grid->end % in_group, grid->block);
 }
 
+/* The tiles of the first or of the second half of the blocks, whichever are more: of two threads one waits for the other. */
+static size_t longer_half(const struct stoa_winograd_grid *grid) {
+    size_t first;
+    size_t end;
+    stoa_winograd_block(grid, stoa_ceil_div(grid->blocks, 2) - 1, &first, &end);
+    return stoa_max(end, grid->end - end);
+}
+
+/* Two groups, of full blocks but the last ones. */
+static struct stoa_winograd_grid two_groups(const struct stoa_winograd_grid *grid, size_t tiles) {
+    struct stoa_winograd_grid two = *grid;
+    two.group = stoa_ceil_div(grid->batch, 2);
+    size_t in_group = two.group * grid->in_image;
+    two.block = stoa_min(tiles, in_group);
+    two.blocks = stoa_ceil_div(in_group, two.block) + stoa_ceil_div(grid->end - in_group, two.block);
+    return two;
+}
+
 /* The fewest images whose tiles fill some blocks best. */
-void stoa_winograd_cut_full(struct stoa_winograd_grid *grid, size_t tiles) {
-    enum { BLOCKS = 3 };
+void stoa_winograd_cut_full(struct stoa_winograd_grid *grid, size_t tiles, bool pairs) {
+    enum { BLOCKS = 3, FEW_BLOCKS = 64 };
     size_t most = stoa_max(1, BLOCKS * tiles / grid->in_image);
     size_t best = 1;
     double fullest = 0;
@@ -49,6 +67,11 @@ void stoa_winograd_cut_full(struct stoa_winograd_grid *grid, size_t tiles) {
         }
     }
     cut_groups(grid, tiles, best);
+    const struct stoa_winograd_grid two = two_groups(grid, tiles);
+    if (pairs && grid->batch > 1 && grid->blocks > 1 && grid->blocks < FEW_BLOCKS &&
+        longer_half(&two) < longer_half(grid)) {
+        *grid = two;
+    }
 }
 
 void stoa_winograd_cut_even(struct stoa_winograd_grid *grid, size_t tiles, bool pairs) {

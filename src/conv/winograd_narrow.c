@@ -58,8 +58,8 @@ static struct cut cut_of(const stoa_context *context, const struct stoa_winograd
     size_t tiles = tiles_of(context, p);
     struct cut cut = {.grid = p->grid, .patch = stoa_winograd_patch(&p->in, p->grid.points)};
     if (tiles > 0) {
-        stoa_winograd_cut_full(&cut.grid, tiles);
-        cut.tiles = stoa_min(cut.grid.block, cut.grid.end);
+        stoa_winograd_cut_full(&cut.grid, tiles, true);
+        cut.tiles = stoa_min(tiles, cut.grid.end);
     }
     size_t matrix = p->in.channels * p->filters;
     cut.weight_step = stoa_winograd_step(matrix);

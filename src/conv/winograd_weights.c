@@ -97,7 +97,7 @@ static size_t cut_apart(const stoa_context *context, struct cut *cut) {
     room = stoa_min(room > SUM_UNIT ? room / SUM_UNIT * SUM_UNIT : room, cut->grid.end);
     if (room > 0) {
         cut->blocks = stoa_reduction_blocks(context, cut->gradient, stoa_ceil_div(cut->grid.end, room));
-        stoa_winograd_cut_full(&cut->grid, stoa_min(room, stoa_ceil_div(cut->grid.end, cut->blocks)));
+        stoa_winograd_cut_full(&cut->grid, stoa_min(room, stoa_ceil_div(cut->grid.end, cut->blocks)), false);
         cut->tiles = cut->grid.block;
     }
     return room;

@@ -70,7 +70,7 @@ static void tiles_cover_an_image_once(void **state) {
         struct stoa_winograd_grid grid = stoa_winograd_grid_of(form[0], form[1], BATCH, height, width);
         check_grid(&grid, grid.end, height, width);
         size_t tiles = most[i % (sizeof most / sizeof *most)];
-        stoa_winograd_cut_full(&grid, tiles);
+        stoa_winograd_cut_full(&grid, tiles, i % 3 == 0);
         check_grid(&grid, tiles, height, width);
         stoa_winograd_cut_even(&grid, tiles, i % 2);
         check_grid(&grid, tiles, height, width);
@@ -84,6 +84,14 @@ static void pairs_groups(void **state) {
         struct stoa_winograd_grid grid = stoa_winograd_grid_of(8, 3, 8, 28, 28);
         stoa_winograd_cut_even(&grid, 3 * grid.in_image, pairs);
         assert_int_equal(grid.blocks, pairs ? 4 : 3);
+        /* 256 tiles in blocks of 24: one more, and both threads have as many tiles. */
+        grid = stoa_winograd_grid_of(6, 3, 64, 8, 8);
+        stoa_winograd_cut_full(&grid, 24, pairs);
+        size_t first;
+        size_t end;
+        assert_int_equal(grid.blocks, pairs ? 12 : 11);
+        stoa_winograd_block(&grid, 5, &first, &end);
+        assert_int_equal(end, pairs ? 128 : 144);
     }
 }
 

@@ -99,7 +99,7 @@ static size_t equal_part(size_t size, size_t most, size_t unit) {
 /* A slice of b that many rows of a pass over is copied first (to the stack), so that its rows lie side by side: rows far
  * apart, above all by a power of two, share few sets of the caches. A transposed b is copied always, the other way round:
  * the direct kernels are slow on it as it lies. */
-enum { LANES = 16, SLICE_COLUMNS = 64, SLICE_TERMS = 256, SLICE_LEAST_ROWS = 96 };
+enum { LANES = 16, KERNEL_ROWS = 12, SLICE_COLUMNS = 64, SLICE_TERMS = 256, SLICE_LEAST_ROWS = 96 };
 
 /* OpenBLAS's direct kernel takes a buffer from malloc for its last columns when there are 1 to 8 beyond a multiple
  * of 16 and the sums have 32 terms or more (0.3.21, found by counting). Running a plan allocates nothing: such
@@ -118,7 +118,7 @@ static bool is_odd(const struct stoa_gemm *p) {
 }
 
 static struct blocks choose_blocks(const struct stoa_gemm *p) {
-    enum { KERNEL_ROWS = 12, ROWS = 2 * KERNEL_ROWS, COLUMNS = 128 };
+    enum { ROWS = 2 * KERNEL_ROWS, COLUMNS = 128 };
     size_t limit = atomic_load_explicit(&small_limit, memory_order_relaxed);
     /* In double: the product of three sizes may not fit a size_t. */
     if ((double)p->m * (double)p->n * (double)p->k <= (double)limit && !p->transpose_b) {
@@ -325,9 +325,9 @@ static void run_steps(const struct stoa_gemm *p) {
     }
 }
 
-/* So many rows at a time that those and the ones below stay in L2. */
+/* So many rows at a time that those and the ones below stay in L2: STEP_ROWS or a block more, and no few ones at the end. */
 static void run_kernel(const struct stoa_gemm *p) {
-    size_t rows = p->transpose_a ? p->m : STEP_ROWS;
+    size_t rows = p->transpose_a ? p->m : equal_part(p->m, STEP_ROWS + KERNEL_ROWS, KERNEL_ROWS);
     for (size_t i = 0; i < p->m; i += rows) {
         struct stoa_gemm part = piece_of(p, (struct piece){i, 0, 0, stoa_min(rows, p->m - i), p->n, p->k});
         part.below = stoa_min(p->m + p->below - i - part.m, STEP_ROWS);

@@ -5,8 +5,9 @@
 #include "core/threads.h"
 
 /* Tiles are halved along their longer side until there are enough for several threads, or they are so small that the
- * operands would be read too often; a few more of small products, down to what pays for waking a thread. Each tile turns
- * its part of a transposed b, so that is shared by as many rows as there may be. */
+ * operands would be read too often; a few more of small products, down to what pays for waking a thread. Powers of two of
+ * nearly equal tiles: an even number of threads has as much to do each. Each tile turns its part of a transposed b, so that
+ * is shared by as many rows as there may be. */
 enum { ENOUGH_TILES = 32, FEW_TILES = 4, LEAST_WORK = 1 << 17, ROW_UNIT = 12, COLUMN_UNIT = 16 };
 struct size {
     size_t rows, columns;
@@ -17,8 +18,13 @@ static const struct size least_turned[] = {{384, 64}, {96, 32}};
 
 struct tiling {
     const struct stoa_gemm *product;
-    size_t rows, columns, down, across;
+    size_t down, across;
 };
+
+/* Where part `i` of `parts` of `size` begins: nearly equal ones, of whole units. */
+static size_t part_at(size_t size, size_t parts, size_t i, size_t unit) {
+    return stoa_min(size, i * stoa_ceil_div(size, unit) / parts * unit);
+}
 
 /* Threads take neighbours, so that each reads only its part of the larger operand. */
 static void run_tile(void *argument, size_t task, size_t thread) {
@@ -26,11 +32,13 @@ static void run_tile(void *argument, size_t task, size_t thread) {
     const struct tiling *t = argument;
     struct stoa_gemm tile = *t->product;
     bool by_columns = !tile.transpose_a && tile.n >= tile.m;
-    size_t i = (by_columns ? task % t->down : task / t->across) * t->rows;
-    size_t j = (by_columns ? task / t->down : task % t->across) * t->columns;
-    tile.m = stoa_min(t->rows, tile.m - i);
+    size_t row = by_columns ? task % t->down : task / t->across;
+    size_t column = by_columns ? task / t->down : task % t->across;
+    size_t i = part_at(tile.m, t->down, row, ROW_UNIT);
+    size_t j = part_at(tile.n, t->across, column, COLUMN_UNIT);
+    tile.m = part_at(tile.m, t->down, row + 1, ROW_UNIT) - i;
     tile.below = t->product->m - i - tile.m;
-    tile.n = stoa_min(t->columns, tile.n - j);
+    tile.n = part_at(tile.n, t->across, column + 1, COLUMN_UNIT) - j;
     tile.a += tile.transpose_a ? i : i * tile.lda;
     tile.b += tile.transpose_b ? j * tile.ldb : j;
     tile.c += i * tile.ldc + j;
@@ -39,19 +47,22 @@ static void run_tile(void *argument, size_t task, size_t thread) {
 
 /* False when a tile should not be smaller. */
 static bool halve(struct tiling *t, bool few) {
-    bool turns = t->product->transpose_b && !t->product->whole;
-    const struct size *least = t->product->transpose_a ? &least_gradient[few]
-                               : turns                 ? &least_turned[few]
-                                                       : &least_tile[few];
-    bool down = t->rows >= 2 * least->rows;
-    bool across = t->columns >= 2 * least->columns;
-    if ((double)t->rows * (double)t->columns * (double)t->product->k < 2 * LEAST_WORK || !(down || across)) {
+    const struct stoa_gemm *p = t->product;
+    bool turns = p->transpose_b && !p->whole;
+    const struct size *least = p->transpose_a ? &least_gradient[few]
+                               : turns        ? &least_turned[few]
+                                              : &least_tile[few];
+    size_t rows = stoa_ceil_div(p->m, t->down);
+    size_t columns = stoa_ceil_div(p->n, t->across);
+    bool down = rows >= 2 * least->rows;
+    bool across = columns >= 2 * least->columns;
+    if ((double)rows * (double)columns * (double)p->k < 2 * LEAST_WORK || !(down || across)) {
         return false;
     }
-    if (down && !(turns && across) && (t->rows >= t->columns || !across)) {
-        t->rows = stoa_round_up(stoa_ceil_div(t->rows, 2), ROW_UNIT);
+    if (down && !(turns && across) && (rows >= columns || !across)) {
+        t->down *= 2;
     } else {
-        t->columns = stoa_round_up(stoa_ceil_div(t->columns, 2), COLUMN_UNIT);
+        t->across *= 2;
     }
     return true;
 }
@@ -60,14 +71,8 @@ void stoa_product(const stoa_context *context, const struct stoa_gemm *product) 
     struct stoa_gemm tiled = *product;
     tiled.whole = tiled.whole || stoa_plain_products(context);
     tiled.kernels = context->kernels;
-    struct tiling t = {
-        .product = &tiled, .rows = stoa_max(1, product->m), .columns = stoa_max(1, product->n)};
-    t.down = t.across = 1;
-    size_t tiles = 1;
-    while (tiles < ENOUGH_TILES && halve(&t, tiles < FEW_TILES)) {
-        t.down = stoa_ceil_div(product->m, t.rows);
-        t.across = stoa_ceil_div(product->n, t.columns);
-        tiles = t.down * t.across;
+    struct tiling t = {.product = &tiled, .down = 1, .across = 1};
+    while (t.down * t.across < ENOUGH_TILES && halve(&t, t.down * t.across < FEW_TILES)) {
     }
-    stoa_parallel(context, tiles, run_tile, &t);
+    stoa_parallel(context, t.down * t.across, run_tile, &t);
 }

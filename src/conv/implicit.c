@@ -1,7 +1,8 @@
 /* Convolution without columns: the engine's own product kernel reads every patch of the image where it lies. Floor 4.
  *
  * In NHWC a line of a patch is one run of KW * C numbers, so a patch is KH segments, a line of the image apart. Where the
- * image needs padding, the lines under a tile of output rows are copied into a padded one first. Few filters would leave
+ * image needs padding, the lines under a tile of output rows are copied into a padded one first, or, where they are long and
+ * have few channels, sums leave the padding out (implicit_inside.c). Few filters would leave
  * lanes of a vector empty: then `group` pixels side by side are one row of the product, against a banded weight:
  *   forward           y[pixels / group][group K] = patches[pixels / group][KH (KW + group - 1) C] * banded weight
  *   backward data     the same over dy with the weight turned by 180 degrees. By a stride of s the pixels of dx fall into
@@ -38,6 +39,7 @@ struct plan {
     size_t stride_height, stride_width; /* between the outputs of a phase */
     size_t out_height, out_width;       /* of the whole result */
     size_t terms, phases;
+    bool inside;   /* leaves the padding out: see implicit_inside.c */
     bool packs;    /* the weight, in panels of STOA_IMPLICIT_PANEL columns */
     size_t stride; /* its padded rows, where it is */
     struct phase phase[MOST_PHASES];
@@ -54,6 +56,10 @@ static struct plan plan_forward(const stoa_context *context, const struct stoa_c
                      .out_width = w->out_width,
                      .phases = 1};
     p.packs = conv->filters % STOA_PRODUCT_LANES != 0;
+    p.inside = stoa_implicit_is_inside(&p.layout);
+    if (p.inside) {
+        stoa_implicit_read_inside(&p.layout);
+    }
     p.stride = stoa_round_up(p.layout.columns, STOA_PRODUCT_LANES);
     p.phase[0] = (struct phase){.rows = w->out_height,
                                 .columns = w->out_width,
@@ -297,6 +303,17 @@ static struct stoa_fetch next_results(const struct pass *p, const struct phase *
     return next;
 }
 
+static void multiply_inside(const struct pass *p, const struct stoa_implicit_tile *t, size_t task) {
+    const struct stoa_implicit *l = &p->plan.layout;
+    const struct stoa_implicit_product product = {p->x,   p->weight, p->bias ? p->start : NULL, p->y, p->term,
+                                                  p->row, p->result};
+    const struct phase *f = &p->plan.phase[0];
+    float *y = p->y + stoa_implicit_first_pixel(l, t) * l->conv.filters;
+    const struct stoa_fetch next[STOA_FETCHES] = {next_results(p, f, y, stoa_implicit_groups(l, t)),
+                                                  stoa_implicit_fetch(l, p->x, task + 1, f->terms)};
+    stoa_implicit_multiply_inside(l, p->context->kernels, &product, t, next);
+}
+
 static void multiply_tile(void *argument, size_t task, size_t thread) {
     const struct pass *p = argument;
     const struct plan *plan = &p->plan;
@@ -305,7 +322,10 @@ static void multiply_tile(void *argument, size_t task, size_t thread) {
     const float *view = stoa_implicit_view(l, p->context->kernels, p->x, &t, 0,
                                            p->views ? p->views + thread * p->view_step : NULL);
     size_t filters = l->conv.filters;
-    for (size_t i = 0; i < plan->phases; i++) {
+    if (plan->inside) {
+        multiply_inside(p, &t, task);
+    }
+    for (size_t i = plan->inside ? plan->phases : 0; i < plan->phases; i++) {
         const struct phase *f = &plan->phase[i];
         size_t run = f->columns / l->group;
         struct stoa_gather gather = {.row = p->row, .run = run, .step = stoa_implicit_step(l)};

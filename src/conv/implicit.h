@@ -80,4 +80,21 @@ void stoa_implicit_weights(const stoa_context *context, const struct stoa_conv *
 void stoa_implicit_weights_describe(const stoa_context *context, const struct stoa_conv *conv, char *out,
                                     size_t size);
 
+/* See implicit_inside.c. Whether a forward pass of this layout reads images where they lie, and the layout for that. */
+bool stoa_implicit_is_inside(const struct stoa_implicit *l);
+void stoa_implicit_read_inside(struct stoa_implicit *l);
+
+/* Operands of a forward pass; the weight as it comes, `start` the bias or NULL. Offsets of a patch's numbers, and of a
+ * tile's output rows in x and in y. */
+struct stoa_implicit_product {
+    const float *x, *weight, *start;
+    float *y;
+    const size_t *term, *row, *result;
+};
+
+/* One tile, while lines of `next` (STOA_FETCHES of them) are fetched. */
+void stoa_implicit_multiply_inside(const struct stoa_implicit *l, const struct stoa_kernels *kernels,
+                                   const struct stoa_implicit_product *p, const struct stoa_implicit_tile *t,
+                                   const struct stoa_fetch *next);
+
 #endif

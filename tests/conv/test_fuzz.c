@@ -132,6 +132,17 @@ static void draw_cover(struct stoa_conv *conv) {
     conv->batch = between(1, 40);
 }
 
+/* Few channels, long lines and whole vectors of filters, as a first layer of large images has. */
+static void draw_long(struct stoa_conv *conv) {
+    struct stoa_window *w = &conv->window;
+    conv->groups = 1;
+    conv->batch = between(1, 2);
+    conv->filters = between(1, 2) * STOA_PRODUCT_LANES;
+    w->channels = between(1, 5);
+    w->kernel_height = between(1, 4);
+    w->kernel_width = between(1, 3);
+}
+
 static struct stoa_conv draw_conv(void) {
     static const size_t kernels[] = {1, 1, 2, 3, 3, 3, 3, 4, 5};
     static const size_t channels[] = {1, 2, 3, 4, 5, 8, 12, 16, 17, 24, 32, 33, 48, 64, 96};
@@ -159,12 +170,16 @@ static struct stoa_conv draw_conv(void) {
     } else if (!one_in(3)) {
         draw_winograd(&conv);
     }
+    bool is_long = one_in(10);
+    if (is_long) {
+        draw_long(&conv);
+    }
     size_t most = 12 + 6 * w->stride_height;
     size_t least = one_in(2) ? 1 : stoa_min(most, w->kernel_height + 4 * w->stride_height);
     draw_axis(least, most, &w->height, w->kernel_height, w->stride_height, w->dilation_height, &w->pad_top,
               &w->out_height);
-    draw_axis(least, one_in(6) ? 250 : most, &w->width, w->kernel_width, w->stride_width, w->dilation_width,
-              &w->pad_left, &w->out_width);
+    draw_axis(is_long ? 150 : least, is_long || one_in(6) ? 250 : most, &w->width, w->kernel_width,
+              w->stride_width, w->dilation_width, &w->pad_left, &w->out_width);
     if (one_in(12)) {
         draw_cover(&conv);
     }

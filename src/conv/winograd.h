@@ -38,14 +38,16 @@ size_t stoa_winograd_phase(const struct stoa_winograd_input *in, size_t filters,
  * tiles of a group that have a point are one range, whichever point.
  *
  * Tasks take blocks of tiles, each of one group. Groups are small, so that what a task reads and writes lies together:
- * where threads write between each other's lines, the lines wander from core to core. */
+ * where threads write between each other's lines, as they would also when one takes the other's last task of a large group,
+ * the lines wander from core to core. A batch may be cut into two halves first, which have groups of their own. */
 struct stoa_winograd_grid {
     size_t tile, points, taps;      /* outputs and points a side of a whole tile; of the kernel */
     size_t down, across;            /* whole tiles in an image */
     size_t rest_height, rest_width; /* outputs left */
     size_t in_image, end;           /* tiles of an image, and in all */
-    size_t batch, group;            /* images in all, and in a group; the last group may have fewer */
-    size_t block, blocks;           /* most tiles of a block; how many blocks there are */
+    size_t batch, half,
+        group;            /* images in all, in the first half, and in a group; a half's last may have fewer */
+    size_t block, blocks; /* most tiles of a block; how many blocks there are */
 };
 
 /* One block of all tiles. */
@@ -53,7 +55,8 @@ struct stoa_winograd_grid stoa_winograd_grid_of(size_t points, size_t taps, size
                                                 size_t out_width);
 
 /* Cut into blocks of at most `tiles` tiles, which is not 0: into full ones, the same for any batch; or, for long tasks, into
- * equal ones, of whole images where an image fits; `pairs`: rather an even number of such groups, as most machines have of CPUs. */
+ * equal ones, of whole images where an image fits. `pairs`: so that both halves of the blocks have as many tiles, where the
+ * batch allows it: most machines have an even number of CPUs. */
 void stoa_winograd_cut_full(struct stoa_winograd_grid *grid, size_t tiles, bool pairs);
 void stoa_winograd_cut_even(struct stoa_winograd_grid *grid, size_t tiles, bool pairs);
 

@@ -18,6 +18,7 @@ struct stoa_winograd_grid stoa_winograd_grid_of(size_t points, size_t taps, size
         .rest_width = out_width % tile,
         .in_image = stoa_ceil_div(out_height, tile) * stoa_ceil_div(out_width, tile),
         .batch = batch,
+        .half = batch,
         .group = batch,
         .blocks = 1,
     };
@@ -25,13 +26,20 @@ struct stoa_winograd_grid stoa_winograd_grid_of(size_t points, size_t taps, size
     return grid;
 }
 
-/* Groups of `images`, each cut into the fewest equal blocks. */
-static void cut_groups(struct stoa_winograd_grid *grid, size_t tiles, size_t images) {
+/* Blocks of so many images that are one half, or what is left of the batch. */
+static size_t blocks_in(const struct stoa_winograd_grid *grid, size_t images) {
+    size_t in_group = grid->group * grid->in_image;
+    size_t rest = images % grid->group * grid->in_image;
+    return images / grid->group * stoa_ceil_div(in_group, grid->block) + stoa_ceil_div(rest, grid->block);
+}
+
+/* Groups of `images`, each cut into the fewest equal blocks; `half`: those of one half. */
+static void cut_groups(struct stoa_winograd_grid *grid, size_t tiles, size_t images, size_t half) {
     size_t in_group = images * grid->in_image;
+    grid->half = half;
     grid->group = images;
     grid->block = stoa_ceil_div(in_group, stoa_ceil_div(in_group, tiles));
-    grid->blocks = grid->end / in_group * stoa_ceil_div(in_group, grid->block) +
-                   stoa_ceil_div(grid->end % in_group, grid->block);
+    grid->blocks = blocks_in(grid, half) + blocks_in(grid, grid->batch - half);
 }
 
 /* The tiles of the first or of the second half of the blocks, whichever are more: of two threads one waits for the other. */
@@ -42,19 +50,9 @@ static size_t longer_half(const struct stoa_winograd_grid *grid) {
     return stoa_max(end, grid->end - end);
 }
 
-/* Two groups, of full blocks but the last ones. */
-static struct stoa_winograd_grid two_groups(const struct stoa_winograd_grid *grid, size_t tiles) {
-    struct stoa_winograd_grid two = *grid;
-    two.group = stoa_ceil_div(grid->batch, 2);
-    size_t in_group = two.group * grid->in_image;
-    two.block = stoa_min(tiles, in_group);
-    two.blocks = stoa_ceil_div(in_group, two.block) + stoa_ceil_div(grid->end - in_group, two.block);
-    return two;
-}
-
 /* The fewest images whose tiles fill some blocks best. */
 void stoa_winograd_cut_full(struct stoa_winograd_grid *grid, size_t tiles, bool pairs) {
-    enum { BLOCKS = 3, FEW_BLOCKS = 64 };
+    enum { BLOCKS = 3, GAIN = 16 };
     size_t most = stoa_max(1, BLOCKS * tiles / grid->in_image);
     size_t best = 1;
     double fullest = 0;
@@ -66,11 +64,12 @@ void stoa_winograd_cut_full(struct stoa_winograd_grid *grid, size_t tiles, bool 
             best = images;
         }
     }
-    cut_groups(grid, tiles, best);
-    const struct stoa_winograd_grid two = two_groups(grid, tiles);
-    if (pairs && grid->batch > 1 && grid->blocks > 1 && grid->blocks < FEW_BLOCKS &&
-        longer_half(&two) < longer_half(grid)) {
-        *grid = two;
+    cut_groups(grid, tiles, best, grid->batch);
+    struct stoa_winograd_grid halves = *grid;
+    cut_groups(&halves, tiles, best, stoa_ceil_div(grid->batch, 2));
+    /* A sixteenth pays for the blocks that are not full. */
+    if (pairs && longer_half(&halves) < longer_half(grid) - longer_half(grid) / GAIN) {
+        *grid = halves;
     }
 }
 
@@ -78,20 +77,26 @@ void stoa_winograd_cut_even(struct stoa_winograd_grid *grid, size_t tiles, bool 
     size_t most = stoa_max(1, tiles / grid->in_image);
     size_t groups = stoa_ceil_div(grid->batch, most);
     groups += pairs && groups > 1 && groups % 2 == 1 && groups < grid->batch;
-    cut_groups(grid, tiles, stoa_ceil_div(grid->batch, groups));
+    cut_groups(grid, tiles, stoa_ceil_div(grid->batch, groups), grid->batch);
 }
 
 void stoa_winograd_block(const struct stoa_winograd_grid *grid, size_t number, size_t *first, size_t *end) {
     size_t in_group = grid->group * grid->in_image;
     size_t blocks = stoa_ceil_div(in_group, grid->block);
-    size_t start = number / blocks * in_group;
+    size_t in_half = blocks_in(grid, grid->half);
+    size_t half = number / in_half;
+    size_t half_end = stoa_min(grid->end, (half + 1) * grid->half * grid->in_image);
+    number -= half * in_half;
+    size_t start = half * grid->half * grid->in_image + number / blocks * in_group;
     *first = start + number % blocks * grid->block;
-    *end = stoa_min(stoa_min(*first + grid->block, start + in_group), grid->end);
+    *end = stoa_min(stoa_min(*first + grid->block, start + in_group), half_end);
 }
 
 struct stoa_winograd_group stoa_winograd_group_of(const struct stoa_winograd_grid *grid, size_t number) {
-    struct stoa_winograd_group g = {.image = number / (grid->group * grid->in_image) * grid->group};
-    size_t images = stoa_min(grid->group, grid->batch - g.image);
+    size_t image = number / grid->in_image;
+    size_t half = image / grid->half * grid->half;
+    struct stoa_winograd_group g = {.image = half + (image - half) / grid->group * grid->group};
+    size_t images = stoa_min(grid->group, stoa_min(grid->batch, half + grid->half) - g.image);
     g.first = g.image * grid->in_image;
     g.whole = g.first + (grid->rest_height ? images * grid->across : 0);
     g.beside = g.whole + images * grid->down * grid->across;

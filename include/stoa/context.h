@@ -53,7 +53,8 @@ typedef struct stoa_context_options {
     size_t threads; /**< 1 to 256; 0: as many as the process has CPUs */
     /** Bytes that a thread may use for a convolution's columns or tiles, from 16 KiB; 0: 1 MiB. Parts of different threads
      * lie up to a quarter of it apart. What the threads of a pass share, or each has for itself (transposed or transformed
-     * weights, sums of weight gradients), stays below 64 times as much; where that is too little, slower ways need less.
+     * weights, tiles of wide layers and half as much again for their sums, sums of weight gradients), stays below 64 times as
+     * much; where that is too little, slower ways need less.
      * A plan whose columns of a single pixel are larger is refused. */
     size_t workspace_limit;
     stoa_policy policy;       /**< how products may be computed */

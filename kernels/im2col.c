@@ -120,6 +120,8 @@ static float *emit(const struct runs *t, float *restrict to, const float *restri
             done = safe_pixels(t, to, from, pixels, 8);
             if (t->run == 5 && t->lines == 5) {
                 to = emit_short(t, to, from, done, 8, 5, 5);
+            } else if (t->run == 6 && t->lines == 2) { /* three channels by 2, as one pixel of 12 */
+                to = emit_short(t, to, from, done, 8, 2, 6);
             } else {
                 to = emit_short(t, to, from, done, 8, t->lines, t->run);
             }

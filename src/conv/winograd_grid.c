@@ -227,6 +227,25 @@ size_t stoa_winograd_phase(const struct stoa_winograd_input *in, size_t filters,
     return channels - channel % channels;
 }
 
+/* What the tile to the right reads beyond this one's patch: columns too few for a hardware prefetcher to follow. */
+static void fetch_next(const struct stoa_winograd_input *in, const struct stoa_winograd_tile *tile,
+                       const float *image) {
+    const struct stoa_window *w = &in->window;
+    size_t top = tile->row * in->stride;
+    size_t first = top - stoa_min(top, w->pad_top);
+    size_t end = top + stoa_winograd_lines(tile) * in->stride;
+    end = stoa_min(w->height, end - stoa_min(end, w->pad_top));
+    size_t left = (tile->column + stoa_winograd_columns(tile)) * in->stride;
+    left = stoa_min(w->width, left - stoa_min(left, w->pad_left));
+    size_t right = stoa_min(w->width, left + tile->width * in->stride);
+    for (size_t line = first; line < end; line++) {
+        const float *at = image + line * w->width * w->channels;
+        for (size_t i = left * w->channels; i < right * w->channels; i += STOA_ALIGN_FLOATS) {
+            __builtin_prefetch(at + i);
+        }
+    }
+}
+
 /* The patch of a tile put together: columns of a window as large as its step. */
 static void gather(const stoa_context *context, const struct stoa_winograd_input *in,
                    const struct stoa_winograd_tile *tile, const float *image, float *patch) {
@@ -255,6 +274,7 @@ void stoa_winograd_some_inputs(const stoa_context *context, const struct stoa_wi
             continue;
         }
         gather(context, in, &tile, image, patch);
+        fetch_next(in, &tile, image);
         struct stoa_window dense = {.height = stoa_winograd_lines(&tile),
                                     .width = stoa_winograd_columns(&tile),
                                     .channels = in->channels};

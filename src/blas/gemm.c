@@ -312,8 +312,8 @@ static void run_steps(const struct stoa_gemm *p) {
         size_t terms = stoa_min(step, p->k - l);
         for (size_t j = 0, columns; j < p->n; j += columns) {
             columns = stoa_min(most, p->n - j);
-            if (columns < p->n - j &&
-                p->n - j - columns < LANES) { /* no slice but a single one is less than a vector wide */
+            /* No slice but a single one is less than a vector wide. */
+            if (columns < p->n - j && p->n - j - columns < LANES) {
                 columns -= LANES;
             }
             if (columns >= STOA_PRODUCT_LANES) {

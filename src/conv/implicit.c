@@ -2,8 +2,8 @@
  *
  * In NHWC a line of a patch is one run of KW * C numbers, so a patch is KH segments, a line of the image apart. Where the
  * image needs padding, the lines under a tile of output rows are copied into a padded one first, or, where they are long and
- * have few channels, sums leave the padding out (implicit_inside.c). Few filters would leave
- * lanes of a vector empty: then `group` pixels side by side are one row of the product, against a banded weight:
+ * have few channels, sums leave the padding out (implicit_inside.c). Few filters would leave lanes of a vector empty: then
+ * `group` pixels side by side are one row of the product, against a banded weight:
  *   forward           y[pixels / group][group K] = patches[pixels / group][KH (KW + group - 1) C] * banded weight
  *   backward data     the same over dy with the weight turned by 180 degrees. By a stride of s the pixels of dx fall into
  *                     s * s phases: each sees the taps of its own, and is a convolution of stride 1 with those
@@ -19,155 +19,20 @@
 #include "conv/cost.h"
 #include "core/threads.h"
 
-/* Tiles of a large batch; terms of the weight that a product takes at once, so that they stay in L2; phases. */
-enum { LEAST_TILES = 16, PANEL_TERMS = 320, MOST_PHASES = 16 };
+/* Terms of the weight that a product takes at once, so that they stay in L2. */
+enum { PANEL_TERMS = 320 };
 
-/* Outputs that lie a stride apart and see the same taps: all of a forward pass. Taps are numbered as they lie in the
- * view: a turned kernel's last comes first. */
-struct phase {
-    size_t row, column;         /* of its first output */
-    size_t rows, columns;       /* outputs of an image */
-    size_t first;               /* where the first output's patch begins in the view */
-    size_t down, across;        /* taps of a patch; `across` counts those of all pixels of a group */
-    size_t tap_row, tap_column; /* backward data: of the kernel, the first tap of the phase */
-    size_t terms, begin;        /* numbers of a patch; of those of the phases before */
-};
-
-/* How a pass is cut. */
-struct plan {
-    struct stoa_implicit layout;
-    size_t stride_height, stride_width; /* between the outputs of a phase */
-    size_t out_height, out_width;       /* of the whole result */
-    size_t terms, phases;
-    bool inside;   /* leaves the padding out: see implicit_inside.c */
-    bool packs;    /* the weight, in panels of STOA_IMPLICIT_PANEL columns */
-    size_t stride; /* its padded rows, where it is */
-    struct phase phase[MOST_PHASES];
-};
-
-static struct plan plan_forward(const stoa_context *context, const struct stoa_conv *conv) {
-    const struct stoa_window *w = &conv->window;
-    size_t group = stoa_implicit_group(context, conv);
-    struct plan p = {.layout = stoa_implicit_cut(context, conv, group, w->channels, LEAST_TILES,
-                                                 stoa_implicit_tile_pixels(conv, false)),
-                     .stride_height = 1,
-                     .stride_width = 1,
-                     .out_height = w->out_height,
-                     .out_width = w->out_width,
-                     .phases = 1};
-    p.packs = conv->filters % STOA_PRODUCT_LANES != 0;
-    p.inside = stoa_implicit_is_inside(&p.layout);
-    if (p.inside) {
-        stoa_implicit_read_inside(&p.layout);
-    }
-    p.stride = stoa_round_up(p.layout.columns, STOA_PRODUCT_LANES);
-    p.phase[0] = (struct phase){.rows = w->out_height,
-                                .columns = w->out_width,
-                                .down = w->kernel_height,
-                                .across = w->kernel_width + (group - 1) * w->stride_width};
-    p.phase[0].terms = p.phase[0].down * p.phase[0].across * w->channels;
-    p.terms = p.phase[0].terms;
-    return p;
-}
-
-/* One axis of a phase: output `at` and those a stride further see `taps` taps of the kernel, `first` and those a stride
- * further; the last of them at pixel at/stride + `from` of dy (which may be negative) and the others behind it. */
-struct axis {
-    size_t first, taps;
-    ptrdiff_t from;
-};
-
-static struct axis axis_of(size_t at, size_t pad, size_t stride, size_t kernel, size_t dilation) {
-    struct axis a = {.first = (at + pad) % stride};
-    a.taps = a.first < kernel ? stoa_ceil_div(kernel - a.first, stride) : 0;
-    a.from = (ptrdiff_t)((at + pad - a.first) / stride) - (ptrdiff_t)((a.taps - (a.taps > 0)) * dilation);
-    return a;
-}
-
-/* How far the phases of an axis reach: pixels before dy's first, and from there to behind the last that output 0 sees. */
-static void span_of(size_t pad, size_t stride, size_t kernel, size_t dilation, size_t *before,
-                    size_t *extent) {
-    ptrdiff_t least = 0;
-    ptrdiff_t most = 1;
-    for (size_t at = 0; at < stride; at++) {
-        struct axis a = axis_of(at, pad, stride, kernel, dilation);
-        ptrdiff_t end = a.from + (ptrdiff_t)((a.taps - (a.taps > 0)) * dilation) + 1;
-        least = a.from < least ? a.from : least;
-        most = end > most ? end : most;
-    }
-    *before = (size_t)-least;
-    *extent = (size_t)(most - least);
-}
-
-/* dx as the result of convolutions over dy. */
-static struct plan plan_backward(const stoa_context *context, const struct stoa_conv *conv) {
-    const struct stoa_window *w = &conv->window;
-    struct stoa_conv t = *conv;
-    t.filters = w->channels;
-    t.window = (struct stoa_window){.height = w->out_height,
-                                    .width = w->out_width,
-                                    .channels = conv->filters,
-                                    .stride_height = 1,
-                                    .stride_width = 1,
-                                    .dilation_height = 1,
-                                    .dilation_width = 1,
-                                    .out_height = stoa_ceil_div(w->height, w->stride_height),
-                                    .out_width = stoa_ceil_div(w->width, w->stride_width)};
-    span_of(w->pad_top, w->stride_height, w->kernel_height, w->dilation_height, &t.window.pad_top,
-            &t.window.kernel_height);
-    span_of(w->pad_left, w->stride_width, w->kernel_width, w->dilation_width, &t.window.pad_left,
-            &t.window.kernel_width);
-    bool strided = w->stride_height > 1 || w->stride_width > 1;
-    size_t group = strided || w->dilation_width > 1 ? 1 : stoa_implicit_group(context, &t);
-    struct plan p = {.stride_height = w->stride_height,
-                     .stride_width = w->stride_width,
-                     .out_height = w->height,
-                     .out_width = w->width,
-                     .packs = true,
-                     .stride = stoa_round_up(group * t.filters, STOA_PRODUCT_LANES)};
-    /* A group's patches are wider, and none of them reaches behind the last pixel's. */
-    p.layout = stoa_implicit_cut(context, &t, group, conv->filters, LEAST_TILES,
-                                 stoa_implicit_tile_pixels(&t, true));
-    for (size_t row = 0; row < stoa_min(w->stride_height, w->height); row++) {
-        struct axis down = axis_of(row, w->pad_top, w->stride_height, w->kernel_height, w->dilation_height);
-        for (size_t column = 0; column < stoa_min(w->stride_width, w->width); column++) {
-            struct axis across =
-                axis_of(column, w->pad_left, w->stride_width, w->kernel_width, w->dilation_width);
-            struct phase *f = &p.phase[p.phases++];
-            *f = (struct phase){.row = row,
-                                .column = column,
-                                .rows = stoa_ceil_div(w->height - row, w->stride_height),
-                                .columns = stoa_ceil_div(w->width - column, w->stride_width),
-                                .down = down.taps,
-                                .across = across.taps > 0 ? across.taps + group - 1 : 0,
-                                .tap_row = down.first,
-                                .tap_column = across.first,
-                                .begin = p.terms};
-            f->first = (size_t)((ptrdiff_t)t.window.pad_top + down.from) * p.layout.line +
-                       (size_t)((ptrdiff_t)t.window.pad_left + across.from) * p.layout.channels;
-            f->terms = f->down * f->across * conv->filters;
-            p.terms += f->terms;
-        }
-    }
-    return p;
-}
-
-static struct plan plan_of(const stoa_context *context, const struct stoa_conv *conv,
-                           enum stoa_conv_pass pass) {
-    return pass == STOA_CONV_BACKWARD_DATA ? plan_backward(context, conv) : plan_forward(context, conv);
-}
-
-static bool is_strided(const struct plan *p) {
+static bool is_strided(const struct stoa_implicit_plan *p) {
     return p->stride_height > 1 || p->stride_width > 1;
 }
 
-static size_t tile_rows(const struct plan *p) {
+static size_t tile_rows(const struct stoa_implicit_plan *p) {
     return p->layout.images * p->layout.rows;
 }
 
 /* Bytes that all threads share: the bias in rows of the product, the packed weight, and offsets of terms, of rows of a
  * tile and of their results. */
-static size_t shared_bytes(const struct plan *p) {
+static size_t shared_bytes(const struct stoa_implicit_plan *p) {
     size_t room = stoa_implicit_offsets(p->terms) + 2 * stoa_implicit_offsets(tile_rows(p));
     return room * sizeof(size_t) + (p->packs ? p->terms + 1 : 1) * p->stride * sizeof(float);
 }
@@ -183,11 +48,11 @@ static bool applicable(const stoa_context *context, const struct stoa_conv *conv
     }
     bool strided = w->stride_height > 1 || w->stride_width > 1;
     if (pass == STOA_CONV_BACKWARD_DATA && strided &&
-        (w->dilation_height > 1 || w->dilation_width > 1 || w->stride_height > MOST_PHASES ||
-         w->stride_height * w->stride_width > MOST_PHASES)) {
+        (w->dilation_height > 1 || w->dilation_width > 1 || w->stride_height > STOA_IMPLICIT_PHASES ||
+         w->stride_height * w->stride_width > STOA_IMPLICIT_PHASES)) {
         return false;
     }
-    struct plan p = plan_of(context, conv, pass);
+    struct stoa_implicit_plan p = stoa_implicit_plan_of(context, conv, pass);
     return p.layout.view_floats * sizeof(float) <= context->workspace_limit &&
            stoa_conv_shared_fits(context, shared_bytes(&p));
 }
@@ -197,7 +62,7 @@ static bool workspace(const stoa_context *context, const struct stoa_conv *conv,
     if (pass == STOA_CONV_BACKWARD_WEIGHTS) {
         return stoa_implicit_weights_workspace(context, conv, bytes);
     }
-    struct plan p = plan_of(context, conv, pass);
+    struct stoa_implicit_plan p = stoa_implicit_plan_of(context, conv, pass);
     return stoa_size_mul(stoa_conv_thread_step(context, p.layout.view_floats) * sizeof(float),
                          context->threads, bytes) &&
            stoa_size_add(*bytes, shared_bytes(&p), bytes);
@@ -207,7 +72,7 @@ static double cost(const stoa_context *context, const struct stoa_conv *conv, en
     if (pass == STOA_CONV_BACKWARD_WEIGHTS) {
         return stoa_implicit_weights_cost(context, conv);
     }
-    struct plan p = plan_of(context, conv, pass);
+    struct stoa_implicit_plan p = stoa_implicit_plan_of(context, conv, pass);
     const struct stoa_implicit *l = &p.layout;
     double products = 0; /* of one image and filter */
     for (size_t i = 0; i < p.phases; i++) {
@@ -227,7 +92,7 @@ static double cost(const stoa_context *context, const struct stoa_conv *conv, en
 /* What the tasks of a pass share. */
 struct pass {
     const stoa_context *context;
-    struct plan plan;
+    struct stoa_implicit_plan plan;
     const float *x, *weight, *bias;
     const float *panels; /* the weight packed, phase by phase: here, or before */
     float *y;
@@ -240,17 +105,17 @@ struct pass {
 };
 
 /* The panel of columns from `j` on and terms from `first` on, which rows of `width` hold where the weight is packed. */
-static const float *panel_at(const struct pass *p, const struct phase *f, size_t first, size_t j,
-                             size_t width) {
-    const struct plan *plan = &p->plan;
+static const float *panel_at(const struct pass *p, const struct stoa_implicit_phase *f, size_t first,
+                             size_t j, size_t width) {
+    const struct stoa_implicit_plan *plan = &p->plan;
     return plan->packs ? p->panels + f->begin * plan->stride + j * f->terms + first * width
                        : p->weight + first * plan->layout.columns + j;
 }
 
 /* Lines of the packed panel that follows the one of `width` columns from `j` on: of the same terms, then of the next. */
-static struct stoa_fetch next_panel(const struct pass *p, const struct phase *f, size_t first, size_t terms,
-                                    size_t j, size_t width) {
-    const struct plan *plan = &p->plan;
+static struct stoa_fetch next_panel(const struct pass *p, const struct stoa_implicit_phase *f, size_t first,
+                                    size_t terms, size_t j, size_t width) {
+    const struct stoa_implicit_plan *plan = &p->plan;
     j += width;
     if (j >= plan->layout.columns) {
         j = 0;
@@ -263,9 +128,9 @@ static struct stoa_fetch next_panel(const struct pass *p, const struct phase *f,
 }
 
 /* The product of some rows of a tile: all terms of a phase, columns in panels. */
-static void multiply(const struct pass *p, const struct phase *f, struct stoa_gather gather, size_t rows,
-                     const float *view, float *y) {
-    const struct plan *plan = &p->plan;
+static void multiply(const struct pass *p, const struct stoa_implicit_phase *f, struct stoa_gather gather,
+                     size_t rows, const float *view, float *y) {
+    const struct stoa_implicit_plan *plan = &p->plan;
     size_t columns = plan->layout.columns;
     size_t ldc = columns * plan->stride_width;
     size_t first = 0;
@@ -289,8 +154,8 @@ static void multiply(const struct pass *p, const struct phase *f, struct stoa_ga
 
 /* Where `rows` rows of results will go, from those of the third block or so on. A sum of few terms is written so soon that
  * its line of cache must be on its way before. */
-static struct stoa_fetch next_results(const struct pass *p, const struct phase *f, const float *y,
-                                      size_t rows) {
+static struct stoa_fetch next_results(const struct pass *p, const struct stoa_implicit_phase *f,
+                                      const float *y, size_t rows) {
     enum { AHEAD = 24, INNER_FLOATS = 1 << 19, PAIR = 2 };
     size_t columns = p->plan.layout.columns;
     struct stoa_fetch next = {.stride = PAIR * STOA_ALIGN_FLOATS};
@@ -307,7 +172,7 @@ static void multiply_inside(const struct pass *p, const struct stoa_implicit_til
     const struct stoa_implicit *l = &p->plan.layout;
     const struct stoa_implicit_product product = {p->x,   p->weight, p->bias ? p->start : NULL, p->y, p->term,
                                                   p->row, p->result};
-    const struct phase *f = &p->plan.phase[0];
+    const struct stoa_implicit_phase *f = &p->plan.phase[0];
     float *y = p->y + stoa_implicit_first_pixel(l, t) * l->conv.filters;
     const struct stoa_fetch next[STOA_FETCHES] = {next_results(p, f, y, stoa_implicit_groups(l, t)),
                                                   stoa_implicit_fetch(l, p->x, task + 1, f->terms)};
@@ -316,7 +181,7 @@ static void multiply_inside(const struct pass *p, const struct stoa_implicit_til
 
 static void multiply_tile(void *argument, size_t task, size_t thread) {
     const struct pass *p = argument;
-    const struct plan *plan = &p->plan;
+    const struct stoa_implicit_plan *plan = &p->plan;
     const struct stoa_implicit *l = &plan->layout;
     struct stoa_implicit_tile t = stoa_implicit_tile_at(l, task);
     const float *view = stoa_implicit_view(l, p->context->kernels, p->x, &t, 0,
@@ -326,7 +191,7 @@ static void multiply_tile(void *argument, size_t task, size_t thread) {
         multiply_inside(p, &t, task);
     }
     for (size_t i = plan->inside ? plan->phases : 0; i < plan->phases; i++) {
-        const struct phase *f = &plan->phase[i];
+        const struct stoa_implicit_phase *f = &plan->phase[i];
         size_t run = f->columns / l->group;
         struct stoa_gather gather = {.row = p->row, .run = run, .step = stoa_implicit_step(l)};
         if (i == 0) {
@@ -353,9 +218,9 @@ static void multiply_tile(void *argument, size_t task, size_t thread) {
 }
 
 /* Tap (i, j) of a phase's patches: the channels by the columns of a panel from `first` on. */
-static void pack_tap(const struct pass *p, const struct phase *f, size_t i, size_t j, size_t first,
-                     size_t width, float *out) {
-    const struct plan *plan = &p->plan;
+static void pack_tap(const struct pass *p, const struct stoa_implicit_phase *f, size_t i, size_t j,
+                     size_t first, size_t width, float *out) {
+    const struct stoa_implicit_plan *plan = &p->plan;
     const struct stoa_conv *conv = &plan->layout.conv;
     size_t group = plan->layout.group;
     size_t channels = conv->window.channels;
@@ -387,11 +252,11 @@ static void pack_tap(const struct pass *p, const struct phase *f, size_t i, size
 static void pack_taps(void *argument, size_t task, size_t thread) {
     (void)thread;
     const struct pass *p = argument;
-    const struct plan *plan = &p->plan;
+    const struct stoa_implicit_plan *plan = &p->plan;
     size_t channels = plan->layout.conv.window.channels;
     size_t panel = task % stoa_ceil_div(plan->stride, STOA_IMPLICIT_PANEL) * STOA_IMPLICIT_PANEL;
     size_t tap = task / stoa_ceil_div(plan->stride, STOA_IMPLICIT_PANEL);
-    const struct phase *f = plan->phase;
+    const struct stoa_implicit_phase *f = plan->phase;
     while (tap >= f->down * f->across) {
         tap -= f->down * f->across;
         f++;
@@ -402,7 +267,7 @@ static void pack_taps(void *argument, size_t task, size_t thread) {
 }
 
 /* Offsets of the numbers of a phase's patches. */
-static void find_terms(const struct pass *p, const struct phase *f) {
+static void find_terms(const struct pass *p, const struct stoa_implicit_phase *f) {
     const struct stoa_implicit *l = &p->plan.layout;
     size_t *term = p->term + f->begin;
     for (size_t i = 0; i < f->down; i++) {
@@ -414,12 +279,12 @@ static void find_terms(const struct pass *p, const struct phase *f) {
     }
 }
 
-static size_t packed_floats(const struct plan *plan) {
+static size_t packed_floats(const struct stoa_implicit_plan *plan) {
     return plan->packs ? plan->terms * plan->stride : 0;
 }
 
 static void pack(struct pass *p) {
-    const struct plan *plan = &p->plan;
+    const struct stoa_implicit_plan *plan = &p->plan;
     size_t panels = stoa_ceil_div(plan->stride, STOA_IMPLICIT_PANEL);
     if (plan->packs) {
         stoa_parallel(p->context, plan->terms / plan->layout.conv.window.channels * panels, pack_taps, p);
@@ -427,7 +292,7 @@ static void pack(struct pass *p) {
 }
 
 static void run(struct pass *p, void *scratch) {
-    const struct plan *plan = &p->plan;
+    const struct stoa_implicit_plan *plan = &p->plan;
     const struct stoa_implicit *l = &plan->layout;
     size_t filters = l->conv.filters;
     p->start = scratch;
@@ -457,7 +322,7 @@ static void run(struct pass *p, void *scratch) {
 static struct pass begin(const stoa_context *context, const struct stoa_conv *conv,
                          enum stoa_conv_pass pass) {
     return (struct pass){.context = context,
-                         .plan = plan_of(context, conv, pass),
+                         .plan = stoa_implicit_plan_of(context, conv, pass),
                          .kernel_width = conv->window.kernel_width,
                          .dilation_height = conv->window.dilation_height,
                          .dilation_width = conv->window.dilation_width};
@@ -484,7 +349,7 @@ static void forward(const stoa_context *context, const struct stoa_conv *conv, c
 
 /* A weight that is read in place needs no preparation: panels of it were no faster (measured). */
 static size_t prepared_bytes(const stoa_context *context, const struct stoa_conv *conv) {
-    struct plan plan = plan_of(context, conv, STOA_CONV_FORWARD);
+    struct stoa_implicit_plan plan = stoa_implicit_plan_of(context, conv, STOA_CONV_FORWARD);
     return packed_floats(&plan) * sizeof(float);
 }
 
@@ -517,7 +382,7 @@ static void describe(const stoa_context *context, const struct stoa_conv *conv, 
         stoa_implicit_weights_describe(context, conv, out, size);
         return;
     }
-    struct plan p = plan_of(context, conv, pass);
+    struct stoa_implicit_plan p = stoa_implicit_plan_of(context, conv, pass);
     char phases[32] = "";
     if (p.phases > 1) {
         (void)snprintf(phases, sizeof phases, ", %zu phases", p.phases);

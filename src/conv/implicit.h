@@ -80,6 +80,36 @@ void stoa_implicit_weights(const stoa_context *context, const struct stoa_conv *
 void stoa_implicit_weights_describe(const stoa_context *context, const struct stoa_conv *conv, char *out,
                                     size_t size);
 
+/* Phases of a pass at most. */
+enum { STOA_IMPLICIT_PHASES = 16 };
+
+/* Outputs that lie a stride apart and see the same taps: all of a forward pass. Taps are numbered as they lie in the
+ * view: a turned kernel's last comes first. */
+struct stoa_implicit_phase {
+    size_t row, column;         /* of its first output */
+    size_t rows, columns;       /* outputs of an image */
+    size_t first;               /* where the first output's patch begins in the view */
+    size_t down, across;        /* taps of a patch; `across` counts those of all pixels of a group */
+    size_t tap_row, tap_column; /* backward data: of the kernel, the first tap of the phase */
+    size_t terms, begin;        /* numbers of a patch; of those of the phases before */
+};
+
+/* How a pass is cut. */
+struct stoa_implicit_plan {
+    struct stoa_implicit layout;
+    size_t stride_height, stride_width; /* between the outputs of a phase */
+    size_t out_height, out_width;       /* of the whole result */
+    size_t terms, phases;
+    bool inside;   /* leaves the padding out: see implicit_inside.c */
+    bool packs;    /* the weight, in panels of STOA_IMPLICIT_PANEL columns */
+    size_t stride; /* its padded rows, where it is */
+    struct stoa_implicit_phase phase[STOA_IMPLICIT_PHASES];
+};
+
+/* Forward, or backward data of a stride with at most so many phases. */
+struct stoa_implicit_plan stoa_implicit_plan_of(const stoa_context *context, const struct stoa_conv *conv,
+                                                enum stoa_conv_pass pass);
+
 /* See implicit_inside.c. Whether a forward pass of this layout reads images where they lie, and the layout for that. */
 bool stoa_implicit_is_inside(const struct stoa_implicit *l);
 void stoa_implicit_read_inside(struct stoa_implicit *l);

@@ -251,21 +251,6 @@ static struct stoa_fetch fetch_rows(const struct stoa_gemm *p, size_t next, size
     return fetch(a, p->lda, rows > 0 ? stoa_min(STEP_TERMS, p->k) : 0, rows / terms);
 }
 
-/* `columns` columns of `rows` rows of b to rows `stride` apart. Whole vectors read into the next row, as long as there are
- * rows. */
-static void copy_rows(const float *b, size_t ldb, size_t rows, size_t columns, float *to, size_t stride) {
-    size_t over = stoa_round_up(columns, LANES) - columns;
-    size_t whole = rows - stoa_min(rows, stoa_ceil_div(over, ldb));
-    for (size_t l = 0; l < whole; l++) {
-        for (size_t j = 0; j < columns; j += LANES) {
-            memcpy(to + l * stride + j, b + l * ldb + j, LANES * sizeof *to);
-        }
-    }
-    for (size_t l = whole; l < rows; l++) {
-        memcpy(to + l * stride, b + l * ldb, columns * sizeof *to);
-    }
-}
-
 /* Terms [l, l + terms) of the panel of columns [j, j + columns), which lies at b. */
 static void run_step(const struct stoa_gemm *p, const size_t *term, size_t l, size_t terms, size_t j,
                      size_t columns, const float *b, size_t ldb) {
@@ -290,7 +275,7 @@ static void run_step(const struct stoa_gemm *p, const size_t *term, size_t l, si
 __attribute__((noinline)) static void run_thin_step(const struct stoa_gemm *p, const size_t *term, size_t l,
                                                     size_t terms, size_t columns) {
     _Alignas(64) float copy[MOST_TERMS * LANES];
-    copy_rows(p->b + l * p->ldb, p->ldb, terms, columns, copy, LANES);
+    p->kernels->copy_rows(p->b + l * p->ldb, terms, columns, p->ldb, copy, LANES);
     run_step(p, term, l, terms, 0, columns, copy, LANES);
 }
 
@@ -353,7 +338,9 @@ __attribute__((noinline)) static void run_rows_on_copy(const struct stoa_gemm *p
     if (p->transpose_b) {
         p->kernels->transpose(p->b, p->n, p->k, p->ldb, copy, slice.ldb);
     } else {
-        copy_rows(p->b, p->ldb, p->k, p->n, copy, slice.ldb);
+        for (size_t l = 0; l < p->k; l++) {
+            memcpy(copy + l * slice.ldb, p->b + l * p->ldb, p->n * sizeof *copy);
+        }
     }
     if (outruns_blas(p) || suits_kernel(&slice, true)) {
         run_kernel(&slice);

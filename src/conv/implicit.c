@@ -179,37 +179,44 @@ static void multiply_inside(const struct pass *p, const struct stoa_implicit_til
     stoa_implicit_multiply_inside(l, p->context->kernels, &product, t, next);
 }
 
-static void multiply_tile(void *argument, size_t task, size_t thread) {
-    const struct pass *p = argument;
+static void multiply_view(const struct pass *p, const struct stoa_implicit_tile *t, size_t task,
+                          size_t thread) {
     const struct stoa_implicit_plan *plan = &p->plan;
     const struct stoa_implicit *l = &plan->layout;
-    struct stoa_implicit_tile t = stoa_implicit_tile_at(l, task);
-    const float *view = stoa_implicit_view(l, p->context->kernels, p->x, &t, 0,
+    const float *view = stoa_implicit_view(l, p->context->kernels, p->x, t, 0,
                                            p->views ? p->views + thread * p->view_step : NULL);
     size_t filters = l->conv.filters;
-    if (plan->inside) {
-        multiply_inside(p, &t, task);
-    }
-    for (size_t i = plan->inside ? plan->phases : 0; i < plan->phases; i++) {
+    for (size_t i = 0; i < plan->phases; i++) {
         const struct stoa_implicit_phase *f = &plan->phase[i];
         size_t run = f->columns / l->group;
         struct stoa_gather gather = {.row = p->row, .run = run, .step = stoa_implicit_step(l)};
         if (i == 0) {
             gather.next[1] = stoa_implicit_fetch(l, p->x, task + 1, stoa_min(PANEL_TERMS, f->terms));
         }
-        size_t rows = stoa_min(t.rows, f->rows - stoa_min(f->rows, t.row));
-        size_t row = f->row + t.row * plan->stride_height;
-        float *y = p->y + ((t.image * plan->out_height + row) * plan->out_width + f->column) * filters;
+        size_t rows = stoa_min(t->rows, f->rows - stoa_min(f->rows, t->row));
+        size_t row = f->row + t->row * plan->stride_height;
+        float *y = p->y + ((t->image * plan->out_height + row) * plan->out_width + f->column) * filters;
         if (!is_strided(plan)) {
-            gather.next[0] = next_results(p, f, y, t.images * rows * run);
-            multiply(p, f, gather, t.images * rows * run, view, y);
+            gather.next[0] = next_results(p, f, y, t->images * rows * run);
+            multiply(p, f, gather, t->images * rows * run, view, y);
             continue;
         }
         gather.result = p->result;
-        for (size_t image = 0; image < t.images && rows > 0; image++) {
+        for (size_t image = 0; image < t->images && rows > 0; image++) {
             multiply(p, f, gather, rows * run, view + image * l->image,
                      y + image * plan->out_height * plan->out_width * filters);
         }
+    }
+}
+
+static void multiply_tile(void *argument, size_t task, size_t thread) {
+    const struct pass *p = argument;
+    const struct stoa_implicit *l = &p->plan.layout;
+    struct stoa_implicit_tile t = stoa_implicit_tile_at(l, task);
+    if (p->plan.inside) {
+        multiply_inside(p, &t, task);
+    } else {
+        multiply_view(p, &t, task, thread);
     }
     if (p->relu) {
         stoa_conv_finish(p->context, &l->conv, NULL, true, stoa_implicit_first_pixel(l, &t),

@@ -75,12 +75,11 @@ void stoa_implicit_multiply_inside(const struct stoa_implicit *l, const struct s
                                    const struct stoa_implicit_product *p, const struct stoa_implicit_tile *t,
                                    const struct stoa_fetch *next) {
     const struct stoa_window *w = &l->conv.window;
-    size_t images = t->images;
     struct stoa_gather gather = {
         .row = p->row, .step = stoa_implicit_step(l), .term = p->term, .result = p->result};
     gather.next[0] = next[0];
     gather.next[1] = next[1];
-    for (size_t image = t->image; image < t->image + images; image++) {
+    for (size_t image = t->image; image < t->image + t->images; image++) {
         struct span lines;
         for (size_t row = t->row; row < t->row + t->rows; row += lines.count) {
             lines = span_at(row, t->row + t->rows, w->height, w->pad_top, w->stride_height, w->kernel_height,

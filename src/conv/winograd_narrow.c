@@ -166,6 +166,7 @@ static void run_block(void *argument, size_t task, size_t thread) {
     stoa_winograd_block(&cut->grid, task, &first, &end);
     const float *weights = weights_of(pass, thread);
     float *patch = pass->blocks + thread * cut->step;
+    /* A point's sums lie where the tiles of the point before lay, which no product reads any more: in the caches already. */
     float *sums = patch + cut->patch;
     float *v = sums + cut->block_step;
     stoa_winograd_inputs(pass->context, &p->in, &cut->grid, p->x, first, end, patch, v, cut->block_step);

@@ -1,11 +1,11 @@
 /* Winograd's convolution for wide layers, whose transformed weights would not stay in a core's caches. Floor 4.
  *
  * A thread takes a block of tiles, transforms it, and then takes ranges of filters: for each it goes through the channels in
- * ranges, and through the points a few lines at a time, whose weights are transformed where they
- * are needed, [points of the lines][channels][filters] in L2, and their products added to sums that stay there as well. So
- * transformed weights, 4 to 7 times as large as the weights, are never written to memory. Threads that share a block
- * transform it each for itself, which takes less time than the lines take from another core; where there is no memory for
- * that, all threads transform a chunk of blocks first.
+ * ranges, and through the points a few lines at a time, whose weights are transformed where they are needed,
+ * [points of the lines][channels][filters] in L2, and their products added to sums in L2 or near it. So transformed weights, 4
+ * to 7 times as large as the weights, are never written to memory. Threads that share a block transform it each for itself,
+ * which takes less time than the lines take from another core; where there is no memory for that, all threads transform a
+ * chunk of blocks first.
  *
  * The weights of a range are gathered first, each tap's side by side: in the whole weight those of one channel lie far
  * apart, often by a power of two, and share few sets of the caches. Prepared weights are all ranges gathered. */

@@ -1,9 +1,10 @@
 /* Convolution without columns: the engine's own product kernel reads every patch of the image where it lies. Floor 4.
  *
  * In NHWC a line of a patch is one run of KW * C numbers, so a patch is KH segments, a line of the image apart. Where the
- * image needs padding, the lines under a tile of output rows are copied into a padded one first, or, where they are long and
- * have few channels, sums leave the padding out (implicit_inside.c). Few filters would leave lanes of a vector empty: then
- * `group` pixels side by side are one row of the product, against a banded weight:
+ * image needs padding, the lines under a tile of output rows are copied into a padded one first, or sums leave the
+ * padding out: those of long lines with few channels (implicit_inside.c), and those of many channels, where each tap of the
+ * window is a product of its own with the outputs that see it inside the image. Few filters would leave lanes of a vector
+ * empty: then `group` pixels side by side are one row of the product, against a banded weight:
  *   forward           y[pixels / group][group K] = patches[pixels / group][KH (KW + group - 1) C] * banded weight
  *   backward data     the same over dy with the weight turned by 180 degrees. By a stride of s the pixels of dx fall into
  *                     s * s phases: each sees the taps of its own, and is a convolution of stride 1 with those
@@ -20,7 +21,7 @@
 #include "core/threads.h"
 
 /* Terms of the weight that a product takes at once, so that they stay in L2. */
-enum { PANEL_TERMS = 320 };
+enum { PANEL_TERMS = 512 };
 
 static bool is_strided(const struct stoa_implicit_plan *p) {
     return p->stride_height > 1 || p->stride_width > 1;
@@ -68,15 +69,31 @@ static bool workspace(const stoa_context *context, const struct stoa_conv *conv,
            stoa_size_add(*bytes, shared_bytes(&p), bytes);
 }
 
+/* Of one image and filter. */
+static double products_of(const struct stoa_implicit_plan *p, const struct stoa_implicit_phase *f) {
+    if (!p->by_taps) {
+        return (double)(f->rows * f->columns) * (double)f->terms;
+    }
+    size_t rows = 0;
+    size_t columns = 0;
+    for (size_t i = 0; i < f->down; i++) {
+        rows += stoa_implicit_rows_inside(p, f, i, 0, f->rows).count;
+    }
+    for (size_t j = 0; j < f->across; j++) {
+        columns += stoa_implicit_columns_inside(p, f, j).count;
+    }
+    return (double)rows * (double)columns * (double)p->layout.channels;
+}
+
 static double cost(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass) {
     if (pass == STOA_CONV_BACKWARD_WEIGHTS) {
         return stoa_implicit_weights_cost(context, conv);
     }
     struct stoa_implicit_plan p = stoa_implicit_plan_of(context, conv, pass);
     const struct stoa_implicit *l = &p.layout;
-    double products = 0; /* of one image and filter */
+    double products = 0;
     for (size_t i = 0; i < p.phases; i++) {
-        products += (double)(p.phase[i].rows * p.phase[i].columns) * (double)p.phase[i].terms;
+        products += products_of(&p, &p.phase[i]);
     }
     double flops = 2 * products * (double)conv->batch * (double)p.stride / (double)l->group;
     double copied = l->pads ? 2 * (double)stoa_implicit_tiles(l) * (double)l->view_floats : 0;
@@ -96,8 +113,7 @@ struct pass {
     const float *x, *weight, *bias;
     const float *panels; /* the weight packed, phase by phase: here, or before */
     float *y;
-    size_t kernel_width, dilation_height, dilation_width;
-    bool relu, turned;           /* the weight is [KH KW C][K] of the other direction: backward data */
+    bool relu;
     float *start, *packed;       /* the bias, once a pixel of a group; where the weight is packed */
     size_t *term, *row, *result; /* offsets: in the view, and in y */
     float *views;                /* of all threads, view_step apart */
@@ -127,29 +143,46 @@ static struct stoa_fetch next_panel(const struct pass *p, const struct stoa_impl
                                width / STOA_ALIGN_FLOATS - 1};
 }
 
-/* The product of some rows of a tile: all terms of a phase, columns in panels. */
+/* Some rows of a product in each of some images: terms [first, end) of a phase. */
+struct part {
+    size_t images, rows;
+    size_t first, end;
+    const size_t *term; /* the offset of the first one */
+    const float *a;
+    float *y;
+    bool adds; /* to what is there; else to the bias */
+};
+
+/* Columns in panels. */
 static void multiply(const struct pass *p, const struct stoa_implicit_phase *f, struct stoa_gather gather,
-                     size_t rows, const float *view, float *y) {
+                     const struct part *part) {
     const struct stoa_implicit_plan *plan = &p->plan;
     size_t columns = plan->layout.columns;
     size_t ldc = columns * plan->stride_width;
-    size_t first = 0;
+    size_t image = plan->out_height * plan->out_width * columns;
+    size_t terms = part->end - part->first;
+    terms = stoa_ceil_div(terms, stoa_max(1, stoa_ceil_div(terms, PANEL_TERMS)));
+    size_t first = part->first;
     do {
-        size_t terms = stoa_min(PANEL_TERMS, f->terms - first);
-        gather.term = p->term + f->begin + first;
+        terms = stoa_min(terms, part->end - first);
+        gather.term = part->term + (first - part->first);
         for (size_t j = 0; j < columns; j += STOA_IMPLICIT_PANEL) {
             size_t width = stoa_min(STOA_IMPLICIT_PANEL, plan->stride - j);
-            const float *start = first > 0 ? y + j : p->bias ? p->start + j : NULL;
             if (plan->packs && gather.next[0].lines == 0) {
                 gather.next[0] = next_panel(p, f, first, terms, j, width);
             }
-            p->context->kernels->product(&gather, rows, stoa_min(STOA_IMPLICIT_PANEL, columns - j), terms,
-                                         view + f->first, panel_at(p, f, first, j, width),
-                                         plan->packs ? width : columns, start, y + j, ldc);
-            gather.next[0].lines = gather.next[1].lines = 0; /* once is enough */
+            for (size_t i = 0; i < part->images; i++) {
+                float *y = part->y + i * image + j;
+                const float *start = part->adds || first > part->first ? y : p->bias ? p->start + j : NULL;
+                p->context->kernels->product(&gather, part->rows, stoa_min(STOA_IMPLICIT_PANEL, columns - j),
+                                             terms, part->a + i * plan->layout.image,
+                                             panel_at(p, f, first, j, width), plan->packs ? width : columns,
+                                             start, y, ldc);
+                gather.next[0].lines = gather.next[1].lines = 0; /* once is enough */
+            }
         }
         first += terms;
-    } while (first < f->terms);
+    } while (first < part->end);
 }
 
 /* Where `rows` rows of results will go, from those of the third block or so on. A sum of few terms is written so soon that
@@ -179,32 +212,127 @@ static void multiply_inside(const struct pass *p, const struct stoa_implicit_til
     stoa_implicit_multiply_inside(l, p->context->kernels, &product, t, next);
 }
 
-static void multiply_view(const struct pass *p, const struct stoa_implicit_tile *t, size_t task,
-                          size_t thread) {
+/* The first output row of a tile in a phase, in y. */
+static float *results_at(const struct pass *p, const struct stoa_implicit_phase *f,
+                         const struct stoa_implicit_tile *t) {
+    const struct stoa_implicit_plan *plan = &p->plan;
+    size_t row = f->row + t->row * plan->stride_height;
+    return p->y +
+           ((t->image * plan->out_height + row) * plan->out_width + f->column) * plan->layout.conv.filters;
+}
+
+static size_t rows_of(const struct stoa_implicit_phase *f, const struct stoa_implicit_tile *t) {
+    return stoa_min(t->rows, f->rows - stoa_min(f->rows, t->row));
+}
+
+/* A phase of a tile, from its view. */
+static void multiply_view(const struct pass *p, const struct stoa_implicit_phase *f,
+                          struct stoa_gather gather, const struct stoa_implicit_tile *t, const float *view) {
     const struct stoa_implicit_plan *plan = &p->plan;
     const struct stoa_implicit *l = &plan->layout;
-    const float *view = stoa_implicit_view(l, p->context->kernels, p->x, t, 0,
-                                           p->views ? p->views + thread * p->view_step : NULL);
-    size_t filters = l->conv.filters;
+    size_t rows = rows_of(f, t) * gather.run;
+    struct part part = {.images = t->images,
+                        .rows = rows,
+                        .end = f->terms,
+                        .term = p->term + f->begin,
+                        .a = view + f->top * l->line + f->left * l->channels,
+                        .y = results_at(p, f, t)};
+    if (is_strided(plan)) {
+        gather.result = p->result;
+    } else {
+        part.rows *= part.images;
+        part.images = 1;
+        gather.next[0] = next_results(p, f, part.y, part.rows);
+    }
+    if (rows > 0) {
+        multiply(p, f, gather, &part);
+    }
+}
+
+/* The outputs of a tile for which a tap of a phase lies inside the image. */
+struct box {
+    struct stoa_implicit_span rows, columns;
+    size_t pixels;
+};
+
+static struct box box_of(const struct pass *p, const struct stoa_implicit_phase *f,
+                         const struct stoa_implicit_tile *t, size_t tap) {
+    struct box box = {.rows =
+                          stoa_implicit_rows_inside(&p->plan, f, tap / f->across, t->row, t->row + t->rows),
+                      .columns = stoa_implicit_columns_inside(&p->plan, f, tap % f->across)};
+    box.pixels = box.rows.count * box.columns.count;
+    return box;
+}
+
+static void multiply_tap(const struct pass *p, const struct stoa_implicit_phase *f, struct stoa_gather gather,
+                         const struct stoa_implicit_tile *t, size_t tap, bool adds) {
+    const struct stoa_implicit_plan *plan = &p->plan;
+    const struct stoa_implicit *l = &plan->layout;
+    const struct stoa_window *w = &l->conv.window;
+    struct box box = box_of(p, f, t, tap);
+    if (box.pixels == 0) {
+        return;
+    }
+    size_t line = f->top + tap / f->across * plan->dilation_height + box.rows.first * w->stride_height;
+    size_t pixel = f->left + tap % f->across * plan->dilation_width + box.columns.first * w->stride_width;
+    gather.run = box.columns.count;
+    multiply(p, f, gather,
+             &(struct part){.images = t->images,
+                            .rows = box.pixels,
+                            .first = tap * l->channels,
+                            .end = (tap + 1) * l->channels,
+                            .term = p->term + f->begin,
+                            .a = p->x + t->image * l->image + (line - w->pad_top) * l->line +
+                                 (pixel - w->pad_left) * l->channels,
+                            .y = results_at(p, f, t) + p->result[box.rows.first - t->row] +
+                                 box.columns.first * plan->stride_width * l->conv.filters,
+                            .adds = adds});
+}
+
+/* A product a tap: first one that all outputs see, or else their bias. */
+static void multiply_taps(const struct pass *p, const struct stoa_implicit_phase *f,
+                          struct stoa_gather gather, const struct stoa_implicit_tile *t) {
+    size_t pixels = rows_of(f, t) * f->columns;
+    size_t taps = f->down * f->across;
+    size_t all = 0;
+    while (all < taps && box_of(p, f, t, all).pixels < pixels) {
+        all++;
+    }
+    gather.result = p->result;
+    if (all == taps && pixels > 0) {
+        multiply(p, f, gather,
+                 &(struct part){.images = t->images,
+                                .rows = pixels,
+                                .term = p->term + f->begin,
+                                .a = p->x,
+                                .y = results_at(p, f, t)});
+    }
+    for (size_t n = 0; n < taps; n++) {
+        multiply_tap(p, f, gather, t, (all + n) % taps, n > 0);
+        gather.next[1].lines = 0; /* once is enough */
+    }
+}
+
+static void multiply_phases(const struct pass *p, const struct stoa_implicit_tile *t, size_t task,
+                            size_t thread) {
+    const struct stoa_implicit_plan *plan = &p->plan;
+    const struct stoa_implicit *l = &plan->layout;
+    const float *view = plan->by_taps
+                            ? NULL
+                            : stoa_implicit_view(l, p->context->kernels, p->x, t, 0,
+                                                 p->views ? p->views + thread * p->view_step : NULL);
     for (size_t i = 0; i < plan->phases; i++) {
         const struct stoa_implicit_phase *f = &plan->phase[i];
-        size_t run = f->columns / l->group;
-        struct stoa_gather gather = {.row = p->row, .run = run, .step = stoa_implicit_step(l)};
+        struct stoa_gather gather = {
+            .row = p->row, .run = f->columns / l->group, .step = stoa_implicit_step(l)};
         if (i == 0) {
-            gather.next[1] = stoa_implicit_fetch(l, p->x, task + 1, stoa_min(PANEL_TERMS, f->terms));
+            size_t terms = plan->by_taps ? stoa_min(l->channels, f->terms) : f->terms;
+            gather.next[1] = stoa_implicit_fetch(l, p->x, task + 1, stoa_min(PANEL_TERMS, terms));
         }
-        size_t rows = stoa_min(t->rows, f->rows - stoa_min(f->rows, t->row));
-        size_t row = f->row + t->row * plan->stride_height;
-        float *y = p->y + ((t->image * plan->out_height + row) * plan->out_width + f->column) * filters;
-        if (!is_strided(plan)) {
-            gather.next[0] = next_results(p, f, y, t->images * rows * run);
-            multiply(p, f, gather, t->images * rows * run, view, y);
-            continue;
-        }
-        gather.result = p->result;
-        for (size_t image = 0; image < t->images && rows > 0; image++) {
-            multiply(p, f, gather, rows * run, view + image * l->image,
-                     y + image * plan->out_height * plan->out_width * filters);
+        if (plan->by_taps) {
+            multiply_taps(p, f, gather, t);
+        } else {
+            multiply_view(p, f, gather, t, view);
         }
     }
 }
@@ -216,7 +344,7 @@ static void multiply_tile(void *argument, size_t task, size_t thread) {
     if (p->plan.inside) {
         multiply_inside(p, &t, task);
     } else {
-        multiply_view(p, &t, task, thread);
+        multiply_phases(p, &t, task, thread);
     }
     if (p->relu) {
         stoa_conv_finish(p->context, &l->conv, NULL, true, stoa_implicit_first_pixel(l, &t),
@@ -224,63 +352,15 @@ static void multiply_tile(void *argument, size_t task, size_t thread) {
     }
 }
 
-/* Tap (i, j) of a phase's patches: the channels by the columns of a panel from `first` on. */
-static void pack_tap(const struct pass *p, const struct stoa_implicit_phase *f, size_t i, size_t j,
-                     size_t first, size_t width, float *out) {
-    const struct stoa_implicit_plan *plan = &p->plan;
-    const struct stoa_conv *conv = &plan->layout.conv;
-    size_t group = plan->layout.group;
-    size_t channels = conv->window.channels;
-    size_t filters = conv->filters;
-    size_t taps = f->across - (group - 1) * conv->window.stride_width; /* of one pixel */
-    size_t count = stoa_min(width, filters - first);
-    if (group > 1 || count < width) {
-        memset(out, 0, channels * width * sizeof *out);
-    }
-    for (size_t g = 0; g < group; g++) {
-        size_t at = j - g * conv->window.stride_width; /* wraps to the left of the window */
-        if (at >= taps) {
-            continue;
-        }
-        if (p->turned) {
-            size_t line = f->tap_row + (f->down - 1 - i) * plan->stride_height;
-            size_t column = f->tap_column + (taps - 1 - at) * plan->stride_width;
-            const float *weight =
-                p->weight + ((line * p->kernel_width + column) * filters + first) * channels;
-            p->context->kernels->transpose(weight, count, channels, channels, out + g * filters, width);
-        } else {
-            p->context->kernels->copy_rows(p->weight + (i * taps + at) * channels * filters + first, channels,
-                                           count, filters, out + g * filters, width);
-        }
-    }
-}
-
-/* One tap of all phases' in all panels. */
-static void pack_taps(void *argument, size_t task, size_t thread) {
-    (void)thread;
-    const struct pass *p = argument;
-    const struct stoa_implicit_plan *plan = &p->plan;
-    size_t channels = plan->layout.conv.window.channels;
-    size_t panel = task % stoa_ceil_div(plan->stride, STOA_IMPLICIT_PANEL) * STOA_IMPLICIT_PANEL;
-    size_t tap = task / stoa_ceil_div(plan->stride, STOA_IMPLICIT_PANEL);
-    const struct stoa_implicit_phase *f = plan->phase;
-    while (tap >= f->down * f->across) {
-        tap -= f->down * f->across;
-        f++;
-    }
-    size_t width = stoa_min(STOA_IMPLICIT_PANEL, plan->stride - panel);
-    pack_tap(p, f, tap / f->across, tap % f->across, panel, width,
-             p->packed + f->begin * plan->stride + panel * f->terms + tap * channels * width);
-}
-
 /* Offsets of the numbers of a phase's patches. */
 static void find_terms(const struct pass *p, const struct stoa_implicit_phase *f) {
-    const struct stoa_implicit *l = &p->plan.layout;
+    const struct stoa_implicit_plan *plan = &p->plan;
+    const struct stoa_implicit *l = &plan->layout;
     size_t *term = p->term + f->begin;
     for (size_t i = 0; i < f->down; i++) {
         for (size_t j = 0; j < f->across; j++) {
             for (size_t c = 0; c < l->channels; c++) {
-                *term++ = i * p->dilation_height * l->line + j * p->dilation_width * l->channels + c;
+                *term++ = i * plan->dilation_height * l->line + j * plan->dilation_width * l->channels + c;
             }
         }
     }
@@ -288,14 +368,6 @@ static void find_terms(const struct pass *p, const struct stoa_implicit_phase *f
 
 static size_t packed_floats(const struct stoa_implicit_plan *plan) {
     return plan->packs ? plan->terms * plan->stride : 0;
-}
-
-static void pack(struct pass *p) {
-    const struct stoa_implicit_plan *plan = &p->plan;
-    size_t panels = stoa_ceil_div(plan->stride, STOA_IMPLICIT_PANEL);
-    if (plan->packs) {
-        stoa_parallel(p->context, plan->terms / plan->layout.conv.window.channels * panels, pack_taps, p);
-    }
 }
 
 static void run(struct pass *p, void *scratch) {
@@ -321,31 +393,23 @@ static void run(struct pass *p, void *scratch) {
     }
     if (!p->panels) {
         p->panels = p->packed;
-        pack(p);
+        stoa_implicit_pack(p->context, plan, p->weight, p->packed);
     }
     stoa_parallel(p->context, stoa_implicit_tiles(l), multiply_tile, p);
-}
-
-static struct pass begin(const stoa_context *context, const struct stoa_conv *conv,
-                         enum stoa_conv_pass pass) {
-    return (struct pass){.context = context,
-                         .plan = stoa_implicit_plan_of(context, conv, pass),
-                         .kernel_width = conv->window.kernel_width,
-                         .dilation_height = conv->window.dilation_height,
-                         .dilation_width = conv->window.dilation_width};
 }
 
 /* With one of weight and panels. */
 static void run_forward(const stoa_context *context, const struct stoa_conv *conv, const float *x,
                         const float *weight, const float *panels, const float *bias, bool relu, float *y,
                         void *scratch) {
-    struct pass p = begin(context, conv, STOA_CONV_FORWARD);
-    p.x = x;
-    p.weight = weight;
-    p.panels = panels;
-    p.bias = bias;
-    p.relu = relu;
-    p.y = y;
+    struct pass p = {.context = context,
+                     .plan = stoa_implicit_plan_of(context, conv, STOA_CONV_FORWARD),
+                     .x = x,
+                     .weight = weight,
+                     .panels = panels,
+                     .bias = bias,
+                     .relu = relu,
+                     .y = y};
     run(&p, scratch);
 }
 
@@ -362,10 +426,8 @@ static size_t prepared_bytes(const stoa_context *context, const struct stoa_conv
 
 static void prepare(const stoa_context *context, const struct stoa_conv *conv, const float *weight,
                     void *prepared) {
-    struct pass p = begin(context, conv, STOA_CONV_FORWARD);
-    p.weight = weight;
-    p.packed = prepared;
-    pack(&p);
+    struct stoa_implicit_plan plan = stoa_implicit_plan_of(context, conv, STOA_CONV_FORWARD);
+    stoa_implicit_pack(context, &plan, weight, prepared);
 }
 
 static void forward_prepared(const stoa_context *context, const struct stoa_conv *conv, const float *x,
@@ -375,11 +437,11 @@ static void forward_prepared(const stoa_context *context, const struct stoa_conv
 
 static void backward_data(const stoa_context *context, const struct stoa_conv *conv, const float *dy,
                           const float *weight, float *dx, void *scratch) {
-    struct pass p = begin(context, conv, STOA_CONV_BACKWARD_DATA);
-    p.x = dy;
-    p.weight = weight;
-    p.y = dx;
-    p.turned = true;
+    struct pass p = {.context = context,
+                     .plan = stoa_implicit_plan_of(context, conv, STOA_CONV_BACKWARD_DATA),
+                     .x = dy,
+                     .weight = weight,
+                     .y = dx};
     run(&p, scratch);
 }
 

@@ -86,10 +86,10 @@ enum { STOA_IMPLICIT_PHASES = 16 };
 /* Outputs that lie a stride apart and see the same taps: all of a forward pass. Taps are numbered as they lie in the
  * view: a turned kernel's last comes first. */
 struct stoa_implicit_phase {
-    size_t row, column;         /* of its first output */
-    size_t rows, columns;       /* outputs of an image */
-    size_t first;               /* where the first output's patch begins in the view */
-    size_t down, across;        /* taps of a patch; `across` counts those of all pixels of a group */
+    size_t row, column;   /* of its first output */
+    size_t rows, columns; /* outputs of an image */
+    size_t top, left;     /* where the first output's patch begins: lines and pixels of the padded image */
+    size_t down, across;  /* taps of a patch; `across` counts those of all pixels of a group */
     size_t tap_row, tap_column; /* backward data: of the kernel, the first tap of the phase */
     size_t terms, begin;        /* numbers of a patch; of those of the phases before */
 };
@@ -98,10 +98,14 @@ struct stoa_implicit_phase {
 struct stoa_implicit_plan {
     struct stoa_implicit layout;
     size_t stride_height, stride_width; /* between the outputs of a phase */
-    size_t out_height, out_width;       /* of the whole result */
+    size_t dilation_height, dilation_width;
+    size_t out_height, out_width; /* of the whole result */
     size_t terms, phases;
-    bool inside;   /* leaves the padding out: see implicit_inside.c */
-    bool packs;    /* the weight, in panels of STOA_IMPLICIT_PANEL columns */
+    bool inside;  /* leaves the padding out: see implicit_inside.c */
+    bool by_taps; /* too, with a product a tap */
+    bool packs;   /* the weight, in panels of STOA_IMPLICIT_PANEL columns */
+    bool turned;  /* the weight is [KH KW C][K] of the other direction: backward data */
+    size_t kernel_width;
     size_t stride; /* its padded rows, where it is */
     struct stoa_implicit_phase phase[STOA_IMPLICIT_PHASES];
 };
@@ -109,6 +113,22 @@ struct stoa_implicit_plan {
 /* Forward, or backward data of a stride with at most so many phases. */
 struct stoa_implicit_plan stoa_implicit_plan_of(const stoa_context *context, const struct stoa_conv *conv,
                                                 enum stoa_conv_pass pass);
+
+/* The weight in rows of the plan's stride, phase by phase and panel by panel; nothing where the plan does not pack. */
+void stoa_implicit_pack(const stoa_context *context, const struct stoa_implicit_plan *plan,
+                        const float *weight, float *packed);
+
+/* Outputs of one axis for which something lies inside the image. */
+struct stoa_implicit_span {
+    size_t first, count;
+};
+
+/* Of outputs [begin, end), those for which tap (i, j) of a phase lies inside. */
+struct stoa_implicit_span stoa_implicit_rows_inside(const struct stoa_implicit_plan *p,
+                                                    const struct stoa_implicit_phase *f, size_t i,
+                                                    size_t begin, size_t end);
+struct stoa_implicit_span stoa_implicit_columns_inside(const struct stoa_implicit_plan *p,
+                                                       const struct stoa_implicit_phase *f, size_t j);
 
 /* See implicit_inside.c. Whether a forward pass of this layout reads images where they lie, and the layout for that. */
 bool stoa_implicit_is_inside(const struct stoa_implicit *l);

@@ -5,6 +5,36 @@
 /* Tiles of a large batch. */
 enum { LEAST_TILES = 16 };
 
+/* Channels of which a tap has terms enough for a product of its own, which then needs no copy of the image: it leaves
+ * the padding out. */
+enum { TAP_CHANNELS = 256 };
+
+static bool is_by_taps(const struct stoa_implicit *l) {
+    return l->pads && l->group == 1 && l->conv.window.channels >= TAP_CHANNELS;
+}
+
+static struct stoa_implicit_span inside(size_t from, size_t size, size_t pad, size_t stride, size_t begin,
+                                        size_t end) {
+    size_t first = from < pad ? stoa_ceil_div(pad - from, stride) : 0;
+    size_t behind = from < size + pad ? (size + pad - from - 1) / stride + 1 : 0;
+    first = stoa_max(first, begin);
+    return (struct stoa_implicit_span){first, stoa_max(first, stoa_min(behind, end)) - first};
+}
+
+struct stoa_implicit_span stoa_implicit_rows_inside(const struct stoa_implicit_plan *p,
+                                                    const struct stoa_implicit_phase *f, size_t i,
+                                                    size_t begin, size_t end) {
+    const struct stoa_window *w = &p->layout.conv.window;
+    return inside(f->top + i * p->dilation_height, w->height, w->pad_top, w->stride_height, begin,
+                  stoa_min(end, f->rows));
+}
+
+struct stoa_implicit_span stoa_implicit_columns_inside(const struct stoa_implicit_plan *p,
+                                                       const struct stoa_implicit_phase *f, size_t j) {
+    const struct stoa_window *w = &p->layout.conv.window;
+    return inside(f->left + j * p->dilation_width, w->width, w->pad_left, w->stride_width, 0, f->columns);
+}
+
 static struct stoa_implicit_plan plan_forward(const stoa_context *context, const struct stoa_conv *conv) {
     const struct stoa_window *w = &conv->window;
     size_t group = stoa_implicit_group(context, conv);
@@ -12,12 +42,16 @@ static struct stoa_implicit_plan plan_forward(const stoa_context *context, const
                                                                stoa_implicit_tile_pixels(conv, false)),
                                    .stride_height = 1,
                                    .stride_width = 1,
+                                   .dilation_height = w->dilation_height,
+                                   .dilation_width = w->dilation_width,
                                    .out_height = w->out_height,
                                    .out_width = w->out_width,
-                                   .phases = 1};
+                                   .phases = 1,
+                                   .kernel_width = w->kernel_width};
     p.packs = conv->filters % STOA_PRODUCT_LANES != 0;
     p.inside = stoa_implicit_is_inside(&p.layout);
-    if (p.inside) {
+    p.by_taps = is_by_taps(&p.layout);
+    if (p.inside || p.by_taps) {
         stoa_implicit_read_inside(&p.layout);
     }
     p.stride = stoa_round_up(p.layout.columns, STOA_PRODUCT_LANES);
@@ -81,13 +115,21 @@ static struct stoa_implicit_plan plan_backward(const stoa_context *context, cons
     size_t group = strided || w->dilation_width > 1 ? 1 : stoa_implicit_group(context, &t);
     struct stoa_implicit_plan p = {.stride_height = w->stride_height,
                                    .stride_width = w->stride_width,
+                                   .dilation_height = w->dilation_height,
+                                   .dilation_width = w->dilation_width,
                                    .out_height = w->height,
                                    .out_width = w->width,
                                    .packs = true,
+                                   .turned = true,
+                                   .kernel_width = w->kernel_width,
                                    .stride = stoa_round_up(group * t.filters, STOA_PRODUCT_LANES)};
     /* A group's patches are wider, and none of them reaches behind the last pixel's. */
     p.layout = stoa_implicit_cut(context, &t, group, conv->filters, LEAST_TILES,
                                  stoa_implicit_tile_pixels(&t, true));
+    p.by_taps = is_by_taps(&p.layout);
+    if (p.by_taps) {
+        stoa_implicit_read_inside(&p.layout);
+    }
     for (size_t row = 0; row < stoa_min(w->stride_height, w->height); row++) {
         struct axis down = axis_of(row, w->pad_top, w->stride_height, w->kernel_height, w->dilation_height);
         for (size_t column = 0; column < stoa_min(w->stride_width, w->width); column++) {
@@ -103,8 +145,8 @@ static struct stoa_implicit_plan plan_backward(const stoa_context *context, cons
                                               .tap_row = down.first,
                                               .tap_column = across.first,
                                               .begin = p.terms};
-            f->first = (size_t)((ptrdiff_t)t.window.pad_top + down.from) * p.layout.line +
-                       (size_t)((ptrdiff_t)t.window.pad_left + across.from) * p.layout.channels;
+            f->top = (size_t)((ptrdiff_t)t.window.pad_top + down.from);
+            f->left = (size_t)((ptrdiff_t)t.window.pad_left + across.from);
             f->terms = f->down * f->across * conv->filters;
             p.terms += f->terms;
         }

@@ -143,6 +143,21 @@ static void draw_long(struct stoa_conv *conv) {
     w->kernel_width = between(1, 3);
 }
 
+/* So many channels, or filters for the way back, that each tap of the window is a product of its own. */
+static void draw_deep(struct stoa_conv *conv) {
+    struct stoa_window *w = &conv->window;
+    conv->groups = 1;
+    w->channels = between(256, 270);
+    conv->filters = between(1, 40);
+    w->kernel_height = between(1, 4);
+    w->kernel_width = between(1, 4);
+    if (one_in(2)) {
+        size_t filters = conv->filters;
+        conv->filters = w->channels;
+        w->channels = filters;
+    }
+}
+
 static struct stoa_conv draw_conv(void) {
     static const size_t kernels[] = {1, 1, 2, 3, 3, 3, 3, 4, 5};
     static const size_t channels[] = {1, 2, 3, 4, 5, 8, 12, 16, 17, 24, 32, 33, 48, 64, 96};
@@ -173,6 +188,8 @@ static struct stoa_conv draw_conv(void) {
     bool is_long = one_in(10);
     if (is_long) {
         draw_long(&conv);
+    } else if (one_in(6)) {
+        draw_deep(&conv);
     }
     size_t most = 12 + 6 * w->stride_height;
     size_t least = one_in(2) ? 1 : stoa_min(most, w->kernel_height + 4 * w->stride_height);

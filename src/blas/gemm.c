@@ -99,7 +99,13 @@ static size_t equal_part(size_t size, size_t most, size_t unit) {
 /* A slice of b that many rows of a pass over is copied first (to the stack), so that its rows lie side by side: rows far
  * apart, above all by a power of two, share few sets of the caches. A transposed b is copied always, the other way round:
  * the direct kernels are slow on it as it lies. */
-enum { LANES = 16, KERNEL_ROWS = 12, SLICE_COLUMNS = 64, SLICE_TERMS = 256, SLICE_LEAST_ROWS = 96 };
+enum {
+    LANES = 16,
+    KERNEL_ROWS = 12,
+    SLICE_COLUMNS = STOA_GEMM_PANEL,
+    SLICE_TERMS = 512,
+    SLICE_LEAST_ROWS = 96
+};
 
 /* OpenBLAS's direct kernel takes a buffer from malloc for its last columns when there are 1 to 8 beyond a multiple
  * of 16 and the sums have 32 terms or more (0.3.21, found by counting). Running a plan allocates nothing: such
@@ -181,7 +187,7 @@ static void call_direct(const struct stoa_gemm *p) {
  * 160 to 240 of 265 GFLOP/s a core. The engine's kernel fetches what its next step reads while it multiplies: the next
  * terms of both operands, and after the last terms the rows below. */
 enum {
-    STEP_TERMS = 256,
+    STEP_TERMS = 256, /* of a gradient */
     MOST_TERMS = 512,
     STEP_ROWS = 192,
     LONG_TERMS = 1024,
@@ -238,17 +244,14 @@ static struct stoa_fetch fetch(const float *operand, size_t stride, size_t colum
     return (struct stoa_fetch){operand, stride, stoa_ceil_div(columns, LANES), more};
 }
 
-/* What follows terms [next - terms, next) of the rows: their own terms, then the next rows'. */
-static struct stoa_fetch fetch_rows(const struct stoa_gemm *p, size_t next, size_t terms) {
-    if (next < p->k) {
-        return fetch(p->a + next, p->lda, stoa_min(terms, p->k - next), p->m / terms);
-    }
+/* The rows below, during the last `terms` terms of these. */
+static struct stoa_fetch fetch_rows(const struct stoa_gemm *p, size_t terms) {
     size_t rows = p->next_a ? p->m : p->below;
     if (p->next_a && p->lda <= stoa_round_up(p->k, LANES)) { /* rows side by side: line after line */
         return (struct stoa_fetch){p->next_a, LANES, 1, p->m * p->lda / LANES / terms};
     }
     const float *a = p->next_a ? p->next_a : p->a + p->m * p->lda;
-    return fetch(a, p->lda, rows > 0 ? stoa_min(STEP_TERMS, p->k) : 0, rows / terms);
+    return fetch(a, p->lda, rows > 0 ? stoa_min(terms, p->k) : 0, rows / terms);
 }
 
 /* Terms [l, l + terms) of the panel of columns [j, j + columns), which lies at b. */
@@ -256,14 +259,14 @@ static void run_step(const struct stoa_gemm *p, const size_t *term, size_t l, si
                      size_t columns, const float *b, size_t ldb) {
     size_t next = l + terms;
     struct stoa_gather gather = {.run = p->m, .step = p->transpose_a ? 1 : p->lda, .term = term};
-    if (p->k - next >= terms) { /* for every term of this step there is one in the next */
+    if (!p->panels && p->k - next >= terms) { /* for every term of this step there is one in the next */
         gather.next[0] = fetch(p->b + next * p->ldb + j, p->ldb, columns, 0);
         if (p->transpose_a && j + columns == p->n) {
             gather.next[1] = fetch(p->a + next * p->lda, p->lda, p->m, 0);
         }
     }
-    if (!p->transpose_a && j == 0) {
-        gather.next[1] = fetch_rows(p, next, terms);
+    if (!p->transpose_a && j == 0 && next == p->k) {
+        gather.next[1] = fetch_rows(p, terms);
     }
     float *c = p->c + j;
     p->kernels->product(&gather, p->m, columns, terms, p->a + l * (p->transpose_a ? p->lda : 1), b, ldb,
@@ -279,16 +282,31 @@ __attribute__((noinline)) static void run_thin_step(const struct stoa_gemm *p, c
     run_step(p, term, l, terms, 0, columns, copy, LANES);
 }
 
+/* Terms that are added up at once. */
+static size_t step_terms(const struct stoa_gemm *p, bool far) {
+    /* Of a small gradient, which is cheap to add to, so many that what is fetched stays in L1. */
+    enum { SMALL_STRIDE = 256, SMALL_TERMS = 64 };
+    if (!p->transpose_a) {
+        return equal_part(p->k, MOST_TERMS, LANES);
+    }
+    if (p->n % LANES != 0 && p->k <= MOST_TERMS) { /* such columns are slow to add to */
+        return p->k;
+    }
+    return p->lda <= SMALL_STRIDE && !far ? SMALL_TERMS : STEP_TERMS;
+}
+
+/* The slice of b in columns [j, j + columns), from term l on. */
+static const float *slice_at(const struct stoa_gemm *p, size_t l, size_t j, size_t ldb) {
+    return p->panels ? p->b + j * p->k + l * ldb : p->b + l * ldb + j;
+}
+
 static void run_steps(const struct stoa_gemm *p) {
-    /* Of a small gradient, which is cheap to add to, so many terms that what is fetched stays in L1. Where the rows of both
-     * operands lie apart a whole slice of b would not stay there (measured: half a slice 1.02 to 1.25 times as fast). */
-    enum { SMALL_STRIDE = 256, SMALL_TERMS = 64, FAR_COLUMNS = 32 };
+    /* Where the rows of both operands of a gradient lie apart a whole slice of b would not stay in L1 (measured: half a slice
+     * 1.02 to 1.25 times as fast). */
+    enum { FAR_COLUMNS = 32 };
     bool far = p->transpose_a && p->ldb > SLICE_COLUMNS && p->m >= SLICE_LEAST_ROWS;
     size_t most = far ? FAR_COLUMNS : SLICE_COLUMNS;
-    size_t step = p->transpose_a && p->lda <= SMALL_STRIDE && !far ? SMALL_TERMS : STEP_TERMS;
-    if (p->n % LANES != 0 && p->k <= MOST_TERMS) { /* such columns are slow to add to */
-        step = p->k;
-    }
+    size_t step = step_terms(p, far);
     size_t term[MOST_TERMS];
     for (size_t l = 0; l < stoa_min(step, p->k); l++) {
         term[l] = p->transpose_a ? l * p->lda : l;
@@ -298,11 +316,12 @@ static void run_steps(const struct stoa_gemm *p) {
         for (size_t j = 0, columns; j < p->n; j += columns) {
             columns = stoa_min(most, p->n - j);
             /* No slice but a single one is less than a vector wide. */
-            if (columns < p->n - j && p->n - j - columns < LANES) {
+            if (!p->panels && columns < p->n - j && p->n - j - columns < LANES) {
                 columns -= LANES;
             }
-            if (columns >= STOA_PRODUCT_LANES) {
-                run_step(p, term, l, terms, j, columns, p->b + l * p->ldb + j, p->ldb);
+            size_t ldb = p->panels ? stoa_round_up(columns, LANES) : p->ldb;
+            if (columns >= STOA_PRODUCT_LANES || p->panels) {
+                run_step(p, term, l, terms, j, columns, slice_at(p, l, j, ldb), ldb);
             } else {
                 run_thin_step(p, term, l, terms, columns);
             }
@@ -420,7 +439,9 @@ void stoa_gemm_run(const struct stoa_gemm *p) {
         fill_zero(p);
     }
     double limit = (double)atomic_load_explicit(&small_limit, memory_order_relaxed);
-    if (outruns_blas(p)) {
+    if (p->by_kernel) {
+        run_kernel(p);
+    } else if (outruns_blas(p)) {
         run_alone(p);
     } else if (limit == 0 || p->whole || (p->transpose_b && !p->kernels)) {
         run_whole(p); /* no direct path is known, or the order of the sums is not ours to choose */

@@ -7,6 +7,8 @@
 
 struct stoa_kernels; /* kernels/kernels.h */
 
+enum { STOA_GEMM_PANEL = 64 };
+
 /* c[m][n] = alpha * op(a)[m][k] op(b)[k][n] + beta * c, row-major; lda, ldb, ldc are the row strides of the
  * arrays as stored. One thread. c is not read when beta is 0, so it may hold NaN. Sizes beyond cblas's
  * integer are split. */
@@ -22,6 +24,10 @@ struct stoa_gemm {
     float *c;
     size_t ldc;
     bool whole; /* not in blocks that this BLAS multiplies faster: the sums in the BLAS's own order */
+    /* By the engine's kernel whatever the sizes: sums in an order that depends on k alone. Without transposes, alpha 1 and beta
+     * 0 or 1. Then b may lie in panels of STOA_GEMM_PANEL columns, one behind the other: [k][columns], the rows of a last one
+     * rounded up to STOA_ALIGN_FLOATS. ldb is not read. */
+    bool by_kernel, panels;
     /* Fetched early, no more: rows of a that follow and will be wanted next, or the left operand of the next product where
      * that is of the same shape (0, NULL: nothing is known). */
     size_t below;

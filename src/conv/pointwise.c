@@ -16,6 +16,7 @@
 #include "blas/gemm.h"
 #include "conv/conv.h"
 #include "conv/cost.h"
+#include "conv/pixels.h"
 #include "core/product.h"
 #include "core/threads.h"
 
@@ -49,28 +50,64 @@ static struct stoa_conv flattened(const struct stoa_conv *conv) {
     return flat;
 }
 
+/* Of the weight of one group as b, or `turned` as its transpose. */
+struct sizes {
+    size_t terms, columns;
+};
+
+static struct sizes sizes_of(const struct stoa_conv *conv, bool turned) {
+    size_t channels = stoa_conv_group_channels(conv);
+    size_t filters = stoa_conv_group_filters(conv);
+    return turned ? (struct sizes){filters, channels} : (struct sizes){channels, filters};
+}
+
+/* Products large enough for the engine's kernel, which is faster with b in panels. Without panels it is used as well: the
+ * bits do not depend on who prepared the weight. */
+static bool is_by_kernel(const stoa_context *context, const struct stoa_conv *conv, bool turned) {
+    enum { LEAST_TERMS = 48, LEAST_COLUMNS = 32 };
+    struct sizes s = sizes_of(conv, turned);
+    return !stoa_plain_products(context) && context->isa > STOA_ISA_BASE && s.terms >= LEAST_TERMS &&
+           s.columns >= LEAST_COLUMNS;
+}
+
+/* Of a group. */
+static size_t panel_floats(const struct stoa_conv *conv, bool turned) {
+    struct sizes s = sizes_of(conv, turned);
+    return stoa_panel_floats(s.terms, s.columns);
+}
+
+static void pack(const stoa_context *context, const struct stoa_conv *conv, bool turned, const float *weight,
+                 float *panels) {
+    struct sizes s = sizes_of(conv, turned);
+    for (size_t g = 0; g < conv->groups; g++) {
+        stoa_pack_panels(context,
+                         &(struct stoa_gemm){.transpose_b = turned,
+                                             .n = s.columns,
+                                             .k = s.terms,
+                                             .b = weight + g * stoa_conv_group_filters(conv),
+                                             .ldb = conv->filters},
+                         panels + g * panel_floats(conv, turned));
+    }
+}
+
 static bool is_strided(const struct stoa_conv *conv) {
     const struct stoa_window *w = &conv->window;
     return w->out_height != w->height || w->out_width != w->width;
 }
 
-/* From pixel to pixel where they are gathered, and of the matrix that is multiplied. */
-static size_t gathered_stride(const struct stoa_conv *conv) {
-    return stoa_conv_stride(conv->window.channels);
-}
-
+/* From pixel to pixel of the matrix that is multiplied. */
 static size_t rows_stride(const struct stoa_conv *conv) {
-    return is_strided(conv) ? gathered_stride(conv) : conv->window.channels;
+    return is_strided(conv) ? stoa_pixels_stride(conv) : conv->window.channels;
 }
 
 /* Most pixels that are gathered at a time, by all threads together or by one. */
 static size_t most_together(const stoa_context *context, const struct stoa_conv *conv) {
     size_t bytes = stoa_min(CHUNK_BYTES, context->workspace_limit * STOA_CONV_SHARED_LIMITS);
-    return bytes / (gathered_stride(conv) * sizeof(float));
+    return bytes / (stoa_pixels_stride(conv) * sizeof(float));
 }
 
 static size_t most_alone(const stoa_context *context, const struct stoa_conv *conv) {
-    return stoa_min(TILE_BYTES, context->workspace_limit) / (gathered_stride(conv) * sizeof(float));
+    return stoa_min(TILE_BYTES, context->workspace_limit) / (stoa_pixels_stride(conv) * sizeof(float));
 }
 
 static bool applicable(const stoa_context *context, const struct stoa_conv *layer, enum stoa_conv_pass pass) {
@@ -92,14 +129,16 @@ static bool sums_blocks(const stoa_context *context, const struct stoa_conv *con
 
 /* The transposed weight, where so many pixels pay for it and the context allows that much beside the chunk. */
 static size_t transposed_floats(const stoa_context *context, const struct stoa_conv *conv) {
-    size_t floats = stoa_conv_pixels(conv) < TRANSPOSE_PIXELS ? 0 : stoa_conv_transposed(conv);
-    size_t chunk = is_strided(conv) ? most_together(context, conv) * gathered_stride(conv) : 0;
+    size_t floats = stoa_conv_pixels(conv) < TRANSPOSE_PIXELS ? 0
+                    : is_by_kernel(context, conv, true)       ? conv->groups * panel_floats(conv, true)
+                                                              : stoa_conv_transposed(conv);
+    size_t chunk = is_strided(conv) ? most_together(context, conv) * stoa_pixels_stride(conv) : 0;
     return stoa_conv_shared_fits(context, (floats + chunk) * sizeof(float)) ? floats : 0;
 }
 
 static size_t gathered_floats(const struct stoa_conv *conv, size_t most) {
     size_t pixels = is_strided(conv) ? stoa_min(most, stoa_conv_pixels(conv)) : 0;
-    return pixels * gathered_stride(conv);
+    return pixels * stoa_pixels_stride(conv);
 }
 
 static bool workspace(const stoa_context *context, const struct stoa_conv *layer, enum stoa_conv_pass pass,
@@ -143,76 +182,21 @@ struct pass {
     struct stoa_partials sums;
 };
 
-/* Output pixels [column, column + count) of one row, and the input pixels that belong to them alone: from the
- * one that each reads up to the next one's. */
-struct run {
-    size_t count, columns, lines; /* columns, lines: of the input */
-    size_t input;                 /* the first input pixel */
-};
-
-/* The run that begins at `pixel` and ends before `end`. */
-static struct run run_at(const struct stoa_window *w, size_t pixel, size_t end) {
-    size_t row = pixel / w->out_width;
-    size_t column = pixel % w->out_width;
-    size_t count = stoa_min(end - pixel, w->out_width - column);
-    size_t line = row % w->out_height * w->stride_height;
-    size_t left = column * w->stride_width;
-    size_t right = column + count == w->out_width ? w->width : (column + count) * w->stride_width;
-    size_t below = row % w->out_height + 1 == w->out_height ? w->height : line + w->stride_height;
-    return (struct run){.count = count,
-                        .columns = right - left,
-                        .lines = below - line,
-                        .input = (row / w->out_height * w->height + line) * w->width + left};
-}
-
-static void gather(const struct stoa_conv *conv, const float *x, size_t pixel, size_t end, float *to) {
-    const struct stoa_window *w = &conv->window;
-    size_t step = w->stride_width * w->channels;
-    while (pixel < end) {
-        struct run run = run_at(w, pixel, end);
-        const float *from = x + run.input * w->channels;
-        for (size_t i = 0; i < run.count; i++, from += step, to += gathered_stride(conv)) {
-            memcpy(to, from, w->channels * sizeof *to);
-        }
-        pixel += run.count;
-    }
-}
-
-static void scatter(const struct stoa_conv *conv, const float *from, size_t pixel, size_t end, float *dx) {
-    const struct stoa_window *w = &conv->window;
-    size_t channels = w->channels;
-    while (pixel < end) {
-        struct run run = run_at(w, pixel, end);
-        float *to = dx + run.input * channels;
-        for (size_t i = 0; i < run.count; i++, from += gathered_stride(conv)) {
-            size_t last = run.columns - i * w->stride_width;
-            size_t gap = (i + 1 == run.count ? last : w->stride_width) - 1;
-            float *pixel_to = to + i * w->stride_width * channels;
-            memcpy(pixel_to, from, channels * sizeof *to);
-            memset(pixel_to + channels, 0, gap * channels * sizeof *to);
-        }
-        for (size_t line = 1; line < run.lines; line++) {
-            memset(to + line * w->width * channels, 0, run.columns * channels * sizeof *to);
-        }
-        pixel += run.count;
-    }
-}
-
 /* Tasks over the chunk's pixels. */
 static void gather_task(void *argument, size_t task, size_t thread) {
     (void)thread;
     const struct pass *p = argument;
     size_t at = task * TASK_PIXELS;
-    gather(p->conv, p->x, p->first + at, p->first + stoa_min(at + TASK_PIXELS, p->pixels),
-           p->gathered + at * gathered_stride(p->conv));
+    stoa_pixels_gather(p->conv, p->x, p->first + at, p->first + stoa_min(at + TASK_PIXELS, p->pixels),
+                       p->gathered + at * stoa_pixels_stride(p->conv));
 }
 
 static void scatter_task(void *argument, size_t task, size_t thread) {
     (void)thread;
     const struct pass *p = argument;
     size_t at = task * TASK_PIXELS;
-    scatter(p->conv, p->gathered + at * gathered_stride(p->conv), p->first + at,
-            p->first + stoa_min(at + TASK_PIXELS, p->pixels), p->dx);
+    stoa_pixels_scatter(p->conv, p->gathered + at * stoa_pixels_stride(p->conv), p->first + at,
+                        p->first + stoa_min(at + TASK_PIXELS, p->pixels), p->dx);
 }
 
 static void finish_task(void *argument, size_t task, size_t thread) {
@@ -238,14 +222,17 @@ static bool next_chunk(struct pass *p, size_t most) {
     return p->pixels > 0;
 }
 
-static void forward(const stoa_context *context, const struct stoa_conv *layer, const float *x,
-                    const float *weight, const float *bias, bool relu, float *y, void *scratch) {
+/* With one of weight and panels. */
+static void run_forward(const stoa_context *context, const struct stoa_conv *layer, const float *x,
+                        const float *weight, const float *panels, const float *bias, bool relu, float *y,
+                        void *scratch) {
     const struct stoa_conv flat = flattened(layer);
     const struct stoa_conv *conv = &flat;
     struct pass p = {
         .context = context, .conv = conv, .x = x, .bias = bias, .relu = relu, .y = y, .gathered = scratch};
     size_t channels = stoa_conv_group_channels(conv);
     size_t filters = stoa_conv_group_filters(conv);
+    bool by_kernel = is_by_kernel(context, conv, false);
     while (next_chunk(&p, most_together(context, conv))) {
         const float *rows = x;
         if (is_strided(conv)) {
@@ -259,8 +246,11 @@ static void forward(const stoa_context *context, const struct stoa_conv *layer, 
                                                       .alpha = 1,
                                                       .a = rows + g * channels,
                                                       .lda = rows_stride(conv),
-                                                      .b = weight + g * filters,
+                                                      .b = panels ? panels + g * panel_floats(conv, false)
+                                                                  : weight + g * filters,
                                                       .ldb = conv->filters,
+                                                      .by_kernel = by_kernel,
+                                                      .panels = panels != NULL,
                                                       .c = y + p.first * conv->filters + g * filters,
                                                       .ldc = conv->filters});
         }
@@ -270,35 +260,61 @@ static void forward(const stoa_context *context, const struct stoa_conv *layer, 
     }
 }
 
+static void forward(const stoa_context *context, const struct stoa_conv *conv, const float *x,
+                    const float *weight, const float *bias, bool relu, float *y, void *scratch) {
+    run_forward(context, conv, x, weight, NULL, bias, relu, y, scratch);
+}
+
+static size_t prepared_bytes(const stoa_context *context, const struct stoa_conv *layer) {
+    const struct stoa_conv conv = flattened(layer);
+    return is_by_kernel(context, &conv, false) ? conv.groups * panel_floats(&conv, false) * sizeof(float) : 0;
+}
+
+static void prepare(const stoa_context *context, const struct stoa_conv *layer, const float *weight,
+                    void *prepared) {
+    const struct stoa_conv conv = flattened(layer);
+    pack(context, &conv, false, weight, prepared);
+}
+
+static void forward_prepared(const stoa_context *context, const struct stoa_conv *conv, const float *x,
+                             const void *prepared, const float *bias, bool relu, float *y, void *scratch) {
+    run_forward(context, conv, x, NULL, prepared, bias, relu, y, scratch);
+}
+
 static void backward_data(const stoa_context *context, const struct stoa_conv *layer, const float *dy,
                           const float *weight, float *dx, void *scratch) {
     const struct stoa_conv flat = flattened(layer);
     const struct stoa_conv *conv = &flat;
     float *transposed = scratch;
     bool turned = transposed_floats(context, conv) > 0;
-    size_t stride = stoa_conv_stride(stoa_conv_column(conv));
+    bool panels = turned && is_by_kernel(context, conv, true);
+    size_t stride = turned ? stoa_conv_stride(stoa_conv_column(conv)) : conv->filters;
     struct pass p = {.context = context,
                      .conv = conv,
                      .dx = dx,
                      .gathered = transposed + transposed_floats(context, conv)};
     size_t channels = stoa_conv_group_channels(conv);
     size_t filters = stoa_conv_group_filters(conv);
-    if (turned) {
+    size_t group = panels ? panel_floats(conv, true) : filters * (turned ? stride : 1);
+    if (panels) {
+        pack(context, conv, true, weight, transposed);
+    } else if (turned) {
         stoa_conv_transpose(context, conv, weight, transposed);
     }
     float *rows = is_strided(conv) ? p.gathered : dx;
     while (next_chunk(&p, most_together(context, conv))) {
         for (size_t g = 0; g < conv->groups; g++) {
             stoa_product(context, &(struct stoa_gemm){.transpose_b = !turned,
+                                                      .by_kernel = panels,
+                                                      .panels = panels,
                                                       .m = p.pixels,
                                                       .n = channels,
                                                       .k = filters,
                                                       .alpha = 1,
                                                       .a = dy + p.first * conv->filters + g * filters,
                                                       .lda = conv->filters,
-                                                      .b = turned ? transposed + g * filters * stride
-                                                                  : weight + g * filters,
-                                                      .ldb = turned ? stride : conv->filters,
+                                                      .b = (turned ? transposed : weight) + g * group,
+                                                      .ldb = stride,
                                                       .c = rows + g * channels,
                                                       .ldc = rows_stride(conv)});
         }
@@ -343,7 +359,7 @@ static void block_task(void *argument, size_t block, size_t thread) {
         size_t count = stoa_min(p->tile, end - first);
         const float *rows = p->x + first * conv->window.channels;
         if (is_strided(conv)) {
-            gather(conv, p->x, first, first + count, tile);
+            stoa_pixels_gather(conv, p->x, first, first + count, tile);
             rows = tile;
         }
         for (size_t g = 0; g < conv->groups; g++) {
@@ -446,6 +462,9 @@ const struct stoa_conv_algorithm stoa_conv_pointwise = {
     .workspace = workspace,
     .cost = cost,
     .forward = forward,
+    .prepared_bytes = prepared_bytes,
+    .prepare = prepare,
+    .forward_prepared = forward_prepared,
     .backward_data = backward_data,
     .backward_weights = backward_weights,
     .describe = describe,

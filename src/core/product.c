@@ -1,6 +1,8 @@
 /* Large dense layers: tiles of the result, one sgemm each. Floor 3. */
 #include "core/product.h"
 
+#include <string.h>
+
 #include "base/size.h"
 #include "core/threads.h"
 
@@ -35,12 +37,13 @@ static void run_tile(void *argument, size_t task, size_t thread) {
     size_t row = by_columns ? task % t->down : task / t->across;
     size_t column = by_columns ? task / t->down : task % t->across;
     size_t i = part_at(tile.m, t->down, row, ROW_UNIT);
-    size_t j = part_at(tile.n, t->across, column, COLUMN_UNIT);
+    size_t unit = tile.panels ? STOA_GEMM_PANEL : COLUMN_UNIT;
+    size_t j = part_at(tile.n, t->across, column, unit);
     tile.m = part_at(tile.m, t->down, row + 1, ROW_UNIT) - i;
     tile.below = t->product->m - i - tile.m;
-    tile.n = part_at(tile.n, t->across, column + 1, COLUMN_UNIT) - j;
+    tile.n = part_at(tile.n, t->across, column + 1, unit) - j;
     tile.a += tile.transpose_a ? i : i * tile.lda;
-    tile.b += tile.transpose_b ? j * tile.ldb : j;
+    tile.b += tile.panels ? j * tile.k : tile.transpose_b ? j * tile.ldb : j;
     tile.c += i * tile.ldc + j;
     stoa_gemm_run(&tile);
 }
@@ -75,4 +78,37 @@ void stoa_product(const stoa_context *context, const struct stoa_gemm *product) 
     while (t.down * t.across < ENOUGH_TILES && halve(&t, t.down * t.across < FEW_TILES)) {
     }
     stoa_parallel(context, t.down * t.across, run_tile, &t);
+}
+
+size_t stoa_panel_floats(size_t k, size_t n) {
+    return k * stoa_round_up(n, STOA_ALIGN_FLOATS);
+}
+
+struct packing {
+    const struct stoa_kernels *kernels;
+    const struct stoa_gemm *product;
+    float *panels;
+};
+
+static void pack_panel(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct packing *packing = argument;
+    const struct stoa_gemm *p = packing->product;
+    size_t j = task * STOA_GEMM_PANEL;
+    size_t columns = stoa_min(STOA_GEMM_PANEL, p->n - j);
+    size_t width = stoa_round_up(columns, STOA_ALIGN_FLOATS);
+    float *to = packing->panels + j * p->k;
+    if (columns < width) {
+        memset(to, 0, p->k * width * sizeof *to);
+    }
+    if (p->transpose_b) {
+        packing->kernels->transpose(p->b + j * p->ldb, columns, p->k, p->ldb, to, width);
+    } else {
+        packing->kernels->copy_rows(p->b + j, p->k, columns, p->ldb, to, width);
+    }
+}
+
+void stoa_pack_panels(const stoa_context *context, const struct stoa_gemm *product, float *panels) {
+    struct packing packing = {context->kernels, product, panels};
+    stoa_parallel(context, stoa_ceil_div(product->n, STOA_GEMM_PANEL), pack_panel, &packing);
 }

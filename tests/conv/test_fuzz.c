@@ -143,14 +143,22 @@ static void draw_long(struct stoa_conv *conv) {
     w->kernel_width = between(1, 3);
 }
 
-/* So many channels, or filters for the way back, that each tap of the window is a product of its own. */
+/* So many channels, or filters for the way back, that each tap of the window is a product of its own; and pixels of many
+ * numbers. */
 static void draw_deep(struct stoa_conv *conv) {
     struct stoa_window *w = &conv->window;
     conv->groups = 1;
     w->channels = between(256, 270);
-    conv->filters = between(1, 40);
+    conv->filters = between(1, 90);
     w->kernel_height = between(1, 4);
     w->kernel_width = between(1, 4);
+    if (one_in(2)) {
+        w->kernel_height = w->kernel_width = 1;
+        w->channels = between(46, 90) * (one_in(2) ? 1 : between(2, 16));
+        conv->groups = one_in(4) ? 2 : 1;
+        w->channels *= conv->groups;
+        conv->filters = conv->groups * between(30, 90);
+    }
     if (one_in(2)) {
         size_t filters = conv->filters;
         conv->filters = w->channels;
@@ -188,7 +196,7 @@ static struct stoa_conv draw_conv(void) {
     bool is_long = one_in(10);
     if (is_long) {
         draw_long(&conv);
-    } else if (one_in(6)) {
+    } else if (one_in(4)) {
         draw_deep(&conv);
     }
     size_t most = 12 + 6 * w->stride_height;

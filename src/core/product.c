@@ -33,7 +33,7 @@ static void run_tile(void *argument, size_t task, size_t thread) {
     (void)thread;
     const struct tiling *t = argument;
     struct stoa_gemm tile = *t->product;
-    bool by_columns = !tile.transpose_a && tile.n >= tile.m;
+    bool by_columns = tile.n >= tile.m;
     size_t row = by_columns ? task % t->down : task / t->across;
     size_t column = by_columns ? task / t->down : task % t->across;
     size_t i = part_at(tile.m, t->down, row, ROW_UNIT);

@@ -10,13 +10,15 @@
  * operands would be read too often; a few more of small products, down to what pays for waking a thread. Powers of two of
  * nearly equal tiles: an even number of threads has as much to do each. Each tile turns its part of a transposed b, so that
  * is shared by as many rows as there may be. */
-enum { ENOUGH_TILES = 32, FEW_TILES = 4, LEAST_WORK = 1 << 17, ROW_UNIT = 12, COLUMN_UNIT = 16 };
+enum { LEVELS = 3, LEAST_WORK = 1 << 17, ROW_UNIT = 12, COLUMN_UNIT = 16 };
 struct size {
     size_t rows, columns;
 };
-static const struct size least_tile[] = {{192, 64}, {24, 32}}; /* among many tiles, among few */
-static const struct size least_gradient[] = {{96, 64}, {24, 32}};
-static const struct size least_turned[] = {{384, 64}, {96, 32}};
+/* Down to the first of these sizes; as long as there are fewer tiles than it should give, on down to the next. */
+static const size_t enough_tiles[LEVELS] = {32, 32, 4};
+static const struct size least_tile[LEVELS] = {{192, 64}, {192, 64}, {24, 32}};
+static const struct size least_gradient[LEVELS] = {{192, 64}, {96, 64}, {24, 32}};
+static const struct size least_turned[LEVELS] = {{384, 64}, {384, 64}, {96, 32}};
 
 struct tiling {
     const struct stoa_gemm *product;
@@ -49,12 +51,12 @@ static void run_tile(void *argument, size_t task, size_t thread) {
 }
 
 /* False when a tile should not be smaller. */
-static bool halve(struct tiling *t, bool few) {
+static bool halve(struct tiling *t, size_t level) {
     const struct stoa_gemm *p = t->product;
     bool turns = p->transpose_b && !p->whole;
-    const struct size *least = p->transpose_a ? &least_gradient[few]
-                               : turns        ? &least_turned[few]
-                                              : &least_tile[few];
+    const struct size *least = p->transpose_a ? &least_gradient[level]
+                               : turns        ? &least_turned[level]
+                                              : &least_tile[level];
     size_t rows = stoa_ceil_div(p->m, t->down);
     size_t columns = stoa_ceil_div(p->n, t->across);
     bool down = rows >= 2 * least->rows;
@@ -75,7 +77,9 @@ void stoa_product(const stoa_context *context, const struct stoa_gemm *product) 
     tiled.whole = tiled.whole || stoa_plain_products(context);
     tiled.kernels = context->kernels;
     struct tiling t = {.product = &tiled, .down = 1, .across = 1};
-    while (t.down * t.across < ENOUGH_TILES && halve(&t, t.down * t.across < FEW_TILES)) {
+    for (size_t level = 0; level < LEVELS; level++) {
+        while (t.down * t.across < enough_tiles[level] && halve(&t, level)) {
+        }
     }
     stoa_parallel(context, t.down * t.across, run_tile, &t);
 }

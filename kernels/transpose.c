@@ -1,8 +1,8 @@
 /* Matrix transpose in tiles. Floor 1.
  *
  * In bands of so many rows that whole lines of the result are written, and along them, as hardware prefetchers follow rows:
- * measured 1.2 to 2 times as fast as blocks of 32 x 32, near memcpy(). Images of a few channels
- * are tiles that lie over each other. */
+ * measured 1.2 to 2 times as fast as square blocks, near memcpy(). Images of a few channels are tiles that lie over each
+ * other. */
 #include "kernels/isa.h"
 
 /* Columns of a band that are done with at once: their lines of the result stay in the first cache until the next band. */

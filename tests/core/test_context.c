@@ -264,6 +264,65 @@ static void check_product(size_t m, size_t n, size_t k, bool ta, bool tb) {
     free(b);
 }
 
+/* From b in panels, packed from b or its transpose: right values, and the bits of the same kernel on b as it lies. */
+static void check_panels(size_t m, size_t n, size_t k, size_t threads) {
+    float *a = malloc(m * k * sizeof *a);
+    float *b = malloc(k * n * sizeof *b);
+    float *turned = malloc(k * n * sizeof *turned);
+    float *panels = malloc(stoa_panel_floats(k, n) * sizeof *panels);
+    float *c[3];
+    assert_true(a && b && turned && panels);
+    fill(a, m * k, 3);
+    fill(b, k * n, 4);
+    for (size_t i = 0; i < k * n; i++) {
+        turned[i % n * k + i / n] = b[i];
+    }
+    stoa_context_options options = {.threads = threads};
+    stoa_context *context = NULL;
+    assert_int_equal(stoa_context_create(&options, &context), STOA_OK);
+    for (size_t way = 0; way < 3; way++) {
+        struct stoa_gemm p = {.transpose_b = way == 2, .m = m, .n = n, .k = k, .alpha = 1, .a = a, .lda = k};
+        p.b = way == 2 ? turned : b;
+        p.ldb = way == 2 ? k : n;
+        p.c = c[way] = malloc(m * n * sizeof(float));
+        p.ldc = n;
+        assert_non_null(p.c);
+        if (way > 0) {
+            stoa_pack_panels(context, &p, panels);
+            p.b = panels;
+            p.transpose_b = false;
+        }
+        p.by_kernel = true;
+        p.panels = way > 0;
+        stoa_product(context, &p);
+        assert_memory_equal(c[way], c[0], m * n * sizeof(float));
+    }
+    for (size_t i = 0; i < m * n; i++) {
+        double sum = 0;
+        for (size_t l = 0; l < k; l++) {
+            sum += (double)a[i / n * k + l] * (double)b[l * n + i % n];
+        }
+        assert_true(fabs((double)c[0][i] - sum) <= 1e-6 * (double)(k + 1));
+    }
+    stoa_context_free(context);
+    for (size_t way = 0; way < 3; way++) {
+        free(c[way]);
+    }
+    free(panels);
+    free(turned);
+    free(b);
+    free(a);
+}
+
+static void multiplies_the_same_from_panels(void **state) {
+    (void)state;
+    const size_t sizes[][3] = {{1, 16, 1},    {30, 100, 600}, {130, 200, 1100}, {7, 77, 48},
+                               {500, 64, 33}, {3, 150, 513},  {40, 5, 700}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        check_panels(sizes[i][0], sizes[i][1], sizes[i][2], 1 + i % 3);
+    }
+}
+
 static void multiplies_the_same_on_any_threads(void **state) {
     (void)state;
     const size_t sizes[][3] = {{1, 1, 1},    {128, 64, 9},   {129, 65, 33}, {500, 10, 40},
@@ -287,6 +346,7 @@ int main(void) {
         cmocka_unit_test(refuses_blocks_beyond_memory),
         cmocka_unit_test(writes_shapes),
         cmocka_unit_test(multiplies_the_same_on_any_threads),
+        cmocka_unit_test(multiplies_the_same_from_panels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

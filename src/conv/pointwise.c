@@ -8,7 +8,8 @@
  *   forward           y[pixels][K] = gathered[pixels][C] * weight[C][K]
  *   backward data     gathered = dy[pixels][K] * weight^T, scattered with the zeros between
  *   backward weights  dweight = gathered^T * dy, cut over its own rows and columns; a small one in blocks of
- *                     samples, gathered by each thread for itself and summed in a fixed tree */
+ *                     samples, gathered by each thread for itself and summed in a fixed tree
+ * Prepared weights, and transposed ones, lie in panels (struct stoa_gemm). */
 #include <stdio.h>
 #include <string.h>
 

@@ -439,10 +439,12 @@ void stoa_gemm_run(const struct stoa_gemm *p) {
     if (!stoa_blas_overwrites() && p->beta == 0) {
         fill_zero(p);
     }
-    double limit = (double)atomic_load_explicit(&small_limit, memory_order_relaxed);
     if (p->by_kernel) {
         run_kernel(p);
-    } else if (outruns_blas(p)) {
+        return;
+    }
+    double limit = (double)atomic_load_explicit(&small_limit, memory_order_relaxed);
+    if (outruns_blas(p)) {
         run_alone(p);
     } else if (limit == 0 || p->whole || (p->transpose_b && !p->kernels)) {
         run_whole(p); /* no direct path is known, or the order of the sums is not ours to choose */

@@ -223,16 +223,16 @@ static bool next_chunk(struct pass *p, size_t most) {
     return p->pixels > 0;
 }
 
-/* With one of weight and panels. */
+/* b: the weight, or its panels. */
 static void run_forward(const stoa_context *context, const struct stoa_conv *layer, const float *x,
-                        const float *weight, const float *panels, const float *bias, bool relu, float *y,
-                        void *scratch) {
+                        const float *b, bool panels, const float *bias, bool relu, float *y, void *scratch) {
     const struct stoa_conv flat = flattened(layer);
     const struct stoa_conv *conv = &flat;
     struct pass p = {
         .context = context, .conv = conv, .x = x, .bias = bias, .relu = relu, .y = y, .gathered = scratch};
     size_t channels = stoa_conv_group_channels(conv);
     size_t filters = stoa_conv_group_filters(conv);
+    size_t group = panels ? panel_floats(conv, false) : filters;
     bool by_kernel = is_by_kernel(context, conv, false);
     while (next_chunk(&p, most_together(context, conv))) {
         const float *rows = x;
@@ -247,11 +247,10 @@ static void run_forward(const stoa_context *context, const struct stoa_conv *lay
                                                       .alpha = 1,
                                                       .a = rows + g * channels,
                                                       .lda = rows_stride(conv),
-                                                      .b = panels ? panels + g * panel_floats(conv, false)
-                                                                  : weight + g * filters,
+                                                      .b = b + g * group,
                                                       .ldb = conv->filters,
                                                       .by_kernel = by_kernel,
-                                                      .panels = panels != NULL,
+                                                      .panels = panels,
                                                       .c = y + p.first * conv->filters + g * filters,
                                                       .ldc = conv->filters});
         }
@@ -263,7 +262,7 @@ static void run_forward(const stoa_context *context, const struct stoa_conv *lay
 
 static void forward(const stoa_context *context, const struct stoa_conv *conv, const float *x,
                     const float *weight, const float *bias, bool relu, float *y, void *scratch) {
-    run_forward(context, conv, x, weight, NULL, bias, relu, y, scratch);
+    run_forward(context, conv, x, weight, false, bias, relu, y, scratch);
 }
 
 static size_t prepared_bytes(const stoa_context *context, const struct stoa_conv *layer) {
@@ -279,7 +278,7 @@ static void prepare(const stoa_context *context, const struct stoa_conv *layer, 
 
 static void forward_prepared(const stoa_context *context, const struct stoa_conv *conv, const float *x,
                              const void *prepared, const float *bias, bool relu, float *y, void *scratch) {
-    run_forward(context, conv, x, NULL, prepared, bias, relu, y, scratch);
+    run_forward(context, conv, x, prepared, true, bias, relu, y, scratch);
 }
 
 static void backward_data(const stoa_context *context, const struct stoa_conv *layer, const float *dy,

@@ -252,7 +252,7 @@ static struct stoa_fetch fetch_rows(const struct stoa_gemm *p, size_t terms) {
         return (struct stoa_fetch){p->next_a, LANES, 1, p->m * p->lda / LANES / terms};
     }
     const float *a = p->next_a ? p->next_a : p->a + p->m * p->lda;
-    return fetch(a, p->lda, rows > 0 ? stoa_min(terms, p->k) : 0, rows / terms);
+    return fetch(a, p->lda, rows > 0 ? terms : 0, rows / terms);
 }
 
 /* Terms [l, l + terms) of the panel of columns [j, j + columns), which lies at b. */

@@ -7,6 +7,7 @@
 
 struct stoa_kernels; /* kernels/kernels.h */
 
+/* Columns of a panel of b, see below. */
 enum { STOA_GEMM_PANEL = 64 };
 
 /* c[m][n] = alpha * op(a)[m][k] op(b)[k][n] + beta * c, row-major; lda, ldb, ldc are the row strides of the

@@ -10,15 +10,15 @@
  * operands would be read too often; a few more of small products, down to what pays for waking a thread. Powers of two of
  * nearly equal tiles: an even number of threads has as much to do each. Each tile turns its part of a transposed b, so that
  * is shared by as many rows as there may be. */
-enum { LEVELS = 3, LEAST_WORK = 1 << 17, ROW_UNIT = 12, COLUMN_UNIT = 16 };
+enum { LEVELS = 4, LEAST_WORK = 1 << 17, ROW_UNIT = 12, COLUMN_UNIT = 16 };
 struct size {
     size_t rows, columns;
 };
-/* Down to the first of these sizes; as long as there are fewer tiles than it should give, on down to the next. */
-static const size_t enough_tiles[LEVELS] = {32, 32, 4};
-static const struct size least_tile[LEVELS] = {{192, 64}, {192, 64}, {24, 32}};
-static const struct size least_gradient[LEVELS] = {{192, 64}, {96, 64}, {24, 32}};
-static const struct size least_turned[LEVELS] = {{384, 64}, {384, 64}, {96, 32}};
+/* Down to the first of these sizes, at most so many; where that gives fewer than the next number, on down to the next. */
+static const size_t enough_tiles[LEVELS] = {32, 8, 8, 4};
+static const struct size least_tile[LEVELS] = {{192, 64}, {192, 64}, {192, 64}, {24, 32}};
+static const struct size least_gradient[LEVELS] = {{384, 64}, {192, 64}, {96, 64}, {24, 32}};
+static const struct size least_turned[LEVELS] = {{384, 64}, {384, 64}, {384, 64}, {96, 32}};
 
 struct tiling {
     const struct stoa_gemm *product;

@@ -108,6 +108,7 @@ static void equals_the_reference(void **state) {
         {32, 144, 1300},
         {144, 32, 1100},
         {20, 80, 2000},
+        {390, 80, 1100},
         /* many rows for the engine's kernel: several steps of rows and terms, narrow last columns */
         {400, 112, 530},
         {390, 32, 100},

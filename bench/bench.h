@@ -94,10 +94,11 @@ struct bench_times {
  * weather. Warms each up and finds its iterations first. Release every one with bench_times_free(). */
 void bench_time(const struct bench *bench, const struct bench_case *cases, size_t count,
                 struct bench_times *times);
-/* The same for cases that bring threads of their own: each block begins when all threads are at rest, and with
- * runs that are not counted. Returns in how many blocks threads ran on for more than a tenth of a second. */
+/* The same for cases that bring threads of their own, one repetition a call, so that minutes may lie between them: each block
+ * begins when all threads are at rest, and with runs that are not counted. The first repetition, 0, makes `times`; the last
+ * one sums them up. Returns in how many blocks threads ran on for more than a tenth of a second. */
 size_t bench_time_apart(const struct bench *bench, const struct bench_case *cases, size_t count,
-                        struct bench_times *times);
+                        size_t repetition, struct bench_times *times);
 /* The same as bench_time() for one case with its own time and repetitions. */
 void bench_time_once(const struct bench_case *one, double min_time, size_t repetitions,
                      struct bench_times *times);

@@ -9,13 +9,13 @@
 /* Every wanted layer and pass beside --peer: tables, means and the JSON. */
 int bench_compare(struct bench *bench, const struct bench_layers *layers);
 
-/* One way of the peer that was timed. The ratio is its time over the engine's in the same repetition: above 1 the
+/* One way of the peer that is timed. The ratio is its time over the engine's in the same repetition: above 1 the
  * engine is the faster one. */
 struct bench_contender {
     char name[96];
+    size_t way;
     bool plain; /* NHWC in and out */
     struct bench_error error;
-    struct bench_times times;
     struct bench_summary ratio;
 };
 
@@ -24,14 +24,27 @@ enum { BENCH_MOST_CONTENDERS = 4 };
 struct bench_pair {
     const struct bench_layer *layer;
     size_t pass;
-    const char *algorithm; /* the engine's */
+    bool wanted;
+    char algorithm[80]; /* the engine's */
     struct bench_error error;
-    struct bench_times times;
     struct bench_contender contender[BENCH_MOST_CONTENDERS];
     size_t contenders;
-    double others;                              /* share of the CPUs that other programs had */
+    struct bench_times times[BENCH_MOST_CONTENDERS + 1]; /* the engine's, and behind it the contenders' */
+    double others;                              /* share of the CPUs that other programs had, in the worst repetition */
     const struct bench_contender *best, *plain; /* the fastest of all, and of the plain ones; NULL: none */
 };
+
+/* Try the peer in every way it has, and take into the pair those that are right and may be the fastest. */
+void bench_ways_choose(const struct bench *bench, const struct bench_peer *peer,
+                       const struct bench_work *work, struct bench_pair *pair);
+struct bench_peer_problem bench_peer_problem_of(const struct bench_work *work, enum stoa_conv_pass pass);
+
+/* To be timed: the argument is a struct bench_peer_case. */
+struct bench_peer_case {
+    const struct bench_peer *peer;
+    struct bench_peer_run *run;
+};
+void bench_peer_run_case(void *argument);
 
 /* Geometric means over the rows that a name stands for. */
 struct bench_means;

@@ -127,46 +127,62 @@ bool bench_enter_block(const struct bench_case *one) {
     return settled;
 }
 
-/* Returns the blocks that began disturbed. */
-static size_t time_cases(const struct bench_case *cases, size_t count, double min_time, size_t repetitions,
-                         bool apart, struct bench_times *times) {
-    size_t disturbed = 0;
+static struct bench_times make_times(const struct bench_case *one, double min_time, size_t repetitions) {
+    return (struct bench_times){.repetitions = repetitions,
+                                .iterations = find_iterations(one, min_time),
+                                .real = cli_allocate(repetitions, sizeof(double)),
+                                .cpu = cli_allocate(repetitions, sizeof(double))};
+}
+
+static void time_repetition(const struct bench_case *one, size_t repetition, struct bench_times *times) {
+    double iterations = (double)times->iterations;
+    times->real[repetition] = run_iterations(one, times->iterations, &times->cpu[repetition]) / iterations;
+    times->cpu[repetition] /= iterations;
+}
+
+static void time_cases(const struct bench_case *cases, size_t count, double min_time, size_t repetitions,
+                       struct bench_times *times) {
     for (size_t i = 0; i < count; i++) {
-        disturbed += apart && !bench_enter_block(&cases[i]);
-        times[i] = (struct bench_times){.repetitions = repetitions,
-                                        .iterations = find_iterations(&cases[i], min_time),
-                                        .real = cli_allocate(repetitions, sizeof(double)),
-                                        .cpu = cli_allocate(repetitions, sizeof(double))};
+        times[i] = make_times(&cases[i], min_time, repetitions);
     }
     for (size_t r = 0; r < repetitions; r++) {
-        for (size_t turn = 0; turn < count; turn++) {
-            /* Engines alternate in who comes first. */
-            size_t i = apart && r % 2 ? count - 1 - turn : turn;
-            disturbed += apart && !bench_enter_block(&cases[i]);
-            double iterations = (double)times[i].iterations;
-            times[i].real[r] = run_iterations(&cases[i], times[i].iterations, &times[i].cpu[r]) / iterations;
-            times[i].cpu[r] /= iterations;
+        for (size_t i = 0; i < count; i++) {
+            time_repetition(&cases[i], r, &times[i]);
         }
     }
     for (size_t i = 0; i < count; i++) {
         times[i].summary = bench_summarise(times[i].real, repetitions);
     }
-    return disturbed;
 }
 
 void bench_time(const struct bench *bench, const struct bench_case *cases, size_t count,
                 struct bench_times *times) {
-    (void)time_cases(cases, count, bench->options.min_time, bench->options.repetitions, false, times);
+    time_cases(cases, count, bench->options.min_time, bench->options.repetitions, times);
 }
 
 size_t bench_time_apart(const struct bench *bench, const struct bench_case *cases, size_t count,
-                        struct bench_times *times) {
-    return time_cases(cases, count, bench->options.min_time, bench->options.repetitions, true, times);
+                        size_t repetition, struct bench_times *times) {
+    const struct bench_options *options = &bench->options;
+    size_t disturbed = 0;
+    for (size_t i = 0; i < count && repetition == 0; i++) {
+        disturbed += !bench_enter_block(&cases[i]);
+        times[i] = make_times(&cases[i], options->min_time, options->repetitions);
+    }
+    for (size_t turn = 0; turn < count; turn++) {
+        /* Engines alternate in who comes first. */
+        size_t i = repetition % 2 ? count - 1 - turn : turn;
+        disturbed += !bench_enter_block(&cases[i]);
+        time_repetition(&cases[i], repetition, &times[i]);
+    }
+    for (size_t i = 0; i < count && repetition + 1 == options->repetitions; i++) {
+        times[i].summary = bench_summarise(times[i].real, options->repetitions);
+    }
+    return disturbed;
 }
 
 void bench_time_once(const struct bench_case *one, double min_time, size_t repetitions,
                      struct bench_times *times) {
-    (void)time_cases(one, 1, min_time, repetitions, false, times);
+    time_cases(one, 1, min_time, repetitions, times);
 }
 
 void bench_times_free(struct bench_times *times) {

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bench/seeds.h"
 #include "cli/arguments.h"
+#include "cli/progress.h"
 #include "cli/signals.h"
 
 struct session {
@@ -18,24 +18,10 @@ struct session {
     size_t first, end;      /* rows whose runs are to be taken now */
     pthread_mutex_t lock;   /* of all below, and of the rows' results */
     size_t runs, runs_done; /* in all rows */
-    bool shown;             /* a line of progress stands on the terminal */
     int code;               /* the worst so far */
 };
 
 /* ---- the terminal ---- */
-
-static bool on_terminal(void) {
-    const char *terminal = getenv("TERM");
-    return isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
-}
-
-static void clear(struct session *session) {
-    if (session->shown) {
-        (void)fputs("\r\033[K", stderr);
-        (void)fflush(stderr);
-        session->shown = false;
-    }
-}
 
 /* What a run that is going on needs to be heard of. */
 struct listener {
@@ -52,12 +38,9 @@ static bool on_progress(void *user, const stoa_progress *progress) {
     if (listener->terminal && now - listener->last > 0.2) {
         listener->last = now;
         (void)pthread_mutex_lock(&session->lock);
-        (void)fprintf(stderr, "\rrun %zu of %zu: %s, seed %llu, epoch %zu of %zu, train %.2f %%\033[K",
-                      session->runs_done + 1, session->runs, listener->run->row->name,
-                      (unsigned long long)listener->run->seed, progress->epoch, progress->epochs,
-                      100 * progress->train_accuracy);
-        (void)fflush(stderr);
-        session->shown = true;
+        cli_progress_line("run %zu of %zu: %s, seed %llu, epoch %zu of %zu, train %.2f %%", session->runs_done + 1,
+                          session->runs, listener->run->row->name, (unsigned long long)listener->run->seed,
+                          progress->epoch, progress->epochs, 100 * progress->train_accuracy);
         (void)pthread_mutex_unlock(&session->lock);
     }
     return cli_stop_signal() != 0;
@@ -107,12 +90,12 @@ static void finish_run(struct session *session, struct bench_row *row, size_t nu
         return;
     }
     (void)pthread_mutex_lock(&session->lock);
-    clear(session);
+    cli_progress_clear();
     row->failed = row->failed || code != CLI_DONE;
     for (int i = 0; i < BENCH_MEASURES; i++) {
         row->value[i][number] = run->value[i];
     }
-    if (on_terminal() && code == CLI_DONE) {
+    if (cli_progress_on_terminal() && code == CLI_DONE) {
         (void)fprintf(stderr, "%s, seed %zu: %.2f %%, %.1f s\n", row->name, number + 1,
                       run->value[BENCH_TEST], run->value[BENCH_SECONDS]);
     }
@@ -128,7 +111,7 @@ static void *work(void *argument) {
     struct session *session = argument;
     size_t number = 0;
     for (struct bench_row *row; (row = take(session, &number)) != NULL;) {
-        struct listener listener = {.session = session, .terminal = on_terminal()};
+        struct listener listener = {.session = session, .terminal = cli_progress_on_terminal()};
         struct bench_seed_run run = {
             .row = row,
             .seed = number + 1,
@@ -170,7 +153,7 @@ static int run_all(struct session *session) {
     for (session->end = 0; session->end < session->rows.count && !cli_stop_signal();) {
         run_alike(session, session->end);
     }
-    clear(session);
+    cli_progress_clear();
     size_t whole = 0, passed = 0;
     for (size_t i = 0; i < session->rows.count; i++) {
         const struct bench_row *row = &session->rows.row[i];

@@ -3,6 +3,7 @@
 #include "cli/progress.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 
 static struct {
     bool lines, bar; /* what is shown */
-    bool drawn;      /* a bar stands on the terminal's last line */
+    bool drawn;      /* a bar or line stands on the terminal's last line */
     double last;     /* when it was drawn */
 } shown;
 
@@ -24,12 +25,22 @@ static double now(void) {
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-void cli_progress_start(bool quiet) {
+bool cli_progress_on_terminal(void) {
     const char *terminal = getenv("TERM");
+    return isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
+}
+
+void cli_progress_start(bool quiet) {
     shown.lines = !quiet;
-    shown.bar = !quiet && isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
+    shown.bar = !quiet && cli_progress_on_terminal();
     shown.drawn = false;
     shown.last = 0;
+}
+
+static void draw(const char *line) {
+    (void)fprintf(stderr, "\r%s\033[K", line);
+    (void)fflush(stderr);
+    shown.drawn = true;
 }
 
 void cli_progress_clear(void) {
@@ -120,10 +131,21 @@ void cli_progress_step(const stoa_progress *progress) {
     char line[LONGEST_LINE];
     size_t width = terminal_width();
     compose(progress, width > 1 ? width - 1 : 1, line); /* the last column would wrap on some terminals */
-    (void)fprintf(stderr, "\r%s\033[K", line);
-    (void)fflush(stderr);
-    shown.drawn = true;
+    draw(line);
     shown.last = time;
+}
+
+void cli_progress_line(const char *format, ...) {
+    if (!cli_progress_on_terminal()) {
+        return;
+    }
+    char line[LONGEST_LINE];
+    va_list arguments;
+    va_start(arguments, format);
+    size_t width = terminal_width();
+    (void)vsnprintf(line, width < sizeof line ? width : sizeof line, format, arguments);
+    va_end(arguments);
+    draw(line);
 }
 
 void cli_progress_epoch(const stoa_progress *progress) {

@@ -1,4 +1,4 @@
-/* Progress of a training run: a bar on a terminal, a line an epoch for everyone. */
+/* Progress on a terminal: a training run's bar or another line; and a line an epoch for everyone. */
 #ifndef STOA_CLI_PROGRESS_H
 #define STOA_CLI_PROGRESS_H
 
@@ -15,7 +15,13 @@ void cli_progress_step(const stoa_progress *progress);
 /* Show a finished epoch: one line on stdout. */
 void cli_progress_epoch(const stoa_progress *progress);
 
-/* Take the bar off the terminal, before anything else is printed. */
+/* Whether stderr is a terminal that can redraw a line. */
+bool cli_progress_on_terminal(void);
+
+/* Show a line in place of the one before; nothing elsewhere than on such a terminal. */
+__attribute__((format(printf, 1, 2))) void cli_progress_line(const char *format, ...);
+
+/* Take the bar or line off the terminal, before anything else is printed. */
 void cli_progress_clear(void);
 
 #endif

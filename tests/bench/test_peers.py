@@ -7,6 +7,7 @@ import json
 import math
 import os
 import pathlib
+import pty
 import re
 import shutil
 import subprocess
@@ -93,6 +94,21 @@ class Peers(unittest.TestCase):
 
     def test_xnnpack(self):
         self.check_peer('xnnpack', PASSES[:1])
+
+    def test_repetitions_are_rounds_over_the_list(self):
+        done, _ = self.compare('onednn', *PROBLEMS[:2])
+        self.assertEqual(done.stderr, '')
+        main, side = pty.openpty()
+        done = subprocess.run([BENCH, 'layers', '--peer', 'onednn', *QUICK, *PROBLEMS[:2]], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=side, text=True, timeout=200, check=False,
+                              env={**os.environ, 'TERM': 'xterm'})
+        os.close(side)
+        text = os.read(main, 65536).decode()
+        os.close(main)
+        self.assertEqual(done.returncode, 0, text)
+        self.assertEqual(re.findall(r'\rround (\d) of 2: ([^\x1b]*)\x1b\[K', text),
+                         [(number, problem) for number in '12' for problem in PROBLEMS[:2]])
+        self.assertTrue(text.endswith('\r\x1b[K'), text)
 
     def test_settings_of_the_shell_are_forgotten(self):
         # A thread that never sleeps would disturb every block; a busy machine may hold one back in a few.

@@ -304,19 +304,24 @@ static void backward_data(const stoa_context *context, const struct stoa_conv *l
     float *rows = is_strided(conv) ? p.gathered : dx;
     while (next_chunk(&p, most_together(context, conv))) {
         for (size_t g = 0; g < conv->groups; g++) {
-            stoa_product(context, &(struct stoa_gemm){.transpose_b = !turned,
-                                                      .by_kernel = panels,
-                                                      .panels = panels,
-                                                      .m = p.pixels,
-                                                      .n = channels,
-                                                      .k = filters,
-                                                      .alpha = 1,
-                                                      .a = dy + p.first * conv->filters + g * filters,
-                                                      .lda = conv->filters,
-                                                      .b = (turned ? transposed : weight) + g * group,
-                                                      .ldb = stride,
-                                                      .c = rows + g * channels,
-                                                      .ldc = rows_stride(conv)});
+            struct stoa_gemm product = {.transpose_b = !turned,
+                                        .by_kernel = panels,
+                                        .panels = panels,
+                                        .m = p.pixels,
+                                        .n = channels,
+                                        .k = filters,
+                                        .alpha = 1,
+                                        .a = dy + p.first * conv->filters + g * filters,
+                                        .lda = conv->filters,
+                                        .b = (turned ? transposed : weight) + g * group,
+                                        .ldb = stride,
+                                        .c = rows + g * channels,
+                                        .ldc = rows_stride(conv)};
+            if (panels && p.first == 0) {
+                stoa_product_packed(context, &product);
+            } else {
+                stoa_product(context, &product);
+            }
         }
         if (is_strided(conv)) {
             over_pixels(&p, scatter_task);

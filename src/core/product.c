@@ -23,6 +23,7 @@ static const struct size least_turned[LEVELS] = {{384, 64}, {384, 64}, {384, 64}
 struct tiling {
     const struct stoa_gemm *product;
     size_t down, across;
+    bool by_columns; /* the order of tiles */
 };
 
 /* Where part `i` of `parts` of `size` begins: nearly equal ones, of whole units. */
@@ -30,14 +31,13 @@ static size_t part_at(size_t size, size_t parts, size_t i, size_t unit) {
     return stoa_min(size, i * stoa_ceil_div(size, unit) / parts * unit);
 }
 
-/* Threads take neighbours, so that each reads only its part of the larger operand. */
+/* Threads take neighbours, so that each reads only its part of one operand. */
 static void run_tile(void *argument, size_t task, size_t thread) {
     (void)thread;
     const struct tiling *t = argument;
     struct stoa_gemm tile = *t->product;
-    bool by_columns = tile.n >= tile.m;
-    size_t row = by_columns ? task % t->down : task / t->across;
-    size_t column = by_columns ? task / t->down : task % t->across;
+    size_t row = t->by_columns ? task % t->down : task / t->across;
+    size_t column = t->by_columns ? task / t->down : task % t->across;
     size_t i = part_at(tile.m, t->down, row, ROW_UNIT);
     size_t unit = tile.panels ? STOA_GEMM_PANEL : COLUMN_UNIT;
     size_t j = part_at(tile.n, t->across, column, unit);
@@ -72,16 +72,27 @@ static bool halve(struct tiling *t, size_t level) {
     return true;
 }
 
-void stoa_product(const stoa_context *context, const struct stoa_gemm *product) {
+static void run(const stoa_context *context, const struct stoa_gemm *product, bool by_columns) {
     struct stoa_gemm tiled = *product;
     tiled.whole = tiled.whole || stoa_plain_products(context);
     tiled.kernels = context->kernels;
-    struct tiling t = {.product = &tiled, .down = 1, .across = 1};
+    struct tiling t = {.product = &tiled, .down = 1, .across = 1, .by_columns = by_columns};
     for (size_t level = 0; level < LEVELS; level++) {
         while (t.down * t.across < enough_tiles[level] && halve(&t, level)) {
         }
     }
     stoa_parallel(context, t.down * t.across, run_tile, &t);
+}
+
+void stoa_product(const stoa_context *context, const struct stoa_gemm *product) {
+    run(context, product, product->n >= product->m); /* the larger operand is read by one thread each */
+}
+
+/* What a thread has packed lies in its own caches, from which others fetch it at the distance of the CPUs; the other operand
+ * comes from memory to all of them, which so many rows more than columns cost as much (measured). */
+void stoa_product_packed(const stoa_context *context, const struct stoa_gemm *product) {
+    enum { MOST_ROWS_A_COLUMN = 8 };
+    run(context, product, product->n >= product->m / MOST_ROWS_A_COLUMN);
 }
 
 size_t stoa_panel_floats(size_t k, size_t n) {

@@ -9,6 +9,9 @@
  * number of threads. */
 void stoa_product(const stoa_context *context, const struct stoa_gemm *product);
 
+/* The same where stoa_pack_panels() has made b just now: threads take the columns that they packed. */
+void stoa_product_packed(const stoa_context *context, const struct stoa_gemm *product);
+
 /* Room for b[k][n] in panels (see struct stoa_gemm), and the b of a product packed so, in parallel. */
 size_t stoa_panel_floats(size_t k, size_t n);
 void stoa_pack_panels(const stoa_context *context, const struct stoa_gemm *product, float *panels);

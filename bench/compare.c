@@ -144,9 +144,8 @@ static void report_contender(const struct comparison *comparison, const struct b
 static void report_pair(const struct comparison *comparison, const struct bench_pair *pair) {
     char *name = cli_text("layers/%s/%s", pair->layer->name, bench_pass_names[pair->pass]);
     char *shape = bench_layer_shape(&pair->layer->conv);
-    struct bench_record record = {.name = name,
-                                  .threads = comparison->bench->threads,
-                                  .times = pair->error.right ? pair->times : NULL};
+    struct bench_record record = {
+        .name = name, .threads = comparison->bench->threads, .times = pair->error.right ? pair->times : NULL};
     bench_layer_note(&record, pair->layer, pair->pass, shape, pair->algorithm, &pair->error);
     bench_counter(&record, "other_programs", pair->others);
     if (pair->best) {
@@ -231,7 +230,8 @@ static bool compare_layer(struct comparison *comparison, struct bench_pair *pair
     cli_progress_line("round %zu of %zu: %s", comparison->round + 1, comparison->bench->options.repetitions,
                       pairs->layer->name);
     struct bench_work work;
-    bool going = bench_work_make(comparison->bench->context, pairs->layer, &work) && bench_work_prepare(&work);
+    bool going =
+        bench_work_make(comparison->bench->context, pairs->layer, &work) && bench_work_prepare(&work);
     for (size_t i = 0; going && i < BENCH_PASSES; i++) {
         if (!pairs[i].wanted) {
             continue;
@@ -262,7 +262,8 @@ static int finish(struct comparison *comparison) {
                      comparison->disturbed);
     }
     if (comparison->crowded) {
-        (void)printf("\nOf %zu rows a repetition was measured while other programs ran, three times over: repeat them.\n",
+        (void)printf("\nOf %zu rows a repetition was measured while other programs ran, three times over: "
+                     "repeat them.\n",
                      comparison->crowded);
     }
     return comparison->wrong ? cli_fail(CLI_FAILED, "%zu results are wrong", comparison->wrong) : CLI_DONE;
@@ -274,9 +275,10 @@ static struct bench_pair *make_pairs(const struct bench *bench, const struct ben
     for (size_t i = 0; i < layers->count * BENCH_PASSES; i++) {
         const struct bench_layer *layer = &layers->layer[i / BENCH_PASSES];
         size_t pass = i % BENCH_PASSES;
-        pairs[i] = (struct bench_pair){.layer = layer,
-                                       .pass = pass,
-                                       .wanted = peer->passes[pass] && bench_layer_wanted(bench, layer, pass)};
+        pairs[i] =
+            (struct bench_pair){.layer = layer,
+                                .pass = pass,
+                                .wanted = peer->passes[pass] && bench_layer_wanted(bench, layer, pass)};
     }
     return pairs;
 }

@@ -30,7 +30,7 @@ struct bench_pair {
     struct bench_contender contender[BENCH_MOST_CONTENDERS];
     size_t contenders;
     struct bench_times times[BENCH_MOST_CONTENDERS + 1]; /* the engine's, and behind it the contenders' */
-    double others;                              /* share of the CPUs that other programs had, in the worst repetition */
+    double others; /* share of the CPUs that other programs had, in the worst repetition */
     const struct bench_contender *best, *plain; /* the fastest of all, and of the plain ones; NULL: none */
 };
 

@@ -38,9 +38,10 @@ static bool on_progress(void *user, const stoa_progress *progress) {
     if (listener->terminal && now - listener->last > 0.2) {
         listener->last = now;
         (void)pthread_mutex_lock(&session->lock);
-        cli_progress_line("run %zu of %zu: %s, seed %llu, epoch %zu of %zu, train %.2f %%", session->runs_done + 1,
-                          session->runs, listener->run->row->name, (unsigned long long)listener->run->seed,
-                          progress->epoch, progress->epochs, 100 * progress->train_accuracy);
+        cli_progress_line("run %zu of %zu: %s, seed %llu, epoch %zu of %zu, train %.2f %%",
+                          session->runs_done + 1, session->runs, listener->run->row->name,
+                          (unsigned long long)listener->run->seed, progress->epoch, progress->epochs,
+                          100 * progress->train_accuracy);
         (void)pthread_mutex_unlock(&session->lock);
     }
     return cli_stop_signal() != 0;

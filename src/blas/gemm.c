@@ -199,8 +199,8 @@ enum {
 /* A weight gradient: few rows and columns, each a sum over very many pixels. With more rows the BLAS on copies of b is faster
  * (measured 1.0 to 1.15 times), the sooner the farther apart the rows of b lie. */
 static bool is_long_sum(const struct stoa_gemm *p) {
-    enum { FAR = 1024, COPY_ROWS = 384, COPY_ROWS_FAR = 192 };
-    bool copies = p->ldb > SLICE_COLUMNS && p->m >= (p->ldb >= FAR ? COPY_ROWS_FAR : COPY_ROWS);
+    enum { FAR_APART = 1024, TALL = 384, TALL_FAR = 192 };
+    bool copies = p->ldb > SLICE_COLUMNS && p->m >= (p->ldb >= FAR_APART ? TALL_FAR : TALL);
     return p->transpose_a && p->k >= LONG_TERMS && (double)p->m * (double)p->n <= LONG_RESULT && !copies &&
            ((double)p->m + (double)p->n) * (double)p->k >= LONG_OPERANDS;
 }

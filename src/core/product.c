@@ -72,7 +72,7 @@ static bool halve(struct tiling *t, size_t level) {
     return true;
 }
 
-static void run(const stoa_context *context, const struct stoa_gemm *product, bool by_columns) {
+static void multiply_tiles(const stoa_context *context, const struct stoa_gemm *product, bool by_columns) {
     struct stoa_gemm tiled = *product;
     tiled.whole = tiled.whole || stoa_plain_products(context);
     tiled.kernels = context->kernels;
@@ -85,14 +85,15 @@ static void run(const stoa_context *context, const struct stoa_gemm *product, bo
 }
 
 void stoa_product(const stoa_context *context, const struct stoa_gemm *product) {
-    run(context, product, product->n >= product->m); /* the larger operand is read by one thread each */
+    multiply_tiles(context, product,
+                   product->n >= product->m); /* the larger operand is read by one thread each */
 }
 
 /* What a thread has packed lies in its own caches, from which others fetch it at the distance of the CPUs; the other operand
  * comes from memory to all of them, which so many rows more than columns cost as much (measured). */
 void stoa_product_packed(const stoa_context *context, const struct stoa_gemm *product) {
     enum { MOST_ROWS_A_COLUMN = 8 };
-    run(context, product, product->n >= product->m / MOST_ROWS_A_COLUMN);
+    multiply_tiles(context, product, product->n >= product->m / MOST_ROWS_A_COLUMN);
 }
 
 size_t stoa_panel_floats(size_t k, size_t n) {

@@ -317,7 +317,7 @@ static void backward_data(const stoa_context *context, const struct stoa_conv *l
                                         .ldb = stride,
                                         .c = rows + g * channels,
                                         .ldc = rows_stride(conv)};
-            if (panels && p.first == 0) {
+            if (panels && p.first == 0) { /* a later chunk finds them where the first one left them */
                 stoa_product_packed(context, &product);
             } else {
                 stoa_product(context, &product);

@@ -85,12 +85,12 @@ static void multiply_tiles(const stoa_context *context, const struct stoa_gemm *
 }
 
 void stoa_product(const stoa_context *context, const struct stoa_gemm *product) {
-    multiply_tiles(context, product,
-                   product->n >= product->m); /* the larger operand is read by one thread each */
+    bool by_columns = product->n >= product->m; /* no part of the larger operand is read by two threads */
+    multiply_tiles(context, product, by_columns);
 }
 
-/* What a thread has packed lies in its own caches, from which others fetch it at the distance of the CPUs; the other operand
- * comes from memory to all of them, which so many rows more than columns cost as much (measured). */
+/* What a thread has packed lies in its own caches, from which others fetch it at the distance of the CPUs. Every thread reads
+ * all of the other operand then, which costs as much where it has so many times the rows (measured). */
 void stoa_product_packed(const stoa_context *context, const struct stoa_gemm *product) {
     enum { MOST_ROWS_A_COLUMN = 8 };
     multiply_tiles(context, product, product->n >= product->m / MOST_ROWS_A_COLUMN);

@@ -27,15 +27,14 @@ struct session {
 struct listener {
     struct session *session;
     const struct bench_seed_run *run;
-    bool terminal;
     double last; /* when it was shown */
 };
 
 static bool on_progress(void *user, const stoa_progress *progress) {
     struct listener *listener = user;
     struct session *session = listener->session;
-    double now = listener->terminal ? bench_now() : 0;
-    if (listener->terminal && now - listener->last > 0.2) {
+    double now = bench_now();
+    if (now - listener->last > 0.2) {
         listener->last = now;
         (void)pthread_mutex_lock(&session->lock);
         cli_progress_line("run %zu of %zu: %s, seed %llu, epoch %zu of %zu, train %.2f %%",
@@ -112,7 +111,7 @@ static void *work(void *argument) {
     struct session *session = argument;
     size_t number = 0;
     for (struct bench_row *row; (row = take(session, &number)) != NULL;) {
-        struct listener listener = {.session = session, .terminal = cli_progress_on_terminal()};
+        struct listener listener = {.session = session};
         struct bench_seed_run run = {
             .row = row,
             .seed = number + 1,

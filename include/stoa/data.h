@@ -306,7 +306,9 @@ STOA_API void stoa_dataset_shuffle(const stoa_dataset *dataset, uint64_t seed, s
 STOA_API STOA_MUST_CHECK stoa_status stoa_image_read_digit(stoa_context *context, const char *path,
                                                            size_t height, size_t width, float *out);
 
-/** Read a PNG as the pixels it has, grey or colour, from 0 to 1; transparent ones go on black.
+/** Read a PNG as the values that its file stores, from 0 to 1: value / 255, of 16 bits value / 65535; palettes are looked
+ * up; gamma and colour profiles change nothing. Colours become grey as their ITU-R BT.601 luma, rounded to the picture's
+ * depth; transparent pixels go on black, half transparent ones half as bright.
  *
  * @param context  Receives the sentence of an error.
  * @param path  The PNG file.

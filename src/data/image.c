@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <stoa/data.h>
 
@@ -278,19 +279,19 @@ stoa_status stoa_image_read(stoa_context *context, const char *path, size_t heig
     if (status != STOA_OK) {
         return status;
     }
-    uint8_t *pixels = NULL;
+    float *values = NULL;
     if (png.height != height || png.width != width) {
         status = stoa_fail(context, STOA_ERR_SHAPE, "%s: %zux%zu pixels, expected %zux%zu", path, png.height,
                            png.width, height, width);
     } else {
-        count = height * width * channels;
-        pixels = stoa_allocate(context, count, path);
-        status = pixels ? stoa_png_decode(&png, channels, pixels) : STOA_ERR_MEMORY;
+        count = height * width * channels; /* bounded by the reader */
+        values = stoa_allocate(context, count * sizeof *values, path);
+        status = values ? stoa_png_decode_real(&png, channels, values) : STOA_ERR_MEMORY;
     }
-    for (size_t i = 0; status == STOA_OK && i < count; i++) {
-        out[i] = (float)pixels[i] / 255.0F;
+    if (status == STOA_OK) {
+        memcpy(out, values, count * sizeof *values);
     }
-    stoa_release(context, pixels, count);
+    stoa_release(context, values, count * sizeof *values);
     stoa_png_close(&png);
     return status;
 }

@@ -120,17 +120,19 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_csv_memory(stoa_context *
                                                                   const stoa_data_options *options,
                                                                   stoa_dataset **dataset);
 
-/** Read NumPy's arrays from two .npy files, versions 1 to 3, in C order and this machine's byte order.
+/** Read NumPy's arrays from two .npy files, versions 1 to 3, in either byte order, in C or Fortran order: of booleans,
+ * whole numbers of 8 to 64 bits or floats of 16 to 64 bits.
  *
  * @param context  Borrowed; must outlive the data set.
- * @param samples  Shape (count), (count, values), (count, height, width) or (count, height, width, channels), of
- * uint8, which become value / 255, int32, int64, float32 or float64.
- * @param labels  Shape (count), of uint8, int32 or int64. With `unlabelled` it is not read and may be NULL.
+ * @param samples  Shape (count), (count, values), (count, height, width) or (count, height, width, channels). uint8
+ * become value / 255, all others keep their value.
+ * @param labels  Shape (count): numbers of classes from 0, of any type; or (count, classes): 1 at the class and 0
+ * elsewhere. With `unlabelled` it is not read and may be NULL.
  * @param options  classes, the shape (for samples of one or two dimensions), unlabelled; NULL: the defaults.
  * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
- * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (another type or order, a damaged header, a length that
- * does not fit it, a value that is not finite, counts that differ, a label out of range), STOA_ERR_MEMORY. The
- * sentence names the file and the offset. */
+ * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (another type, a damaged header, a length that does
+ * not fit it, a value that is not finite, counts that differ, a label out of range), STOA_ERR_ARGUMENT (Fortran order in a
+ * file that is to be mapped), STOA_ERR_MEMORY. The sentence names the file and the offset. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open_npy(stoa_context *context, const char *samples,
                                                            const char *labels,
                                                            const stoa_data_options *options,

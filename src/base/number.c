@@ -1,5 +1,5 @@
 /* Numbers as text. strtod and printf follow LC_NUMERIC, which belongs to the program that links us, so the
- * point is swapped for the locale's own before and after. Floor 0. */
+ * point is swapped for the locale's own before and after: one or several bytes, as in Pashto's. Floor 0. */
 #include "base/number.h"
 
 #include <errno.h>
@@ -10,9 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char decimal_point(void) {
+/* Its length is below POINT. */
+enum { POINT = 16 };
+static const char *decimal_point(void) {
     const struct lconv *convention = localeconv();
-    return convention && convention->decimal_point[0] ? convention->decimal_point[0] : '.';
+    const char *point = convention ? convention->decimal_point : NULL;
+    return point && point[0] && strlen(point) < POINT ? point : ".";
 }
 
 bool stoa_parse_size(const char *text, size_t length, size_t *value) {
@@ -58,27 +61,32 @@ static bool parse_plain(const char *text, size_t length, double *value) {
 }
 
 bool stoa_parse_double(const char *text, size_t length, double *value) {
-    char copy[64];
-    if (length == 0 || length >= sizeof copy) {
+    char copy[64 + POINT];
+    if (length == 0 || length >= 64) {
         return false;
     }
     if (parse_plain(text, length, value)) {
         return true;
     }
+    size_t used = 0, points = 0;
     for (size_t i = 0; i < length; i++) {
         /* Only plain decimal notation: no hexadecimal, no "inf", no white space. */
-        if (text[i] == '\0' || !strchr("0123456789+-.eE", text[i])) {
+        if (text[i] == '\0' || !strchr("0123456789+-.eE", text[i]) || points + (text[i] == '.') > 1) {
             return false;
         }
-        copy[i] = text[i];
         if (text[i] == '.') {
-            copy[i] = decimal_point();
+            const char *point = decimal_point();
+            memcpy(copy + used, point, strlen(point));
+            used += strlen(point);
+            points++;
+        } else {
+            copy[used++] = text[i];
         }
     }
-    copy[length] = '\0';
+    copy[used] = '\0';
     char *end = NULL;
     double result = strtod(copy, &end);
-    if (end != copy + length || !isfinite(result)) {
+    if (end != copy + used || !isfinite(result)) {
         return false;
     }
     *value = result;
@@ -92,8 +100,11 @@ void stoa_format_float(float value, char out[32]) {
             break;
         }
     }
-    char *point = strchr(out, decimal_point());
+    const char *locale_point = decimal_point();
+    char *point = strstr(out, locale_point);
     if (point) {
+        const char *rest = point + strlen(locale_point);
         *point = '.';
+        memmove(point + 1, rest, strlen(rest) + 1);
     }
 }

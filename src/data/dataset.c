@@ -161,27 +161,35 @@ void stoa_dataset_shape(const stoa_dataset *dataset, size_t *height, size_t *wid
     *channels = dataset->store->channels;
 }
 
-/* Values of any type but bytes to floats; they may lie at any address. Doubles were held against float's range when
- * they were read. */
-static void convert(enum stoa_sample_type type, const void *from, size_t first, size_t count, float *out) {
-#define CONVERT(TYPE)                                                                                        \
-    for (size_t i = 0; i < count; i++) {                                                                     \
-        TYPE value;                                                                                          \
-        memcpy(&value, (const uint8_t *)from + (first + i) * sizeof value, sizeof value);                    \
-        out[i] = (float)value;                                                                               \
-    }                                                                                                        \
-    break
-    switch (type) {
-    case STOA_SAMPLE_F64:
-        CONVERT(double);
-    case STOA_SAMPLE_I32:
-        CONVERT(int32_t);
-    case STOA_SAMPLE_I64:
-        CONVERT(int64_t);
-    default:
-        memcpy(out, (const uint8_t *)from + first * sizeof *out, count * sizeof *out);
+/* Values of the store from `first` on as floats; bytes with their share of a normalisation that is one for all. */
+static void read_piece(const stoa_dataset *dataset, size_t first, size_t count, float *out) {
+    const struct stoa_store *store = dataset->store;
+    if (store->type == STOA_SAMPLE_U8) {
+        bool here = !dataset->by_channel;
+        float scale = here ? (float)(1.0 / (255.0 * (double)dataset->deviation)) : 1.0F / 255.0F;
+        float shift = here ? -dataset->mean / dataset->deviation : 0.0F;
+        dataset->context->kernels->bytes_to_real((const uint8_t *)store->samples + first, count, scale, shift,
+                                                 out);
+    } else {
+        stoa_values_read(store->type, store->swapped, store->samples, first, count, out);
     }
-#undef CONVERT
+}
+
+/* A sample that lies as rows x columns, from the value `first` on, into columns x rows. */
+static void read_transposed(const stoa_dataset *dataset, size_t first, float *out) {
+    enum { PIECE = 256 };
+    const struct stoa_store *store = dataset->store;
+    size_t rows = store->rows, columns = store->columns;
+    float piece[PIECE];
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t begin = 0; begin < columns; begin += PIECE) {
+            size_t count = stoa_min(PIECE, columns - begin);
+            read_piece(dataset, first + row * columns + begin, count, piece);
+            for (size_t i = 0; i < count; i++) {
+                out[(begin + i) * rows + row] = piece[i];
+            }
+        }
+    }
 }
 
 /* `samples` neighbours of the store from `at` on, as floats. */
@@ -193,14 +201,12 @@ static void read_values(const stoa_dataset *dataset, size_t at, size_t samples, 
     if (store->mapping && count > 0) {
         stoa_mapping_touch(store->mapping, (const uint8_t *)store->samples + first * bytes, count * bytes);
     }
-    if (store->type == STOA_SAMPLE_U8) {
-        bool here = !dataset->by_channel;
-        float scale = here ? (float)(1.0 / (255.0 * (double)dataset->deviation)) : 1.0F / 255.0F;
-        float shift = here ? -dataset->mean / dataset->deviation : 0.0F;
-        dataset->context->kernels->bytes_to_real((const uint8_t *)store->samples + first, count, scale, shift,
-                                                 out);
+    if (store->rows > 0) {
+        for (size_t i = 0; i < count; i += size) {
+            read_transposed(dataset, first + i, out + i);
+        }
     } else {
-        convert(store->type, store->samples, first, count, out);
+        read_piece(dataset, first, count, out);
     }
     if (dataset->by_channel) {
         const float *mean = dataset->by_channel, *deviation = mean + channels;

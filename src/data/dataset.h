@@ -9,15 +9,7 @@
 #include <stoa/data.h>
 
 #include "core/context.h"
-
-/* How values lie in memory. Bytes are pixels: they are read as value / 255. */
-enum stoa_sample_type {
-    STOA_SAMPLE_U8,
-    STOA_SAMPLE_F32,
-    STOA_SAMPLE_F64,
-    STOA_SAMPLE_I32,
-    STOA_SAMPLE_I64,
-};
+#include "data/values.h"
 
 /* Memory from stoa_allocate(); data is NULL when there is none. */
 struct stoa_held {
@@ -34,6 +26,9 @@ struct stoa_store {
     size_t count, classes;
     size_t height, width, channels;
     enum stoa_sample_type type;
+    bool swapped; /* the bytes of values lie in the order that this machine has not */
+    /* A sample lies as a matrix of rows x columns and is read transposed, as planes become pixels; 0: as it lies. */
+    size_t rows, columns;
     const void *samples;
     const int32_t *labels;
     struct stoa_held samples_memory, labels_memory; /* what of the two is its own */
@@ -51,9 +46,6 @@ struct stoa_dataset {
     float mean, deviation;
     float *by_channel;
 };
-
-/* Bytes of one value. */
-size_t stoa_sample_bytes(enum stoa_sample_type type);
 
 /* Largest number of classes that are found by looking at labels: more are a column of something else. */
 enum { STOA_MOST_FOUND_CLASSES = 65536 };

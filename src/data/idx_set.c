@@ -7,20 +7,20 @@
 
 #include "data/dataset.h"
 #include "data/idx.h"
+#include "data/labels.h"
 #include "data/mapping.h"
 #include "data/read.h"
 
 /* Labels as numbers for every reader alike. */
 static stoa_status take_labels(struct stoa_store *store, const struct stoa_idx *labels, const char *name) {
-    size_t most = 0;
+    struct stoa_label_range range = {0};
     for (size_t i = 0; i < labels->bytes; i++) {
-        most = labels->data[i] > most ? labels->data[i] : most;
-        if (store->classes > 0 && labels->data[i] >= store->classes) {
-            return stoa_fail(store->context, STOA_ERR_FORMAT, "%s: label %zu is %u, expected 0 to %zu", name,
-                             i, (unsigned)labels->data[i], store->classes - 1);
-        }
+        stoa_label_range_add(&range, i, labels->data[i]);
     }
-    store->classes = store->classes > 0 ? store->classes : most + 1;
+    stoa_status status = stoa_label_range_settle(&range, store->context, name, &store->classes);
+    if (status != STOA_OK) {
+        return status;
+    }
     store->labels_memory.bytes = labels->bytes * sizeof(int32_t);
     int32_t *numbers = stoa_allocate(store->context, store->labels_memory.bytes, name);
     if (!numbers) {

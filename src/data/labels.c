@@ -2,6 +2,7 @@
  * their sorted order makes the classes, so that the order of the lines does not matter. Floor 6. */
 #include "data/labels.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,4 +202,37 @@ stoa_status stoa_labels_find(const struct stoa_labels *labels, const struct stoa
     }
     *class_number = (int32_t)number;
     return STOA_OK;
+}
+
+/* ---- labels that are numbers ---- */
+
+void stoa_label_range_add(struct stoa_label_range *range, size_t sample, int64_t label) {
+    if (range->count == 0 || label < range->least) {
+        range->least = label;
+        range->least_at = sample;
+    }
+    if (range->count == 0 || label > range->most) {
+        range->most = label;
+        range->most_at = sample;
+    }
+    range->count++;
+}
+
+stoa_status stoa_label_range_settle(const struct stoa_label_range *range, stoa_context *context,
+                                    const char *name, size_t *classes) {
+    int64_t end = *classes ? (int64_t)*classes : STOA_MOST_FOUND_CLASSES;
+    bool below = range->least < 0;
+    char hint[120] = "";
+    if (!below && range->most < end) {
+        *classes = *classes ? *classes : (size_t)range->most + 1;
+        return STOA_OK;
+    }
+    /* A usual mistake, worth a word: as many classes as expected, but counted from 1. */
+    if (range->least == 1 && range->most == end && *classes) {
+        (void)snprintf(hint, sizeof hint, ": labels run from 1 to %lld, so subtract 1, or say classes = %lld",
+                       (long long)end, (long long)end + 1);
+    }
+    return stoa_fail(context, STOA_ERR_FORMAT, "%s: label %zu is %lld, expected 0 to %lld%s", name,
+                     below ? range->least_at : range->most_at,
+                     (long long)(below ? range->least : range->most), (long long)end - 1, hint);
 }

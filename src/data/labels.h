@@ -37,4 +37,16 @@ stoa_status stoa_labels_settle(struct stoa_labels *labels, size_t *classes, char
 stoa_status stoa_labels_find(const struct stoa_labels *labels, const struct stoa_csv_field *field,
                              int32_t *class_number);
 
+/* What is known of labels that are numbers, sample by sample; all zero at the beginning. */
+struct stoa_label_range {
+    size_t count;
+    int64_t least, most;
+    size_t least_at, most_at; /* samples that have them */
+};
+void stoa_label_range_add(struct stoa_label_range *range, size_t sample, int64_t label);
+/* Whether all are numbers of classes. `*classes` is how many there are; 0: as many as the labels show, which is said
+ * there. Errors: STOA_ERR_FORMAT, with `name` at the beginning of the sentence. */
+stoa_status stoa_label_range_settle(const struct stoa_label_range *range, stoa_context *context,
+                                    const char *name, size_t *classes);
+
 #endif

@@ -80,7 +80,8 @@ static stoa_status read_size(struct header *h, size_t *size) {
     if (!stoa_parse_size(h->text + h->at, last - h->at, size) || *size == 0 || *size > STOA_MAX_DIMENSION) {
         return fail_at(h, "a size from 1 to 1073741824");
     }
-    h->at = last;
+    /* Python 2 wrote long numbers so. */
+    h->at = last + (last < h->end && h->text[last] == 'L');
     return STOA_OK;
 }
 
@@ -151,34 +152,50 @@ static stoa_status read_dictionary(struct header *h) {
                : fail_at(h, "descr, fortran_order and shape before the end");
 }
 
+static bool is_big_endian(void) {
+    const uint16_t one = 1;
+    uint8_t first;
+    memcpy(&first, &one, 1);
+    return first == 0;
+}
+
 static stoa_status choose_type(const struct header *h) {
     static const struct {
         const char *name;
         enum stoa_sample_type type;
-    } types[] = {{"u1", STOA_SAMPLE_U8},
-                 {"f4", STOA_SAMPLE_F32},
-                 {"f8", STOA_SAMPLE_F64},
-                 {"i4", STOA_SAMPLE_I32},
-                 {"i8", STOA_SAMPLE_I64}};
-    const int one = 1;
-    char native = *(const char *)&one == 1 ? '<' : '>';
-    if (strcmp(h->order, "False") != 0) {
-        return stoa_fail(h->context, STOA_ERR_FORMAT,
-                         "%s: found fortran_order %s, expected False: save numpy.ascontiguousarray(array)",
-                         h->name, h->order);
-    }
+    } types[] = {{"u1", STOA_SAMPLE_U8},   {"f4", STOA_SAMPLE_F32}, {"f8", STOA_SAMPLE_F64},
+                 {"i4", STOA_SAMPLE_I32},  {"i8", STOA_SAMPLE_I64}, {"f2", STOA_SAMPLE_F16},
+                 {"b1", STOA_SAMPLE_BOOL}, {"i1", STOA_SAMPLE_I8},  {"i2", STOA_SAMPLE_I16},
+                 {"u2", STOA_SAMPLE_U16},  {"u4", STOA_SAMPLE_U32}, {"u8", STOA_SAMPLE_U64}};
+    char order = h->descr[0];
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        char order = h->descr[0];
-        bool fits =
-            order == native || order == '=' || (types[i].type == STOA_SAMPLE_U8 && strchr("|<>", order));
-        if (fits && strcmp(h->descr + 1, types[i].name) == 0) {
+        bool single = stoa_sample_bytes(types[i].type) == 1;
+        if (strcmp(h->descr + 1, types[i].name) == 0 && strchr(single ? "|<>=" : "<>=", order)) {
             h->npy->type = types[i].type;
+            h->npy->swapped = !single && order == (is_big_endian() ? '<' : '>');
             return STOA_OK;
         }
     }
-    return stoa_fail(h->context, STOA_ERR_FORMAT,
-                     "%s: found values of type '%s', expected |u1, %ci4, %ci8, %cf4 or %cf8", h->name,
-                     h->descr, native, native, native, native);
+    return stoa_fail(
+        h->context, STOA_ERR_FORMAT,
+        "%s: found values of type '%s', expected booleans (b1), whole numbers of 8 to 64 bits (i1 to "
+        "i8, u1 to u8) or floats of 16 to 64 bits (f2 to f8)",
+        h->name, h->descr);
+}
+
+/* Arrays of one dimension, or of one that is longer than 1, are the same in both orders. */
+static stoa_status choose_order(const struct header *h) {
+    size_t longer = 0;
+    bool fortran = strcmp(h->order, "True") == 0;
+    if (!fortran && strcmp(h->order, "False") != 0) {
+        return stoa_fail(h->context, STOA_ERR_FORMAT, "%s: found fortran_order %s, expected True or False",
+                         h->name, h->order);
+    }
+    for (size_t i = 0; i < h->npy->rank; i++) {
+        longer += h->npy->size[i] > 1;
+    }
+    h->npy->fortran = fortran && longer > 1;
+    return STOA_OK;
 }
 
 /* Where header and values lie: the magic number, the version and the length of the header. */
@@ -237,6 +254,9 @@ stoa_status stoa_npy_read(stoa_context *context, const char *name, const void *d
         status = choose_type(&header);
     }
     if (status == STOA_OK) {
+        status = choose_order(&header);
+    }
+    if (status == STOA_OK) {
         status = check_length(&header, bytes);
     }
     if (status == STOA_OK) {
@@ -247,26 +267,22 @@ stoa_status stoa_npy_read(stoa_context *context, const char *name, const void *d
 
 stoa_status stoa_npy_check_values(stoa_context *context, const char *name, const struct stoa_npy *npy,
                                   const void *values, size_t first, size_t count) {
-    size_t bytes = stoa_sample_bytes(npy->type);
-    if (npy->type != STOA_SAMPLE_F32 && npy->type != STOA_SAMPLE_F64) {
+    if (!stoa_sample_is_float(npy->type)) {
         return STOA_OK;
     }
-    for (size_t i = 0; i < count; i++) {
-        float single = 0;
-        double value = 0;
-        const char *at = (const char *)values + i * bytes;
-        if (bytes == sizeof single) {
-            memcpy(&single, at, sizeof single);
-            value = (double)single;
-        } else {
-            memcpy(&value, at, sizeof value);
-            single = (float)value;
-        }
-        if (!isfinite(single)) {
+    enum { PIECE = 1024 };
+    float piece[PIECE];
+    for (size_t begin = 0; begin < count; begin += PIECE) {
+        size_t length = stoa_min(PIECE, count - begin), found = 0;
+        stoa_values_read(npy->type, npy->swapped, values, begin, length, piece);
+        context->kernels->find_nonfinite(piece, length, &found);
+        if (found < length) {
+            size_t at = first + begin + found;
             return stoa_fail(
                 context, STOA_ERR_FORMAT,
-                "%s: value %zu at offset %zu is %g, expected a finite number of single precision", name,
-                first + i, npy->offset + (first + i) * bytes, value);
+                "%s: value %zu at offset %zu is %g, expected a finite number of single precision", name, at,
+                npy->offset + at * stoa_sample_bytes(npy->type),
+                stoa_value_number(npy->type, npy->swapped, values, begin + found).value);
         }
     }
     return STOA_OK;

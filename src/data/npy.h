@@ -8,14 +8,16 @@ enum { STOA_NPY_MAX_RANK = 4 };
 
 struct stoa_npy {
     enum stoa_sample_type type;
+    bool swapped; /* the bytes of a value lie in the order that this machine has not */
+    bool fortran; /* the first index runs fastest, where that makes a difference */
     size_t rank;
     size_t size[STOA_NPY_MAX_RANK];
     size_t values; /* product of the sizes */
     size_t offset; /* of the first value from the beginning of the file */
 };
 
-/* Read the header of an array of `bytes` bytes in C order and this machine's byte order, of one of the types of
- * enum stoa_sample_type, with 1 to STOA_NPY_MAX_RANK sizes, none of them 0; `bytes` must be what it announces.
+/* Read the header of an array of `bytes` bytes, of one of the types of enum stoa_sample_type, with 1 to
+ * STOA_NPY_MAX_RANK sizes, none of them 0; `bytes` must be what it announces.
  * `name` begins the sentence of an error. Errors: STOA_ERR_FORMAT. */
 stoa_status stoa_npy_read(stoa_context *context, const char *name, const void *data, size_t bytes,
                           struct stoa_npy *npy);

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "data/mapping.h"
-#include "data/npy.h"
+#include "data/npy_labels.h"
 #include "data/read.h"
 #include "data/zip.h"
 
@@ -33,61 +33,6 @@ static void release(stoa_context *context, struct array *array) {
     array->mapping = NULL;
 }
 
-/* ---- labels ---- */
-
-static int64_t label_at(const struct array *labels, size_t i) {
-    const uint8_t *values = values_of(labels);
-    int64_t wide;
-    int32_t narrow;
-    switch (labels->npy.type) {
-    case STOA_SAMPLE_I64:
-        memcpy(&wide, values + i * sizeof wide, sizeof wide);
-        return wide;
-    case STOA_SAMPLE_I32:
-        memcpy(&narrow, values + i * sizeof narrow, sizeof narrow);
-        return narrow;
-    default:
-        return values[i];
-    }
-}
-
-static stoa_status check_labels(const struct stoa_store *store, const struct array *labels,
-                                const char *samples) {
-    const struct stoa_npy *npy = &labels->npy;
-    if (npy->type == STOA_SAMPLE_F32 || npy->type == STOA_SAMPLE_F64) {
-        return stoa_fail(store->context, STOA_ERR_FORMAT,
-                         "%s: labels of type float, expected |u1, <i4 or <i8", labels->name);
-    }
-    if (npy->values != npy->size[0]) {
-        return stoa_fail(store->context, STOA_ERR_FORMAT,
-                         "%s: %zu values for %zu labels, expected one a label", labels->name, npy->values,
-                         npy->size[0]);
-    }
-    if (npy->values != store->count) {
-        return stoa_fail(store->context, STOA_ERR_FORMAT,
-                         "%s: holds %zu labels, expected %zu: %s has as many samples", labels->name,
-                         npy->values, store->count, samples);
-    }
-    return STOA_OK;
-}
-
-static stoa_status take_labels(struct stoa_store *store, const struct array *labels, const char *samples) {
-    stoa_status status = check_labels(store, labels, samples);
-    int64_t largest = 0, most = store->classes ? (int64_t)store->classes : STOA_MOST_FOUND_CLASSES;
-    int32_t *out = store->labels_memory.data;
-    for (size_t i = 0; status == STOA_OK && i < store->count; i++) {
-        int64_t label = label_at(labels, i);
-        if (label < 0 || label >= most) {
-            return stoa_fail(store->context, STOA_ERR_FORMAT, "%s: label %zu is %lld, expected 0 to %lld",
-                             labels->name, i, (long long)label, (long long)most - 1);
-        }
-        out[i] = (int32_t)label;
-        largest = label > largest ? label : largest;
-    }
-    store->classes = store->classes ? store->classes : (size_t)largest + 1;
-    return status;
-}
-
 /* ---- samples ---- */
 
 /* (count), (count, values), (count, height, width) or (count, height, width, channels). */
@@ -101,6 +46,32 @@ static void take_shape(struct stoa_store *store, const struct stoa_npy *npy,
     store->height = npy->size[1];
     store->width = npy->size[2];
     store->channels = npy->rank == 4 ? npy->size[3] : 1;
+}
+
+/* Bring an array into C order. Mapped values stay where they are, so those must be in it. */
+static stoa_status to_c_order(stoa_context *context, struct array *array) {
+    struct stoa_npy *npy = &array->npy;
+    if (!npy->fortran) {
+        return STOA_OK;
+    }
+    if (array->mapping) {
+        return stoa_fail(
+            context, STOA_ERR_ARGUMENT,
+            "%s: %zu bytes in Fortran order, expected no more than the memory of %zu, or C order, "
+            "which can be mapped: save numpy.ascontiguousarray(array)",
+            array->name, stoa_mapping_bytes(array->mapping), stoa_mapping_most(array->mapping));
+    }
+    size_t bytes = npy->values * stoa_sample_bytes(npy->type);
+    void *ordered = stoa_allocate(context, bytes, array->name);
+    if (!ordered) {
+        return STOA_ERR_MEMORY;
+    }
+    stoa_values_to_c_order(values_of(array), stoa_sample_bytes(npy->type), npy->size, npy->rank, ordered);
+    release(context, array);
+    array->file = (struct stoa_held){ordered, bytes};
+    npy->offset = 0;
+    npy->fortran = false;
+    return STOA_OK;
 }
 
 /* All of them once, a piece at a time where they are mapped. */
@@ -120,15 +91,19 @@ static stoa_status check_values(stoa_context *context, const struct array *sampl
 }
 
 /* Takes over the memory of the samples. */
-static stoa_status fill_store(struct stoa_store *store, struct array *samples, const struct array *labels,
+static stoa_status fill_store(struct stoa_store *store, struct array *samples, struct array *labels,
                               const stoa_data_options *options) {
     stoa_context *context = store->context;
     stoa_status status = check_values(context, samples);
+    if (status == STOA_OK) {
+        status = to_c_order(context, samples);
+    }
     if (status != STOA_OK) {
         return status;
     }
     take_shape(store, &samples->npy, options);
     store->type = samples->npy.type;
+    store->swapped = samples->npy.swapped;
     store->samples = values_of(samples);
     store->samples_memory = samples->file;
     samples->file.data = NULL;
@@ -142,7 +117,10 @@ static stoa_status fill_store(struct stoa_store *store, struct array *samples, c
         return STOA_ERR_MEMORY;
     }
     if (labels) {
-        return take_labels(store, labels, samples->name);
+        status = to_c_order(context, labels);
+        return status == STOA_OK
+                   ? stoa_npy_take_labels(store, labels->name, &labels->npy, values_of(labels), samples->name)
+                   : status;
     }
     memset(store->labels_memory.data, 0, store->labels_memory.bytes);
     store->classes = stoa_max(store->classes, 1);

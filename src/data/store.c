@@ -6,15 +6,6 @@
 #include "data/dataset.h"
 #include "data/mapping.h"
 
-size_t stoa_sample_bytes(enum stoa_sample_type type) {
-    static const size_t bytes[] = {[STOA_SAMPLE_U8] = 1,
-                                   [STOA_SAMPLE_F32] = 4,
-                                   [STOA_SAMPLE_F64] = 8,
-                                   [STOA_SAMPLE_I32] = 4,
-                                   [STOA_SAMPLE_I64] = 8};
-    return bytes[type];
-}
-
 struct stoa_store *stoa_store_create(stoa_context *context, const char *format) {
     struct stoa_store *store = calloc(1, sizeof *store);
     if (!store) {

@@ -1,11 +1,13 @@
-/* Numbers as text, in the C locale and in one with a decimal comma. */
+/* Numbers as text, in the C locale, in one with a decimal comma and in one whose point has two bytes. */
 #include "base/number.h"
 
 #include <locale.h>
 #include <math.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "cmocka_prelude.h"
+#include "scratch.h"
 
 static void sizes(void **state) {
     (void)state;
@@ -125,11 +127,47 @@ static void decimal_comma(void **state) {
     }
 }
 
+/* Run a command found in PATH, silent. */
+static bool run_command(const char *const arguments[]) {
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) {
+        if (freopen("/dev/null", "w", stderr) && freopen("/dev/null", "w", stdout)) {
+            (void)execvp(arguments[0], (char *const *)(uintptr_t)arguments);
+        }
+        _exit(127);
+    }
+    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* Such locales are hardly ever installed, so one is made. localedef may warn, which its status says too. */
+static void point_of_two_bytes(void **state) {
+    (void)state;
+    struct scratch scratch;
+    scratch_open(&scratch);
+    const char *made = scratch_path(&scratch, "ps_AF.UTF-8");
+    (void)run_command((const char *const[]){"localedef", "-i", "ps_AF", "-f", "UTF-8", made, NULL});
+    bool found = setenv("LOCPATH", scratch.folder, 1) == 0 && setlocale(LC_NUMERIC, "ps_AF.UTF-8") &&
+                 strlen(localeconv()->decimal_point) == 2;
+    if (found) {
+        doubles();
+        formats();
+    }
+    (void)setlocale(LC_NUMERIC, "C");
+    (void)unsetenv("LOCPATH");
+    assert_true(run_command((const char *const[]){"rm", "-r", scratch.folder, NULL}));
+    if (!found) {
+        print_message("no locale with a point of two bytes can be made\n");
+        skip();
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes),
         cmocka_unit_test(doubles_and_floats),
         cmocka_unit_test(decimal_comma),
+        cmocka_unit_test(point_of_two_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include "../base/cmocka_prelude.h"
 #include "../base/scratch.h"
+#include "npy_files.h"
 
 static struct scratch scratch;
 static stoa_context *context;
@@ -24,72 +25,12 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* A file in the making. */
-struct bytes {
-    uint8_t data[4096];
-    size_t count;
-};
-
-static void put(struct bytes *bytes, const void *data, size_t count) {
-    assert_true(bytes->count + count <= sizeof bytes->data);
-    if (count > 0) {
-        memcpy(bytes->data + bytes->count, data, count);
-    }
-    bytes->count += count;
-}
-
-static void put_little(struct bytes *bytes, size_t value, int count) {
-    for (int i = 0; i < count; i++) {
-        const uint8_t byte = (uint8_t)value;
-        put(bytes, &byte, 1);
-        value >>= 8;
-    }
-}
-
-static void put_header(struct bytes *bytes, int version, const char *dictionary) {
-    const uint8_t numbers[] = {(uint8_t)version, 0};
-    put(bytes, "\x93NUMPY", 6);
-    put(bytes, numbers, 2);
-    put_little(bytes, strlen(dictionary), version == 1 ? 2 : 4);
-    put(bytes, dictionary, strlen(dictionary));
-}
-
-static struct bytes make_npy(int version, const char *dictionary, const void *values, size_t count) {
-    struct bytes file = {.count = 0};
-    put_header(&file, version, dictionary);
-    put(&file, values, count);
-    return file;
-}
-
-static struct bytes make_typed(const char *type, const char *shape, const void *values, size_t count) {
-    char dictionary[200];
-    (void)snprintf(dictionary, sizeof dictionary, "{'descr': '%s', 'fortran_order': False, 'shape': %s, }\n",
-                   type, shape);
-    return make_npy(1, dictionary, values, count);
-}
-
-/* In blocks of their own size, so that a sanitizer sees any step past their end. */
-static stoa_status read_pair(const struct bytes *x, const struct bytes *y, const stoa_data_options *options,
-                             stoa_dataset **dataset) {
-    uint8_t *samples = malloc(x->count ? x->count : 1), *labels = malloc(y && y->count ? y->count : 1);
-    assert_true(samples && labels);
-    memcpy(samples, x->data, x->count);
-    if (y) {
-        memcpy(labels, y->data, y->count);
-    }
-    stoa_status status = stoa_dataset_from_npy_memory(context, samples, x->count, y ? labels : NULL,
-                                                      y ? y->count : 0, options, dataset);
-    free(samples);
-    free(labels);
-    return status;
-}
-
 static const int64_t two_labels[] = {1, 0};
 
 static stoa_dataset *read_good(const struct bytes *x) {
     stoa_dataset *dataset = NULL;
     struct bytes y = make_typed("<i8", "(2,)", two_labels, sizeof two_labels);
-    if (read_pair(x, &y, NULL, &dataset) != STOA_OK) {
+    if (read_npy_pair(context, x, &y, NULL, &dataset) != STOA_OK) {
         fail_msg("%s", stoa_context_error(context));
     }
     return dataset;
@@ -171,14 +112,15 @@ static void reads_all_shapes(void **state) {
     }
     struct bytes file = make_typed("<f4", "(2,)", singles, 8), y = make_typed("|u1", "(2, 1)", "\0\1", 2);
     stoa_dataset *dataset = NULL;
-    assert_int_equal(read_pair(&file, &y, NULL, &dataset), STOA_OK);
+    assert_int_equal(read_npy_pair(context, &file, &y, NULL, &dataset), STOA_OK);
     check_shape(dataset, 1, 1, 1);
     stoa_dataset_free(dataset);
     /* The shape of the options, where the values are as many; samples alone. */
     file = make_typed("<f4", "(2, 2)", singles, sizeof singles);
     assert_int_equal(
-        read_pair(&file, NULL,
-                  &(stoa_data_options){.height = 2, .width = 1, .channels = 1, .unlabelled = true}, &dataset),
+        read_npy_pair(context, &file, NULL,
+                      &(stoa_data_options){.height = 2, .width = 1, .channels = 1, .unlabelled = true},
+                      &dataset),
         STOA_OK);
     check_shape(dataset, 2, 1, 1);
     stoa_dataset_free(dataset);
@@ -187,7 +129,7 @@ static void reads_all_shapes(void **state) {
 static void expect_failure(const struct bytes *x, const struct bytes *y, const stoa_data_options *options,
                            const char *sentence) {
     stoa_dataset *dataset = NULL;
-    assert_int_equal(read_pair(x, y, options, &dataset), STOA_ERR_FORMAT);
+    assert_int_equal(read_npy_pair(context, x, y, options, &dataset), STOA_ERR_FORMAT);
     assert_string_equal(stoa_context_error(context), sentence);
     assert_null(dataset);
 }
@@ -231,16 +173,21 @@ static void refuses_headers(void **state) {
 static void refuses_samples(void **state) {
     (void)state;
     const stoa_data_options alone = {.unlabelled = true};
-    struct bytes file = make_typed(">f4", "(2, 2)", singles, sizeof singles);
+    static const char *const types[] = {"<c8", "|O", "<U3", "<M8", "|f4", "<f16", "?f4", "<i3"};
+    struct bytes file;
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        char sentence[200];
+        (void)snprintf(
+            sentence, sizeof sentence,
+            "samples in memory: found values of type '%s', expected booleans (b1), whole numbers of 8 "
+            "to 64 bits (i1 to i8, u1 to u8) or floats of 16 to 64 bits (f2 to f8)",
+            types[i]);
+        file = make_typed(types[i], "(2, 2)", singles, sizeof singles);
+        expect_failure(&file, NULL, &alone, sentence);
+    }
+    file = make_npy(1, "{'descr': '<f4', 'fortran_order': Maybe, 'shape': (2, 2)}", singles, sizeof singles);
     expect_failure(&file, NULL, &alone,
-                   "samples in memory: found values of type '>f4', expected |u1, <i4, <i8, <f4 or <f8");
-    file = make_typed("<i2", "(4, 2)", singles, sizeof singles);
-    expect_failure(&file, NULL, &alone,
-                   "samples in memory: found values of type '<i2', expected |u1, <i4, <i8, <f4 or <f8");
-    file = make_npy(1, "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2)}", singles, sizeof singles);
-    expect_failure(&file, NULL, &alone,
-                   "samples in memory: found fortran_order True, expected False: save "
-                   "numpy.ascontiguousarray(array)");
+                   "samples in memory: found fortran_order Maybe, expected True or False");
     file = make_typed("<f4", "(2, 2)", singles, 15);
     expect_failure(&file, NULL, &alone,
                    "samples in memory: 15 bytes of values at offset 70, expected 16 as its shape says");
@@ -278,9 +225,12 @@ static void refuses_labels(void **state) {
     (void)state;
     struct bytes x = make_typed("<f4", "(2, 2)", singles, sizeof singles);
     struct bytes y = make_typed("<f4", "(2,)", singles, 8);
-    expect_failure(&x, &y, NULL, "labels in memory: labels of type float, expected |u1, <i4 or <i8");
-    y = make_typed("|u1", "(2, 2)", "\0\1\0\1", 4);
-    expect_failure(&x, &y, NULL, "labels in memory: 4 values for 2 labels, expected one a label");
+    expect_failure(&x, &y, NULL, "labels in memory: label 0 is 1.5, expected the number of a class, from 0");
+    y = make_typed("|u1", "(2, 1, 2)", "\0\1\0\1", 4);
+    expect_failure(
+        &x, &y, NULL,
+        "labels in memory: 4 values for 2 labels, expected one a label, or a row for each that is 1 at its "
+        "class and 0 elsewhere");
     y = make_typed("|u1", "(3,)", "\0\1\0", 3);
     expect_failure(&x, &y, NULL,
                    "labels in memory: holds 3 labels, expected 2: samples in memory has as many samples");

@@ -1,0 +1,106 @@
+/* Labels out of NumPy's arrays: whole numbers of any type, also written as floats, or one-hot rows. Floor 6. */
+#include "data/npy_labels.h"
+
+#include <stdio.h>
+
+#include "base/size.h"
+#include "data/labels.h"
+
+/* Where labels come from. */
+struct source {
+    const char *name;
+    const struct stoa_npy *npy;
+    const void *values;
+};
+
+static struct stoa_number number_at(const struct source *source, size_t at) {
+    return stoa_value_number(source->npy->type, source->npy->swapped, source->values, at);
+}
+
+static bool is_one_hot(const struct stoa_npy *npy) {
+    return npy->rank == 2 && npy->size[1] > 1;
+}
+
+static stoa_status check_counts(const struct stoa_store *store, const struct source *source,
+                                const char *samples) {
+    const struct stoa_npy *npy = source->npy;
+    if (npy->values != npy->size[0] && !is_one_hot(npy)) {
+        return stoa_fail(
+            store->context, STOA_ERR_FORMAT,
+            "%s: %zu values for %zu labels, expected one a label, or a row for each that is 1 at "
+            "its class and 0 elsewhere",
+            source->name, npy->values, npy->size[0]);
+    }
+    if (npy->size[0] != store->count) {
+        return stoa_fail(store->context, STOA_ERR_FORMAT,
+                         "%s: holds %zu labels, expected %zu: %s has as many samples", source->name,
+                         npy->size[0], store->count, samples);
+    }
+    if (is_one_hot(npy) && store->classes > 0 && npy->size[1] != store->classes) {
+        return stoa_fail(store->context, STOA_ERR_FORMAT,
+                         "%s: rows of %zu values, expected %zu, one for each class", source->name,
+                         npy->size[1], store->classes);
+    }
+    return STOA_OK;
+}
+
+/* The class of a row, which must be 1 there and 0 elsewhere. */
+static stoa_status read_row(const struct stoa_store *store, const struct source *source, size_t row,
+                            int32_t *label) {
+    size_t length = source->npy->size[1], ones = 0;
+    for (size_t i = 0; i < length; i++) {
+        struct stoa_number number = number_at(source, row * length + i);
+        if (!number.is_whole || number.whole < 0 || number.whole > 1) {
+            return stoa_fail(
+                store->context, STOA_ERR_FORMAT,
+                "%s: label %zu has %g at column %zu, expected a row that is 1 at its class and 0 "
+                "elsewhere, or one number a label",
+                source->name, row, number.value, i);
+        }
+        ones += number.whole == 1;
+        *label = number.whole == 1 ? (int32_t)i : *label;
+    }
+    return ones == 1 ? STOA_OK
+                     : stoa_fail(store->context, STOA_ERR_FORMAT,
+                                 "%s: label %zu is a row with %zu ones, expected one at its class",
+                                 source->name, row, ones);
+}
+
+static stoa_status take_rows(struct stoa_store *store, const struct source *source) {
+    int32_t *out = store->labels_memory.data;
+    stoa_status status = STOA_OK;
+    for (size_t i = 0; status == STOA_OK && i < store->count; i++) {
+        status = read_row(store, source, i, &out[i]);
+    }
+    store->classes = source->npy->size[1];
+    return status;
+}
+
+static stoa_status take_numbers(struct stoa_store *store, const struct source *source) {
+    int32_t *out = store->labels_memory.data;
+    struct stoa_label_range range = {0};
+    for (size_t i = 0; i < store->count; i++) {
+        struct stoa_number number = number_at(source, i);
+        if (!number.is_whole) {
+            return stoa_fail(store->context, STOA_ERR_FORMAT,
+                             "%s: label %zu is %g, expected the number of a class, from 0", source->name, i,
+                             number.value);
+        }
+        stoa_label_range_add(&range, i, number.whole);
+    }
+    stoa_status status = stoa_label_range_settle(&range, store->context, source->name, &store->classes);
+    for (size_t i = 0; status == STOA_OK && i < store->count; i++) {
+        out[i] = (int32_t)number_at(source, i).whole;
+    }
+    return status;
+}
+
+stoa_status stoa_npy_take_labels(struct stoa_store *store, const char *name, const struct stoa_npy *npy,
+                                 const void *values, const char *samples) {
+    const struct source source = {name, npy, values};
+    stoa_status status = check_counts(store, &source, samples);
+    if (status != STOA_OK) {
+        return status;
+    }
+    return is_one_hot(npy) ? take_rows(store, &source) : take_numbers(store, &source);
+}

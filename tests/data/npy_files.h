@@ -1,0 +1,71 @@
+/* NumPy's files, written byte by byte, and data sets from them. */
+#ifndef STOA_TESTS_DATA_NPY_FILES_H
+#define STOA_TESTS_DATA_NPY_FILES_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <stoa/data.h>
+
+#include "../base/cmocka_prelude.h"
+
+/* A file in the making. */
+struct bytes {
+    uint8_t data[4096];
+    size_t count;
+};
+
+static inline void put(struct bytes *bytes, const void *data, size_t count) {
+    assert_true(bytes->count + count <= sizeof bytes->data);
+    if (count > 0) {
+        memcpy(bytes->data + bytes->count, data, count);
+    }
+    bytes->count += count;
+}
+
+static inline void put_little(struct bytes *bytes, size_t value, int count) {
+    for (int i = 0; i < count; i++) {
+        const uint8_t byte = (uint8_t)value;
+        put(bytes, &byte, 1);
+        value >>= 8;
+    }
+}
+
+static inline void put_header(struct bytes *bytes, int version, const char *dictionary) {
+    const uint8_t numbers[] = {(uint8_t)version, 0};
+    put(bytes, "\x93NUMPY", 6);
+    put(bytes, numbers, 2);
+    put_little(bytes, strlen(dictionary), version == 1 ? 2 : 4);
+    put(bytes, dictionary, strlen(dictionary));
+}
+
+static inline struct bytes make_npy(int version, const char *dictionary, const void *values, size_t count) {
+    struct bytes file = {.count = 0};
+    put_header(&file, version, dictionary);
+    put(&file, values, count);
+    return file;
+}
+
+static inline struct bytes make_typed(const char *type, const char *shape, const void *values, size_t count) {
+    char dictionary[200];
+    (void)snprintf(dictionary, sizeof dictionary, "{'descr': '%s', 'fortran_order': False, 'shape': %s, }\n",
+                   type, shape);
+    return make_npy(1, dictionary, values, count);
+}
+
+/* In blocks of their own size, so that a sanitizer sees any step past their end. */
+static inline stoa_status read_npy_pair(stoa_context *context, const struct bytes *x, const struct bytes *y,
+                                        const stoa_data_options *options, stoa_dataset **dataset) {
+    uint8_t *samples = malloc(x->count ? x->count : 1), *labels = malloc(y && y->count ? y->count : 1);
+    assert_true(samples && labels);
+    memcpy(samples, x->data, x->count);
+    if (y) {
+        memcpy(labels, y->data, y->count);
+    }
+    stoa_status status = stoa_dataset_from_npy_memory(context, samples, x->count, y ? labels : NULL,
+                                                      y ? y->count : 0, options, dataset);
+    free(samples);
+    free(labels);
+    return status;
+}
+
+#endif

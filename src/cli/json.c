@@ -82,19 +82,22 @@ void cli_json_append(json_t *array, json_t *value) {
     }
 }
 
-char *cli_json_line(const json_t *value) {
-    char *line = json_dumps(value, JSON_REAL_PRECISION(DIGITS));
-    if (!line) {
+/* Into memory of a known size: json_dumps() lets its own grow, and goes on with a name left out where it does not. */
+static char *text_of(const json_t *value, size_t flags) {
+    size_t bytes = json_dumpb(value, NULL, 0, flags);
+    char *text = cli_allocate(bytes + 1, 1);
+    if (bytes == 0 || json_dumpb(value, text, bytes, flags) != bytes) {
         exit(cli_fail(CLI_FAILED, "out of memory"));
     }
-    return line;
+    return text;
+}
+
+char *cli_json_line(const json_t *value) {
+    return text_of(value, JSON_REAL_PRECISION(DIGITS));
 }
 
 void cli_json_print(json_t *value) {
-    char *text = json_dumps(value, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
-    if (!text) {
-        exit(cli_fail(CLI_FAILED, "out of memory"));
-    }
+    char *text = text_of(value, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
     (void)puts(text);
     free(text);
     json_decref(value);

@@ -9,12 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <stoa/blas.h>
-#include <stoa/version.h>
-
 #include "base/file.h"
 #include "base/size.h"
 #include "core/context.h"
+#include "model/describe.h"
 #include "model/model.h"
 #include "model/safetensors.h"
 
@@ -48,69 +46,6 @@ static stoa_status check_built(const stoa_model *model) {
 
 /* ---- saving ---- */
 
-static json_t *describe_head(const stoa_model *model) {
-    const stoa_context *context = stoa_model_context(model);
-    stoa_blas_info blas;
-    stoa_blas_describe(&blas);
-    size_t height = 0;
-    size_t width = 0;
-    size_t channels = 0;
-    stoa_model_input_shape(model, &height, &width, &channels);
-    return json_pack("{s:i, s:s, s:{s:s, s:s, s:s, s:s, s:s}, s:[I, I, I]}", "format", FORMAT, "version",
-                     stoa_version(), "fingerprint", "isa", stoa_isa_name(stoa_context_isa(context)), "blas",
-                     blas.name, "blas_version", blas.version, "blas_core", blas.core, "policy",
-                     stoa_policy_name(stoa_context_policy(context)), "input", (json_int_t)height,
-                     (json_int_t)width, (json_int_t)channels);
-}
-
-/* [["c1", "conv2d filters=6 kernel=5"], ...], or NULL. */
-static json_t *describe_layers(const stoa_model *model) {
-    json_t *layers = json_array();
-    size_t count = stoa_model_layer_count(model);
-    for (size_t i = 0; i < count && layers; i++) {
-        stoa_layer_info info;
-        if (stoa_model_layer(model, i, &info) != STOA_OK ||
-            json_array_append_new(
-                layers,
-                json_pack("[s, o]", info.name,
-                          json_sprintf("%s%s%s", info.op, info.options[0] ? " " : "", info.options))) != 0) {
-            json_decref(layers);
-            return NULL;
-        }
-    }
-    return layers;
-}
-
-static stoa_status describe_facts(const stoa_model *model, json_t *facts) {
-    const char *key = NULL;
-    const char *value = NULL;
-    for (size_t i = 0; stoa_model_fact_at(model, i, &key, &value); i++) {
-        if (json_object_set_new(facts, key, json_string(value)) != 0) {
-            return stoa_fail(stoa_model_context(model), STOA_ERR_ARGUMENT,
-                             "the fact '" NAME "' is not UTF-8 text", key);
-        }
-    }
-    return STOA_OK;
-}
-
-/* The JSON text of the graph and the facts; release with free(). */
-static stoa_status describe_model(const stoa_model *model, char **text) {
-    json_t *head = describe_head(model);
-    json_t *facts = json_object();
-    stoa_status status = describe_facts(model, facts);
-    if (status == STOA_OK) {
-        json_t *layers = describe_layers(model);
-        bool built = layers && json_object_set_new(head, "layers", layers) == 0 &&
-                     json_object_set(head, "facts", facts) == 0;
-        *text = built ? json_dumps(head, JSON_COMPACT) : NULL;
-        status = *text ? STOA_OK
-                       : stoa_fail(stoa_model_context(model), STOA_ERR_MEMORY, "no memory for the graph");
-    }
-    json_decref(facts);
-    json_decref(head);
-    return status;
-}
-
 /* Everything before the data: malloc'd in *start. */
 static stoa_status make_start(const stoa_model *model, char **start, size_t *start_bytes,
                               size_t *data_bytes) {
@@ -119,8 +54,8 @@ static stoa_status make_start(const stoa_model *model, char **start, size_t *sta
     size_t count = stoa_model_tensor_count(model);
     stoa_tensor_info *infos = calloc(count + 1, sizeof *infos);
     struct stoa_safetensors_item *items = calloc(count + 1, sizeof *items);
-    stoa_status status = describe_model(model, &text);
-    if (!infos || !items) {
+    stoa_status status = stoa_describe_model(model, FORMAT, &text);
+    if (status == STOA_OK && (!infos || !items)) {
         status = stoa_fail(context, STOA_ERR_MEMORY, "no memory for a list of %zu tensors", count);
     }
     for (size_t i = 0; i < count && status == STOA_OK; i++) {

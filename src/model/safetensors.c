@@ -3,6 +3,7 @@
  * Floor 6. */
 #include "model/safetensors.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "model/json.h"
 
 /* Tensor data are copied in and out as they lie in the file, and the file is little-endian. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "model files need a little-endian machine");
@@ -348,37 +350,62 @@ const char *stoa_safetensors_shape(size_t rank, const size_t *shape, char out[ST
     return out;
 }
 
+/* {"dtype": "F32", "shape": [...], "data_offsets": [begin, end]} */
+static bool describe_item(const struct stoa_safetensors_item *item, size_t begin, size_t end, json_t *entry) {
+    json_t *shape = json_array(), *offsets = json_array();
+    bool good = true;
+    for (size_t i = 0; i < item->rank && good; i++) {
+        good = stoa_json_append(shape, json_integer((json_int_t)item->shape[i]));
+    }
+    good = good && stoa_json_append(offsets, json_integer((json_int_t)begin)) &&
+           stoa_json_append(offsets, json_integer((json_int_t)end)) &&
+           stoa_json_put_text(entry, "dtype", "F32") && json_object_set(entry, "shape", shape) == 0 &&
+           json_object_set(entry, "data_offsets", offsets) == 0;
+    json_decref(shape);
+    json_decref(offsets);
+    return good;
+}
+
 /* Add one tensor's entry to the header; its data begin at *offset, which moves to their end. */
 static stoa_status add_item(struct stoa_error *error, json_t *header,
                             const struct stoa_safetensors_item *item, size_t *offset) {
-    json_t *shape = json_array();
     size_t bytes = sizeof(float);
     size_t end = 0;
     bool fits = true;
-    bool built = shape != NULL;
-    for (size_t i = 0; i < item->rank && fits && built; i++) {
+    for (size_t i = 0; i < item->rank && fits; i++) {
         fits = stoa_size_scale(&bytes, item->shape[i]);
-        built = fits && json_array_append_new(shape, json_integer((json_int_t)item->shape[i])) == 0;
     }
     fits = fits && stoa_size_add(*offset, bytes, &end) && end <= (size_t)INT64_MAX;
     if (!fits || json_object_get(header, item->name)) {
-        json_decref(shape);
         return stoa_error_set(error, STOA_ERR_ARGUMENT, "tensor '" NAME "' is %s", item->name,
                               fits ? "there twice" : "too large for a file");
     }
-    json_t *entry = NULL;
-    if (built) {
-        entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape, "data_offsets",
-                          (json_int_t)*offset, (json_int_t)end);
-    } else {
-        json_decref(shape);
-    }
-    if (json_object_set_new(header, item->name, entry) != 0) {
-        return stoa_error_set(error, STOA_ERR_MEMORY,
-                              "no memory for tensor '" NAME "', or its name is not UTF-8", item->name);
+    errno = 0; /* malloc says ENOMEM, the check of the name nothing */
+    json_t *entry = json_object();
+    bool good = describe_item(item, *offset, end, entry);
+    good = stoa_json_put(header, item->name, entry) && good;
+    if (!good) {
+        return errno == ENOMEM
+                   ? stoa_error_set(error, STOA_ERR_MEMORY, "no memory for tensor '" NAME "'", item->name)
+                   : stoa_error_set(error, STOA_ERR_ARGUMENT, "the tensor's name '" NAME "' is not UTF-8",
+                                    item->name);
     }
     *offset = end;
     return STOA_OK;
+}
+
+/* {"__metadata__": {key: value}} */
+static stoa_status make_header(struct stoa_error *error, const char *key, const char *value, json_t *header) {
+    json_t *metadata = json_object();
+    errno = 0;
+    bool good = metadata && stoa_json_put_text(metadata, key, value) &&
+                json_object_set(header, "__metadata__", metadata) == 0;
+    bool unfit = !good && metadata && header && errno != ENOMEM;
+    json_decref(metadata);
+    if (unfit) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT, "the text for the model file is not UTF-8");
+    }
+    return good ? STOA_OK : stoa_error_set(error, STOA_ERR_MEMORY, "no memory for a safetensors header");
 }
 
 /* Header length, header and spaces up to the alignment, in one piece of memory. */
@@ -407,17 +434,14 @@ stoa_status stoa_safetensors_start(struct stoa_error *error, const struct stoa_s
                                    size_t count, const char *key, const char *value, char **start,
                                    size_t *start_bytes, size_t *data_bytes) {
     size_t offset = 0;
-    stoa_status status = STOA_OK;
-    json_t *header = json_pack("{s:{s:s}}", "__metadata__", key, value);
-    if (!header) {
-        return stoa_error_set(error, STOA_ERR_ARGUMENT, "the text for the model file is not UTF-8");
-    }
+    json_t *header = json_object();
+    stoa_status status = make_header(error, key, value, header);
     for (size_t i = 0; i < count && status == STOA_OK; i++) {
         status = add_item(error, header, &items[i], &offset);
     }
     if (status == STOA_OK) {
         /* Entries come out in the order they went in. */
-        char *text = json_dumps(header, JSON_COMPACT);
+        char *text = stoa_json_print(header);
         status = finish_start(error, text, start, start_bytes);
         free(text);
         *data_bytes = offset;

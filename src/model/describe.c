@@ -8,7 +8,7 @@
 #include <stoa/version.h>
 
 #include "core/context.h"
-#include "model/json.h"
+#include "model/json_write.h"
 #include "model/model.h"
 
 /* How much of a fact's name an error sentence repeats. */

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/size.h"
-#include "model/json.h"
+#include "model/json_write.h"
 
 /* Tensor data are copied in and out as they lie in the file, and the file is little-endian. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "model files need a little-endian machine");

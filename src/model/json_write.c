@@ -1,5 +1,5 @@
 /* Checked writing of JSON. Floor 6. */
-#include "model/json.h"
+#include "model/json_write.h"
 
 #include <stdlib.h>
 

@@ -55,7 +55,8 @@ typedef struct stoa_data_options {
  * stoa_dataset_open(); a table NAME.csv, see stoa_dataset_open_csv(), or a folder with one, or with train.csv
  * and test.csv; NAME.npz, or a folder with one, or with .npy files, whose arrays are called x_train, y_train,
  * x_test and y_test, or x and y (images and labels, data and target; train_ may also stand in front); a folder of
- * folders of PNG pictures, see stoa_dataset_open_pictures(), or one with two such folders, train and test. The path
+ * folders of PNG pictures, see stoa_dataset_open_pictures(), or one with two such folders, train and test. Parts may be
+ * called training and testing too; without a test part, val, valid, validation or dev is taken for one. The path
  * "digits", where nothing has this name, means drawn ones, see stoa_dataset_draw_digits().
  *
  * Of data without a test part some samples of each class become the test part, see stoa_dataset_split().
@@ -165,15 +166,17 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_npz_memory(stoa_context *
                                                                   stoa_dataset **dataset);
 
 /** Read PNG pictures from a folder that has a folder for each class. Classes are in the sorted order of the folders'
- * names (by number where all are whole numbers), pictures in that of theirs.
+ * names (by number where all are whole numbers), pictures in that of theirs. Values are as stoa_image_read() gives them.
+ * Pictures of another kind and folders among them are refused; other files are left out, which the context's log is told,
+ * as it is when colours become grey. Hidden files and what systems leave behind (Thumbs.db) are passed over.
  *
  * @param context  Borrowed; must outlive the data set.
  * @param folder  Path of the folder.
- * @param options  classes, channels (1: grey, 3: colour; 0: as the first picture), names; NULL: the defaults.
- * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free(). Pixels become p / 255; transparent ones
- * go on black.
+ * @param options  classes, channels (1: grey, 3: colour; 0: colour where a picture has it), names; NULL: the defaults.
+ * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
  * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (no folders, or not as many as classes; a folder without
- * pictures; a damaged picture, or one of another size than the first), STOA_ERR_MEMORY. The sentence names the file. */
+ * pictures, or with pictures of another kind or folders; a damaged picture, or one of another size than the first),
+ * STOA_ERR_MEMORY. The sentence names the file. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open_pictures(stoa_context *context, const char *folder,
                                                                 const stoa_data_options *options,
                                                                 stoa_dataset **dataset);

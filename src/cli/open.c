@@ -10,6 +10,12 @@
 #include "cli/find.h"
 #include "cli/report.h"
 
+/* The library's advice, a line each, beside the errors. */
+static void note(void *user, const char *line) {
+    (void)user;
+    (void)cli_fail(CLI_DONE, "note: %s", line);
+}
+
 int cli_open_context(const struct cli_request *request, struct cli_subject *subject) {
     stoa_context_options options = {0};
     int code = cli_environment_read(&options);
@@ -19,6 +25,7 @@ int cli_open_context(const struct cli_request *request, struct cli_subject *subj
     if (request->threads) {
         options.threads = request->threads;
     }
+    options.log = request->quiet ? NULL : note;
     stoa_status status = stoa_context_create(&options, &subject->context);
     return status == STOA_OK ? cli_environment_set(subject->context)
                              : cli_fail(cli_code_of(status), "context: %s", stoa_status_text(status));

@@ -114,7 +114,7 @@ void stoa_log(const stoa_context *context, const char *format, ...) {
     if (!context->log) {
         return;
     }
-    char line[256];
+    char line[1024];
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(line, sizeof line, format, arguments);

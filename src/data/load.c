@@ -1,13 +1,14 @@
 /* Any data set by its path: what it is follows from what is there. Formats come in two kinds: with a training and a
  * test part of their own, and whole, which are divided here. Floor 6. */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "data/dataset.h"
+#include "data/folder.h"
 #include "data/read.h"
 
 enum { TRAIN = STOA_LOAD_TRAIN, TEST = STOA_LOAD_TEST };
@@ -81,6 +82,7 @@ static stoa_status load_named(struct stoa_load *load, reader *read, const char *
         options.classes = store->classes;
         options.names = (const char *const *)store->names;
         options.name_count = store->names ? store->classes : 0;
+        options.channels = options.channels ? options.channels : store->channels;
     }
     if (status == STOA_OK && load->wanted[TEST]) {
         status = read(context, test, &options, &load->made[TEST]);
@@ -123,43 +125,41 @@ static const struct {
 } files[] = {{".csv", load_csv}, {".npz", stoa_load_npz}, {".npy", load_npy}};
 enum { FILES = sizeof files / sizeof files[0] };
 
-/* The one name in the folder that ends so; NULL when there is none or, with the error set, several. */
-static char *find_only(struct stoa_load *load, const char *end, bool *several) {
-    char *found = NULL;
-    DIR *folder = opendir(load->path);
-    *several = false;
-    for (struct dirent *entry; folder && !*several && (entry = readdir(folder));) {
-        if (entry->d_name[0] == '.' || !ends_with(entry->d_name, end)) {
-            continue;
+/* The one name in the folder that ends so, as a path; NULL when there is none or, with the error set, several. */
+static char *find_only(struct stoa_load *load, const struct stoa_names *names, const char *end,
+                       stoa_status *status) {
+    const char *found = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < names->count; i++) {
+        if (ends_with(names->text[i], end)) {
+            found = names->text[i];
+            count++;
         }
-        *several = found != NULL;
-        found = found ? found : stoa_load_join(load->context, load->path, entry->d_name);
     }
-    if (folder) {
-        (void)closedir(folder);
+    if (count > 1) {
+        *status = stoa_fail(load->context, STOA_ERR_FORMAT,
+                            "%s: holds several files *%s, expected one, or train%s and test%s", load->path,
+                            end, end, end);
     }
-    if (*several) {
-        (void)stoa_fail(load->context, STOA_ERR_FORMAT,
-                        "%s: holds several files *%s, expected one, or train%s and test%s", load->path, end,
-                        end, end);
-        free(found);
-        found = NULL;
+    if (count != 1) {
+        return NULL;
     }
-    return found;
+    char *path = stoa_load_join(load->context, load->path, found);
+    *status = path ? STOA_OK : STOA_ERR_MEMORY;
+    return path;
 }
 
 /* A folder that holds a single file with a set. False when it holds none. */
-static bool load_only_file(struct stoa_load *load, stoa_status *status) {
+static bool load_only_file(struct stoa_load *load, const struct stoa_names *names, stoa_status *status) {
+    *status = STOA_OK;
     for (size_t i = 0; i < FILES; i++) {
-        bool several;
-        char *path = find_only(load, files[i].end, &several);
+        char *path = find_only(load, names, files[i].end, status);
         if (path) {
             *status = files[i].read(load, path);
             free(path);
-        } else if (several) {
-            *status = STOA_ERR_FORMAT;
+            return true;
         }
-        if (path || several) {
+        if (*status != STOA_OK) {
             return true;
         }
     }
@@ -167,43 +167,149 @@ static bool load_only_file(struct stoa_load *load, stoa_status *status) {
 }
 
 /* Any of the names of IDX files; which one is missing, the reader says. */
-static bool has_idx(const char *path) {
+static bool has_idx(const struct stoa_names *names) {
     static const char *const begins[] = {"train-images", "train-labels", "t10k-images", "t10k-labels"};
-    bool found = false;
-    DIR *folder = opendir(path);
-    for (struct dirent *entry; folder && !found && (entry = readdir(folder));) {
-        for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++) {
-            found = found || strncmp(entry->d_name, begins[i], strlen(begins[i])) == 0;
+    for (size_t i = 0; i < names->count; i++) {
+        for (size_t j = 0; j < sizeof begins / sizeof begins[0]; j++) {
+            if (strncmp(names->text[i], begins[j], strlen(begins[j])) == 0) {
+                return true;
+            }
         }
     }
-    if (folder) {
-        (void)closedir(folder);
-    }
-    return found;
+    return false;
 }
 
-static stoa_status load_folder(struct stoa_load *load) {
-    stoa_status status = STOA_OK;
-    if (stoa_load_is_there(load->path, "train.csv") && stoa_load_is_there(load->path, "test.csv")) {
-        return load_named(load, stoa_dataset_open_csv, "train.csv", "test.csv");
+/* ---- parts by their usual names ---- */
+
+/* The names of the parts in a folder; NULL where there is none. */
+struct parts {
+    const char *train, *test, *validation;
+};
+
+/* The first of the words that, with this end, is a name in the folder, in small or large letters. */
+static const char *find_part(const struct stoa_names *names, const char *const *words, const char *end) {
+    for (; *words; words++) {
+        size_t length = strlen(*words);
+        for (size_t i = 0; i < names->count; i++) {
+            const char *name = names->text[i];
+            if (strncasecmp(name, *words, length) == 0 && strcmp(name + length, end) == 0) {
+                return name;
+            }
+        }
     }
-    if (stoa_load_npy_folder(load, &status) || load_only_file(load, &status)) {
+    return NULL;
+}
+
+/* Whether there is a part to train with and one to test with. For want of another, that is the one for validation. */
+static bool find_parts(const struct stoa_names *names, const char *end, struct parts *parts) {
+    static const char *const trains[] = {"train", "training", NULL};
+    static const char *const tests[] = {"test", "testing", NULL};
+    static const char *const validations[] = {"val", "valid", "validation", "dev", NULL};
+    *parts = (struct parts){find_part(names, trains, end), find_part(names, tests, end),
+                            find_part(names, validations, end)};
+    return parts->train && (parts->test || parts->validation);
+}
+
+/* Say what the parts are taken for, where that is not what their names say. */
+static void explain_parts(const struct stoa_load *load, const struct parts *parts) {
+    if (!parts->test) {
+        stoa_log(load->context, "%s: %s is taken as the test part, as there is none of that name", load->path,
+                 parts->validation);
+    } else if (parts->validation) {
+        stoa_log(load->context,
+                 "%s: %s is left out; samples for validation are held out of %s where the recipe asks for it",
+                 load->path, parts->validation, parts->train);
+    }
+}
+
+/* Say what else lies beside the parts and looks like one: folders, or files with this end. */
+static stoa_status explain_others(const struct stoa_load *load, const struct stoa_names *names,
+                                  const char *end, const struct parts *parts) {
+    const char *const known[] = {parts->train, parts->test, parts->validation};
+    const char *example = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < names->count; i++) {
+        const char *name = names->text[i];
+        bool other = !end[0] || ends_with(name, end);
+        for (size_t k = 0; k < sizeof known / sizeof known[0]; k++) {
+            other = other && name != known[k];
+        }
+        char *path = stoa_load_join(load->context, load->path, name);
+        stoa_status status = !path              ? STOA_ERR_MEMORY
+                             : other && !end[0] ? stoa_folder_is(load->context, path, &other)
+                                                : STOA_OK;
+        free(path);
+        if (status != STOA_OK) {
+            return status;
+        }
+        count += other;
+        example = other ? name : example;
+    }
+    if (count > 0) {
+        stoa_log(load->context, "%s: %zu more beside its parts left out: %s%s", load->path, count, example,
+                 count == 1 ? "" : " and others");
+    }
+    return STOA_OK;
+}
+
+static stoa_status load_parts(struct stoa_load *load, const struct stoa_names *names, const char *end,
+                              reader *read, const struct parts *parts) {
+    stoa_status status = load_named(load, read, parts->train, parts->test ? parts->test : parts->validation);
+    if (status == STOA_OK) {
+        explain_parts(load, parts);
+        status = explain_others(load, names, end, parts);
+    }
+    return status;
+}
+
+/* Folders of pictures: in two parts that each hold folders, or whole. */
+static stoa_status load_folders(struct stoa_load *load, const struct stoa_names *names) {
+    struct parts parts;
+    bool nested = false;
+    stoa_status status = STOA_OK;
+    if (find_parts(names, "", &parts)) {
+        char *train = stoa_load_join(load->context, load->path, parts.train);
+        status = train ? stoa_pictures_are_there(load->context, train, &nested) : STOA_ERR_MEMORY;
+        free(train);
+    }
+    if (status != STOA_OK) {
         return status;
     }
-    if (has_idx(load->path)) {
+    return nested ? load_parts(load, names, "", stoa_dataset_open_pictures, &parts) : load_pictures(load);
+}
+
+static stoa_status load_listed(struct stoa_load *load, const struct stoa_names *names) {
+    stoa_status status = STOA_OK;
+    struct parts parts;
+    bool folders = false;
+    if (find_parts(names, ".csv", &parts)) {
+        return load_parts(load, names, ".csv", stoa_dataset_open_csv, &parts);
+    }
+    if (stoa_load_npy_folder(load, &status) || load_only_file(load, names, &status)) {
+        return status;
+    }
+    if (has_idx(names)) {
         return load_idx(load);
     }
-    if (stoa_load_is_there(load->path, "train") && stoa_load_is_there(load->path, "test")) {
-        return load_named(load, stoa_dataset_open_pictures, "train", "test");
-    }
-    if (stoa_pictures_are_there(load->path)) {
-        return load_pictures(load);
+    status = stoa_pictures_are_there(load->context, load->path, &folders);
+    if (status != STOA_OK || folders) {
+        return status == STOA_OK ? load_folders(load, names) : status;
     }
     return stoa_fail(
         load->context, STOA_ERR_NOT_FOUND,
         "%s: holds no data of a known kind: IDX files (train-images-idx3-ubyte and so on), *.csv, *.npz, "
         "*.npy, or folders of PNG pictures",
         load->path);
+}
+
+static stoa_status load_folder(struct stoa_load *load) {
+    struct stoa_names names = {.count = 0};
+    stoa_status status = stoa_folder_list(load->context, load->path, &names);
+    if (status == STOA_OK) {
+        status = load_listed(load, &names);
+    }
+    stoa_names_clear(&names);
+    return status;
 }
 
 /* Pictures of the model's size, where it is given. */

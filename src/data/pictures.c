@@ -1,23 +1,20 @@
 /* Data sets from folders of PNG pictures: a folder a class. Names are sorted, so that the order of a folder's entries
  * does not matter. Floor 6. */
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "base/number.h"
 #include "base/size.h"
 #include "data/dataset.h"
+#include "data/folder.h"
 #include "data/png.h"
 #include "data/read.h"
 
-/* Paths or names, from malloc. */
-struct list {
-    char **text;
-    size_t count, room;
+/* What is said once of a folder, rather than of each file: how many there are, and one of them. */
+struct tally {
+    size_t count;
+    char *example; /* from malloc */
 };
 
 /* A set in the making. */
@@ -25,37 +22,13 @@ struct pictures {
     stoa_context *context;
     const char *folder;
     const stoa_data_options *options;
-    struct list classes; /* names of the folders */
-    struct list files;   /* of all classes, one after the other */
-    size_t *end;         /* of each class among the files */
+    struct stoa_names classes; /* names of the folders */
+    struct stoa_names files;   /* paths, of all classes, one after the other */
+    size_t *end;               /* of each class among the files */
+    struct tally outside;      /* pictures beside the folders */
+    struct tally others;       /* files within that are no pictures */
+    size_t coloured;           /* pictures that are stored in colour */
 };
-
-static void clear(struct list *list) {
-    stoa_free_names(list->text, list->count);
-    *list = (struct list){.count = 0};
-}
-
-/* Takes over the text; NULL means that there was no memory for it. */
-static bool append(struct list *list, char *text) {
-    if (text && list->count == list->room) {
-        size_t room = list->room ? 2 * list->room : 64;
-        char **larger = realloc(list->text, room * sizeof *larger);
-        if (!larger) {
-            free(text);
-            return false;
-        }
-        list->text = larger;
-        list->room = room;
-    }
-    if (text) {
-        list->text[list->count++] = text;
-    }
-    return text != NULL;
-}
-
-static int by_bytes(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
 
 static int by_number(const void *a, const void *b) {
     const char *left = *(char *const *)a, *right = *(char *const *)b;
@@ -65,14 +38,22 @@ static int by_number(const void *a, const void *b) {
     return x != y ? (x < y ? -1 : 1) : strcmp(left, right);
 }
 
-static bool is_folder(const char *path) {
-    struct stat about;
-    return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+static bool ends_with(const char *path, const char *extension) {
+    const char *end = strrchr(path, '.');
+    return end && strcasecmp(end + 1, extension) == 0;
 }
 
-static bool is_picture(const char *path) {
-    const char *end = strrchr(path, '.');
-    return end && strcasecmp(end, ".png") == 0 && !is_folder(path);
+/* Pictures that this reader does not read. */
+static bool is_other_picture(const char *path) {
+    static const char *const extensions[] = {"jpg",  "jpeg", "jpe", "jfif", "gif", "bmp", "tif",
+                                             "tiff", "webp", "ppm", "pgm",  "pbm", "pnm", "heic",
+                                             "heif", "avif", "jp2", "jxl",  "tga", "dng"};
+    for (size_t i = 0; i < sizeof extensions / sizeof extensions[0]; i++) {
+        if (ends_with(path, extensions[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static stoa_status fail_memory(const struct pictures *set) {
@@ -80,30 +61,59 @@ static stoa_status fail_memory(const struct pictures *set) {
     return STOA_ERR_MEMORY;
 }
 
-/* Append what is in a folder and is wanted: paths, or the names of folders. */
-static stoa_status look_into(const struct pictures *set, const char *folder, bool names, struct list *list) {
-    DIR *open = opendir(folder);
-    if (!open) {
-        bool missing = errno == ENOENT || errno == ENOTDIR;
-        return stoa_fail(set->context, missing ? STOA_ERR_NOT_FOUND : STOA_ERR_IO, "%s: %s", folder,
-                         missing ? "no such folder" : "this folder cannot be looked into");
+/* Takes over the path. */
+static void count_one(struct tally *tally, char *path) {
+    tally->count++;
+    free(tally->example ? path : NULL);
+    tally->example = tally->example ? tally->example : path;
+}
+
+/* Takes over the path of something beside the classes' folders. */
+static stoa_status take_outside(struct pictures *set, char *path, const char *name) {
+    bool folder = false;
+    stoa_status status = stoa_folder_is(set->context, path, &folder);
+    if (status == STOA_OK && folder && !stoa_names_add(&set->classes, strdup(name))) {
+        status = fail_memory(set);
     }
-    size_t first = list->count;
-    stoa_status status = STOA_OK;
-    for (struct dirent *entry; status == STOA_OK && (entry = readdir(open));) {
-        char *path = entry->d_name[0] == '.' ? NULL : stoa_load_join(set->context, folder, entry->d_name);
-        bool wanted = path && (names ? is_folder(path) : is_picture(path));
-        if (wanted && !append(list, names ? strdup(entry->d_name) : path)) {
-            status = fail_memory(set);
-        }
-        if (names || !wanted) {
-            free(path);
-        }
+    if (status == STOA_OK && !folder && (ends_with(name, "png") || is_other_picture(name))) {
+        count_one(&set->outside, path);
+        return STOA_OK;
     }
-    (void)closedir(open);
-    if (list->count > first) {
-        qsort(list->text + first, list->count - first, sizeof *list->text, by_bytes);
+    free(path);
+    return status;
+}
+
+/* Takes over the path of something in a class's folder. What is left out must not look like a part of the set. */
+static stoa_status take_inside(struct pictures *set, char *path, const char *name) {
+    bool folder = false;
+    stoa_status status = stoa_folder_is(set->context, path, &folder);
+    if (status == STOA_OK && folder) {
+        status = stoa_fail(set->context, STOA_ERR_FORMAT,
+                           "%s: is a folder within the folder of a class, expected PNG pictures alone", path);
+    } else if (status == STOA_OK && is_other_picture(name)) {
+        status =
+            stoa_fail(set->context, STOA_ERR_FORMAT,
+                      "%s: a picture that is no PNG, which alone are read; convert it, or take it out", path);
+    } else if (status == STOA_OK && ends_with(name, "png")) {
+        return stoa_names_add(&set->files, path) ? STOA_OK : fail_memory(set);
+    } else if (status == STOA_OK) {
+        count_one(&set->others, path);
+        return STOA_OK;
     }
+    free(path);
+    return status;
+}
+
+/* Hand each thing in a folder to `take`. */
+static stoa_status look_into(struct pictures *set, const char *folder,
+                             stoa_status (*take)(struct pictures *set, char *path, const char *name)) {
+    struct stoa_names names = {.count = 0};
+    stoa_status status = stoa_folder_list(set->context, folder, &names);
+    for (size_t i = 0; status == STOA_OK && i < names.count; i++) {
+        char *path = stoa_load_join(set->context, folder, names.text[i]);
+        status = path ? take(set, path, names.text[i]) : STOA_ERR_MEMORY;
+    }
+    stoa_names_clear(&names);
     return status;
 }
 
@@ -112,7 +122,7 @@ static stoa_status look_into(const struct pictures *set, const char *folder, boo
 static stoa_status find_classes(struct pictures *set) {
     size_t number;
     bool numbers = true;
-    stoa_status status = look_into(set, set->folder, true, &set->classes);
+    stoa_status status = look_into(set, set->folder, take_outside);
     if (status != STOA_OK) {
         return status;
     }
@@ -156,7 +166,7 @@ static stoa_status find_files(struct pictures *set) {
     for (size_t i = 0; status == STOA_OK && i < set->classes.count; i++) {
         size_t before = set->files.count;
         char *folder = stoa_load_join(set->context, set->folder, set->classes.text[i]);
-        status = folder ? look_into(set, folder, false, &set->files) : STOA_ERR_MEMORY;
+        status = folder ? look_into(set, folder, take_inside) : STOA_ERR_MEMORY;
         if (status == STOA_OK && set->files.count == before) {
             status = stoa_fail(set->context, STOA_ERR_FORMAT,
                                "%s: holds no PNG pictures, expected at least one", folder);
@@ -174,35 +184,51 @@ static stoa_status find_files(struct pictures *set) {
 
 /* ---- pixels ---- */
 
-/* The first picture decides the size, and without a wish grey or colour. */
-static stoa_status take_shape(const struct pictures *set, const char *first, struct stoa_store *store) {
-    struct stoa_png png;
-    stoa_status status = stoa_png_open(set->context, first, &png);
-    if (status != STOA_OK) {
-        return status;
+/* Open a picture of the store's size, once that is known. */
+static stoa_status open_picture(const struct pictures *set, size_t at, const struct stoa_store *store,
+                                struct stoa_png *png) {
+    stoa_status status = stoa_png_open(set->context, set->files.text[at], png);
+    if (status == STOA_OK && store->height > 0 &&
+        (png->height != store->height || png->width != store->width)) {
+        status =
+            stoa_fail(set->context, STOA_ERR_FORMAT, "%s: %zux%zu pixels, expected %zux%zu as %s has",
+                      png->path, png->height, png->width, store->height, store->width, set->files.text[0]);
+        stoa_png_close(png);
     }
+    return status;
+}
+
+/* Look at the headers of all, so that nothing is unpacked before they are known to fit. The first decides the size; what
+ * one of them needs, colour or 16 bits, all get. */
+static stoa_status survey(struct pictures *set, struct stoa_store *store) {
     size_t wish = set->options->channels;
+    stoa_status status = STOA_OK;
     store->type = STOA_SAMPLE_U8;
-    store->height = png.height;
-    store->width = png.width;
-    store->channels = wish == 1 || wish == 3 ? wish : png.colour ? 3 : 1;
-    stoa_png_close(&png);
-    return STOA_OK;
+    for (size_t i = 0; status == STOA_OK && i < set->files.count; i++) {
+        struct stoa_png png;
+        status = open_picture(set, i, store, &png);
+        if (status == STOA_OK) {
+            set->coloured += png.colour;
+            store->type = png.deep ? STOA_SAMPLE_F32 : store->type;
+            store->height = png.height;
+            store->width = png.width;
+            stoa_png_close(&png);
+        }
+    }
+    store->channels = wish == 1 || wish == 3 ? wish : set->coloured > 0 ? 3 : 1;
+    return status;
 }
 
 static stoa_status read_picture(const struct pictures *set, const struct stoa_store *store, size_t at) {
     struct stoa_png png;
-    size_t size = store->height * store->width * store->channels;
-    stoa_status status = stoa_png_open(set->context, set->files.text[at], &png);
+    stoa_status status = open_picture(set, at, store, &png);
     if (status != STOA_OK) {
         return status;
     }
-    if (png.height != store->height || png.width != store->width) {
-        status = stoa_fail(set->context, STOA_ERR_FORMAT, "%s: %zux%zu pixels, expected %zux%zu as %s has",
-                           png.path, png.height, png.width, store->height, store->width, set->files.text[0]);
-    } else {
-        status = stoa_png_decode(&png, store->channels, (uint8_t *)store->samples_memory.data + at * size);
-    }
+    size_t first = at * store->height * store->width * store->channels;
+    status = store->type == STOA_SAMPLE_U8
+                 ? stoa_png_decode(&png, store->channels, (uint8_t *)store->samples_memory.data + first)
+                 : stoa_png_decode_real(&png, store->channels, (float *)store->samples_memory.data + first);
     stoa_png_close(&png);
     return status;
 }
@@ -224,7 +250,7 @@ static stoa_status fill_store(struct pictures *set, struct stoa_store *store) {
         status = name_classes(set, store);
     }
     if (status == STOA_OK) {
-        status = take_shape(set, *set->files.text, store);
+        status = survey(set, store);
     }
     if (status == STOA_OK) {
         status = stoa_store_allocate(store, set->folder, set->files.count);
@@ -240,6 +266,25 @@ static stoa_status fill_store(struct pictures *set, struct stoa_store *store) {
     return status;
 }
 
+/* What was left out or changed, in a line each. */
+static void advise(const struct pictures *set, const struct stoa_store *store) {
+    const struct tally *outside = &set->outside, *others = &set->others;
+    if (outside->count > 0) {
+        stoa_log(set->context, "%s: %zu picture%s beside the folders of classes left out: %s%s", set->folder,
+                 outside->count, outside->count == 1 ? "" : "s", outside->example,
+                 outside->count == 1 ? "" : " and others");
+    }
+    if (others->count > 0) {
+        stoa_log(set->context, "%s: %zu file%s among the pictures left out: %s%s", set->folder, others->count,
+                 others->count == 1 ? "" : "s", others->example, others->count == 1 ? "" : " and others");
+    }
+    if (store->channels == 1 && set->coloured > 0) {
+        stoa_log(set->context,
+                 "%s: %zu of %zu pictures are stored in colour and read as grey: one channel is expected",
+                 set->folder, set->coloured, set->files.count);
+    }
+}
+
 stoa_status stoa_dataset_open_pictures(stoa_context *context, const char *folder,
                                        const stoa_data_options *options, stoa_dataset **dataset) {
     static const stoa_data_options defaults = {.classes = 0};
@@ -249,8 +294,13 @@ stoa_status stoa_dataset_open_pictures(stoa_context *context, const char *folder
         return STOA_ERR_MEMORY;
     }
     stoa_status status = fill_store(&set, store);
-    clear(&set.classes);
-    clear(&set.files);
+    if (status == STOA_OK) {
+        advise(&set, store);
+    }
+    stoa_names_clear(&set.classes);
+    stoa_names_clear(&set.files);
+    free(set.outside.example);
+    free(set.others.example);
     free(set.end);
     if (status != STOA_OK) {
         stoa_store_release(store);
@@ -259,16 +309,15 @@ stoa_status stoa_dataset_open_pictures(stoa_context *context, const char *folder
     return stoa_dataset_over(store, dataset);
 }
 
-bool stoa_pictures_are_there(const char *folder) {
-    bool found = false;
-    DIR *open = opendir(folder);
-    for (struct dirent *entry; open && !found && (entry = readdir(open));) {
-        char path[4096];
-        int length = snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        found = entry->d_name[0] != '.' && length > 0 && (size_t)length < sizeof path && is_folder(path);
+stoa_status stoa_pictures_are_there(stoa_context *context, const char *folder, bool *there) {
+    struct stoa_names names = {.count = 0};
+    stoa_status status = stoa_folder_list(context, folder, &names);
+    *there = false;
+    for (size_t i = 0; status == STOA_OK && !*there && i < names.count; i++) {
+        char *path = stoa_load_join(context, folder, names.text[i]);
+        status = path ? stoa_folder_is(context, path, there) : STOA_ERR_MEMORY;
+        free(path);
     }
-    if (open) {
-        (void)closedir(open);
-    }
-    return found;
+    stoa_names_clear(&names);
+    return status;
 }

@@ -38,7 +38,7 @@ char *stoa_load_join(stoa_context *context, const char *folder, const char *name
 bool stoa_load_is_there(const char *folder, const char *name);
 
 /* Whether a folder holds folders, which may be those of pictures. */
-bool stoa_pictures_are_there(const char *folder);
+stoa_status stoa_pictures_are_there(stoa_context *context, const char *folder, bool *there);
 
 /* Arrays found by their usual names, in the archive or the folder load->path. */
 stoa_status stoa_load_npz(struct stoa_load *load, const char *path);

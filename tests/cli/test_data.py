@@ -177,6 +177,25 @@ class Tables(Command):
             os.makedirs(f"data/shades/{folder}")
         self.refused("train", "table", words=["data/shades", "5 folders", "3 classes"])
 
+    def test_what_pictures_lose(self):
+        """What of a folder of pictures is left out or changed is said in a line each, unless --quiet."""
+        write("table.ini", RECIPE.format(set="shades", more="").replace("1x1x4", "4x4x1\nf = flatten"))
+        for part, count in (("train", 3), ("val", 1)):
+            for name in ("red", "green", "blue"):
+                for i in range(count):
+                    write(f"data/shades/{part}/{name}/{i}.png", png(4, 4, [bytes(range(12))] * 4, 2))
+        write("data/shades/train/red/notes.txt", "x")
+        result = self.stoa("train", "table", "--epochs", "1", "--out", "run")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("9 training and 3 test images", result.stdout)
+        notes = result.stderr.splitlines()
+        self.assertTrue(all(line.startswith("stoa: note: data/shades") for line in notes), notes)
+        for words in ("train/red/notes.txt", "9 of 9 pictures are stored in colour", "val is taken as the test part"):
+            self.assertEqual(sum(words in line for line in notes), 1, notes)
+        self.done("train", "table", "--epochs", "1", "--out", "again", "--quiet")
+        write("data/shades/train/red/7.jpg", "x")
+        self.refused("train", "table", words=["data/shades/train/red/7.jpg", "PNG"])
+
     def test_weights(self):
         """Rare classes count for more, in training and in the loss that the model names."""
         lines = table(150, 1).splitlines(keepends=True)

@@ -1,4 +1,9 @@
-/* Data sets from folders of PNG pictures. */
+/* Data sets from folders of PNG pictures: what is in them is read, refused or named, never passed over in silence. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <dlfcn.h>
+#include <errno.h>
 #include <math.h>
 #include <png.h>
 #include <stdbool.h>
@@ -12,10 +17,42 @@ enum { HEIGHT = 2, WIDTH = 3 };
 static struct scratch scratch;
 static stoa_context *context;
 
+static char notes[4000]; /* lines of advice */
+
+static void note(void *user, const char *line) {
+    (void)user;
+    assert_true(strlen(notes) + strlen(line) + 2 < sizeof notes);
+    (void)strcat(strcat(notes, line), "\n");
+}
+
 static int set_up(void **state) {
     (void)state;
     scratch_open(&scratch);
-    return stoa_context_create(NULL, &context) == STOA_OK ? 0 : -1;
+    notes[0] = '\0';
+    const stoa_context_options options = {.log = note};
+    return stoa_context_create(&options, &context) == STOA_OK ? 0 : -1;
+}
+
+/* The library's readdir(): fails once so many entries were read, as a network's folder may. */
+static size_t entries_left = SIZE_MAX;
+
+#ifdef __USE_FILE_OFFSET64
+#define READDIR "readdir64"
+#else
+#define READDIR "readdir"
+#endif
+
+struct dirent *readdir(DIR *folder) {
+    static struct dirent *(*next)(DIR *);
+    if (!next) {
+        *(void **)&next = dlsym(RTLD_NEXT, READDIR);
+    }
+    if (entries_left == 0) {
+        errno = EIO;
+        return NULL;
+    }
+    entries_left--;
+    return next(folder);
 }
 
 /* Folders within folders, two deep at most, with what is in them. */
@@ -223,6 +260,234 @@ static void loads_parts(void **state) {
     assert_true(train == NULL && test == NULL);
 }
 
+/* `rest` follows the scratch folder's name; `sentence` the colon. */
+static void expect_load(const char *rest, const char *sentence) {
+    char whole[700];
+    stoa_dataset *train = NULL, *test = NULL;
+    assert_int_not_equal(stoa_dataset_load(context, scratch.folder, NULL, &train, &test), STOA_OK);
+    (void)snprintf(whole, sizeof whole, "%s%s: %s", scratch.folder, rest, sentence);
+    assert_string_equal(stoa_context_error(context), whole);
+    assert_true(train == NULL && test == NULL);
+}
+
+static void refuses_other_pictures(void **state) {
+    (void)state;
+    static const char *const names[] = {"9/e.jpg", "9/e.JPEG", "2/photo.webp", "10/c.tif", "2/b.png.gif"};
+    make_set();
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char rest[64];
+        (void)snprintf(rest, sizeof rest, "/%s", names[i]);
+        const char *path = scratch_write(&scratch, names[i], "x", 1);
+        expect_load(rest, "a picture that is no PNG, which alone are read; convert it, or take it out");
+        assert_int_equal(unlink(path), 0);
+    }
+    make_folder("9/more");
+    expect_load("/9/more", "is a folder within the folder of a class, expected PNG pictures alone");
+    assert_int_equal(rmdir(scratch_path(&scratch, "9/more")), 0);
+    assert_int_equal(symlink("nowhere", scratch_path(&scratch, "9/e.png")), 0);
+    expect_load("/9/e.png", "is gone, or a link to nothing");
+    assert_int_equal(unlink(scratch_path(&scratch, "9/e.png")), 0);
+    assert_int_equal(symlink("nowhere", scratch_path(&scratch, "x")), 0);
+    expect_load("/x", "is gone, or a link to nothing");
+}
+
+/* What systems leave behind is passed over in silence, what a user put there is named. */
+static void names_what_is_left_out(void **state) {
+    (void)state;
+    static const char *const leavings[] = {"9/.DS_Store", "9/Thumbs.db", "2/desktop.ini", ".hidden.png",
+                                           "9/._a.jpg"};
+    char wanted[600];
+    stoa_dataset *dataset = NULL;
+    make_set();
+    assert_int_equal(unlink(scratch_path(&scratch, "2/notes.txt")), 0);
+    for (size_t i = 0; i < sizeof leavings / sizeof leavings[0]; i++) {
+        (void)scratch_write(&scratch, leavings[i], "x", 1);
+    }
+    make_folder("__MACOSX");
+    make_folder("9/@eaDir");
+    assert_int_equal(stoa_dataset_open_pictures(context, scratch.folder, NULL, &dataset), STOA_OK);
+    assert_int_equal(stoa_dataset_count(dataset), 5);
+    assert_int_equal(stoa_dataset_classes(dataset), 3);
+    stoa_dataset_free(dataset);
+    assert_string_equal(notes, "");
+    (void)scratch_write(&scratch, "9/labels.csv", "x", 1);
+    (void)scratch_write(&scratch, "2/notes.txt", "x", 1);
+    (void)scratch_write(&scratch, "cover.jpg", "x", 1);
+    assert_int_equal(stoa_dataset_open_pictures(context, scratch.folder, NULL, &dataset), STOA_OK);
+    stoa_dataset_free(dataset);
+    (void)snprintf(wanted, sizeof wanted,
+                   "%s: 1 picture beside the folders of classes left out: %s/cover.jpg\n"
+                   "%s: 2 files among the pictures left out: %s/2/notes.txt and others\n",
+                   scratch.folder, scratch.folder, scratch.folder, scratch.folder);
+    assert_string_equal(notes, wanted);
+    assert_int_equal(rmdir(scratch_path(&scratch, "9/@eaDir")), 0);
+    for (size_t i = 0; i < sizeof leavings / sizeof leavings[0]; i++) {
+        assert_int_equal(unlink(scratch_path(&scratch, leavings[i])), 0);
+    }
+}
+
+/* Colour is kept unless grey is asked for, wherever in the set it comes; then it is said. */
+static void says_that_colour_is_lost(void **state) {
+    (void)state;
+    char wanted[300];
+    size_t height, width, channels;
+    stoa_dataset *dataset = NULL;
+    make_set();
+    (void)write_picture("9/z.png", HEIGHT, WIDTH, 255, true);
+    assert_int_equal(unlink(scratch_path(&scratch, "2/notes.txt")), 0);
+    assert_int_equal(stoa_dataset_open_pictures(context, scratch.folder, NULL, &dataset), STOA_OK);
+    stoa_dataset_shape(dataset, &height, &width, &channels);
+    assert_int_equal(channels, 3);
+    stoa_dataset_free(dataset);
+    assert_string_equal(notes, "");
+    const stoa_data_options grey = {.channels = 1};
+    assert_int_equal(stoa_dataset_open_pictures(context, scratch.folder, &grey, &dataset), STOA_OK);
+    stoa_dataset_free(dataset);
+    (void)snprintf(wanted, sizeof wanted,
+                   "%s: 1 of 6 pictures are stored in colour and read as grey: one channel is expected\n",
+                   scratch.folder);
+    assert_string_equal(notes, wanted);
+}
+
+/* One picture of 16 bits among others of 8: none loses any. */
+static void keeps_sixteen_bits(void **state) {
+    (void)state;
+    uint16_t pixels[HEIGHT * WIDTH] = {0x1234, 65535};
+    float out[6 * HEIGHT * WIDTH];
+    int32_t labels[6];
+    stoa_dataset *dataset = NULL;
+    make_set();
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_infop info = png_create_info_struct(png);
+    FILE *file = fopen(scratch_path(&scratch, "9/z.png"), "wb");
+    assert_non_null(file);
+    png_init_io(png, file);
+    png_set_IHDR(png, info, WIDTH, HEIGHT, 16, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_write_info(png, info);
+    for (size_t y = 0; y < HEIGHT; y++) {
+        uint8_t row[2 * WIDTH];
+        for (size_t x = 0; x < WIDTH; x++) {
+            row[2 * x] = (uint8_t)(pixels[y * WIDTH + x] >> 8);
+            row[2 * x + 1] = (uint8_t)pixels[y * WIDTH + x];
+        }
+        png_write_row(png, row);
+    }
+    png_write_end(png, NULL);
+    png_destroy_write_struct(&png, &info);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(stoa_dataset_open_pictures(context, scratch.folder, NULL, &dataset), STOA_OK);
+    stoa_dataset_read(dataset, NULL, 0, 6, out, labels);
+    assert_float_equal(out[0], 0.4F, 1e-6F);
+    assert_float_equal(out[3 * HEIGHT * WIDTH], 0x1234 / 65535.0F, 1e-7F);
+    assert_true(out[3 * HEIGHT * WIDTH + 1] == 1);
+    stoa_dataset_free(dataset);
+}
+
+static void make_part(const char *name, size_t pictures) {
+    char path[64];
+    make_folder(name);
+    for (char class = 'a'; class <= 'b'; class ++) {
+        (void)snprintf(path, sizeof path, "%s/%c", name, class);
+        make_folder(path);
+        for (size_t i = 0; i < pictures; i++) {
+            (void)snprintf(path, sizeof path, "%s/%c/%zu.png", name, class, i);
+            (void)write_picture(path, HEIGHT, WIDTH, 9, false);
+        }
+    }
+}
+
+static void expect_parts(size_t train_count, size_t test_count, const char *said) {
+    char wanted[600];
+    stoa_dataset *train = NULL, *test = NULL;
+    notes[0] = '\0';
+    if (stoa_dataset_load(context, scratch.folder, NULL, &train, &test) != STOA_OK) {
+        fail_msg("%s", stoa_context_error(context));
+    }
+    assert_int_equal(stoa_dataset_count(train), train_count);
+    assert_int_equal(stoa_dataset_count(test), test_count);
+    stoa_dataset_free(train);
+    stoa_dataset_free(test);
+    (void)snprintf(wanted, sizeof wanted, "%s%s%s%s", said[0] ? scratch.folder : "", said[0] ? ": " : "",
+                   said, said[0] ? "\n" : "");
+    assert_string_equal(notes, wanted);
+}
+
+static void takes_parts_by_their_names(void **state) {
+    (void)state;
+    char from[512];
+    make_part("train", 3);
+    make_part("val", 2);
+    expect_parts(6, 4, "val is taken as the test part, as there is none of that name");
+    make_part("test", 1);
+    expect_parts(
+        6, 2, "val is left out; samples for validation are held out of train where the recipe asks for it");
+    (void)snprintf(from, sizeof from, "%s/val", scratch.folder);
+    assert_int_equal(rename(from, scratch_path(&scratch, "extra")), 0);
+    expect_parts(6, 2, "1 more beside its parts left out: extra");
+    (void)scratch_write(&scratch, "README.md", "x", 1);
+    assert_int_equal(rename(scratch_path(&scratch, "extra"), scratch_path(&scratch, "Validation")), 0);
+    assert_int_equal(rename(scratch_path(&scratch, "test"), scratch_path(&scratch, "other")), 0);
+    assert_int_equal(rename(scratch_path(&scratch, "train"), scratch_path(&scratch, "Training")), 0);
+    (void)strcpy(from, "Validation is taken as the test part, as there is none of that name\n");
+    (void)snprintf(from + strlen(from), sizeof from - strlen(from),
+                   "%s: 1 more beside its parts left out: other", scratch.folder);
+    expect_parts(6, 4, from);
+    assert_int_equal(rename(scratch_path(&scratch, "other"), scratch_path(&scratch, "Testing")), 0);
+    expect_parts(
+        6, 2,
+        "Validation is left out; samples for validation are held out of Training where the recipe asks "
+        "for it");
+}
+
+/* Classes may have the names of parts. */
+static void knows_classes_from_parts(void **state) {
+    (void)state;
+    static const char *const names[] = {"train/1.png", "train/2.png", "test/1.png", "test/2.png"};
+    make_folder("train");
+    make_folder("test");
+    for (size_t i = 0; i < 4; i++) {
+        (void)write_picture(names[i], HEIGHT, WIDTH, 0, false);
+    }
+    expect_parts(2, 2, "");
+}
+
+static void takes_tables_by_their_names(void **state) {
+    (void)state;
+    (void)scratch_write(&scratch, "train.csv", "1,0\n2,1\n3,1\n", 12);
+    (void)scratch_write(&scratch, "val.csv", "1,0\n2,1\n", 8);
+    expect_parts(3, 2, "val.csv is taken as the test part, as there is none of that name");
+    (void)scratch_write(&scratch, "test.csv", "1,0\n", 4);
+    expect_parts(
+        3, 1,
+        "val.csv is left out; samples for validation are held out of train.csv where the recipe asks "
+        "for it");
+}
+
+/* Whatever the number of entries after which a folder cannot be read any further, no smaller set comes of it. */
+static void fails_with_its_folders(void **state) {
+    (void)state;
+    stoa_dataset *train = NULL, *test = NULL;
+    make_part("train", 3);
+    make_part("test", 2);
+    stoa_status status = STOA_ERR_IO;
+    for (size_t most = 0; status != STOA_OK; most++) {
+        entries_left = most;
+        status = stoa_dataset_load(context, scratch.folder, NULL, &train, &test);
+        entries_left = SIZE_MAX;
+        assert_true(most < 200);
+        if (status != STOA_OK) {
+            assert_int_equal(status, STOA_ERR_IO);
+            assert_non_null(strstr(stoa_context_error(context), ": this folder cannot be read to its end"));
+            assert_true(train == NULL && test == NULL);
+        }
+    }
+    assert_int_equal(stoa_dataset_count(train), 6);
+    assert_int_equal(stoa_dataset_count(test), 4);
+    stoa_dataset_free(train);
+    stoa_dataset_free(test);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -230,6 +495,14 @@ int main(void) {
         TEST(reads_colour),
         TEST(refuses),
         TEST(loads_parts),
+        TEST(refuses_other_pictures),
+        TEST(names_what_is_left_out),
+        TEST(says_that_colour_is_lost),
+        TEST(keeps_sixteen_bits),
+        TEST(takes_parts_by_their_names),
+        TEST(knows_classes_from_parts),
+        TEST(takes_tables_by_their_names),
+        TEST(fails_with_its_folders),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

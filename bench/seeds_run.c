@@ -45,7 +45,7 @@ static int open_trial(struct bench_seed_run *run, struct trial *trial) {
         code = choose_split(trial);
     }
     return code == CLI_DONE
-               ? cli_open_data(&trial->subject, place_of(trial), false, &trial->train, &trial->test)
+               ? cli_open_data(&trial->subject, place_of(trial), false, &trial->train, &trial->test, NULL)
                : code;
 }
 

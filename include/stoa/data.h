@@ -243,6 +243,17 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_measure(const stoa_dataset *da
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_normalize_channels(stoa_dataset *dataset, const float *mean,
                                                                      const float *deviation);
 
+/** Whether the values of `dataset` are pixels stored as bytes, which it gives as p / 255, so that they lie between 0 and
+ * 1 whatever the darkest and the brightest are. */
+STOA_API bool stoa_dataset_is_pixels(const stoa_dataset *dataset);
+/** Find the smallest and the largest value of `dataset`, not normalised: 0 and 1 of pixels, else as measured.
+ *
+ * @param dataset  All of its samples are read.
+ * @param[out] low  The smallest value.
+ * @param[out] high  The largest value.
+ * Errors: STOA_ERR_MEMORY. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_range(const stoa_dataset *dataset, float *low, float *high);
+
 /** Count the samples of each class of `dataset`: stoa_dataset_classes() numbers to `counts`. */
 STOA_API void stoa_dataset_class_counts(const stoa_dataset *dataset, size_t *counts);
 /** Weights that make up for rare classes: the largest count of a class of `dataset` / this class's count,

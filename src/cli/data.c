@@ -8,6 +8,7 @@
 
 #include "cli/arguments.h"
 #include "cli/find.h"
+#include "cli/range.h"
 #include "cli/report.h"
 
 static int fail_fact(const struct cli_subject *subject, const char *key, const char *expected) {
@@ -76,6 +77,26 @@ static int read_scales(const struct cli_subject *subject, struct cli_facts *fact
     return code;
 }
 
+/* What the training data were like; models of earlier versions say only what kind they were. */
+static int read_range(const struct cli_subject *subject, struct cli_facts *facts) {
+    static const char *const bytes[] = {"idx", "pictures", "digits"};
+    const char *format = stoa_model_fact(subject->model, "data.format");
+    size_t count = 0;
+    double white = 0;
+    int code = read_list(subject, "data.range", -1e30, &facts->range, &count);
+    if (code == CLI_DONE && facts->range && count != 2) {
+        return fail_fact(subject, "data.range", "two numbers, separated by a space");
+    }
+    for (size_t i = 0; format && !facts->range && i < sizeof bytes / sizeof bytes[0]; i++) {
+        white = strcmp(format, bytes[i]) == 0 ? 1 : white;
+    }
+    if (code == CLI_DONE) {
+        code = read_number(subject, "data.white", 1e-30, 1e30, &white);
+        facts->white = (float)white;
+    }
+    return code;
+}
+
 static int read_names(const struct cli_subject *subject, struct cli_facts *facts) {
     const char *text = stoa_model_fact(subject->model, "data.names");
     if (!text) {
@@ -111,7 +132,8 @@ static int read_header(const struct cli_subject *subject, struct cli_facts *fact
 int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts) {
     double classes = (double)stoa_model_output_size(subject->model), test = 0, samples = 0, memory = 0;
     const char *seed = stoa_model_fact(subject->model, "data.split_seed");
-    *facts = (struct cli_facts){.set = stoa_model_fact(subject->model, "data.set")};
+    *facts = (struct cli_facts){.set = stoa_model_fact(subject->model, "data.set"),
+                                .path = stoa_model_fact(subject->model, "data.path")};
     stoa_data_options *options = &facts->options;
     stoa_model_input_shape(subject->model, &options->height, &options->width, &options->channels);
     options->label = stoa_model_fact(subject->model, "data.label");
@@ -141,6 +163,9 @@ int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts) {
     if (code == CLI_DONE) {
         code = read_scales(subject, facts);
     }
+    if (code == CLI_DONE) {
+        code = read_range(subject, facts);
+    }
     if (code != CLI_DONE) {
         cli_free_facts(facts);
     }
@@ -150,6 +175,7 @@ int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts) {
 void cli_free_facts(struct cli_facts *facts) {
     free(facts->mean);
     free(facts->deviation);
+    free(facts->range);
     free(facts->name_of_a_class);
     json_decref(facts->names);
     *facts = (struct cli_facts){.set = NULL};
@@ -178,16 +204,24 @@ int cli_scale(const struct cli_subject *subject, const struct cli_facts *facts, 
     return code;
 }
 
-static int normalize(const struct cli_subject *subject, const struct cli_facts *facts, stoa_dataset *data) {
+/* `scale` stands before mean and deviation: (value * scale - mean) / deviation. */
+static int normalize(const struct cli_subject *subject, const struct cli_facts *facts, float scale,
+                     stoa_dataset *data) {
     size_t height, width, channels;
     stoa_dataset_shape(data, &height, &width, &channels);
     int code = check_scales(subject, facts, channels);
     if (code != CLI_DONE) {
         return code;
     }
+    float *pairs = cli_allocate(2 * facts->scales, sizeof *pairs);
+    for (size_t i = 0; i < facts->scales; i++) {
+        pairs[i] = facts->mean[i] / scale;
+        pairs[facts->scales + i] = facts->deviation[i] / scale;
+    }
     stoa_status status = facts->scales == 1
-                             ? stoa_dataset_normalize(data, *facts->mean, *facts->deviation)
-                             : stoa_dataset_normalize_channels(data, facts->mean, facts->deviation);
+                             ? stoa_dataset_normalize(data, pairs[0], pairs[1])
+                             : stoa_dataset_normalize_channels(data, pairs, pairs + facts->scales);
+    free(pairs);
     return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
 }
 
@@ -211,7 +245,7 @@ static char *write_list(const float *list, size_t count, char separator) {
     return text;
 }
 
-static stoa_status set_list(stoa_model *model, const char *key, const float *list, size_t count) {
+stoa_status cli_set_list(stoa_model *model, const char *key, const float *list, size_t count) {
     char *text = write_list(list, count, ' ');
     stoa_status status = stoa_model_set_fact(model, key, text);
     free(text);
@@ -241,10 +275,10 @@ static int measure(const struct cli_subject *subject, struct cli_facts *facts, c
     facts->deviation = cli_allocate(facts->scales, sizeof *facts->deviation);
     stoa_status status = stoa_dataset_measure(train, facts->mean, facts->deviation);
     if (status == STOA_OK) {
-        status = set_list(subject->model, "data.mean", facts->mean, facts->scales);
+        status = cli_set_list(subject->model, "data.mean", facts->mean, facts->scales);
     }
     if (status == STOA_OK) {
-        status = set_list(subject->model, "data.deviation", facts->deviation, facts->scales);
+        status = cli_set_list(subject->model, "data.deviation", facts->deviation, facts->scales);
     }
     return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
 }
@@ -266,25 +300,49 @@ static int keep_names(const struct cli_subject *subject, const stoa_dataset *dat
     return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
 }
 
-static int prepare(const struct cli_subject *subject, struct cli_facts *facts, stoa_dataset *train,
-                   stoa_dataset *test) {
+static int keep_format(const struct cli_subject *subject, const stoa_dataset *train) {
+    stoa_status status = stoa_model_set_fact(subject->model, "data.format", stoa_dataset_format(train));
+    return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
+}
+
+/* The path as it was given: the same command in the same folder means the same data. */
+static int keep_path(const struct cli_subject *subject, const char *path) {
+    json_t *text = cli_json_text(path);
+    stoa_status status = stoa_model_set_fact(subject->model, "data.path", json_string_value(text));
+    json_decref(text);
+    return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
+}
+
+/* Bring both parts into the form that the model wants. `path` is where they came from. */
+static int prepare(const struct cli_subject *subject, struct cli_facts *facts, const char *path, bool trains,
+                   stoa_dataset *train, stoa_dataset *test) {
+    float scale = 1;
     int code = keep_names(subject, test);
-    if (code == CLI_DONE && train &&
-        stoa_model_set_fact(subject->model, "data.format", stoa_dataset_format(train)) != STOA_OK) {
-        code = cli_fail_library(subject->context, STOA_ERR_MEMORY);
+    if (code == CLI_DONE && trains) {
+        code = keep_format(subject, train);
+    }
+    if (code == CLI_DONE && trains) {
+        code = cli_keep_range(subject, train);
+    }
+    if (code == CLI_DONE && trains) {
+        code = read_range(subject, facts);
+    }
+    if (code == CLI_DONE) {
+        code = cli_value_scale(subject, facts, path, test, &scale);
     }
     if (code == CLI_DONE && facts->measured) {
         code = measure(subject, facts, train);
     }
     if (code == CLI_DONE && train) {
-        code = normalize(subject, facts, train);
+        code = normalize(subject, facts, 1, train);
     }
-    return code == CLI_DONE ? normalize(subject, facts, test) : code;
+    return code == CLI_DONE ? normalize(subject, facts, scale, test) : code;
 }
 
 /* Both parts, or what is measured on the one and all samples as the other. */
 static int load(const struct cli_subject *subject, struct cli_facts *facts, const char *path, bool all,
-                bool learns, stoa_dataset **learn, stoa_dataset **check) {
+                bool trains, stoa_dataset **learn, stoa_dataset **check) {
+    bool learns = trains || facts->measured;
     stoa_status status = STOA_OK;
     if (all && learns) {
         status = stoa_dataset_load(subject->context, path, &facts->options, learn, NULL);
@@ -294,28 +352,44 @@ static int load(const struct cli_subject *subject, struct cli_facts *facts, cons
         status =
             stoa_dataset_load(subject->context, path, &facts->options, learns && !all ? learn : NULL, check);
     }
-    return status == STOA_OK ? prepare(subject, facts, *learn, *check)
+    return status == STOA_OK ? prepare(subject, facts, path, trains, *learn, *check)
                              : cli_fail_library(subject->context, status);
 }
 
+/* Where data are: at the path on the command line, else where the model was trained, else where sets lie. From malloc;
+ * NULL with the sentence out. */
+static char *find_data(const struct cli_subject *subject, const struct cli_facts *facts, const char *path) {
+    const char *trained = facts->path;
+    if (path) {
+        return cli_text("%s", path); /* only a name from a recipe is searched for */
+    }
+    if (trained && !cli_is_file(trained) && !cli_is_folder(trained) && strcmp(trained, "digits") != 0) {
+        (void)cli_fail(CLI_WRONG, "%s: was trained on %s, which is not there: expected --data PATH",
+                       subject->path, trained);
+        return NULL;
+    }
+    if (!trained && (!facts->set || !*facts->set)) {
+        (void)cli_fail(CLI_WRONG, "%s: names no data set, expected --data PATH", subject->path);
+        return NULL;
+    }
+    return trained ? cli_text("%s", trained) : cli_find_data(facts->set);
+}
+
 int cli_open_data(const struct cli_subject *subject, const char *path, bool all, stoa_dataset **train,
-                  stoa_dataset **test) {
+                  stoa_dataset **test, char **from) {
     struct cli_facts facts;
     stoa_dataset *learn = NULL, *check = NULL;
     int code = cli_read_facts(subject, &facts);
     if (code != CLI_DONE) {
         return code;
     }
-    const char *set = path ? path : facts.set;
-    if (!set || !*set) {
-        cli_free_facts(&facts);
-        return cli_fail(CLI_WRONG, "%s: names no data set, expected --data PATH", subject->path);
-    }
-    /* --data is a path; only a name from a recipe is searched for. */
-    char *found = path ? cli_text("%s", path) : cli_find_data(set);
+    char *found = find_data(subject, &facts, path);
     code = found ? CLI_DONE : CLI_WRONG;
     if (code == CLI_DONE) {
-        code = load(subject, &facts, found, all, train || facts.measured, &learn, &check);
+        code = load(subject, &facts, found, all, train != NULL, &learn, &check);
+    }
+    if (code == CLI_DONE && train) {
+        code = path ? keep_path(subject, path) : CLI_DONE;
     }
     if (code == CLI_DONE) {
         *test = check;
@@ -324,6 +398,10 @@ int cli_open_data(const struct cli_subject *subject, const char *path, bool all,
     if (code == CLI_DONE && train) {
         *train = learn;
         learn = NULL;
+    }
+    if (code == CLI_DONE && from) {
+        *from = found;
+        found = NULL;
     }
     stoa_dataset_free(learn);
     stoa_dataset_free(check);

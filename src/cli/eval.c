@@ -1,6 +1,7 @@
 /* `stoa eval`: how good a model is over a whole test set, and at which classes. Floor 9: public headers only. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/command.h"
 #include "cli/data.h"
@@ -14,6 +15,7 @@ enum { MOST_LINES = 100, MOST_COLUMNS = 16, MOST_COUNTED = 2000, MOST_TOP = 10 }
 
 /* What is known of the test set. */
 struct findings {
+    const char *path; /* where it is from */
     const stoa_dataset *data;
     stoa_evaluation all;
     size_t classes;
@@ -70,6 +72,7 @@ static void print_json(const struct cli_subject *subject, const struct findings 
         cli_json_append(hits, cli_json_number(top(found, k)));
     }
     cli_json_set(report, "model", cli_json_text(subject->path));
+    cli_json_set(report, "data", cli_json_text(found->path));
     cli_json_set(report, "samples", cli_json_count(found->all.samples));
     cli_json_set(report, "correct", cli_json_count(found->all.correct));
     cli_json_set(report, "accuracy", cli_json_number(found->all.accuracy));
@@ -150,7 +153,17 @@ static void print_confusion(const struct findings *found) {
     cli_table_print(&table);
 }
 
-static void print_text(const struct findings *found) {
+/* The data, and those of the training where they are others. */
+static void print_data(const struct cli_subject *subject, const struct findings *found) {
+    const char *trained = stoa_model_fact(subject->model, "data.path");
+    if (trained && strcmp(trained, found->path) != 0) {
+        (void)printf("data     %s (trained on %s)\n", found->path, trained);
+    } else {
+        (void)printf("data     %s\n", found->path);
+    }
+}
+
+static void print_text(const struct cli_subject *subject, const struct findings *found) {
     struct cli_word correct = {""}, samples = {""};
     (void)printf("accuracy %.2f %% (%s of %s)\n", 100 * found->all.accuracy,
                  cli_word_count(&correct, found->all.correct), cli_word_count(&samples, found->all.samples));
@@ -158,6 +171,7 @@ static void print_text(const struct findings *found) {
         (void)printf("top %zu    %.2f %%\n", k, 100 * top(found, k));
     }
     (void)printf("loss     %.6f\nseconds  %.2f\n", found->all.loss, found->all.seconds);
+    print_data(subject, found);
     if (found->classes <= MOST_LINES) {
         print_classes(found);
     }
@@ -166,9 +180,9 @@ static void print_text(const struct findings *found) {
     }
 }
 
-static int evaluate(const struct cli_request *request, const struct cli_subject *subject,
+static int evaluate(const struct cli_request *request, const struct cli_subject *subject, const char *path,
                     const stoa_dataset *data) {
-    struct findings found = {.data = data, .classes = stoa_dataset_classes(data)};
+    struct findings found = {.path = path, .data = data, .classes = stoa_dataset_classes(data)};
     if (found.classes <= MOST_COUNTED) {
         found.confusion = cli_allocate(found.classes * found.classes, sizeof *found.confusion);
     }
@@ -180,7 +194,7 @@ static int evaluate(const struct cli_request *request, const struct cli_subject 
     if (code == CLI_DONE && request->json) {
         print_json(subject, &found);
     } else if (code == CLI_DONE) {
-        print_text(&found);
+        print_text(subject, &found);
     }
     free(found.confusion);
     free(found.ranks);
@@ -190,17 +204,19 @@ static int evaluate(const struct cli_request *request, const struct cli_subject 
 static int run(const struct cli_request *request) {
     struct cli_subject subject = {0};
     stoa_dataset *data = NULL;
+    char *path = NULL;
     int code = cli_open_context(request, &subject);
     if (code == CLI_DONE) {
         code = cli_open_model(request->operands[0], request->recipe, &subject);
     }
     if (code == CLI_DONE) {
-        code = cli_open_data(&subject, request->data, request->all, NULL, &data);
+        code = cli_open_data(&subject, request->data, request->all, NULL, &data, &path);
     }
     if (code == CLI_DONE) {
-        code = evaluate(request, &subject, data);
+        code = evaluate(request, &subject, path, data);
     }
     stoa_dataset_free(data);
+    free(path);
     cli_close(&subject);
     return code;
 }
@@ -215,7 +231,7 @@ const struct cli_command cli_eval = {
         "Measure a model on every sample of a test set: accuracy, also among the 2 and 3 most probable\n"
         "classes, loss, each class, and which class is taken for which. MODEL is a model file or the folder "
         "of a run. The\n"
-        "model file names its data set; --data takes another file or folder. Of data\n"
+        "data are those that the model was trained on; --data takes another file or folder. Of data\n"
         "without a test part those samples are taken that training leaves out, or --all of them.\n"
         "With --recipe the file need hold tensors only, such as a PyTorch state dictionary.",
     .examples = "  stoa eval runs/mnist-cnn-1\n"

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/data.h"
 #include "cli/open.h"
+#include "cli/range.h"
 #include "cli/report.h"
 #include "cli/table.h"
 
@@ -163,11 +164,37 @@ static int read_picture(struct prediction *p, const char *file, size_t at) {
         return cli_fail(CLI_WRONG, "%s: takes %zux%zux%zu images, expected one channel for a PNG's digit",
                         p->subject->path, height, width, channels);
     }
+    float scale = 1;
+    int code = cli_pixel_scale(p->subject, &p->facts, file, &scale);
+    if (code != CLI_DONE) {
+        return code;
+    }
     float *image = add_source(p, file, 1, false, at);
     stoa_context *context = p->subject->context;
     stoa_status status = plain ? stoa_image_read(context, file, height, width, channels, image)
                                : stoa_image_read_digit(context, file, height, width, image);
+    for (size_t i = 0; status == STOA_OK && i < p->size; i++) {
+        image[i] *= scale;
+    }
     return status == STOA_OK ? CLI_DONE : cli_fail_library(p->subject->context, status);
+}
+
+/* The samples of a data set, brought to the range of those that the model was trained on. */
+static int add_samples(struct prediction *p, const char *file, size_t at, const stoa_dataset *data) {
+    float scale = 1;
+    size_t count = stoa_dataset_count(data);
+    int code = cli_value_scale(p->subject, &p->facts, file, data, &scale);
+    if (code != CLI_DONE) {
+        return code;
+    }
+    int32_t *labels = cli_allocate(count, sizeof *labels);
+    float *samples = add_source(p, file, count, true, at);
+    stoa_dataset_read(data, NULL, 0, count, samples, labels);
+    for (size_t i = 0; i < count * p->size; i++) {
+        samples[i] *= scale;
+    }
+    free(labels);
+    return CLI_DONE;
 }
 
 /* All samples of a file that may hold many. */
@@ -181,15 +208,12 @@ static int read_table(struct prediction *p, const char *file, size_t at) {
         return cli_fail_library(p->subject->context, status);
     }
     stoa_dataset_shape(data, &height, &width, &channels);
-    size_t count = stoa_dataset_count(data);
     int code = CLI_DONE;
     if (height * width * channels != p->size) {
         code = cli_fail(CLI_WRONG, "%s: has %zu values a sample, expected %zu, the model's input", file,
                         height * width * channels, p->size);
     } else {
-        int32_t *labels = cli_allocate(count, sizeof *labels);
-        stoa_dataset_read(data, NULL, 0, count, add_source(p, file, count, true, at), labels);
-        free(labels);
+        code = add_samples(p, file, at, data);
     }
     stoa_dataset_free(data);
     return code;

@@ -204,7 +204,7 @@ static int run(const struct cli_request *request) {
         code = choose_split(request, &subject);
     }
     if (code == CLI_DONE) {
-        code = cli_open_data(&subject, request->data, false, &train, &test);
+        code = cli_open_data(&subject, request->data, false, &train, &test, NULL);
     }
     if (code == CLI_DONE) {
         code = train_model(request, &subject, train, test);

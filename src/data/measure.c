@@ -1,4 +1,4 @@
-/* What can be measured on a data set: mean and deviation of its channels, the sizes of its classes. Floor 6. */
+/* What can be measured on a data set: its range, mean and deviation of its channels, the sizes of its classes. Floor 6. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -42,12 +42,18 @@ static void finish(const struct moments *m, size_t samples, float *mean, float *
     }
 }
 
-stoa_status stoa_dataset_measure(const stoa_dataset *dataset, float *mean, float *deviation) {
-    const struct stoa_store *store = dataset->store;
+/* The same samples, not normalised; not to be released. */
+static stoa_dataset plain_view(const stoa_dataset *dataset) {
     stoa_dataset plain = *dataset;
     plain.mean = 0;
     plain.deviation = 1;
     plain.by_channel = NULL;
+    return plain;
+}
+
+stoa_status stoa_dataset_measure(const stoa_dataset *dataset, float *mean, float *deviation) {
+    const struct stoa_store *store = dataset->store;
+    stoa_dataset plain = plain_view(dataset);
     struct moments m = {.values = store->height * store->width * store->channels,
                         .channels = store->channels};
     m.sample = calloc(m.values, sizeof *m.sample);
@@ -67,6 +73,38 @@ stoa_status stoa_dataset_measure(const stoa_dataset *dataset, float *mean, float
     finish(&m, dataset->count, mean, deviation);
     free(m.sample);
     free(m.shift);
+    return STOA_OK;
+}
+
+bool stoa_dataset_is_pixels(const stoa_dataset *dataset) {
+    return dataset->store->type == STOA_SAMPLE_U8;
+}
+
+stoa_status stoa_dataset_range(const stoa_dataset *dataset, float *low, float *high) {
+    const struct stoa_store *store = dataset->store;
+    size_t values = store->height * store->width * store->channels;
+    *low = 0;
+    *high = 1;
+    if (stoa_dataset_is_pixels(dataset)) {
+        return STOA_OK;
+    }
+    stoa_dataset plain = plain_view(dataset);
+    float *sample = calloc(values, sizeof *sample);
+    if (!sample) {
+        return stoa_fail(dataset->context, STOA_ERR_MEMORY, "data set: no memory to measure it");
+    }
+    for (size_t i = 0; i < dataset->count; i++) {
+        int32_t label;
+        stoa_dataset_read(&plain, NULL, i, 1, sample, &label);
+        if (i == 0) {
+            *low = *high = sample[0];
+        }
+        for (size_t j = 0; j < values; j++) {
+            *low = sample[j] < *low ? sample[j] : *low;
+            *high = sample[j] > *high ? sample[j] : *high;
+        }
+    }
+    free(sample);
     return STOA_OK;
 }
 

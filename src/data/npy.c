@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/endian.h"
 #include "base/number.h"
 #include "base/size.h"
 
@@ -152,13 +153,6 @@ static stoa_status read_dictionary(struct header *h) {
                : fail_at(h, "descr, fortran_order and shape before the end");
 }
 
-static bool is_big_endian(void) {
-    const uint16_t one = 1;
-    uint8_t first;
-    memcpy(&first, &one, 1);
-    return first == 0;
-}
-
 static stoa_status choose_type(const struct header *h) {
     static const struct {
         const char *name;
@@ -167,12 +161,12 @@ static stoa_status choose_type(const struct header *h) {
                  {"i4", STOA_SAMPLE_I32},  {"i8", STOA_SAMPLE_I64}, {"f2", STOA_SAMPLE_F16},
                  {"b1", STOA_SAMPLE_BOOL}, {"i1", STOA_SAMPLE_I8},  {"i2", STOA_SAMPLE_I16},
                  {"u2", STOA_SAMPLE_U16},  {"u4", STOA_SAMPLE_U32}, {"u8", STOA_SAMPLE_U64}};
-    char order = h->descr[0];
+    const char foreign = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? '>' : '<', order = h->descr[0];
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         bool single = stoa_sample_bytes(types[i].type) == 1;
         if (strcmp(h->descr + 1, types[i].name) == 0 && strchr(single ? "|<>=" : "<>=", order)) {
             h->npy->type = types[i].type;
-            h->npy->swapped = !single && order == (is_big_endian() ? '<' : '>');
+            h->npy->swapped = !single && order == foreign;
             return STOA_OK;
         }
     }
@@ -208,9 +202,9 @@ static stoa_status read_preamble(struct header *h, size_t bytes) {
     if (at[6] < 1 || at[6] > 3) {
         return stoa_fail(h->context, STOA_ERR_FORMAT, "%s: NPY version %u, expected 1 to 3", h->name, at[6]);
     }
-    size_t prefix = at[6] == 1 ? 10 : 12, length = at[8] | (size_t)at[9] << 8;
+    size_t prefix = at[6] == 1 ? 10 : 12, length = stoa_load_le16(at + 8);
     if (at[6] > 1 && bytes >= 12) {
-        length |= (size_t)at[10] << 16 | (size_t)at[11] << 24;
+        length = stoa_load_le32(at + 8);
     }
     if (length > MAX_HEADER || bytes < prefix + length) {
         return stoa_fail(

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/endian.h"
+
 size_t stoa_sample_bytes(enum stoa_sample_type type) {
     static const size_t bytes[] = {
         [STOA_SAMPLE_U8] = 1,  [STOA_SAMPLE_F32] = 4, [STOA_SAMPLE_F64] = 8,  [STOA_SAMPLE_I32] = 4,
@@ -35,32 +37,6 @@ static uint64_t load64(const uint8_t *from, size_t at, bool swapped) {
     return swapped ? __builtin_bswap64(bits) : bits;
 }
 
-/* Half precision of IEEE 754: 1 bit of sign, 5 of exponent, 10 of fraction. All of them are floats, the small ones
- * normal, so that no mode of the unit makes them 0. */
-static float from_half(uint16_t half) {
-    uint32_t rest = half & 0x7FFFU, bits;
-    float value;
-    if (rest < 0x0400) {
-        value = (float)rest * 0x1p-24F;
-    } else {
-        bits = rest < 0x7C00 ? (rest << 13) + (112U << 23) : 0x7F800000U | (rest & 0x3FFU) << 13;
-        memcpy(&value, &bits, sizeof value);
-    }
-    return half & 0x8000U ? -value : value;
-}
-
-static float from_single(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static double from_double(uint64_t bits) {
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 void stoa_values_read(enum stoa_sample_type type, bool swapped, const void *from, size_t first, size_t count,
                       float *out) {
     const uint8_t *at = (const uint8_t *)from + first * stoa_sample_bytes(type);
@@ -89,15 +65,15 @@ void stoa_values_read(enum stoa_sample_type type, bool swapped, const void *from
     case STOA_SAMPLE_U64:
         EACH(load64(at, i, swapped));
     case STOA_SAMPLE_F16:
-        EACH(from_half(load16(at, i, swapped)));
+        EACH(stoa_half_to_float(load16(at, i, swapped)));
     case STOA_SAMPLE_F64:
-        EACH(from_double(load64(at, i, swapped)));
+        EACH(stoa_bits_to_double(load64(at, i, swapped)));
     case STOA_SAMPLE_F32:
         if (!swapped) {
             memcpy(out, at, count * sizeof *out);
             break;
         }
-        EACH(from_single(load32(at, i, true)));
+        EACH(stoa_bits_to_float(load32(at, i, true)));
     }
 #undef EACH
 }
@@ -117,11 +93,11 @@ struct stoa_number stoa_value_number(enum stoa_sample_type type, bool swapped, c
     uint64_t wide;
     switch (type) {
     case STOA_SAMPLE_F16:
-        return float_number((double)from_half(load16(bytes, at, swapped)));
+        return float_number((double)stoa_half_to_float(load16(bytes, at, swapped)));
     case STOA_SAMPLE_F32:
-        return float_number((double)from_single(load32(bytes, at, swapped)));
+        return float_number((double)stoa_bits_to_float(load32(bytes, at, swapped)));
     case STOA_SAMPLE_F64:
-        return float_number(from_double(load64(bytes, at, swapped)));
+        return float_number(stoa_bits_to_double(load64(bytes, at, swapped)));
     case STOA_SAMPLE_BOOL:
         return whole_number(bytes[at] != 0);
     case STOA_SAMPLE_I8:

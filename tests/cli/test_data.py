@@ -245,9 +245,9 @@ class Tables(Command):
         x, y = arrays(60, 1)
         write("data/clouds/y.npy", y)
         for bad, words in (
-            (x.replace(b"<f8", b">f8"), ["clouds/x.npy", "'>f8'", "<f8"]),
-            (x.replace(b"<f8", b"<f2"), ["clouds/x.npy", "'<f2'"]),
-            (x.replace(b"False", b"True "), ["clouds/x.npy", "fortran_order True", "False"]),
+            (x.replace(b"<f8", b"<c8"), ["clouds/x.npy", "'<c8'", "f2 to f8"]),
+            (x.replace(b"<f8", b"<f2"), ["clouds/x.npy", "1920 bytes", "480"]),
+            (x.replace(b"False", b"Maybe"), ["clouds/x.npy", "fortran_order Maybe", "False"]),
             (x[:-1], ["clouds/x.npy", "1919 bytes", "offset 128", "1920"]),
             (x[:-8] + struct.pack("<d", float("nan")), ["clouds/x.npy", "value 239", "offset 2040", "nan"]),
             (b"", ["clouds/x.npy", "not an NPY file"]),

@@ -159,26 +159,31 @@ CALL(bias_act) {
 }
 
 CALL(bn_moments) {
-    REAL *mean = w->out[0] + task * w->columns;
-    k->bn_moments(w->in[0] + first * w->columns, count, w->columns, mean, w->out[1] + task * w->columns);
+    double mean[BENCH_MOST_MOMENTS];
+    double m2[BENCH_MOST_MOMENTS];
+    k->bn_moments(w->in[0] + first * w->columns, count, w->columns, mean, m2);
+    for (size_t c = 0; c < w->columns; c++) {
+        w->out[0][task * w->columns + c] = (REAL)mean[c];
+        w->out[1][task * w->columns + c] = (REAL)m2[c];
+    }
 }
 
-CALL(scale_shift) {
+CALL(normalize_columns) {
     (void)task;
     size_t at = first * w->columns;
-    k->scale_shift(w->in[0] + at, count, w->columns, w->in[1], w->in[2], w->out[0] + at);
+    k->normalize_columns(w->in[0] + at, count, w->columns, 1, w->in[1], w->in[2], w->in[3], w->out[0] + at);
 }
 
 CALL(bn_backward_sums) {
     size_t at = first * w->columns;
-    k->bn_backward_sums(w->in[0] + at, w->in[1] + at, count, w->columns, w->in[2], w->in[3],
+    k->bn_backward_sums(w->in[0] + at, w->in[1] + at, count, w->columns, 1, w->in[2], w->in[3],
                         w->out[0] + task * w->columns, w->out[1] + task * w->columns);
 }
 
 CALL(bn_backward) {
     (void)task;
     size_t at = first * w->columns;
-    k->bn_backward(w->in[0] + at, w->in[1] + at, count, w->columns, w->in[2], w->in[3], w->in[4], w->in[5],
+    k->bn_backward(w->in[0] + at, w->in[1] + at, count, w->columns, 1, w->in[2], w->in[3], w->in[4], w->in[5],
                    w->out[0] + at);
 }
 
@@ -208,28 +213,50 @@ CALL(log_softmax_backward) {
 
 CALL(row_moments) {
     (void)task;
-    k->row_moments(w->in[0] + first * w->columns, count, w->columns, w->out[0] + first, w->out[1] + first);
+    double mean[BENCH_MOST_MOMENTS];
+    double m2[BENCH_MOST_MOMENTS];
+    k->row_moments(w->in[0] + first * w->columns, count, w->columns, mean, m2);
+    for (size_t r = 0; r < count; r++) {
+        w->out[0][first + r] = (REAL)mean[r];
+        w->out[1][first + r] = (REAL)m2[r];
+    }
+}
+
+/* Means and scales of `count` rows. */
+static void NAME(take_norm)(const struct NAME(bench_ops_work) * w, size_t input, size_t first, size_t count,
+                            double mean[BENCH_MOST_MOMENTS], double scale[BENCH_MOST_MOMENTS]) {
+    for (size_t r = 0; r < count; r++) {
+        mean[r] = (double)w->in[input][first + r];
+        scale[r] = (double)w->in[input + 1][first + r];
+    }
 }
 
 CALL(normalize_rows) {
     (void)task;
     size_t at = first * w->columns;
-    k->normalize_rows(w->in[0] + at, count, w->columns, w->in[1] + first, w->in[2] + first, w->in[3],
-                      w->in[4], w->out[0] + at);
+    double mean[BENCH_MOST_MOMENTS];
+    double scale[BENCH_MOST_MOMENTS];
+    NAME(take_norm)(w, 1, first, count, mean, scale);
+    k->normalize_rows(w->in[0] + at, count, w->columns, mean, scale, w->in[3], w->in[4], w->out[0] + at);
 }
 
 CALL(layernorm_backward) {
     (void)task;
     size_t at = first * w->columns;
-    k->layernorm_backward(w->in[0] + at, w->in[1] + at, count, w->columns, w->in[2] + first, w->in[3] + first,
-                          w->in[4], w->out[0] + at);
+    double mean[BENCH_MOST_MOMENTS];
+    double scale[BENCH_MOST_MOMENTS];
+    NAME(take_norm)(w, 2, first, count, mean, scale);
+    k->layernorm_backward(w->in[0] + at, w->in[1] + at, count, w->columns, mean, scale, w->in[4],
+                          w->out[0] + at);
 }
 
 CALL(layernorm_backward_weights) {
     size_t at = first * w->columns;
-    k->layernorm_backward_weights(w->in[0] + at, w->in[1] + at, count, w->columns, w->in[2] + first,
-                                  w->in[3] + first, w->out[0] + task * w->columns,
-                                  w->out[1] + task * w->columns);
+    double mean[BENCH_MOST_MOMENTS];
+    double scale[BENCH_MOST_MOMENTS];
+    NAME(take_norm)(w, 2, first, count, mean, scale);
+    k->layernorm_backward_weights(w->in[0] + at, w->in[1] + at, count, w->columns, mean, scale,
+                                  w->out[0] + task * w->columns, w->out[1] + task * w->columns);
 }
 
 CALL(prelu) {

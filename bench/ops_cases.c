@@ -56,7 +56,8 @@
     X(global_avgpool, BENCH_SHAPE_GLOBAL, (BENCH_IMAGE), (BENCH_CHANNELS), .updates = false) \
     X(global_avgpool_backward, BENCH_SHAPE_GLOBAL, (BENCH_CHANNELS), (BENCH_IMAGE), .updates = false) \
     X(bn_moments, CHANNELS, (BENCH_FULL), (BENCH_PARTIAL, BENCH_PARTIAL), .updates = false) \
-    X(scale_shift, CHANNELS, (BENCH_FULL, BENCH_COLUMN, BENCH_COLUMN), (BENCH_FULL), .updates = false) \
+    X(normalize_columns, CHANNELS, (BENCH_FULL, BENCH_COLUMN, BENCH_COLUMN, BENCH_COLUMN), (BENCH_FULL), \
+      .updates = false) \
     X(bn_backward_sums, CHANNELS, (BENCH_FULL, BENCH_FULL, BENCH_COLUMN, BENCH_COLUMN), \
       (BENCH_PARTIAL, BENCH_PARTIAL), .updates = false) \
     X(bn_backward, CHANNELS, (BENCH_FULL, BENCH_FULL, BENCH_COLUMN, BENCH_COLUMN, BENCH_COLUMN, BENCH_COLUMN), \

@@ -11,6 +11,9 @@
 
 enum { BENCH_OPS_INPUTS = 6, BENCH_OPS_OUTPUTS = 3 };
 
+/* Columns, and rows of a task, of kernels that take or give moments: those are doubles, and lie on the stack. */
+enum { BENCH_MOST_MOMENTS = 256 };
+
 /* How many numbers an array has for each unit, or in all. */
 enum bench_ops_extent {
     BENCH_NOTHING,

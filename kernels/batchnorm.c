@@ -1,16 +1,44 @@
-/* Batch normalisation: moments, scale and shift, and the gradient. Floor 1.
+/* Batch normalisation: moments, normalised columns, and the gradient. Floor 1.
  *
  * Moments are taken over chunks of rows that stay in the cache: first the mean of the chunk, then the squares
  * of distances to it; chunks merge after Chan, Golub and LeVeque (1979). No difference of large squares
- * appears. Columns go in blocks of a few vectors, whose sums stay in registers. */
+ * appears. Columns go in blocks of a few vectors, whose sums stay in registers. A chunk whose sums leave the range
+ * of floats is taken again in double. */
+#include <float.h>
+
 #include "base/size.h"
 #include "kernels/isa.h"
 
 enum { COLUMNS = 4 * STOA_LANES, CHUNK = 128 };
 
-/* Mean of `n` rows of up to COLUMNS columns and the squares of distances to it. The mean of floats far from
- * zero is rounded; the sum of the distances, which would be 0, tells how much, and corrects both. Called with
- * a constant number of columns where possible, so that the sums stay in registers. */
+/* Mean of `n` rows of up to COLUMNS columns and the squares of distances to it, in double throughout. */
+static void wide_moments(const float *restrict x, size_t n, size_t stride, size_t columns,
+                         double *restrict mean, double *restrict m2) {
+    for (size_t c = 0; c < columns; c++) {
+        mean[c] = 0;
+        m2[c] = 0;
+    }
+    for (size_t r = 0; r < n; r++) {
+#pragma omp simd
+        for (size_t c = 0; c < columns; c++) {
+            mean[c] += (double)x[r * stride + c];
+        }
+    }
+    for (size_t c = 0; c < columns; c++) {
+        mean[c] /= (double)n;
+    }
+    for (size_t r = 0; r < n; r++) {
+#pragma omp simd
+        for (size_t c = 0; c < columns; c++) {
+            double d = (double)x[r * stride + c] - mean[c];
+            m2[c] += d * d;
+        }
+    }
+}
+
+/* The same with sums in float: of distances to the first row, which are exact far from zero, and then to the mean of
+ * those. That mean is rounded; the sum of the distances to it, which would be 0, tells how much, and corrects both.
+ * Called with a constant number of columns where possible, so that the sums stay in registers. */
 STOA_INLINE void chunk_moments(const float *restrict x, size_t n, size_t stride, size_t columns,
                                double *restrict mean, double *restrict m2) {
     float first[COLUMNS] = {0};
@@ -19,11 +47,11 @@ STOA_INLINE void chunk_moments(const float *restrict x, size_t n, size_t stride,
     for (size_t r = 0; r < n; r++) {
 #pragma omp simd
         for (size_t c = 0; c < columns; c++) {
-            first[c] += x[r * stride + c];
+            first[c] += x[r * stride + c] - x[c];
         }
     }
     for (size_t c = 0; c < columns; c++) {
-        first[c] /= (float)n;
+        first[c] = x[c] + first[c] / (float)n;
     }
     for (size_t r = 0; r < n; r++) {
 #pragma omp simd
@@ -33,6 +61,15 @@ STOA_INLINE void chunk_moments(const float *restrict x, size_t n, size_t stride,
             squares[c] += d * d;
         }
     }
+    bool fits = true;
+    for (size_t c = 0; c < columns; c++) {
+        fits &=
+            squares[c] <= FLT_MAX; /* where the mean left the range, so did the squares, or they are NaN */
+    }
+    if (!fits) {
+        wide_moments(x, n, stride, columns, mean, m2);
+        return;
+    }
     for (size_t c = 0; c < columns; c++) {
         double off = (double)rest[c] / (double)n;
         mean[c] = (double)first[c] + off;
@@ -41,7 +78,7 @@ STOA_INLINE void chunk_moments(const float *restrict x, size_t n, size_t stride,
 }
 
 STOA_INLINE void block_moments(const float *restrict x, size_t rows, size_t stride, size_t columns,
-                               float *restrict mean, float *restrict m2) {
+                               double *restrict mean, double *restrict m2) {
     double total_mean[COLUMNS] = {0};
     double total_m2[COLUMNS] = {0};
     double chunk_mean[COLUMNS];
@@ -59,12 +96,12 @@ STOA_INLINE void block_moments(const float *restrict x, size_t rows, size_t stri
         done += n;
     }
     for (size_t c = 0; c < columns; c++) {
-        mean[c] = (float)total_mean[c];
-        m2[c] = (float)total_m2[c];
+        mean[c] = total_mean[c];
+        m2[c] = total_m2[c] < 0 ? 0 : total_m2[c];
     }
 }
 
-void STOA_KERNEL(bn_moments)(const float *x, size_t rows, size_t channels, float *mean, float *m2) {
+void STOA_KERNEL(bn_moments)(const float *x, size_t rows, size_t channels, double *mean, double *m2) {
     size_t c = 0;
     for (; c + COLUMNS <= channels; c += COLUMNS) {
         block_moments(x + c, rows, channels, COLUMNS, mean + c, m2 + c);
@@ -77,20 +114,20 @@ void STOA_KERNEL(bn_moments)(const float *x, size_t rows, size_t channels, float
     }
 }
 
-void STOA_KERNEL(scale_shift)(const float *x, size_t rows, size_t channels, const float *scale,
-                              const float *shift, float *y) {
+void STOA_KERNEL(normalize_columns)(const float *x, size_t rows, size_t channels, float unit,
+                                    const float *mean, const float *scale, const float *shift, float *y) {
     for (size_t r = 0; r < rows; r++, x += channels, y += channels) {
 #pragma omp simd
         for (size_t c = 0; c < channels; c++) {
-            y[c] = x[c] * scale[c] + shift[c];
+            y[c] = (x[c] * unit - mean[c]) * scale[c] + shift[c];
         }
     }
 }
 
 /* Both sums of the gradient for up to COLUMNS columns: chunks of rows, their totals in double. */
 STOA_INLINE void block_backward_sums(const float *restrict x, const float *restrict dy, size_t rows,
-                                     size_t stride, size_t columns, const float *restrict mean,
-                                     const float *restrict inv_std, float *restrict sum_dy,
+                                     size_t stride, size_t columns, float unit, const float *restrict mean,
+                                     const float *restrict scale, float *restrict sum_dy,
                                      float *restrict sum_dy_xhat) {
     double total[COLUMNS] = {0};
     double total_xhat[COLUMNS] = {0};
@@ -102,7 +139,7 @@ STOA_INLINE void block_backward_sums(const float *restrict x, const float *restr
 #pragma omp simd
             for (size_t c = 0; c < columns; c++) {
                 part[c] += dy[c];
-                part_xhat[c] += dy[c] * (x[c] - mean[c]);
+                part_xhat[c] += dy[c] * (x[c] * unit - mean[c]);
             }
         }
         for (size_t c = 0; c < columns; c++) {
@@ -113,34 +150,33 @@ STOA_INLINE void block_backward_sums(const float *restrict x, const float *restr
     }
     for (size_t c = 0; c < columns; c++) {
         sum_dy[c] = (float)total[c];
-        sum_dy_xhat[c] = (float)(total_xhat[c] * (double)inv_std[c]);
+        sum_dy_xhat[c] = (float)(total_xhat[c] * (double)scale[c]);
     }
 }
 
-void STOA_KERNEL(bn_backward_sums)(const float *x, const float *dy, size_t rows, size_t channels,
-                                   const float *mean, const float *inv_std, float *sum_dy,
-                                   float *sum_dy_xhat) {
+void STOA_KERNEL(bn_backward_sums)(const float *x, const float *dy, size_t rows, size_t channels, float unit,
+                                   const float *mean, const float *scale, float *sum_dy, float *sum_dy_xhat) {
     size_t c = 0;
     for (; c + COLUMNS <= channels; c += COLUMNS) {
-        block_backward_sums(x + c, dy + c, rows, channels, COLUMNS, mean + c, inv_std + c, sum_dy + c,
+        block_backward_sums(x + c, dy + c, rows, channels, COLUMNS, unit, mean + c, scale + c, sum_dy + c,
                             sum_dy_xhat + c);
     }
     for (; c + STOA_LANES <= channels; c += STOA_LANES) {
-        block_backward_sums(x + c, dy + c, rows, channels, STOA_LANES, mean + c, inv_std + c, sum_dy + c,
+        block_backward_sums(x + c, dy + c, rows, channels, STOA_LANES, unit, mean + c, scale + c, sum_dy + c,
                             sum_dy_xhat + c);
     }
     if (c < channels) {
-        block_backward_sums(x + c, dy + c, rows, channels, channels - c, mean + c, inv_std + c, sum_dy + c,
-                            sum_dy_xhat + c);
+        block_backward_sums(x + c, dy + c, rows, channels, channels - c, unit, mean + c, scale + c,
+                            sum_dy + c, sum_dy_xhat + c);
     }
 }
 
-void STOA_KERNEL(bn_backward)(const float *x, const float *dy, size_t rows, size_t channels,
+void STOA_KERNEL(bn_backward)(const float *x, const float *dy, size_t rows, size_t channels, float unit,
                               const float *mean, const float *a, const float *b, const float *d, float *dx) {
     for (size_t r = 0; r < rows; r++, x += channels, dy += channels, dx += channels) {
 #pragma omp simd
         for (size_t c = 0; c < channels; c++) {
-            dx[c] = a[c] * (dy[c] - b[c] - (x[c] - mean[c]) * d[c]);
+            dx[c] = a[c] * (dy[c] - b[c] - (x[c] * unit - mean[c]) * d[c]);
         }
     }
 }

@@ -117,16 +117,20 @@ enum { STOA_PLANES_FILTERS = 7 };
     /* dx[pixel][c] = dy[c] / pixels; one image. */                                                                \
     K(global_avgpool_backward, (const real *dy, size_t pixels, size_t channels, real *dx))                         \
     /* Per column of x[rows][channels]: mean, and m2 = sum of (x - mean)^2, without cancellation (two passes over  \
-     * chunks that stay in cache, merged after Chan et al. 1979). rows >= 1. */                                    \
-    K(bn_moments, (const real *x, size_t rows, size_t channels, real *mean, real *m2))                             \
-    /* y[r][c] = x[r][c] * scale[c] + shift[c]. y may be x. */                                                     \
-    K(scale_shift, (const real *x, size_t rows, size_t channels, const real *scale, const real *shift, real *y))   \
-    /* sum_dy[c] = sum over rows of dy; sum_dy_xhat[c] = sum of dy * (x - mean[c]) * inv_std[c]. */                \
-    K(bn_backward_sums, (const real *x, const real *dy, size_t rows, size_t channels, const real *mean,            \
-                         const real *inv_std, real *sum_dy, real *sum_dy_xhat))                                    \
-    /* dx = a[c] * (dy - b[c] - (x - mean[c]) * d[c]). dx may be dy. */                                            \
-    K(bn_backward, (const real *x, const real *dy, size_t rows, size_t channels, const real *mean, const real *a,  \
-                    const real *b, const real *d, real *dx))                                                       \
+     * chunks that stay in cache, merged after Chan et al. 1979) and without overflow. rows >= 1. */               \
+    K(bn_moments, (const real *x, size_t rows, size_t channels, double *mean, double *m2))                         \
+    /* y[r][c] = (x[r][c] * unit - mean[c]) * scale[c] + shift[c]. y may be x. The mean is taken off first: beside a  \
+     * large one, shift[c] - mean[c] * scale[c] would be rounded by more than what is left. `unit` is 1, or a smaller \
+     * power of two where deviations are so large that scale[c] would be no normal number; then it is in mean and  \
+     * scale as well. */                                                                                           \
+    K(normalize_columns, (const real *x, size_t rows, size_t channels, real unit, const real *mean,                \
+                          const real *scale, const real *shift, real *y))                                          \
+    /* sum_dy[c] = sum over rows of dy; sum_dy_xhat[c] = sum of dy * (x * unit - mean[c]) * scale[c]. */           \
+    K(bn_backward_sums, (const real *x, const real *dy, size_t rows, size_t channels, real unit,                   \
+                         const real *mean, const real *scale, real *sum_dy, real *sum_dy_xhat))                    \
+    /* dx = a[c] * (dy - b[c] - (x * unit - mean[c]) * d[c]). dx may be dy. */                                     \
+    K(bn_backward, (const real *x, const real *dy, size_t rows, size_t channels, real unit, const real *mean,      \
+                    const real *a, const real *b, const real *d, real *dx))                                        \
     /* Each row: exp(x - max) / sum. y may be x. */                                                                \
     K(softmax, (const real *x, size_t rows, size_t columns, real *y))                                              \
     /* Each row: dx = y * (dy - sum(y * dy)). dx may be dy. */                                                     \
@@ -135,19 +139,20 @@ enum { STOA_PLANES_FILTERS = 7 };
     K(log_softmax, (const real *x, size_t rows, size_t columns, real *y))                                          \
     /* dx = dy - exp(y) * sum(dy) of each row; y above 0, by rounding, counts as 0. dx may be dy. */                 \
     K(log_softmax_backward, (const real *y, const real *dy, size_t rows, size_t columns, real *dx))                \
-    /* Per row of x[rows][columns]: mean, and m2 = sum of (x - mean)^2, without cancellation. columns >= 1. */     \
-    K(row_moments, (const real *x, size_t rows, size_t columns, real *mean, real *m2))                             \
+    /* Per row of x[rows][columns]: mean, and m2 = sum of (x - mean)^2, without cancellation, overflow or underflow.\
+     * columns >= 1. */                                                                                            \
+    K(row_moments, (const real *x, size_t rows, size_t columns, double *mean, double *m2))                         \
     /* y[r][c] = (x[r][c] - mean[r]) * scale[r] * weight[c] + bias[c]; weight and bias both or neither NULL: 1 and 0.\
      * y may be x. */                                                                                              \
-    K(normalize_rows, (const real *x, size_t rows, size_t columns, const real *mean, const real *scale,            \
+    K(normalize_rows, (const real *x, size_t rows, size_t columns, const double *mean, const double *scale,        \
                        const real *weight, const real *bias, real *y))                                             \
     /* Layer norm, g = dy * weight (NULL: dy), xhat = (x - mean) * inv_std of its row: dx = inv_std * (g - mean(g) -\
      * xhat * mean(g * xhat)), means over the row. dx may be dy. */                                                \
-    K(layernorm_backward, (const real *x, const real *dy, size_t rows, size_t columns, const real *mean,           \
-                           const real *inv_std, const real *weight, real *dx))                                     \
+    K(layernorm_backward, (const real *x, const real *dy, size_t rows, size_t columns, const double *mean,         \
+                           const double *inv_std, const real *weight, real *dx))                                   \
     /* dweight[c] = sum over rows of dy * xhat, dbias[c] = sum of dy. */                                           \
-    K(layernorm_backward_weights, (const real *x, const real *dy, size_t rows, size_t columns, const real *mean,   \
-                                   const real *inv_std, real *dweight, real *dbias))                               \
+    K(layernorm_backward_weights, (const real *x, const real *dy, size_t rows, size_t columns, const double *mean, \
+                                   const double *inv_std, real *dweight, real *dbias))                             \
     /* Cross entropy of rows against 0 <= label < columns. With s = smoothing, w = weight (NULL: all 1), the target is\
      * t[c] = s / columns * w[c], and 1 - s times w[label] more at the label.                                      \
      * From logits: probability = softmax(x), loss = sum over c of t[c] * (log(sum(exp(x - max))) - (x[c] - max)). */\

@@ -198,7 +198,11 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_avgpool2d_forward(stoa_context *contex
 STOA_API STOA_MUST_CHECK stoa_status stoa_avgpool2d_backward(stoa_context *context, const stoa_pool2d *pool,
                                                              const float *dy, float *dx);
 
-/** Batch norm over the last axis of x (rows, channels); an image has batch * height * width rows. */
+/** Batch norm over the last axis of x (rows, channels); an image has batch * height * width rows.
+ *
+ * The mean is taken off before anything is multiplied, and moments are summed without overflow: y is as exact for values far
+ * from zero as near it, and right for all finite ones. A running variance is a float: it becomes infinite where deviations
+ * are above 1.8e19, and `inv_std` leaves the normal numbers above 8.5e37. */
 typedef struct stoa_batchnorm {
     size_t rows;     /**< >= 1 */
     size_t channels; /**< >= 1 */
@@ -217,7 +221,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_batchnorm_workspace(stoa_context *cont
  * @param scale  (channels).
  * @param shift  (channels).
  * @param[in,out] running_mean  (channels), moved towards the batch's.
- * @param[in,out] running_var  (channels), moved towards the batch's unbiased variance.
+ * @param[in,out] running_var  (channels), moved towards the batch's unbiased variance; of a single row towards 0, and y is
+ *                             `shift` then, whatever x is.
  * @param[out] mean  (channels), for stoa_batchnorm_backward().
  * @param[out] inv_std  (channels), 1 / sqrt(variance + epsilon), for stoa_batchnorm_backward().
  * @param[out] y  (rows, channels); may be x.

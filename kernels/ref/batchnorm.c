@@ -1,50 +1,49 @@
 /* Reference batch normalisation. Floor 1. */
 #include "kernels/ref/ref.h"
 
-void STOA_REFERENCE(bn_moments)(const real *x, size_t rows, size_t channels, real *mean, real *m2) {
+void STOA_REFERENCE(bn_moments)(const real *x, size_t rows, size_t channels, double *mean, double *m2) {
     for (size_t c = 0; c < channels; c++) {
-        real sum = 0;
+        double sum = 0;
         for (size_t r = 0; r < rows; r++) {
-            sum += x[r * channels + c];
+            sum += (double)x[r * channels + c];
         }
-        mean[c] = sum / (real)rows;
+        mean[c] = sum / (double)rows;
         m2[c] = 0;
         for (size_t r = 0; r < rows; r++) {
-            real d = x[r * channels + c] - mean[c];
+            double d = (double)x[r * channels + c] - mean[c];
             m2[c] += d * d;
         }
     }
 }
 
-void STOA_REFERENCE(scale_shift)(const real *x, size_t rows, size_t channels, const real *scale,
-                                 const real *shift, real *y) {
+void STOA_REFERENCE(normalize_columns)(const real *x, size_t rows, size_t channels, real unit,
+                                       const real *mean, const real *scale, const real *shift, real *y) {
     for (size_t r = 0; r < rows; r++) {
         for (size_t c = 0; c < channels; c++) {
-            y[r * channels + c] = x[r * channels + c] * scale[c] + shift[c];
+            y[r * channels + c] = (x[r * channels + c] * unit - mean[c]) * scale[c] + shift[c];
         }
     }
 }
 
-void STOA_REFERENCE(bn_backward_sums)(const real *x, const real *dy, size_t rows, size_t channels,
-                                      const real *mean, const real *inv_std, real *sum_dy,
-                                      real *sum_dy_xhat) {
+void STOA_REFERENCE(bn_backward_sums)(const real *x, const real *dy, size_t rows, size_t channels, real unit,
+                                      const real *mean, const real *scale, real *sum_dy, real *sum_dy_xhat) {
     for (size_t c = 0; c < channels; c++) {
         sum_dy[c] = 0;
         sum_dy_xhat[c] = 0;
         for (size_t r = 0; r < rows; r++) {
             size_t i = r * channels + c;
             sum_dy[c] += dy[i];
-            sum_dy_xhat[c] += dy[i] * (x[i] - mean[c]) * inv_std[c];
+            sum_dy_xhat[c] += dy[i] * (x[i] * unit - mean[c]) * scale[c];
         }
     }
 }
 
-void STOA_REFERENCE(bn_backward)(const real *x, const real *dy, size_t rows, size_t channels,
+void STOA_REFERENCE(bn_backward)(const real *x, const real *dy, size_t rows, size_t channels, real unit,
                                  const real *mean, const real *a, const real *b, const real *d, real *dx) {
     for (size_t r = 0; r < rows; r++) {
         for (size_t c = 0; c < channels; c++) {
             size_t i = r * channels + c;
-            dx[i] = a[c] * (dy[i] - b[c] - (x[i] - mean[c]) * d[c]);
+            dx[i] = a[c] * (dy[i] - b[c] - (x[i] * unit - mean[c]) * d[c]);
         }
     }
 }

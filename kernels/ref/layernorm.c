@@ -1,56 +1,58 @@
 /* Reference layer normalisation. Floor 1. */
 #include "kernels/ref/ref.h"
 
-void STOA_REFERENCE(row_moments)(const real *x, size_t rows, size_t columns, real *mean, real *m2) {
+void STOA_REFERENCE(row_moments)(const real *x, size_t rows, size_t columns, double *mean, double *m2) {
     for (size_t r = 0; r < rows; r++, x += columns) {
-        real sum = 0;
+        double sum = 0;
         for (size_t c = 0; c < columns; c++) {
-            sum += x[c];
+            sum += (double)x[c];
         }
-        mean[r] = sum / (real)columns;
+        mean[r] = sum / (double)columns;
         m2[r] = 0;
         for (size_t c = 0; c < columns; c++) {
-            m2[r] += (x[c] - mean[r]) * (x[c] - mean[r]);
+            m2[r] += ((double)x[c] - mean[r]) * ((double)x[c] - mean[r]);
         }
     }
 }
 
-void STOA_REFERENCE(normalize_rows)(const real *x, size_t rows, size_t columns, const real *mean,
-                                    const real *scale, const real *weight, const real *bias, real *y) {
+void STOA_REFERENCE(normalize_rows)(const real *x, size_t rows, size_t columns, const double *mean,
+                                    const double *scale, const real *weight, const real *bias, real *y) {
     for (size_t r = 0; r < rows; r++) {
         for (size_t c = 0; c < columns; c++) {
-            real xhat = (x[r * columns + c] - mean[r]) * scale[r];
+            real xhat = (real)(((double)x[r * columns + c] - mean[r]) * scale[r]);
             y[r * columns + c] = weight ? xhat * weight[c] + bias[c] : xhat;
         }
     }
 }
 
 void STOA_REFERENCE(layernorm_backward)(const real *x, const real *dy, size_t rows, size_t columns,
-                                        const real *mean, const real *inv_std, const real *weight, real *dx) {
+                                        const double *mean, const double *inv_std, const real *weight,
+                                        real *dx) {
     for (size_t r = 0; r < rows; r++, x += columns, dy += columns, dx += columns) {
         real sum = 0;
         real sum_xhat = 0;
         for (size_t c = 0; c < columns; c++) {
             real g = weight ? dy[c] * weight[c] : dy[c];
             sum += g;
-            sum_xhat += g * (x[c] - mean[r]) * inv_std[r];
+            sum_xhat += g * (real)(((double)x[c] - mean[r]) * inv_std[r]);
         }
         for (size_t c = 0; c < columns; c++) {
             real g = weight ? dy[c] * weight[c] : dy[c];
-            real xhat = (x[c] - mean[r]) * inv_std[r];
-            dx[c] = inv_std[r] * (g - sum / (real)columns - xhat * sum_xhat / (real)columns);
+            real xhat = (real)(((double)x[c] - mean[r]) * inv_std[r]);
+            dx[c] = (real)inv_std[r] * (g - sum / (real)columns - xhat * sum_xhat / (real)columns);
         }
     }
 }
 
 void STOA_REFERENCE(layernorm_backward_weights)(const real *x, const real *dy, size_t rows, size_t columns,
-                                                const real *mean, const real *inv_std, real *dweight,
+                                                const double *mean, const double *inv_std, real *dweight,
                                                 real *dbias) {
     for (size_t c = 0; c < columns; c++) {
         dweight[c] = 0;
         dbias[c] = 0;
         for (size_t r = 0; r < rows; r++) {
-            dweight[c] += dy[r * columns + c] * (x[r * columns + c] - mean[r]) * inv_std[r];
+            real xhat = (real)(((double)x[r * columns + c] - mean[r]) * inv_std[r]);
+            dweight[c] += dy[r * columns + c] * xhat;
             dbias[c] += dy[r * columns + c];
         }
     }

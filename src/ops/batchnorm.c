@@ -7,8 +7,9 @@
  *   evaluation  the running statistics in place of mean and var
  *   backward    dx = weight / sqrt(var + epsilon) * (dy - mean(dy) - xhat * mean(dy * xhat))
  *               dweight = sum(dy * xhat), dbias = sum(dy)
- * Moments of blocks of samples are merged in a fixed tree after Chan, Golub and LeVeque 1979. Saved: mean and
- * 1 / deviation. Floor 5. */
+ * Moments of blocks of samples are merged in double, in a fixed tree after Chan, Golub and LeVeque 1979. The mean is
+ * taken off before anything is multiplied, and where deviations are very large numbers are scaled by a power of two
+ * first, so that y is right for all numbers that floats hold. Saved: mean and 1 / deviation, in double. Floor 5. */
 #include <math.h>
 #include <string.h>
 
@@ -51,16 +52,21 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     return STOA_OK;
 }
 
-/* Workspace: two vectors a block (mean and m2, or the two sums), then three vectors of coefficients. */
+/* Workspace: what numbers are scaled by, up to four vectors of coefficients, then two vectors a block: moments in
+ * double, or sums in float. */
+enum { COEFFICIENTS = 4 };
+
 static size_t vector_floats(const struct stoa_layer *layer) {
     return stoa_round_up(channels_of(layer), STOA_ALIGN_FLOATS);
 }
 
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
-    size_t vector = vector_floats(run->layer) * sizeof(float);
-    memory->saved = run->training ? 2 * vector : 0;
-    memory->workspace[STOA_FORWARD] = (2 * MOST_BLOCKS + 3) * vector;
-    memory->workspace[STOA_BACKWARD] = run->training ? (2 * MOST_BLOCKS + 3) * vector : 0;
+    size_t floats = vector_floats(run->layer) * sizeof(float);
+    size_t doubles = vector_floats(run->layer) * sizeof(double);
+    memory->saved = run->training ? 2 * doubles : 0;
+    size_t front = STOA_ALIGN_BYTES + COEFFICIENTS * floats;
+    memory->workspace[STOA_FORWARD] = front + (run->training ? 2 * MOST_BLOCKS * doubles : 0);
+    memory->workspace[STOA_BACKWARD] = run->training ? front + 2 * MOST_BLOCKS * floats : 0;
     return true;
 }
 
@@ -77,20 +83,31 @@ static size_t block_begin(const struct stoa_op_run *run, size_t block) {
     return block * run->batch / blocks_of(run);
 }
 
-static float *block_vector(const struct stoa_op_run *run, size_t block, size_t which) {
-    return (float *)run->workspace + (2 * block + which) * vector_floats(run->layer);
+static float *unit(const struct stoa_op_run *run) {
+    return run->workspace;
 }
 
 static float *coefficient(const struct stoa_op_run *run, size_t which) {
-    return (float *)run->workspace + (2 * MOST_BLOCKS + which) * vector_floats(run->layer);
+    return unit(run) + STOA_ALIGN_FLOATS + which * vector_floats(run->layer);
 }
 
-static float *saved_mean(const struct stoa_op_run *run) {
+/* Mean (0) or sum of squares (1) of a block. */
+static double *moments(const struct stoa_op_run *run, size_t block, size_t which) {
+    double *first = (double *)(void *)coefficient(run, COEFFICIENTS);
+    return first + (2 * block + which) * vector_floats(run->layer);
+}
+
+/* Sum of dy (0) or of dy * xhat (1) of a block. */
+static float *block_sum(const struct stoa_op_run *run, size_t block, size_t which) {
+    return coefficient(run, COEFFICIENTS + 2 * block + which);
+}
+
+static double *saved_mean(const struct stoa_op_run *run) {
     return run->saved;
 }
 
-static float *saved_inverse(const struct stoa_op_run *run) {
-    return (float *)run->saved + vector_floats(run->layer);
+static double *saved_inverse(const struct stoa_op_run *run) {
+    return (double *)run->saved + vector_floats(run->layer);
 }
 
 static void moments_of_blocks(const struct stoa_op_run *run, size_t first, size_t count) {
@@ -100,22 +117,21 @@ static void moments_of_blocks(const struct stoa_op_run *run, size_t first, size_
         size_t begin = block_begin(run, b);
         run->context->kernels->bn_moments(run->x[0] + begin * rows * channels,
                                           (block_begin(run, b + 1) - begin) * rows, channels,
-                                          block_vector(run, b, 0), block_vector(run, b, 1));
+                                          moments(run, b, 0), moments(run, b, 1));
     }
 }
 
 /* Merge block b + half into b: mean and m2 of the union. Counts are in samples; each has `rows` rows. */
 static void merge_moments(const struct stoa_op_run *run, size_t b, size_t half, double left, double right) {
-    float *mean = block_vector(run, b, 0);
-    float *m2 = block_vector(run, b, 1);
-    const float *other_mean = block_vector(run, b + half, 0);
-    const float *other_m2 = block_vector(run, b + half, 1);
+    double *mean = moments(run, b, 0);
+    double *m2 = moments(run, b, 1);
+    const double *other_mean = moments(run, b + half, 0);
+    const double *other_m2 = moments(run, b + half, 1);
     double rows = (double)rows_of(run->layer);
     for (size_t c = 0; c < channels_of(run->layer); c++) {
-        double delta = (double)other_mean[c] - (double)mean[c];
-        mean[c] = (float)((double)mean[c] + delta * right / (left + right));
-        m2[c] = (float)((double)m2[c] + (double)other_m2[c] +
-                        delta * delta * rows * left * right / (left + right));
+        double delta = other_mean[c] - mean[c];
+        mean[c] += delta * right / (left + right);
+        m2[c] += other_m2[c] + delta * delta * rows * left * right / (left + right);
     }
 }
 
@@ -133,92 +149,155 @@ static void merge_blocks(const struct stoa_op_run *run) {
     }
 }
 
+static double rows_in_all(const struct stoa_op_run *run) {
+    return (double)run->batch * (double)rows_of(run->layer);
+}
+
 /* Statistics of the batch into `saved` and the running ones. */
 static void batch_statistics(const struct stoa_op_run *run) {
     const struct stoa_batchnorm_options *o = run->layer->options;
     stoa_parallel_range(run, blocks_of(run), 1, moments_of_blocks);
     merge_blocks(run);
-    double count = (double)run->batch * (double)rows_of(run->layer);
+    double count = rows_in_all(run);
     double unbiased = count > 1 ? count / (count - 1) : 1;
-    const float *mean = block_vector(run, 0, 0);
-    const float *m2 = block_vector(run, 0, 1);
+    const double *mean = moments(run, 0, 0);
+    const double *m2 = moments(run, 0, 1);
     double keep = 1.0 - (double)o->momentum;
     for (size_t c = 0; c < channels_of(run->layer); c++) {
-        double variance = (double)m2[c] / count;
+        double variance = m2[c] / count;
         saved_mean(run)[c] = mean[c];
-        saved_inverse(run)[c] = (float)(1.0 / sqrt(variance + (double)o->epsilon));
+        saved_inverse(run)[c] = 1.0 / sqrt(variance + (double)o->epsilon);
         float *running_mean = &run->tensor[RUNNING_MEAN][c];
         float *running_var = &run->tensor[RUNNING_VAR][c];
-        *running_mean = (float)(keep * (double)*running_mean + (double)o->momentum * (double)mean[c]);
+        *running_mean = (float)(keep * (double)*running_mean + (double)o->momentum * mean[c]);
         *running_var = (float)(keep * (double)*running_var + (double)o->momentum * variance * unbiased);
     }
 }
 
-static void apply_rows(const struct stoa_op_run *run, size_t first, size_t count) {
+static double mean_of(const struct stoa_op_run *run, size_t channel) {
+    return run->training ? saved_mean(run)[channel] : (double)run->tensor[RUNNING_MEAN][channel];
+}
+
+static double inverse_of(const struct stoa_op_run *run, size_t channel) {
+    const struct stoa_batchnorm_options *o = run->layer->options;
+    return run->training ? saved_inverse(run)[channel]
+                         : 1.0 / sqrt((double)run->tensor[RUNNING_VAR][channel] + (double)o->epsilon);
+}
+
+/* What numbers are scaled by before anything else: where a deviation is above 2^62, a power of two that keeps its
+ * reciprocal and sums of distances well inside the range of floats. */
+static double choose_unit(const struct stoa_op_run *run) {
+    bool large = false;
+    for (size_t c = 0; c < channels_of(run->layer); c++) {
+        large |= inverse_of(run, c) < 0x1p-62;
+    }
+    *unit(run) = large ? 0x1p-64F : 1;
+    return (double)*unit(run);
+}
+
+/* Mean, scale and shift of each channel. */
+enum { MEAN, SCALE, SHIFT };
+
+static void forward_coefficients(const struct stoa_op_run *run) {
+    double by = choose_unit(run);
+    for (size_t c = 0; c < channels_of(run->layer); c++) {
+        double mean = mean_of(run, c) * by;
+        double scale = (double)run->tensor[WEIGHT][c] * inverse_of(run, c) / by;
+        float rounded = (float)mean;
+        coefficient(run, MEAN)[c] = rounded;
+        coefficient(run, SCALE)[c] = (float)scale;
+        /* What the mean lost when it became a float comes back here. */
+        coefficient(run, SHIFT)[c] = (float)((double)run->tensor[BIAS][c] + ((double)rounded - mean) * scale);
+    }
+}
+
+static void forward_rows(const struct stoa_op_run *run, size_t first, size_t count) {
     size_t channels = channels_of(run->layer);
-    run->context->kernels->scale_shift(run->x[0] + first * channels, count, channels, coefficient(run, 0),
-                                       coefficient(run, 1), run->y + first * channels);
+    run->context->kernels->normalize_columns(run->x[0] + first * channels, count, channels, *unit(run),
+                                             coefficient(run, MEAN), coefficient(run, SCALE),
+                                             coefficient(run, SHIFT), run->y + first * channels);
 }
 
 static void forward(const struct stoa_op_run *run) {
-    const struct stoa_batchnorm_options *o = run->layer->options;
     if (run->training) {
         batch_statistics(run);
     }
-    for (size_t c = 0; c < channels_of(run->layer); c++) {
-        float mean = run->training ? saved_mean(run)[c] : run->tensor[RUNNING_MEAN][c];
-        float inverse = run->training
-                            ? saved_inverse(run)[c]
-                            : (float)(1.0 / sqrt((double)run->tensor[RUNNING_VAR][c] + (double)o->epsilon));
-        coefficient(run, 0)[c] = run->tensor[WEIGHT][c] * inverse;
-        coefficient(run, 1)[c] = run->tensor[BIAS][c] - mean * coefficient(run, 0)[c];
-    }
+    forward_coefficients(run);
     stoa_parallel_range(run, run->batch * rows_of(run->layer), stoa_row_grain(channels_of(run->layer)),
-                        apply_rows);
+                        forward_rows);
 }
+
+/* Of backward. The scale of xhat is wanted before `a`, which takes its place. */
+enum { A = SCALE, B = SHIFT, D = COEFFICIENTS - 1 };
 
 static void sums_of_blocks(const struct stoa_op_run *run, size_t first, size_t count) {
     size_t row = rows_of(run->layer);
     size_t channels = channels_of(run->layer);
     for (size_t b = first; b < first + count; b++) {
         size_t begin = block_begin(run, b) * row;
-        run->context->kernels->bn_backward_sums(
-            run->x[0] + begin * channels, run->dy + begin * channels, block_begin(run, b + 1) * row - begin,
-            channels, saved_mean(run), saved_inverse(run), block_vector(run, b, 0), block_vector(run, b, 1));
+        run->context->kernels->bn_backward_sums(run->x[0] + begin * channels, run->dy + begin * channels,
+                                                block_begin(run, b + 1) * row - begin, channels, *unit(run),
+                                                coefficient(run, MEAN), coefficient(run, SCALE),
+                                                block_sum(run, b, 0), block_sum(run, b, 1));
     }
 }
 
 static void gradient_rows(const struct stoa_op_run *run, size_t first, size_t count) {
     size_t channels = channels_of(run->layer);
     size_t at = first * channels;
-    run->context->kernels->bn_backward(run->x[0] + at, run->dy + at, count, channels, saved_mean(run),
-                                       coefficient(run, 0), coefficient(run, 1), coefficient(run, 2),
-                                       run->dx[0] + at);
+    run->context->kernels->bn_backward(run->x[0] + at, run->dy + at, count, channels, *unit(run),
+                                       coefficient(run, MEAN), coefficient(run, A), coefficient(run, B),
+                                       coefficient(run, D), run->dx[0] + at);
+}
+
+/* Sums over all samples, in the first block's place. */
+static void sum_blocks(const struct stoa_op_run *run) {
+    stoa_parallel_range(run, blocks_of(run), 1, sums_of_blocks);
+    for (size_t half = blocks_of(run) / 2; half > 0; half /= 2) {
+        for (size_t b = 0; b < half; b++) {
+            for (size_t which = 0; which < 2; which++) {
+                run->context->kernels->accumulate(block_sum(run, b + half, which), block_sum(run, b, which),
+                                                  channels_of(run->layer));
+            }
+        }
+    }
+}
+
+/* What xhat is too large by because the mean became a float. */
+static double xhat_off(const struct stoa_op_run *run, size_t channel) {
+    double by = (double)*unit(run);
+    return (saved_mean(run)[channel] - (double)coefficient(run, MEAN)[channel] / by) *
+           saved_inverse(run)[channel];
+}
+
+static void gradients_of_tensors(const struct stoa_op_run *run) {
+    double by = choose_unit(run);
+    for (size_t c = 0; c < channels_of(run->layer); c++) {
+        coefficient(run, MEAN)[c] = (float)(saved_mean(run)[c] * by);
+        coefficient(run, SCALE)[c] = (float)(saved_inverse(run)[c] / by);
+    }
+    sum_blocks(run);
+    for (size_t c = 0; c < channels_of(run->layer); c++) {
+        double sum = (double)block_sum(run, 0, 0)[c];
+        run->dtensor[BIAS][c] = (float)sum;
+        run->dtensor[WEIGHT][c] = (float)((double)block_sum(run, 0, 1)[c] - sum * xhat_off(run, c));
+    }
 }
 
 static void backward(const struct stoa_op_run *run) {
     size_t channels = channels_of(run->layer);
-    stoa_parallel_range(run, blocks_of(run), 1, sums_of_blocks);
-    for (size_t half = blocks_of(run) / 2; half > 0; half /= 2) {
-        for (size_t b = 0; b < half; b++) {
-            /* The two vectors of a block lie side by side. */
-            run->context->kernels->accumulate(block_vector(run, b + half, 0), block_vector(run, b, 0),
-                                              channels);
-            run->context->kernels->accumulate(block_vector(run, b + half, 1), block_vector(run, b, 1),
-                                              channels);
-        }
-    }
-    memcpy(run->dtensor[BIAS], block_vector(run, 0, 0), channels * sizeof(float));
-    memcpy(run->dtensor[WEIGHT], block_vector(run, 0, 1), channels * sizeof(float));
+    gradients_of_tensors(run);
     if (!run->dx[0]) {
         return;
     }
-    float count = (float)run->batch * (float)rows_of(run->layer);
+    double count = rows_in_all(run);
     for (size_t c = 0; c < channels; c++) {
-        float inverse = saved_inverse(run)[c];
-        coefficient(run, 0)[c] = run->tensor[WEIGHT][c] * inverse;
-        coefficient(run, 1)[c] = block_vector(run, 0, 0)[c] / count;
-        coefficient(run, 2)[c] = inverse * block_vector(run, 0, 1)[c] / count;
+        double inverse = saved_inverse(run)[c];
+        double share_xhat = (double)run->dtensor[WEIGHT][c] / count;
+        double share = (double)run->dtensor[BIAS][c] / count - xhat_off(run, c) * share_xhat;
+        coefficient(run, A)[c] = (float)((double)run->tensor[WEIGHT][c] * inverse);
+        coefficient(run, B)[c] = (float)share;
+        coefficient(run, D)[c] = (float)(inverse / (double)*unit(run) * share_xhat);
     }
     stoa_parallel_range(run, run->batch * rows_of(run->layer), stoa_row_grain(channels), gradient_rows);
 }
@@ -231,8 +310,9 @@ static void reference_moments(const struct stoa_op_reference *run, size_t channe
     *mean = 0;
     *variance = 0;
     for (size_t r = 0; r < rows; r++) {
-        *mean += run->x[0][r * channels + channel] / (double)rows;
+        *mean += run->x[0][r * channels + channel];
     }
+    *mean /= (double)rows; /* of a constant channel to the bit */
     for (size_t r = 0; r < rows; r++) {
         double d = run->x[0][r * channels + channel] - *mean;
         *variance += d * d / (double)rows;

@@ -5,7 +5,7 @@
  *   xhat = (x - mean) / sqrt(var + epsilon), var: population variance; y = weight * xhat + bias
  *   dx = (g - mean(g) - xhat * mean(g * xhat)) / sqrt(var + epsilon), g = dy * weight
  *   dweight = sum(dy * xhat), dbias = sum(dy) over all rows
- * Saved: mean and 1 / deviation of each row. Floor 5. */
+ * Saved: mean and 1 / deviation of each row, in double. Floor 5. */
 #include <math.h>
 #include <string.h>
 
@@ -79,17 +79,18 @@ static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory)
         return true;
     }
     return stoa_size_mul(run->planned_batch, 2 * rows_of(run->layer), &count) &&
+           stoa_size_scale(&count, sizeof(double) / sizeof(float)) &&
            stoa_float_bytes(count, &memory->saved) &&
            (run->layer->tensors == 0 ||
             stoa_block_sums_bytes(run, sums_floats(run->layer), &memory->workspace[STOA_BACKWARD]));
 }
 
-static float *saved_mean(const struct stoa_op_run *run) {
+static double *saved_mean(const struct stoa_op_run *run) {
     return run->saved;
 }
 
-static float *saved_inverse(const struct stoa_op_run *run) {
-    return (float *)run->saved + run->planned_batch * rows_of(run->layer);
+static double *saved_inverse(const struct stoa_op_run *run) {
+    return (double *)run->saved + run->planned_batch * rows_of(run->layer);
 }
 
 /* Rows whose moments are kept on the stack where nothing saves them. */
@@ -99,11 +100,11 @@ static void forward_few(const struct stoa_op_run *run, size_t first, size_t coun
     const struct layernorm_options *o = run->layer->options;
     size_t columns = columns_of(run->layer);
     size_t at = first * columns;
-    float mean[ROWS];
-    float inverse[ROWS];
+    double mean[ROWS];
+    double inverse[ROWS];
     run->context->kernels->row_moments(run->x[0] + at, count, columns, mean, inverse);
     for (size_t r = 0; r < count; r++) {
-        inverse[r] = 1.0F / sqrtf(inverse[r] / (float)columns + o->epsilon);
+        inverse[r] = 1.0 / sqrt(inverse[r] / (double)columns + (double)o->epsilon);
     }
     run->context->kernels->normalize_rows(run->x[0] + at, count, columns, mean, inverse, run->tensor[WEIGHT],
                                           run->tensor[BIAS], run->y + at);

@@ -1,7 +1,6 @@
 /* Stateless batch norm: the caller's buffers checked, a layer on the stack, and then the operator that models
  * run. A row is a sample of one pixel. Floor 5. */
 #include <math.h>
-#include <string.h>
 
 #include "base/size.h"
 #include "ops/batchnorm.h"
@@ -72,9 +71,13 @@ static stoa_status open_norm(stoa_context *context, const char *function, const 
     return status;
 }
 
-/* Where the operator saves 1 / deviation: behind the mean, each from an alignment unit on. */
-static float *norm_inverse(const struct norming *n) {
-    return (float *)n->run.saved + stoa_round_up(n->layer.output.dim[0], STOA_ALIGN_FLOATS);
+/* What the operator saves: the mean, and 1 / deviation behind it, each from an alignment unit on. */
+static double *norm_mean(const struct norming *n) {
+    return n->run.saved;
+}
+
+static double *norm_inverse(const struct norming *n) {
+    return norm_mean(n) + stoa_round_up(n->layer.output.dim[0], STOA_ALIGN_FLOATS);
 }
 
 stoa_status stoa_batchnorm_workspace(stoa_context *context, const stoa_batchnorm *norm, size_t *bytes) {
@@ -111,8 +114,10 @@ stoa_status stoa_batchnorm_train(stoa_context *context, const stoa_batchnorm *no
     n.run.tensor[STOA_BATCHNORM_MEAN] = running_mean;
     n.run.tensor[STOA_BATCHNORM_VAR] = running_var;
     n.layer.op->forward(&n.run);
-    memcpy(mean, n.run.saved, norm->channels * sizeof(float));
-    memcpy(inv_std, norm_inverse(&n), norm->channels * sizeof(float));
+    for (size_t c = 0; c < norm->channels; c++) {
+        mean[c] = (float)norm_mean(&n)[c];
+        inv_std[c] = (float)norm_inverse(&n)[c];
+    }
     return STOA_OK;
 }
 
@@ -157,8 +162,10 @@ stoa_status stoa_batchnorm_backward(stoa_context *context, const stoa_batchnorm 
     if (status != STOA_OK) {
         return status;
     }
-    memcpy(n.run.saved, mean, norm->channels * sizeof(float));
-    memcpy(norm_inverse(&n), inv_std, norm->channels * sizeof(float));
+    for (size_t c = 0; c < norm->channels; c++) {
+        norm_mean(&n)[c] = (double)mean[c];
+        norm_inverse(&n)[c] = (double)inv_std[c];
+    }
     n.run.x[0] = x;
     n.run.dy = dy;
     n.run.dx[0] = dx;

@@ -2,7 +2,7 @@
  *
  *   y = sqrt(sum((x - mean)^2) / K), or / (K - 1) with unbiased=true
  *   dx = dy * (x - mean) / (K * y), or / ((K - 1) * y); 0 where y is 0, as in PyTorch
- * Saved: the mean and 1 / (K * y) of each sample. Floor 5. */
+ * Saved: the mean and 1 / (K * y) of each sample, in double. Floor 5. */
 #include <math.h>
 
 #include "base/size.h"
@@ -36,23 +36,26 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
 
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
     size_t count;
-    return !run->training ||
-           (stoa_size_mul(run->planned_batch, 2, &count) && stoa_float_bytes(count, &memory->saved));
+    return !run->training || (stoa_size_mul(run->planned_batch, 2 * sizeof(double) / sizeof(float), &count) &&
+                              stoa_float_bytes(count, &memory->saved));
+}
+
+static double *saved(const struct stoa_op_run *run, size_t sample) {
+    return (double *)run->saved + 2 * sample;
 }
 
 static void forward_samples(const struct stoa_op_run *run, size_t first, size_t count) {
     size_t columns = columns_of(run->layer);
-    float divisor = (float)divisor_of(run->layer);
+    double divisor = (double)divisor_of(run->layer);
     for (size_t n = first; n < first + count; n++) {
-        float mean;
-        float squares;
+        double mean;
+        double squares;
         run->context->kernels->row_moments(run->x[0] + n * columns, 1, columns, &mean, &squares);
-        float deviation = sqrtf(squares / divisor);
-        run->y[n] = deviation;
+        double deviation = sqrt(squares / divisor);
+        run->y[n] = (float)deviation;
         if (run->training) {
-            float *saved = (float *)run->saved + 2 * n;
-            saved[0] = mean;
-            saved[1] = deviation == 0 ? 0 : 1.0F / (divisor * deviation);
+            saved(run, n)[0] = mean;
+            saved(run, n)[1] = deviation == 0 ? 0 : 1.0 / (divisor * deviation);
         }
     }
 }
@@ -64,10 +67,9 @@ static void forward(const struct stoa_op_run *run) {
 static void backward_samples(const struct stoa_op_run *run, size_t first, size_t count) {
     size_t columns = columns_of(run->layer);
     for (size_t n = first; n < first + count; n++) {
-        const float *saved = (const float *)run->saved + 2 * n;
-        float scale = run->dy[n] * saved[1];
-        run->context->kernels->normalize_rows(run->x[0] + n * columns, 1, columns, &saved[0], &scale, NULL,
-                                              NULL, run->dx[0] + n * columns);
+        double scale = (double)run->dy[n] * saved(run, n)[1];
+        run->context->kernels->normalize_rows(run->x[0] + n * columns, 1, columns, saved(run, n), &scale,
+                                              NULL, NULL, run->dx[0] + n * columns);
     }
 }
 

@@ -55,6 +55,9 @@ struct array input_logits(size_t number, size_t n);
  * canaries. */
 void check_close(const char *what, const struct subject *s, struct array a, double absolute, double relative);
 void check_exact(const char *what, const struct subject *s, struct array a);
+/* The same of doubles, without canaries. */
+void check_doubles(const char *what, const struct subject *s, const double *found, const double *expected,
+                   size_t n, double absolute, double relative);
 /* The canaries around `a` alone. */
 void check_canaries(const char *what, struct array a);
 

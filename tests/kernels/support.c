@@ -138,24 +138,34 @@ void check_canaries(const char *what, struct array a) {
     }
 }
 
+static void check_number(const char *what, const struct subject *s, double got, double want, double slack,
+                         size_t i, size_t n) {
+    bool same;
+    if (isnan(want)) {
+        same = isnan(got);
+    } else if (isinf(want)) {
+        same = got == want;
+    } else {
+        same = fabs(got - want) <= s->slack * slack; /* false for NaN */
+    }
+    if (!same) {
+        fail_msg("%s (%s): element %zu of %zu is %.9g, not %.9g", what, s->name, i, n, got, want);
+    }
+}
+
 void check_close(const char *what, const struct subject *s, struct array a, double absolute,
                  double relative) {
     for (size_t i = 0; i < a.n; i++) {
-        double got = (double)a.f[i];
-        double want = a.d[i];
-        bool same;
-        if (isnan(want)) {
-            same = isnan(got);
-        } else if (isinf(want)) {
-            same = got == want;
-        } else {
-            same = fabs(got - want) <= s->slack * (absolute + relative * fabs(want)); /* false for NaN */
-        }
-        if (!same) {
-            fail_msg("%s (%s): element %zu of %zu is %.9g, not %.9g", what, s->name, i, a.n, got, want);
-        }
+        check_number(what, s, (double)a.f[i], a.d[i], absolute + relative * fabs(a.d[i]), i, a.n);
     }
     check_canaries(what, a);
+}
+
+void check_doubles(const char *what, const struct subject *s, const double *found, const double *expected,
+                   size_t n, double absolute, double relative) {
+    for (size_t i = 0; i < n; i++) {
+        check_number(what, s, found[i], expected[i], absolute + relative * fabs(expected[i]), i, n);
+    }
 }
 
 void check_exact(const char *what, const struct subject *s, struct array a) {

@@ -1,4 +1,5 @@
-/* Kernels that look at whole rows: log softmax, layer normalisation; and slopes a column. */
+/* Kernels that look at whole rows: log softmax, layer normalisation; and slopes a column. Moments of rows are tested
+ * with those of columns, in test_batchnorm.c. */
 #include <math.h>
 
 #include "tests/kernels/kernel_test.h"
@@ -46,35 +47,6 @@ void test_kernel_log_softmax_backward(const struct subject *s) {
     }
 }
 
-static void check_moments(const struct subject *s, size_t rows, size_t columns, float offset, bool nan) {
-    struct array x = input_random(rows * columns, offset - 1, offset + 1);
-    if (nan) {
-        sprinkle(&x, NAN, 1000);
-    }
-    struct array mean = output_unset(rows);
-    struct array m2 = output_unset(rows);
-    s->kernels->row_moments(x.f, rows, columns, mean.f, m2.f);
-    stoa_reference_f64.row_moments(x.d, rows, columns, mean.d, m2.d);
-    check_close("row_moments mean", s, mean, 2e-7, 4e-7);
-    check_close("row_moments m2", s, m2, offset == 0 ? 1e-6 : 2e-4, 2e-5);
-    arrays_release();
-}
-
-void test_kernel_row_moments(const struct subject *s) {
-    /* Far from zero: squares minus the square of the mean would lose all digits. */
-    static const float offsets[] = {0, 1000, -30};
-    for (size_t i = 0; i < row_shapes; i++) {
-        size_t rows;
-        size_t columns;
-        row_shape(i, &rows, &columns);
-        check_moments(s, rows, columns, offsets[i % 3], i % 5 == 0);
-    }
-    /* Longer than a chunk. */
-    check_moments(s, 3, 1024, 7, false);
-    check_moments(s, 2, 1025, 7, false);
-    check_moments(s, 2, 5003, -30, false);
-}
-
 /* The arrays of a layer normalisation. */
 struct norm {
     size_t rows, columns;
@@ -94,22 +66,39 @@ static struct norm make_norm(size_t number) {
     return n;
 }
 
+/* Means and scales are doubles: `size` times as large, and the scales as much smaller. */
+static void check_normalized(const struct subject *s, const struct norm *n, bool plain, double size) {
+    struct array y = output_unset(n->x.n);
+    struct array in_place = output_copy(n->x);
+    const float *weight = plain ? NULL : n->weight.f;
+    const float *bias = plain ? NULL : n->bias.f;
+    double *scale = input_block(n->rows * sizeof *scale);
+    for (size_t r = 0; r < n->rows; r++) {
+        scale[r] = n->inv_std.d[r] / size;
+    }
+    s->kernels->normalize_rows(n->x.f, n->rows, n->columns, n->mean.d, scale, weight, bias, y.f);
+    stoa_reference_f64.normalize_rows(n->x.d, n->rows, n->columns, n->mean.d, scale,
+                                      plain ? NULL : n->weight.d, plain ? NULL : n->bias.d, y.d);
+    check_close("normalize_rows", s, y, 1e-6, 4e-7);
+    s->kernels->normalize_rows(in_place.f, n->rows, n->columns, n->mean.d, scale, weight, bias, in_place.f);
+    in_place.d = y.d;
+    check_close("normalize_rows in place", s, in_place, 1e-6, 4e-7);
+}
+
 void test_kernel_normalize_rows(const struct subject *s) {
+    static const float sizes[] = {1, 1e20F, 1e38F, 1};
+    static const float offsets[] = {0, 0, 0, 1e7F};
     for (size_t i = 0; i < row_shapes; i++) {
         struct norm n = make_norm(i);
-        bool plain = i % 3 == 0;
-        struct array y = output_unset(n.x.n);
-        struct array in_place = output_copy(n.x);
-        const float *weight = plain ? NULL : n.weight.f;
-        const float *bias = plain ? NULL : n.bias.f;
-        s->kernels->normalize_rows(n.x.f, n.rows, n.columns, n.mean.f, n.inv_std.f, weight, bias, y.f);
-        stoa_reference_f64.normalize_rows(n.x.d, n.rows, n.columns, n.mean.d, n.inv_std.d,
-                                          plain ? NULL : n.weight.d, plain ? NULL : n.bias.d, y.d);
-        check_close("normalize_rows", s, y, 1e-6, 4e-7);
-        s->kernels->normalize_rows(in_place.f, n.rows, n.columns, n.mean.f, n.inv_std.f, weight, bias,
-                                   in_place.f);
-        in_place.d = y.d;
-        check_close("normalize_rows in place", s, in_place, 1e-6, 4e-7);
+        float size = sizes[i % 4];
+        for (size_t j = 0; j < n.x.n; j++) {
+            n.x.f[j] = n.x.f[j] * size + offsets[i % 4];
+            n.x.d[j] = (double)n.x.f[j];
+        }
+        for (size_t r = 0; r < n.rows; r++) {
+            n.mean.d[r] = n.mean.d[r] * (double)size + (double)offsets[i % 4];
+        }
+        check_normalized(s, &n, i % 3 == 0, (double)size);
         arrays_release();
     }
 }
@@ -121,11 +110,11 @@ void test_kernel_layernorm_backward(const struct subject *s) {
         struct array dx = output_unset(n.x.n);
         struct array in_place = output_copy(n.dy);
         const float *weight = plain ? NULL : n.weight.f;
-        s->kernels->layernorm_backward(n.x.f, n.dy.f, n.rows, n.columns, n.mean.f, n.inv_std.f, weight, dx.f);
+        s->kernels->layernorm_backward(n.x.f, n.dy.f, n.rows, n.columns, n.mean.d, n.inv_std.d, weight, dx.f);
         stoa_reference_f64.layernorm_backward(n.x.d, n.dy.d, n.rows, n.columns, n.mean.d, n.inv_std.d,
                                               plain ? NULL : n.weight.d, dx.d);
         check_close("layernorm_backward", s, dx, 1e-5, 1e-6);
-        s->kernels->layernorm_backward(n.x.f, in_place.f, n.rows, n.columns, n.mean.f, n.inv_std.f, weight,
+        s->kernels->layernorm_backward(n.x.f, in_place.f, n.rows, n.columns, n.mean.d, n.inv_std.d, weight,
                                        in_place.f);
         in_place.d = dx.d;
         check_close("layernorm_backward in place", s, in_place, 1e-5, 1e-6);
@@ -138,7 +127,7 @@ void test_kernel_layernorm_backward_weights(const struct subject *s) {
         struct norm n = make_norm(i);
         struct array dweight = output_unset(n.columns);
         struct array dbias = output_unset(n.columns);
-        s->kernels->layernorm_backward_weights(n.x.f, n.dy.f, n.rows, n.columns, n.mean.f, n.inv_std.f,
+        s->kernels->layernorm_backward_weights(n.x.f, n.dy.f, n.rows, n.columns, n.mean.d, n.inv_std.d,
                                                dweight.f, dbias.f);
         stoa_reference_f64.layernorm_backward_weights(n.x.d, n.dy.d, n.rows, n.columns, n.mean.d, n.inv_std.d,
                                                       dweight.d, dbias.d);

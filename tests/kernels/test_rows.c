@@ -1,4 +1,4 @@
-/* Kernels over the rows and columns of a matrix: bias, batch norm, softmax, losses, sums, transpose. */
+/* Kernels over the rows and columns of a matrix: bias, softmax, losses, sums, transpose. */
 #include <math.h>
 #include <string.h>
 
@@ -22,95 +22,6 @@ void test_kernel_bias_act(const struct subject *s) {
             stoa_reference_f64.bias_act(y.d, rows, columns, stride, bias.d, j == 1);
             check_close("bias_act", s, y, 2e-7, 1e-7);
         }
-        arrays_release();
-    }
-}
-
-void test_kernel_bn_moments(const struct subject *s) {
-    for (size_t i = 0; i < row_shapes; i++) {
-        size_t rows;
-        size_t columns;
-        row_shape(i, &rows, &columns);
-        /* Far from zero: squares minus the square of the mean would lose all digits. */
-        float offset = i % 3 == 0 ? 0 : i % 3 == 1 ? 1000 : -30;
-        struct array x = input_random(rows * columns, offset - 1, offset + 1);
-        if (i % 5 == 0) {
-            sprinkle(&x, NAN, 1000);
-        }
-        struct array mean = output_unset(columns);
-        struct array m2 = output_unset(columns);
-        s->kernels->bn_moments(x.f, rows, columns, mean.f, m2.f);
-        stoa_reference_f64.bn_moments(x.d, rows, columns, mean.d, m2.d);
-        check_close("bn_moments mean", s, mean, 2e-7, 4e-7);
-        check_close("bn_moments m2", s, m2, offset == 0 ? 1e-6 : 2e-4, 2e-5);
-        arrays_release();
-    }
-}
-
-void test_kernel_scale_shift(const struct subject *s) {
-    for (size_t i = 0; i < row_shapes; i++) {
-        size_t rows;
-        size_t columns;
-        row_shape(i, &rows, &columns);
-        struct array x = input_random(rows * columns, -1, 1);
-        sprinkle(&x, NAN, 30);
-        struct array scale = input_random(columns, -2, 2);
-        struct array shift = input_random(columns, -2, 2);
-        struct array y = output_unset(x.n);
-        struct array in_place = output_copy(x);
-        s->kernels->scale_shift(x.f, rows, columns, scale.f, shift.f, y.f);
-        stoa_reference_f64.scale_shift(x.d, rows, columns, scale.d, shift.d, y.d);
-        check_close("scale_shift", s, y, 4e-7, 1e-7);
-        s->kernels->scale_shift(in_place.f, rows, columns, scale.f, shift.f, in_place.f);
-        in_place.d = y.d;
-        check_close("scale_shift in place", s, in_place, 4e-7, 1e-7);
-        arrays_release();
-    }
-}
-
-void test_kernel_bn_backward_sums(const struct subject *s) {
-    for (size_t i = 0; i < row_shapes; i++) {
-        size_t rows;
-        size_t columns;
-        row_shape(i, &rows, &columns);
-        struct array x = input_random(rows * columns, -1, 1);
-        struct array dy = input_random(rows * columns, -1, 1);
-        if (i % 3 == 0) {
-            sprinkle(&dy, NAN, 500);
-        }
-        struct array mean = input_random(columns, -1, 1);
-        struct array inv_std = input_random(columns, 0.5F, 2);
-        struct array sum_dy = output_unset(columns);
-        struct array sum_dy_xhat = output_unset(columns);
-        s->kernels->bn_backward_sums(x.f, dy.f, rows, columns, mean.f, inv_std.f, sum_dy.f, sum_dy_xhat.f);
-        stoa_reference_f64.bn_backward_sums(x.d, dy.d, rows, columns, mean.d, inv_std.d, sum_dy.d,
-                                            sum_dy_xhat.d);
-        check_close("bn_backward_sums dy", s, sum_dy, 1e-5, 1e-6);
-        check_close("bn_backward_sums dy xhat", s, sum_dy_xhat, 2e-5, 1e-6);
-        arrays_release();
-    }
-}
-
-void test_kernel_bn_backward(const struct subject *s) {
-    for (size_t i = 0; i < row_shapes; i++) {
-        size_t rows;
-        size_t columns;
-        row_shape(i, &rows, &columns);
-        struct array x = input_random(rows * columns, -1, 1);
-        struct array dy = input_random(rows * columns, -1, 1);
-        sprinkle(&dy, NAN, 30);
-        struct array mean = input_random(columns, -1, 1);
-        struct array a = input_random(columns, -2, 2);
-        struct array b = input_random(columns, -1, 1);
-        struct array d = input_random(columns, -1, 1);
-        struct array dx = output_unset(x.n);
-        struct array in_place = output_copy(dy);
-        s->kernels->bn_backward(x.f, dy.f, rows, columns, mean.f, a.f, b.f, d.f, dx.f);
-        stoa_reference_f64.bn_backward(x.d, dy.d, rows, columns, mean.d, a.d, b.d, d.d, dx.d);
-        check_close("bn_backward", s, dx, 2e-6, 1e-6);
-        s->kernels->bn_backward(x.f, in_place.f, rows, columns, mean.f, a.f, b.f, d.f, in_place.f);
-        in_place.d = dx.d;
-        check_close("bn_backward in place", s, in_place, 2e-6, 1e-6);
         arrays_release();
     }
 }

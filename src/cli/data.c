@@ -102,7 +102,9 @@ static int read_names(const struct cli_subject *subject, struct cli_facts *facts
     if (!text) {
         return CLI_DONE;
     }
+    cli_json_begin_reading();
     facts->names = json_loads(text, 0, NULL);
+    cli_json_end_reading();
     size_t count = json_array_size(facts->names); /* 0 for anything but an array */
     facts->name_of_a_class = cli_allocate(count + 1, sizeof *facts->name_of_a_class);
     for (size_t i = 0; i < count; i++) {

@@ -57,7 +57,9 @@ static double read_answer(int pipe) {
         (void)close(pipe);
         return 0;
     }
+    cli_json_begin_reading();
     json_t *answer = json_loadf(file, 0, NULL);
+    cli_json_end_reading();
     double gflops = json_number_value(json_object_get(answer, "gemm.gflops"));
     json_decref(answer);
     (void)fclose(file);

@@ -1,6 +1,7 @@
 /* Recipes and data sets by name. Floor 9: public headers only. */
 #include "cli/find.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,23 +11,39 @@
 #include "cli/command.h"
 #include "cli/report.h"
 
+/* Whether something is there. What cannot be told ends the command: a disk that fails is no reason to take another file
+ * of the same name. */
+static bool look(const char *path, struct stat *about) {
+    if (stat(path, about) == 0) {
+        return true;
+    }
+    static const int absent[] = {ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG};
+    for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++) {
+        if (errno == absent[i]) {
+            return false;
+        }
+    }
+    cli_end(cli_fail(CLI_FAILED, "%s: cannot be looked at: %s", path, strerror(errno)));
+}
+
 bool cli_is_folder(const char *path) {
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    struct stat about;
+    return look(path, &about) && S_ISDIR(about.st_mode);
 }
 
 bool cli_is_file(const char *path) {
-    struct stat status;
-    return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
+    struct stat about;
+    return look(path, &about) && !S_ISDIR(about.st_mode);
 }
 
 static bool is_there(const char *path) {
-    return cli_is_file(path) || cli_is_folder(path);
+    struct stat about;
+    return look(path, &about);
 }
 
 bool cli_is_regular(const char *path) {
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+    struct stat about;
+    return look(path, &about) && S_ISREG(about.st_mode);
 }
 
 /* Add FOLDER/PART/SUB, where PART and SUB may be empty. */

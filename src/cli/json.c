@@ -12,7 +12,7 @@ enum { DIGITS = 10 };
 
 static json_t *there(json_t *value) {
     if (!value) {
-        exit(cli_fail(CLI_FAILED, "out of memory"));
+        cli_out_of_memory();
     }
     return value;
 }
@@ -82,12 +82,24 @@ void cli_json_append(json_t *array, json_t *value) {
     }
 }
 
+static void *memory_there(size_t bytes) {
+    return cli_allocate(bytes, 1);
+}
+
+void cli_json_begin_reading(void) {
+    json_set_alloc_funcs(memory_there, free);
+}
+
+void cli_json_end_reading(void) {
+    json_set_alloc_funcs(malloc, free);
+}
+
 /* Into memory of a known size: json_dumps() lets its own grow, and goes on with a name left out where it does not. */
 static char *text_of(const json_t *value, size_t flags) {
     size_t bytes = json_dumpb(value, NULL, 0, flags);
     char *text = cli_allocate(bytes + 1, 1);
     if (bytes == 0 || json_dumpb(value, text, bytes, flags) != bytes) {
-        exit(cli_fail(CLI_FAILED, "out of memory"));
+        cli_out_of_memory();
     }
     return text;
 }

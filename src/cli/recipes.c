@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/find.h"
@@ -44,35 +45,49 @@ static struct entry *append(struct list *list) {
     return &list->entries[list->count++];
 }
 
+/* Whether a recipe did not load for a reason that lies outside it: the list would be wrong without it. */
+static bool is_fault(stoa_status status, const char *path) {
+    bool readable = access(path, R_OK) == 0 || errno != EACCES;
+    return status == STOA_ERR_MEMORY || (status == STOA_ERR_IO && readable && cli_is_regular(path));
+}
+
+static void add_entry(struct list *list, const struct cli_subject *opened, stoa_status status) {
+    bool sound = status == STOA_OK;
+    stoa_recipe_info info = {0};
+    if (sound) {
+        stoa_recipe_describe(opened->recipe, &info);
+    }
+    struct entry *entry = append(list);
+    *entry = (struct entry){.name = cli_recipe_name(opened->path), .path = cli_text("%s", opened->path)};
+    entry->title = sound ? cli_text("%s", info.title)
+                         : cli_text("does not load: %s", stoa_context_error(opened->context));
+    entry->needs = cli_text("%s", sound ? info.needs : "");
+    entry->reaches = cli_text("%s", sound ? info.reaches : "");
+    entry->parameters = sound ? stoa_model_parameter_count(opened->model) : 0;
+}
+
 /* Add the recipe at `path`. Files that do not load are passed over in the current folder, where an INI file
  * can be anything; elsewhere they are listed with what is wrong with them. */
-static void add_recipe(struct list *list, stoa_context *context, char *path, bool here) {
+static int add_recipe(struct list *list, stoa_context *context, const char *path, bool here) {
+    struct cli_subject opened = {.context = context, .path = cli_text("%s", path)};
     char *name = cli_recipe_name(path);
-    stoa_recipe *recipe = NULL;
-    stoa_model *model = NULL;
-    stoa_recipe_info info = {0};
-    stoa_status status = stoa_recipe_load(context, path, &recipe);
-    if (status == STOA_OK) {
-        stoa_recipe_describe(recipe, &info);
-        status = stoa_recipe_model(context, recipe, &model);
+    int code = CLI_DONE;
+    if (!is_listed(list, name)) {
+        stoa_status status = stoa_recipe_load(context, path, &opened.recipe);
+        if (status == STOA_OK) {
+            status = stoa_recipe_model(context, opened.recipe, &opened.model);
+        }
+        if (is_fault(status, path)) {
+            (void)cli_fail_library(context, status);
+            code = CLI_FAILED;
+        } else if (status == STOA_OK || !here) {
+            add_entry(list, &opened, status);
+        }
     }
-    if (is_listed(list, name) || (status != STOA_OK && here)) {
-        free(name);
-        free(path);
-    } else {
-        bool sound = status == STOA_OK;
-        struct entry *entry = append(list);
-        *entry = (struct entry){.name = name, .path = path};
-        entry->title =
-            sound ? cli_text("%s", info.title) : cli_text("does not load: %s", stoa_context_error(context));
-        entry->needs = cli_text("%s", sound ? info.needs : "");
-        entry->reaches = cli_text("%s", sound ? info.reaches : "");
-        entry->parameters = sound ? stoa_model_parameter_count(model) : 0;
-    }
-    stoa_model_free(model);
-    if (recipe) {
-        stoa_recipe_free(recipe);
-    }
+    free(name);
+    opened.context = NULL; /* not its own */
+    cli_close(&opened);
+    return code;
 }
 
 static int is_recipe(const struct dirent *file) {
@@ -80,19 +95,24 @@ static int is_recipe(const struct dirent *file) {
     return length > 4 && file->d_name[0] != '.' && strcmp(file->d_name + length - 4, ".ini") == 0;
 }
 
-static void add_folder(struct list *list, stoa_context *context, const char *folder) {
+static int add_folder(struct list *list, stoa_context *context, const char *folder) {
     struct dirent **files;
     bool here = strcmp(folder, ".") == 0;
-    int count = scandir(folder, &files, is_recipe, alphasort);
+    int count = cli_is_folder(folder) ? scandir(folder, &files, is_recipe, alphasort) : 0;
+    if (count < 0 && errno != EACCES) {
+        return cli_fail(CLI_FAILED, "%s: cannot be looked into: %s", folder, strerror(errno));
+    }
+    int code = CLI_DONE;
     for (int i = 0; i < count; i++) {
-        add_recipe(list, context,
-                   here ? cli_text("%s", files[i]->d_name) : cli_text("%s/%s", folder, files[i]->d_name),
-                   here);
+        char *path = here ? cli_text("%s", files[i]->d_name) : cli_text("%s/%s", folder, files[i]->d_name);
+        code = code == CLI_DONE ? add_recipe(list, context, path, here) : code;
+        free(path);
         free(files[i]);
     }
-    if (count >= 0) {
+    if (count > 0) {
         free(files);
     }
+    return code;
 }
 
 /* How much of a path is its folder. */
@@ -154,15 +174,15 @@ static int list_all(const struct cli_request *request) {
     if (code == CLI_DONE) {
         struct cli_places places;
         cli_find_places(true, &places);
-        for (size_t i = 0; i < places.count; i++) {
-            add_folder(&list, subject.context, places.folder[i]);
+        for (size_t i = 0; code == CLI_DONE && i < places.count; i++) {
+            code = add_folder(&list, subject.context, places.folder[i]);
         }
         cli_find_free(&places);
-        if (request->json) {
-            print_json(&list);
-        } else {
-            print_text(&list);
-        }
+    }
+    if (code == CLI_DONE && request->json) {
+        print_json(&list);
+    } else if (code == CLI_DONE) {
+        print_text(&list);
     }
     for (size_t i = 0; i < list.count; i++) {
         free(list.entries[i].name);

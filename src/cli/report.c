@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,13 @@
 #ifndef CLI_PROGRAM
 #define CLI_PROGRAM "stoa"
 #endif
+
+/* One process has one stderr and one thing to leave in order. */
+static struct {
+    bool failed; /* a sentence is out */
+    void (*clean_up)(void *object);
+    void *object;
+} ending;
 
 int cli_fail(int code, const char *format, ...) {
     char line[2048];
@@ -31,6 +39,7 @@ int cli_fail(int code, const char *format, ...) {
     cli_progress_clear();
     (void)fflush(stdout);
     (void)fprintf(stderr, CLI_PROGRAM ": %s\n", line);
+    ending.failed = true;
     return code;
 }
 
@@ -72,10 +81,31 @@ int cli_finish_output(int code) {
     return cli_fail(CLI_FAILED, "standard output: %s", reason ? strerror(reason) : "a write failed");
 }
 
+void cli_set_clean_up(void (*clean_up)(void *object), void *object) {
+    ending.clean_up = clean_up;
+    ending.object = object;
+}
+
+void cli_end(int code) {
+    void (*clean_up)(void *object) = ending.clean_up;
+    if (clean_up) {
+        ending.clean_up = NULL; /* it may end here itself */
+        clean_up(ending.object);
+    }
+    exit(code);
+}
+
+void cli_out_of_memory(void) {
+    if (!ending.failed) {
+        (void)cli_fail(CLI_FAILED, "out of memory");
+    }
+    cli_end(CLI_FAILED);
+}
+
 void *cli_allocate(size_t count, size_t bytes) {
     void *memory = calloc(count ? count : 1, bytes ? bytes : 1);
     if (!memory) {
-        exit(cli_fail(CLI_FAILED, "out of memory: %zu x %zu bytes", count, bytes));
+        cli_out_of_memory();
     }
     return memory;
 }
@@ -87,7 +117,7 @@ char *cli_text(const char *format, ...) {
     int length = vasprintf(&text, format, arguments);
     va_end(arguments);
     if (length < 0) {
-        exit(cli_fail(CLI_FAILED, "out of memory"));
+        cli_out_of_memory();
     }
     return text;
 }

@@ -17,6 +17,15 @@ int cli_code_of(stoa_status status);
 /* Flush stdout; a write that failed anywhere turns CLI_DONE into CLI_FAILED with a sentence. */
 int cli_finish_output(int code);
 
+/* End the command where it is, with what is to be cleaned up cleaned up. */
+__attribute__((noreturn)) void cli_end(int code);
+
+/* End it for want of memory, with a sentence unless one stands on stderr already. */
+__attribute__((noreturn)) void cli_out_of_memory(void);
+
+/* What cli_end() cleans up with, without memory of its own; NULL: nothing. */
+void cli_set_clean_up(void (*clean_up)(void *object), void *object);
+
 /* Memory, or the end of the command: nothing useful is left to do without it. */
 void *cli_allocate(size_t count, size_t bytes);
 __attribute__((format(printf, 1, 2))) char *cli_text(const char *format, ...);
@@ -34,6 +43,10 @@ json_t *cli_json_object(void);
 json_t *cli_json_array(void);
 void cli_json_set(json_t *object, const char *key, json_t *value);
 void cli_json_append(json_t *array, json_t *value);
+/* Around jansson's reader: what it asks for is there, or ends the command. Left alone, it writes beyond its buffers when
+ * memory is refused within a string. */
+void cli_json_begin_reading(void);
+void cli_json_end_reading(void);
 /* One line without a newline, from malloc. */
 char *cli_json_line(const json_t *value);
 /* Print indented to stdout and release. */

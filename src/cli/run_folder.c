@@ -37,16 +37,15 @@ static int make_folders(const char *path, size_t *made) {
     return result;
 }
 
-/* Remove the folders this run made, deepest first; one that is in use by then stays. */
-static void remove_folders(const char *path, size_t made) {
-    char *part = cli_text("%s", path);
+/* Remove the folders this run made, deepest first; one that is in use by then stays. Cuts the path, since there may be
+ * no memory for another. */
+static void remove_folders(char *path, size_t made) {
     for (size_t i = strlen(path); made && i >= made; i--) {
         if (path[i] == '/' || path[i] == '\0') {
-            part[i] = '\0';
-            (void)rmdir(part); /* never more than an empty folder */
+            path[i] = '\0';
+            (void)rmdir(path); /* never more than an empty folder */
         }
     }
-    free(part);
 }
 
 static bool is_empty(const char *path) {

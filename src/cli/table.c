@@ -26,7 +26,7 @@ void cli_table_cell(struct cli_table *table, const char *format, ...) {
     int length = vasprintf(&table->cells[table->count], format, arguments);
     va_end(arguments);
     if (length < 0) {
-        exit(cli_fail(CLI_FAILED, "out of memory"));
+        cli_out_of_memory();
     }
     table->count++;
 }

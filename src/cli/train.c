@@ -149,6 +149,10 @@ static stoa_status prepare_model(stoa_model *model, const char *name, uint64_t s
     return status == STOA_OK ? set_number_fact(model, "train.seed", seed) : status;
 }
 
+static void close_folder(void *folder) {
+    cli_run_folder_close(folder);
+}
+
 /* Open the folder and train: from here on the request was right, as far as it can be told without computing.
  */
 static int train_model(const struct cli_request *request, const struct cli_subject *subject,
@@ -174,11 +178,13 @@ static int train_model(const struct cli_request *request, const struct cli_subje
     } else if (code == CLI_DONE) {
         cli_listen_for_signals();
         cli_progress_start(request->quiet);
+        cli_set_clean_up(close_folder, &folder);
         code = cli_run_folder_open(request, name, &folder);
         if (code == CLI_DONE) {
             code = train_into_folder(&training, &options, request->quiet);
             cli_run_folder_close(&folder);
         }
+        cli_set_clean_up(NULL, NULL);
     }
     free(loss);
     free(name);

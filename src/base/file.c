@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -117,6 +118,15 @@ static char *folder_of(const char *path) {
     return folder;
 }
 
+/* Lock a temporary file until it is closed: who clears a folder of what killed processes left can tell it
+ * from those. False when such a one was quicker. Where the file system has no locks nobody clears by
+ * them. */
+static bool hold(int file) {
+    struct stat about;
+    return (flock(file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) && fstat(file, &about) == 0 &&
+           about.st_nlink > 0;
+}
+
 /* Create a new file in `folder`. O_EXCL makes the name ours even beside other threads and leftovers of a
  * crash, and open() applies the umask, which mkstemp() does not and which cannot be asked for without
  * changing it. The name is short and its own, so that a long `path` still fits. */
@@ -124,8 +134,11 @@ static int create_temporary(const char *folder, char *name, size_t size) {
     for (unsigned attempt = 0; attempt < 1000; attempt++) {
         (void)snprintf(name, size, "%s.stoa-%ld-%u.tmp", folder, (long)getpid(), attempt);
         int file = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-        if (file >= 0 || errno != EEXIST) {
+        if (file >= 0 ? hold(file) : errno != EEXIST) {
             return file;
+        }
+        if (file >= 0) {
+            (void)close(file);
         }
     }
     return -1;
@@ -137,7 +150,8 @@ static bool write_bytes(int file, const char *data, size_t bytes) {
         if (part < 0 && errno == EINTR) {
             continue;
         }
-        if (part < 0) {
+        if (part <= 0) {
+            errno = part == 0 ? ENOSPC : errno;
             return false;
         }
         data += part;
@@ -146,13 +160,27 @@ static bool write_bytes(int file, const char *data, size_t bytes) {
     return true;
 }
 
+/* A file system that says nothing of a failure must not get its file renamed over a good one. */
+static bool has_size(int file, const struct stoa_file_piece *pieces, size_t count) {
+    struct stat about;
+    unsigned long long expected = 0;
+    for (size_t i = 0; i < count; i++) {
+        expected += pieces[i].bytes;
+    }
+    if (fstat(file, &about) != 0) {
+        return false;
+    }
+    errno = EIO;
+    return (unsigned long long)about.st_size == expected;
+}
+
 /* Write, sync and close; false with errno set. Closes in any case. */
 static bool fill_file(int file, const struct stoa_file_piece *pieces, size_t count) {
     bool good = true;
     for (size_t i = 0; good && i < count; i++) {
         good = write_bytes(file, pieces[i].data, pieces[i].bytes);
     }
-    good = good && fsync(file) == 0;
+    good = good && fsync(file) == 0 && has_size(file, pieces, count);
     int number = errno;
     if (close(file) != 0 && good) {
         return false;
@@ -179,14 +207,20 @@ static bool replace_file(const char *path, const char *folder, char *name, size_
     if (file < 0) {
         return false;
     }
-    if (fill_file(file, pieces, count) && rename(name, path) == 0) {
-        sync_folder(folder);
-        return true;
-    }
+    /* A second descriptor holds the lock until the file has its name. */
+    int lock = dup(file);
+    bool good = fill_file(file, pieces, count) && rename(name, path) == 0;
     int number = errno;
-    (void)unlink(name);
+    if (good) {
+        sync_folder(folder);
+    } else {
+        (void)unlink(name);
+    }
+    if (lock >= 0) {
+        (void)close(lock);
+    }
     errno = number;
-    return false;
+    return good;
 }
 
 stoa_status stoa_file_write(struct stoa_error *error, const char *path, const struct stoa_file_piece *pieces,

@@ -1,13 +1,47 @@
 /* Whole files: what is refused, and that a write is all or nothing. */
 #include "base/file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "cmocka_prelude.h"
 #include "scratch.h"
+
+/* The C library's, for the writer too: a disk that tells of a lost write at the end only. They fail once
+ * after having done their work, with the error that is set. */
+static int sync_error, close_error;
+
+static int fail_with(int *error, int result) {
+    if (*error) {
+        errno = *error;
+        *error = 0;
+        return -1;
+    }
+    return result;
+}
+
+int fsync(int file) {
+    return fail_with(&sync_error, (int)syscall(SYS_fsync, file));
+}
+
+int close(int file) {
+    return fail_with(&close_error, (int)syscall(SYS_close, file));
+}
+
+/* Counts renames of a file that somebody holds locked. */
+static int locks_seen;
+
+int rename(const char *from, const char *to) {
+    int file = open(from, O_RDONLY | O_CLOEXEC);
+    locks_seen += file >= 0 && flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    (void)syscall(SYS_close, file);
+    return renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
 
 static struct scratch scratch;
 static struct stoa_error error;
@@ -158,6 +192,33 @@ static void keeps_the_old_file_when_writing_fails(void **state) {
     assert_int_equal(scratch_count(&scratch), 1);
 }
 
+static void tells_of_what_the_disk_says_last(void **state) {
+    (void)state;
+    static const int errors[] = {EIO, ENOSPC, EDQUOT};
+    const char *path = scratch_write(&scratch, "f", "old", 3);
+    const struct stoa_file_piece piece = {"newer", 5};
+    for (size_t i = 0; i < 2 * sizeof errors / sizeof errors[0]; i++) {
+        int *error_of = i % 2 ? &close_error : &sync_error;
+        *error_of = errors[i / 2];
+        assert_int_equal(stoa_file_write(&error, path, &piece, 1), STOA_ERR_IO);
+        assert_int_equal(*error_of, 0);
+        assert_non_null(strstr(error.text, strerror(errors[i / 2])));
+        assert_holds(path, "old", 3);
+        assert_int_equal(scratch_count(&scratch), 1);
+    }
+    assert_int_equal(stoa_file_write(&error, path, &piece, 1), STOA_OK);
+    assert_holds(path, "newer", 5);
+}
+
+/* Who clears a folder of leftovers can see what is being written, until it has its name. */
+static void locks_what_it_writes(void **state) {
+    (void)state;
+    const struct stoa_file_piece piece = {"x", 1};
+    locks_seen = 0;
+    assert_int_equal(stoa_file_write(&error, scratch_path(&scratch, "f"), &piece, 1), STOA_OK);
+    assert_int_equal(locks_seen, 1);
+}
+
 /* A temporary that a crash left behind is not written to. */
 static void steps_around_leftovers(void **state) {
     (void)state;
@@ -181,6 +242,8 @@ int main(void) {
         TEST(writes_the_longest_name),
         TEST(leaves_nothing_where_it_cannot_write),
         TEST(keeps_the_old_file_when_writing_fails),
+        TEST(tells_of_what_the_disk_says_last),
+        TEST(locks_what_it_writes),
         TEST(steps_around_leftovers),
     };
 #undef TEST

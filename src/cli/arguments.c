@@ -219,6 +219,7 @@ void cli_arguments_help(const struct cli_command *command) {
         "\nExamples:\n%s\n\nExit status: 0 done; 1 the run failed; 2 the request was wrong and nothing was "
         "written",
         command->examples);
-    (void)printf("%s.\n",
-                 command == &cli_train ? ";\n130 (SIGINT) or 143 (SIGTERM) interrupted, state saved" : "");
+    (void)printf("%s.\n", command == &cli_train
+                              ? ";\n130 (SIGINT) or 143 (SIGTERM) interrupted, parameters saved"
+                              : "");
 }

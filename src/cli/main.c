@@ -1,7 +1,6 @@
 /* The `stoa` command: picks the subcommand, reads its arguments, checks its output. Floor 9: public headers
  * only. */
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "cli/command.h"
 #include "cli/environment.h"
 #include "cli/report.h"
+#include "cli/signals.h"
 
 static const struct cli_command *const commands[] = {&cli_train, &cli_eval,    &cli_predict,   &cli_info,
                                                      &cli_plan,  &cli_recipes, &cli_gradcheck, &cli_doctor};
@@ -149,6 +149,6 @@ static void occupy_standard_files(void) {
 
 int main(int count, char **arguments) {
     occupy_standard_files();
-    (void)signal(SIGPIPE, SIG_IGN); /* a reader that leaves must not end a training run */
+    cli_ignore_signals();
     return cli_finish_output(dispatch(count, arguments));
 }

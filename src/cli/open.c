@@ -9,6 +9,7 @@
 #include "cli/environment.h"
 #include "cli/find.h"
 #include "cli/report.h"
+#include "cli/run_files.h"
 
 /* The library's advice, a line each, beside the errors. */
 static void note(void *user, const char *line) {
@@ -44,6 +45,7 @@ int cli_open_recipe(const char *name, struct cli_subject *subject) {
 }
 
 int cli_open_model(const char *name, const char *recipe, struct cli_subject *subject) {
+    cli_run_recover_unlocked(name);
     char *path = cli_is_folder(name) ? cli_text("%s/model.safetensors", name) : cli_text("%s", name);
     if (cli_is_folder(name) && !cli_is_file(path)) {
         free(path);

@@ -357,7 +357,7 @@ const struct cli_command cli_predict = {
         "the most probable first. Nothing is printed unless all files can be read.",
     .examples = "  stoa predict runs/mnist-cnn-1 seven.png\n"
                 "  stoa predict model.safetensors scans/*.png --json\n"
-                "  stoa predict runs/iris-1 flowers.csv",
+                "  stoa predict runs/iris-relu-1 flowers.csv",
     .options = option_names,
     .operand = "MODEL or FILE",
     .least_operands = 2,

@@ -1,8 +1,9 @@
-/* The folder of a training run: its model, its metrics, and nothing of either until the first epoch is
- * complete.
+/* The folder of a training run: its model and its metrics, which belong together whenever and however the
+ * run ends.
  *
- * metrics.jsonl is written under the name metrics.jsonl.new until then, so that with --force an older run's
- * files are there until a new epoch can take their place; afterwards each line is appended and synced. */
+ * The folder is locked while the run goes on. With --force an older run's files stay until the first
+ * new epoch is saved; an epoch that cannot be saved waits in memory for the next one to be. run_files.h
+ * says how an epoch is committed. */
 #ifndef STOA_CLI_RUN_FOLDER_H
 #define STOA_CLI_RUN_FOLDER_H
 
@@ -12,25 +13,37 @@
 
 struct cli_run_folder {
     char *path;
-    char *model, *metrics, *metrics_new, *interrupted; /* the files in it */
-    int metrics_file;
+    char *model, *model_new, *metrics, *interrupted; /* the files in it */
+    int descriptor, lock;
     size_t made;    /* length of the first part of the path that this run made; 0: none */
-    bool committed; /* an epoch is complete */
+    bool committed; /* an epoch is saved */
+    char *waiting;  /* lines of metrics that are not in their file yet; NULL: none */
+    size_t settled; /* so many of the bytes that wait belong to the model in the folder */
+    bool model_due; /* and the rest to one that is not there yet */
+    size_t saved;   /* last epoch that is saved; 0: none */
 };
 
-/* Make the folder, or take the one given with --out, and find out whether it can be written. CLI_DONE, or
- * CLI_WRONG with the sentence printed and nothing left behind. `name` is the recipe's. */
+/* Make the folder, or take the one given with --out, lock it, and finish what a killed run has left
+ * there. CLI_DONE, or CLI_WRONG with the sentence printed and nothing left behind. `name` is the
+ * recipe's. */
 int cli_run_folder_open(const struct cli_request *request, const char *name, struct cli_run_folder *folder);
 
-/* Save a line of metrics, and the model unless an older one is to be kept. CLI_DONE, or CLI_FAILED with the sentence printed. */
+/* Save a line of metrics, and the model unless an older one is to be kept. Where that fails, training
+ * goes on: a warning is printed, and the next epoch or cli_run_folder_finish() tries again. CLI_DONE, or
+ * CLI_FAILED with the sentence printed when the line itself is lost. */
 int cli_run_folder_epoch(struct cli_run_folder *folder, stoa_context *context, stoa_model *model,
                          const stoa_progress *progress, bool keep_older);
+
+/* After the last epoch, `epoch`, with the model that is to be saved: try again what has failed. CLI_DONE
+ * when all is in the folder, or CLI_FAILED with a sentence that says what is. */
+int cli_run_folder_finish(struct cli_run_folder *folder, stoa_context *context, stoa_model *model,
+                          size_t epoch);
 
 /* Save the parameters of the moment as interrupted.safetensors. CLI_DONE, or CLI_FAILED with the sentence
  * printed. */
 int cli_run_folder_interrupted(struct cli_run_folder *folder, stoa_context *context, stoa_model *model);
 
-/* Release; removes what this run made when no epoch was completed and nothing was saved. */
+/* Unlock and release; removes what this run made when nothing was saved. */
 void cli_run_folder_close(struct cli_run_folder *folder);
 
 #endif

@@ -10,6 +10,11 @@ static void on_signal(int number) {
     stop_signal = number;
 }
 
+void cli_ignore_signals(void) {
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
+}
+
 void cli_listen_for_signals(void) {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     (void)sigemptyset(&action.sa_mask);

@@ -24,8 +24,8 @@ struct training {
     const stoa_dataset *train, *test;
     stoa_progress last; /* the last step or epoch reported */
     bool keep_best;     /* the file keeps the model of the epoch with the best validation */
-    size_t saved;       /* epoch of the model in the file */
-    bool save_failed;
+    size_t best;        /* epoch of the model that the file is to hold */
+    bool broke_off;     /* with the sentence printed */
 };
 
 /* What will run, once: after the first step, when the request is known to be right. */
@@ -64,19 +64,19 @@ static bool on_progress(void *user, const stoa_progress *progress) {
         return cli_stop_signal() != 0;
     }
     bool keep_older = training->keep_best && !progress->best;
-    training->saved = keep_older ? training->saved : progress->epoch;
+    training->best = keep_older ? training->best : progress->epoch;
     stoa_status status = set_number_fact(training->model, "train.epoch", progress->epoch);
     if (status != STOA_OK) {
         (void)cli_fail_library(training->context, status);
-        training->save_failed = true;
-        return true;
-    }
-    if (cli_run_folder_epoch(training->folder, training->context, training->model, progress, keep_older) !=
-        CLI_DONE) {
-        training->save_failed = true;
+        training->broke_off = true;
         return true;
     }
     cli_progress_epoch(progress);
+    if (cli_run_folder_epoch(training->folder, training->context, training->model, progress, keep_older) !=
+        CLI_DONE) {
+        training->broke_off = true;
+        return true;
+    }
     return cli_stop_signal() != 0 && progress->epoch < progress->epochs;
 }
 
@@ -86,10 +86,18 @@ static int interrupted(struct training *training) {
         return CLI_FAILED;
     }
     return cli_fail(CLI_SIGNAL + cli_stop_signal(),
-                    "interrupted, state saved: %s, epoch %zu, step %zu of %zu%s%s",
+                    "interrupted, parameters saved: %s, epoch %zu, step %zu of %zu%s%s",
                     training->folder->interrupted, last->epoch, last->step, last->steps,
                     training->folder->committed ? "; last whole epoch: " : "",
                     training->folder->committed ? training->folder->model : "");
+}
+
+/* The model is that of the last epoch now, or with keep_best that of the best. */
+static int finish(const struct training *training) {
+    stoa_status status = set_number_fact(training->model, "train.epoch", training->best);
+    return status == STOA_OK ? cli_run_folder_finish(training->folder, training->context, training->model,
+                                                     training->last.epoch)
+                             : cli_fail_library(training->context, status);
 }
 
 /* What the recipe says, and what the command line says instead. */
@@ -112,7 +120,7 @@ static int train_into_folder(struct training *training, const stoa_train_options
     training->keep_best = options->keep_best;
     stoa_status status = stoa_train(training->context, training->model, training->train, training->test,
                                     options, on_progress, training);
-    if (training->save_failed) {
+    if (training->broke_off) {
         return CLI_FAILED; /* its sentence is out */
     }
     if (status == STOA_ERR_CANCELLED && cli_stop_signal()) {
@@ -122,12 +130,16 @@ static int train_into_folder(struct training *training, const stoa_train_options
     if (status != STOA_OK) {
         return cli_fail_library(training->context, status);
     }
+    int code = finish(training);
+    if (code != CLI_DONE) {
+        return code;
+    }
     const stoa_progress *last = &training->last;
     if (!quiet && last->epoch < last->epochs) {
         (void)printf("stopped after epoch %zu: validation does not get better\n", last->epoch);
     }
     if (!quiet && training->keep_best) {
-        (void)printf("best    epoch %zu by validation\n", training->saved);
+        (void)printf("best    epoch %zu by validation\n", training->best);
     }
     if (!quiet) {
         (void)printf("model   %s\nmetrics %s\nnext    stoa eval %s\n        stoa predict %s FILE\n",
@@ -230,14 +242,12 @@ const struct cli_command cli_train = {
     .usage = "train RECIPE [options]",
     .description =
         "Train the network of a recipe, found by name or given as a file. The folder of the run gets\n"
-        "model.safetensors, whole, after every epoch, and metrics.jsonl, a line an epoch. With --force an "
-        "older\n"
-        "run's files stay until the first new epoch is complete. With keep_best in the recipe the model file "
-        "is "
-        "that\n"
-        "of the epoch with the best validation. On SIGINT or SIGTERM training stops after "
-        "the\n"
-        "step and saves the parameters of the moment as interrupted.safetensors.",
+        "model.safetensors and metrics.jsonl, a line an epoch, after every epoch; both are of the same\n"
+        "epoch however the run ends. A folder takes one run at a time. With --force an older run's files\n"
+        "stay until the first new epoch is saved. An epoch that cannot be saved is saved with the next one.\n"
+        "With keep_best in the recipe the model is that of the epoch with the best validation. On SIGINT\n"
+        "or SIGTERM training stops after the step and saves the parameters of the moment as\n"
+        "interrupted.safetensors.",
     .examples = "  stoa train mnist-cnn\n"
                 "  stoa train lenet5 --epochs 1 --seed 7 --threads 2 --out runs/first\n"
                 "  stoa train ./my.ini --data ~/digits --lr 3e-3",

@@ -131,7 +131,7 @@ class Train(Command):
         self.assertEqual(process.returncode, 128 + number, errors)
         lines = errors.splitlines()
         self.assertEqual(len(lines), 1, errors)
-        self.assertTrue(lines[0].startswith("stoa: interrupted, state saved"), errors)
+        self.assertTrue(lines[0].startswith("stoa: interrupted, parameters saved"), errors)
         self.assertEqual(sorted(os.listdir(name)), ["interrupted.safetensors", "metrics.jsonl", "model.safetensors"])
         for line in read(f"{name}/metrics.jsonl").splitlines():
             self.assertEqual(list(json.loads(line)), METRICS)

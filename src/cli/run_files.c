@@ -1,0 +1,293 @@
+/* The files of a run and how an epoch is committed: see run_files.h. Floor 9: public headers only. */
+#include "cli/run_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/run_lock.h"
+
+/* Some file systems cannot sync a folder; the files themselves are safe. */
+static void sync_names(int folder) {
+    (void)fsync(folder);
+}
+
+/* Write all of the text behind what is there and sync it; a part of it is taken back. 0, or -1 with errno. */
+static int append(int file, const char *text) {
+    off_t before = lseek(file, 0, SEEK_END);
+    size_t length = strlen(text), written = 0;
+    int reason = before < 0 ? errno : 0;
+    while (reason == 0 && written < length) {
+        ssize_t bytes = write(file, text + written, length - written);
+        if (bytes > 0) {
+            written += (size_t)bytes;
+        } else if (bytes == 0 || errno != EINTR) {
+            reason = bytes == 0 ? ENOSPC : errno;
+        }
+    }
+    if (reason == 0 && fsync(file) != 0) {
+        reason = errno;
+    }
+    if (reason != 0 && before >= 0) {
+        (void)ftruncate(file, before);
+    }
+    errno = reason;
+    return reason == 0 ? 0 : -1;
+}
+
+/* Append to a file of the folder, which is made where it is missing. */
+static int append_to(int folder, const char *name, int flags, const char *text) {
+    int file = openat(folder, name, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0666);
+    if (file < 0) {
+        return -1;
+    }
+    int result = append(file, text);
+    int reason = errno;
+    if (close(file) != 0 && result == 0) {
+        return -1;
+    }
+    errno = reason;
+    return result;
+}
+
+static int remove_name(int folder, const char *name) {
+    return unlinkat(folder, name, 0) == 0 || errno == ENOENT ? 0 : -1;
+}
+
+static bool is_there(int folder, const char *name) {
+    struct stat about;
+    return fstatat(folder, name, &about, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* All of a file and a zero behind it, from malloc; NULL with errno. */
+static char *read_all(int file, size_t *bytes) {
+    struct stat about;
+    if (fstat(file, &about) != 0) {
+        return NULL;
+    }
+    size_t size = (size_t)about.st_size;
+    char *text = malloc(size + 1);
+    for (*bytes = 0; text && *bytes < size;) {
+        ssize_t part = pread(file, text + *bytes, size - *bytes, (off_t)*bytes);
+        if (part > 0) {
+            *bytes += (size_t)part;
+        } else if (part == 0 || errno != EINTR) {
+            errno = part == 0 ? EIO : errno;
+            free(text);
+            return NULL;
+        }
+    }
+    if (text) {
+        text[size] = '\0';
+    }
+    return text;
+}
+
+/* The epoch of the first line of a text; 0 where it is no whole line of metrics. */
+static size_t epoch_of(const char *text) {
+    const char *end = strchr(text, '\n');
+    json_t *line = end ? json_loadb(text, (size_t)(end - text), JSON_DISABLE_EOF_CHECK, NULL) : NULL;
+    json_int_t epoch = json_integer_value(json_object_get(line, "epoch"));
+    json_decref(line);
+    return epoch > 0 ? (size_t)epoch : 0;
+}
+
+/* Length of what comes before the lines of this epoch and later ones, and of a line that is not whole. */
+static size_t length_before(const char *text, size_t bytes, size_t epoch) {
+    size_t kept = bytes;
+    while (kept > 0) {
+        size_t start = kept - 1;
+        while (start > 0 && text[start - 1] != '\n') {
+            start--;
+        }
+        size_t found = epoch_of(text + start);
+        if (found != 0 && found < epoch) {
+            break;
+        }
+        kept = start;
+    }
+    return kept;
+}
+
+/* What a process that ended in the middle of appending has written goes first. */
+static int append_once(int folder, const char *lines) {
+    int file = openat(folder, CLI_RUN_METRICS, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (file < 0) {
+        return -1;
+    }
+    size_t bytes = 0;
+    char *text = read_all(file, &bytes);
+    int result = text ? ftruncate(file, (off_t)length_before(text, bytes, epoch_of(lines))) : -1;
+    free(text);
+    result = result == 0 ? append(file, lines) : -1;
+    int reason = errno;
+    (void)close(file);
+    errno = reason;
+    return result;
+}
+
+int cli_run_write_lines(int folder, const char *lines) {
+    int result = append_to(folder, CLI_RUN_METRICS_NEW, O_TRUNC | O_NOFOLLOW, lines);
+    int reason = errno;
+    if (result == 0) {
+        sync_names(folder);
+    } else {
+        (void)remove_name(folder, CLI_RUN_METRICS_NEW);
+    }
+    errno = reason;
+    return result;
+}
+
+/* Lines in their place after `put` has put them there. */
+static int settle(int folder, const char *lines, int (*put)(int, const char *)) {
+    int result;
+    if (epoch_of(lines) == 1) {
+        result = renameat(folder, CLI_RUN_METRICS_NEW, folder, CLI_RUN_METRICS);
+        result = result == 0 ? remove_name(folder, CLI_RUN_INTERRUPTED) : -1;
+    } else {
+        result = put(folder, lines) == 0 ? remove_name(folder, CLI_RUN_METRICS_NEW) : -1;
+    }
+    int reason = errno;
+    sync_names(folder);
+    errno = reason;
+    return result;
+}
+
+int cli_run_settle(int folder, const char *lines) {
+    return settle(folder, lines, cli_run_append);
+}
+
+int cli_run_commit(int folder, const char *lines, bool *counts) {
+    /* Held open, the replaced files are given back to the file system behind the commit, not within it,
+     * where it would take most of the time in which model and metrics differ to those who look at the
+     * files alone. */
+    int held[] = {openat(folder, CLI_RUN_MODEL, O_RDONLY | O_NONBLOCK | O_CLOEXEC),
+                  openat(folder, CLI_RUN_METRICS, O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+    int result = renameat(folder, CLI_RUN_MODEL_NEW, folder, CLI_RUN_MODEL);
+    *counts = result == 0;
+    result = result == 0 ? cli_run_settle(folder, lines) : -1;
+    int reason = errno;
+    for (size_t i = 0; i < sizeof held / sizeof held[0]; i++) {
+        if (held[i] >= 0) {
+            (void)close(held[i]);
+        }
+    }
+    errno = reason;
+    return result;
+}
+
+int cli_run_append(int folder, const char *lines) {
+    return append_to(folder, CLI_RUN_METRICS, O_APPEND, lines);
+}
+
+int cli_run_discard(int folder) {
+    /* The lines first: without the model beside them they would count. */
+    return remove_name(folder, CLI_RUN_METRICS_NEW) == 0 ? remove_name(folder, CLI_RUN_MODEL_NEW) : -1;
+}
+
+/* Lines that wait alone: their model has been renamed. Those without content are of a run that never had
+ * an epoch. */
+static int finish_lines(int folder) {
+    int file = openat(folder, CLI_RUN_METRICS_NEW, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0) {
+        return errno == ENOENT ? 0 : -1;
+    }
+    size_t bytes = 0;
+    char *lines = read_all(file, &bytes);
+    int reason = errno;
+    (void)close(file);
+    errno = reason;
+    if (!lines) {
+        return -1;
+    }
+    int result = epoch_of(lines) > 0 ? settle(folder, lines, append_once) : cli_run_discard(folder);
+    free(lines);
+    return result;
+}
+
+/* ".stoa-PID-N.tmp", as the library calls files that it has not yet given their names. */
+static bool is_temporary(const char *name) {
+    static const char begin[] = ".stoa-";
+    const char *number = name + sizeof begin - 1;
+    return strncmp(name, begin, sizeof begin - 1) == 0 &&
+           strcmp(number + strspn(number, "0123456789-"), ".tmp") == 0;
+}
+
+/* Call `visit` with every name in the folder but "." and ".." until it says false. 0: with all; 1: it
+ * said so; -1 with errno. */
+static int visit_names(int folder, bool (*visit)(int folder, const char *name)) {
+    /* Opened again: the place in the list belongs to a descriptor and its copies. */
+    int file = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = file >= 0 ? fdopendir(file) : NULL;
+    if (!list) {
+        int reason = errno;
+        if (file >= 0) {
+            (void)close(file);
+        }
+        errno = reason;
+        return -1;
+    }
+    const struct dirent *entry;
+    bool going_on = true;
+    errno = 0;
+    while (going_on && (entry = readdir(list)) != NULL) {
+        const char *name = entry->d_name;
+        going_on = strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || visit(folder, name);
+        errno = 0;
+    }
+    int reason = errno;
+    (void)closedir(list);
+    errno = reason;
+    return reason != 0 ? -1 : !going_on;
+}
+
+/* One that is being written is locked by who writes it. */
+static bool remove_if_temporary(int folder, const char *name) {
+    int file = is_temporary(name) ? openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+    if (file >= 0) {
+        if (flock(file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
+            (void)unlinkat(folder, name, 0);
+        }
+        (void)close(file);
+    }
+    return true;
+}
+
+static bool is_leftover(int folder, const char *name) {
+    (void)folder;
+    return strcmp(name, CLI_RUN_LOCK) == 0 || strcmp(name, CLI_RUN_MODEL_NEW) == 0 ||
+           strcmp(name, CLI_RUN_METRICS_NEW) == 0 || is_temporary(name);
+}
+
+bool cli_run_is_vacant(int folder) {
+    int found = visit_names(folder, is_leftover);
+    errno = found < 0 ? errno : 0;
+    return found == 0;
+}
+
+int cli_run_recover(int folder) {
+    int result = is_there(folder, CLI_RUN_MODEL_NEW) ? cli_run_discard(folder) : finish_lines(folder);
+    return result == 0 ? visit_names(folder, remove_if_temporary) : -1;
+}
+
+void cli_run_recover_unlocked(const char *path) {
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) {
+        return;
+    }
+    if (is_there(folder, CLI_RUN_MODEL_NEW) || is_there(folder, CLI_RUN_METRICS_NEW)) {
+        pid_t holder;
+        int lock = cli_run_lock_take(folder, &holder);
+        if (lock >= 0) {
+            (void)cli_run_recover(folder);
+        }
+        cli_run_lock_release(folder, lock);
+    }
+    (void)close(folder);
+}

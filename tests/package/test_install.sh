@@ -3,7 +3,7 @@
 # way that is offered. Each way builds the example programs of tests/embed and runs them.
 # test_install.sh SOURCE BUILD PREFIX BLAS AMALGAMATION WAY...
 #   PREFIX: of the build; BLAS: its pkg-config name; AMALGAMATION: folder of stoa.c and stoa.h
-#   WAY: command, bench, pkg-config, static, cmake, meson, subproject, amalgamation
+#   WAY: command, bench, pkg-config, static, all-static, cmake, meson, subproject, amalgamation
 # Exit 77 (skipped) if a way's tool is missing and no other way failed.
 set -eEuo pipefail
 trap 'printf "test_install.sh: line %s: %s: failed\n" "$LINENO" "$BASH_COMMAND" >&2' ERR
@@ -128,6 +128,22 @@ try_static() {
   words pkg-config --static --libs stoa
   compile "$cc" "${out[@]/#-lstoa/-l:libstoa.a}"
   if ldd conv2d | grep libstoa; then
+    return 1
+  fi
+  run .
+}
+
+# Programs without any shared library, where there is an archive of each one that is linked.
+try_all_static() {
+  fresh all-static
+  words pkg-config --libs "$blas" zlib jansson inih libpng
+  printf 'int main(void) { return 0; }\n' >empty.c
+  "$cc" -static empty.c -o empty "${out[@]}" -lm -ldl -pthread || missing "an archive for each -l of ${out[*]}"
+  words pkg-config --cflags stoa
+  flags=(-static "${out[@]}")
+  words pkg-config --static --libs stoa
+  compile "$cc" "${out[@]}"
+  if ldd conv2d; then
     return 1
   fi
   run .

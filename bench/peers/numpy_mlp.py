@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 
+from needs import need_module, need_program
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SIZES = (784, 512, 256, 64, 10)
 WARM_UP = 200  # images
@@ -150,6 +152,8 @@ def show(label, sides):
 
 
 def compare(arguments):
+    need_module("numpy", "numpy")
+    need_program(arguments.bench, "--bench")
     pairs = []  # in each numpy under 0 threads, Stoa under its own
     with tempfile.TemporaryDirectory() as folder:
         recipe = os.path.join(folder, "mlp.ini")

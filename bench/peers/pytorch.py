@@ -21,6 +21,8 @@ import sys
 import tempfile
 import time
 
+from needs import need_module, need_program, refuse
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # What makes PyTorch fast on CPUs: no second pool of threads inside the BLAS, a core for this CPU's vectors, and a malloc that
@@ -43,22 +45,26 @@ def find_recipe(name):
     for path in (name, os.path.join(ROOT, "data", "recipes", name + ".ini")):
         if os.path.isfile(path):
             return path
-    sys.exit("pytorch.py: recipe '%s' not found" % name)
+    refuse("no recipe '%s', expected a file or the name of one in data/recipes" % name)
 
 
 def read_recipe(path):
     """Input (H, W, C), layers as (name, operator, options), and the folder of the data."""
     parser = configparser.ConfigParser(delimiters=("=",), inline_comment_prefixes=(";",), strict=True)
     parser.optionxform = str
-    with open(path, encoding="utf-8") as file:
-        parser.read_string("[top]\n" + file.read())
-    lines = list(parser["model"].items())
-    assert lines[0][0] == "input", "the first line of [model] is not the input"
+    try:
+        with open(path, encoding="utf-8") as file:
+            parser.read_string("[top]\n" + file.read())
+        lines, data = list(parser["model"].items()), parser["data"]["set"]
+    except (OSError, UnicodeDecodeError, configparser.Error, KeyError) as error:
+        refuse("%s: %s, expected a recipe with [model] and the set of [data]" % (path, " ".join(str(error).split())))
+    if not lines or lines[0][0] != "input":
+        refuse("%s: the first line of [model] is not the input" % path)
     layers = []
     for name, line in lines[1:]:
         operator, *pairs = line.split()
         layers.append((name, operator, dict(pair.split("=", 1) for pair in pairs)))
-    return [int(n) for n in lines[0][1].split("x")], layers, parser["data"]["set"]
+    return [int(n) for n in lines[0][1].split("x")], layers, data
 
 
 def pair(text):
@@ -97,7 +103,7 @@ def make_module(torch, operator, options, shape):
         "dropout": lambda: nn.Dropout(float(options.get("p", "0.5"))),
     }
     if operator not in simple:
-        sys.exit("pytorch.py: no PyTorch module known for operator '%s'" % operator)
+        refuse("no PyTorch module known for operator '%s'" % operator)
     return simple[operator]()
 
 
@@ -119,7 +125,7 @@ def build(torch, recipe):
     modules, flops = [], {}
     for name, operator, options in layers:
         if "from" in options:
-            sys.exit("pytorch.py: '%s' has a from=; only chains can be generated" % name)
+            refuse("'%s' has a from=; only chains can be generated" % name)
         if operator == "linear" and x.dim() == 4:
             modules.append(torch.nn.Flatten())
             x = modules[-1](x)
@@ -137,7 +143,7 @@ def read_idx(torch, folder, name):
                 data = file.read()
             sizes = [int.from_bytes(data[4 + 4 * i : 8 + 4 * i], "big") for i in range(data[3])]
             return torch.frombuffer(bytearray(data[4 + 4 * len(sizes) :]), dtype=torch.uint8).reshape(sizes)
-    sys.exit("pytorch.py: no %s in %s" % (name, folder))
+    refuse("no %s in %s" % (name, folder))
 
 
 def load_batches(torch, folder, batch, channels_last):
@@ -199,7 +205,10 @@ def ask_torch(arguments, recipe, variant=None, steps=None):
     if arguments.torch_core:
         environment["OPENBLAS_CORETYPE"] = arguments.torch_core
     command = [sys.executable, os.path.abspath(__file__), "--worker", json.dumps(request)]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).stdout)
+    done = subprocess.run(command, stdout=subprocess.PIPE, env=environment)
+    if done.returncode != 0:
+        sys.exit(done.returncode)  # it has said why
+    return json.loads(done.stdout)
 
 
 def describe(variant):
@@ -310,6 +319,8 @@ def measure(arguments, recipe, variant, folder):
 
 
 def compare(arguments):
+    need_module("torch", "PyTorch")
+    need_program(arguments.stoa, "--stoa")
     recipe = find_recipe(arguments.recipe)
     arguments.data = os.path.abspath(arguments.data or os.path.join(ROOT, "data", read_recipe(recipe)[2]))
     # Whatever the shell says: a core chosen for something else must not slow the peer down.

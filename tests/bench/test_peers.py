@@ -11,10 +11,12 @@ import pty
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
 BENCH = pathlib.Path(os.environ['STOA_BENCH'])
+PEERS = pathlib.Path(__file__).parents[2] / 'bench' / 'peers'
 QUICK = ['--min-time', '0.001', '--repetitions', '2', '--threads', '2']
 PASSES = ['forward', 'backward data', 'backward weights']
 # Few channels, strides, a rectangle, dilation, groups, depthwise, 1x1, a layer for Winograd, and products.
@@ -140,6 +142,33 @@ class Peers(unittest.TestCase):
         (self.folder / 'peers').mkdir()
         (self.folder / 'peers' / 'onednn.so').write_text('no module', encoding='utf-8')
         self.refused(bench('--peer', 'onednn', PROBLEMS[0], program=alone), '--peer onednn: ')
+
+
+class PythonPeers(unittest.TestCase):
+    """What the peers in Python need is looked for first."""
+
+    def refused(self, peer, *arguments, words, path=''):
+        # Without site-packages, so that only what `path` holds can be imported.
+        done = subprocess.run([sys.executable, '-S', '-B', PEERS / peer, *arguments], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+                              env={**os.environ, 'PYTHONPATH': path})
+        self.assertEqual((done.returncode, done.stdout, done.stderr.count('\n')), (2, '', 1), done.stderr)
+        for word in (f'{peer}: ', *words):
+            self.assertIn(word, done.stderr)
+
+    def test_say_what_is_missing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.refused('pytorch.py', words=['PyTorch is not installed', 'torch'])
+            self.refused('numpy_mlp.py', words=['numpy is not installed'])
+            for name in ('torch', 'numpy'):
+                pathlib.Path(folder, f'{name}.py').touch()
+            self.refused('pytorch.py', '--stoa', f'{folder}/stoa', words=['no program', '--stoa'], path=folder)
+            self.refused('numpy_mlp.py', '--bench', f'{folder}/bench', words=['no program', '--bench'], path=folder)
+            self.refused('pytorch.py', 'nowhere', '--stoa', BENCH, words=["no recipe 'nowhere'"], path=folder)
+            for text in ('no INI file', '[model]\nc1 = relu\n[data]\nset = mnist\n', '[model]\ninput = 1x1x1\n'):
+                recipe = pathlib.Path(folder, 'wrong.ini')
+                recipe.write_text(text, encoding='utf-8')
+                self.refused('pytorch.py', recipe, '--stoa', BENCH, words=['wrong.ini: '], path=folder)
 
 
 if __name__ == '__main__':

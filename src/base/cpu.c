@@ -1,7 +1,7 @@
 /* CPU detection through the compiler's run-time, which checks the operating system's support too. Floor 0. */
 #include "base/cpu.h"
 
-stoa_isa stoa_isa_best(void) {
+static stoa_isa isa_of_cpu(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -11,6 +11,12 @@ stoa_isa stoa_isa_best(void) {
 #else
     return STOA_ISA_BASE;
 #endif
+}
+
+stoa_isa stoa_isa_best(void) {
+    stoa_isa found = isa_of_cpu();
+    stoa_isa ceiling = stoa_isa_ceiling ? stoa_isa_ceiling() : found;
+    return ceiling < found ? ceiling : found;
 }
 
 const char *stoa_isa_name(stoa_isa isa) {

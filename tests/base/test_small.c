@@ -1,5 +1,6 @@
 /* The small parts of the ground floor: checked sizes, random numbers, error sentences, names of statuses. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cpu.h"
@@ -146,12 +147,33 @@ static void instruction_sets_have_names(void **state) {
     assert_true(stoa_isa_best() < STOA_ISA_COUNT);
 }
 
+/* Tests are linked with a ceiling that follows STOA_CPU. */
+static void nothing_above_the_ceiling_is_found(void **state) {
+    (void)state;
+    const char *set = getenv("STOA_CPU");
+    char *kept = set ? strdup(set) : NULL;
+    assert_int_equal(unsetenv("STOA_CPU"), 0);
+    const stoa_isa best = stoa_isa_best();
+    for (int isa = STOA_ISA_BASE; isa < STOA_ISA_COUNT; isa++) {
+        assert_int_equal(setenv("STOA_CPU", stoa_isa_name((stoa_isa)isa), 1), 0);
+        assert_int_equal(stoa_isa_best(), (stoa_isa)isa < best ? (stoa_isa)isa : best);
+        assert_int_equal(stoa_cpu_blas_core() != NULL, stoa_isa_best() != STOA_ISA_BASE);
+    }
+    assert_int_equal(kept ? setenv("STOA_CPU", kept, 1) : unsetenv("STOA_CPU"), 0);
+    free(kept);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes_overflow),          cmocka_unit_test(philox_known_answers),
-        cmocka_unit_test(unit_stays_below_one),    cmocka_unit_test(normal_numbers_are_normal),
-        cmocka_unit_test(shuffle_permutes),        cmocka_unit_test(errors_carry_a_sentence),
-        cmocka_unit_test(every_status_has_a_text), cmocka_unit_test(instruction_sets_have_names),
+        cmocka_unit_test(sizes_overflow),
+        cmocka_unit_test(philox_known_answers),
+        cmocka_unit_test(unit_stays_below_one),
+        cmocka_unit_test(normal_numbers_are_normal),
+        cmocka_unit_test(shuffle_permutes),
+        cmocka_unit_test(errors_carry_a_sentence),
+        cmocka_unit_test(every_status_has_a_text),
+        cmocka_unit_test(instruction_sets_have_names),
+        cmocka_unit_test(nothing_above_the_ceiling_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 
 import json
 
-from support import Command
+from support import ANY_CPU, Command
 
 KEYS = {
     "cpu.model": str, "cpu.isa": str, "cpu.count": int, "cpu.quota": (float, type(None)),
@@ -53,20 +53,20 @@ class Doctor(Command):
                 self.assertIn(word, text)
 
     def test_says_that_the_user_limits_the_kernels(self):
-        best = self.examine()["cpu.isa"]
-        report = self.examine(env={"STOA_CPU": "base"})
+        best = self.examine(env=ANY_CPU)["cpu.isa"]
+        report = self.examine(env={**ANY_CPU, "STOA_CPU": "base"})
         self.assertEqual(report["cpu.isa"], "base")
         lines = [line for line in report["advice"] if "STOA_CPU" in line]
         self.assertEqual(len(lines), 0 if best == "base" else 1, report["advice"])
         self.assertTrue(all(best in line for line in lines))
 
     def test_says_what_the_users_core_costs(self):
-        report = self.examine()
+        report = self.examine(env=ANY_CPU)
         self.assertIsNone(report["blas.better_core"])
         self.assertFalse([line for line in report["advice"] if "OPENBLAS_CORETYPE" in line])
         if report["cpu.isa"] != "avx512" or "DYNAMIC_ARCH" not in report["blas.version"]:
             self.skipTest("the CPU has no AVX-512, or this OpenBLAS one core only")
-        report = self.examine(env={"OPENBLAS_CORETYPE": "Haswell"})
+        report = self.examine(env={**ANY_CPU, "OPENBLAS_CORETYPE": "Haswell"})
         self.assertEqual((report["blas.core"], report["blas.chosen_by"]), ("Haswell", "OPENBLAS_CORETYPE"))
         self.assertEqual(report["blas.better_core"], "SkylakeX")
         self.assertGreater(report["blas.better_gflops"], 0)

@@ -521,7 +521,11 @@ static void left_no_algorithm_out(void **state) {
         (void)printf("%-10s %5zu %5zu %5zu, prepared %5zu; largest errors %.1e %.1e %.1e\n",
                      stoa_conv_algorithms[i]->name, runs[i][0], runs[i][1], runs[i][2], prepared_runs[i],
                      errors[i][0], errors[i][1], errors[i][2]);
-        assert_true(!stoa_conv_algorithms[i]->prepare || prepared_runs[i] >= cases / 30);
+        /* Without wide vectors pixels are multiplied by weights as they lie. */
+        bool as_they_lie =
+            stoa_conv_algorithms[i] == &stoa_conv_pointwise && stoa_isa_best() == STOA_ISA_BASE;
+        bool prepares = stoa_conv_algorithms[i]->prepare && !as_they_lie;
+        assert_true(prepares ? prepared_runs[i] >= cases / 30 : prepared_runs[i] == 0);
         assert_true(runs[i][0] + runs[i][1] + runs[i][2] >= cases / 30);
     }
     for (size_t taps = STOA_WINOGRAD_LEAST_TAPS; taps <= MOST_TAPS; taps++) {

@@ -279,6 +279,20 @@ static void prints_nothing(void **state) {
     (void)fclose(file);
 }
 
+/* The ceiling that the tests are linked with holds the shared library too, or they would not see what other CPUs do. */
+static void is_held_at_an_instruction_set(void **state) {
+    (void)state;
+    const char *set = getenv("STOA_CPU");
+    char *kept = set ? strdup(set) : NULL;
+    assert_int_equal(setenv("STOA_CPU", "base", 1), 0);
+    stoa_context *context = NULL;
+    assert_int_equal(stoa_context_create(NULL, &context), STOA_OK);
+    assert_int_equal(kept ? setenv("STOA_CPU", kept, 1) : unsetenv("STOA_CPU"), 0);
+    assert_int_equal(stoa_context_isa(context), STOA_ISA_BASE);
+    stoa_context_free(context);
+    free(kept);
+}
+
 int main(void) {
     make_images();
     const struct CMUnitTest tests[] = {
@@ -288,6 +302,7 @@ int main(void) {
         cmocka_unit_test(shares_a_model_between_threads),
         cmocka_unit_test(runs_after_a_fork),
         cmocka_unit_test(prints_nothing),
+        cmocka_unit_test(is_held_at_an_instruction_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

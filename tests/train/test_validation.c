@@ -209,29 +209,40 @@ static void never_trains_what_is_held_out(void **state) {
     free(made.index);
 }
 
+/* Trains once and holds the model against that of its best epoch; returns that epoch. */
+static size_t keep_best(stoa_train_options options, bool by_accuracy) {
+    static float found[1024];
+    options.monitor = by_accuracy ? "accuracy" : NULL;
+    struct told told = train(&options, true, found);
+    size_t best = 0;
+    for (size_t e = 0; e < told.epochs; e++) {
+        double value = by_accuracy ? -told.epoch[e].validation_accuracy : told.epoch[e].validation_loss;
+        double least = by_accuracy ? -told.epoch[best].validation_accuracy : told.epoch[best].validation_loss;
+        assert_int_equal(told.epoch[e].best, e == 0 || value < least);
+        best = value < least ? e : best;
+        assert_true(told.epoch[e].last == (e + 1 == EPOCHS));
+    }
+    assert_memory_equal(found, told.best, sizeof found);
+    return best;
+}
+
+/* Which epoch is the best depends on the last bits of sums, and so on the CPU: of a few seeds one has it before the end, or
+ * this would prove nothing. */
 static void keeps_the_best_model(void **state) {
     (void)state;
-    static float found[1024];
     for (size_t i = 0; i < 4; i++) {
-        stoa_train_options options = {.epochs = EPOCHS,
-                                      .batch = 16,
-                                      .seed = 3,
-                                      .learning_rate = 0.3F,
-                                      .validation = 0.3F,
-                                      .average = i / 2 ? 0.5F : 0,
-                                      .monitor = i % 2 ? "accuracy" : NULL,
-                                      .keep_best = true};
-        struct told told = train(&options, true, found);
-        size_t best = 0;
-        for (size_t e = 0; e < told.epochs; e++) {
-            double value = i % 2 ? -told.epoch[e].validation_accuracy : told.epoch[e].validation_loss;
-            double least = i % 2 ? -told.epoch[best].validation_accuracy : told.epoch[best].validation_loss;
-            assert_int_equal(told.epoch[e].best, e == 0 || value < least);
-            best = value < least ? e : best;
-            assert_true(told.epoch[e].last == (e + 1 == EPOCHS));
+        size_t before_the_end = 0;
+        for (uint64_t seed = 1; seed <= 8; seed++) {
+            stoa_train_options options = {.epochs = EPOCHS,
+                                          .batch = 16,
+                                          .seed = seed,
+                                          .learning_rate = 0.3F,
+                                          .validation = 0.3F,
+                                          .average = i / 2 ? 0.5F : 0,
+                                          .keep_best = true};
+            before_the_end += keep_best(options, i % 2) + 1 < EPOCHS;
         }
-        assert_true(best + 1 < EPOCHS); /* else this would prove nothing */
-        assert_memory_equal(found, told.best, sizeof found);
+        assert_true(before_the_end > 0);
     }
 }
 

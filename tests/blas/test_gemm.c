@@ -12,6 +12,7 @@
 #include "blas/gemm.h"
 #include "blas/vendor.h"
 #include "kernels/kernels.h"
+#include "tests/blas/forced.h"
 
 static void fill(float *out, size_t count, uint64_t seed) {
     for (size_t i = 0; i < count; i++) {
@@ -259,6 +260,9 @@ static void survives_a_fork_beside_regions(void **state) {
 }
 
 int main(void) {
+    if (forced_core_is_beyond()) {
+        return SKIPPED;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_the_reference),
         cmocka_unit_test(takes_empty_sizes),

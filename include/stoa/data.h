@@ -24,7 +24,8 @@ typedef enum stoa_split {
 
 /** Whether a table begins with a line of names. */
 typedef enum stoa_header {
-    STOA_HEADER_AUTO, /**< it does when no field of its first line is a number, the label's aside */
+    STOA_HEADER_AUTO, /**< it does when no field of its first line is a number, the label's aside, or when they
+                         count: 0, 1, 2, ... */
     STOA_HEADER_YES,  /**< it does */
     STOA_HEADER_NO    /**< it does not */
 } stoa_header;
@@ -41,8 +42,14 @@ typedef struct stoa_data_options {
     const char *const *names; /**< names of the classes in their order, where labels are names; NULL: the
                                    data's own, sorted */
     size_t name_count;        /**< how many there are */
-    float test;               /**< share that becomes the test part of data which have none; 0: 0.2 */
-    uint64_t seed;            /**< decides which samples that are, and what digits are drawn */
+    const char *const
+        *columns; /**< of a table: names of the columns that are a sample's values, in their order, where it
+                                     has a header; NULL: all but the label, as they stand */
+    size_t column_count; /**< how many there are */
+    const char
+        *label_column; /**< with `columns`: the label's name; NULL: `label`, or the one column that is left */
+    float test;        /**< share that becomes the test part of data which have none; 0: 0.2 */
+    uint64_t seed;     /**< decides which samples that are, and what digits are drawn */
     size_t
         memory; /**< bytes of samples to hold in memory: plain IDX and NPY files that are larger are mapped, other
                                    data refused; 0: no bound */
@@ -98,7 +105,12 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_idx_memory(stoa_context *
                                                                   size_t images_bytes, const void *labels,
                                                                   size_t labels_bytes, size_t classes,
                                                                   stoa_dataset **dataset);
-/** Read a table of comma-separated values: a line a sample, a column a value, one of them the label.
+/** Read a table of comma-separated values: a line a sample, a column a value, one of them the label. Semicolons or tabs
+ * may stand for the commas, where the first line has none.
+ *
+ * A first column without a name, as pandas and R write row numbers, is passed over. With `columns` a table that has a
+ * header gives its values in that order, whatever its own; other columns than those and the label are passed over. The
+ * context's log gets a line about what was passed over or taken for a header.
  *
  * Fields may stand in double quotes, and then hold commas, quotes (doubled) and line ends; lines end in LF or
  * CRLF; empty lines are passed over. Numbers have a '.' as their point, whatever the locale. Labels are numbers
@@ -106,7 +118,7 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_idx_memory(stoa_context *
  *
  * @param context  Borrowed; must outlive the data set.
  * @param path  The file.
- * @param options  classes, shape, label, header, names, unlabelled; NULL: the defaults. Without a shape a sample
+ * @param options  classes, shape, label, header, names, columns, unlabelled; NULL: the defaults. Without a shape a sample
  * is 1x1xCOLUMNS.
  * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
  * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (lines of unlike length, text for a number, a number
@@ -277,6 +289,11 @@ STOA_API size_t stoa_dataset_count(const stoa_dataset *dataset);
 STOA_API size_t stoa_dataset_classes(const stoa_dataset *dataset);
 /** Name of class `class_number` of `dataset`, or NULL where labels are numbers. Belongs to the data set. */
 STOA_API const char *stoa_dataset_class_name(const stoa_dataset *dataset, size_t class_number);
+/** Name of the column of a table that is value `column` of a sample of `dataset`, or NULL: without a header, with a column
+ * that has no name or that of another, and past the last. Belongs to the data set. */
+STOA_API const char *stoa_dataset_column_name(const stoa_dataset *dataset, size_t column);
+/** Name of the label's column of the table `dataset`, or NULL without a header or a label. Belongs to the data set. */
+STOA_API const char *stoa_dataset_label_name(const stoa_dataset *dataset);
 /** What `dataset` was read from: "idx", "csv", "npy", "npz", "pictures", "digits" or
  * "arrays". Static storage. */
 STOA_API const char *stoa_dataset_format(const stoa_dataset *dataset);

@@ -97,26 +97,41 @@ static int read_range(const struct cli_subject *subject, struct cli_facts *facts
     return code;
 }
 
-static int read_names(const struct cli_subject *subject, struct cli_facts *facts) {
-    const char *text = stoa_model_fact(subject->model, "data.names");
+/* Read an array of texts; NULL where the fact is missing. The texts are `*holder`'s. */
+static int read_texts(const struct cli_subject *subject, const char *key, json_t **holder, const char ***list,
+                      size_t *count) {
+    const char *text = stoa_model_fact(subject->model, key);
     if (!text) {
         return CLI_DONE;
     }
     cli_json_begin_reading();
-    facts->names = json_loads(text, 0, NULL);
+    *holder = json_loads(text, 0, NULL);
     cli_json_end_reading();
-    size_t count = json_array_size(facts->names); /* 0 for anything but an array */
-    facts->name_of_a_class = cli_allocate(count + 1, sizeof *facts->name_of_a_class);
-    for (size_t i = 0; i < count; i++) {
-        facts->name_of_a_class[i] = json_string_value(json_array_get(facts->names, i));
-        count = facts->name_of_a_class[i] ? count : 0;
+    *count = json_array_size(*holder); /* 0 for anything but an array */
+    *list = cli_allocate(*count + 1, sizeof **list);
+    for (size_t i = 0; i < *count; i++) {
+        (*list)[i] = json_string_value(json_array_get(*holder, i));
+        *count = (*list)[i] ? *count : 0;
     }
-    if (count != facts->options.classes) {
+    return *count > 0 ? CLI_DONE : fail_fact(subject, key, "an array of JSON with a name for each");
+}
+
+static int read_names(const struct cli_subject *subject, struct cli_facts *facts) {
+    stoa_data_options *options = &facts->options;
+    size_t names = options->classes;
+    int code = read_texts(subject, "data.names", &facts->names, &facts->name_of_a_class, &names);
+    if (code == CLI_DONE && names != options->classes) {
         return fail_fact(subject, "data.names", "an array of JSON with a name for each class");
     }
-    facts->options.names = facts->name_of_a_class;
-    facts->options.name_count = count;
-    return CLI_DONE;
+    if (code == CLI_DONE) {
+        code = read_texts(subject, "data.columns", &facts->columns, &facts->name_of_a_column,
+                          &options->column_count);
+    }
+    options->names = facts->name_of_a_class;
+    options->name_count = options->names ? names : 0;
+    options->columns = facts->name_of_a_column;
+    options->label_column = stoa_model_fact(subject->model, "data.label_column");
+    return code;
 }
 
 static int read_header(const struct cli_subject *subject, struct cli_facts *facts) {
@@ -179,7 +194,9 @@ void cli_free_facts(struct cli_facts *facts) {
     free(facts->deviation);
     free(facts->range);
     free(facts->name_of_a_class);
+    free(facts->name_of_a_column);
     json_decref(facts->names);
+    json_decref(facts->columns);
     *facts = (struct cli_facts){.set = NULL};
 }
 
@@ -285,21 +302,51 @@ static int measure(const struct cli_subject *subject, struct cli_facts *facts, c
     return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
 }
 
-/* Names of the classes, for models that have none yet. */
-static int keep_names(const struct cli_subject *subject, const stoa_dataset *data) {
-    size_t classes = stoa_dataset_classes(data);
-    if (!stoa_dataset_class_name(data, 0) || stoa_model_fact(subject->model, "data.names")) {
-        return CLI_DONE;
-    }
+/* Names of classes or columns as a fact. Names that are no UTF-8 would not be the same when they are read again; those
+ * of columns can be left out then. */
+static int keep_texts(const struct cli_subject *subject, const char *key, const stoa_dataset *data,
+                      size_t count, const char *(*name)(const stoa_dataset *, size_t)) {
     json_t *names = cli_json_array();
-    for (size_t i = 0; i < classes; i++) {
-        cli_json_append(names, cli_json_text(stoa_dataset_class_name(data, i)));
+    for (size_t i = 0; i < count; i++) {
+        cli_json_append(names, cli_json_text(name(data, i)));
     }
     char *text = cli_json_line(names);
-    stoa_status status = stoa_model_set_fact(subject->model, "data.names", text);
+    stoa_status status = stoa_model_set_fact(subject->model, key, text);
     free(text);
     json_decref(names);
     return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
+}
+
+/* Names of the classes, for models that have none yet. */
+static int keep_names(const struct cli_subject *subject, const stoa_dataset *data) {
+    if (!stoa_dataset_class_name(data, 0) || stoa_model_fact(subject->model, "data.names")) {
+        return CLI_DONE;
+    }
+    return keep_texts(subject, "data.names", data, stoa_dataset_classes(data), stoa_dataset_class_name);
+}
+
+static bool is_utf8(const char *text) {
+    json_t *string = json_string(text); /* NULL for anything else */
+    json_decref(string);
+    return string != NULL;
+}
+
+/* Names of a table's columns, so that others are read by them. */
+static int keep_columns(const struct cli_subject *subject, const stoa_dataset *train) {
+    size_t count = 0;
+    const char *name, *label = stoa_dataset_label_name(train);
+    for (; (name = stoa_dataset_column_name(train, count)) != NULL; count++) {
+        if (!is_utf8(name)) {
+            return CLI_DONE;
+        }
+    }
+    int code =
+        count > 0 ? keep_texts(subject, "data.columns", train, count, stoa_dataset_column_name) : CLI_DONE;
+    if (code == CLI_DONE && count > 0 && label && is_utf8(label) &&
+        stoa_model_set_fact(subject->model, "data.label_column", label) != STOA_OK) {
+        code = cli_fail_library(subject->context, STOA_ERR_MEMORY);
+    }
+    return code;
 }
 
 static int keep_format(const struct cli_subject *subject, const stoa_dataset *train) {
@@ -322,6 +369,9 @@ static int prepare(const struct cli_subject *subject, struct cli_facts *facts, c
     int code = keep_names(subject, test);
     if (code == CLI_DONE && trains) {
         code = keep_format(subject, train);
+    }
+    if (code == CLI_DONE && trains) {
+        code = keep_columns(subject, train);
     }
     if (code == CLI_DONE && trains) {
         code = cli_keep_range(subject, train);

@@ -16,8 +16,9 @@ struct cli_facts {
     float *mean, *deviation;      /* NULL while they are to be measured */
     float *range;                 /* smallest and largest value of the training data; NULL: not known */
     float white;                  /* of the training data's pictures; 0: not known */
-    json_t *names;                /* holds the strings of the options */
+    json_t *names, *columns;      /* hold the strings of the options */
     const char **name_of_a_class; /* NULL: classes have numbers only */
+    const char **name_of_a_column;
 };
 int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts);
 void cli_free_facts(struct cli_facts *facts);

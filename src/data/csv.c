@@ -1,17 +1,32 @@
-/* Records and fields of comma-separated values, after RFC 4180, with LF for CRLF and white space around fields
- * allowed. Fields stay where they are in the text: most of them are numbers and never become strings. Floor 6. */
+/* Records and fields of comma-separated values, after RFC 4180, with LF for CRLF, white space around fields, and
+ * semicolons or tabs for commas allowed. Fields stay where they are in the text: most of them are numbers and never become strings. Floor 6. */
 #include "data/csv.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_blank(char c) {
-    return c == ' ' || c == '\t';
+static bool is_blank(const struct stoa_csv *csv, char c) {
+    return c == ' ' || (c == '\t' && csv->separator != '\t');
 }
 
 /* Whether a line ends at `at`: LF or CRLF. */
 static bool at_line_end(const char *at, const char *end) {
     return at == end || *at == '\n' || (*at == '\r' && end - at > 1 && at[1] == '\n');
+}
+
+/* What separates the fields of the first line that is not empty. */
+static char find_separator(const char *at, const char *end) {
+    bool quoted = false, any = false, found[2] = {false, false};
+    for (; at < end && (quoted || !any || *at != '\n'); at++) {
+        any = any || !strchr(" \t\r\n", *at);
+        quoted = quoted != (*at == '"');
+        if (*at == ',' && !quoted) {
+            return ',';
+        }
+        found[0] = found[0] || (*at == ';' && !quoted);
+        found[1] = found[1] || (*at == '\t' && !quoted);
+    }
+    return found[0] ? ';' : found[1] ? '\t' : ',';
 }
 
 void stoa_csv_open(struct stoa_csv *csv, stoa_context *context, const char *name, const char *text,
@@ -21,6 +36,7 @@ void stoa_csv_open(struct stoa_csv *csv, stoa_context *context, const char *name
     *csv = (struct stoa_csv){.context = context, .name = name, .next_line = 1};
     csv->at = bytes > 0 ? text + skip : text;
     csv->end = bytes > 0 ? text + bytes : text;
+    csv->separator = find_separator(csv->at, csv->end);
 }
 
 void stoa_csv_close(struct stoa_csv *csv) {
@@ -66,18 +82,18 @@ static stoa_status read_quoted(struct stoa_csv *csv, struct stoa_csv_field *fiel
 
 static void read_plain(struct stoa_csv *csv, struct stoa_csv_field *field) {
     field->text = csv->at;
-    while (!at_line_end(csv->at, csv->end) && *csv->at != ',' && *csv->at != '"') {
+    while (!at_line_end(csv->at, csv->end) && *csv->at != csv->separator && *csv->at != '"') {
         csv->at++;
     }
     const char *last = csv->at;
-    while (last > field->text && is_blank(last[-1])) {
+    while (last > field->text && is_blank(csv, last[-1])) {
         last--;
     }
     field->length = (size_t)(last - field->text);
 }
 
 static void skip_blanks(struct stoa_csv *csv) {
-    while (csv->at < csv->end && is_blank(*csv->at)) {
+    while (csv->at < csv->end && is_blank(csv, *csv->at)) {
         csv->at++;
     }
 }
@@ -95,7 +111,7 @@ static stoa_status read_field(struct stoa_csv *csv) {
     } else {
         read_plain(csv, &field);
     }
-    if (!at_line_end(csv->at, csv->end) && *csv->at != ',') {
+    if (!at_line_end(csv->at, csv->end) && *csv->at != csv->separator) {
         return stoa_fail(
             csv->context, STOA_ERR_FORMAT,
             "%s:%zu: column %zu: found %s, expected quotes around the whole field, doubled within", csv->name,
@@ -132,7 +148,7 @@ stoa_status stoa_csv_next(struct stoa_csv *csv, bool *more) {
             end_line(csv);
             return STOA_OK;
         }
-        csv->at++; /* a comma */
+        csv->at++; /* a separator */
     }
 }
 

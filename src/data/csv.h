@@ -1,4 +1,5 @@
-/* Comma-separated values: records and fields of a text in memory. Knows nothing of what they mean. Floor 6. */
+/* Comma-separated values, or with semicolons or tabs between them: records and fields of a text in memory. Knows nothing
+ * of what they mean. Floor 6. */
 #ifndef STOA_DATA_CSV_H
 #define STOA_DATA_CSV_H
 
@@ -18,6 +19,8 @@ struct stoa_csv {
     stoa_context *context;
     const char *name; /* begins sentences */
     const char *at, *end;
+    char
+        separator; /* ',', ';' or a tab: the first of them that stands in the first line, outside of quotes */
     size_t next_line;
     /* The record read last. */
     size_t line; /* its first line, from 1 */

@@ -7,12 +7,10 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "base/size.h"
-#include "data/csv.h"
+#include "data/csv_columns.h"
 #include "data/dataset.h"
 #include "data/labels.h"
 #include "data/read.h"
-
-#define NO_COLUMN SIZE_MAX
 
 struct table {
     stoa_context *context;
@@ -22,117 +20,13 @@ struct table {
     const stoa_data_options *options;
     struct stoa_csv csv;
     struct stoa_labels labels;
-    bool header;
-    size_t columns, label; /* the label's column from 0, or NO_COLUMN */
+    struct stoa_csv_columns columns;
+    size_t first_line;
     size_t rows;
 };
 
 static bool is_number(const struct stoa_csv_field *field, double *value) {
     return stoa_parse_double(field->text, field->length, value);
-}
-
-/* ---- the first line: how many columns, is it a header, which column is the label ---- */
-
-static bool field_is(const struct stoa_csv_field *field, const char *name) {
-    char *text = stoa_csv_text(field);
-    bool same = text && strcmp(text, name) == 0;
-    free(text);
-    return same;
-}
-
-static bool find_named_column(const struct stoa_csv *csv, const char *name, size_t *column) {
-    for (size_t i = 0; i < csv->fields; i++) {
-        if (field_is(&csv->field[i], name)) {
-            *column = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A header has no numbers. The label's own field says nothing: where classes have names, it is text in every
- * line. */
-static bool looks_like_header(const struct stoa_csv *csv, size_t label) {
-    double value;
-    for (size_t i = 0; i < csv->fields; i++) {
-        if (i != label && is_number(&csv->field[i], &value)) {
-            return false;
-        }
-    }
-    return csv->fields > 1 || label == NO_COLUMN;
-}
-
-static bool read_column_number(const struct table *table, size_t *column) {
-    size_t number = 0;
-    const char *label = table->options->label;
-    bool good = stoa_parse_size(label, strlen(label), &number) && number >= 1 && number <= table->csv.fields;
-    *column = number - 1;
-    return good;
-}
-
-/* Whether the label is named by the first line. A number may stand there by chance: it is a name only where the line
- * is a header without it. */
-static bool names_label(struct table *table) {
-    const stoa_data_options *options = table->options;
-    size_t number;
-    return options->header != STOA_HEADER_NO &&
-           find_named_column(&table->csv, options->label, &table->label) &&
-           (options->header == STOA_HEADER_YES ||
-            !stoa_parse_size(options->label, strlen(options->label), &number) ||
-            looks_like_header(&table->csv, table->label));
-}
-
-static stoa_status choose_label(struct table *table) {
-    const stoa_data_options *options = table->options;
-    const struct stoa_csv *csv = &table->csv;
-    if (!options->label) {
-        table->label = csv->fields - 1;
-    } else if (names_label(table)) {
-        table->header = true;
-        return STOA_OK;
-    } else if (!read_column_number(table, &table->label)) {
-        return stoa_fail(
-            table->context, STOA_ERR_ARGUMENT,
-            "%s:%zu: has no column '%.40s' for the label, expected a name of the first line or a "
-            "number from 1 to %zu",
-            table->name, csv->line, options->label, csv->fields);
-    }
-    return STOA_OK;
-}
-
-/* What one sample has, as the options' shape; 0: not said. */
-static size_t wanted_values(const stoa_data_options *options) {
-    size_t values = options->height;
-    return stoa_size_scale(&values, options->width) && stoa_size_scale(&values, options->channels) ? values
-                                                                                                   : 0;
-}
-
-static stoa_status look_at_first(struct table *table) {
-    const stoa_data_options *options = table->options;
-    bool more;
-    stoa_status status = stoa_csv_next(&table->csv, &more);
-    if (status != STOA_OK) {
-        return status;
-    }
-    if (!more) {
-        return stoa_fail(table->context, STOA_ERR_FORMAT, "%s:1: holds no lines, expected at least one",
-                         table->name);
-    }
-    table->columns = table->csv.fields;
-    size_t wanted = wanted_values(options);
-    if (options->unlabelled && (wanted == 0 || table->columns == wanted)) {
-        table->label = NO_COLUMN;
-    } else {
-        status = choose_label(table);
-    }
-    if (status == STOA_OK && table->label != NO_COLUMN && table->columns < 2) {
-        status =
-            stoa_fail(table->context, STOA_ERR_FORMAT, "%s:%zu: found 1 column, expected values and a label",
-                      table->name, table->csv.line);
-    }
-    table->header = table->header || options->header == STOA_HEADER_YES ||
-                    (options->header == STOA_HEADER_AUTO && looks_like_header(&table->csv, table->label));
-    return status;
 }
 
 /* ---- the two passes ---- */
@@ -142,7 +36,7 @@ static stoa_status rewind_table(struct table *table) {
     bool more;
     stoa_csv_close(&table->csv);
     stoa_csv_open(&table->csv, table->context, table->name, table->text, table->bytes);
-    return table->header ? stoa_csv_next(&table->csv, &more) : STOA_OK;
+    return table->columns.header ? stoa_csv_next(&table->csv, &more) : STOA_OK;
 }
 
 static stoa_status survey(struct table *table) {
@@ -154,13 +48,13 @@ static stoa_status survey(struct table *table) {
         if (status != STOA_OK || !more) {
             break;
         }
-        if (csv->fields != table->columns) {
+        if (csv->fields != table->columns.count) {
             return stoa_fail(table->context, STOA_ERR_FORMAT,
                              "%s:%zu: found %zu column%s, expected %zu as in the first line", table->name,
-                             csv->line, csv->fields, csv->fields == 1 ? "" : "s", table->columns);
+                             csv->line, csv->fields, csv->fields == 1 ? "" : "s", table->columns.count);
         }
-        if (table->label != NO_COLUMN && !table->options->unlabelled) {
-            status = stoa_labels_add(&table->labels, &csv->field[table->label], csv->line);
+        if (table->columns.label != STOA_NO_COLUMN && !table->options->unlabelled) {
+            status = stoa_labels_add(&table->labels, &csv->field[table->columns.label], csv->line);
         }
         table->rows++;
     }
@@ -171,33 +65,43 @@ static stoa_status survey(struct table *table) {
     return status;
 }
 
+/* A number that cannot be read, and what may be the reason. */
+static stoa_status fail_number(const struct table *table, size_t column) {
+    const struct stoa_csv *csv = &table->csv;
+    const struct stoa_csv_field *field = &csv->field[column];
+    const char *hint = "";
+    if (csv->line == table->first_line) {
+        hint = "; header = yes in [data] where this line holds names";
+    } else if (memchr(field->text, ',', field->length)) {
+        hint = csv->separator == ';' ? ", with a point; ';' separates the fields here" : ", with a point";
+    } else if (memchr(field->text, ';', field->length)) {
+        hint = "; ',' separates the fields here, as in the first line";
+    }
+    return stoa_fail(table->context, STOA_ERR_FORMAT,
+                     "%s:%zu: column %zu: found '%.*s', expected a finite number%s", table->name, csv->line,
+                     column + 1, (int)stoa_min(field->length, 40), field->text, hint);
+}
+
 static stoa_status read_record(const struct table *table, float *values, int32_t *label) {
     const struct stoa_csv *csv = &table->csv;
-    size_t used = 0;
-    for (size_t i = 0; i < csv->fields; i++) {
-        const struct stoa_csv_field *field = &csv->field[i];
+    const struct stoa_csv_columns *columns = &table->columns;
+    for (size_t i = 0; i < columns->values; i++) {
         double value = 0;
-        if (i == table->label) {
-            continue;
+        if (!is_number(&csv->field[columns->value[i]], &value) || !isfinite((float)value)) {
+            return fail_number(table, columns->value[i]);
         }
-        if (!is_number(field, &value) || !isfinite((float)value)) {
-            int shown = (int)stoa_min(field->length, 40);
-            return stoa_fail(table->context, STOA_ERR_FORMAT,
-                             "%s:%zu: column %zu: found '%.*s', expected a finite number", table->name,
-                             csv->line, i + 1, shown, field->text);
-        }
-        values[used++] = (float)value;
+        values[i] = (float)value;
     }
     *label = 0;
-    return table->label == NO_COLUMN || table->options->unlabelled
+    return table->columns.label == STOA_NO_COLUMN || table->options->unlabelled
                ? STOA_OK
-               : stoa_labels_find(&table->labels, &csv->field[table->label], label);
+               : stoa_labels_find(&table->labels, &csv->field[table->columns.label], label);
 }
 
 static stoa_status fill(struct table *table, struct stoa_store *store) {
     float *values = store->samples_memory.data;
     int32_t *labels = store->labels_memory.data;
-    size_t size = table->columns - (table->label != NO_COLUMN);
+    size_t size = table->columns.values;
     stoa_status status = rewind_table(table);
     for (size_t row = 0; status == STOA_OK && row < table->rows; row++) {
         bool more;
@@ -209,8 +113,22 @@ static stoa_status fill(struct table *table, struct stoa_store *store) {
     return status;
 }
 
+/* The names of the columns become the store's. */
+static void keep_names(struct table *table, struct stoa_store *store) {
+    store->columns_named = table->columns.names ? table->columns.values : 0;
+    store->column_names = table->columns.names;
+    store->label_name = table->columns.label_name;
+    table->columns.names = NULL;
+    table->columns.label_name = NULL;
+}
+
 static stoa_status read_table(struct table *table, struct stoa_store *store) {
-    stoa_status status = look_at_first(table);
+    stoa_status status = stoa_csv_columns_read(&table->csv, table->options, &table->columns);
+    table->first_line = table->csv.line;
+    if (status == STOA_OK && table->csv.separator != ',') {
+        stoa_log(table->context, "%s: fields are separated by %s", table->name,
+                 table->csv.separator == ';' ? "';'" : "tabs");
+    }
     if (status == STOA_OK) {
         status = survey(table);
     }
@@ -221,7 +139,8 @@ static stoa_status read_table(struct table *table, struct stoa_store *store) {
     }
     if (status == STOA_OK) {
         store->type = STOA_SAMPLE_F32;
-        stoa_store_shape(store, table->columns - (table->label != NO_COLUMN), table->options);
+        keep_names(table, store);
+        stoa_store_shape(store, table->columns.values, table->options);
         status = stoa_store_allocate(store, table->name, table->rows);
     }
     return status == STOA_OK ? fill(table, store) : status;
@@ -249,6 +168,7 @@ stoa_status stoa_dataset_from_csv_memory(stoa_context *context, const char *name
     stoa_labels_open(&table.labels, context, table.name, table.options);
     stoa_status status = read_table(&table, store);
     stoa_labels_close(&table.labels);
+    stoa_csv_columns_clear(&table.columns);
     stoa_csv_close(&table.csv);
     if (status != STOA_OK) {
         stoa_store_release(store);

@@ -151,6 +151,15 @@ const char *stoa_dataset_class_name(const stoa_dataset *dataset, size_t class_nu
     return store->names && class_number < store->classes ? store->names[class_number] : NULL;
 }
 
+const char *stoa_dataset_column_name(const stoa_dataset *dataset, size_t column) {
+    const struct stoa_store *store = dataset->store;
+    return column < store->columns_named ? store->column_names[column] : NULL;
+}
+
+const char *stoa_dataset_label_name(const stoa_dataset *dataset) {
+    return dataset->store->label_name;
+}
+
 const char *stoa_dataset_format(const stoa_dataset *dataset) {
     return dataset->store->format;
 }

@@ -34,6 +34,9 @@ struct stoa_store {
     struct stoa_held samples_memory, labels_memory; /* what of the two is its own */
     struct stoa_mapping *mapping;                   /* that the samples lie in, or NULL */
     char **names;                                   /* of the classes, from malloc, or NULL */
+    char **column_names,
+        *label_name;      /* of a table with a header: of the values and the label, from malloc, or NULL */
+    size_t columns_named; /* how many of the former there are */
 };
 
 struct stoa_dataset {

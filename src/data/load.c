@@ -67,7 +67,7 @@ static stoa_status load_pictures(struct stoa_load *load) {
 typedef stoa_status reader(stoa_context *context, const char *path, const stoa_data_options *options,
                            stoa_dataset **dataset);
 
-/* Two tables or folders of pictures: names of classes are those of the training part. */
+/* Two tables or folders of pictures: names of classes and of columns are those of the training part. */
 static stoa_status load_named(struct stoa_load *load, reader *read, const char *first, const char *second) {
     stoa_context *context = load->context;
     stoa_data_options options = *load->options;
@@ -82,6 +82,9 @@ static stoa_status load_named(struct stoa_load *load, reader *read, const char *
         options.classes = store->classes;
         options.names = (const char *const *)store->names;
         options.name_count = store->names ? store->classes : 0;
+        options.columns = (const char *const *)store->column_names;
+        options.column_count = store->columns_named;
+        options.label_column = store->label_name;
         options.channels = options.channels ? options.channels : store->channels;
     }
     if (status == STOA_OK && load->wanted[TEST]) {

@@ -26,6 +26,8 @@ void stoa_store_release(struct stoa_store *store) {
     stoa_release(store->context, store->labels_memory.data, store->labels_memory.bytes);
     stoa_mapping_close(store->mapping);
     stoa_free_names(store->names, store->classes);
+    stoa_free_names(store->column_names, store->columns_named);
+    free(store->label_name);
     free(store);
 }
 

@@ -111,6 +111,36 @@ class Tables(Command):
         self.assertEqual(found[1], found[2])
         self.assertEqual(len({model for model, _ in found[:2] + found[4:]}), 3)
 
+    def test_columns_by_their_names(self):
+        """Tables in another order, with further columns, are read by the names of the training data."""
+        self.recipe()
+        write("data/fruit.csv", table(150, 1))
+        plain = self.train()
+        facts = self.facts()
+        self.assertEqual((json.loads(facts["data.columns"]), facts["data.label_column"]), (["a", "b", "c", "d"], "fruit"))
+        rows = [line.split(",") for line in table(150, 1).splitlines()]
+        for order, between in (((4, 3, 2, 1, 0), ","), ((2, 0, 4, 1, 3), ";"), ((3, 2, 4, 1, 0), "\t")):
+            mixed = "".join(between.join(row[i] for i in order) + "\n" for row in rows)
+            write("mixed.csv", mixed)
+            result = self.stoa("eval", "run", "--data", "mixed.csv", "--json")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(json.loads(result.stdout)["accuracy"], 1)
+            self.assertEqual(json.loads(result.stdout)["loss"], plain["loss"])
+            answers = json.loads(self.stoa("predict", "run", "mixed.csv", "--json").stdout)["predictions"]
+            self.assertEqual([a["class"] for a in answers], [0, 1, 2] * 50)
+        # Row numbers and a remark more: said, and no inputs.
+        write("more.csv", "".join(f"{i},{','.join(row)},\"x, y\"\n" if i else f",{','.join(row)},note\n"
+                                  for i, row in enumerate(rows)))
+        result = self.stoa("eval", "run", "--data", "more.csv", "--json")
+        self.assertEqual((result.returncode, json.loads(result.stdout)["loss"]), (0, plain["loss"]))
+        self.assertIn("note: more.csv:1: column 7 is no input", result.stderr)
+        write("other.csv", table(150, 1, header="a,b,c,e,fruit\n"))
+        self.refused("eval", "run", "--data", "other.csv", words=["other.csv:1", "no column 'd'", "number 4 of 4"])
+        self.refused("predict", "run", "other.csv", words=["other.csv:1", "no column 'd'"])
+        write("both/train.csv", table(90, 1))
+        write("both/test.csv", "".join(",".join(row[::-1]) + "\n" for row in rows))
+        self.assertEqual(self.train("--data", "both", "--force")["accuracy"], 1)
+
     def test_parts_of_their_own(self):
         self.recipe()
         write("data/fruit/train.csv", table(90, 1))

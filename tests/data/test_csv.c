@@ -166,7 +166,8 @@ static void refuses(void **state) {
         {"", NULL, STOA_ERR_FORMAT, "t:1: holds no lines, expected at least one"},
         {"\n\r\n", NULL, STOA_ERR_FORMAT, "t:1: holds no lines, expected at least one"},
         {"a,b\n", NULL, STOA_ERR_FORMAT, "t:2: holds a header only, expected samples below"},
-        {"1\n2\n", NULL, STOA_ERR_FORMAT, "t:1: found 1 column, expected values and a label"},
+        {"1\n2\n", NULL, STOA_ERR_FORMAT,
+         "t:1: found 1 column, expected values and a label, with commas, semicolons or tabs between them"},
         {"1,2,0\n\n1,2\n", NULL, STOA_ERR_FORMAT, "t:3: found 2 columns, expected 3 as in the first line"},
         {"1,2,0\n1,2,3,0\n", NULL, STOA_ERR_FORMAT, "t:2: found 4 columns, expected 3 as in the first line"},
         {"a,b,c\n1,\"2\n\n\",0\n1\n", NULL, STOA_ERR_FORMAT,
@@ -178,7 +179,7 @@ static void refuses(void **state) {
         {"1,2,0\n1,1e39,0\n", NULL, STOA_ERR_FORMAT, "t:2: column 2: found '1e39', expected a finite number"},
         {"1,2,0\n1,0x10,0\n", NULL, STOA_ERR_FORMAT, "t:2: column 2: found '0x10', expected a finite number"},
         {"1,2,0\n\"1,5\",2,0\n", NULL, STOA_ERR_FORMAT,
-         "t:2: column 1: found '1,5', expected a finite number"},
+         "t:2: column 1: found '1,5', expected a finite number, with a point"},
         {"1,2,0\n1,\"2,0\n", NULL, STOA_ERR_FORMAT, "t:2: column 2: found no closing quote, expected one"},
         {"1,2,0\n1,\"2\"3,0\n", NULL, STOA_ERR_FORMAT,
          "t:2: column 2: found text behind a closing quote, expected quotes around the whole field, doubled "

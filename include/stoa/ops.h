@@ -204,7 +204,7 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_avgpool2d_backward(stoa_context *conte
  * from zero as near it, and right for all finite ones. A running variance is a float: it becomes infinite where deviations
  * are above 1.8e19, and `inv_std` leaves the normal numbers above 8.5e37. */
 typedef struct stoa_batchnorm {
-    size_t rows;     /**< >= 1 */
+    size_t rows;     /**< >= 1; >= 2 to train: one value a channel has no deviation */
     size_t channels; /**< >= 1 */
     float epsilon;   /**< > 0, such as 1e-5 */
     float momentum;  /**< share of the new statistics in the running ones, such as 0.1 */
@@ -221,8 +221,7 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_batchnorm_workspace(stoa_context *cont
  * @param scale  (channels).
  * @param shift  (channels).
  * @param[in,out] running_mean  (channels), moved towards the batch's.
- * @param[in,out] running_var  (channels), moved towards the batch's unbiased variance; of a single row towards 0, and y is
- *                             `shift` then, whatever x is.
+ * @param[in,out] running_var  (channels), moved towards the batch's unbiased variance.
  * @param[out] mean  (channels), for stoa_batchnorm_backward().
  * @param[out] inv_std  (channels), 1 / sqrt(variance + epsilon), for stoa_batchnorm_backward().
  * @param[out] y  (rows, channels); may be x.

@@ -10,12 +10,17 @@
 extern "C" {
 #endif
 
+#define STOA_LEAST_LEARNING_RATE 1e-30 /**< of `lr` in recipes and of --lr */
+#define STOA_MOST_LEARNING_RATE 1e30   /**< the same */
+#define STOA_MOST_BATCH 1000000        /**< of `batch` in recipes and of --batch */
+#define STOA_MOST_EPOCHS 1000000       /**< of `epochs` in recipes and of --epochs */
+
 /** Options of stoa_train() and stoa_trainer_create(). Strings are copied. Zero values mean the default. */
 typedef struct stoa_train_options {
     size_t epochs;         /**< 1 */
     size_t batch;          /**< 64 */
     uint64_t seed;         /**< shuffling, dropout and the validation split; taken as it is */
-    float learning_rate;   /**< 1e-3; what a schedule's factors multiply */
+    float learning_rate;   /**< 1e-3; what a schedule's factors multiply; finite and above 0 */
     const char *optimizer; /**< "adam" (NULL), "sgd momentum=0.9", "adamw beta2=0.99 decay=1e-2", ... */
     const char *schedule;  /**< "constant" (NULL), "one_cycle warmup=0.3", "step every=5 per=epoch", ... */
     const char *loss;      /**< "softmax_cross_entropy" (NULL), "huber delta=2", ... */
@@ -72,8 +77,10 @@ typedef bool stoa_progress_fn(void *user, const stoa_progress *progress);
 /** Train a built and initialised model.
  *
  * Every epoch visits every sample that is not held out once in a new order that follows from the seed, or with
- * `in_order` in that of the data; the last partial batch is trained. With `average` the model holds the average while the callback hears of an epoch, and
- * afterwards. The test set decides nothing.
+ * `in_order` in that of the data; the last partial batch is trained. A batch norm behind a dense layer needs two samples
+ * in every batch, the last one of an epoch included: one value a channel has no deviation, and nothing would be
+ * learned. With `average` the model holds the average while the callback hears of an epoch, and afterwards. The test set
+ * decides nothing.
  *
  * @param context  The model's, or another.
  * @param model  Built and initialised; changed.
@@ -90,6 +97,19 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_train(stoa_context *context, stoa_mode
                                                 const stoa_dataset *train, const stoa_dataset *test,
                                                 const stoa_train_options *options, stoa_progress_fn *progress,
                                                 void *user);
+
+/** Whether stoa_train() would begin with these, told before anything is computed or written: options, shapes of data and
+ * model, the split, and batches that a layer can learn from.
+ *
+ * @param context  As for stoa_train().
+ * @param model  As for stoa_train().
+ * @param train  As for stoa_train().
+ * @param test  As for stoa_train().
+ * @param options  As for stoa_train().
+ * Errors: STOA_ERR_ARGUMENT, STOA_ERR_SHAPE, STOA_ERR_MEMORY, with the sentence that stoa_train() would give. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_train_check(stoa_context *context, const stoa_model *model,
+                                                      const stoa_dataset *train, const stoa_dataset *test,
+                                                      const stoa_train_options *options);
 
 /** How many arrays of the parameters' size an optimiser keeps: stoa_plan_options.optimizer_slots.
  *

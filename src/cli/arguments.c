@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <stoa/train.h>
+
 #include "cli/report.h"
 
 enum option_type { FLAG, COUNT, SEED, NUMBER, TEXT };
@@ -20,9 +22,11 @@ struct option {
 
 #define AT(member) offsetof(struct cli_request, member)
 static const struct option options[] = {
-    {"epochs", COUNT, AT(epochs), "N", "passes over the training images (default: the recipe's)", 1, 1e6},
-    {"batch", COUNT, AT(batch), "N", "images in a batch", 1, 65536},
-    {"lr", NUMBER, AT(learning_rate), "X", "learning rate (default: the recipe's)", 1e-30, 1e30},
+    {"epochs", COUNT, AT(epochs), "N", "passes over the training images (default: the recipe's)", 1,
+     STOA_MOST_EPOCHS},
+    {"batch", COUNT, AT(batch), "N", "images in a batch", 1, STOA_MOST_BATCH},
+    {"lr", NUMBER, AT(learning_rate), "X", "learning rate (default: the recipe's)", STOA_LEAST_LEARNING_RATE,
+     STOA_MOST_LEARNING_RATE},
     {"seed", SEED, AT(seed), "N", "first weights, order of the images, dropout (default: the recipe's)", 0,
      0},
     {"split-seed", SEED, AT(split_seed), "N",

@@ -185,6 +185,9 @@ static int train_model(const struct cli_request *request, const struct cli_subje
     int code = info.weighted ? cli_weigh_loss(subject, train, &loss) : CLI_DONE;
     options.loss = loss ? loss : options.loss;
     stoa_status status = prepare_model(subject->model, name, options.seed);
+    if (status == STOA_OK) {
+        status = stoa_train_check(subject->context, subject->model, train, test, &options);
+    }
     if (code == CLI_DONE && status != STOA_OK) {
         code = cli_fail_library(subject->context, status);
     } else if (code == CLI_DONE) {

@@ -241,7 +241,9 @@ static stoa_status check_samples(const struct call *call) {
         return stoa_fail(plan->context, STOA_ERR_ARGUMENT, "plan: found %zu samples, expected 1 to %zu",
                          call->samples, plan->batch);
     }
-    return STOA_OK;
+    return call->training
+               ? stoa_model_learns_from(plan->model, &plan->context->error, call->samples, "a batch")
+               : STOA_OK;
 }
 
 static stoa_status check_targets(const struct call *call) {

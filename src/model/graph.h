@@ -61,6 +61,11 @@ float *stoa_model_change(stoa_model *model);
 void stoa_tensor_to_disk(const struct stoa_tensor_spec *spec, const float *memory, float *disk);
 void stoa_tensor_from_disk(const struct stoa_tensor_spec *spec, const float *disk, float *memory);
 
+/* Whether all layers learn from a training pass over `samples` samples; else an error whose sentence names the first that
+ * does not. `what` says where so many are: "a batch". */
+stoa_status stoa_model_learns_from(const stoa_model *model, struct stoa_error *error, size_t samples,
+                                   const char *what);
+
 /* Shape of a value. */
 const struct stoa_shape *stoa_value_shape(const stoa_model *model, size_t value);
 

@@ -363,6 +363,10 @@ stoa_status stoa_plan_create(stoa_context *context, stoa_model *model, const sto
                          "plan: found training and prepare, expected one of them: weights that change in "
                          "every step are not kept");
     }
+    if (options->training &&
+        stoa_model_learns_from(model, &context->error, options->batch, "a batch") != STOA_OK) {
+        return context->error.status;
+    }
     struct stoa_plan *made = calloc(1, sizeof *made);
     if (!made) {
         return stoa_fail(context, STOA_ERR_MEMORY, "plan: out of memory");

@@ -52,6 +52,11 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     return STOA_OK;
 }
 
+/* One value a channel is its own mean: y would be the bias whatever x is. */
+static size_t least_batch(const struct stoa_layer *layer) {
+    return rows_of(layer) == 1 ? 2 : 1;
+}
+
 /* Workspace: what numbers are scaled by, up to four vectors of coefficients, then two vectors a block: moments in
  * double, or sums in float. */
 enum { COEFFICIENTS = 4 };
@@ -383,6 +388,7 @@ const struct stoa_op stoa_op_batchnorm = {
     .gradient_in_place = true,
     .infer = infer,
     .memory = memory,
+    .least_batch = least_batch,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

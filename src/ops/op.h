@@ -157,6 +157,8 @@ struct stoa_op {
     /* Bytes for batches up to run->planned_batch; reads context, layer, planned_batch, training,
      * wants_input_gradient only. NULL: none. False when a size overflows, or with the context's error set. */
     bool (*memory)(const struct stoa_op_run *run, struct stoa_op_memory *memory);
+    /* Samples below which a training pass learns nothing; NULL: 1. */
+    size_t (*least_batch)(const struct stoa_layer *layer);
     /* From run->tensor, which stays the same until the next call, to run->prepared; reads what `memory` reads, and what it
      * chose. Forward gives the same bits with it as without. NULL: not kept. */
     void (*prepare)(const struct stoa_op_run *run);

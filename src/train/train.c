@@ -193,16 +193,42 @@ static stoa_status run_epoch(struct loop *loop, size_t epoch) {
     return status == STOA_OK ? end_epoch(loop, &progress) : status;
 }
 
-static stoa_status open_validation(struct loop *loop, stoa_model *model, const stoa_dataset *train,
-                                   const struct stoa_train_settings *settings) {
-    if (settings->validation == 0) {
-        return STOA_OK;
-    }
-    stoa_status status = stoa_split_make(loop->context, train, settings, &loop->split);
+/* Options, data, the split and the batches it leaves: all that can be refused before memory is asked for and anything is
+ * computed. */
+static stoa_status check_request(struct loop *loop, const stoa_model *model, const stoa_dataset *train,
+                                 const stoa_dataset *test, const stoa_train_options *options,
+                                 struct stoa_train_settings *settings) {
+    struct stoa_error *error = &loop->context->error;
+    stoa_status status = stoa_train_settings_read(loop->context, options, settings);
     if (status == STOA_OK) {
-        loop->samples = loop->split.training;
-        status = stoa_best_open(loop->context, model, settings, &loop->best);
+        status = stoa_train_settings_check(error, settings);
     }
+    if (status == STOA_OK) {
+        status = stoa_feeder_check(loop->context, train, model);
+    }
+    if (status == STOA_OK && test) {
+        status = stoa_feeder_check(loop->context, test, model);
+    }
+    loop->samples = stoa_dataset_count(train);
+    if (status == STOA_OK && settings->validation > 0) {
+        status = stoa_split_make(loop->context, train, settings, &loop->split);
+        loop->samples = loop->split.training;
+    }
+    if (status == STOA_OK) {
+        status = stoa_model_learns_from(model, error, settings->batch, "a batch");
+    }
+    size_t rest = loop->samples % settings->batch;
+    return status == STOA_OK && rest > 0
+               ? stoa_model_learns_from(model, error, rest, "the last batch of an epoch")
+               : status;
+}
+
+stoa_status stoa_train_check(stoa_context *context, const stoa_model *model, const stoa_dataset *train,
+                             const stoa_dataset *test, const stoa_train_options *options) {
+    struct loop loop = {.context = context};
+    struct stoa_train_settings settings;
+    stoa_status status = check_request(&loop, model, train, test, options, &settings);
+    free(loop.split.index);
     return status;
 }
 
@@ -210,22 +236,10 @@ static stoa_status open_loop(struct loop *loop, stoa_model *model, const stoa_da
                              const stoa_dataset *test, const stoa_train_options *options) {
     stoa_context *context = loop->context;
     struct stoa_train_settings settings;
-    stoa_status status = stoa_train_settings_read(context, options, &settings);
-    if (status == STOA_OK) {
-        status = stoa_train_settings_check(&context->error, &settings);
+    stoa_status status = check_request(loop, model, train, test, options, &settings);
+    if (status == STOA_OK && settings.validation > 0) {
+        status = stoa_best_open(context, model, &settings, &loop->best);
     }
-    /* Before memory is asked for: the mistake is the shape then, not the memory. */
-    if (status == STOA_OK) {
-        status = stoa_feeder_check(context, train, model);
-    }
-    if (status == STOA_OK && loop->has_test) {
-        status = stoa_feeder_check(context, test, model);
-    }
-    if (status != STOA_OK) {
-        return status;
-    }
-    loop->samples = stoa_dataset_count(train);
-    status = open_validation(loop, model, train, &settings);
     if (status != STOA_OK) {
         return status;
     }

@@ -34,6 +34,28 @@ class Arguments(Command):
             self.refused("train", "tiny", "--seed", value, words=["--seed", f"'{value}'"])
             self.refused("train", "tiny", "--split-seed", value, words=["--split-seed", f"'{value}'"])
 
+    def test_rates(self):
+        """--lr and `lr` take the same numbers."""
+        for value, good in (("1e-30", True), ("9e-31", False), ("1e30", True), ("1.1e30", False), ("1e-13", True), ("5000", True)):
+            write("rate.ini", RECIPE.replace("lr = 5e-3", f"lr = {value}"))
+            if good:
+                self.done("plan", "rate.ini")
+                result = self.stoa("train", "tiny", "--lr", value, "--epochs", "1", "--out", "o", "--force", "--quiet")
+                self.assertIn(result.returncode, (0, 1), result.stderr)  # some are too large to learn with
+            else:
+                self.refused("plan", "rate.ini", words=["lr", f"'{value}'", "1e-30", "1e+30"])
+                self.refused("train", "tiny", "--lr", value, words=["--lr", f"'{value}'", "1e-30", "1e+30"])
+
+    def test_batches_that_train_nothing(self):
+        recipe = RECIPE.replace("l1 =", "l0 = linear units=6\nb1 = batchnorm\nl1 =")
+        write("normed.ini", recipe)
+        count = struct.unpack(">I", read(IMAGES)[4:8])[0]
+        self.refused("train", "normed.ini", "--batch", "1", words=["batchnorm 'b1'", "1 sample in a batch", "2 or more"])
+        self.refused("train", "normed.ini", "--batch", str(count - 1), words=["batchnorm 'b1'", "last batch of an epoch"])
+        self.refused("plan", "normed.ini", "--batch", "1", words=["batchnorm 'b1'"])
+        self.done("plan", "normed.ini", "--batch", "1", "--inference")
+        self.done("train", "normed.ini", "--batch", "2", "--epochs", "1", "--quiet")
+
     def test_options(self):
         self.refused("train", "tiny", "--epoch", "3", words=["--epoch", "--epochs?"])
         self.refused("train", "tiny", "--json", words=["--json"])

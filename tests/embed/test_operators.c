@@ -444,6 +444,19 @@ static void normalises(void **state) {
     check_refused(contexts[0], stoa_batchnorm_workspace(contexts[0], &bad, &bytes), STOA_ERR_ARGUMENT,
                   "rows is 0");
     assert_int_equal(bytes, 5);
+    /* One value a channel is its own mean. */
+    float v[9][3] = {{0}};
+    unsigned char *workspace = aligned_alloc(64, 1 << 16);
+    assert_non_null(workspace);
+    bad = (stoa_batchnorm){.rows = 1, .channels = 3, .epsilon = 1e-5F, .momentum = 0.1F};
+    check_refused(contexts[0],
+                  stoa_batchnorm_train(contexts[0], &bad, v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7],
+                                       workspace, 1 << 16),
+                  STOA_ERR_ARGUMENT, "stoa_batchnorm_train: found 1 row, expected 2 or more");
+    assert_int_equal(
+        stoa_batchnorm_infer(contexts[0], &bad, v[0], v[1], v[2], v[3], v[4], v[7], workspace, 1 << 16),
+        STOA_OK);
+    free(workspace);
 }
 
 static void converts_layouts(void **state) {

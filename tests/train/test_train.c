@@ -403,6 +403,77 @@ static void refuses_data_that_does_not_match(void **state) {
     stoa_context_free(context);
 }
 
+/* Batch norm behind a dense layer has nothing to normalise in a batch of one, whichever batch that is. */
+static void refuses_batches_of_one(void **state) {
+    (void)state;
+    static const char *const dense[] = {"linear units=12", "batchnorm", "relu", "linear units=4", NULL};
+    static const char full[] =
+        "batchnorm 'b': found 1 sample in a batch, expected 2 or more to train with: one "
+        "value a channel has no deviation";
+    static const char last[] =
+        "batchnorm 'b': found 1 sample in the last batch of an epoch, expected 2 or more";
+    static const struct {
+        size_t samples, batch;
+        float validation;
+        const char *sentence; /* NULL: it trains */
+    } cases[] = {
+        {20, 1, 0, full}, {21, 4, 0, last}, {20, 19, 0, last},   {1, 4, 0, last},     {20, 4, 0, NULL},
+        {22, 4, 0, NULL}, {2, 64, 0, NULL}, {26, 4, 0.2F, last}, {25, 4, 0.2F, NULL},
+    };
+    stoa_context *context = make_context(1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        stoa_dataset *data = make_data(context, cases[i].samples);
+        stoa_model *model = make_model(context, image_shape, dense);
+        stoa_train_options options = {.batch = cases[i].batch, .validation = cases[i].validation};
+        stoa_status expected = cases[i].sentence ? STOA_ERR_ARGUMENT : STOA_OK;
+        assert_int_equal(stoa_train_check(context, model, data, data, &options), expected);
+        struct watcher w = {0};
+        assert_int_equal(stoa_train(context, model, data, data, &options, watch, &w), expected);
+        assert_true(cases[i].sentence ? w.steps == 0 : w.epochs == 1);
+        if (cases[i].sentence) {
+            assert_memory_equal(stoa_context_error(context), cases[i].sentence, strlen(cases[i].sentence));
+        }
+        stoa_model_free(model);
+        stoa_dataset_free(data);
+    }
+    /* Pictures have many values a channel, and without batch norm one sample is as good as any. */
+    stoa_dataset *data = make_data(context, 5);
+    const char *const *const nets[] = {net, plain_net};
+    for (size_t i = 0; i < 2; i++) {
+        stoa_model *model = make_model(context, image_shape, nets[i]);
+        stoa_train_options options = {.batch = i == 0 ? 1 : 4};
+        assert_int_equal(stoa_train_check(context, model, data, NULL, &options), STOA_OK);
+        assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_OK);
+        stoa_model_free(model);
+    }
+    stoa_dataset_free(data);
+    stoa_context_free(context);
+}
+
+/* The same of those who step by themselves; evaluation takes any number. */
+static void steps_of_one_are_refused(void **state) {
+    (void)state;
+    static const char *const dense[] = {"linear units=12", "batchnorm", "relu", "linear units=4", NULL};
+    stoa_context *context = make_context(1);
+    stoa_model *model = make_model(context, image_shape, dense);
+    stoa_trainer *trainer = NULL;
+    stoa_train_options options = {.batch = 1};
+    assert_int_equal(stoa_trainer_create(context, model, &options, 9, &trainer), STOA_ERR_ARGUMENT);
+    options.batch = 4;
+    assert_int_equal(stoa_trainer_create(context, model, &options, 9, &trainer), STOA_OK);
+    stoa_plan *plan = stoa_trainer_plan(trainer);
+    memset(stoa_plan_input(plan), 0, 4 * PIXELS * sizeof(float));
+    const stoa_targets targets = {.labels = labels};
+    double loss;
+    assert_int_equal(stoa_trainer_step(trainer, 1, targets, &loss, NULL), STOA_ERR_ARGUMENT);
+    assert_non_null(strstr(stoa_context_error(context), "batchnorm 'b': found 1 sample in a batch"));
+    assert_int_equal(stoa_plan_evaluate(plan, 1, targets, &loss, NULL), STOA_OK);
+    assert_int_equal(stoa_trainer_step(trainer, 2, targets, &loss, NULL), STOA_OK);
+    stoa_trainer_free(trainer);
+    stoa_model_free(model);
+    stoa_context_free(context);
+}
+
 int main(void) {
     make_images();
     const struct CMUnitTest tests[] = {
@@ -419,6 +490,8 @@ int main(void) {
         cmocka_unit_test(learns_images),
         cmocka_unit_test(measures_classes_with_mse),
         cmocka_unit_test(refuses_data_that_does_not_match),
+        cmocka_unit_test(refuses_batches_of_one),
+        cmocka_unit_test(steps_of_one_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,7 +51,7 @@ typedef struct stoa_data_options {
     float test;        /**< share that becomes the test part of data which have none; 0: 0.2 */
     uint64_t seed;     /**< decides which samples that are, and what digits are drawn */
     size_t
-        memory; /**< bytes of samples to hold in memory: plain IDX and NPY files that are larger are mapped, other
+        memory; /**< bytes of samples to hold in memory: plain IDX and NPY files that are larger stay on disk, other
                                    data refused; 0: no bound */
     size_t samples;  /**< of drawn digits: how many; 0: 12000 */
     bool whole;      /**< do not divide data without a test part: all of them are the test part */
@@ -82,7 +82,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_load(stoa_context *context, co
                                                        stoa_dataset **test);
 
 /** Read the IDX pair of a split from a folder: train-images-idx3-ubyte and train-labels-idx1-ubyte, or
- * t10k-...; each plain or with ".gz", also with a '.' instead of the '-' before "idx". Pixels become p / 255.
+ * t10k-...; each plain or with ".gz", also with a '.' instead of the '-' before "idx", also in a folder of the file's name.
+ * Where one of them is empty the next is taken. Pixels become p / 255.
  *
  * @param context  Borrowed; must outlive the data set.
  * @param folder  Path of the folder.
@@ -145,7 +146,7 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_csv_memory(stoa_context *
  * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
  * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (another type, a damaged header, a length that does
  * not fit it, a value that is not finite, counts that differ, a label out of range), STOA_ERR_ARGUMENT (Fortran order in a
- * file that is to be mapped), STOA_ERR_MEMORY. The sentence names the file and the offset. */
+ * file that is to stay on disk), STOA_ERR_MEMORY. The sentence names the file and the offset. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open_npy(stoa_context *context, const char *samples,
                                                            const char *labels,
                                                            const stoa_data_options *options,
@@ -310,11 +311,18 @@ STOA_API void stoa_dataset_shape(const stoa_dataset *dataset, size_t *height, si
  * @param samples  How many.
  * @param[out] out  (samples, height, width, channels) float32.
  * @param[out] labels  (samples).
+ * What of data on disk (see stoa_data_options) cannot be read any more is NaN: see stoa_dataset_check().
  * Memory: allocates nothing. Threads: a data set may be read from several threads. */
 STOA_API void stoa_dataset_read(const stoa_dataset *dataset, const size_t *index, size_t first,
                                 size_t samples, float *out, int32_t *labels);
 
-/** Bring the samples of an epoch into random order. Of mapped data (see stoa_data_options), only within windows that
+/** Say whether everything that was read of `dataset` so far is what was opened. Data in memory always are. Of data on disk
+ * (see stoa_data_options) a read that fails, or after which the file has another size or time of change, is an error that
+ * stays. stoa_train(), stoa_evaluate() and stoa_dataset_measure() ask by themselves.
+ * Errors: STOA_ERR_IO. Threads: not while another uses the context. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_check(const stoa_dataset *dataset);
+
+/** Bring the samples of an epoch into random order. Of data that stay on disk (see stoa_data_options), only within windows that
  * half of their memory holds, one after the other in the order of the file; borders between windows lie elsewhere in
  * every epoch. The order follows from `seed`, `epoch`, the data and their memory, and from nothing else.
  *

@@ -90,8 +90,8 @@ typedef bool stoa_progress_fn(void *user, const stoa_progress *progress);
  * @param progress  Called after every step and every epoch, on the caller's thread; may be NULL.
  * @param user  Handed to `progress`.
  * Errors: STOA_ERR_ARGUMENT, STOA_ERR_SHAPE (data and model do not match), STOA_ERR_MEMORY,
- * STOA_ERR_NONFINITE (names epoch, step and layer), STOA_ERR_CANCELLED. After NONFINITE and CANCELLED the
- * model holds the parameters of that moment; save from the epoch callback to keep the last completed epoch.
+ * STOA_ERR_NONFINITE (names epoch, step and layer), STOA_ERR_IO (data on disk changed or cannot be read any more),
+ * STOA_ERR_CANCELLED. After NONFINITE, IO and CANCELLED the model holds the parameters of that moment; save from the epoch callback to keep the last completed epoch.
  */
 STOA_API STOA_MUST_CHECK stoa_status stoa_train(stoa_context *context, stoa_model *model,
                                                 const stoa_dataset *train, const stoa_dataset *test,

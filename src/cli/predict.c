@@ -194,7 +194,8 @@ static int add_samples(struct prediction *p, const char *file, size_t at, const 
         samples[i] *= scale;
     }
     free(labels);
-    return CLI_DONE;
+    stoa_status status = stoa_dataset_check(data);
+    return status == STOA_OK ? CLI_DONE : cli_fail_library(p->subject->context, status);
 }
 
 /* All samples of a file that may hold many. */

@@ -128,7 +128,8 @@ static int train_into_folder(struct training *training, const stoa_train_options
     }
     cli_progress_clear();
     if (status != STOA_OK) {
-        return cli_fail_library(training->context, status);
+        int code = cli_fail_library(training->context, status);
+        return status == STOA_ERR_IO ? CLI_FAILED : code; /* the data were right when they were opened */
     }
     int code = finish(training);
     if (code != CLI_DONE) {

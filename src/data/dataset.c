@@ -8,7 +8,7 @@
 
 #include "base/size.h"
 #include "data/dataset.h"
-#include "data/mapping.h"
+#include "data/disk.h"
 
 stoa_status stoa_dataset_over(struct stoa_store *store, stoa_dataset **dataset) {
     stoa_dataset *made = calloc(1, sizeof *made);
@@ -170,17 +170,42 @@ void stoa_dataset_shape(const stoa_dataset *dataset, size_t *height, size_t *wid
     *channels = dataset->store->channels;
 }
 
-/* Values of the store from `first` on as floats; bytes with their share of a normalisation that is one for all. */
-static void read_piece(const stoa_dataset *dataset, size_t first, size_t count, float *out) {
+/* Values `first` to `first` + `count` - 1 of `values` as floats; bytes with their share of a normalisation that is one for
+ * all. */
+static void convert(const stoa_dataset *dataset, const void *values, size_t first, size_t count, float *out) {
     const struct stoa_store *store = dataset->store;
     if (store->type == STOA_SAMPLE_U8) {
         bool here = !dataset->by_channel;
         float scale = here ? (float)(1.0 / (255.0 * (double)dataset->deviation)) : 1.0F / 255.0F;
         float shift = here ? -dataset->mean / dataset->deviation : 0.0F;
-        dataset->context->kernels->bytes_to_real((const uint8_t *)store->samples + first, count, scale, shift,
-                                                 out);
+        dataset->context->kernels->bytes_to_real((const uint8_t *)values + first, count, scale, shift, out);
     } else {
-        stoa_values_read(store->type, store->swapped, store->samples, first, count, out);
+        stoa_values_read(store->type, store->swapped, values, first, count, out);
+    }
+}
+
+/* Values of the store from `first` on; what cannot be read from its file is no number. */
+static void read_piece(const stoa_dataset *dataset, size_t first, size_t count, float *out) {
+    enum { PIECE_BYTES = 4096 };
+    const struct stoa_store *store = dataset->store;
+    if (!store->file) {
+        convert(dataset, store->samples, first, count, out);
+        return;
+    }
+    uint8_t piece[PIECE_BYTES];
+    size_t bytes = stoa_sample_bytes(store->type);
+    bool good = true;
+    for (size_t done = 0; done < count;) {
+        size_t some = stoa_min(PIECE_BYTES / bytes, count - done);
+        good =
+            good && stoa_disk_read(store->file, store->offset + (first + done) * bytes, some * bytes, piece);
+        if (good) {
+            convert(dataset, piece, 0, some, out + done);
+        }
+        for (size_t i = 0; !good && i < some; i++) {
+            out[done + i] = NAN;
+        }
+        done += some;
     }
 }
 
@@ -206,10 +231,7 @@ static void read_values(const stoa_dataset *dataset, size_t at, size_t samples, 
     const struct stoa_store *store = dataset->store;
     size_t channels = store->channels;
     size_t size = store->height * store->width * channels;
-    size_t first = at * size, count = samples * size, bytes = stoa_sample_bytes(store->type);
-    if (store->mapping && count > 0) {
-        stoa_mapping_touch(store->mapping, (const uint8_t *)store->samples + first * bytes, count * bytes);
-    }
+    size_t first = at * size, count = samples * size;
     if (store->rows > 0) {
         for (size_t i = 0; i < count; i += size) {
             read_transposed(dataset, first + i, out + i);
@@ -229,6 +251,14 @@ static void read_values(const stoa_dataset *dataset, size_t at, size_t samples, 
             out[i] = (out[i] - dataset->mean) / dataset->deviation;
         }
     }
+}
+
+stoa_status stoa_store_check(const struct stoa_store *store, stoa_context *context) {
+    return store->file ? stoa_disk_check(store->file, context) : STOA_OK;
+}
+
+stoa_status stoa_dataset_check(const stoa_dataset *dataset) {
+    return stoa_store_check(dataset->store, dataset->context);
 }
 
 void stoa_dataset_zero(const stoa_dataset *dataset, float *out) {

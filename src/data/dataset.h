@@ -17,7 +17,7 @@ struct stoa_held {
     size_t bytes;
 };
 
-struct stoa_mapping; /* data/mapping.h */
+struct stoa_disk_file; /* data/disk.h */
 
 struct stoa_store {
     stoa_context *context;
@@ -29,10 +29,11 @@ struct stoa_store {
     bool swapped; /* the bytes of values lie in the order that this machine has not */
     /* A sample lies as a matrix of rows x columns and is read transposed, as planes become pixels; 0: as it lies. */
     size_t rows, columns;
-    const void *samples;
+    const void *samples; /* NULL: they are in a file */
     const int32_t *labels;
     struct stoa_held samples_memory, labels_memory; /* what of the two is its own */
-    struct stoa_mapping *mapping;                   /* that the samples lie in, or NULL */
+    struct stoa_disk_file *file;                    /* that the samples lie in, or NULL */
+    size_t offset;                                  /* of the first of them there */
     char **names;                                   /* of the classes, from malloc, or NULL */
     char **column_names,
         *label_name;      /* of a table with a header: of the values and the label, from malloc, or NULL */
@@ -61,6 +62,9 @@ void stoa_store_release(struct stoa_store *store);
 /* Memory for `count` samples of the store's shape and type, and for labels. `name` begins the sentence of an
  * error. */
 stoa_status stoa_store_allocate(struct stoa_store *store, const char *name, size_t count);
+
+/* stoa_dataset_check() with another context for the sentence. */
+stoa_status stoa_store_check(const struct stoa_store *store, stoa_context *context);
 
 /* Give the store the shape of the options where it has as many values. */
 void stoa_store_shape(struct stoa_store *store, size_t values, const stoa_data_options *options);

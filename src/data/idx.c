@@ -28,8 +28,9 @@ struct source {
     const uint8_t *next;
     size_t left; /* input bytes not yet read; when gzip, see stream.avail_in */
     bool gzip;
-    bool ended;  /* the gzip data have come to their end and their checksum holds */
+    bool ended;  /* the gzip data have come to their end and their checksums hold */
     size_t most; /* bytes that the whole array may have */
+    const struct stoa_idx_labels *labels;
     z_stream stream;
 };
 
@@ -64,18 +65,35 @@ static void source_close(struct source *source) {
     }
 }
 
+/* Behind the end of a member of gzip data: whether another follows, which is unpacked as if it were the same (RFC 1952).
+ * Zeros up to the end are padding, as tapes and archives leave it. */
+static bool next_member(struct source *source) {
+    z_stream *stream = &source->stream;
+    if (stream->avail_in >= 2 && stream->next_in[0] == 0x1F && stream->next_in[1] == 0x8B) {
+        return inflateReset(stream) == Z_OK;
+    }
+    size_t zeros = 0;
+    while (zeros < stream->avail_in && stream->next_in[zeros] == 0) {
+        zeros++;
+    }
+    stream->avail_in -= zeros == stream->avail_in ? (uInt)zeros : 0;
+    source->ended = true;
+    return false;
+}
+
 /* Inflate up to `wanted` bytes; fewer only where the input ends. */
 static stoa_status inflate_some(struct source *source, uint8_t *out, size_t wanted, size_t *got) {
     z_stream *stream = &source->stream;
     stream->next_out = out;
     stream->avail_out = (uInt)wanted;
-    int result = source->ended ? Z_STREAM_END : inflate(stream, Z_SYNC_FLUSH);
+    int result;
+    do {
+        result = source->ended ? Z_STREAM_END : inflate(stream, Z_SYNC_FLUSH);
+    } while (result == Z_STREAM_END && !source->ended && next_member(source));
     *got = wanted - stream->avail_out;
     stream->next_out = NULL; /* `out` may not outlive this call */
     switch (result) {
     case Z_STREAM_END:
-        source->ended = true;
-        return STOA_OK;
     case Z_OK:
     case Z_BUF_ERROR: /* no progress: the input is used up, or no room was given */
         return STOA_OK;
@@ -148,6 +166,16 @@ static size_t source_bound(const struct source *source) {
     return stoa_min(bound, IDX_MAX_BYTES);
 }
 
+/* Before anything behind the header is read. */
+static stoa_status check_count(const struct source *source, const struct stoa_idx *idx) {
+    const struct stoa_idx_labels *labels = source->labels;
+    return !labels || labels->count == idx->size[0]
+               ? STOA_OK
+               : stoa_fail(source->context, STOA_ERR_FORMAT,
+                           "%s: holds %zu labels, expected %zu: %s has as many images", labels->name,
+                           labels->count, idx->size[0], source->name);
+}
+
 static stoa_status read_header(struct source *source, size_t rank, struct stoa_idx *idx) {
     uint8_t header[4 + 4 * STOA_IDX_MAX_RANK] = {0};
     size_t wanted = 4 + 4 * rank;
@@ -183,7 +211,7 @@ static stoa_status read_header(struct source *source, size_t rank, struct stoa_i
         return stoa_fail(source->context, STOA_ERR_FORMAT, "%s: its header announces more than %zu bytes",
                          source->name, source->most - wanted);
     }
-    return STOA_OK;
+    return check_count(source, idx);
 }
 
 static stoa_status truncated(const struct source *source, const char *at_most, size_t found,
@@ -221,7 +249,7 @@ static stoa_status read_array(struct source *source, size_t rank, struct stoa_id
 }
 
 stoa_status stoa_idx_parse(stoa_context *context, const char *name, const void *data, size_t bytes,
-                           size_t rank, struct stoa_idx *idx) {
+                           size_t rank, const struct stoa_idx_labels *labels, struct stoa_idx *idx) {
     assert(rank >= 1 && rank <= STOA_IDX_MAX_RANK);
     struct source source;
     struct stoa_idx result = {0};
@@ -229,6 +257,7 @@ stoa_status stoa_idx_parse(stoa_context *context, const char *name, const void *
     if (status != STOA_OK) {
         return status;
     }
+    source.labels = labels;
     status = read_array(&source, rank, &result);
     source_close(&source);
     if (status == STOA_OK) {
@@ -237,35 +266,41 @@ stoa_status stoa_idx_parse(stoa_context *context, const char *name, const void *
     return status;
 }
 
-stoa_status stoa_idx_view(stoa_context *context, const char *name, const void *data, size_t bytes,
-                          size_t rank, struct stoa_idx *idx, const uint8_t **values) {
-    struct source source = {
-        .context = context, .name = name, .next = data, .left = bytes, .most = SIZE_MAX / 2};
+stoa_status stoa_idx_view(stoa_context *context, const char *name, const void *head, size_t bytes,
+                          size_t rank, const struct stoa_idx_labels *labels, struct stoa_idx *idx) {
+    size_t header = 4 + 4 * rank;
+    struct source source = {.context = context,
+                            .name = name,
+                            .next = head,
+                            .left = stoa_min(bytes, header),
+                            .most = SIZE_MAX / 2,
+                            .labels = labels};
     struct stoa_idx result = {.rank = 0};
     stoa_status status = read_header(&source, rank, &result);
-    if (status == STOA_OK && result.bytes > source.left) {
-        status = truncated(&source, "only", source.left, result.bytes);
+    if (status != STOA_OK) {
+        return status;
     }
-    if (status == STOA_OK) {
-        *values = source.next;
-        source.next += result.bytes;
-        source.left -= result.bytes;
-        status = source_expect_end(&source, 4 + 4 * rank + result.bytes);
+    source.left = bytes - header;
+    if (result.bytes > source.left) {
+        return truncated(&source, "only", source.left, result.bytes);
     }
+    source.left -= result.bytes;
+    status = source_expect_end(&source, header + result.bytes);
     if (status == STOA_OK) {
         *idx = result;
     }
     return status;
 }
 
-stoa_status stoa_idx_read(stoa_context *context, const char *path, size_t rank, struct stoa_idx *idx) {
+stoa_status stoa_idx_read(stoa_context *context, const char *path, size_t rank,
+                          const struct stoa_idx_labels *labels, struct stoa_idx *idx) {
     void *data = NULL;
     size_t bytes = 0;
     stoa_status status = stoa_file_read(&context->error, path, IDX_MAX_BYTES, &data, &bytes);
     if (status != STOA_OK) {
         return status;
     }
-    status = stoa_idx_parse(context, path, data, bytes, rank, idx);
+    status = stoa_idx_parse(context, path, data, bytes, rank, labels, idx);
     free(data);
     return status;
 }

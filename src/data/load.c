@@ -366,7 +366,7 @@ static stoa_status check_options(stoa_context *context, const stoa_data_options 
     return options->classes ? stoa_require_classes(context, options->classes) : STOA_OK;
 }
 
-/* What is not mapped has to fit. */
+/* What does not stay on disk has to fit. */
 static stoa_status check_memory(const struct stoa_load *load, const stoa_dataset *made) {
     size_t most = load->options->memory;
     if (!made || most == 0 || made->store->samples_memory.bytes <= most) {

@@ -73,7 +73,7 @@ stoa_status stoa_dataset_measure(const stoa_dataset *dataset, float *mean, float
     finish(&m, dataset->count, mean, deviation);
     free(m.sample);
     free(m.shift);
-    return STOA_OK;
+    return stoa_dataset_check(dataset);
 }
 
 bool stoa_dataset_is_pixels(const stoa_dataset *dataset) {

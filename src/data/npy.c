@@ -11,7 +11,7 @@
 #include "base/size.h"
 
 /* NumPy itself refuses headers that are longer, unless told otherwise. */
-enum { MAX_HEADER = 10000, WORD = 40 };
+enum { MAX_HEADER = STOA_NPY_MAX_HEAD - 12, WORD = 40 };
 
 /* The dictionary's text. */
 struct header {

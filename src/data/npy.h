@@ -16,7 +16,10 @@ struct stoa_npy {
     size_t offset; /* of the first value from the beginning of the file */
 };
 
-/* Read the header of an array of `bytes` bytes, of one of the types of enum stoa_sample_type, with 1 to
+/* Bytes that a header, with what is before it, may have. */
+enum { STOA_NPY_MAX_HEAD = 12 + 10000 };
+
+/* Read the header of an array of `bytes` bytes, of which `data` need hold no more than the first STOA_NPY_MAX_HEAD, of one of the types of enum stoa_sample_type, with 1 to
  * STOA_NPY_MAX_RANK sizes, none of them 0; `bytes` must be what it announces.
  * `name` begins the sentence of an error. Errors: STOA_ERR_FORMAT. */
 stoa_status stoa_npy_read(stoa_context *context, const char *name, const void *data, size_t bytes,

@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "base/size.h"
-#include "data/mapping.h"
+#include "data/disk.h"
 #include "data/npy_labels.h"
 #include "data/read.h"
 #include "data/zip.h"
@@ -15,22 +15,21 @@
 struct array {
     const char *name;
     struct stoa_held file;
-    struct stoa_mapping *mapping; /* instead of memory */
+    struct stoa_disk_file *on_disk; /* instead of memory */
     struct stoa_npy npy;
 };
 
 static const stoa_data_options defaults = {.classes = 0};
 
 static const uint8_t *values_of(const struct array *array) {
-    const uint8_t *file = array->mapping ? stoa_mapping_data(array->mapping) : array->file.data;
-    return file + array->npy.offset;
+    return (const uint8_t *)array->file.data + array->npy.offset;
 }
 
 static void release(stoa_context *context, struct array *array) {
     stoa_release(context, array->file.data, array->file.bytes);
     array->file.data = NULL;
-    stoa_mapping_close(array->mapping);
-    array->mapping = NULL;
+    stoa_disk_close(array->on_disk);
+    array->on_disk = NULL;
 }
 
 /* ---- samples ---- */
@@ -48,18 +47,18 @@ static void take_shape(struct stoa_store *store, const struct stoa_npy *npy,
     store->channels = npy->rank == 4 ? npy->size[3] : 1;
 }
 
-/* Bring an array into C order. Mapped values stay where they are, so those must be in it. */
+/* Bring an array into C order. Values on disk stay where they are, so those must be in it. */
 static stoa_status to_c_order(stoa_context *context, struct array *array) {
     struct stoa_npy *npy = &array->npy;
     if (!npy->fortran) {
         return STOA_OK;
     }
-    if (array->mapping) {
+    if (array->on_disk) {
         return stoa_fail(
             context, STOA_ERR_ARGUMENT,
             "%s: %zu bytes in Fortran order, expected no more than the memory of %zu, or C order, "
-            "which can be mapped: save numpy.ascontiguousarray(array)",
-            array->name, stoa_mapping_bytes(array->mapping), stoa_mapping_most(array->mapping));
+            "which is read piece by piece: save numpy.ascontiguousarray(array)",
+            array->name, stoa_disk_bytes(array->on_disk), stoa_disk_memory(array->on_disk));
     }
     size_t bytes = npy->values * stoa_sample_bytes(npy->type);
     void *ordered = stoa_allocate(context, bytes, array->name);
@@ -74,18 +73,21 @@ static stoa_status to_c_order(stoa_context *context, struct array *array) {
     return STOA_OK;
 }
 
-/* All of them once, a piece at a time where they are mapped. */
+/* All of them once, a piece at a time where they are on disk. */
 static stoa_status check_values(stoa_context *context, const struct array *samples) {
+    enum { PIECE_BYTES = 8192 };
     const struct stoa_npy *npy = &samples->npy;
-    size_t bytes = stoa_sample_bytes(npy->type), piece = samples->mapping ? (1 << 16) / bytes : npy->values;
+    if (!samples->on_disk) {
+        return stoa_npy_check_values(context, samples->name, npy, values_of(samples), 0, npy->values);
+    }
+    uint8_t piece[PIECE_BYTES];
+    size_t bytes = stoa_sample_bytes(npy->type), count;
     stoa_status status = STOA_OK;
-    for (size_t first = 0; status == STOA_OK && first < npy->values; first += piece) {
-        size_t count = stoa_min(piece, npy->values - first);
-        const uint8_t *values = values_of(samples) + first * bytes;
-        if (samples->mapping) {
-            stoa_mapping_touch(samples->mapping, values, count * bytes);
-        }
-        status = stoa_npy_check_values(context, samples->name, npy, values, first, count);
+    for (size_t first = 0; status == STOA_OK && first < npy->values; first += count) {
+        count = stoa_min(PIECE_BYTES / bytes, npy->values - first);
+        status = stoa_disk_read(samples->on_disk, npy->offset + first * bytes, count * bytes, piece)
+                     ? stoa_npy_check_values(context, samples->name, npy, piece, first, count)
+                     : stoa_disk_check(samples->on_disk, context);
     }
     return status;
 }
@@ -104,11 +106,12 @@ static stoa_status fill_store(struct stoa_store *store, struct array *samples, s
     take_shape(store, &samples->npy, options);
     store->type = samples->npy.type;
     store->swapped = samples->npy.swapped;
-    store->samples = values_of(samples);
+    store->samples = samples->on_disk ? NULL : values_of(samples);
     store->samples_memory = samples->file;
     samples->file.data = NULL;
-    store->mapping = samples->mapping;
-    samples->mapping = NULL;
+    store->file = samples->on_disk;
+    store->offset = samples->npy.offset;
+    samples->on_disk = NULL;
     store->classes = options->classes;
     store->labels_memory.bytes = store->count * sizeof(int32_t);
     store->labels_memory.data = stoa_allocate(context, store->labels_memory.bytes, samples->name);
@@ -184,11 +187,21 @@ static stoa_status read_array(stoa_context *context, struct array *array) {
     return status;
 }
 
-static stoa_status map_array(stoa_context *context, size_t most, struct array *array) {
-    stoa_status status = stoa_mapping_open(context, array->name, most, &array->mapping);
-    return status == STOA_OK ? stoa_npy_read(context, array->name, stoa_mapping_data(array->mapping),
-                                             stoa_mapping_bytes(array->mapping), &array->npy)
-                             : status;
+static stoa_status leave_on_disk(stoa_context *context, size_t memory, struct array *array) {
+    stoa_status status = stoa_disk_open(context, array->name, memory, &array->on_disk);
+    if (status != STOA_OK) {
+        return status;
+    }
+    size_t bytes = stoa_disk_bytes(array->on_disk), known = stoa_min(bytes, STOA_NPY_MAX_HEAD);
+    void *head = malloc(known);
+    if (!head) {
+        return stoa_fail(context, STOA_ERR_MEMORY, "%s: no memory for its header", array->name);
+    }
+    status = stoa_disk_read(array->on_disk, 0, known, head)
+                 ? stoa_npy_read(context, array->name, head, bytes, &array->npy)
+                 : stoa_disk_check(array->on_disk, context);
+    free(head);
+    return status;
 }
 
 stoa_status stoa_dataset_open_npy(stoa_context *context, const char *samples, const char *labels,
@@ -200,7 +213,7 @@ stoa_status stoa_dataset_open_npy(stoa_context *context, const char *samples, co
     stoa_status status = labelled ? read_array(context, &y) : STOA_OK;
     if (status == STOA_OK) {
         status = options->memory > 0 && stoa_file_size(samples) > options->memory
-                     ? map_array(context, options->memory, &x)
+                     ? leave_on_disk(context, options->memory, &x)
                      : read_array(context, &x);
     }
     return hand_over(status, context, "npy", &x, &y, labelled, options, dataset);

@@ -1,10 +1,10 @@
-/* The order in which an epoch sees its samples. Of data in memory it is any; of mapped data the file is gone through
+/* The order in which an epoch sees its samples. Of data in memory it is any; of data that stay on disk the file is gone through
  * once from its beginning to its end, in windows that are shuffled, so that no more of it need be in memory than two of
  * them. Where windows begin changes with the epoch: samples on two sides of a border meet in the next. Floor 6. */
 #include "base/random.h"
 #include "base/size.h"
 #include "data/dataset.h"
-#include "data/mapping.h"
+#include "data/disk.h"
 
 /* Windows of an epoch get streams of their own. */
 enum { WINDOW_BITS = 28 };
@@ -13,7 +13,7 @@ enum { WINDOW_BITS = 28 };
 static size_t window_of(const stoa_dataset *dataset) {
     const struct stoa_store *store = dataset->store;
     size_t bytes = store->height * store->width * store->channels * stoa_sample_bytes(store->type);
-    return stoa_max(1, stoa_mapping_most(store->mapping) / 2 / bytes);
+    return stoa_max(1, stoa_disk_memory(store->file) / 2 / bytes);
 }
 
 /* Windows are of the store, where parts leave gaps. */
@@ -23,7 +23,7 @@ static size_t store_number(const stoa_dataset *dataset, size_t at) {
 
 void stoa_dataset_shuffle(const stoa_dataset *dataset, uint64_t seed, size_t epoch, size_t *index,
                           size_t count) {
-    if (!dataset->store->mapping || count == 0) {
+    if (!dataset->store->file || count == 0) {
         stoa_random_shuffle(seed, stoa_random_stream_id(STOA_RANDOM_SHUFFLE, epoch), index, count);
         return;
     }

@@ -10,7 +10,7 @@
 struct stoa_zip;
 
 /* stoa_dataset_open(), where 0 classes mean as many as the labels show; with `memory` above 0 larger
- * files are mapped. */
+ * files stay on disk. */
 stoa_status stoa_idx_open_folder(stoa_context *context, const char *folder, stoa_split split, size_t classes,
                                  size_t memory, stoa_dataset **dataset);
 

@@ -4,7 +4,7 @@
 
 #include "base/size.h"
 #include "data/dataset.h"
-#include "data/mapping.h"
+#include "data/disk.h"
 
 struct stoa_store *stoa_store_create(stoa_context *context, const char *format) {
     struct stoa_store *store = calloc(1, sizeof *store);
@@ -24,7 +24,7 @@ void stoa_store_release(struct stoa_store *store) {
     }
     stoa_release(store->context, store->samples_memory.data, store->samples_memory.bytes);
     stoa_release(store->context, store->labels_memory.data, store->labels_memory.bytes);
-    stoa_mapping_close(store->mapping);
+    stoa_disk_close(store->file);
     stoa_free_names(store->names, store->classes);
     stoa_free_names(store->column_names, store->columns_named);
     free(store->label_name);

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/size.h"
+#include "data/dataset.h"
 #include "train/trainer.h"
 
 double stoa_seconds(void) {
@@ -135,7 +136,10 @@ stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, cons
         stoa_targets targets = stoa_feeder_read(feeder, plan, index ? index + first : NULL, first, samples);
         double loss;
         const float *output;
-        stoa_status status = stoa_plan_evaluate(plan, samples, targets, &loss, &output);
+        stoa_status status = stoa_store_check(feeder->data->store, feeder->context);
+        if (status == STOA_OK) {
+            status = stoa_plan_evaluate(plan, samples, targets, &loss, &output);
+        }
         if (status != STOA_OK) {
             return status;
         }

@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "base/size.h"
+#include "data/dataset.h"
 #include "train/prepare.h"
 #include "train/trainer.h"
 #include "train/validation.h"
@@ -98,7 +99,10 @@ static stoa_status run_step(struct loop *loop, size_t epoch, size_t first) {
     stoa_targets targets = read_batch(loop, epoch, first, samples);
     double loss;
     const float *output;
-    stoa_status status = stoa_trainer_step(trainer, samples, targets, &loss, &output);
+    stoa_status status = stoa_store_check(loop->train.data->store, loop->context);
+    if (status == STOA_OK) {
+        status = stoa_trainer_step(trainer, samples, targets, &loss, &output);
+    }
     if (status != STOA_OK) {
         return stoa_error_prefix(&loop->context->error, "epoch %zu, step %zu: ", epoch,
                                  first / loop->batch + 1);

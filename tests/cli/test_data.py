@@ -207,6 +207,25 @@ class Tables(Command):
             os.makedirs(f"data/shades/{folder}")
         self.refused("train", "table", words=["data/shades", "5 folders", "3 classes"])
 
+    def test_data_that_change(self):
+        """Arrays on disk that change during a run end it with a sentence; the last whole epoch's model stays."""
+        self.recipe(set="large", more="memory = 256K")
+        write("table.ini", read("table.ini").decode().replace("epochs = 20", "epochs = 1000000"))
+        samples, labels = arrays(10000, 1)
+        for part in ("train", "test"):
+            write(f"data/large/x_{part}.npy", samples)
+            write(f"data/large/y_{part}.npy", labels)
+        run = self.start("train", "table", "--out", "run")
+        for _ in range(4):  # two lines of what will run, and two epochs
+            self.assertTrue(run.stdout.readline(), run.poll() and run.stderr.read())
+        os.truncate("data/large/x_train.npy", 50000)
+        _, errors = run.communicate(timeout=60)
+        self.assertEqual(run.returncode, 1, errors)
+        lines = errors.splitlines()
+        self.assertEqual(len(lines), 1, errors)
+        self.assertRegex(lines[0], "^stoa: epoch [0-9]+, step [0-9]+: data/large/x_train.npy: changed while it was in use")
+        self.assertEqual(self.facts()["data.format"], "npy")
+
     def test_what_pictures_lose(self):
         """What of a folder of pictures is left out or changed is said in a line each, unless --quiet."""
         write("table.ini", RECIPE.format(set="shades", more="").replace("1x1x4", "4x4x1\nf = flatten"))

@@ -91,6 +91,19 @@ check "$title" all_there
 run 0
 check "$title, again" 'all_there && [ ! -s $top/calls ]'
 
+begin "from a folder with folders of the files' names, and with empty files"
+for name in "${names[@]}"; do
+  mkdir -p "$top/from/$name"
+done
+cp "$top/good/${names[0]}" "$top/from/${names[0]}/"
+cp "$top/good/${names[1]}" "$top/from/${names[1]}/train-labels.idx1-ubyte"
+cp "$top/good/${names[2]}" "$top/from/t10k-images.idx3-ubyte"
+echo other >"$top/from/${names[2]}/${names[2]}"
+: >"$top/from/t10k-labels.idx1-ubyte"
+gzip -c <"$top/good/${names[3]}" >"$top/from/${names[3]}.gz"
+run 0 --from "$top/from"
+check "$title" all_there
+
 begin "a wrong file is replaced, the others left alone"
 cp -r "$top/good" "$top/to"
 cp -r "$top/good" "$top/from"

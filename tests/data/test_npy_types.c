@@ -1,5 +1,5 @@
 /* NumPy's arrays as others write them: every type in either byte order, Fortran order, Python 2, labels of all kinds;
- * from memory, and from files that are mapped because they are larger than the memory they are given. */
+ * from memory, and from files that stay on disk because they are larger than the memory they are given. */
 #include <math.h>
 #include <stdbool.h>
 #include <stoa/data.h>
@@ -311,12 +311,12 @@ static void refuses_labels(void **state) {
     assert_non_null(strstr(stoa_context_error(context), "label 1 is nan, expected the number of a class"));
 }
 
-/* ---- mapped ---- */
+/* ---- on disk ---- */
 
 /* A file of 512 KiB and a memory of 256 KiB. */
 enum { COUNT = 1 << 12, BYTES = 128 };
 
-static stoa_status load_mapped(const struct kind *kind, bool big, const char *order, stoa_dataset **dataset) {
+static stoa_status load_large(const struct kind *kind, bool big, const char *order, stoa_dataset **dataset) {
     int values = BYTES / kind->bytes;
     char dictionary[120];
     (void)snprintf(dictionary, sizeof dictionary, "{'descr': '%c%s', 'fortran_order': %s, 'shape': (%d, %d)}",
@@ -347,12 +347,12 @@ static stoa_status load_mapped(const struct kind *kind, bool big, const char *or
                              NULL, dataset);
 }
 
-static void maps_every_type(void **state) {
+static void leaves_every_type_on_disk(void **state) {
     (void)state;
     for (size_t k = 0; k < KINDS; k++) {
         const struct kind *kind = &kinds[k];
         stoa_dataset *dataset = NULL;
-        if (load_mapped(kind, k % 2, "False", &dataset) != STOA_OK) {
+        if (load_large(kind, k % 2, "False", &dataset) != STOA_OK) {
             fail_msg("%s", stoa_context_error(context));
         }
         for (size_t i = 0; i < COUNT; i += 511) {
@@ -360,8 +360,7 @@ static void maps_every_type(void **state) {
             int32_t label;
             stoa_dataset_read(dataset, NULL, i, 1, out, &label);
             for (int j = 0; j < BYTES / kind->bytes; j++) {
-                float wanted =
-                    kind->value[(i + (size_t)j) % 4];
+                float wanted = kind->value[(i + (size_t)j) % 4];
                 assert_true(fabsf(out[j] - wanted) <= 1e-7F * fabsf(wanted));
             }
             assert_int_equal(label, i % 2);
@@ -370,23 +369,23 @@ static void maps_every_type(void **state) {
     }
 }
 
-static void refuses_to_map_fortran_order(void **state) {
+static void refuses_large_fortran_order(void **state) {
     (void)state;
     stoa_dataset *dataset = NULL;
-    assert_int_equal(load_mapped(&kinds[3], false, "True", &dataset), STOA_ERR_ARGUMENT);
+    assert_int_equal(load_large(&kinds[3], false, "True", &dataset), STOA_ERR_ARGUMENT);
     assert_non_null(
         strstr(stoa_context_error(context),
-               "bytes in Fortran order, expected no more than the memory of 262144, or C order, which can "
-               "be mapped: save numpy.ascontiguousarray(array)"));
+               "bytes in Fortran order, expected no more than the memory of 262144, or C order, which is "
+               "read piece by piece: save numpy.ascontiguousarray(array)"));
     assert_null(dataset);
 }
 
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(reads_every_type),         TEST(reads_fortran_order),          TEST(refuses_floats),
-        TEST(reads_labels_of_any_type), TEST(reads_one_hot_labels),         TEST(refuses_labels),
-        TEST(maps_every_type),          TEST(refuses_to_map_fortran_order),
+        TEST(reads_every_type),          TEST(reads_fortran_order),         TEST(refuses_floats),
+        TEST(reads_labels_of_any_type),  TEST(reads_one_hot_labels),        TEST(refuses_labels),
+        TEST(leaves_every_type_on_disk), TEST(refuses_large_fortran_order),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

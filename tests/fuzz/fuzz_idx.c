@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     }
     struct stoa_idx idx;
     for (size_t rank = 1; rank <= STOA_IDX_MAX_RANK; rank++) {
-        if (stoa_idx_parse(context, "input", data, bytes, rank, &idx) == STOA_OK) {
+        if (stoa_idx_parse(context, "input", data, bytes, rank, NULL, &idx) == STOA_OK) {
             stoa_idx_release(context, &idx);
         }
     }

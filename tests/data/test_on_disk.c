@@ -1,7 +1,9 @@
 /* Sets larger than the memory they are given: each sample once an epoch, in an order that follows from the seed, the
- * right values, and never more of the file in memory than was allowed. */
+ * right values, and never more of the file in memory than was allowed. A file that changes meanwhile is an error. */
+#include <math.h>
 #include <stdbool.h>
 #include <stoa/data.h>
+#include <stoa/train.h>
 
 #include "../base/cmocka_prelude.h"
 #include "../base/scratch.h"
@@ -291,10 +293,131 @@ static void refuses(void **state) {
                    "x.npy: 4194176 bytes of values at offset 128, expected 25165824 as its shape says");
 }
 
+/* ---- files that change ---- */
+
+/* What others may do to a file of samples meanwhile. */
+static void shrink(const char *path) {
+    assert_int_equal(truncate(path, 4 << 20), 0);
+}
+
+static void empty(const char *path) {
+    assert_int_equal(truncate(path, 0), 0);
+}
+
+static void grow(const char *path) {
+    FILE *file = fopen(path, "ab");
+    assert_non_null(file);
+    assert_int_not_equal(fputc(0, file), EOF);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void overwrite(const char *path) {
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, -1, SEEK_END), 0);
+    assert_int_not_equal(fputc(7, file), EOF);
+    assert_int_equal(fclose(file), 0);
+}
+
+static const struct {
+    void (*change)(const char *path);
+    const char *what;
+} changes[] = {{shrink, "shrinks"}, {empty, "is emptied"}, {grow, "grows"}, {overwrite, "is written to"}};
+enum { CHANGES = sizeof changes / sizeof changes[0] };
+
+static void expect_changed(stoa_status status, const char *what, const char *begin) {
+    const char *sentence = stoa_context_error(context);
+    if (status != STOA_ERR_IO || strncmp(sentence, begin, strlen(begin)) != 0 ||
+        !strstr(sentence,
+                "x.npy: changed while it was in use, expected the 25165952 bytes that were opened")) {
+        fail_msg("%s: status %d, '%s'", what, (int)status, sentence);
+    }
+}
+
+static void notices_changes(void **state) {
+    (void)state;
+    for (size_t c = 0; c < CHANGES; c++) {
+        float values[SIZE], mean, deviation;
+        int32_t label;
+        write_npy();
+        stoa_dataset *dataset = open_set(false);
+        stoa_dataset_read(dataset, NULL, COUNT - 1, 1, values, &label);
+        assert_int_equal(stoa_dataset_check(dataset), STOA_OK);
+        changes[c].change(scratch_path(&scratch, "x.npy"));
+        assert_int_equal(stoa_dataset_check(dataset), STOA_OK); /* nothing was read since */
+        stoa_dataset_read(dataset, NULL, COUNT - 1, 1, values, &label);
+        for (size_t i = 0; i < SIZE; i++) {
+            assert_true(isnan(values[i]));
+        }
+        expect_changed(stoa_dataset_check(dataset), changes[c].what, "/");
+        expect_changed(stoa_dataset_measure(dataset, &mean, &deviation), changes[c].what, "/");
+        stoa_dataset_free(dataset);
+    }
+}
+
+/* Another file under the old name leaves the old one as it is. */
+static void keeps_a_file_that_is_replaced(void **state) {
+    (void)state;
+    static float values[SIZE];
+    int32_t label;
+    write_npy();
+    stoa_dataset *dataset = open_set(false);
+    const char *other_file = scratch_write(&scratch, "other", "x", 1);
+    assert_int_equal(rename(other_file, scratch_path(&scratch, "x.npy")), 0);
+    stoa_dataset_read(dataset, NULL, COUNT - 1, 1, values, &label);
+    check_sample(COUNT - 1, values, label);
+    assert_int_equal(stoa_dataset_check(dataset), STOA_OK);
+    stoa_dataset_free(dataset);
+}
+
+static bool change_at_step(void *user, const stoa_progress *progress) {
+    void (*const *change)(const char *path) = user;
+    if (progress->step == 3) {
+        (*change)(scratch_path(&scratch, "x.npy"));
+    }
+    return false;
+}
+
+static stoa_model *make_model(void) {
+    stoa_model *model = NULL;
+    assert_int_equal(stoa_model_create(context, &model), STOA_OK);
+    stoa_model_input(model, 16, 32, 1);
+    stoa_model_add(model, "f", "flatten");
+    stoa_model_add(model, "l", "linear units=10");
+    assert_int_equal(stoa_model_build(model), STOA_OK);
+    assert_int_equal(stoa_model_init(model, 1), STOA_OK);
+    return model;
+}
+
+/* Training ends with the step that would have used other samples, prepared by another thread or not. */
+static void ends_training(void **state) {
+    (void)state;
+    for (size_t c = 0; c < 2 * CHANGES; c++) {
+        const stoa_train_options options = {.batch = BATCH, .augment = c < CHANGES ? NULL : "shift=1"};
+        stoa_evaluation evaluation;
+        void (*change)(const char *path) = changes[c % CHANGES].change;
+        write_npy();
+        stoa_dataset *dataset = open_set(false);
+        stoa_model *model = make_model();
+        stoa_status status = stoa_train(context, model, dataset, NULL, &options, change_at_step, &change);
+        expect_changed(status, changes[c % CHANGES].what, "epoch 1, step ");
+        status = stoa_evaluate(context, model, dataset, BATCH, NULL, &evaluation);
+        expect_changed(status, changes[c % CHANGES].what, "/");
+        stoa_model_free(model);
+        stoa_dataset_free(dataset);
+    }
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-    const struct CMUnitTest tests[] = {TEST(reads_idx), TEST(reads_npy), TEST(bounds_any_order),
-                                       TEST(shuffles_all_in_memory), TEST(refuses)};
+    const struct CMUnitTest tests[] = {TEST(reads_idx),
+                                       TEST(reads_npy),
+                                       TEST(bounds_any_order),
+                                       TEST(shuffles_all_in_memory),
+                                       TEST(refuses),
+                                       TEST(notices_changes),
+                                       TEST(keeps_a_file_that_is_replaced),
+                                       TEST(ends_training)};
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

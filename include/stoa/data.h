@@ -248,7 +248,7 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_split(const stoa_dataset *data
  * @param dataset  Usually a training set.
  * @param[out] mean  A number for each channel.
  * @param[out] deviation  The same, of the population; 1 where all values are equal.
- * Errors: STOA_ERR_MEMORY. */
+ * Errors: STOA_ERR_MEMORY, STOA_ERR_IO (see stoa_dataset_check()). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_measure(const stoa_dataset *dataset, float *mean,
                                                           float *deviation);
 /** stoa_dataset_normalize() with a pair of `mean` and `deviation` for each channel of `dataset`; both are
@@ -256,15 +256,15 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_measure(const stoa_dataset *da
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_normalize_channels(stoa_dataset *dataset, const float *mean,
                                                                      const float *deviation);
 
-/** Whether the values of `dataset` are pixels stored as bytes, which it gives as p / 255, so that they lie between 0 and
- * 1 whatever the darkest and the brightest are. */
+/** Whether the values of `dataset` are pixels, stored as bytes, which it gives as p / 255, or read from pictures, so that
+ * they lie between 0 and 1 whatever the darkest and the brightest are. */
 STOA_API bool stoa_dataset_is_pixels(const stoa_dataset *dataset);
 /** Find the smallest and the largest value of `dataset`, not normalised: 0 and 1 of pixels, else as measured.
  *
  * @param dataset  All of its samples are read.
  * @param[out] low  The smallest value.
  * @param[out] high  The largest value.
- * Errors: STOA_ERR_MEMORY. */
+ * Errors: STOA_ERR_MEMORY, STOA_ERR_IO (see stoa_dataset_check()). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_range(const stoa_dataset *dataset, float *low, float *high);
 
 /** Count the samples of each class of `dataset`: stoa_dataset_classes() numbers to `counts`. */

@@ -77,7 +77,7 @@ stoa_status stoa_dataset_measure(const stoa_dataset *dataset, float *mean, float
 }
 
 bool stoa_dataset_is_pixels(const stoa_dataset *dataset) {
-    return dataset->store->type == STOA_SAMPLE_U8;
+    return dataset->store->type == STOA_SAMPLE_U8 || dataset->store->pixels;
 }
 
 stoa_status stoa_dataset_range(const stoa_dataset *dataset, float *low, float *high) {
@@ -105,7 +105,7 @@ stoa_status stoa_dataset_range(const stoa_dataset *dataset, float *low, float *h
         }
     }
     free(sample);
-    return STOA_OK;
+    return stoa_dataset_check(dataset);
 }
 
 void stoa_dataset_class_counts(const stoa_dataset *dataset, size_t *counts) {

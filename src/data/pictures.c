@@ -204,6 +204,7 @@ static stoa_status survey(struct pictures *set, struct stoa_store *store) {
     size_t wish = set->options->channels;
     stoa_status status = STOA_OK;
     store->type = STOA_SAMPLE_U8;
+    store->pixels = true;
     for (size_t i = 0; status == STOA_OK && i < set->files.count; i++) {
         struct stoa_png png;
         status = open_picture(set, i, store, &png);

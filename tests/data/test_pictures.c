@@ -379,6 +379,7 @@ static void keeps_sixteen_bits(void **state) {
     assert_int_equal(stoa_dataset_open_pictures(context, scratch.folder, NULL, &dataset), STOA_OK);
     stoa_dataset_read(dataset, NULL, 0, 6, out, labels);
     assert_float_equal(out[0], 0.4F, 1e-6F);
+    assert_true(stoa_dataset_is_pixels(dataset));
     assert_float_equal(out[3 * HEIGHT * WIDTH], 0x1234 / 65535.0F, 1e-7F);
     assert_true(out[3 * HEIGHT * WIDTH + 1] == 1);
     stoa_dataset_free(dataset);

@@ -1,31 +1,39 @@
-/* Safetensors: the reader trusts nothing, the writer always gives the same bytes for the same tensors.
- * Format: https://github.com/huggingface/safetensors. JSON is jansson's work; knows nothing of models.
+/* Safetensors: the reader trusts nothing. Format: https://github.com/huggingface/safetensors. The header is
+ * read a tensor at a time, so that what is kept of it is in proportion to its text. Knows nothing of models.
  * Floor 6. */
 #include "model/safetensors.h"
 
-#include <errno.h>
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/endian.h"
 #include "base/size.h"
-#include "model/json_write.h"
-
-/* Tensor data are copied in and out as they lie in the file, and the file is little-endian. */
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "model files need a little-endian machine");
+#include "model/json.h"
 
 /* How much of a foreign name an error sentence repeats. */
 #define NAME "%.80s"
 
-enum { LENGTH_BYTES = 8, DATA_ALIGNMENT = 64 };
+enum { LENGTH_BYTES = 8 };
+
+/* Keys and values of one tensor's entry: some more than it may have, for the sentence that says which is too
+ * many. Few files have more than a dozen keys of metadata. */
+enum { ENTRY_PARTS = 64, METADATA_PARTS = 8192 };
+
+/* Memory that grows; what lies in it is found by its place until the header is read. */
+struct pool {
+    void *memory;
+    size_t used, room; /* bytes */
+};
 
 struct stoa_safetensors {
-    json_t *header; /* owns names, types and metadata */
+    json_t *metadata; /* NULL where there is none */
     size_t count;
-    struct stoa_safetensors_tensor *tensors;
+    struct stoa_safetensors_tensor *tensors;        /* in the order of their data */
+    const struct stoa_safetensors_tensor **by_name; /* the same in the order of their names */
+    struct pool entries, names, sizes; /* memory of tensors, of their names, of their dimensions */
 };
 
 /* Bits of one element of every type the format knows; some are smaller than a byte. */
@@ -39,13 +47,30 @@ static const struct {
     {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64},
 };
 
-static size_t dtype_bits(const char *name) {
-    for (size_t i = 0; i < sizeof dtypes / sizeof dtypes[0]; i++) {
-        if (strcmp(dtypes[i].name, name) == 0) {
-            return dtypes[i].bits;
+/* `bytes` more bytes at the end of a pool; NULL without memory. */
+static void *extend(struct pool *pool, size_t bytes) {
+    if (!pool->memory || bytes > pool->room - pool->used) {
+        size_t room = 0;
+        bool fits = stoa_size_add(pool->used, bytes + 1, &room) && stoa_size_scale(&room, 2);
+        void *memory = fits ? realloc(pool->memory, room) : NULL;
+        if (!memory) {
+            return NULL;
         }
+        pool->memory = memory;
+        pool->room = room;
     }
-    return 0;
+    void *at = (char *)pool->memory + pool->used;
+    pool->used += bytes;
+    return at;
+}
+
+static bool keep_text(struct pool *pool, const char *text) {
+    size_t bytes = strlen(text) + 1;
+    void *at = extend(pool, bytes);
+    if (at) {
+        memcpy(at, text, bytes);
+    }
+    return at != NULL;
 }
 
 /* A non-negative JSON integer. */
@@ -60,26 +85,32 @@ static bool read_size(const json_t *value, size_t *size) {
 
 static stoa_status read_dtype(struct stoa_error *error, const json_t *value,
                               struct stoa_safetensors_tensor *tensor, size_t *bits) {
-    tensor->dtype = json_string_value(value);
-    if (!tensor->dtype) {
+    const char *name = json_string_value(value);
+    if (!name) {
         return stoa_error_set(error, STOA_ERR_FORMAT, "tensor '" NAME "': 'dtype' is not a string",
                               tensor->name);
     }
-    *bits = dtype_bits(tensor->dtype);
-    if (*bits == 0) {
-        return stoa_error_set(error, STOA_ERR_FORMAT,
-                              "tensor '" NAME "': found dtype '%.20s', expected one such as F32",
-                              tensor->name, tensor->dtype);
+    for (size_t i = 0; i < sizeof dtypes / sizeof dtypes[0]; i++) {
+        if (strcmp(dtypes[i].name, name) == 0) {
+            tensor->dtype = dtypes[i].name;
+            *bits = dtypes[i].bits;
+            return STOA_OK;
+        }
     }
-    return STOA_OK;
+    return stoa_error_set(error, STOA_ERR_FORMAT,
+                          "tensor '" NAME "': found dtype '%.20s', expected one such as F32", tensor->name,
+                          name);
 }
 
+/* The dimensions, in `shape`, which the tensor then has. */
 static stoa_status read_shape(struct stoa_error *error, const json_t *value,
+                              size_t shape[STOA_SAFETENSORS_MAX_RANK],
                               struct stoa_safetensors_tensor *tensor) {
     if (!json_is_array(value)) {
         return stoa_error_set(error, STOA_ERR_FORMAT, "tensor '" NAME "': 'shape' is not a list",
                               tensor->name);
     }
+    tensor->shape = shape;
     tensor->rank = json_array_size(value);
     if (tensor->rank > STOA_SAFETENSORS_MAX_RANK) {
         return stoa_error_set(error, STOA_ERR_FORMAT,
@@ -87,7 +118,7 @@ static stoa_status read_shape(struct stoa_error *error, const json_t *value,
                               tensor->rank, STOA_SAFETENSORS_MAX_RANK);
     }
     for (size_t i = 0; i < tensor->rank; i++) {
-        if (!read_size(json_array_get(value, i), &tensor->shape[i])) {
+        if (!read_size(json_array_get(value, i), &shape[i])) {
             return stoa_error_set(error, STOA_ERR_FORMAT,
                                   "tensor '" NAME "': dimension %zu of 'shape' is not a size", tensor->name,
                                   i);
@@ -114,24 +145,24 @@ static bool shape_bytes(const struct stoa_safetensors_tensor *tensor, size_t bit
 
 static stoa_status read_offsets(struct stoa_error *error, const json_t *value, size_t bits, size_t data_bytes,
                                 struct stoa_safetensors_tensor *tensor) {
+    size_t end = 0;
     if (!json_is_array(value) || json_array_size(value) != 2 ||
-        !read_size(json_array_get(value, 0), &tensor->begin) ||
-        !read_size(json_array_get(value, 1), &tensor->end)) {
+        !read_size(json_array_get(value, 0), &tensor->begin) || !read_size(json_array_get(value, 1), &end)) {
         return stoa_error_set(error, STOA_ERR_FORMAT,
                               "tensor '" NAME "': 'data_offsets' is not a pair of sizes", tensor->name);
     }
-    if (tensor->begin > tensor->end || tensor->end > data_bytes) {
+    if (tensor->begin > end || end > data_bytes) {
         return stoa_error_set(error, STOA_ERR_FORMAT,
                               "tensor '" NAME
                               "': found data_offsets %zu to %zu, expected a part of the %zu data bytes",
-                              tensor->name, tensor->begin, tensor->end, data_bytes);
+                              tensor->name, tensor->begin, end, data_bytes);
     }
     size_t expected;
     if (!shape_bytes(tensor, bits, &expected)) {
         return stoa_error_set(error, STOA_ERR_FORMAT,
                               "tensor '" NAME "': its shape is too large or no whole bytes", tensor->name);
     }
-    tensor->bytes = tensor->end - tensor->begin;
+    tensor->bytes = end - tensor->begin;
     if (tensor->bytes != expected) {
         return stoa_error_set(error, STOA_ERR_FORMAT,
                               "tensor '" NAME
@@ -141,8 +172,10 @@ static stoa_status read_offsets(struct stoa_error *error, const json_t *value, s
     return STOA_OK;
 }
 
-static stoa_status read_tensor(struct stoa_error *error, json_t *entry, size_t data_bytes,
-                               struct stoa_safetensors_tensor *tensor) {
+/* An entry of the header; its dimensions go to `shape`. */
+static stoa_status read_entry(struct stoa_error *error, json_t *entry, size_t data_bytes,
+                              size_t shape[STOA_SAFETENSORS_MAX_RANK],
+                              struct stoa_safetensors_tensor *tensor) {
     if (!json_is_object(entry)) {
         return stoa_error_set(error, STOA_ERR_FORMAT, "tensor '" NAME "' is not described by a JSON object",
                               tensor->name);
@@ -160,7 +193,7 @@ static stoa_status read_tensor(struct stoa_error *error, json_t *entry, size_t d
     size_t bits = 0;
     stoa_status status = read_dtype(error, json_object_get(entry, "dtype"), tensor, &bits);
     if (status == STOA_OK) {
-        status = read_shape(error, json_object_get(entry, "shape"), tensor);
+        status = read_shape(error, json_object_get(entry, "shape"), shape, tensor);
     }
     if (status == STOA_OK) {
         status = read_offsets(error, json_object_get(entry, "data_offsets"), bits, data_bytes, tensor);
@@ -168,13 +201,61 @@ static stoa_status read_tensor(struct stoa_error *error, json_t *entry, size_t d
     return status;
 }
 
-static stoa_status check_metadata(struct stoa_error *error, json_t *metadata) {
-    if (!json_is_object(metadata)) {
+static stoa_status no_memory(struct stoa_error *error) {
+    return stoa_error_set(error, STOA_ERR_MEMORY, "no memory for the tensors of a safetensors header");
+}
+
+static stoa_status keep_tensor(struct stoa_error *error, struct stoa_safetensors *file,
+                               const struct stoa_safetensors_tensor *tensor) {
+    size_t bytes = tensor->rank * sizeof tensor->shape[0];
+    void *entry = extend(&file->entries, sizeof *tensor);
+    void *sizes = extend(&file->sizes, bytes);
+    if (!entry || !sizes || !keep_text(&file->names, tensor->name)) {
+        return no_memory(error);
+    }
+    memcpy(entry, tensor, sizeof *tensor);
+    memcpy(sizes, tensor->shape, bytes);
+    file->count++;
+    return STOA_OK;
+}
+
+static stoa_status read_tensor(struct stoa_error *error, struct stoa_safetensors *file,
+                               struct stoa_json_object *header, const char *name, const unsigned char *data,
+                               size_t data_bytes) {
+    char what[96];
+    (void)snprintf(what, sizeof what, "tensor '" NAME "'", name);
+    const struct stoa_json_limits limits = {what, 2, ENTRY_PARTS};
+    size_t shape[STOA_SAFETENSORS_MAX_RANK];
+    struct stoa_safetensors_tensor tensor = {.name = name};
+    json_t *entry = NULL;
+    stoa_status status = stoa_json_value(error, header, &limits, &entry);
+    if (status == STOA_OK) {
+        status = read_entry(error, entry, data_bytes, shape, &tensor);
+    }
+    if (status == STOA_OK) {
+        tensor.data = data + tensor.begin;
+        status = keep_tensor(error, file, &tensor);
+    }
+    json_decref(entry);
+    return status;
+}
+
+static stoa_status read_metadata(struct stoa_error *error, struct stoa_safetensors *file,
+                                 struct stoa_json_object *header) {
+    if (file->metadata) {
+        return stoa_error_set(error, STOA_ERR_FORMAT, "'__metadata__' is there twice");
+    }
+    const struct stoa_json_limits limits = {"'__metadata__'", 1, METADATA_PARTS};
+    stoa_status status = stoa_json_value(error, header, &limits, &file->metadata);
+    if (status != STOA_OK) {
+        return status;
+    }
+    if (!json_is_object(file->metadata)) {
         return stoa_error_set(error, STOA_ERR_FORMAT, "'__metadata__' is not a JSON object");
     }
     const char *key;
     json_t *value;
-    json_object_foreach(metadata, key, value) {
+    json_object_foreach(file->metadata, key, value) {
         if (!json_is_string(value)) {
             return stoa_error_set(error, STOA_ERR_FORMAT,
                                   "'__metadata__': the value of '" NAME "' is not a string", key);
@@ -184,21 +265,20 @@ static stoa_status check_metadata(struct stoa_error *error, json_t *metadata) {
 }
 
 /* By place in the data; empty tensors come before the one that starts at the same place. */
-static int compare_tensors(const void *left, const void *right) {
+static int compare_places(const void *left, const void *right) {
     const struct stoa_safetensors_tensor *a = left;
     const struct stoa_safetensors_tensor *b = right;
     if (a->begin != b->begin) {
         return a->begin < b->begin ? -1 : 1;
     }
-    if (a->end != b->end) {
-        return a->end < b->end ? -1 : 1;
+    if (a->bytes != b->bytes) {
+        return a->bytes < b->bytes ? -1 : 1;
     }
     return strcmp(a->name, b->name);
 }
 
 /* Every data byte belongs to exactly one tensor. */
 static stoa_status check_cover(struct stoa_error *error, struct stoa_safetensors *file, size_t data_bytes) {
-    qsort(file->tensors, file->count, sizeof file->tensors[0], compare_tensors);
     size_t end = 0;
     for (size_t i = 0; i < file->count; i++) {
         const struct stoa_safetensors_tensor *tensor = &file->tensors[i];
@@ -208,7 +288,7 @@ static stoa_status check_cover(struct stoa_error *error, struct stoa_safetensors
                 "tensor '" NAME "': its data begin at %zu, expected %zu (%s the tensor before)", tensor->name,
                 tensor->begin, end, tensor->begin < end ? "overlaps" : "gap after");
         }
-        end = tensor->end;
+        end += tensor->bytes;
     }
     if (end != data_bytes) {
         return stoa_error_set(error, STOA_ERR_FORMAT, "found %zu bytes of data, expected %zu for its tensors",
@@ -217,49 +297,68 @@ static stoa_status check_cover(struct stoa_error *error, struct stoa_safetensors
     return STOA_OK;
 }
 
-static stoa_status read_tensors(struct stoa_error *error, struct stoa_safetensors *file,
-                                const unsigned char *data, size_t data_bytes) {
-    /* calloc checks the product; one spare element keeps an empty file from asking for nothing. */
-    file->tensors = calloc(json_object_size(file->header) + 1, sizeof file->tensors[0]);
-    if (!file->tensors) {
-        return stoa_error_set(error, STOA_ERR_MEMORY, "no memory for the tensors of a safetensors header");
-    }
-    const char *name;
-    json_t *value;
-    json_object_foreach(file->header, name, value) {
-        stoa_status status;
-        if (strcmp(name, "__metadata__") == 0) {
-            status = check_metadata(error, value);
-        } else {
-            struct stoa_safetensors_tensor *tensor = &file->tensors[file->count++];
-            tensor->name = name;
-            status = read_tensor(error, value, data_bytes, tensor);
-            tensor->data = status == STOA_OK ? data + tensor->begin : NULL;
-        }
-        if (status != STOA_OK) {
-            return status;
-        }
-    }
-    return check_cover(error, file, data_bytes);
+static int compare_names(const void *left, const void *right) {
+    const struct stoa_safetensors_tensor *const *a = left;
+    const struct stoa_safetensors_tensor *const *b = right;
+    return strcmp((*a)->name, (*b)->name);
 }
 
-static stoa_status parse_header(struct stoa_error *error, struct stoa_safetensors *file, const char *text,
-                                size_t bytes) {
+/* The pools have their final places: give the tensors their names and dimensions, and put them in order. */
+static stoa_status put_in_order(struct stoa_error *error, struct stoa_safetensors *file) {
+    file->tensors = file->entries.memory;
+    const char *name = file->names.memory;
+    const size_t *shape = file->sizes.memory;
+    file->by_name = calloc(file->count + 1, sizeof file->by_name[0]);
+    if (!file->by_name) {
+        return no_memory(error);
+    }
+    for (size_t i = 0; i < file->count; i++) {
+        file->tensors[i].name = name;
+        file->tensors[i].shape = shape;
+        name += strlen(name) + 1;
+        shape += file->tensors[i].rank;
+    }
+    if (file->count > 0) {
+        qsort(file->tensors, file->count, sizeof file->tensors[0], compare_places);
+    }
+    for (size_t i = 0; i < file->count; i++) {
+        file->by_name[i] = &file->tensors[i];
+    }
+    qsort(file->by_name, file->count, sizeof file->by_name[0], compare_names);
+    for (size_t i = 1; i < file->count; i++) {
+        if (compare_names(&file->by_name[i - 1], &file->by_name[i]) == 0) {
+            return stoa_error_set(error, STOA_ERR_FORMAT, "tensor '" NAME "' is there twice",
+                                  file->by_name[i]->name);
+        }
+    }
+    return STOA_OK;
+}
+
+static stoa_status read_header(struct stoa_error *error, struct stoa_safetensors *file, const char *text,
+                               size_t bytes, size_t data_bytes) {
     if (bytes == 0 || text[0] != '{') {
         return stoa_error_set(error, STOA_ERR_FORMAT,
                               "its header does not begin with '{': not a safetensors file");
     }
-    json_error_t json_error;
-    file->header = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &json_error);
-    if (!file->header && json_error_code(&json_error) == json_error_out_of_memory) {
-        return stoa_error_set(error, STOA_ERR_MEMORY, "no memory for a safetensors header of %zu bytes",
-                              bytes);
+    struct stoa_json_object header = {.what = "its header", .text = text, .bytes = bytes};
+    json_t *key = NULL;
+    stoa_status status = stoa_json_key(error, &header, &key);
+    while (status == STOA_OK && key) {
+        const char *name = json_string_value(key);
+        const unsigned char *data = (const unsigned char *)text + bytes;
+        status = strcmp(name, "__metadata__") == 0
+                     ? read_metadata(error, file, &header)
+                     : read_tensor(error, file, &header, name, data, data_bytes);
+        json_decref(key);
+        key = NULL;
+        if (status == STOA_OK) {
+            status = stoa_json_key(error, &header, &key);
+        }
     }
-    if (!file->header) {
-        return stoa_error_set(error, STOA_ERR_FORMAT, "its header is not valid JSON at byte %d: %.120s",
-                              json_error.position, json_error.text);
+    if (status == STOA_OK) {
+        status = put_in_order(error, file);
     }
-    return STOA_OK;
+    return status == STOA_OK ? check_cover(error, file, data_bytes) : status;
 }
 
 static stoa_status find_header(struct stoa_error *error, const unsigned char *data, size_t bytes,
@@ -267,8 +366,7 @@ static stoa_status find_header(struct stoa_error *error, const unsigned char *da
     if (bytes < LENGTH_BYTES) {
         return stoa_error_set(error, STOA_ERR_FORMAT, "found %zu bytes, expected a safetensors file", bytes);
     }
-    uint64_t length;
-    memcpy(&length, data, sizeof length);
+    uint64_t length = stoa_load_le64(data);
     if (length > STOA_SAFETENSORS_MAX_HEADER) {
         return stoa_error_set(
             error, STOA_ERR_FORMAT,
@@ -295,11 +393,8 @@ stoa_status stoa_safetensors_open(struct stoa_error *error, const void *data, si
     if (!opened) {
         return stoa_error_set(error, STOA_ERR_MEMORY, "no memory to open a safetensors file");
     }
-    const unsigned char *text = (const unsigned char *)data + LENGTH_BYTES;
-    status = parse_header(error, opened, (const char *)text, header);
-    if (status == STOA_OK) {
-        status = read_tensors(error, opened, text + header, bytes - LENGTH_BYTES - header);
-    }
+    const char *text = (const char *)data + LENGTH_BYTES;
+    status = read_header(error, opened, text, header, bytes - LENGTH_BYTES - header);
     if (status != STOA_OK) {
         stoa_safetensors_close(opened);
         return status;
@@ -310,8 +405,11 @@ stoa_status stoa_safetensors_open(struct stoa_error *error, const void *data, si
 
 void stoa_safetensors_close(struct stoa_safetensors *file) {
     if (file) {
-        json_decref(file->header);
-        free(file->tensors);
+        json_decref(file->metadata);
+        free(file->entries.memory);
+        free(file->names.memory);
+        free(file->sizes.memory);
+        free(file->by_name);
         free(file);
     }
 }
@@ -326,16 +424,15 @@ const struct stoa_safetensors_tensor *stoa_safetensors_at(const struct stoa_safe
 
 const struct stoa_safetensors_tensor *stoa_safetensors_find(const struct stoa_safetensors *file,
                                                             const char *name) {
-    for (size_t i = 0; i < file->count; i++) {
-        if (strcmp(file->tensors[i].name, name) == 0) {
-            return &file->tensors[i];
-        }
-    }
-    return NULL;
+    const struct stoa_safetensors_tensor wanted = {.name = name};
+    const struct stoa_safetensors_tensor *key = &wanted;
+    const struct stoa_safetensors_tensor *const *found =
+        bsearch(&key, file->by_name, file->count, sizeof file->by_name[0], compare_names);
+    return found ? *found : NULL;
 }
 
 const char *stoa_safetensors_metadata(const struct stoa_safetensors *file, const char *key) {
-    return json_string_value(json_object_get(json_object_get(file->header, "__metadata__"), key));
+    return json_string_value(json_object_get(file->metadata, key));
 }
 
 const char *stoa_safetensors_shape(size_t rank, const size_t *shape, char out[STOA_SAFETENSORS_SHAPE]) {
@@ -348,104 +445,4 @@ const char *stoa_safetensors_shape(size_t rank, const size_t *shape, char out[ST
         (void)snprintf(out + used, STOA_SAFETENSORS_SHAPE - used, ")");
     }
     return out;
-}
-
-/* {"dtype": "F32", "shape": [...], "data_offsets": [begin, end]} */
-static bool describe_item(const struct stoa_safetensors_item *item, size_t begin, size_t end, json_t *entry) {
-    json_t *shape = json_array(), *offsets = json_array();
-    bool good = true;
-    for (size_t i = 0; i < item->rank && good; i++) {
-        good = stoa_json_append(shape, json_integer((json_int_t)item->shape[i]));
-    }
-    good = good && stoa_json_append(offsets, json_integer((json_int_t)begin)) &&
-           stoa_json_append(offsets, json_integer((json_int_t)end)) &&
-           stoa_json_put_text(entry, "dtype", "F32") && json_object_set(entry, "shape", shape) == 0 &&
-           json_object_set(entry, "data_offsets", offsets) == 0;
-    json_decref(shape);
-    json_decref(offsets);
-    return good;
-}
-
-/* Add one tensor's entry to the header; its data begin at *offset, which moves to their end. */
-static stoa_status add_item(struct stoa_error *error, json_t *header,
-                            const struct stoa_safetensors_item *item, size_t *offset) {
-    size_t bytes = sizeof(float);
-    size_t end = 0;
-    bool fits = true;
-    for (size_t i = 0; i < item->rank && fits; i++) {
-        fits = stoa_size_scale(&bytes, item->shape[i]);
-    }
-    fits = fits && stoa_size_add(*offset, bytes, &end) && end <= (size_t)INT64_MAX;
-    if (!fits || json_object_get(header, item->name)) {
-        return stoa_error_set(error, STOA_ERR_ARGUMENT, "tensor '" NAME "' is %s", item->name,
-                              fits ? "there twice" : "too large for a file");
-    }
-    errno = 0; /* malloc says ENOMEM, the check of the name nothing */
-    json_t *entry = json_object();
-    bool good = describe_item(item, *offset, end, entry);
-    good = stoa_json_put(header, item->name, entry) && good;
-    if (!good) {
-        return errno == ENOMEM
-                   ? stoa_error_set(error, STOA_ERR_MEMORY, "no memory for tensor '" NAME "'", item->name)
-                   : stoa_error_set(error, STOA_ERR_ARGUMENT, "the tensor's name '" NAME "' is not UTF-8",
-                                    item->name);
-    }
-    *offset = end;
-    return STOA_OK;
-}
-
-/* {"__metadata__": {key: value}} */
-static stoa_status make_header(struct stoa_error *error, const char *key, const char *value, json_t *header) {
-    json_t *metadata = json_object();
-    errno = 0;
-    bool good = metadata && stoa_json_put_text(metadata, key, value) &&
-                json_object_set(header, "__metadata__", metadata) == 0;
-    bool unfit = !good && metadata && header && errno != ENOMEM;
-    json_decref(metadata);
-    if (unfit) {
-        return stoa_error_set(error, STOA_ERR_ARGUMENT, "the text for the model file is not UTF-8");
-    }
-    return good ? STOA_OK : stoa_error_set(error, STOA_ERR_MEMORY, "no memory for a safetensors header");
-}
-
-/* Header length, header and spaces up to the alignment, in one piece of memory. */
-static stoa_status finish_start(struct stoa_error *error, const char *text, char **start,
-                                size_t *start_bytes) {
-    size_t length = text ? strlen(text) : 0;
-    if (length > STOA_SAFETENSORS_MAX_HEADER - DATA_ALIGNMENT) {
-        return stoa_error_set(error, STOA_ERR_ARGUMENT, "a header of %zu bytes is too large for a file",
-                              length);
-    }
-    size_t total = stoa_round_up(LENGTH_BYTES + length, DATA_ALIGNMENT);
-    char *whole = text ? malloc(total) : NULL;
-    if (!whole) {
-        return stoa_error_set(error, STOA_ERR_MEMORY, "no memory for a safetensors header");
-    }
-    uint64_t header_bytes = total - LENGTH_BYTES;
-    memset(whole, ' ', total);
-    memcpy(whole, &header_bytes, sizeof header_bytes);
-    memcpy(whole + LENGTH_BYTES, text, length);
-    *start = whole;
-    *start_bytes = total;
-    return STOA_OK;
-}
-
-stoa_status stoa_safetensors_start(struct stoa_error *error, const struct stoa_safetensors_item *items,
-                                   size_t count, const char *key, const char *value, char **start,
-                                   size_t *start_bytes, size_t *data_bytes) {
-    size_t offset = 0;
-    json_t *header = json_object();
-    stoa_status status = make_header(error, key, value, header);
-    for (size_t i = 0; i < count && status == STOA_OK; i++) {
-        status = add_item(error, header, &items[i], &offset);
-    }
-    if (status == STOA_OK) {
-        /* Entries come out in the order they went in. */
-        char *text = stoa_json_print(header);
-        status = finish_start(error, text, start, start_bytes);
-        free(text);
-        *data_bytes = offset;
-    }
-    json_decref(header);
-    return status;
 }

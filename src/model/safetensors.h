@@ -12,15 +12,16 @@ enum { STOA_SAFETENSORS_MAX_HEADER = 100000000, STOA_SAFETENSORS_MAX_RANK = 8 };
 
 struct stoa_safetensors;
 
-/* One tensor. Name and type belong to the open file, `data` points into the caller's buffer, unaligned. */
+/* One tensor. Name, type and shape belong to the open file, `data` points into the caller's buffer,
+ * unaligned. */
 struct stoa_safetensors_tensor {
     const char *name;
     const char *dtype; /* "F32", "BF16", ...: any type of the format */
     size_t rank;
-    size_t shape[STOA_SAFETENSORS_MAX_RANK];
-    const unsigned char *data;
+    const size_t *shape;
+    const unsigned char *data; /* little-endian */
     size_t bytes;
-    size_t begin, end; /* offsets in the data */
+    size_t begin; /* offset in the data */
 };
 
 /* Check a whole file in memory and index it. `data` is borrowed and must outlive the result.

@@ -1,0 +1,40 @@
+/* What the two halves of model files share: graph and tensors of a file, held against a model. Floor 6. */
+#ifndef STOA_MODEL_FILES_H
+#define STOA_MODEL_FILES_H
+
+#include <stoa/model.h>
+
+#include "model/json.h"
+#include "model/safetensors.h"
+
+/* Raised when a file that an older reader would misunderstand is written. */
+enum { STOA_MODEL_FORMAT = 1 };
+
+/* The key of the metadata whose text is the graph. */
+#define STOA_MODEL_KEY "stoa"
+
+/* Trainable parameters that the layers ask for, known before a model is built. The largest number when they
+ * overflow. */
+size_t stoa_model_layer_parameters(const stoa_model *model);
+
+/* STOA_ERR_ARGUMENT with a sentence unless the model is built. */
+stoa_status stoa_model_check_built(const stoa_model *model);
+
+/* The graph of a file as JSON, to be released by the caller. Errors: STOA_ERR_FORMAT, STOA_ERR_MEMORY. */
+stoa_status stoa_model_read_graph(stoa_context *context, const struct stoa_safetensors *file, json_t **graph);
+
+/* Whether a file has every tensor of a built model, under its name or behind what PyTorch's wrappers put in
+ * front of all names, with its shape and in a type that becomes float32, and no other. Nothing is changed;
+ * `*prefix` is what stoa_state_copy() needs. Errors: STOA_ERR_FORMAT, STOA_ERR_SHAPE. */
+struct stoa_state_prefix {
+    const char *text; /* of the file */
+    size_t bytes;
+};
+stoa_status stoa_state_check(const stoa_model *model, const struct stoa_safetensors *file,
+                             struct stoa_state_prefix *prefix);
+
+/* Copy the tensors of a checked file into the model. Errors: STOA_ERR_MEMORY, and nothing is changed. */
+stoa_status stoa_state_copy(stoa_model *model, const struct stoa_safetensors *file,
+                            const struct stoa_state_prefix *prefix);
+
+#endif

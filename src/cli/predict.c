@@ -154,14 +154,14 @@ static float *add_source(struct prediction *p, const char *file, size_t count, b
     return p->samples + (p->count - count) * p->size;
 }
 
-/* A picture of a digit, brought into the form of MNIST; for models that were trained on pictures, as it is. */
+/* A picture of a digit, brought into the form of MNIST; for models that were trained on pictures or in colour, as it is. */
 static int read_picture(struct prediction *p, const char *file, size_t at) {
     size_t height, width, channels;
     const char *format = stoa_model_fact(p->subject->model, "data.format");
-    bool plain = format && strcmp(format, "pictures") == 0;
     stoa_model_input_shape(p->subject->model, &height, &width, &channels);
-    if (channels != 1 && !plain) {
-        return cli_fail(CLI_WRONG, "%s: takes %zux%zux%zu images, expected one channel for a PNG's digit",
+    bool plain = channels == 3 || (format && strcmp(format, "pictures") == 0);
+    if (channels != 1 && channels != 3) {
+        return cli_fail(CLI_WRONG, "%s: takes %zux%zux%zu samples, expected one channel or three for a PNG",
                         p->subject->path, height, width, channels);
     }
     float scale = 1;
@@ -367,7 +367,7 @@ const struct cli_command cli_predict = {
     .usage = "predict MODEL FILE... [options]",
     .description =
         "Tell the digit on each PNG: any size, grey or colour, dark on light or light on dark; by a model\n"
-        "trained on pictures, any PNG of its size. MODEL is a\n"
+        "trained on pictures or in colour, any PNG of its size. MODEL is a\n"
         "model file or the folder of a run. Tables (*.csv) and arrays (*.npy, *.npz) hold many samples; "
         "their\n"
         "labels are not looked at. A line a sample with the class and its probability, then a line with all "

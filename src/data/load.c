@@ -152,13 +152,55 @@ static char *find_only(struct stoa_load *load, const struct stoa_names *names, c
     return path;
 }
 
+/* Whether a name in the folder is that of a folder or of a file of a kind that is read. */
+static stoa_status may_be_data(const struct stoa_load *load, const char *name, bool *data) {
+    for (size_t i = 0; i < FILES; i++) {
+        if (ends_with(name, files[i].end)) {
+            *data = true;
+            return STOA_OK;
+        }
+    }
+    char *path = stoa_load_join(load->context, load->path, name);
+    stoa_status status = path ? stoa_folder_is(load->context, path, data) : STOA_ERR_MEMORY;
+    free(path);
+    return status;
+}
+
+/* Say what may be data too, but for the names that were read. */
+static stoa_status explain_others(const struct stoa_load *load, const struct stoa_names *names,
+                                  const char *const *known, size_t known_count) {
+    const char *example = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < names->count; i++) {
+        bool other = true;
+        for (size_t k = 0; k < known_count; k++) {
+            other = other && (!known[k] || strcmp(names->text[i], known[k]) != 0);
+        }
+        stoa_status status = other ? may_be_data(load, names->text[i], &other) : STOA_OK;
+        if (status != STOA_OK) {
+            return status;
+        }
+        count += other;
+        example = other ? names->text[i] : example;
+    }
+    if (count > 0) {
+        stoa_log(load->context, "%s: %zu more beside what is read left out: %s%s", load->path, count, example,
+                 count == 1 ? "" : " and others");
+    }
+    return STOA_OK;
+}
+
 /* A folder that holds a single file with a set. False when it holds none. */
 static bool load_only_file(struct stoa_load *load, const struct stoa_names *names, stoa_status *status) {
     *status = STOA_OK;
     for (size_t i = 0; i < FILES; i++) {
         char *path = find_only(load, names, files[i].end, status);
         if (path) {
+            const char *known = path + strlen(load->path) + 1;
             *status = files[i].read(load, path);
+            if (*status == STOA_OK) {
+                *status = explain_others(load, names, &known, 1);
+            }
             free(path);
             return true;
         }
@@ -225,42 +267,13 @@ static void explain_parts(const struct stoa_load *load, const struct parts *part
     }
 }
 
-/* Say what else lies beside the parts and looks like one: folders, or files with this end. */
-static stoa_status explain_others(const struct stoa_load *load, const struct stoa_names *names,
-                                  const char *end, const struct parts *parts) {
+static stoa_status load_parts(struct stoa_load *load, const struct stoa_names *names, reader *read,
+                              const struct parts *parts) {
     const char *const known[] = {parts->train, parts->test, parts->validation};
-    const char *example = NULL;
-    size_t count = 0;
-    for (size_t i = 0; i < names->count; i++) {
-        const char *name = names->text[i];
-        bool other = !end[0] || ends_with(name, end);
-        for (size_t k = 0; k < sizeof known / sizeof known[0]; k++) {
-            other = other && name != known[k];
-        }
-        char *path = stoa_load_join(load->context, load->path, name);
-        stoa_status status = !path              ? STOA_ERR_MEMORY
-                             : other && !end[0] ? stoa_folder_is(load->context, path, &other)
-                                                : STOA_OK;
-        free(path);
-        if (status != STOA_OK) {
-            return status;
-        }
-        count += other;
-        example = other ? name : example;
-    }
-    if (count > 0) {
-        stoa_log(load->context, "%s: %zu more beside its parts left out: %s%s", load->path, count, example,
-                 count == 1 ? "" : " and others");
-    }
-    return STOA_OK;
-}
-
-static stoa_status load_parts(struct stoa_load *load, const struct stoa_names *names, const char *end,
-                              reader *read, const struct parts *parts) {
     stoa_status status = load_named(load, read, parts->train, parts->test ? parts->test : parts->validation);
     if (status == STOA_OK) {
         explain_parts(load, parts);
-        status = explain_others(load, names, end, parts);
+        status = explain_others(load, names, known, sizeof known / sizeof known[0]);
     }
     return status;
 }
@@ -278,7 +291,7 @@ static stoa_status load_folders(struct stoa_load *load, const struct stoa_names 
     if (status != STOA_OK) {
         return status;
     }
-    return nested ? load_parts(load, names, "", stoa_dataset_open_pictures, &parts) : load_pictures(load);
+    return nested ? load_parts(load, names, stoa_dataset_open_pictures, &parts) : load_pictures(load);
 }
 
 static stoa_status load_listed(struct stoa_load *load, const struct stoa_names *names) {
@@ -286,7 +299,7 @@ static stoa_status load_listed(struct stoa_load *load, const struct stoa_names *
     struct parts parts;
     bool folders = false;
     if (find_parts(names, ".csv", &parts)) {
-        return load_parts(load, names, ".csv", stoa_dataset_open_csv, &parts);
+        return load_parts(load, names, stoa_dataset_open_csv, &parts);
     }
     if (stoa_load_npy_folder(load, &status) || load_only_file(load, names, &status)) {
         return status;

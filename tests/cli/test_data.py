@@ -207,6 +207,26 @@ class Tables(Command):
             os.makedirs(f"data/shades/{folder}")
         self.refused("train", "table", words=["data/shades", "5 folders", "3 classes"])
 
+    def test_pictures_for_colour_arrays(self):
+        """A model that was trained on arrays of colours takes PNG pictures of their size as they are."""
+        write("table.ini", RECIPE.format(set="shades", more="").replace("1x1x4", "4x4x3\nf = flatten"))
+        noise = random.Random(3)
+        shades = [[max(0, min(255, 230 * (c == i % 3) + noise.randrange(25))) for _ in range(16) for c in range(3)]
+                  for i in range(90)]
+        for part in ("train", "test"):
+            write(f"data/shades/x_{part}.npy", npy(("|u1", "B"), "(90, 4, 4, 3)", sum(shades, [])))
+            write(f"data/shades/y_{part}.npy", npy(("|u1", "B"), "(90,)", [i % 3 for i in range(90)]))
+        self.assertEqual(self.train()["accuracy"], 1)
+        for i in range(3):
+            write(f"{i}.png", png(4, 4, [bytes(shades[i][12 * y : 12 * y + 12]) for y in range(4)], 2))
+        answers = json.loads(self.done("predict", "run", "0.png", "1.png", "2.png", "--json"))["predictions"]
+        self.assertEqual([a["class"] for a in answers], [0, 1, 2])
+        table = json.loads(self.done("predict", "run", "data/shades/x_test.npy", "--json"))["predictions"]
+        for one, other in zip(answers, table):
+            self.assertAlmostEqual(one["probability"], other["probability"], 6)
+        write("large.png", png(5, 4, [bytes(15)] * 4, 2))
+        self.refused("predict", "run", "large.png", words=["large.png", "4x5", "4x4"])
+
     def test_data_that_change(self):
         """Arrays on disk that change during a run end it with a sentence; the last whole epoch's model stays."""
         self.recipe(set="large", more="memory = 256K")

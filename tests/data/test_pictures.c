@@ -425,14 +425,14 @@ static void takes_parts_by_their_names(void **state) {
         6, 2, "val is left out; samples for validation are held out of train where the recipe asks for it");
     (void)snprintf(from, sizeof from, "%s/val", scratch.folder);
     assert_int_equal(rename(from, scratch_path(&scratch, "extra")), 0);
-    expect_parts(6, 2, "1 more beside its parts left out: extra");
+    expect_parts(6, 2, "1 more beside what is read left out: extra");
     (void)scratch_write(&scratch, "README.md", "x", 1);
     assert_int_equal(rename(scratch_path(&scratch, "extra"), scratch_path(&scratch, "Validation")), 0);
     assert_int_equal(rename(scratch_path(&scratch, "test"), scratch_path(&scratch, "other")), 0);
     assert_int_equal(rename(scratch_path(&scratch, "train"), scratch_path(&scratch, "Training")), 0);
     (void)strcpy(from, "Validation is taken as the test part, as there is none of that name\n");
     (void)snprintf(from + strlen(from), sizeof from - strlen(from),
-                   "%s: 1 more beside its parts left out: other", scratch.folder);
+                   "%s: 1 more beside what is read left out: other", scratch.folder);
     expect_parts(6, 4, from);
     assert_int_equal(rename(scratch_path(&scratch, "other"), scratch_path(&scratch, "Testing")), 0);
     expect_parts(
@@ -463,6 +463,16 @@ static void takes_tables_by_their_names(void **state) {
         3, 1,
         "val.csv is left out; samples for validation are held out of train.csv where the recipe asks "
         "for it");
+}
+
+/* Folders of pictures beside a table, which is read. */
+static void names_folders_beside_a_table(void **state) {
+    (void)state;
+    make_part("pictures", 2);
+    (void)scratch_write(&scratch, "labels.csv", "1,0\n2,1\n3,1\n4,0\n", 16);
+    expect_parts(2, 2, "1 more beside what is read left out: pictures");
+    make_folder("more");
+    expect_parts(2, 2, "2 more beside what is read left out: pictures and others");
 }
 
 /* Whatever the number of entries after which a folder cannot be read any further, no smaller set comes of it. */
@@ -503,6 +513,7 @@ int main(void) {
         TEST(takes_parts_by_their_names),
         TEST(knows_classes_from_parts),
         TEST(takes_tables_by_their_names),
+        TEST(names_folders_beside_a_table),
         TEST(fails_with_its_folders),
     };
 #undef TEST

@@ -119,12 +119,16 @@ static char *folder_of(const char *path) {
 }
 
 /* Lock a temporary file until it is closed: who clears a folder of what killed processes left can tell it
- * from those. False when such a one was quicker. Where the file system has no locks nobody clears by
- * them. */
-static bool hold(int file) {
+ * from those. Where the file system has no locks nobody clears by them. *lost when such a one was quicker.
+ * False with errno set. */
+static bool hold(int file, bool *lost) {
     struct stat about;
-    return (flock(file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) && fstat(file, &about) == 0 &&
-           about.st_nlink > 0;
+    *lost = flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (!*lost && fstat(file, &about) != 0) {
+        return false;
+    }
+    *lost = *lost || about.st_nlink == 0;
+    return true;
 }
 
 /* Create a new file in `folder`. O_EXCL makes the name ours even beside other threads and leftovers of a
@@ -133,8 +137,19 @@ static bool hold(int file) {
 static int create_temporary(const char *folder, char *name, size_t size) {
     for (unsigned attempt = 0; attempt < 1000; attempt++) {
         (void)snprintf(name, size, "%s.stoa-%ld-%u.tmp", folder, (long)getpid(), attempt);
+        bool lost = false;
         int file = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-        if (file >= 0 ? hold(file) : errno != EEXIST) {
+        if (file < 0 && errno != EEXIST) {
+            return -1;
+        }
+        if (file >= 0 && !hold(file, &lost)) {
+            int number = errno;
+            (void)unlink(name);
+            (void)close(file);
+            errno = number;
+            return -1;
+        }
+        if (file >= 0 && !lost) {
             return file;
         }
         if (file >= 0) {

@@ -134,44 +134,16 @@ static int read_names(const struct cli_subject *subject, struct cli_facts *facts
     return code;
 }
 
-/* One of three words, which stand for 0, 1 and 2. */
-static int read_word(const struct cli_subject *subject, const char *key, const char *const words[3],
-                     const char *expected, int *number) {
-    const char *text = stoa_model_fact(subject->model, key);
+static int read_header(const struct cli_subject *subject, struct cli_facts *facts) {
+    static const char *const words[] = {"auto", "yes", "no"};
+    const char *text = stoa_model_fact(subject->model, "data.header");
     for (int i = 0; text && i < 3; i++) {
         if (strcmp(text, words[i]) == 0) {
-            *number = i;
+            facts->options.header = (stoa_header)i;
             return CLI_DONE;
         }
     }
-    return text ? fail_fact(subject, key, expected) : CLI_DONE;
-}
-
-static const char *const layouts[] = {"auto", "nhwc", "nchw"};
-
-static int read_words(const struct cli_subject *subject, stoa_data_options *options) {
-    static const char *const headers[] = {"auto", "yes", "no"};
-    int header = 0, layout = 0;
-    int code = read_word(subject, "data.header", headers, "auto, yes or no", &header);
-    if (code == CLI_DONE) {
-        code = read_word(subject, "data.layout", layouts, "auto, nhwc or nchw", &layout);
-    }
-    options->header = (stoa_header)header;
-    options->layout = (stoa_layout)layout;
-    return code;
-}
-
-int cli_choose_layout(const struct cli_request *request, const struct cli_subject *subject) {
-    bool known = request->layout == NULL;
-    for (size_t i = 0; request->layout && i < 3; i++) {
-        known = known || strcmp(request->layout, layouts[i]) == 0;
-    }
-    if (!known) {
-        return cli_fail(CLI_WRONG, "--layout: found '%s', expected auto, nhwc or nchw", request->layout);
-    }
-    stoa_status status =
-        request->layout ? stoa_model_set_fact(subject->model, "data.layout", request->layout) : STOA_OK;
-    return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
+    return text ? fail_fact(subject, "data.header", "auto, yes or no") : CLI_DONE;
 }
 
 int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts) {
@@ -200,7 +172,7 @@ int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts) {
         code = fail_fact(subject, "data.split_seed", "a whole number from 0");
     }
     if (code == CLI_DONE) {
-        code = read_words(subject, options);
+        code = read_header(subject, facts);
     }
     if (code == CLI_DONE) {
         code = read_names(subject, facts);
@@ -353,26 +325,18 @@ static int keep_names(const struct cli_subject *subject, const stoa_dataset *dat
     return keep_texts(subject, "data.names", data, stoa_dataset_classes(data), stoa_dataset_class_name);
 }
 
-static bool is_utf8(const char *text) {
-    cli_json_begin_reading();
-    json_t *string = json_string(text); /* NULL for anything else */
-    cli_json_end_reading();
-    json_decref(string);
-    return string != NULL;
-}
-
 /* Names of a table's columns, so that others are read by them. */
 static int keep_columns(const struct cli_subject *subject, const stoa_dataset *train) {
     size_t count = 0;
     const char *name, *label = stoa_dataset_label_name(train);
     for (; (name = stoa_dataset_column_name(train, count)) != NULL; count++) {
-        if (!is_utf8(name)) {
+        if (!cli_json_is_text(name)) {
             return CLI_DONE;
         }
     }
     int code =
         count > 0 ? keep_texts(subject, "data.columns", train, count, stoa_dataset_column_name) : CLI_DONE;
-    if (code == CLI_DONE && count > 0 && label && is_utf8(label) &&
+    if (code == CLI_DONE && count > 0 && label && cli_json_is_text(label) &&
         stoa_model_set_fact(subject->model, "data.label_column", label) != STOA_OK) {
         code = cli_fail_library(subject->context, STOA_ERR_MEMORY);
     }

@@ -1,4 +1,5 @@
 /* JSON through jansson, with memory that is there or ends the command. Floor 9: public headers only. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,8 +38,24 @@ json_t *cli_json_count(size_t value) {
     return there(json_integer((json_int_t)value));
 }
 
-json_t *cli_json_text(const char *text) {
+/* NULL for what is not UTF-8, which jansson tells from a lack of memory by nothing but errno. */
+static json_t *utf8_text(const char *text) {
+    errno = 0;
     json_t *value = json_string(text);
+    if (!value && errno == ENOMEM) {
+        cli_out_of_memory();
+    }
+    return value;
+}
+
+bool cli_json_is_text(const char *text) {
+    json_t *value = utf8_text(text);
+    json_decref(value);
+    return value != NULL;
+}
+
+json_t *cli_json_text(const char *text) {
+    json_t *value = utf8_text(text);
     if (value) {
         return value;
     }

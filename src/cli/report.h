@@ -3,6 +3,7 @@
 #define STOA_CLI_REPORT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stoa/context.h>
 
 /* Print "stoa: SENTENCE" as exactly one line on stderr and return `code`. */
@@ -38,6 +39,8 @@ json_t *cli_json_number(double value);
 json_t *cli_json_float(float value);
 json_t *cli_json_count(size_t value);
 json_t *cli_json_text(const char *text);
+/* Whether a text can be kept as it is. */
+bool cli_json_is_text(const char *text);
 json_t *cli_json_shape(const size_t *shape, size_t rank);
 json_t *cli_json_object(void);
 json_t *cli_json_array(void);

@@ -49,9 +49,7 @@ static int append_to(int folder, const char *name, int flags, const char *text) 
     }
     int result = append(file, text);
     int reason = errno;
-    if (close(file) != 0 && result == 0) {
-        return -1;
-    }
+    (void)close(file); /* what is synced is there; to append it again would be wrong */
     errno = reason;
     return result;
 }
@@ -60,9 +58,10 @@ static int remove_name(int folder, const char *name) {
     return unlinkat(folder, name, 0) == 0 || errno == ENOENT ? 0 : -1;
 }
 
-static bool is_there(int folder, const char *name) {
+/* 1: there is such a name; 0: there is none; -1 with errno when that cannot be told. */
+static int look(int folder, const char *name) {
     struct stat about;
-    return fstatat(folder, name, &about, AT_SYMLINK_NOFOLLOW) == 0;
+    return fstatat(folder, name, &about, AT_SYMLINK_NOFOLLOW) == 0 ? 1 : errno == ENOENT ? 0 : -1;
 }
 
 /* All of a file and a zero behind it, from malloc; NULL with errno. */
@@ -273,7 +272,8 @@ bool cli_run_is_vacant(int folder) {
 }
 
 int cli_run_recover(int folder) {
-    int result = is_there(folder, CLI_RUN_MODEL_NEW) ? cli_run_discard(folder) : finish_lines(folder);
+    int waits = look(folder, CLI_RUN_MODEL_NEW);
+    int result = waits < 0 ? -1 : waits > 0 ? cli_run_discard(folder) : finish_lines(folder);
     return result == 0 ? visit_names(folder, remove_if_temporary) : -1;
 }
 
@@ -282,7 +282,7 @@ void cli_run_recover_unlocked(const char *path) {
     if (folder < 0) {
         return;
     }
-    if (is_there(folder, CLI_RUN_MODEL_NEW) || is_there(folder, CLI_RUN_METRICS_NEW)) {
+    if (look(folder, CLI_RUN_MODEL_NEW) != 0 || look(folder, CLI_RUN_METRICS_NEW) != 0) {
         pid_t holder;
         int lock = cli_run_lock_take(folder, &holder);
         if (lock >= 0) {

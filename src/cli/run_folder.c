@@ -64,6 +64,9 @@ static int check_vacant(const struct cli_run_folder *folder) {
     if (cli_run_is_vacant(folder->descriptor)) {
         return CLI_DONE;
     }
+    if (errno == ENOMEM) {
+        cli_out_of_memory();
+    }
     if (errno != 0) {
         return cli_fail(CLI_WRONG, "%s: cannot read the folder: %s", folder->path, strerror(errno));
     }
@@ -87,7 +90,7 @@ static int lock_folder(struct cli_run_folder *folder, bool force, bool quiet) {
                               : cli_fail(CLI_WRONG, "%s: cannot write: %s", folder->path, strerror(errno));
     }
     /* A run may have ended here since the folder was looked at. */
-    if (!force && quiet && !cli_run_is_vacant(folder->descriptor)) {
+    if (!force && quiet && !cli_run_is_vacant(folder->descriptor) && errno == 0) {
         return CLI_FAILED;
     }
     int code = force ? CLI_DONE : check_vacant(folder);
@@ -144,17 +147,19 @@ static int take_given(const struct cli_request *request, struct cli_run_folder *
 static int take_next(const char *name, struct cli_run_folder *folder) {
     enum { MOST_RUNS = 1000000 };
     static const char runs[] = "runs";
+    folder->path = cli_text("%s", runs);
     for (int number = 1; number < MOST_RUNS; number++) {
         if (make_folders(runs, &folder->made) != 0) {
-            folder->path = cli_text("%s", runs);
             return cli_fail(CLI_WRONG, "%s: cannot make the folder: %s", runs, strerror(errno));
         }
+        char *path = cli_text("%s/%s-%d", runs, name, number);
         free(folder->path);
-        folder->path = cli_text("%s/%s-%d", runs, name, number);
+        folder->path = path;
         bool made = mkdir(folder->path, 0777) == 0;
         if (!made && errno != EEXIST) {
             break;
         }
+        folder->made = made && !folder->made ? strlen(folder->path) : folder->made;
         folder->descriptor = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (made && folder->descriptor < 0) {
             break;

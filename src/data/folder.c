@@ -67,8 +67,10 @@ stoa_status stoa_folder_list(stoa_context *context, const char *folder, struct s
     DIR *open = opendir(folder);
     if (!open) {
         bool missing = errno == ENOENT || errno == ENOTDIR;
-        return stoa_fail(context, missing ? STOA_ERR_NOT_FOUND : STOA_ERR_IO, "%s: %s", folder,
-                         missing ? "no such folder" : "this folder cannot be looked into");
+        return errno == ENOMEM
+                   ? stoa_fail(context, STOA_ERR_MEMORY, "%s: no memory to look into it", folder)
+                   : stoa_fail(context, missing ? STOA_ERR_NOT_FOUND : STOA_ERR_IO, "%s: %s", folder,
+                               missing ? "no such folder" : "this folder cannot be looked into");
     }
     stoa_status status = read_all(context, folder, open, names);
     (void)closedir(open);

@@ -2,8 +2,8 @@
  *
  * Loaded with LD_PRELOAD. The environment says what fails:
  *     STOA_FAULT=memory:17     the 17th allocation returns NULL with ENOMEM; memory:17+ and all later ones
- *     STOA_FAULT=io:17         the 17th of open, read, write, fsync, rename, stat, readdir, mmap, ... fails as on a
- *                              broken or full disk. io:17+ spares unlink, rmdir and close, which clean up
+ *     STOA_FAULT=io:17         the 17th of open, read, write, fsync, rename, stat, readdir, mmap, ... fails; with io:17+
+ *                              and from there on all that need room on the disk, which is full
  *     STOA_FAULT=short:17+     read and write move half of what was asked for
  *     STOA_FAULT=interrupt:17  read and write fail with EINTR, which says only: ask again
  *     STOA_FAULT=none          nothing fails; calls are counted
@@ -25,6 +25,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <link.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -94,8 +95,8 @@ static enum owner owner_of_module(const char *name) {
             return SPARED;
         }
     }
-    if (strncmp(name, "ld-linux", 8) == 0 || strncmp(name, "ld64", 4) == 0 || strncmp(name, "libgcc_s", 8) == 0 ||
-        strstr(name, "stoa-faults") || strstr(name, "vdso")) {
+    if (strncmp(name, "ld-linux", 8) == 0 || strncmp(name, "ld64", 4) == 0 ||
+        strncmp(name, "libgcc_s", 8) == 0 || strstr(name, "stoa-faults") || strstr(name, "vdso")) {
         return SPARED;
     }
     return strncmp(name, "libc.so", 7) == 0 || strncmp(name, "libc-2", 6) == 0 ? LIBC : OURS;
@@ -190,18 +191,14 @@ static bool memory_fails(const char *name, const void *caller) {
     return true;
 }
 
+/* From there on only what needs room on the disk fails: it is full. */
 static bool io_fails(const char *name, int number, bool counted) {
-    if (!counted || !strikes(IO)) {
+    if (!counted || !strikes(IO) || (fault.from_there_on && number != ENOSPC)) {
         return false;
     }
     say(name);
     errno = number;
     return true;
-}
-
-/* What cleans up is spared where everything else fails: a full disk still removes files. */
-static bool clean_up_fails(const char *name, bool counted) {
-    return io_fails(name, EIO, counted && !fault.from_there_on);
 }
 
 /* What a read or write may move: all, a part of it, or nothing (false). */
@@ -227,15 +224,17 @@ static bool transfers(const char *name, int number, size_t *bytes, bool counted)
 #define CALLER __builtin_return_address(0)
 #define COUNTED counts_from(CALLER)
 
-/* The next definition behind this one. */
-#define REAL(name) ((__typeof__(&name))real_of(&real_##name, #name))
-#define REMEMBER(name) static void *real_##name
+/* The next definition behind this one, looked for when it is first called. */
+#define REMEMBER(name) static __typeof__(&name) real_##name
+#define REAL(name) (find_real(#name, &real_##name), real_##name)
 
-static void *real_of(void **remembered, const char *name) {
-    if (!*remembered) {
-        *remembered = dlsym(RTLD_NEXT, name);
+static void find_real(const char *name, void *remembered) {
+    void *found;
+    memcpy(&found, remembered, sizeof found);
+    if (!found) {
+        found = dlsym(RTLD_NEXT, name);
+        memcpy(remembered, &found, sizeof found);
     }
-    return *remembered;
 }
 
 #pragma GCC visibility push(default)
@@ -276,7 +275,8 @@ int posix_memalign(void **memory, size_t alignment, size_t bytes) {
 /* A mutex or thread that there is no room for. */
 REMEMBER(pthread_create);
 int pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*start)(void *), void *argument) {
-    return memory_fails("pthread_create", CALLER) ? EAGAIN : REAL(pthread_create)(thread, how, start, argument);
+    return memory_fails("pthread_create", CALLER) ? EAGAIN
+                                                  : REAL(pthread_create)(thread, how, start, argument);
 }
 
 REMEMBER(pthread_mutex_init);
@@ -347,7 +347,7 @@ DEFINE_AT(pwrite64, ENOSPC, const void *, off64_t)
 /* The descriptor is gone even where closing reports an error. */
 REMEMBER(close);
 int close(int file) {
-    bool fails = clean_up_fails("close", COUNTED);
+    bool fails = io_fails("close", EIO, COUNTED);
     int number = errno;
     int result = REAL(close)(file);
     errno = fails ? number : errno;
@@ -360,14 +360,9 @@ int close(int file) {
     int name parameters {                                                                                    \
         return io_fails(#name, number, COUNTED) ? -1 : REAL(name) arguments;                                 \
     }
-#define DEFINE_CLEAN_UP(name, parameters, arguments)                                                         \
-    REMEMBER(name);                                                                                          \
-    int name parameters {                                                                                    \
-        return clean_up_fails(#name, COUNTED) ? -1 : REAL(name) arguments;                                   \
-    }
 
-DEFINE(fsync, EIO, (int file), (file))
-DEFINE(fdatasync, EIO, (int file), (file))
+DEFINE(fsync, ENOSPC, (int file), (file))
+DEFINE(fdatasync, ENOSPC, (int file), (file))
 DEFINE(ftruncate, EIO, (int file, off_t bytes), (file, bytes))
 DEFINE(ftruncate64, EIO, (int file, off64_t bytes), (file, bytes))
 DEFINE(flock, ENOLCK, (int file, int operation), (file, operation))
@@ -379,10 +374,11 @@ DEFINE(link, ENOSPC, (const char *from, const char *to), (from, to))
 DEFINE(linkat, ENOSPC, (int a, const char *from, int b, const char *to, int flags), (a, from, b, to, flags))
 DEFINE(mkdir, ENOSPC, (const char *path, mode_t mode), (path, mode))
 DEFINE(mkdirat, ENOSPC, (int folder, const char *path, mode_t mode), (folder, path, mode))
-DEFINE_CLEAN_UP(unlink, (const char *path), (path))
-DEFINE_CLEAN_UP(unlinkat, (int folder, const char *path, int flags), (folder, path, flags))
-DEFINE_CLEAN_UP(rmdir, (const char *path), (path))
+DEFINE(unlink, EIO, (const char *path), (path))
+DEFINE(unlinkat, EIO, (int folder, const char *path, int flags), (folder, path, flags))
+DEFINE(rmdir, EIO, (const char *path), (path))
 DEFINE(access, EIO, (const char *path, int mode), (path, mode))
+DEFINE(faccessat, EIO, (int folder, const char *path, int mode, int flags), (folder, path, mode, flags))
 DEFINE(stat, EIO, (const char *path, struct stat *about), (path, about))
 DEFINE(stat64, EIO, (const char *path, struct stat64 *about), (path, about))
 DEFINE(lstat, EIO, (const char *path, struct stat *about), (path, about))
@@ -455,7 +451,8 @@ int scandir64(const char *path, struct dirent64 ***list, chosen64 *choose, order
 
 static ssize_t stream_read(void *cookie, char *data, size_t bytes) {
     int file = (int)(intptr_t)cookie;
-    return transfers("read of a stream", EIO, &bytes, atomic_load(&begun)) ? REAL(read)(file, data, bytes) : -1;
+    return transfers("read of a stream", EIO, &bytes, atomic_load(&begun)) ? REAL(read)(file, data, bytes)
+                                                                           : -1;
 }
 
 /* As libc's own streams: all of it, or an error. */
@@ -477,7 +474,7 @@ static ssize_t stream_write(void *cookie, const char *data, size_t bytes) {
 }
 
 static int stream_close(void *cookie) {
-    bool fails = clean_up_fails("close of a stream", atomic_load(&begun));
+    bool fails = io_fails("close of a stream", EIO, atomic_load(&begun));
     int result = REAL(close)((int)(intptr_t)cookie);
     return fails ? -1 : result;
 }
@@ -506,12 +503,14 @@ static FILE *open_stream(const char *path, const char *mode, bool counted) {
 /* Modes that read and write are left to libc: nothing here asks for them. */
 REMEMBER(fopen);
 FILE *fopen(const char *path, const char *mode) {
-    return strchr(mode, '+') || !counts_from(CALLER) ? REAL(fopen)(path, mode) : open_stream(path, mode, true);
+    return strchr(mode, '+') || !counts_from(CALLER) ? REAL(fopen)(path, mode)
+                                                     : open_stream(path, mode, true);
 }
 
 REMEMBER(fopen64);
 FILE *fopen64(const char *path, const char *mode) {
-    return strchr(mode, '+') || !counts_from(CALLER) ? REAL(fopen64)(path, mode) : open_stream(path, mode, true);
+    return strchr(mode, '+') || !counts_from(CALLER) ? REAL(fopen64)(path, mode)
+                                                     : open_stream(path, mode, true);
 }
 
 /* ---- beginning and end ---- */

@@ -122,12 +122,14 @@ def make_recipes():
 
 
 class Scene:
-    """A command line. `before` is the folder of an older run that stands in the place of the new one."""
+    """Arguments of the command, or of the program `host` around the library. `before` is the folder of an older run
+    that stands in the place of the new one."""
 
-    def __init__(self, name, *arguments, before=None):
+    def __init__(self, name, *arguments, before=None, host=False):
         self.name = name
         self.arguments = arguments
         self.before = before
+        self.host = host
 
 
 def all_scenes(stoa):
@@ -154,6 +156,8 @@ def all_scenes(stoa):
     scenes.append(Scene("plan json", "plan", "models/idx", "--json", "--inference"))
     scenes.append(Scene("gradcheck", "gradcheck", "idx.ini"))
     scenes.append(Scene("recipes", "recipes"))
+    for name in ("csv", "npz", "png-parts", "idx"):
+        scenes.append(Scene(f"library {name}", path_of(name), "host.safetensors", host=True))
     return scenes
 
 

@@ -209,8 +209,10 @@ static void run_training(const json_t *training) {
                         2e-6);
         }
     }
-    /* Rounding errors grow with each step, most with Adam, which divides small gradients by small roots. */
-    each_tensor(model, NULL, golden_get(training, "after"), where, 'c', 2e-5);
+    /* Rounding errors grow with each step, most with Adam, which divides small gradients by small roots: the orders in which
+     * CPUs add lie 4e-5 apart there. */
+    double bound = strncmp(options.optimizer, "adam", 4) == 0 ? 1e-4 : 2e-5;
+    each_tensor(model, NULL, golden_get(training, "after"), where, 'c', bound);
     stoa_trainer_free(trainer);
     compare_logits(model, training, where, options.batch);
     stoa_model_free(model);

@@ -83,7 +83,7 @@ typedef struct stoa_targets {
  * @param targets  What the loss is measured against. Borrowed for the call.
  * @param seed  Of the training.
  * @param step  Number of the step: with `seed` it decides dropout's masks.
- * @param[out] loss  Mean over the samples.
+ * @param[out] loss  Mean over the samples, or over the weights of their classes where the loss says `mean=weights`.
  * @param[out] output  (samples, output size), may be NULL.
  * Errors: STOA_ERR_NONFINITE: the loss is not finite; the sentence names the first layer whose output is not.
  * No gradient is valid then. */

@@ -206,7 +206,7 @@ static void forward_all(const struct call *call) {
     }
 }
 
-/* Forward through the loss; *mean is the mean over the samples, summed in double in their order. */
+/* Forward through the loss; *mean is the mean over the samples or their weights, summed in double in their order. */
 static stoa_status forward_loss(const struct call *call, double *mean) {
     const struct stoa_plan *plan = call->plan;
     forward_all(call);
@@ -217,15 +217,18 @@ static stoa_status forward_loss(const struct call *call, double *mean) {
     for (size_t i = 0; i < call->samples; i++) {
         sum += (double)losses[i];
     }
-    *mean = sum / (double)call->samples;
+    double weight = stoa_plan_loss_weight(plan, call->targets.labels, call->samples);
+    *mean = sum == 0 ? 0 : sum / weight; /* a batch of classes that weigh nothing has no loss */
     return isfinite(*mean) ? STOA_OK : name_nonfinite(call, *mean);
 }
 
 static void backward_all(const struct call *call) {
     const struct stoa_plan *plan = call->plan;
     float *loss_gradient = stoa_value_data(plan, plan->loss_gradient);
+    double weight = stoa_plan_loss_weight(plan, call->targets.labels, call->samples);
+    float share = plan->summed ? 1.0F : weight > 0 ? 1.0F / (float)weight : 0.0F;
     for (size_t i = 0; i < call->samples; i++) {
-        loss_gradient[i] = plan->summed ? 1.0F : 1.0F / (float)call->samples;
+        loss_gradient[i] = share;
     }
     for (size_t node = plan->nodes + 1; node-- > 0;) {
         run_backward(call, node);

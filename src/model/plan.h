@@ -52,6 +52,13 @@ struct stoa_plan {
     bool owns_arena;
 };
 
+/* What the losses of samples with these labels (NULL: the loss takes none) are divided by for their mean. */
+static inline double stoa_plan_loss_weight(const struct stoa_plan *plan, const int32_t *labels,
+                                           size_t samples) {
+    return plan->loss.op->batch_weight ? plan->loss.op->batch_weight(&plan->loss, labels, samples)
+                                       : (double)samples;
+}
+
 /* Step of a node's pass. */
 static inline size_t stoa_step_of(const struct stoa_plan *plan, size_t node, enum stoa_pass pass) {
     return pass == STOA_FORWARD ? node : 2 * plan->nodes + 1 - node;

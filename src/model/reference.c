@@ -120,6 +120,10 @@ static struct stoa_op_reference prepare(const struct stoa_reference *r, size_t n
     return run;
 }
 
+static double weight_of(const struct stoa_reference *r) {
+    return stoa_plan_loss_weight(r->plan, r->labels, r->batch);
+}
+
 double stoa_reference_forward(struct stoa_reference *reference, size_t first) {
     for (size_t node = first; node <= reference->plan->nodes; node++) {
         struct stoa_op_reference run = prepare(reference, node);
@@ -130,7 +134,7 @@ double stoa_reference_forward(struct stoa_reference *reference, size_t first) {
     for (size_t i = 0; i < reference->batch; i++) {
         sum += losses[i];
     }
-    return sum / (double)reference->batch;
+    return sum / weight_of(reference);
 }
 
 static void run_backward(struct stoa_reference *r, size_t node) {
@@ -154,7 +158,7 @@ void stoa_reference_backward(struct stoa_reference *reference) {
         memset(reference->gradient[i], 0, size_of(reference, i) * sizeof(double));
     }
     for (size_t i = 0; i < reference->batch; i++) {
-        reference->gradient[last][i] = 1.0 / (double)reference->batch;
+        reference->gradient[last][i] = 1.0 / weight_of(reference);
     }
     for (size_t node = last; node-- > 0;) {
         run_backward(reference, node);

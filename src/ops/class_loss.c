@@ -1,6 +1,9 @@
 /* Options and shape rule of losses of class numbers. Floor 5. */
 #include "ops/class_loss.h"
 
+enum { BY_SAMPLES, BY_WEIGHTS };
+const char *const stoa_class_loss_means[] = {"samples", "weights", NULL};
+
 stoa_status stoa_class_loss_infer(struct stoa_error *error, struct stoa_layer *layer) {
     const struct stoa_class_loss_options *o = layer->options;
     if (layer->input[0].rank != 1) {
@@ -15,6 +18,19 @@ stoa_status stoa_class_loss_infer(struct stoa_error *error, struct stoa_layer *l
     }
     layer->output = (struct stoa_shape){.rank = 1, .dim = {1}};
     return STOA_OK;
+}
+
+double stoa_class_loss_batch_weight(const struct stoa_layer *layer, const int32_t *labels, size_t samples) {
+    const struct stoa_class_loss_options *o = layer->options;
+    const float *weights = stoa_class_weights(layer);
+    if (!weights || o->mean != BY_WEIGHTS) {
+        return (double)samples;
+    }
+    double sum = 0;
+    for (size_t i = 0; i < samples; i++) {
+        sum += (double)weights[labels[i]];
+    }
+    return sum;
 }
 
 const float *stoa_class_weights(const struct stoa_layer *layer) {

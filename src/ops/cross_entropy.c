@@ -74,6 +74,7 @@ const struct stoa_op stoa_op_cross_entropy = {
     .options_bytes = sizeof(struct stoa_class_loss_options),
     .needs = STOA_NEEDS_X,
     .infer = stoa_class_loss_infer,
+    .batch_weight = stoa_class_loss_batch_weight,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

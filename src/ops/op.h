@@ -157,6 +157,8 @@ struct stoa_op {
     /* Bytes for batches up to run->planned_batch; reads context, layer, planned_batch, training,
      * wants_input_gradient only. NULL: none. False when a size overflows, or with the context's error set. */
     bool (*memory)(const struct stoa_op_run *run, struct stoa_op_memory *memory);
+    /* Losses over labels: what the sum of a batch's losses is divided by for its mean; NULL: its samples. */
+    double (*batch_weight)(const struct stoa_layer *layer, const int32_t *labels, size_t samples);
     /* Samples below which a training pass learns nothing; NULL: 1. */
     size_t (*least_batch)(const struct stoa_layer *layer);
     /* From run->tensor, which stays the same until the next call, to run->prepared; reads what `memory` reads, and what it

@@ -4,8 +4,8 @@
  * smoothing more for its own, each times the weight of its class:
  *   y = sum over k of t[k] * (log(sum(exp(x - max))) - (x[k] - max)), which never takes the logarithm of a small number
  *   dx = (softmax(x) * sum(t) - t) * dy
- * As PyTorch's with reduction=none: the mean over a batch is by samples, not by their weights. Saved: the
- * probabilities. Floor 5. */
+ * As PyTorch's with reduction=none. The mean over a batch is by samples, or with mean=weights, as PyTorch's, by the weights
+ * of their classes. Saved: the probabilities. Floor 5. */
 #include "base/size.h"
 #include "ops/class_loss.h"
 
@@ -78,6 +78,7 @@ const struct stoa_op stoa_op_softmax_cross_entropy = {
     .option_count = sizeof options / sizeof *options,
     .options_bytes = sizeof(struct stoa_class_loss_options),
     .infer = stoa_class_loss_infer,
+    .batch_weight = stoa_class_loss_batch_weight,
     .memory = memory,
     .forward = forward,
     .backward = backward,

@@ -130,6 +130,7 @@ stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, cons
                                const struct stoa_class_counts *counts, stoa_evaluation *result) {
     double start = stoa_seconds();
     double sum = 0;
+    double weight = 0;
     size_t correct = 0;
     for (size_t first = 0; first < count; first += feeder->batch) {
         size_t samples = stoa_min(feeder->batch, count - first);
@@ -143,7 +144,9 @@ stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, cons
         if (status != STOA_OK) {
             return status;
         }
-        sum += loss * (double)samples;
+        double share = stoa_plan_loss_weight(plan, targets.labels, samples);
+        sum += loss * share;
+        weight += share;
         correct += stoa_feeder_correct(feeder, output, samples);
         if (counts) {
             count_classes(feeder, output, samples, counts);
@@ -152,7 +155,7 @@ stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, cons
     *result = (stoa_evaluation){.samples = count,
                                 .correct = correct,
                                 .accuracy = (double)correct / (double)count,
-                                .loss = sum / (double)count,
+                                .loss = sum == 0 ? 0 : sum / weight,
                                 .seconds = stoa_seconds() - start};
     return STOA_OK;
 }

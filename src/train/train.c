@@ -23,7 +23,7 @@ struct loop {
     size_t samples, epochs, batch;
     stoa_progress_fn *progress;
     void *user;
-    double sum; /* of the losses of this epoch */
+    double sum, weight; /* of the losses of this epoch, and what it is divided by */
     size_t seen, correct, seen_in_all;
     double seconds, seconds_in_all;
 };
@@ -48,7 +48,7 @@ static stoa_progress describe(const struct loop *loop, size_t epoch) {
         .epochs = loop->epochs,
         .step = stoa_ceil_div(loop->seen, loop->batch),
         .steps = stoa_ceil_div(loop->samples, loop->batch),
-        .train_loss = loop->sum / (double)loop->seen,
+        .train_loss = loop->sum == 0 ? 0 : loop->sum / loop->weight,
         .train_accuracy = (double)loop->correct / (double)loop->seen,
         .validation_loss = NAN,
         .validation_accuracy = NAN,
@@ -108,7 +108,9 @@ static stoa_status run_step(struct loop *loop, size_t epoch, size_t first) {
                                  first / loop->batch + 1);
     }
     loop->correct += stoa_feeder_correct(&loop->train, output, samples);
-    loop->sum += loss * (double)samples;
+    double weight = stoa_plan_loss_weight(trainer->plan, targets.labels, samples);
+    loop->sum += loss * weight;
+    loop->weight += weight;
     loop->seen += samples;
     loop->seen_in_all += samples;
     double seconds = stoa_seconds() - start;
@@ -179,6 +181,7 @@ static stoa_status end_epoch(struct loop *loop, stoa_progress *progress) {
 
 static stoa_status run_epoch(struct loop *loop, size_t epoch) {
     loop->sum = 0;
+    loop->weight = 0;
     loop->seen = 0;
     loop->correct = 0;
     double start = stoa_seconds();

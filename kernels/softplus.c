@@ -5,7 +5,8 @@
 void STOA_KERNEL(softplus)(const float *x, float *y, size_t n, float beta) {
 #pragma omp simd
     for (size_t i = 0; i < n; i++) {
-        y[i] = stoa_fast_softplus(beta * x[i]) / beta;
+        /* x itself outside of the quotient: beta * x may leave the range of floats. */
+        y[i] = (x[i] < 0 ? 0.0F : x[i]) + stoa_fast_softplus_rise(beta * x[i]) / beta;
     }
 }
 

@@ -30,13 +30,23 @@ typedef enum stoa_header {
     STOA_HEADER_NO    /**< it does not */
 } stoa_header;
 
+/** In which order the values of a sample lie in arrays and tables. */
+typedef enum stoa_layout {
+    STOA_LAYOUT_AUTO, /**< as fits the shape in the options; refused where both fit. Without a shape: NHWC */
+    STOA_LAYOUT_NHWC, /**< pixel by pixel: height, width, channels */
+    STOA_LAYOUT_NCHW  /**< plane by plane: channels, height, width, as PyTorch has them */
+} stoa_layout;
+
 /** What readers are told; all zero is a good default. */
 typedef struct stoa_data_options {
-    size_t classes;  /**< number of classes; 0: as many as the labels show */
-    size_t height;   /**< with width and channels the shape to give to samples of as many values, such as the
+    size_t classes; /**< number of classes; 0: as many as the labels show */
+    size_t height;  /**< with width and channels the shape to give to samples of as many values, such as the
                          lines of a table; 0: as the file has it */
-    size_t width;    /**< see height */
-    size_t channels; /**< see height */
+    size_t width;   /**< see height */
+    size_t
+        channels; /**< see height. A shape 1 x 1 x VALUES is a row: pictures and arrays of more than one channel come
+                         plane by plane then, as flatten gives them */
+    stoa_layout layout; /**< of arrays and tables */
     const char *label;  /**< of a table: the label's column by name, or by number from 1; NULL: the last */
     stoa_header header; /**< of a table */
     const char *const *names; /**< names of the classes in their order, where labels are names; NULL: the
@@ -119,10 +129,10 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_idx_memory(stoa_context *
  *
  * @param context  Borrowed; must outlive the data set.
  * @param path  The file.
- * @param options  classes, shape, label, header, names, columns, unlabelled; NULL: the defaults. Without a shape a sample
+ * @param options  classes, shape, layout, label, header, names, columns, unlabelled; NULL: the defaults. Without a shape a sample
  * is 1x1xCOLUMNS.
  * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
- * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (lines of unlike length, text for a number, a number
+ * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (lines of unlike length, a layout that cannot be known, text for a number, a number
  * that is not finite, a quote out of place, too many classes), STOA_ERR_ARGUMENT (no such column),
  * STOA_ERR_MEMORY. The sentence begins with FILE:LINE. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open_csv(stoa_context *context, const char *path,
@@ -138,15 +148,16 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_csv_memory(stoa_context *
  * whole numbers of 8 to 64 bits or floats of 16 to 64 bits.
  *
  * @param context  Borrowed; must outlive the data set.
- * @param samples  Shape (count), (count, values), (count, height, width) or (count, height, width, channels). uint8
- * become value / 255, all others keep their value.
+ * @param samples  Shape (count), (count, values), (count, height, width), (count, height, width, channels) or, see
+ * stoa_layout, (count, channels, height, width). uint8 become value / 255, all others keep their value.
  * @param labels  Shape (count): numbers of classes from 0, of any type; or (count, classes): 1 at the class and 0
  * elsewhere. With `unlabelled` it is not read and may be NULL.
- * @param options  classes, the shape (for samples of one or two dimensions), unlabelled; NULL: the defaults.
+ * @param options  classes, the shape, layout, unlabelled; NULL: the defaults.
  * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
  * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (another type, a damaged header, a length that does
- * not fit it, a value that is not finite, counts that differ, a label out of range), STOA_ERR_ARGUMENT (Fortran order in a
- * file that is to stay on disk), STOA_ERR_MEMORY. The sentence names the file and the offset. */
+ * not fit it, a layout that cannot be known, a value that is not finite, counts that differ, a label out of range),
+ * STOA_ERR_ARGUMENT (Fortran order in a file that is to stay on disk), STOA_ERR_MEMORY. The sentence names the file and
+ * the offset. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open_npy(stoa_context *context, const char *samples,
                                                            const char *labels,
                                                            const stoa_data_options *options,

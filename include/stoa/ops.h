@@ -8,7 +8,7 @@
  * workspaces need 64 bytes. A workspace query gives the bytes for the context's threads and limits; ask once,
  * allocate once. On an error the outputs are untouched.
  *
- * Errors of all: STOA_ERR_ARGUMENT (a NULL buffer, a size of 0, a workspace that is missing, too small or not
+ * Errors of all: STOA_ERR_ARGUMENT (a NULL buffer, a size of 0 but for stoa_sgemm()'s k, a workspace that is missing, too small or not
  * aligned), STOA_ERR_SHAPE (sizes that do not fit each other, or overflow). Threads: one context per thread.
  */
 #ifndef STOA_OPS_H
@@ -29,7 +29,7 @@ extern "C" {
  * @param transpose_b  op(b) is the transpose of b, which is stored [n][k].
  * @param m  Rows of c.
  * @param n  Columns of c.
- * @param k  Inner dimension; with 0 c becomes beta * c.
+ * @param k  Inner dimension; with 0 c becomes beta * c, and a and b, which may be NULL then, are not read.
  * @param alpha  Factor of the product.
  * @param a  First factor.
  * @param lda  Floats from one row of a, as stored, to the next.

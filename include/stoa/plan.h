@@ -57,7 +57,7 @@ STOA_API size_t stoa_plan_bytes_unshared(const stoa_plan *plan);
  * STOA_ERR_ARGUMENT (not aligned, bound already). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_bind(stoa_plan *plan, void *memory);
 
-/** Where to write the next batch for `plan`: (batch, H, W, C) float32 inside the arena. Valid after bind. Its
+/** Where to write the next batch for `plan`: (batch, H, W, C) float32 inside the arena; NULL before stoa_plan_bind(). Its
  * content does not survive a run of an inference plan. */
 STOA_API float *stoa_plan_input(stoa_plan *plan);
 
@@ -96,8 +96,9 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_plan_evaluate(stoa_plan *plan, size_t 
                                                         double *loss, const float **output);
 
 /** Gradient of tensor `index` (see stoa_model_tensor()) after stoa_plan_train() of `plan`, to `values` of
- * `count` floats in PyTorch's layout and order. Errors: STOA_ERR_ARGUMENT (not trainable, wrong count, not a
- * training plan). */
+ * `count` floats in PyTorch's layout and order. After stoa_trainer_step() with `clip_value` or `clip_norm` it is the clipped
+ * one, which the update took; weight decay is not in it. Errors: STOA_ERR_ARGUMENT (not trainable, wrong count, not a
+ * training plan, not bound). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_get_gradient(const stoa_plan *plan, size_t index,
                                                             float *values, size_t count);
 

@@ -136,7 +136,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_create(stoa_context *context, 
                                                          size_t total_steps, stoa_trainer **trainer);
 /** Release `trainer` and its plan; the model stays. NULL is allowed. */
 STOA_API void stoa_trainer_free(stoa_trainer *trainer);
-/** The plan of `trainer`: its input buffer takes the batch. Borrowed. */
+/** The plan of `trainer`: its input buffer takes the batch, and stoa_plan_get_gradient() gives the gradients of the last
+ * step, as they were clipped. Borrowed. */
 STOA_API stoa_plan *stoa_trainer_plan(stoa_trainer *trainer);
 /** Forward, backward and update on the samples in the plan's input.
  *

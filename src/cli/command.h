@@ -20,7 +20,7 @@ struct cli_request {
     size_t epochs, batch, threads, samples;   /* 0: not given */
     double learning_rate, seconds, tolerance; /* 0: not given */
     struct cli_seed seed, split_seed;
-    const char *data, *out, *recipe; /* NULL: not given */
+    const char *data, *out, *recipe, *layout; /* NULL: not given */
     bool force, quiet, json, inference, all;
     char **operands;
     size_t operand_count;

@@ -134,16 +134,44 @@ static int read_names(const struct cli_subject *subject, struct cli_facts *facts
     return code;
 }
 
-static int read_header(const struct cli_subject *subject, struct cli_facts *facts) {
-    static const char *const words[] = {"auto", "yes", "no"};
-    const char *text = stoa_model_fact(subject->model, "data.header");
+/* One of three words, which stand for 0, 1 and 2. */
+static int read_word(const struct cli_subject *subject, const char *key, const char *const words[3],
+                     const char *expected, int *number) {
+    const char *text = stoa_model_fact(subject->model, key);
     for (int i = 0; text && i < 3; i++) {
         if (strcmp(text, words[i]) == 0) {
-            facts->options.header = (stoa_header)i;
+            *number = i;
             return CLI_DONE;
         }
     }
-    return text ? fail_fact(subject, "data.header", "auto, yes or no") : CLI_DONE;
+    return text ? fail_fact(subject, key, expected) : CLI_DONE;
+}
+
+static const char *const layouts[] = {"auto", "nhwc", "nchw"};
+
+static int read_words(const struct cli_subject *subject, stoa_data_options *options) {
+    static const char *const headers[] = {"auto", "yes", "no"};
+    int header = 0, layout = 0;
+    int code = read_word(subject, "data.header", headers, "auto, yes or no", &header);
+    if (code == CLI_DONE) {
+        code = read_word(subject, "data.layout", layouts, "auto, nhwc or nchw", &layout);
+    }
+    options->header = (stoa_header)header;
+    options->layout = (stoa_layout)layout;
+    return code;
+}
+
+int cli_choose_layout(const struct cli_request *request, const struct cli_subject *subject) {
+    bool known = request->layout == NULL;
+    for (size_t i = 0; request->layout && i < 3; i++) {
+        known = known || strcmp(request->layout, layouts[i]) == 0;
+    }
+    if (!known) {
+        return cli_fail(CLI_WRONG, "--layout: found '%s', expected auto, nhwc or nchw", request->layout);
+    }
+    stoa_status status =
+        request->layout ? stoa_model_set_fact(subject->model, "data.layout", request->layout) : STOA_OK;
+    return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
 }
 
 int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts) {
@@ -172,7 +200,7 @@ int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts) {
         code = fail_fact(subject, "data.split_seed", "a whole number from 0");
     }
     if (code == CLI_DONE) {
-        code = read_header(subject, facts);
+        code = read_words(subject, options);
     }
     if (code == CLI_DONE) {
         code = read_names(subject, facts);

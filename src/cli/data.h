@@ -23,6 +23,9 @@ struct cli_facts {
 int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts);
 void cli_free_facts(struct cli_facts *facts);
 
+/* Let --layout stand in for what the recipe or the model says. */
+int cli_choose_layout(const struct cli_request *request, const struct cli_subject *subject);
+
 /* Normalise `count` samples as the model wants them: height x width x channels each. */
 int cli_scale(const struct cli_subject *subject, const struct cli_facts *facts, float *values, size_t count);
 

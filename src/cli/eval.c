@@ -210,6 +210,9 @@ static int run(const struct cli_request *request) {
         code = cli_open_model(request->operands[0], request->recipe, &subject);
     }
     if (code == CLI_DONE) {
+        code = cli_choose_layout(request, &subject);
+    }
+    if (code == CLI_DONE) {
         code = cli_open_data(&subject, request->data, request->all, NULL, &data, &path);
     }
     if (code == CLI_DONE) {
@@ -221,7 +224,8 @@ static int run(const struct cli_request *request) {
     return code;
 }
 
-static const char *const option_names[] = {"data", "all", "recipe", "batch", "threads", "json", NULL};
+static const char *const option_names[] = {"data",  "all",     "layout", "recipe",
+                                           "batch", "threads", "json",   NULL};
 
 const struct cli_command cli_eval = {
     .name = "eval",

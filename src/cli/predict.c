@@ -198,6 +198,23 @@ static int add_samples(struct prediction *p, const char *file, size_t at, const 
     return status == STOA_OK ? CLI_DONE : cli_fail_library(p->subject->context, status);
 }
 
+/* As many values are not enough: they must be the model's shape, or a row of one channel for a model over rows. */
+static int check_shape(const struct prediction *p, const char *file, size_t height, size_t width,
+                       size_t channels) {
+    size_t wanted[3];
+    stoa_model_input_shape(p->subject->model, &wanted[0], &wanted[1], &wanted[2]);
+    if (height * width * channels != p->size) {
+        return cli_fail(CLI_WRONG, "%s: has %zu values a sample, expected %zu, the model's input", file,
+                        height * width * channels, p->size);
+    }
+    bool row = wanted[0] * wanted[1] == 1 && (channels == 1 || height * width == 1);
+    bool same = height == wanted[0] && width == wanted[1] && channels == wanted[2];
+    return row || same ? CLI_DONE
+                       : cli_fail(CLI_WRONG,
+                                  "%s: has samples of %zux%zux%zu, expected %zux%zux%zu, the model's input",
+                                  file, height, width, channels, wanted[0], wanted[1], wanted[2]);
+}
+
 /* All samples of a file that may hold many. */
 static int read_table(struct prediction *p, const char *file, size_t at) {
     stoa_data_options options = p->facts.options;
@@ -209,11 +226,8 @@ static int read_table(struct prediction *p, const char *file, size_t at) {
         return cli_fail_library(p->subject->context, status);
     }
     stoa_dataset_shape(data, &height, &width, &channels);
-    int code = CLI_DONE;
-    if (height * width * channels != p->size) {
-        code = cli_fail(CLI_WRONG, "%s: has %zu values a sample, expected %zu, the model's input", file,
-                        height * width * channels, p->size);
-    } else {
+    int code = check_shape(p, file, height, width, channels);
+    if (code == CLI_DONE) {
         code = add_samples(p, file, at, data);
     }
     stoa_dataset_free(data);
@@ -327,6 +341,9 @@ static int run(const struct cli_request *request) {
         code = cli_open_model(request->operands[0], NULL, &subject);
     }
     if (code == CLI_DONE) {
+        code = cli_choose_layout(request, &subject);
+    }
+    if (code == CLI_DONE) {
         prediction.classes = stoa_model_output_size(subject.model);
         prediction.is_probability = ends_in_softmax(subject.model);
         code = read_files(&prediction);
@@ -342,7 +359,7 @@ static int run(const struct cli_request *request) {
     return code;
 }
 
-static const char *const option_names[] = {"threads", "json", NULL};
+static const char *const option_names[] = {"layout", "threads", "json", NULL};
 
 const struct cli_command cli_predict = {
     .name = "predict",

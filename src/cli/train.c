@@ -226,6 +226,9 @@ static int run(const struct cli_request *request) {
         code = choose_split(request, &subject);
     }
     if (code == CLI_DONE) {
+        code = cli_choose_layout(request, &subject);
+    }
+    if (code == CLI_DONE) {
         code = cli_open_data(&subject, request->data, false, &train, &test, NULL);
     }
     if (code == CLI_DONE) {
@@ -237,8 +240,8 @@ static int run(const struct cli_request *request) {
     return code;
 }
 
-static const char *const option_names[] = {"epochs", "batch", "lr",    "seed",  "split-seed", "threads",
-                                           "data",   "out",   "force", "quiet", NULL};
+static const char *const option_names[] = {"epochs", "batch",  "lr",  "seed",  "split-seed", "threads",
+                                           "data",   "layout", "out", "force", "quiet",      NULL};
 
 const struct cli_command cli_train = {
     .name = "train",

@@ -127,6 +127,7 @@ static void describe_expected(const struct stoa_option *option, char *out, size_
         append(&text, "same, HxW or a number from %.0f to %.0f", option->lowest, option->highest);
         break;
     case STOA_OPTION_FLOAT:
+    case STOA_OPTION_DOUBLE:
         stoa_format_float((float)option->lowest, lowest);
         stoa_format_float((float)option->highest, highest);
         append(&text, "a number from %s to %s", lowest, highest);
@@ -162,10 +163,13 @@ static bool read_pair(const struct stoa_option *option, const char *text, size_t
            read_size(option, cross + 1, strlen(cross + 1), width);
 }
 
+static bool read_double(const struct stoa_option *option, const char *text, size_t length, double *value) {
+    return stoa_parse_double(text, length, value) && *value >= option->lowest && *value <= option->highest;
+}
+
 static bool read_float(const struct stoa_option *option, const char *text, size_t length, float *value) {
     double number;
-    if (!stoa_parse_double(text, length, &number) || number < option->lowest || number > option->highest ||
-        fabs(number) > (double)FLT_MAX) {
+    if (!read_double(option, text, length, &number) || fabs(number) > (double)FLT_MAX) {
         return false;
     }
     *value = (float)number;
@@ -205,6 +209,7 @@ static bool read_value(const struct stoa_option *option, const char *text, void 
     struct stoa_padding padding = {.same = false};
     size_t size = 0;
     float number = 0;
+    double wide = 0;
     struct stoa_list list = {.count = 0};
     switch (option->type) {
     case STOA_OPTION_SIZE:
@@ -217,6 +222,8 @@ static bool read_value(const struct stoa_option *option, const char *text, void 
                memcpy(member, &padding, sizeof padding);
     case STOA_OPTION_FLOAT:
         return read_float(option, text, strlen(text), &number) && memcpy(member, &number, sizeof number);
+    case STOA_OPTION_DOUBLE:
+        return read_double(option, text, strlen(text), &wide) && memcpy(member, &wide, sizeof wide);
     case STOA_OPTION_BOOL:
         if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
             return false;

@@ -13,6 +13,7 @@ enum stoa_option_type {
     STOA_OPTION_PAIR,    /* struct stoa_pair: "5" or "5x3", height first */
     STOA_OPTION_PADDING, /* struct stoa_padding: "2", "1x2" or "same" */
     STOA_OPTION_FLOAT,   /* float: "1e-3" */
+    STOA_OPTION_DOUBLE,  /* double: for what is computed with in double, such as schedules */
     STOA_OPTION_BOOL,    /* bool: "true" or "false" */
     STOA_OPTION_CHOICE,  /* size_t: index into `choices` */
     STOA_OPTION_LIST,    /* struct stoa_list: "1,0.5,2" */

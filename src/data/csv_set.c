@@ -11,6 +11,7 @@
 #include "data/dataset.h"
 #include "data/labels.h"
 #include "data/read.h"
+#include "data/shape.h"
 
 struct table {
     stoa_context *context;
@@ -140,7 +141,9 @@ static stoa_status read_table(struct table *table, struct stoa_store *store) {
     if (status == STOA_OK) {
         store->type = STOA_SAMPLE_F32;
         keep_names(table, store);
-        stoa_store_shape(store, table->columns.values, table->options);
+        status = stoa_store_arrange(store, table->name, &table->columns.values, 1, table->options);
+    }
+    if (status == STOA_OK) {
         status = stoa_store_allocate(store, table->name, table->rows);
     }
     return status == STOA_OK ? fill(table, store) : status;

@@ -67,9 +67,6 @@ stoa_status stoa_store_allocate(struct stoa_store *store, const char *name, size
 /* stoa_dataset_check() with another context for the sentence. */
 stoa_status stoa_store_check(const struct stoa_store *store, stoa_context *context);
 
-/* Give the store the shape of the options where it has as many values. */
-void stoa_store_shape(struct stoa_store *store, size_t values, const stoa_data_options *options);
-
 /* Refuse 0 classes and more than STOA_MAX_DIMENSION. */
 stoa_status stoa_require_classes(stoa_context *context, size_t classes);
 

@@ -23,6 +23,7 @@ struct pair {
 static const char *const names[][2] = {
     {"x", "y"}, {"X", "y"}, {"images", "labels"}, {"data", "target"}, {"samples", "labels"}};
 static const char *const parts[STOA_LOAD_PARTS] = {"train", "test"};
+static const char *const validations[] = {"val", "valid", "validation", "dev"};
 enum { NAMES = sizeof names / sizeof names[0] };
 
 static void spell(char *out, const char *name, const char *part, bool before) {
@@ -86,6 +87,31 @@ static stoa_status read_pair(const struct place *place, const struct pair *pair,
                       : read_files(place, pair, dataset);
 }
 
+/* Arrays for validation beside those to train with: for want of others they are the test part. */
+static stoa_status take_validation(const struct place *place, struct pair *test, bool *there) {
+    const struct stoa_load *load = place->load;
+    struct pair pair;
+    bool found = false;
+    stoa_status status = STOA_OK;
+    for (size_t i = 0; status == STOA_OK && !found && i < sizeof validations / sizeof validations[0]; i++) {
+        status = find(place, validations[i], &pair, &found);
+    }
+    if (status != STOA_OK || !found) {
+        return status;
+    }
+    if (*there) {
+        stoa_log(load->context,
+                 "%s: %s is left out; samples for validation are held out where the recipe asks for it",
+                 load->path, pair.samples);
+    } else {
+        stoa_log(load->context, "%s: %s is taken as the test part, as there is none of that name", load->path,
+                 pair.samples);
+        *test = pair;
+        *there = true;
+    }
+    return STOA_OK;
+}
+
 /* Sets *found when there is anything, before it is read. */
 static stoa_status load_place(const struct place *place, bool *found) {
     struct stoa_load *load = place->load;
@@ -94,6 +120,9 @@ static stoa_status load_place(const struct place *place, bool *found) {
     stoa_status status = STOA_OK;
     for (int part = 0; status == STOA_OK && part < STOA_LOAD_PARTS; part++) {
         status = find(place, parts[part], &pair[part], &there[part]);
+    }
+    if (status == STOA_OK && there[STOA_LOAD_TRAIN]) {
+        status = take_validation(place, &pair[STOA_LOAD_TEST], &there[STOA_LOAD_TEST]);
     }
     if (status != STOA_OK) {
         return status;

@@ -9,6 +9,7 @@
 #include "data/disk.h"
 #include "data/npy_labels.h"
 #include "data/read.h"
+#include "data/shape.h"
 #include "data/zip.h"
 
 /* An array with its file around it. */
@@ -33,19 +34,6 @@ static void release(stoa_context *context, struct array *array) {
 }
 
 /* ---- samples ---- */
-
-/* (count), (count, values), (count, height, width) or (count, height, width, channels). */
-static void take_shape(struct stoa_store *store, const struct stoa_npy *npy,
-                       const stoa_data_options *options) {
-    store->count = npy->size[0];
-    if (npy->rank <= 2) {
-        stoa_store_shape(store, npy->rank == 2 ? npy->size[1] : 1, options);
-        return;
-    }
-    store->height = npy->size[1];
-    store->width = npy->size[2];
-    store->channels = npy->rank == 4 ? npy->size[3] : 1;
-}
 
 /* Bring an array into C order. Values on disk stay where they are, so those must be in it. */
 static stoa_status to_c_order(stoa_context *context, struct array *array) {
@@ -103,7 +91,14 @@ static stoa_status fill_store(struct stoa_store *store, struct array *samples, s
     if (status != STOA_OK) {
         return status;
     }
-    take_shape(store, &samples->npy, options);
+    const size_t one = 1, *size = samples->npy.size + 1;
+    store->count = samples->npy.size[0];
+    status = samples->npy.rank == 1
+                 ? stoa_store_arrange(store, samples->name, &one, 1, options)
+                 : stoa_store_arrange(store, samples->name, size, samples->npy.rank - 1, options);
+    if (status != STOA_OK) {
+        return status;
+    }
     store->type = samples->npy.type;
     store->swapped = samples->npy.swapped;
     store->samples = samples->on_disk ? NULL : values_of(samples);

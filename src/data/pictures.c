@@ -10,6 +10,7 @@
 #include "data/folder.h"
 #include "data/png.h"
 #include "data/read.h"
+#include "data/shape.h"
 
 /* What is said once of a folder, rather than of each file: how many there are, and one of them. */
 struct tally {
@@ -216,6 +217,9 @@ static stoa_status survey(struct pictures *set, struct stoa_store *store) {
             stoa_png_close(&png);
         }
     }
+    if (stoa_wants_row(set->options, store->height * store->width)) {
+        wish = 1;
+    }
     store->channels = wish == 1 || wish == 3 ? wish : set->coloured > 0 ? 3 : 1;
     return status;
 }
@@ -264,6 +268,7 @@ static stoa_status fill_store(struct pictures *set, struct stoa_store *store) {
             status = read_picture(set, store, i);
         }
     }
+    stoa_store_flatten(store, set->options);
     return status;
 }
 

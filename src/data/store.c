@@ -60,15 +60,6 @@ stoa_status stoa_store_allocate(struct stoa_store *store, const char *name, size
     return status;
 }
 
-void stoa_store_shape(struct stoa_store *store, size_t values, const stoa_data_options *options) {
-    size_t wanted = options->height;
-    bool same = wanted > 0 && stoa_size_scale(&wanted, options->width) &&
-                stoa_size_scale(&wanted, options->channels) && wanted == values;
-    store->height = same ? options->height : 1;
-    store->width = same ? options->width : 1;
-    store->channels = same ? options->channels : values;
-}
-
 stoa_status stoa_require_classes(stoa_context *context, size_t classes) {
     if (classes == 0 || classes > STOA_MAX_DIMENSION) {
         return stoa_fail(context, STOA_ERR_ARGUMENT, "data set: %zu classes, expected 1 to %zu", classes,

@@ -429,7 +429,7 @@ stoa_status stoa_plan_bind(stoa_plan *plan, void *memory) {
 }
 
 float *stoa_plan_input(stoa_plan *plan) {
-    return stoa_value_data(plan, plan->input);
+    return plan->arena ? stoa_value_data(plan, plan->input) : NULL;
 }
 
 float *stoa_plan_gradients(const struct stoa_plan *plan) {

@@ -77,16 +77,20 @@ static stoa_status check_matrix(stoa_context *context, const char *name, size_t 
 stoa_status stoa_sgemm(stoa_context *context, bool transpose_a, bool transpose_b, size_t m, size_t n,
                        size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb,
                        float beta, float *c, size_t ldc) {
-    stoa_status status =
-        stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(a), STOA_NAMED(b), STOA_NAMED(c)));
+    /* Without an inner dimension there is neither a nor b. */
+    stoa_status status = k == 0
+                             ? stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(c)))
+                             : stoa_check_buffers(context, __func__,
+                                                  STOA_BUFFERS(STOA_NAMED(a), STOA_NAMED(b), STOA_NAMED(c)));
     if (status == STOA_OK) {
-        status = stoa_check_sizes(context, __func__, STOA_SIZES(STOA_NAMED(m), STOA_NAMED(n), STOA_NAMED(k)),
-                                  PTRDIFF_MAX);
+        const struct stoa_named_size sizes[] = {
+            STOA_NAMED(m), STOA_NAMED(n), {"k", stoa_max(1, k)}, {NULL, 0}};
+        status = stoa_check_sizes(context, __func__, sizes, PTRDIFF_MAX);
     }
-    if (status == STOA_OK) {
+    if (status == STOA_OK && k > 0) {
         status = check_matrix(context, "a", transpose_a ? k : m, transpose_a ? m : k, lda);
     }
-    if (status == STOA_OK) {
+    if (status == STOA_OK && k > 0) {
         status = check_matrix(context, "b", transpose_b ? n : k, transpose_b ? k : n, ldb);
     }
     if (status == STOA_OK) {

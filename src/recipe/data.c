@@ -7,6 +7,7 @@
 
 const char *const stoa_normalize_choices[] = {"given", "measured", NULL};
 const char *const stoa_weights_choices[] = {"none", "measured", NULL};
+const char *const stoa_layout_choices[] = {"auto", "nhwc", "nchw", NULL};
 const char *const stoa_header_choices[] = {"auto", "yes", "no", NULL};
 
 void stoa_recipe_data_describe(const struct stoa_recipe_data *data, stoa_recipe_info *info) {
@@ -20,6 +21,7 @@ void stoa_recipe_data_describe(const struct stoa_recipe_data *data, stoa_recipe_
         .classes = data->classes,
         .label = data->label[0] ? data->label : NULL,
         .header = (stoa_header)data->header,
+        .layout = (stoa_layout)data->layout,
         .test = data->test,
         .seed = data->seed,
         .samples = data->samples,
@@ -46,6 +48,7 @@ stoa_status stoa_recipe_data_facts(const struct stoa_recipe_data *data, stoa_mod
         {"data.normalize", measured ? "measured" : NULL},
         {"data.label", data->label[0] ? data->label : NULL},
         {"data.header", data->header ? stoa_header_choices[data->header] : NULL},
+        {"data.layout", data->layout ? stoa_layout_choices[data->layout] : NULL},
         {"data.test", data->test > 0 ? test : NULL},
         {"data.split_seed", data->seed ? seed : NULL},
         {"data.samples", data->samples ? samples : NULL},

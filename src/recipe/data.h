@@ -10,8 +10,8 @@ struct stoa_recipe_data {
     char set[STOA_LINE_MAX + 1], label[STOA_LINE_MAX + 1]; /* "": not said */
     size_t classes;
     float mean, deviation;
-    size_t normalize, header, weights; /* indices of their choices below */
-    float test;                        /* 0: not said */
+    size_t normalize, header, layout, weights; /* indices of their choices below */
+    float test;                                /* 0: not said */
     uint64_t seed;
     size_t samples; /* 0: not said */
     size_t memory;  /* bytes; 0: no bound */
@@ -19,6 +19,7 @@ struct stoa_recipe_data {
 
 extern const char *const stoa_normalize_choices[]; /* given, measured */
 extern const char *const stoa_weights_choices[];   /* none, measured */
+extern const char *const stoa_layout_choices[];    /* in the order of stoa_layout */
 extern const char *const stoa_header_choices[];    /* in the order of stoa_header */
 
 /* The same as options of a reader, and whether mean and deviation are to be measured. Strings belong to `data`. */

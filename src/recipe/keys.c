@@ -20,6 +20,7 @@ enum kind {
     SPEC_KEY,
     NORMALIZE_KEY,
     HEADER_KEY,
+    LAYOUT_KEY,
     WEIGHTS_KEY,
     BYTES_KEY
 };
@@ -43,6 +44,7 @@ static const struct key keys[] = {
     {"data", "normalize", NORMALIZE_KEY, AT(data.normalize), 0, 0},
     {"data", "label", TEXT_KEY, AT(data.label), 0, 0},
     {"data", "header", HEADER_KEY, AT(data.header), 0, 0},
+    {"data", "layout", LAYOUT_KEY, AT(data.layout), 0, 0},
     {"data", "test", FLOAT_KEY, AT(data.test), 1e-3, 0.999},
     {"data", "split_seed", SEED_KEY, AT(data.seed), 0, 0},
     {"data", "samples", SIZE_KEY, AT(data.samples), 10, 1e6},
@@ -95,6 +97,7 @@ static bool is_plain_name(const char *value) {
 static stoa_status read_choice(struct stoa_error *error, const struct key *key, const char *value,
                                void *member) {
     const char *const *choices = key->kind == HEADER_KEY    ? stoa_header_choices
+                                 : key->kind == LAYOUT_KEY  ? stoa_layout_choices
                                  : key->kind == WEIGHTS_KEY ? stoa_weights_choices
                                                             : stoa_normalize_choices;
     const struct stoa_option option = {
@@ -178,6 +181,7 @@ static stoa_status read_value(stoa_context *context, struct stoa_error *error, s
         return read_number(error, key, value, member);
     case NORMALIZE_KEY:
     case HEADER_KEY:
+    case LAYOUT_KEY:
     case WEIGHTS_KEY:
         return read_choice(error, key, value, member);
     case NOTE_KEY:

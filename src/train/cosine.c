@@ -6,12 +6,12 @@
 #include "train/optimizer.h"
 
 struct cosine_options {
-    float end;
+    double end;
     size_t length;
 };
 
 static const struct stoa_option options[] = {
-    {"end", STOA_OPTION_FLOAT, offsetof(struct cosine_options, end), "0", 0, 1, NULL},
+    {"end", STOA_OPTION_DOUBLE, offsetof(struct cosine_options, end), "0", 0, 1, NULL},
     {"length", STOA_OPTION_SIZE, offsetof(struct cosine_options, length), "0", 0, 1e12, NULL},
 };
 
@@ -19,7 +19,7 @@ static double factor(const void *given, uint64_t at, uint64_t total) {
     const struct cosine_options *o = given;
     uint64_t length = o->length ? o->length : total;
     double part = (double)stoa_min(at, length) / (double)length;
-    return (double)o->end + (1 - (double)o->end) / 2 * (1 + cos(3.14159265358979323846 * part));
+    return o->end + (1 - o->end) / 2 * (1 + cos(3.14159265358979323846 * part));
 }
 
 const struct stoa_schedule stoa_schedule_cosine = {

@@ -19,7 +19,15 @@ stoa_status stoa_feeder_check(stoa_context *context, const stoa_dataset *data, c
     stoa_model_input_shape(model, &model_shape[0], &model_shape[1], &model_shape[2]);
     stoa_dataset_shape(data, &data_shape[0], &data_shape[1], &data_shape[2]);
     size_t size = data_shape[0] * data_shape[1] * data_shape[2];
-    /* A model over vectors takes images as they lie in memory. */
+    /* A model over vectors takes images as they lie in memory, which is one order only where they have one channel. */
+    bool plain = data_shape[2] == 1 || data_shape[0] * data_shape[1] == 1;
+    if (model->input.rank == 1 && model->input.dim[0] == size && !plain) {
+        return stoa_fail(
+            context, STOA_ERR_SHAPE,
+            "the model takes rows of %zu values, the data has pictures of %zux%zux%zu, whose values may come "
+            "in two orders: expected data read as 1x1x%zu, or a model with that input and flatten",
+            size, data_shape[0], data_shape[1], data_shape[2], size);
+    }
     bool same = memcmp(model_shape, data_shape, sizeof model_shape) == 0 ||
                 (model->input.rank == 1 && model->input.dim[0] == size);
     if (!same) {

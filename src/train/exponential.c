@@ -4,17 +4,17 @@
 #include "train/optimizer.h"
 
 struct exponential_options {
-    float factor;
+    double factor;
 };
 
 static const struct stoa_option options[] = {
-    {"factor", STOA_OPTION_FLOAT, offsetof(struct exponential_options, factor), NULL, 1e-6, 1, NULL},
+    {"factor", STOA_OPTION_DOUBLE, offsetof(struct exponential_options, factor), NULL, 1e-6, 1, NULL},
 };
 
 static double factor(const void *given, uint64_t at, uint64_t total) {
     const struct exponential_options *o = given;
     (void)total;
-    return pow((double)o->factor, (double)at);
+    return pow(o->factor, (double)at);
 }
 
 const struct stoa_schedule stoa_schedule_exponential = {

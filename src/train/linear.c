@@ -4,13 +4,13 @@
 #include "train/optimizer.h"
 
 struct linear_options {
-    float start, end;
+    double start, end;
     size_t length;
 };
 
 static const struct stoa_option options[] = {
-    {"start", STOA_OPTION_FLOAT, offsetof(struct linear_options, start), "1", 0, 1000, NULL},
-    {"end", STOA_OPTION_FLOAT, offsetof(struct linear_options, end), "0", 0, 1000, NULL},
+    {"start", STOA_OPTION_DOUBLE, offsetof(struct linear_options, start), "1", 0, 1000, NULL},
+    {"end", STOA_OPTION_DOUBLE, offsetof(struct linear_options, end), "0", 0, 1000, NULL},
     {"length", STOA_OPTION_SIZE, offsetof(struct linear_options, length), "0", 0, 1e12, NULL},
 };
 
@@ -18,7 +18,7 @@ static double factor(const void *given, uint64_t at, uint64_t total) {
     const struct linear_options *o = given;
     uint64_t length = o->length ? o->length : total;
     double part = (double)stoa_min(at, length) / (double)length;
-    return (double)o->start + ((double)o->end - (double)o->start) * part;
+    return o->start + (o->end - o->start) * part;
 }
 
 const struct stoa_schedule stoa_schedule_linear = {

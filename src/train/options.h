@@ -13,7 +13,7 @@ enum { STOA_OPTION_STRUCT_BYTES = 128 };
 struct stoa_schedule_units {
     size_t per;    /* 0: step, 1: epoch */
     size_t warmup; /* units */
-    float warmup_start;
+    double warmup_start;
 };
 
 /* Options with defaults filled in and lines read. */

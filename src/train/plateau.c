@@ -7,7 +7,7 @@
 
 struct plateau_options {
     size_t watch, patience, cooldown;
-    float factor, threshold, end;
+    double factor, threshold, end;
 };
 
 static const char *const watched[] = {"validation", "training", NULL};
@@ -15,11 +15,11 @@ enum { VALIDATION };
 
 static const struct stoa_option options[] = {
     {"watch", STOA_OPTION_CHOICE, offsetof(struct plateau_options, watch), "validation", 0, 0, watched},
-    {"factor", STOA_OPTION_FLOAT, offsetof(struct plateau_options, factor), "0.1", 1e-6, 1, NULL},
+    {"factor", STOA_OPTION_DOUBLE, offsetof(struct plateau_options, factor), "0.1", 1e-6, 1, NULL},
     {"patience", STOA_OPTION_SIZE, offsetof(struct plateau_options, patience), "10", 0, 1e6, NULL},
-    {"threshold", STOA_OPTION_FLOAT, offsetof(struct plateau_options, threshold), "1e-4", 0, 1, NULL},
+    {"threshold", STOA_OPTION_DOUBLE, offsetof(struct plateau_options, threshold), "1e-4", 0, 1, NULL},
     {"cooldown", STOA_OPTION_SIZE, offsetof(struct plateau_options, cooldown), "0", 0, 1e6, NULL},
-    {"end", STOA_OPTION_FLOAT, offsetof(struct plateau_options, end), "0", 0, 1, NULL},
+    {"end", STOA_OPTION_DOUBLE, offsetof(struct plateau_options, end), "0", 0, 1, NULL},
 };
 
 static double factor(const void *given, uint64_t at, uint64_t total) {
@@ -33,7 +33,7 @@ static void observe(const void *given, struct stoa_schedule_state *state,
                     const struct stoa_epoch_losses *losses) {
     const struct plateau_options *o = given;
     double loss = o->watch == VALIDATION ? losses->validation : losses->training;
-    if (loss < state->best * (1 - (double)o->threshold)) {
+    if (loss < state->best * (1 - o->threshold)) {
         state->best = loss;
         state->bad = 0;
     } else {
@@ -44,7 +44,7 @@ static void observe(const void *given, struct stoa_schedule_state *state,
         state->bad = 0;
     }
     if (state->bad > o->patience) {
-        state->factor = fmax(state->factor * (double)o->factor, (double)o->end);
+        state->factor = fmax(state->factor * o->factor, o->end);
         state->resting = o->cooldown;
         state->bad = 0;
     }

@@ -22,7 +22,7 @@ enum { EPOCHS = 1 };
 static const struct stoa_option shared[] = {
     {"per", STOA_OPTION_CHOICE, offsetof(struct stoa_schedule_units, per), "step", 0, 0, unit_names},
     {"warmup", STOA_OPTION_SIZE, offsetof(struct stoa_schedule_units, warmup), "0", 0, 1e9, NULL},
-    {"warmup_start", STOA_OPTION_FLOAT, offsetof(struct stoa_schedule_units, warmup_start), "0.1", 0, 1,
+    {"warmup_start", STOA_OPTION_DOUBLE, offsetof(struct stoa_schedule_units, warmup_start), "0.1", 0, 1,
      NULL},
 };
 enum { SHARED = sizeof shared / sizeof *shared, MOST_OPTIONS = 16 };
@@ -84,7 +84,7 @@ double stoa_schedule_factor(const struct stoa_train_settings *settings,
     uint64_t total = u->per == EPOCHS ? settings->epochs : total_steps;
     uint64_t at = stoa_min(u->per == EPOCHS ? step / epoch_steps : step, total - 1);
     if (at < u->warmup) {
-        double start = (double)u->warmup_start;
+        double start = u->warmup_start;
         return (start + (1 - start) * (double)at / (double)u->warmup) * state->factor;
     }
     return settings->schedule->factor(settings->schedule_options, at - u->warmup,

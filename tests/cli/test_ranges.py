@@ -1,6 +1,7 @@
 """Models meet other data than those they were trained on: pixels of another range, another file, another place."""
 
 import json
+import math
 import os
 import random
 import struct
@@ -191,3 +192,87 @@ class Places(Command):
         self.done("train", "r.ini", "--data", "digits", "--out", "run", "--quiet")
         report = json.loads(self.done("eval", "run", "--json"))
         self.assertEqual((report["data"], report["samples"]), ("digits", 40))
+
+
+class Layouts(Command):
+    """Colour pixel by pixel and plane by plane: as many values are not the same picture."""
+
+    RECIPE = """[model]
+input = {input}
+{flatten}l1 = linear units=2
+[data]
+classes = 2
+{more}
+[train]
+epochs = 3
+lr = 1e-2
+"""
+
+    def recipe(self, input, more="", flatten="f = flatten\n"):
+        write("r.ini", self.RECIPE.format(input=input, flatten=flatten, more=more))
+
+    def arrays(self, folder, height, width, planes, count=20):
+        """Red ones and blue ones, with noise that is the same in both layouts."""
+        noise = random.Random(1)
+        values = []
+        for i in range(count):
+            picture = [[noise.random() + (c == 2 * (i % 2)) for c in range(3)] for _ in range(height * width)]
+            values += [picture[p][c] for c in range(3) for p in range(height * width)] if planes else sum(picture, [])
+        sizes = (3, height, width) if planes else (height, width, 3)
+        write(f"{folder}/x.npy", npy(("<f4", "f"), f"{(count, *sizes)}", values))
+        write(f"{folder}/y.npy", npy(("|u1", "B"), f"({count},)", [i % 2 for i in range(count)]))
+
+    def test_arrays_of_both_layouts(self):
+        """The same pictures give the same models, byte for byte."""
+        for height, width, option in ((6, 5, False), (3, 3, True)):
+            for shape, flatten in ((f"{height}x{width}x3", "f = flatten\n"), (f"1x1x{height * width * 3}", "")):
+                self.recipe(shape, flatten=flatten)
+                models, losses = [], []
+                for planes in (False, True):
+                    # Under one name: models say where their data were.
+                    self.arrays("d", height, width, planes)
+                    more = ("--layout", "nchw" if planes else "nhwc") if option else ()
+                    self.done("train", "r.ini", "--data", "d", "--out", "run", "--force", "--quiet", *more)
+                    if option:
+                        self.assertEqual(json.loads(self.done("info", "run", "--json"))["facts"]["data.layout"], more[1])
+                    models.append(safetensors_read("run/model.safetensors")[1])
+                    losses.append(json.loads(self.done("eval", "run", "--json"))["loss"])
+                    other = json.loads(self.done("predict", "run", "d/x.npy", *more, "--json"))["predictions"]
+                    self.assertEqual(len(other), 20)
+                self.assertEqual(models[0], models[1])
+                self.assertEqual(losses[0], losses[1])
+                if option:
+                    self.recipe(shape, flatten=flatten)
+                    self.refused("train", "r.ini", "--data", "d", words=["d/x.npy", "3x3x3", "layout = nchw"])
+                    self.recipe(shape, "layout = nchw", flatten)
+                    self.done("train", "r.ini", "--data", "d", "--out", "run", "--force", "--quiet")
+                    self.assertEqual(safetensors_read("run/model.safetensors")[1], models[0])
+
+    def test_rows_are_planes(self):
+        """Weights of PyTorch over rows of colour: a red pixel's value comes first, then all other reds."""
+        rows = [bytes([90, 20, 10, 60, 0, 0]), bytes([130, 0, 0, 0, 0, 255])]
+        for label in "01":
+            write(f"p/{label}/a.png", png(2, 2, rows, 2))
+        self.recipe("1x1x12", flatten="")
+        reds = [1.0] * 4 + [0.0] * 8
+        header = {"l1.weight": {"dtype": "F32", "shape": [2, 12], "data_offsets": [0, 96]},
+                  "l1.bias": {"dtype": "F32", "shape": [2], "data_offsets": [96, 104]}}
+        safetensors_write("w.safetensors", header, struct.pack("<26f", *reds, *[0.0] * 14))
+        report = json.loads(self.done("eval", "w.safetensors", "--recipe", "r.ini", "--data", "p", "--all", "--json"))
+        red = (90 + 60 + 130 + 0) / 255
+        other = math.log(1 + math.exp(red))
+        self.assertAlmostEqual(report["loss"], (other - red + other) / 2, places=5)
+
+    def test_refused(self):
+        self.recipe("4x5x3")
+        self.arrays("d", 4, 5, True)
+        self.refused("train", "r.ini", "--data", "d", "--layout", "hwc", words=["--layout", "'hwc'", "nhwc"])
+        self.refused("train", "r.ini", "--data", "d", "--layout", "nhwc", words=["4x5x3", "3x4x5"])
+        self.done("train", "r.ini", "--data", "d", "--out", "run", "--quiet")
+        self.arrays("e", 5, 4, False)
+        self.refused("predict", "run", "e/x.npy", words=["e/x.npy", "5x4x3", "4x5x3"])
+        self.recipe("4x5x3", "layout = planes")
+        self.refused("plan", "r.ini", words=["layout", "'planes'", "nchw"])
+        write("t.csv", "".join(",".join(["1"] * 60) + f",{i % 2}\n" for i in range(20)))
+        self.recipe("4x5x3")
+        self.refused("train", "r.ini", "--data", "t.csv", words=["t.csv", "rows of 60 values", "4x5x3", "layout = nhwc"])

@@ -255,12 +255,82 @@ static void refuses_to_load(void **state) {
                 "data set: samples that are not divided have no training part");
 }
 
+static char notes[1000]; /* lines of advice */
+
+static void note(void *user, const char *line) {
+    (void)user;
+    assert_true(strlen(notes) + strlen(line) + 2 < sizeof notes);
+    (void)strcat(strcat(notes, line), "\n");
+}
+
+/* A sample of one byte each, and labels that are 0 and 1 in turn. */
+static void write_arrays(const char *samples_name, const char *labels_name, size_t count) {
+    for (int labelled = 0; labelled < 2; labelled++) {
+        char file[128 + COUNT];
+        memset(file, ' ', 128);
+        memcpy(file, "\x93NUMPY\1\0\x76\0", 10);
+        int length =
+            snprintf(file + 10, 118, "{'descr': '|u1', 'fortran_order': False, 'shape': (%zu,)}", count);
+        file[10 + length] = ' ';
+        file[127] = '\n';
+        for (size_t i = 0; i < count; i++) {
+            file[128 + i] = (char)(i % 2);
+        }
+        (void)scratch_write(&scratch, labelled ? labels_name : samples_name, file, 128 + count);
+    }
+}
+
+static void expect_arrays(size_t train_count, size_t test_count, const char *said) {
+    stoa_dataset *train = NULL, *test = NULL;
+    stoa_context *told = NULL;
+    char wanted[300];
+    notes[0] = '\0';
+    assert_int_equal(stoa_context_create(&(stoa_context_options){.log = note}, &told), STOA_OK);
+    if (stoa_dataset_load(told, scratch.folder, NULL, &train, &test) != STOA_OK) {
+        fail_msg("%s", stoa_context_error(told));
+    }
+    assert_int_equal(stoa_dataset_count(train), train_count);
+    assert_int_equal(stoa_dataset_count(test), test_count);
+    stoa_dataset_free(train);
+    stoa_dataset_free(test);
+    stoa_context_free(told);
+    (void)snprintf(wanted, sizeof wanted, "%s%s%s", said[0] ? scratch.folder : "", said, said[0] ? "\n" : "");
+    assert_string_equal(notes, wanted);
+}
+
+/* Arrays for validation are the test part or are named, not passed over. */
+static void names_arrays_for_validation(void **state) {
+    (void)state;
+    static const char *const spelled[][2] = {
+        {"x_val.npy", "y_val.npy"}, {"valid_x.npy", "valid_y.npy"}, {"x_validation.npy", "y_validation.npy"}};
+    char said[200];
+    write_arrays("x_train.npy", "y_train.npy", 10);
+    for (size_t i = 0; i < sizeof spelled / sizeof spelled[0]; i++) {
+        int length = (int)strlen(spelled[i][0]) - 4;
+        write_arrays(spelled[i][0], spelled[i][1], 6);
+        (void)snprintf(said, sizeof said, ": %.*s is taken as the test part, as there is none of that name",
+                       length, spelled[i][0]);
+        expect_arrays(10, 6, said);
+        write_arrays("x_test.npy", "y_test.npy", 4);
+        (void)snprintf(said, sizeof said,
+                       ": %.*s is left out; samples for validation are held out where the recipe asks for it",
+                       length, spelled[i][0]);
+        expect_arrays(10, 4, said);
+        assert_int_equal(unlink(scratch_path(&scratch, spelled[i][0])), 0);
+        expect_arrays(10, 4, "");
+        assert_int_equal(unlink(scratch_path(&scratch, "x_test.npy")), 0);
+    }
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-    const struct CMUnitTest tests[] = {
-        TEST(divides),         TEST(divides_small_classes), TEST(measures),
-        TEST(iris_is_fishers), TEST(loads_tables),          TEST(refuses_to_load),
-    };
+    const struct CMUnitTest tests[] = {TEST(divides),
+                                       TEST(divides_small_classes),
+                                       TEST(measures),
+                                       TEST(iris_is_fishers),
+                                       TEST(loads_tables),
+                                       TEST(refuses_to_load),
+                                       TEST(names_arrays_for_validation)};
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,9 +39,8 @@ static void check_sgemm(stoa_context *context, const struct product *p) {
     }
     double *expected = new_doubles(c_size);
     for (size_t i = 0; i < c_size; i++) {
-        expected[i] = p->beta != 0 ? (double)c[i] : 0;
+        expected[i] = p->beta != 0 ? (double)p->beta * (double)c[i] : 0;
         for (size_t l = 0; i % ldc < p->n && l < p->k; l++) {
-            expected[i] *= l == 0 ? (double)p->beta : 1;
             expected[i] += (double)p->alpha * (double)a[p->ta ? l * lda + i / ldc : i / ldc * lda + l] *
                            (double)b[p->tb ? i % ldc * ldb + l : l * ldb + i % ldc];
         }
@@ -65,9 +64,11 @@ static void check_sgemm(stoa_context *context, const struct product *p) {
 static void multiplies(void **state) {
     (void)state;
     const struct product products[] = {
-        {false, false, 3, 5, 7, 1, 0},      {true, false, 130, 65, 9, 0.5F, 0.25F},
-        {false, true, 1, 200, 33, -2, 1},   {true, true, 257, 2, 64, 1, 0},
-        {false, false, 300, 140, 20, 1, 0},
+        {false, false, 3, 5, 7, 1, 0},       {true, false, 130, 65, 9, 0.5F, 0.25F},
+        {false, true, 1, 200, 33, -2, 1},    {true, true, 257, 2, 64, 1, 0},
+        {false, false, 300, 140, 20, 1, 0},  {false, false, 3, 5, 0, 1, 0},
+        {true, false, 130, 65, 0, 2, 0.25F}, {false, true, 1, 200, 0, 1, 1},
+        {true, true, 300, 140, 0, -1, -3},
     };
     for (size_t i = 0; i < sizeof products / sizeof *products; i++) {
         check_sgemm(contexts[0], &products[i]);
@@ -81,7 +82,9 @@ static void refuses_products(void **state) {
     float c[4] = {5, 5, 5, 5};
     stoa_context *x = contexts[0];
     check_refused(x, stoa_sgemm(x, 0, 0, 2, 2, 2, 1, NULL, 2, a, 2, 0, c, 2), STOA_ERR_ARGUMENT, "a is NULL");
-    check_refused(x, stoa_sgemm(x, 0, 0, 2, 2, 0, 1, a, 2, a, 2, 0, c, 2), STOA_ERR_ARGUMENT, "k is 0");
+    check_refused(x, stoa_sgemm(x, 0, 0, 0, 2, 2, 1, a, 2, a, 2, 0, c, 2), STOA_ERR_ARGUMENT, "m is 0");
+    check_refused(x, stoa_sgemm(x, 0, 0, 2, 2, 0, 1, a, 2, a, 2, 0, NULL, 2), STOA_ERR_ARGUMENT, "c is NULL");
+    check_refused(x, stoa_sgemm(x, 0, 0, 2, 2, 0, 1, a, 2, a, 2, 0, c, 1), STOA_ERR_SHAPE, "ldc is 1");
     check_refused(x, stoa_sgemm(x, 0, 0, 2, 2, 2, 1, a, 1, a, 2, 0, c, 2), STOA_ERR_SHAPE,
                   "lda is 1, expected 2");
     check_refused(x, stoa_sgemm(x, 0, 1, 2, 2, 2, 1, a, 2, a, 1, 0, c, 2), STOA_ERR_SHAPE, "ldb is 1");
@@ -91,6 +94,11 @@ static void refuses_products(void **state) {
                   "the size of a overflows");
     for (int i = 0; i < 4; i++) {
         assert_true(c[i] == 5);
+    }
+    /* Nothing to multiply: no a, no b, whatever their strides. */
+    assert_int_equal(stoa_sgemm(x, 1, 0, 2, 2, 0, 1, NULL, 0, NULL, 0, 2, c, 2), STOA_OK);
+    for (int i = 0; i < 4; i++) {
+        assert_true(c[i] == 10);
     }
 }
 

@@ -119,12 +119,19 @@ def schedule_case(total, options, **arguments):
     return {"schedule": "one_cycle" + options, "total": total, "factors": factors}
 
 
+# Warm-ups of less than a step, of one and a bit, of all; runs of a few steps.
+SHORT = [(1, 0.3), (2, 0.3), (3, 0.3), (4, 0.3), (7, 0.3), (10, 0.0), (1, 0.0), (2, 0.0), (12, 0.05), (40, 0.02), (9, 0.15), (5, 1.0)]
+
+
 def schedule_cases():
     return [
         schedule_case(20, "", div_factor=25, final_div_factor=400),
         schedule_case(101, " warmup=0.125 start=0.25 end=0.0009765625", pct_start=0.125, div_factor=4,
                       final_div_factor=256),
         schedule_case(10, " warmup=0.5 start=0.5 end=0.5", pct_start=0.5, div_factor=2, final_div_factor=1),
+    ] + [
+        schedule_case(total, f" warmup={warmup}" if warmup != 0.3 else "", pct_start=warmup, div_factor=25, final_div_factor=400)
+        for total, warmup in SHORT
     ]  # fmt: skip
 
 

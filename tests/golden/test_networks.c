@@ -255,7 +255,7 @@ static void schedules_are_pytorchs(void **state) {
     json_decref(file);
 }
 
-/* PyTorch's own curve is not defined for the shortest trainings; ours must still be usable. */
+/* PyTorch's own curve is not defined for a warm-up of exactly one step; ours must still be usable. */
 static void short_schedules_are_finite(void **state) {
     (void)state;
     const char *lines[] = {"one_cycle", "one_cycle warmup=0", "one_cycle warmup=1", "constant"};

@@ -32,6 +32,8 @@ static struct array arguments(size_t n, float range) {
     sprinkle(&x, -0.0F, 19);
     sprinkle(&x, 1e30F, 41);
     sprinkle(&x, -1e30F, 43);
+    sprinkle(&x, 3e38F, 47);
+    sprinkle(&x, -3e38F, 53);
     return x;
 }
 
@@ -91,8 +93,32 @@ TEST(sigmoid, 0, 0, 1, 1e-37, 4, 0, 3)
 TEST(tanh, 0, -1, 1, 1e-37, 4, 0, 3)
 TEST(leaky_relu, 0.375F, -2, 2, 0, 1, 0, 1)
 TEST(elu, 1.5F, -1.5F, 4, 1e-37, 4, 0, 2)
-/* A power of two: the product with another beta has a rounding error of its own. */
-TEST(softplus, 2, 0, 9, 1e-37, 5, 1e-37, 5)
+
+/* With a power of two; the product with another beta has a rounding error of its own, which the exponential of a large
+ * number multiplies. The largest takes beta * x, and beta * y, beyond floats. */
+static const struct softplus_case {
+    float beta;
+    double ulps;
+} softplus_cases[] = {{2, 5}, {1, 5}, {0x1p-10F, 5}, {2.5F, 60}, {1e6F, 60}, {3e9F, 60}};
+enum { SOFTPLUS_CASES = sizeof softplus_cases / sizeof *softplus_cases };
+
+void test_kernel_softplus(const struct subject *s) {
+    for (size_t i = 0; i < SOFTPLUS_CASES; i++) {
+        const struct softplus_case *c = &softplus_cases[i];
+        check_forward("softplus", s, s->kernels->softplus, stoa_reference_f64.softplus, c->beta,
+                      (struct bound){1e-37, c->ulps});
+    }
+}
+
+void test_kernel_softplus_backward(const struct subject *s) {
+    for (size_t i = 0; i < SOFTPLUS_CASES; i++) {
+        const struct softplus_case *c = &softplus_cases[i];
+        check_backward("softplus_backward", s, s->kernels->softplus_backward,
+                       stoa_reference_f64.softplus_backward, c->beta, 0, i % 2 ? 3e38F : 9,
+                       (struct bound){1e-37, c->ulps});
+    }
+}
+
 TEST(silu, 0, -30, 30, 1e-35, 4, 3e-7, 4)
 TEST(hardswish, 0, -5, 5, 3e-7, 4, 1e-6, 3)
 /* exp(-x^2 / 2) has the error of its rounded argument. */

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "base/size.h"
+#include "model/plan.h"
 #include "oracle.h"
 
 enum { MOST_LINES = 48, BATCH = 13, CANARY_BYTES = 64, DRAWN_NETS = 120 };
@@ -160,6 +161,13 @@ static void check_run(const struct net *net, stoa_context *context, stoa_plan *p
                       size_t samples, bool training, uint64_t step) {
     struct batch b;
     batch_open(&b, model, 100 + step);
+    struct stoa_error error;
+    if (training && stoa_model_learns_from(model, &error, samples, "a batch") != STOA_OK) {
+        assert_int_equal(stoa_plan_train(plan, samples, b.targets, 9, step, NULL, NULL), STOA_ERR_ARGUMENT);
+        assert_string_equal(stoa_context_error(plan->context), error.text);
+        batch_close(&b);
+        return;
+    }
     struct oracle oracle;
     oracle_open(&oracle, context, model,
                 &(struct oracle_run){.samples = samples,

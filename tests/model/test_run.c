@@ -104,7 +104,9 @@ static void refuses_runs(void **state) {
     check_error(stoa_plan_infer(plan, 1, &output), STOA_ERR_ARGUMENT, "plan: it has no memory yet");
     check_error(stoa_plan_bind(plan, (char *)4096 + 32), STOA_ERR_ARGUMENT,
                 "plan: the memory is not aligned to 64 bytes");
+    assert_null(stoa_plan_input(plan));
     assert_int_equal(stoa_plan_bind(plan, NULL), STOA_OK);
+    assert_non_null(stoa_plan_input(plan));
     check_error(stoa_plan_bind(plan, NULL), STOA_ERR_ARGUMENT, "plan: it has its memory already");
     check_error(stoa_plan_infer(plan, 0, &output), STOA_ERR_ARGUMENT,
                 "plan: found 0 samples, expected 1 to 4");

@@ -145,7 +145,7 @@ static void follows_the_formulas(void **state) {
         memset(&f, 0, sizeof f);
         take_parameters(model, f.p);
         for (size_t step = 0; step < STEPS; step++) {
-            double factor = cycle ? one_cycle((double)step, STEPS, 0.25, (double)0.1F, (double)0.01F) : 1;
+            double factor = cycle ? one_cycle((double)step, STEPS, 0.25, 0.1, 0.01) : 1;
             step_and_follow(trainer, model, rule, (double)0.02F * factor, step, &f);
         }
         stoa_trainer_free(trainer);
@@ -168,19 +168,25 @@ static void bends_one_cycle(void **state) {
     (void)state;
     const struct stoa_schedule *schedule = find_schedule("one_cycle");
     const struct {
-        float warmup, start, end;
+        double warmup, start, end;
         uint64_t step, total;
         double expected;
     } cases[] = {
-        {0.25F, 0.04F, 1e-4F, 0, 100, 0.04},  {0.25F, 0.04F, 1e-4F, 24, 100, 1},
-        {0.25F, 0.04F, 1e-4F, 12, 100, 0.52}, {0.25F, 0.04F, 1e-4F, 99, 100, 1e-4},
-        {0, 0.04F, 0.5F, 0, 10, 1},           {0, 0.04F, 0.5F, 9, 10, 0.5},
-        {1, 0.04F, 0.5F, 9, 10, 1},           {1, 0.04F, 0.5F, 0, 10, 0.04},
-        {0.3F, 0.04F, 0.5F, 0, 1, 1},         {1, 0.04F, 0.5F, 0, 1, 1},
-        {0.3F, 0.04F, 0.5F, 1, 2, 0.5},
+        {0.25, 0.04, 1e-4, 0, 100, 0.04},
+        {0.25, 0.04, 1e-4, 24, 100, 1},
+        {0.25, 0.04, 1e-4, 12, 100, 0.52},
+        {0.25, 0.04, 1e-4, 99, 100, 1e-4},
+        {0, 0.04, 0.5, 0, 1, 0.5}, /* the way down alone, of which a single step is the end */
+        {0, 0, 0, 0, 2, 0.5},      /* and of two the first its middle */
+        {0, 0.04, 0.5, 9, 10, 0.5},
+        {1, 0.04, 0.5, 9, 10, 1},
+        {1, 0.04, 0.5, 0, 10, 0.04},
+        {0.3, 0.04, 0.5, 0, 1, 0.5},
+        {1, 0.04, 0.5, 0, 1, 1}, /* where PyTorch divides 0 by 0 */
+        {0.3, 0.04, 0.5, 1, 2, 0.5},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        float options[3] = {cases[i].warmup, cases[i].start, cases[i].end}; /* in the order of the table */
+        double options[3] = {cases[i].warmup, cases[i].start, cases[i].end}; /* in the order of the table */
         double got = schedule->factor(options, cases[i].step, cases[i].total);
         if (!(fabs(got - cases[i].expected) < 1e-6)) {
             fail_msg("case %zu: factor %g, expected %g", i, got, cases[i].expected);
@@ -188,9 +194,39 @@ static void bends_one_cycle(void **state) {
     }
     for (uint64_t total = 1; total < 40; total++) {
         for (uint64_t step = 0; step < total; step++) {
-            float options[3] = {0.3F, 0.04F, 1e-4F};
+            double options[3] = {0.3, 0.04, 1e-4};
             double factor = schedule->factor(options, step, total);
             assert_true(factor >= 1e-4 - 1e-9 && factor <= 1);
+        }
+    }
+}
+
+/* Improvements by a hair more than the threshold count, and by a hair less do not: in double, as losses are. */
+static void watches_the_plateau_in_double(void **state) {
+    (void)state;
+    const struct {
+        const char *line;
+        double loss;
+        bool improves;
+    } cases[] = {
+        {"plateau watch=training patience=0 threshold=0.1", 0.9 - 1e-10, true},
+        {"plateau watch=training patience=0 threshold=0.1", 0.9 + 1e-10, false},
+        {"plateau watch=training patience=0", (1 - 1e-4) - 1e-13, true},
+        {"plateau watch=training patience=0", (1 - 1e-4) + 1e-13, false},
+        {"plateau watch=training patience=0 threshold=1e-9", 1 - 1.1e-9, true},
+        {"plateau watch=training patience=0 threshold=1e-9", 1 - 0.9e-9, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct stoa_train_settings settings;
+        assert_int_equal(
+            stoa_train_settings_read(context, &(stoa_train_options){.schedule = cases[i].line}, &settings),
+            STOA_OK);
+        struct stoa_schedule_state memory = {.factor = 1, .best = 1};
+        const struct stoa_epoch_losses losses = {cases[i].loss, (double)NAN};
+        settings.schedule->observe(settings.schedule_options, &memory, &losses);
+        if ((memory.factor == 1) != cases[i].improves) {
+            fail_msg("%s: a loss of %.17g after 1 %s", cases[i].line, cases[i].loss,
+                     cases[i].improves ? "counts as no better" : "counts as better");
         }
     }
 }
@@ -231,6 +267,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(follows_the_formulas),
         cmocka_unit_test(bends_one_cycle),
+        cmocka_unit_test(watches_the_plateau_in_double),
         cmocka_unit_test(refuses_settings),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -395,9 +395,20 @@ static void refuses_data_that_does_not_match(void **state) {
     assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_ERR_SHAPE);
     assert_string_equal(stoa_context_error(context), "the model has 5 outputs, the data has 4 classes");
     stoa_model_free(model);
-    /* A model over vectors takes images as they lie in memory. */
+    /* A model over vectors takes images as they lie in memory, unless they have more than one channel: their order is
+     * not known then. */
     model = make_model(context, (const size_t[]){1, 1, PIXELS}, plain_net);
     assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_OK);
+    stoa_dataset_free(data);
+    const float colour[2 * PIXELS] = {0};
+    const int32_t classes[] = {0, 1};
+    assert_int_equal(stoa_dataset_from_arrays(context, colour, classes, 2, PIXELS / 8, 2, 4, 4, &data),
+                     STOA_OK);
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_ERR_SHAPE);
+    assert_string_equal(
+        stoa_context_error(context),
+        "the model takes rows of 64 values, the data has pictures of 8x2x4, whose values may come in two "
+        "orders: expected data read as 1x1x64, or a model with that input and flatten");
     stoa_model_free(model);
     stoa_dataset_free(data);
     stoa_context_free(context);

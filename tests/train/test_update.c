@@ -68,7 +68,7 @@ static void expect_close(const char *what, size_t step, const float *found, cons
 struct followed {
     stoa_trainer *trainer, *other;
     size_t count, statistics;
-    double *p, *average, *average_statistics;
+    double *p, *gradient, *average, *average_statistics;
     bool clipped;
 };
 
@@ -93,6 +93,7 @@ static void expect_step(struct followed *f, const struct stoa_train_settings *s,
     f->clipped = f->clipped || scale < 1;
     for (size_t i = 0; i < f->count; i++) {
         double g = fmax(fmin((double)gradient[i], limit), -limit);
+        f->gradient[i] = scale * g;
         f->p[i] = (double)model->parameters[i] - 0.125 * scale * g;
     }
 }
@@ -120,13 +121,15 @@ static void follow(stoa_train_options options, bool clips) {
                          .statistics = model->statistic_floats};
     assert_true(f.trainer->piece_count > 5);
     f.p = calloc(f.count, sizeof *f.p);
+    f.gradient = calloc(f.count, sizeof *f.gradient);
     f.average = calloc(f.count, sizeof *f.average);
     f.average_statistics = calloc(f.statistics, sizeof *f.average_statistics);
-    assert_true(f.p && f.average && f.average_statistics);
+    assert_true(f.p && f.gradient && f.average && f.average_statistics);
     for (size_t step = 0; step < STEPS; step++) {
         expect_step(&f, &f.trainer->settings, step);
         make_step(f.trainer, step);
         expect_close("parameters", step, model->parameters, f.p, f.count);
+        expect_close("clipped gradients", step, stoa_plan_gradients(f.trainer->plan), f.gradient, f.count);
         if (options.average > 0) {
             expect_average(&f, (double)options.average, step);
             expect_close("average", step, stoa_trainer_average(f.trainer), f.average, f.count);
@@ -136,6 +139,7 @@ static void follow(stoa_train_options options, bool clips) {
     }
     assert_int_equal(f.clipped, clips);
     free(f.p);
+    free(f.gradient);
     free(f.average);
     free(f.average_statistics);
     stoa_trainer_free(f.trainer);

@@ -2,6 +2,7 @@
  * their sorted order makes the classes, so that the order of the lines does not matter. Floor 6. */
 #include "data/labels.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,18 @@ static stoa_status insert(struct stoa_labels *labels, size_t at, char *text) {
     return STOA_OK;
 }
 
+/* A whole number from 0, also as NumPy and pandas write it among floats: "2.0", "2.000e+00". */
+static bool read_number(const char *text, size_t length, size_t *number) {
+    double value = 0;
+    if (stoa_parse_size(text, length, number)) {
+        return true;
+    }
+    bool whole =
+        stoa_parse_double(text, length, &value) && value >= 0 && value < 0x1p31 && trunc(value) == value;
+    *number = whole ? (size_t)value : 0;
+    return whole;
+}
+
 static stoa_status check_known(const struct stoa_labels *labels, const char *text, size_t line) {
     const stoa_data_options *options = labels->options;
     for (size_t i = 0; i < options->name_count; i++) {
@@ -92,7 +105,7 @@ stoa_status stoa_labels_add(struct stoa_labels *labels, const struct stoa_csv_fi
         status =
             stoa_fail(labels->context, STOA_ERR_FORMAT, "%s:%zu: the label is empty", labels->name, line);
     }
-    labels->numbers = labels->numbers && stoa_parse_size(text, strlen(text), &number);
+    labels->numbers = labels->numbers && read_number(text, strlen(text), &number);
     if (status != STOA_OK || found) {
         free(text);
         return status;
@@ -103,12 +116,12 @@ stoa_status stoa_labels_add(struct stoa_labels *labels, const struct stoa_csv_fi
 static int by_number(const void *a, const void *b) {
     const struct stoa_label *left = a, *right = b;
     size_t x = 0, y = 0;
-    (void)stoa_parse_size(left->text, strlen(left->text), &x);
-    (void)stoa_parse_size(right->text, strlen(right->text), &y);
+    (void)read_number(left->text, strlen(left->text), &x);
+    (void)read_number(right->text, strlen(right->text), &y);
     if (x != y) {
         return x < y ? -1 : 1;
     }
-    return strcmp(left->text, right->text); /* "1" and "01" */
+    return strcmp(left->text, right->text); /* "1", "01" and "1.0" */
 }
 
 /* Number the classes in the sorted order of their names. */
@@ -154,7 +167,7 @@ static bool are_class_numbers(const struct stoa_labels *labels, size_t *classes)
     for (size_t i = 0; i < labels->count; i++) {
         size_t number = 0;
         const char *text = labels->label[i].text;
-        if (!stoa_parse_size(text, strlen(text), &number)) {
+        if (!read_number(text, strlen(text), &number)) {
             return false;
         }
         largest = number > largest ? number : largest;
@@ -190,7 +203,7 @@ stoa_status stoa_labels_find(const struct stoa_labels *labels, const struct stoa
     size_t number = 0;
     if (labels->as_numbers) {
         /* Quotes do not stand within numbers. */
-        (void)stoa_parse_size(field->text, field->length, &number);
+        (void)read_number(field->text, field->length, &number);
     } else {
         bool found;
         char *text = stoa_csv_text(field);

@@ -120,6 +120,17 @@ static void names_classes(void **state) {
     assert_int_equal(stoa_dataset_classes(dataset), 4);
     assert_null(stoa_dataset_class_name(dataset, 0));
     stoa_dataset_free(dataset);
+    /* Numbers of classes that were saved among floats. */
+    dataset = read_good("1,2.000000000000000000e+00\n1,1.0e+01\n1,0.0\n1,-0.0\n",
+                        &(stoa_data_options){.classes = 11});
+    assert_null(stoa_dataset_class_name(dataset, 0));
+    expect(dataset, 4, 1, ones, (const int32_t[]){2, 10, 0, 0});
+    dataset = read_good("1,20.0\n1,1.0e+02\n1,3e0\n1,20.0\n", &(stoa_data_options){.classes = 3});
+    assert_string_equal(stoa_dataset_class_name(dataset, 2), "1.0e+02");
+    expect(dataset, 4, 1, ones, (const int32_t[]){1, 2, 0, 1});
+    dataset = read_good("1,0.5\n1,1.5\n", NULL);
+    assert_string_equal(stoa_dataset_class_name(dataset, 1), "1.5");
+    stoa_dataset_free(dataset);
     /* Given names keep their order and need not all appear. */
     const char *const names[] = {"z", "y", "x"};
     dataset = read_good("1,x\n1,z\n", &(stoa_data_options){.names = names, .name_count = 3, .classes = 3});

@@ -401,6 +401,9 @@ static int prepare(const struct cli_subject *subject, struct cli_facts *facts, c
     if (code == CLI_DONE && trains) {
         code = read_range(subject, facts);
     }
+    if (code == CLI_DONE && trains) {
+        cli_note_scales(subject, facts);
+    }
     if (code == CLI_DONE) {
         code = cli_value_scale(subject, facts, path, test, &scale);
     }

@@ -26,6 +26,7 @@ int cli_open_context(const struct cli_request *request, struct cli_subject *subj
     if (request->threads) {
         options.threads = request->threads;
     }
+    subject->quiet = request->quiet;
     options.log = request->quiet ? NULL : note;
     stoa_status status = stoa_context_create(&options, &subject->context);
     return status == STOA_OK ? cli_environment_set(subject->context)

@@ -13,6 +13,7 @@ struct cli_subject {
     stoa_recipe *recipe;
     stoa_model *model;
     char *path; /* of the model file or the recipe the model came from */
+    bool quiet; /* say nothing but errors */
 };
 
 /* Make the context from --threads and the environment. */

@@ -55,6 +55,18 @@ int cli_keep_range(const struct cli_subject *subject, const stoa_dataset *train)
     return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
 }
 
+void cli_note_scales(const struct cli_subject *subject, const struct cli_facts *facts) {
+    float mean = facts->mean ? *facts->mean : 0, deviation = facts->deviation ? *facts->deviation : 1;
+    bool small = mean >= 0 && mean <= 1 && deviation <= 1 && (mean > 0 || deviation < 1);
+    if (facts->white > 1 && small && !subject->quiet) {
+        (void)cli_fail(
+            CLI_DONE,
+            "note: the training data have values from %g to %g, mean = %g and deviation = %g are those of "
+            "pixels from 0 to 1; normalize = measured fits any",
+            (double)facts->range[0], (double)facts->range[1], (double)mean, (double)deviation);
+    }
+}
+
 int cli_pixel_scale(const struct cli_subject *subject, const struct cli_facts *facts, const char *file,
                     float *scale) {
     *scale = facts->white > 0 ? facts->white : 1;

@@ -9,6 +9,9 @@
  * value, and "data.white" with the value of white, where the data are pictures and it is known. */
 int cli_keep_range(const struct cli_subject *subject, const stoa_dataset *train);
 
+/* Say so where mean and deviation are plainly those of pixels from 0 to 1, but white is larger in the training data. */
+void cli_note_scales(const struct cli_subject *subject, const struct cli_facts *facts);
+
 /* What pixels from 0 to 1 are to be multiplied by, so that they are what the model was trained on. `file` begins the
  * sentence where that cannot be known. */
 int cli_pixel_scale(const struct cli_subject *subject, const struct cli_facts *facts, const char *file,

@@ -135,6 +135,21 @@ class Ranges(Command):
         self.train("sixteenth")
         self.refused("predict", "run", files[0], words=["0.png", "between 0 and 1", "between 0 and 14"])
 
+    def test_scales_of_another_range(self):
+        """Mean and deviation of pixels from 0 to 1 do not fit pixels from 0 to 255, which is said."""
+        write_arrays("full", ("<f4", "f"), float)
+        write_arrays("unit", ("<f4", "f"), lambda p: p / 255)
+        for more, data, said in (("mean = 0.1\ndeviation = 0.3", "full", True), ("mean = 0.1\ndeviation = 0.3", "unit", False),
+                                 ("normalize = measured", "full", False), ("", "full", False),
+                                 ("mean = 33.3\ndeviation = 78.6", "full", False)):
+            self.recipe(more)
+            result = self.stoa("train", "r.ini", "--data", data, "--epochs", "1", "--out", "run", "--force")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(["note:" in line and "from 0 to 239" in line for line in result.stderr.splitlines()],
+                             [True] * said, (more, data, result.stderr))
+        self.recipe("mean = 0.1\ndeviation = 0.3")
+        self.train("full")
+
     def test_tables_are_not_pictures(self):
         """Columns of a table may go as far as they like."""
         write("t.ini", RECIPE.format(input="1x1x3", flatten="", more="").replace("10", "2"))

@@ -22,6 +22,8 @@ struct cli_facts {
 };
 int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts);
 void cli_free_facts(struct cli_facts *facts);
+/* Read only the range of the training data. */
+int cli_read_range(const struct cli_subject *subject, struct cli_facts *facts);
 
 /* Let --layout stand in for what the recipe or the model says. */
 int cli_choose_layout(const struct cli_request *request, const struct cli_subject *subject);

@@ -288,7 +288,7 @@ stoa_status stoa_image_read(stoa_context *context, const char *path, size_t heig
         values = stoa_allocate(context, count * sizeof *values, path);
         status = values ? stoa_png_decode_real(&png, channels, values) : STOA_ERR_MEMORY;
     }
-    if (status == STOA_OK) {
+    if (values && status == STOA_OK) {
         memcpy(out, values, count * sizeof *values);
     }
     stoa_release(context, values, count * sizeof *values);

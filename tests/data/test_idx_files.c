@@ -3,18 +3,11 @@
 #include "../base/cmocka_prelude.h"
 #include "../base/scratch.h"
 #include "idx_pair.h"
+#include "notes.h"
 
 static struct scratch scratch;
 static stoa_context *context;
 static struct pair pair;
-static char notes[2000]; /* lines of advice */
-
-static void note(void *user, const char *line) {
-    (void)user;
-    assert_true(strlen(notes) + strlen(line) + 2 < sizeof notes);
-    (void)strcat(strcat(notes, line), "\n");
-}
-
 static int set_up(void **state) {
     (void)state;
     scratch_open(&scratch);

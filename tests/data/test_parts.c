@@ -5,6 +5,7 @@
 
 #include "../base/cmocka_prelude.h"
 #include "../base/scratch.h"
+#include "notes.h"
 
 enum { COUNT = 100, CHANNELS = 3 };
 
@@ -55,7 +56,7 @@ static size_t numbers_of(const stoa_dataset *dataset, int *numbers) {
 
 static void divides(void **state) {
     (void)state;
-    int first[COUNT], second[COUNT], other[COUNT];
+    int first[COUNT] = {0}, second[COUNT] = {0}, other[COUNT];
     bool seen[COUNT] = {false};
     stoa_dataset *whole = make(COUNT), *train = NULL, *test = NULL;
     assert_int_equal(stoa_dataset_split(whole, 0.2, 5, &train, &test), STOA_OK);
@@ -253,14 +254,6 @@ static void refuses_to_load(void **state) {
                 "data set: a test part of 1, expected more than 0 and less than 1");
     refuse_load(STOA_IRIS, &(stoa_data_options){.unlabelled = true}, STOA_ERR_ARGUMENT,
                 "data set: samples that are not divided have no training part");
-}
-
-static char notes[1000]; /* lines of advice */
-
-static void note(void *user, const char *line) {
-    (void)user;
-    assert_true(strlen(notes) + strlen(line) + 2 < sizeof notes);
-    (void)strcat(strcat(notes, line), "\n");
 }
 
 /* A sample of one byte each, and labels that are 0 and 1 in turn. */

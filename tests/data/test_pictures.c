@@ -11,19 +11,12 @@
 
 #include "../base/cmocka_prelude.h"
 #include "../base/scratch.h"
+#include "notes.h"
 
 enum { HEIGHT = 2, WIDTH = 3 };
 
 static struct scratch scratch;
 static stoa_context *context;
-
-static char notes[4000]; /* lines of advice */
-
-static void note(void *user, const char *line) {
-    (void)user;
-    assert_true(strlen(notes) + strlen(line) + 2 < sizeof notes);
-    (void)strcat(strcat(notes, line), "\n");
-}
 
 static int set_up(void **state) {
     (void)state;
@@ -42,6 +35,8 @@ static size_t entries_left = SIZE_MAX;
 #define READDIR "readdir"
 #endif
 
+/* The system's declaration names its parameter as it likes.
+ * NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 struct dirent *readdir(DIR *folder) {
     static struct dirent *(*next)(DIR *);
     if (!next) {
@@ -388,11 +383,11 @@ static void keeps_sixteen_bits(void **state) {
 static void make_part(const char *name, size_t pictures) {
     char path[64];
     make_folder(name);
-    for (char class = 'a'; class <= 'b'; class ++) {
-        (void)snprintf(path, sizeof path, "%s/%c", name, class);
+    for (const char *letter = "ab"; *letter; letter++) {
+        (void)snprintf(path, sizeof path, "%s/%c", name, *letter);
         make_folder(path);
         for (size_t i = 0; i < pictures; i++) {
-            (void)snprintf(path, sizeof path, "%s/%c/%zu.png", name, class, i);
+            (void)snprintf(path, sizeof path, "%s/%c/%zu.png", name, *letter, i);
             (void)write_picture(path, HEIGHT, WIDTH, 9, false);
         }
     }

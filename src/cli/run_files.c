@@ -144,14 +144,19 @@ int cli_run_write_lines(int folder, const char *lines) {
     return result;
 }
 
-/* Lines in their place after `put` has put them there. */
-static int settle(int folder, const char *lines, int (*put)(int, const char *)) {
+int cli_run_append(int folder, const char *lines, bool again) {
+    return again ? append_once(folder, lines) : append_to(folder, CLI_RUN_METRICS, O_APPEND, lines);
+}
+
+int cli_run_settle(int folder, const char *lines, bool again) {
     int result;
-    if (epoch_of(lines) == 1) {
-        result = renameat(folder, CLI_RUN_METRICS_NEW, folder, CLI_RUN_METRICS);
-        result = result == 0 ? remove_name(folder, CLI_RUN_INTERRUPTED) : -1;
+    if (epoch_of(lines) != 1) {
+        result = cli_run_append(folder, lines, again);
+        result = result == 0 ? remove_name(folder, CLI_RUN_METRICS_NEW) : -1;
     } else {
-        result = put(folder, lines) == 0 ? remove_name(folder, CLI_RUN_METRICS_NEW) : -1;
+        result = renameat(folder, CLI_RUN_METRICS_NEW, folder, CLI_RUN_METRICS);
+        /* The second time they may be in their place already. */
+        result = result == 0 || (again && errno == ENOENT) ? remove_name(folder, CLI_RUN_INTERRUPTED) : -1;
     }
     int reason = errno;
     sync_names(folder);
@@ -159,11 +164,7 @@ static int settle(int folder, const char *lines, int (*put)(int, const char *)) 
     return result;
 }
 
-int cli_run_settle(int folder, const char *lines) {
-    return settle(folder, lines, cli_run_append);
-}
-
-int cli_run_commit(int folder, const char *lines, bool *counts) {
+int cli_run_commit(int folder, const char *lines, bool again, bool *counts) {
     /* Held open, the replaced files are given back to the file system behind the commit, not within it,
      * where it would take most of the time in which model and metrics differ to those who look at the
      * files alone. */
@@ -171,7 +172,7 @@ int cli_run_commit(int folder, const char *lines, bool *counts) {
                   openat(folder, CLI_RUN_METRICS, O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
     int result = renameat(folder, CLI_RUN_MODEL_NEW, folder, CLI_RUN_MODEL);
     *counts = result == 0;
-    result = result == 0 ? cli_run_settle(folder, lines) : -1;
+    result = result == 0 ? cli_run_settle(folder, lines, again) : -1;
     int reason = errno;
     for (size_t i = 0; i < sizeof held / sizeof held[0]; i++) {
         if (held[i] >= 0) {
@@ -180,10 +181,6 @@ int cli_run_commit(int folder, const char *lines, bool *counts) {
     }
     errno = reason;
     return result;
-}
-
-int cli_run_append(int folder, const char *lines) {
-    return append_to(folder, CLI_RUN_METRICS, O_APPEND, lines);
 }
 
 int cli_run_discard(int folder) {
@@ -206,7 +203,7 @@ static int finish_lines(int folder) {
     if (!lines) {
         return -1;
     }
-    int result = epoch_of(lines) > 0 ? settle(folder, lines, append_once) : cli_run_discard(folder);
+    int result = epoch_of(lines) > 0 ? cli_run_settle(folder, lines, true) : cli_run_discard(folder);
     free(lines);
     return result;
 }

@@ -24,14 +24,15 @@ int cli_run_write_lines(int folder, const char *lines);
 
 /* Rename the model that waits, from which moment on the lines that wait count, and put them in their
  * place. 0, or -1 with errno; *counts tells whether the model has been renamed. */
-int cli_run_commit(int folder, const char *lines, bool *counts);
+int cli_run_commit(int folder, const char *lines, bool again, bool *counts);
 
 /* Put the lines that wait in their place, those of a first epoch over an older run's, whose interrupted
- * model goes. 0, or -1 with errno: they wait on. */
-int cli_run_settle(int folder, const char *lines);
+ * model goes. 0, or -1 with errno: they wait on, to be settled `again`. */
+int cli_run_settle(int folder, const char *lines, bool again);
 
-/* Append lines that need no model. 0, or -1 with errno and nothing appended. */
-int cli_run_append(int folder, const char *lines);
+/* Append lines that need no model. 0, or -1 with errno: to be appended `again`, which takes out first
+ * what is there of them. */
+int cli_run_append(int folder, const char *lines, bool again);
 
 /* Remove what waits and does not count. */
 int cli_run_discard(int folder);

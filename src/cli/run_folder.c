@@ -39,8 +39,8 @@ static int make_folders(const char *path, size_t *made) {
     return result;
 }
 
-/* Remove the folders this run made, deepest first; one that is in use by then stays. Cuts the path, since there may be
- * no memory for another. */
+/* Remove the folders this run made, deepest first; one that is in use by then stays. Cuts the path, since
+ * there may be no memory for another. */
 static void remove_folders(char *path, size_t made) {
     for (size_t i = strlen(path); made && i >= made; i--) {
         if (path[i] == '/' || path[i] == '\0') {
@@ -48,6 +48,14 @@ static void remove_folders(char *path, size_t made) {
             (void)rmdir(path); /* never more than an empty folder */
         }
     }
+}
+
+/* What keeps a folder from being taken, from errno: a wrong request but for a lack of memory. */
+static int refuse(const char *path, const char *what) {
+    if (errno == ENOMEM) {
+        cli_out_of_memory();
+    }
+    return cli_fail(CLI_WRONG, "%s: %s: %s", path, what, strerror(errno));
 }
 
 static int in_use(const char *path, pid_t holder) {
@@ -68,7 +76,7 @@ static int check_vacant(const struct cli_run_folder *folder) {
         cli_out_of_memory();
     }
     if (errno != 0) {
-        return cli_fail(CLI_WRONG, "%s: cannot read the folder: %s", folder->path, strerror(errno));
+        return refuse(folder->path, "cannot read the folder");
     }
     if (folder->lock < 0 && cli_run_lock_held(folder->descriptor, &holder)) {
         return in_use(folder->path, holder);
@@ -95,8 +103,7 @@ static int lock_folder(struct cli_run_folder *folder, bool force, bool quiet) {
     }
     int code = force ? CLI_DONE : check_vacant(folder);
     if (code == CLI_DONE && cli_run_recover(folder->descriptor) != 0) {
-        code = cli_fail(CLI_WRONG, "%s: cannot remove what a killed run has left: %s", folder->path,
-                        strerror(errno));
+        code = refuse(folder->path, "cannot clear it of what a killed run has left");
     }
     return code;
 }
@@ -248,7 +255,7 @@ static int settle_owed(struct cli_run_folder *folder, char sentence[SENTENCE]) {
         return CLI_DONE;
     }
     char *owed = strndup(folder->waiting, folder->settled);
-    int result = owed ? cli_run_settle(folder->descriptor, owed) : -1;
+    int result = owed ? cli_run_settle(folder->descriptor, owed, true) : -1;
     free(owed);
     if (result != 0) {
         return cannot_write(folder->metrics, sentence);
@@ -270,7 +277,7 @@ static int commit(struct cli_run_folder *folder, stoa_context *context, stoa_mod
     }
     bool counts = false;
     int result = cli_run_write_lines(folder->descriptor, folder->waiting);
-    result = result == 0 ? cli_run_commit(folder->descriptor, folder->waiting, &counts) : -1;
+    result = result == 0 ? cli_run_commit(folder->descriptor, folder->waiting, folder->again, &counts) : -1;
     if (result != 0) {
         (void)cannot_write(counts ? folder->metrics : folder->model, sentence);
     }
@@ -291,12 +298,15 @@ static int save(struct cli_run_folder *folder, stoa_context *context, stoa_model
     int code = settle_owed(folder, sentence);
     if (code == CLI_DONE && folder->model_due) {
         code = model ? commit(folder, context, model, epoch, sentence) : CLI_FAILED;
-    } else if (code == CLI_DONE && cli_run_append(folder->descriptor, folder->waiting) != 0) {
+    } else if (code == CLI_DONE && folder->waiting[0] &&
+               cli_run_append(folder->descriptor, folder->waiting, folder->again) != 0) {
+        folder->again = true;
         code = cannot_write(folder->metrics, sentence);
     }
     if (code == CLI_DONE) {
         free(folder->waiting);
         folder->waiting = NULL;
+        folder->again = false;
         folder->saved = epoch;
     }
     return code;

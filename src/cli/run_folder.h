@@ -20,6 +20,7 @@ struct cli_run_folder {
     char *waiting;  /* lines of metrics that are not in their file yet; NULL: none */
     size_t settled; /* so many of the bytes that wait belong to the model in the folder */
     bool model_due; /* and the rest to one that is not there yet */
+    bool again;     /* they have been tried to be put in their place */
     size_t saved;   /* last epoch that is saved; 0: none */
 };
 

@@ -18,11 +18,17 @@ static bool is_other(int file, pid_t *holder) {
     return true;
 }
 
-/* A run that ends removes the file: what was locked may be a file without a name by then. */
-static bool has_its_name(int folder, int file) {
+/* A run that ends removes the file: what was locked may be a file without a name by then. 1: it has its
+ * name; 0: it has not; -1 with errno when that cannot be told. */
+static int has_its_name(int folder, int file) {
     struct stat ours, named;
-    return fstat(file, &ours) == 0 && fstatat(folder, CLI_RUN_LOCK, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-           ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+    if (fstat(file, &ours) != 0) {
+        return -1;
+    }
+    if (fstatat(folder, CLI_RUN_LOCK, &named, AT_SYMLINK_NOFOLLOW) != 0) {
+        return errno == ENOENT ? 0 : -1;
+    }
+    return ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 }
 
 int cli_run_lock_take(int folder, pid_t *holder) {
@@ -34,8 +40,15 @@ int cli_run_lock_take(int folder, pid_t *holder) {
         }
         int result = fcntl(file, F_SETLK, &whole);
         bool busy = result != 0 && (errno == EACCES || errno == EAGAIN);
-        if (!busy && has_its_name(folder, file)) {
+        int named = busy ? 0 : has_its_name(folder, file);
+        if (named > 0) {
             return file;
+        }
+        if (named < 0) {
+            int reason = errno;
+            cli_run_lock_release(folder, file);
+            errno = reason;
+            return -1;
         }
         bool other = busy && is_other(file, holder);
         (void)close(file);
@@ -62,7 +75,9 @@ bool cli_run_lock_held(int folder, pid_t *holder) {
 void cli_run_lock_release(int folder, int lock) {
     if (lock >= 0) {
         /* While it is still ours: nobody else's file can have the name. */
-        (void)unlinkat(folder, CLI_RUN_LOCK, 0);
+        if (unlinkat(folder, CLI_RUN_LOCK, 0) != 0) {
+            (void)unlinkat(folder, CLI_RUN_LOCK, 0); /* a disk that fails may do so once */
+        }
         (void)close(lock);
     }
 }

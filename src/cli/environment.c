@@ -1,6 +1,7 @@
 /* STOA_CPU, STOA_THREADS, STOA_POLICY, STOA_CONV and the BLAS core. Floor 9: public headers only. */
 #include "cli/environment.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -92,4 +93,14 @@ int cli_environment_set(stoa_context *context) {
         return cli_fail(CLI_WRONG, "STOA_CONV: %s", stoa_context_error(context));
     }
     return CLI_DONE;
+}
+
+/* A model file opened in the place of a closed stdout would get the command's output written into it. The
+ * stand-ins are opened the wrong way round, so that reading and writing fail and are noticed. */
+void cli_environment_occupy_standard_files(void) {
+    for (int descriptor = 0; descriptor < 3; descriptor++) {
+        if (fcntl(descriptor, F_GETFD) == -1) {
+            (void)open("/dev/null", descriptor == 0 ? O_WRONLY : O_RDONLY);
+        }
+    }
 }

@@ -19,4 +19,7 @@ int cli_environment_read(stoa_context_options *options);
 /* Set what STOA_CONV asks for. The same results. */
 int cli_environment_set(stoa_context *context);
 
+/* Put something in the place of standard files that are closed. */
+void cli_environment_occupy_standard_files(void);
+
 #endif

@@ -125,8 +125,12 @@ char *cli_json_line(const json_t *value) {
     return text_of(value, JSON_REAL_PRECISION(DIGITS));
 }
 
+char *cli_json_indented(const json_t *value) {
+    return text_of(value, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
+}
+
 void cli_json_print(json_t *value) {
-    char *text = text_of(value, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
+    char *text = cli_json_indented(value);
     (void)puts(text);
     free(text);
     json_decref(value);

@@ -1,10 +1,8 @@
 /* The `stoa` command: picks the subcommand, reads its arguments, checks its output. Floor 9: public headers
  * only. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <stoa/blas.h>
 #include <stoa/version.h>
@@ -137,18 +135,8 @@ static int dispatch(int count, char **arguments) {
     return command ? run(command, count - 2, arguments + 2, arguments) : unknown_command(name);
 }
 
-/* A model file opened in the place of a closed stdout would get the command's output written into it. The
- * stand-ins are opened the wrong way round, so that reading and writing fail and are noticed. */
-static void occupy_standard_files(void) {
-    for (int descriptor = 0; descriptor < 3; descriptor++) {
-        if (fcntl(descriptor, F_GETFD) == -1) {
-            (void)open("/dev/null", descriptor == 0 ? O_WRONLY : O_RDONLY);
-        }
-    }
-}
-
 int main(int count, char **arguments) {
-    occupy_standard_files();
+    cli_environment_occupy_standard_files();
     cli_ignore_signals();
     return cli_finish_output(dispatch(count, arguments));
 }

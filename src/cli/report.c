@@ -2,6 +2,7 @@
 #include "cli/report.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -68,15 +69,31 @@ int cli_fail_library(const stoa_context *context, stoa_status status) {
     return cli_fail(cli_code_of(status), "%s", sentence[0] ? sentence : stoa_status_text(status));
 }
 
+/* Whoever reads the output has left: a pipe without an end to read from. */
+static bool is_unread(void) {
+    struct pollfd output = {.fd = STDOUT_FILENO};
+    return poll(&output, 1, 0) == 1 && (output.revents & POLLERR);
+}
+
 int cli_finish_output(int code) {
     errno = 0;
     bool failed = fflush(stdout) != 0;
     int reason = errno;
-    if (!failed && !ferror(stdout)) {
+    failed = failed || ferror(stdout);
+    bool unread = failed && (reason == EPIPE || is_unread());
+    /* Some file systems tell only now that they had no room. */
+    if (close(STDOUT_FILENO) != 0 && !failed) {
+        failed = true;
+        reason = errno;
+    }
+    if (!failed) {
         return code;
     }
     if (code != CLI_DONE) {
         return code; /* its own line stands on stderr already */
+    }
+    if (unread) {
+        return CLI_FAILED; /* who stops reading knows why */
     }
     return cli_fail(CLI_FAILED, "standard output: %s", reason ? strerror(reason) : "a write failed");
 }

@@ -15,7 +15,8 @@ int cli_fail_library(const stoa_context *context, stoa_status status);
 /* Exit code for a status: a failed run or a wrong request. */
 int cli_code_of(stoa_status status);
 
-/* Flush stdout; a write that failed anywhere turns CLI_DONE into CLI_FAILED with a sentence. */
+/* Flush and close stdout; a write that failed anywhere turns CLI_DONE into CLI_FAILED with a sentence, or
+ * without one when nobody reads the output any more. */
 int cli_finish_output(int code);
 
 /* End the command where it is, with what is to be cleaned up cleaned up. */
@@ -46,12 +47,14 @@ json_t *cli_json_object(void);
 json_t *cli_json_array(void);
 void cli_json_set(json_t *object, const char *key, json_t *value);
 void cli_json_append(json_t *array, json_t *value);
-/* Around jansson's reader: what it asks for is there, or ends the command. Left alone, it writes beyond its buffers when
- * memory is refused within a string. */
+/* Around jansson's reader: what it asks for is there, or ends the command. Left alone, it writes beyond
+ * its buffers when memory is refused within a string. */
 void cli_json_begin_reading(void);
 void cli_json_end_reading(void);
 /* One line without a newline, from malloc. */
 char *cli_json_line(const json_t *value);
+/* Many lines, without a newline at the end, from malloc. */
+char *cli_json_indented(const json_t *value);
 /* Print indented to stdout and release. */
 void cli_json_print(json_t *value);
 

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import struct
+import subprocess
 import unittest
 
 from support import RECIPE, SIDE, Command, idx_images, idx_labels, png, read, safetensors_read, safetensors_write, write
@@ -109,6 +110,22 @@ class Arguments(Command):
                 result = self.stoa(*arguments, stdout=full)
             self.assertEqual(result.returncode, 1)
             self.one_line(result, "standard output")
+
+    def test_closed_standard_output(self):
+        self.model()
+        for arguments in (["help"], ["info", "model.safetensors"], ["eval", "model.safetensors", "--json"]):
+            result = self.stoa(*arguments, stdout=None, preexec_fn=lambda: os.close(1))
+            self.assertEqual(result.returncode, 1)
+            self.one_line(result, "standard output: Bad file descriptor")
+
+    def test_whoever_stops_reading_is_not_told(self):
+        self.model()
+        for arguments in (["help"], ["info", "model.safetensors"], ["plan", "tiny", "--json"]):
+            process = self.start(*arguments, stdin=subprocess.PIPE)
+            process.stdout.close()
+            self.assertEqual((process.wait(timeout=60), process.stderr.read()), (1, ""), arguments)
+            process.stderr.close()
+            process.stdin.close()
 
 
 class Data(Command):

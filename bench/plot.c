@@ -38,6 +38,9 @@ static int draw(const char *gnuplot, const char *folder, const struct bench_plot
         if (code == CLI_DONE) {
             code = bench_plot_bars(gnuplot, folder, &files[i], &drawn);
         }
+        if (code == CLI_DONE) {
+            code = bench_plot_peers(gnuplot, folder, &files[i], &drawn);
+        }
     }
     if (code == CLI_DONE && count == 2) {
         code = bench_plot_compare(gnuplot, folder, &files[0], &files[1], &drawn);

@@ -23,6 +23,8 @@ struct bench_plot_row {
     char *name;   /* "layers/lenet c2/forward" */
     char *label;  /* "lenet c2" */
     char *series; /* "forward"; "" where rows of a label are not told apart */
+    char *
+        peer; /* "onednn best" for a row of another engine, whose name is that of the row beside it; NULL: this one's */
     enum bench_plot_metric metric;
     double value; /* in the metric's unit */
     double seconds;
@@ -33,8 +35,10 @@ struct bench_plot_file {
     const char *path;
     char *stem; /* of its name: "layers" for "results/layers.json" */
     json_t *json;
-    struct bench_plot_row *row;
+    struct bench_plot_row *row; /* of this engine; those of others stand apart */
     size_t rows;
+    struct bench_plot_row *peer_row;
+    size_t peer_rows;
     double fma, bandwidth; /* of its machine, GFLOP/s and GB/s; 0: not in the file */
     char *machine;         /* a line for under a title */
 };
@@ -43,8 +47,8 @@ struct bench_plot_file {
 int bench_plot_read(const char *path, struct bench_plot_file *file);
 void bench_plot_close(struct bench_plot_file *file);
 
-/* A script being written. Charts write settings, data blocks and one plot command; the picture's size is known
- * when it opens. Texts from outside go through bench_plot_text(). */
+/* A script being written. Charts write settings, data blocks and one plot command; the picture's size is
+ * known when it opens. Texts from outside go through bench_plot_text(). */
 struct bench_plot_picture {
     FILE *script;
     char *script_path, *base; /* "out/layers-roofline" */
@@ -84,5 +88,7 @@ int bench_plot_roofline(const char *gnuplot, const char *folder, const struct be
                         int *drawn);
 int bench_plot_compare(const char *gnuplot, const char *folder, const struct bench_plot_file *before,
                        const struct bench_plot_file *after, int *drawn);
+/* A comparison with each engine that was measured beside this one. */
+int bench_plot_peers(const char *gnuplot, const char *folder, const struct bench_plot_file *file, int *drawn);
 
 #endif

@@ -1,4 +1,5 @@
-/* Two files: how much faster each result of the second is, sorted, on a scale where twice and half are as far. */
+/* Two files: how much faster each result of the second is, sorted, on a scale where twice and half are as
+ * far. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,13 +88,18 @@ static void write_axes(const struct ratio *ratios, size_t count, FILE *script) {
     (void)fputs(")\n", script);
 }
 
-static void write_plot(FILE *script) {
+/* gnuplot warns of a block without a row: either way there may be none. */
+static void write_plot(const struct ratio *ratios, size_t count, FILE *script) {
     static const char *const titles[2] = {"faster", "slower"};
     static const int colours[2] = {0, 5};
+    const bool any[2] = {ratios[0].value >= 1, ratios[count - 1].value < 1};
     (void)fputs("set style fill solid noborder\n"
                 "set arrow from 1, graph 0 to 1, graph 1 nohead lc rgb '#222222' lw 1 front\nplot ",
                 script);
     for (int s = 0; s < 2; s++) {
+        if (!any[s]) {
+            continue;
+        }
         (void)fprintf(
             script,
             "$s%d using (sqrt($1)):2:($1 < 1 ? $1 : 1):($1 < 1 ? 1 : $1):3:4 with boxxyerror lc rgb "
@@ -101,7 +107,7 @@ static void write_plot(FILE *script) {
             "     $s%d using 1:2:(sprintf('%%.2f', $1)) with labels %s offset character %s,0 "
             "font ',10' notitle%s",
             s, bench_plot_colours[colours[s]], titles[s], s, s ? "right" : "left", s ? "-0.4" : "0.4",
-            s ? "\n" : ", \\\n     ");
+            s || !any[1] ? "\n" : ", \\\n     ");
     }
 }
 
@@ -133,7 +139,7 @@ static int draw(const char *gnuplot, const char *folder, const struct bench_plot
                   old, new, inside);
     free(old);
     free(new);
-    write_plot(picture.script);
+    write_plot(ratios, count, picture.script);
     return bench_plot_finish(gnuplot, &picture);
 }
 
@@ -150,5 +156,39 @@ int bench_plot_compare(const char *gnuplot, const char *folder, const struct ben
         (void)printf("%s and %s have no result in common: no comparison\n", before->path, after->path);
     }
     free(ratios);
+    return code;
+}
+
+/* The rows of the first engine that is not taken yet, as a file. What they hold stays the file's. */
+static struct bench_plot_file take_peer(const struct bench_plot_file *file, bool *taken) {
+    struct bench_plot_file peer = {.row = cli_allocate(file->peer_rows, sizeof *peer.row)};
+    for (size_t i = 0; i < file->peer_rows; i++) {
+        const struct bench_plot_row *row = &file->peer_row[i];
+        if (!taken[i] && (!peer.path || strcmp(row->peer, peer.path) == 0)) {
+            peer.path = row->peer;
+            peer.row[peer.rows++] = *row;
+            taken[i] = true;
+        }
+    }
+    peer.stem = cli_text("%s", peer.path);
+    for (char *space = peer.stem; (space = strchr(space, ' ')) != NULL;) {
+        *space = '-';
+    }
+    return peer;
+}
+
+int bench_plot_peers(const char *gnuplot, const char *folder, const struct bench_plot_file *file,
+                     int *drawn) {
+    bool *taken = cli_allocate(file->peer_rows, sizeof *taken);
+    int code = CLI_DONE;
+    for (size_t i = 0; code == CLI_DONE && i < file->peer_rows; i++) {
+        if (!taken[i]) {
+            struct bench_plot_file peer = take_peer(file, taken);
+            code = bench_plot_compare(gnuplot, folder, &peer, file, drawn);
+            free(peer.stem);
+            free(peer.row);
+        }
+    }
+    free(taken);
     return code;
 }

@@ -53,8 +53,9 @@ static void measure(struct bench_plot_row *row, const json_t *json) {
     }
 }
 
-/* "layers/lenet c2/forward" is series "forward" of "lenet c2": the mode goes, and the last part where there is
- * one more in front of it. Layers inside a step name their pass themselves; what has none stands alone. */
+/* "layers/lenet c2/forward" is series "forward" of "lenet c2": the mode goes, and the last part where
+ * there is one more in front of it. Layers inside a step name their pass themselves; what has none stands
+ * alone. */
 static void name_row(struct bench_plot_row *row, const json_t *json) {
     const char *slash = strchr(row->name, '/');
     row->label = cli_text("%s", slash ? slash + 1 : row->name);
@@ -69,8 +70,8 @@ static void name_row(struct bench_plot_row *row, const json_t *json) {
     }
 }
 
-/* "relu/elements" reads better as "relu, elements". Names of layers may hold a slash of their own ("3x3/2"): they
- * stay as they are. */
+/* "relu/elements" reads better as "relu, elements". Names of layers may hold a slash of their own
+ * ("3x3/2"): they stay as they are. */
 static void separate(struct bench_plot_row *row) {
     char *slash = strchr(row->label, '/');
     while (slash && (row->metric == BENCH_PLOT_BYTES || row->metric == BENCH_PLOT_SHARE)) {
@@ -93,22 +94,36 @@ static const char *run_name(const json_t *json) {
 }
 
 /* Whether the medians hold this row's result already. */
-static bool is_known(const struct bench_plot_file *file, const char *name) {
-    for (size_t i = 0; i < file->rows; i++) {
-        if (strcmp(file->row[i].name, name) == 0) {
+static bool is_known(const json_t *rows, const char *name) {
+    size_t i;
+    const json_t *json;
+    json_array_foreach(rows, i, json) {
+        if (is_aggregate(json, "median") && seconds_of(json) > 0 && strcmp(run_name(json), name) == 0) {
             return true;
         }
     }
     return false;
 }
 
+/* "onednn best/lenet c2/forward" of another engine is what "layers/lenet c2/forward" is of this one. */
+static void name_peer(struct bench_plot_row *row) {
+    const char *slash = strchr(row->name, '/');
+    row->peer = cli_text("%.*s", (int)strcspn(row->name, "/"), row->name);
+    char *name = cli_text("layers%s", slash ? slash : "");
+    free(row->name);
+    row->name = name;
+}
+
 static void add_row(struct bench_plot_file *file, const json_t *json) {
-    struct bench_plot_row *row = &file->row[file->rows];
+    bool other = *text_of(json, "engine") != '\0';
+    struct bench_plot_row *row = other ? &file->peer_row[file->peer_rows++] : &file->row[file->rows++];
     *row = (struct bench_plot_row){.name = cli_text("%s", run_name(json))};
+    if (other) {
+        name_peer(row);
+    }
     name_row(row, json);
     measure(row, json);
     separate(row);
-    file->rows++;
 }
 
 /* Medians; a benchmark that ran once and has none gives its only row. Failed ones are left out. */
@@ -116,6 +131,7 @@ static void read_rows(struct bench_plot_file *file, const json_t *rows) {
     size_t i;
     json_t *json;
     file->row = cli_allocate(json_array_size(rows) + 1, sizeof *file->row);
+    file->peer_row = cli_allocate(json_array_size(rows) + 1, sizeof *file->peer_row);
     json_array_foreach(rows, i, json) {
         if (is_aggregate(json, "median") && seconds_of(json) > 0) {
             add_row(file, json);
@@ -123,7 +139,7 @@ static void read_rows(struct bench_plot_file *file, const json_t *rows) {
     }
     json_array_foreach(rows, i, json) {
         bool single = strcmp(text_of(json, "run_type"), "aggregate") != 0 && *run_name(json);
-        if (single && seconds_of(json) > 0 && !is_known(file, run_name(json))) {
+        if (single && seconds_of(json) > 0 && !is_known(rows, run_name(json))) {
             add_row(file, json);
         }
     }
@@ -168,16 +184,24 @@ int bench_plot_read(const char *path, struct bench_plot_file *file) {
     }
     read_rows(file, rows);
     read_context(file);
-    return file->rows > 0 ? CLI_DONE : cli_fail(CLI_WRONG, "%s: found no result in 'benchmarks'", path);
+    return file->rows + file->peer_rows > 0
+               ? CLI_DONE
+               : cli_fail(CLI_WRONG, "%s: found no result in 'benchmarks'", path);
+}
+
+static void free_rows(struct bench_plot_row *row, size_t rows) {
+    for (size_t i = 0; i < rows; i++) {
+        free(row[i].name);
+        free(row[i].label);
+        free(row[i].series);
+        free(row[i].peer);
+    }
+    free(row);
 }
 
 void bench_plot_close(struct bench_plot_file *file) {
-    for (size_t i = 0; i < file->rows; i++) {
-        free(file->row[i].name);
-        free(file->row[i].label);
-        free(file->row[i].series);
-    }
-    free(file->row);
+    free_rows(file->row, file->rows);
+    free_rows(file->peer_row, file->peer_rows);
     free(file->stem);
     free(file->machine);
     json_decref(file->json);

@@ -1,13 +1,13 @@
-/* A roofline (Williams, Waterman and Patterson, 2009): GFLOP/s against flops a byte that has to move, under the
- * limits of arithmetic and of memory. */
+/* A roofline (Williams, Waterman and Patterson, 2009): GFLOP/s against flops a byte that has to move,
+ * under the limits of arithmetic and of memory. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/plot.h"
 
-/* The picture in points. The chart's place in it is fixed, so that labels can be placed here, without one lying
- * on another. */
+/* The picture in points. The chart's place in it is fixed, so that labels can be placed here, without one
+ * lying on another. */
 enum { WIDTH = 960, HEIGHT = 640, LEFT = 76, RIGHT = 30, TOP = BENCH_PLOT_ABOVE, BOTTOM = 58 };
 enum { MOST_SERIES = BENCH_PLOT_COLOURS, POINT = 9, LETTER = 6, LINE = 12 };
 

@@ -6,7 +6,9 @@ Run: STOA_BENCH=build/bench/stoa-bench test_modes.py
 import json
 import os
 import pathlib
+import resource
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -207,6 +209,83 @@ class Modes(unittest.TestCase):
         path = self.folder / name
         path.write_text(json.dumps({'context': {}, 'benchmarks': rows}), encoding='utf-8')
         return str(path)
+
+    def test_plot_keeps_other_engines_apart(self):
+        self.gnuplot()
+        rows = []
+        for layer, ours, theirs in (('a', 2.0, 3.0), ('b', 4.0, 2.0), ('3x3/2', 1.0, 7.0)):
+            both = {'run_type': 'aggregate', 'aggregate_name': 'median', 'time_unit': 'ms', 'pass': 'forward'}
+            for name, time in ((f'layers/{layer}', ours), (f'onednn best/{layer}', theirs), (f'onednn plain/{layer}', 9)):
+                rows.append({**both, 'run_name': f'{name}/forward', 'real_time': time, 'flops_per_second': 1e9 * time,
+                             **({'engine': 'oneDNN 9'} if 'onednn' in name else {})})
+        out = self.folder / 'pictures'
+        done = bench('plot', self.results('beside.json', rows), '--out', str(out))
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        charts = ['beside-gflops', 'beside-over-onednn-best', 'beside-over-onednn-plain']
+        self.assertEqual(self.pictures(out), {f'{chart}.{suffix}' for chart in charts for suffix in SUFFIXES})
+        bars = (out / 'beside-gflops.svg').read_text(encoding='utf-8')
+        self.assertEqual([number for number in ('>2.00<', '>4.00<', '>1.00<') if number not in bars], [])
+        self.assertEqual([number for number in ('>3.00<', '>7.00<', '>9.00<') if number in bars], [])
+        ratios = (out / 'beside-over-onednn-best.svg').read_text(encoding='utf-8')
+        self.assertEqual([number for number in ('>1.50<', '>0.50<', '>7.00<') if number not in ratios], [])
+        self.assertIn('beside over onednn-best', ratios)
+        # Results of another engine alone are nothing to draw.
+        alone = self.results('alone.json', [row for row in rows if 'engine' in row])
+        self.assertIn('no result to draw', self.refused('plot', alone, '--out', str(out)))
+
+    # ---- the file of results ----
+
+    def test_json_to_the_standard_output(self):
+        done = bench('ops', '--filter', '^ops/relu/elements/cache', *QUICK, '--json', '-')
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual({row['run_name'] for row in json.loads(done.stdout)['benchmarks']}, {'ops/relu/elements/cache'})
+        self.assertIn('in cache', done.stderr)
+        with open('/dev/full', 'w', encoding='utf-8') as full:
+            done = subprocess.run([BENCH, 'ops', '--filter', '^ops/relu/elements/cache', *QUICK, '--json', '-'],
+                                  stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr.splitlines()[-1], 'stoa-bench: --json: standard output: No space left on device')
+
+    def test_json_is_written_whole_or_not_at_all(self):
+        path = self.folder / 'results.json'
+        path.write_text('{"earlier": 1}', encoding='utf-8')
+        arguments = ['ops', '--filter', '^ops/relu/elements/cache', *QUICK, '--json', str(path)]
+        for limit in (2048, 4096):
+            done = subprocess.run([BENCH, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
+                                  preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn('cannot write: File too large', done.stderr)
+            self.assertEqual(path.read_text(encoding='utf-8'), '{"earlier": 1}')
+            self.assertEqual([entry.name for entry in self.folder.iterdir()], ['results.json'])
+        self.assertEqual(bench(*arguments).returncode, 0)
+        self.assertIn('benchmarks', json.loads(path.read_text(encoding='utf-8')))
+
+    def test_json_that_cannot_be_written_is_refused_first(self):
+        plain = self.folder / 'plain'
+        plain.write_text('x', encoding='utf-8')
+        for path in ('nosuch/results.json', str(self.folder), f'{plain}/results.json'):
+            self.assertIn(path, self.refused('ops', '--filter', 'relu', '--json', path))
+        self.assertEqual([entry.name for entry in self.folder.iterdir()], ['plain'])
+        self.assertEqual(bench('ops', '--filter', '^ops/relu/elements/cache', *QUICK, '--json', '/dev/null').returncode, 0)
+
+    def test_interrupted_runs_keep_what_was_measured(self):
+        path = self.folder / 'results.json'
+        for mode, number in (('layers', signal.SIGINT), ('infer', signal.SIGTERM), ('gemm', signal.SIGINT)):
+            path.write_text('{"earlier": 1}', encoding='utf-8')
+            process = subprocess.Popen([BENCH, mode, *QUICK, '--json', str(path)], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True)
+            head = ''.join(process.stdout.readline() for _ in range(12))
+            self.assertEqual(path.read_text(encoding='utf-8'), '{"earlier": 1}', head)
+            process.send_signal(number)
+            output, errors = process.communicate(timeout=120)
+            self.assertEqual(process.returncode, 128 + number, errors + output)
+            self.assertRegex(errors, r'^stoa-bench: interrupted: \d+ results are measured\n$')
+            results = json.loads(path.read_text(encoding='utf-8'))
+            self.assertIs(results['context']['interrupted'], True)
+            names = {row['run_name'] for row in results['benchmarks']}
+            self.assertEqual(len(names), int(errors.split()[2]), errors)
+            self.assertGreater(len(names), 0)
+            self.assertEqual([entry.name for entry in self.folder.iterdir()], ['results.json'])
 
     def test_plot_foreign_results_with_awkward_names(self):
         self.gnuplot()

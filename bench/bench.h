@@ -17,7 +17,7 @@
 /* What the command line asked for. Options that a mode does not list are refused before it runs. */
 struct bench_options {
     const char *filter; /* extended regular expression; NULL: everything */
-    const char *json;   /* file for the results; NULL: none */
+    const char *json;   /* file for the results, "-" for the standard output; NULL: none */
     const char *layers; /* file of layers; NULL: the one that ships */
     const char *rows;   /* file of recipes with figures; NULL: the one that ships */
     const char *data;   /* where MNIST lies; NULL: where it is found */
@@ -43,6 +43,8 @@ struct bench {
     void *filter;          /* compiled; use bench_wanted() */
     json_t *about;         /* the JSON's "context"; a mode may add keys */
     json_t *results;       /* the JSON's "benchmarks" */
+    size_t records;        /* results so far */
+    int json_file;         /* the standard output where --json takes it; -1: it does not */
 };
 
 struct bench_mode {
@@ -56,8 +58,8 @@ struct bench_mode {
     int (*run)(struct bench *bench);
 };
 
-/* A context as options and environment want it, of so many threads; 0: as many as they say. CLI_DONE, or another code
- * with the sentence printed. */
+/* A context as options and environment want it, of so many threads; 0: as many as they say. CLI_DONE, or
+ * another code with the sentence printed. */
 int bench_context_create(const struct bench *bench, size_t threads, stoa_context **context);
 
 /* Path of a list that ships, for an option that is not given; from malloc. */
@@ -65,7 +67,7 @@ char *bench_shipped_list(const char *name);
 /* Path of a peer's module, or NULL when this build has none; from malloc. */
 char *bench_shipped_peer(const char *name);
 
-/* Whether a result of this name is wanted by --filter. */
+/* Whether a result of this name is wanted by --filter; none is when the run has been asked to stop. */
 bool bench_wanted(const struct bench *bench, const char *name);
 
 /* Seconds on a clock that only goes forward, and CPU seconds of the whole process. */
@@ -94,9 +96,10 @@ struct bench_times {
  * weather. Warms each up and finds its iterations first. Release every one with bench_times_free(). */
 void bench_time(const struct bench *bench, const struct bench_case *cases, size_t count,
                 struct bench_times *times);
-/* The same for cases that bring threads of their own, one repetition a call, so that minutes may lie between them: each block
- * begins when all threads are at rest, and with runs that are not counted. The first repetition, 0, makes `times`; the last
- * one sums them up. Returns in how many blocks threads ran on for more than a tenth of a second. */
+/* The same for cases that bring threads of their own, one repetition a call, so that minutes may lie
+ * between them: each block begins when all threads are at rest, and with runs that are not counted. The
+ * first repetition, 0, makes `times`; the last one sums them up. Returns in how many blocks threads ran
+ * on for more than a tenth of a second. */
 size_t bench_time_apart(const struct bench *bench, const struct bench_case *cases, size_t count,
                         size_t repetition, struct bench_times *times);
 /* The same as bench_time() for one case with its own time and repetitions. */
@@ -147,8 +150,14 @@ void bench_about_before(struct bench *bench);
 void bench_about_after(struct bench *bench);
 /* Print what of it a reader of the tables has to know. */
 void bench_about_print(const struct bench *bench);
-/* Write --json. CLI_DONE, or CLI_FAILED with the sentence printed. */
-int bench_write_json(const struct bench *bench);
+/* Whether the file of --json can be written, which is better known before the run than after it; nothing
+ * is written. CLI_DONE, or CLI_WRONG with the sentence printed. */
+int bench_json_check(const char *path);
+/* Keep the standard output for --json -; tables go to the standard error from here on. CLI_DONE, or
+ * CLI_FAILED with the sentence printed. */
+int bench_json_begin(struct bench *bench);
+/* Write --json, whole or not at all. CLI_DONE, or CLI_FAILED with the sentence printed. */
+int bench_json_write(const struct bench *bench);
 
 /* The command line behind the mode's name. CLI_DONE, or CLI_WRONG with the sentence printed. */
 int bench_options_read(const struct bench_mode *mode, int count, char **arguments,

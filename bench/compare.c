@@ -1,9 +1,9 @@
 /* Mode layers with --peer: each pass in turn with another engine at its best.
  *
- * Rounds: every repetition goes over the whole list, so that a row's pairs lie minutes apart and each has arrays of its own. On a
- * machine that is slower for a while, or where memory lies badly once, a row's median does not depend on it. The first round
- * tries the peer in every way it has; the fastest that is right is timed beside the engine from then on, and so is the
- * fastest with NHWC in and out. */
+ * Rounds: every repetition goes over the whole list, so that a row's pairs lie minutes apart and each has
+ * arrays of its own. On a machine that is slower for a while, or where memory lies badly once, a row's
+ * median does not depend on it. The first round tries the peer in every way it has; the fastest that is
+ * right is timed beside the engine from then on, and so is the fastest with NHWC in and out. */
 #include "bench/compare.h"
 
 #include <math.h>
@@ -13,6 +13,7 @@
 
 #include "bench/allocations.h"
 #include "cli/progress.h"
+#include "cli/signals.h"
 
 struct comparison {
     struct bench *bench;
@@ -44,7 +45,8 @@ static struct bench_summary ratios(const struct bench_times *theirs, const struc
     return summary;
 }
 
-/* Time the engine and the contenders in turn, once. False, with the sentence printed, when there is no memory. */
+/* Time the engine and the contenders in turn, once. False, with the sentence printed, when there is no
+ * memory. */
 static bool time_pair(struct comparison *comparison, const struct bench_work *work, struct bench_pair *pair) {
     const struct bench_peer *peer = comparison->loaded->peer;
     struct our_run ours = {work, (enum stoa_conv_pass)pair->pass};
@@ -223,7 +225,7 @@ static bool compare_layer(struct comparison *comparison, struct bench_pair *pair
     for (size_t i = 0; i < BENCH_PASSES; i++) {
         any = any || pairs[i].wanted;
     }
-    if (!any) {
+    if (!any || cli_stop_signal()) {
         return true;
     }
     /* Rows are printed in the last round. */
@@ -232,7 +234,7 @@ static bool compare_layer(struct comparison *comparison, struct bench_pair *pair
     struct bench_work work;
     bool going =
         bench_work_make(comparison->bench->context, pairs->layer, &work) && bench_work_prepare(&work);
-    for (size_t i = 0; going && i < BENCH_PASSES; i++) {
+    for (size_t i = 0; going && i < BENCH_PASSES && !cli_stop_signal(); i++) {
         if (!pairs[i].wanted) {
             continue;
         }
@@ -240,12 +242,29 @@ static bool compare_layer(struct comparison *comparison, struct bench_pair *pair
             begin_pass(comparison, &work, &pairs[i]);
         }
         going = !pairs[i].error.right || time_undisturbed(comparison, &work, &pairs[i]);
+        pairs[i].rounds += going;
         if (going && comparison->round + 1 == comparison->bench->options.repetitions) {
             finish_pass(comparison, &pairs[i]);
         }
     }
     bench_work_free(&work);
     return going;
+}
+
+/* The run has been asked to stop: rows are what their repetitions so far say. */
+static void finish_early(struct comparison *comparison, size_t count) {
+    size_t repetitions = comparison->bench->options.repetitions;
+    for (size_t i = 0; i < count; i++) {
+        struct bench_pair *pair = &comparison->pairs[i];
+        if (pair->rounds == 0 || pair->rounds == repetitions) {
+            continue;
+        }
+        for (size_t j = 0; pair->error.right && j <= pair->contenders; j++) {
+            pair->times[j].repetitions = pair->rounds;
+            pair->times[j].summary = bench_summarise(pair->times[j].real, pair->rounds);
+        }
+        finish_pass(comparison, pair);
+    }
 }
 
 static int finish(struct comparison *comparison) {
@@ -303,10 +322,13 @@ int bench_compare(struct bench *bench, const struct bench_layers *layers) {
                                     .means = bench_means_make(),
                                     .pairs = make_pairs(bench, loaded.peer, layers)};
     bool going = true;
-    for (; going && comparison.round < bench->options.repetitions; comparison.round++) {
+    for (; going && !cli_stop_signal() && comparison.round < bench->options.repetitions; comparison.round++) {
         for (size_t i = 0; going && i < layers->count; i++) {
             going = compare_layer(&comparison, &comparison.pairs[i * BENCH_PASSES]);
         }
+    }
+    if (going && cli_stop_signal()) {
+        finish_early(&comparison, layers->count * BENCH_PASSES);
     }
     cli_progress_clear();
     code = going ? finish(&comparison) : CLI_FAILED;

@@ -9,8 +9,8 @@
 /* Every wanted layer and pass beside --peer: tables, means and the JSON. */
 int bench_compare(struct bench *bench, const struct bench_layers *layers);
 
-/* One way of the peer that is timed. The ratio is its time over the engine's in the same repetition: above 1 the
- * engine is the faster one. */
+/* One way of the peer that is timed. The ratio is its time over the engine's in the same repetition:
+ * above 1 the engine is the faster one. */
 struct bench_contender {
     char name[96];
     size_t way;
@@ -30,6 +30,7 @@ struct bench_pair {
     struct bench_contender contender[BENCH_MOST_CONTENDERS];
     size_t contenders;
     struct bench_times times[BENCH_MOST_CONTENDERS + 1]; /* the engine's, and behind it the contenders' */
+    size_t rounds;                                       /* repetitions that are done */
     double others; /* share of the CPUs that other programs had, in the worst repetition */
     const struct bench_contender *best, *plain; /* the fastest of all, and of the plain ones; NULL: none */
 };
@@ -55,7 +56,8 @@ void bench_means_print(struct bench *bench, const struct bench_means *means, con
                        const char *version);
 void bench_means_free(struct bench_means *means);
 
-/* Whether this build has that peer and the peer's library is there. CLI_DONE, or CLI_WRONG with the sentence printed. */
+/* Whether this build has that peer and the peer's library is there. CLI_DONE, or CLI_WRONG with the
+ * sentence printed. */
 int bench_peer_check(const char *name);
 
 /* The module of that name next to the program, started. CLI_DONE, or CLI_WRONG with the sentence printed. */

@@ -10,6 +10,7 @@
 
 #include "bench/layer.h"
 #include "blas/gemm.h"
+#include "cli/signals.h"
 #include "core/product.h"
 
 enum { MOST_SHAPES = 512, SAMPLES = 64, INPUTS_KEY = 5 };
@@ -214,7 +215,7 @@ static int measure(struct bench *bench, const struct shapes *shapes) {
     }
     (void)puts("");
     size_t wrong = 0;
-    for (size_t i = 0; i < shapes->count; i++) {
+    for (size_t i = 0; i < shapes->count && !cli_stop_signal(); i++) {
         size_t bytes;
         float *memory = make_memory(bench->context, &shapes->shape[i], &bytes);
         if (!memory) {
@@ -240,7 +241,7 @@ static int run(struct bench *bench) {
         for (size_t i = 0; i < all->count; i++) {
             (void)puts(all->shape[i].name);
         }
-    } else if (code == CLI_DONE && all->count == 0) {
+    } else if (code == CLI_DONE && all->count == 0 && !cli_stop_signal()) {
         code = cli_fail(CLI_WRONG, "--filter: '%s' finds no product, 'stoa-bench gemm --list' names them",
                         bench->options.filter ? bench->options.filter : "");
     } else if (code == CLI_DONE) {

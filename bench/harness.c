@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "cli/signals.h"
 
 static double seconds_of(clockid_t clock) {
     struct timespec time;
@@ -149,8 +150,12 @@ static void time_cases(const struct bench_case *cases, size_t count, double min_
         for (size_t i = 0; i < count; i++) {
             time_repetition(&cases[i], r, &times[i]);
         }
+        if (cli_stop_signal()) {
+            repetitions = r + 1;
+        }
     }
     for (size_t i = 0; i < count; i++) {
+        times[i].repetitions = repetitions;
         times[i].summary = bench_summarise(times[i].real, repetitions);
     }
 }

@@ -1,9 +1,14 @@
 /* Results in Google Benchmark's JSON schema, so that its compare.py and every reader of it work here too: one
  * row a repetition (run_type "iteration"), then the aggregates. Times are in nanoseconds an iteration. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "bench/bench.h"
 
 void bench_counter(struct bench_record *record, const char *key, double value) {
@@ -94,6 +99,7 @@ static void add_aggregate(struct bench *bench, const struct bench_record *record
 
 void bench_report(struct bench *bench, const struct bench_record *record) {
     const struct bench_times *times = record->times;
+    bench->records++;
     if (!times) {
         json_t *row = make_row(record, record->name, "iteration");
         cli_json_set(row, "error_occurred", json_true());
@@ -121,7 +127,80 @@ void bench_report(struct bench *bench, const struct bench_record *record) {
     }
 }
 
-int bench_write_json(const struct bench *bench) {
+static bool is_standard_output(const char *path) {
+    return strcmp(path, "-") == 0;
+}
+
+/* The folder that a path lies in. From malloc. */
+static char *folder_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? cli_text("%.*s", (int)(slash - path) + 1, path) : cli_text(".");
+}
+
+/* A device or a pipe cannot be replaced by a file; it is written to. */
+static bool is_written_in_place(const char *path) {
+    struct stat about;
+    return stat(path, &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode);
+}
+
+int bench_json_check(const char *path) {
+    if (!path || is_standard_output(path)) {
+        return CLI_DONE;
+    }
+    struct stat about;
+    char *folder = folder_of(path);
+    int reason = 0;
+    if (stat(path, &about) == 0) {
+        reason = S_ISDIR(about.st_mode) ? EISDIR : access(path, W_OK) == 0 ? 0 : errno;
+    }
+    if (reason == 0 && !is_written_in_place(path)) {
+        reason = stat(folder, &about) != 0 ? errno : !S_ISDIR(about.st_mode) ? ENOTDIR : 0;
+        reason = reason == 0 && access(folder, W_OK | X_OK) != 0 ? errno : reason;
+    }
+    free(folder);
+    return reason == 0 ? CLI_DONE
+                       : cli_fail(CLI_WRONG, "--json: cannot write '%s': %s", path, strerror(reason));
+}
+
+int bench_json_begin(struct bench *bench) {
+    bench->json_file = -1;
+    if (!bench->options.json || !is_standard_output(bench->options.json)) {
+        return CLI_DONE;
+    }
+    bench->json_file = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (bench->json_file < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+        return cli_fail(CLI_FAILED, "--json: standard output: %s", strerror(errno));
+    }
+    return CLI_DONE;
+}
+
+static int write_stream(int file, const char *name, const char *text) {
+    FILE *stream = file >= 0 ? fdopen(file, "w") : NULL;
+    bool good = stream && fputs(text, stream) >= 0 && fflush(stream) == 0;
+    int reason = errno;
+    if (stream && fclose(stream) != 0 && good) {
+        good = false;
+        reason = errno;
+    }
+    if (good) {
+        return CLI_DONE;
+    }
+    /* Who reads no further knows why. */
+    return reason == EPIPE ? CLI_FAILED : cli_fail(CLI_FAILED, "--json: %s: %s", name, strerror(reason));
+}
+
+static int write_file(const char *path, const char *text) {
+    if (is_written_in_place(path)) {
+        return write_stream(open(path, O_WRONLY | O_CLOEXEC), path, text);
+    }
+    struct stoa_error error = {0};
+    const struct stoa_file_piece piece = {text, strlen(text)};
+    return stoa_file_write(&error, path, &piece, 1) == STOA_OK
+               ? CLI_DONE
+               : cli_fail(CLI_FAILED, "--json: %s", error.text);
+}
+
+int bench_json_write(const struct bench *bench) {
     const char *path = bench->options.json;
     if (!path) {
         return CLI_DONE;
@@ -129,8 +208,12 @@ int bench_write_json(const struct bench *bench) {
     json_t *all = cli_json_object();
     cli_json_set(all, "context", json_incref(bench->about));
     cli_json_set(all, "benchmarks", json_incref(bench->results));
-    enum { DIGITS = 10 };
-    bool written = json_dump_file(all, path, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) == 0;
+    char *lines = cli_json_indented(all);
+    char *text = cli_text("%s\n", lines);
+    free(lines);
     json_decref(all);
-    return written ? CLI_DONE : cli_fail(CLI_FAILED, "--json: cannot write '%s'", path);
+    int code = is_standard_output(path) ? write_stream(bench->json_file, "standard output", text)
+                                        : write_file(path, text);
+    free(text);
+    return code;
 }

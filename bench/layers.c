@@ -12,6 +12,7 @@
 #include "bench/compare.h"
 #include "bench/layer.h"
 #include "bench/parts.h"
+#include "cli/signals.h"
 
 static const double PEAK_SECONDS = 0.02;
 enum { PEAK_SIZE = 1024, MOST_PEAKS = 256, MOST_GROUPS = 64 };
@@ -340,7 +341,7 @@ static int run(struct bench *bench) {
     if (code == CLI_DONE) {
         code =
             bench->options.list ? list(bench, &layers)
-            : !finds_any(bench, &layers)
+            : !finds_any(bench, &layers) && !cli_stop_signal()
                 ? cli_fail(CLI_WRONG, "--filter: '%s' finds no layer, 'stoa-bench layers --list' names them",
                            bench->options.filter ? bench->options.filter : "")
             : bench->options.peer           ? bench_compare(bench, &layers)

@@ -9,6 +9,7 @@
 #include "bench/modes.h"
 #include "blas/gemm.h"
 #include "cli/environment.h"
+#include "cli/signals.h"
 
 #define BENCH_ADDRESS(name) &bench_mode_##name,
 static const struct bench_mode *const modes[] = {BENCH_MODES(BENCH_ADDRESS)};
@@ -23,7 +24,8 @@ static int print_help(void) {
     }
     (void)puts("\n'stoa-bench MODE --help' explains one. Exit status: 0 done; 1 a result was wrong or the "
                "run failed;\n"
-               "2 the request was wrong.\n\n"
+               "2 the request was wrong; 130 (SIGINT) or 143 (SIGTERM) interrupted, what was measured is "
+               "kept.\n\n"
                "Begin with: stoa-bench layers --filter lenet");
     return CLI_DONE;
 }
@@ -39,7 +41,7 @@ static int unknown_mode(const char *name) {
 }
 
 bool bench_wanted(const struct bench *bench, const char *name) {
-    return !bench->filter || regexec(bench->filter, name, 0, NULL, 0) == 0;
+    return !cli_stop_signal() && (!bench->filter || regexec(bench->filter, name, 0, NULL, 0) == 0);
 }
 
 static int compile_filter(struct bench *bench, regex_t *filter) {
@@ -55,18 +57,6 @@ static int compile_filter(struct bench *bench, regex_t *filter) {
                         reason);
     }
     bench->filter = filter;
-    return CLI_DONE;
-}
-
-/* A results file that cannot be written is better known before the run than after it. */
-static int try_json(const char *path) {
-    if (!path) {
-        return CLI_DONE;
-    }
-    FILE *file = fopen(path, "ae");
-    if (!file || fclose(file) != 0) {
-        return cli_fail(CLI_WRONG, "--json: cannot write '%s'", path);
-    }
     return CLI_DONE;
 }
 
@@ -91,25 +81,40 @@ int bench_context_create(const struct bench *bench, size_t threads, stoa_context
     return code;
 }
 
+/* Run a mode until it ends or a signal asks it to; what it has measured by then is kept. */
+static int run_mode(const struct bench_mode *mode, struct bench *bench) {
+    cli_listen_for_signals();
+    bench_about_before(bench);
+    bench_about_print(bench);
+    int code = mode->run(bench);
+    bench_about_after(bench);
+    int stopped = cli_stop_signal();
+    if (stopped) {
+        cli_json_set(bench->about, "interrupted", json_true());
+    }
+    /* A file of earlier results is not exchanged for one of none. */
+    bool nothing = code == CLI_WRONG || (stopped && bench->records == 0);
+    int written = nothing ? CLI_DONE : bench_json_write(bench);
+    if (stopped && code != CLI_SIGNAL + stopped && written == CLI_DONE) {
+        code = cli_fail(CLI_SIGNAL + stopped, "interrupted: %zu results are measured", bench->records);
+    }
+    return written == CLI_DONE ? code : written;
+}
+
 static int measure(const struct bench_mode *mode, struct bench *bench) {
     const struct bench_options *options = &bench->options;
     int code = bench_context_create(bench, 0, &bench->context);
+    if (code == CLI_DONE && !options->list) {
+        code = bench_json_begin(bench);
+    }
     if (code != CLI_DONE) {
+        stoa_context_free(bench->context);
         return code;
     }
     bench->threads = stoa_context_threads(bench->context);
     /* The library's public calls do this for themselves; the bench calls the floors below them too. */
     stoa_blas_enter();
-    if (!options->list) {
-        bench_about_before(bench);
-        bench_about_print(bench);
-    }
-    code = mode->run(bench);
-    if (!options->list) {
-        bench_about_after(bench);
-        int written = bench_write_json(bench);
-        code = code == CLI_DONE ? written : code;
-    }
+    code = options->list ? mode->run(bench) : run_mode(mode, bench);
     stoa_blas_leave();
     stoa_context_free(bench->context);
     return code;
@@ -127,7 +132,7 @@ static int run(const struct bench_mode *mode, int count, char **arguments, char 
         bench_options_help(mode);
     } else if (code == CLI_DONE && (code = compile_filter(&bench, &filter)) == CLI_DONE &&
                (code = mode->check ? mode->check(&bench.options) : CLI_DONE) == CLI_DONE &&
-               (code = try_json(bench.options.json)) == CLI_DONE) {
+               (code = bench_json_check(bench.options.json)) == CLI_DONE) {
         bench.about = cli_json_object();
         bench.results = cli_json_array();
         if (mode->measures) {
@@ -162,5 +167,7 @@ static int dispatch(int count, char **arguments) {
 }
 
 int main(int count, char **arguments) {
+    cli_environment_occupy_standard_files();
+    cli_ignore_signals();
     return cli_finish_output(dispatch(count, arguments));
 }

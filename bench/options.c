@@ -24,7 +24,8 @@ struct option {
 #define AT(member) offsetof(struct bench_options, member)
 static const struct option options[] = {
     {"filter", TEXT, AT(filter), "REGEX", "only what this extended regular expression finds", 0, 0},
-    {"json", TEXT, AT(json), "FILE", "write results in Google Benchmark's schema", 0, 0},
+    {"json", TEXT, AT(json), "FILE",
+     "write results in Google Benchmark's schema; -: to the standard output, tables to the error", 0, 0},
     {"layers", TEXT, AT(layers), "FILE", "layer list (default: the one that ships)", 0, 0},
     {"isa", TEXT, AT(isa), "NAME", "base, avx2, avx512 or all (default: the best)", 0, 0},
     {"peer", TEXT, AT(peer), "ENGINE", "compare with onednn or xnnpack instead", 0, 0},

@@ -149,7 +149,6 @@ static void run_alike(struct session *session, size_t first) {
 static int run_all(struct session *session) {
     double start = bench_now();
     bench_seeds_head(&session->rows);
-    cli_listen_for_signals();
     for (session->end = 0; session->end < session->rows.count && !cli_stop_signal();) {
         run_alike(session, session->end);
     }

@@ -72,9 +72,6 @@ static int check_vacant(const struct cli_run_folder *folder) {
     if (cli_run_is_vacant(folder->descriptor)) {
         return CLI_DONE;
     }
-    if (errno == ENOMEM) {
-        cli_out_of_memory();
-    }
     if (errno != 0) {
         return refuse(folder->path, "cannot read the folder");
     }

@@ -366,7 +366,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_image_read_digit(stoa_context *context
  * @param path  The PNG file.
  * @param height  That it must have.
  * @param width  That it must have.
- * @param channels  1: grey, 3: red, green and blue.
+ * @param channels  1: grey, 3: red, green and blue. With 1x1 pixels any other number is a row of values: those of a grey
+ * picture with as many pixels, or of a third of it in colour, plane by plane as flatten gives them.
  * @param[out] out  height * width * channels floats; untouched on an error.
  * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT, STOA_ERR_SHAPE (another size), STOA_ERR_ARGUMENT
  * (channels), STOA_ERR_MEMORY. */

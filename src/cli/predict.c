@@ -160,7 +160,7 @@ static int read_picture(struct prediction *p, const char *file, size_t at) {
     const char *format = stoa_model_fact(p->subject->model, "data.format");
     stoa_model_input_shape(p->subject->model, &height, &width, &channels);
     bool plain = channels == 3 || (format && strcmp(format, "pictures") == 0);
-    if (channels != 1 && channels != 3) {
+    if (channels != 1 && !plain) {
         return cli_fail(CLI_WRONG, "%s: takes %zux%zux%zu samples, expected one channel or three for a PNG",
                         p->subject->path, height, width, channels);
     }

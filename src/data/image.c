@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <stoa/data.h>
 
@@ -267,11 +266,41 @@ stoa_status stoa_image_read_digit(stoa_context *context, const char *path, size_
     return status;
 }
 
+/* Channels that the picture is to be read with: those asked for, or for a row of values as many as its pixels need. 0 with
+ * the error set: it does not fit. */
+static size_t choose_channels(const struct stoa_png *png, size_t height, size_t width, size_t channels) {
+    size_t pixels = png->height * png->width; /* bounded by the reader */
+    if (channels == 1 || channels == 3) {
+        if (png->height == height && png->width == width) {
+            return channels;
+        }
+        (void)stoa_fail(png->context, STOA_ERR_SHAPE, "%s: %zux%zu pixels, expected %zux%zu", png->path,
+                        png->height, png->width, height, width);
+        return 0;
+    }
+    if (channels == pixels || channels == 3 * pixels) {
+        return channels / pixels;
+    }
+    (void)stoa_fail(
+        png->context, STOA_ERR_SHAPE,
+        "%s: %zux%zu pixels, expected %zu values: a grey picture of as many pixels, or a third of it in "
+        "colour",
+        png->path, png->height, png->width, channels);
+    return 0;
+}
+
+/* Pixel by pixel, or plane by plane. */
+static void copy_values(const float *values, size_t pixels, size_t channels, bool planes, float *out) {
+    for (size_t i = 0; i < pixels * channels; i++) {
+        out[planes ? i % channels * pixels + i / channels : i] = values[i];
+    }
+}
+
 stoa_status stoa_image_read(stoa_context *context, const char *path, size_t height, size_t width,
                             size_t channels, float *out) {
     struct stoa_png png;
-    size_t count = 0;
-    if (channels != 1 && channels != 3) {
+    bool row = height == 1 && width == 1 && channels != 3;
+    if (channels != 1 && channels != 3 && (!row || channels == 0)) {
         return stoa_fail(context, STOA_ERR_ARGUMENT, "%s: asked for with %zu channels, expected 1 or 3", path,
                          channels);
     }
@@ -279,19 +308,14 @@ stoa_status stoa_image_read(stoa_context *context, const char *path, size_t heig
     if (status != STOA_OK) {
         return status;
     }
-    float *values = NULL;
-    if (png.height != height || png.width != width) {
-        status = stoa_fail(context, STOA_ERR_SHAPE, "%s: %zux%zu pixels, expected %zux%zu", path, png.height,
-                           png.width, height, width);
-    } else {
-        count = height * width * channels; /* bounded by the reader */
-        values = stoa_allocate(context, count * sizeof *values, path);
-        status = values ? stoa_png_decode_real(&png, channels, values) : STOA_ERR_MEMORY;
-    }
+    size_t pixels = png.height * png.width, read = choose_channels(&png, height, width, channels);
+    size_t bytes = pixels * read * sizeof(float);
+    float *values = read > 0 ? stoa_allocate(context, bytes, path) : NULL;
+    status = values ? stoa_png_decode_real(&png, read, values) : context->error.status;
     if (values && status == STOA_OK) {
-        memcpy(out, values, count * sizeof *values);
+        copy_values(values, pixels, read, row, out);
     }
-    stoa_release(context, values, count * sizeof *values);
+    stoa_release(context, values, bytes);
     stoa_png_close(&png);
     return status;
 }

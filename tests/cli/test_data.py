@@ -207,6 +207,23 @@ class Tables(Command):
             os.makedirs(f"data/shades/{folder}")
         self.refused("train", "table", words=["data/shades", "5 folders", "3 classes"])
 
+    def test_rows_of_pictures(self):
+        """A network over rows, trained on pictures, takes pictures: grey and in colour."""
+        noise = random.Random(5)
+        for name, size, colour in (("grey", 16, 0), ("colour", 48, 2)):
+            for kind in range(3):
+                for i in range(20):
+                    rows = [bytes(noise.randrange(40) + 200 * ((c % 3 if colour else y % 3) == kind) for c in range(size // 4))
+                            for y in range(4)]
+                    write(f"data/{name}/{kind}/{i}.png", png(4, 4, rows, colour))
+            write("table.ini", RECIPE.format(set=name, more="").replace("1x1x4", f"1x1x{size}"))
+            self.assertEqual(self.train("--force", "--data", f"data/{name}")["accuracy"], 1)
+            files = [f"data/{name}/{kind}/3.png" for kind in (2, 0, 1)]
+            answers = json.loads(self.done("predict", "run", *files, "--json"))["predictions"]
+            self.assertEqual([a["class"] for a in answers], [2, 0, 1])
+        write("large.png", png(5, 4, [bytes(15)] * 4, 2))
+        self.refused("predict", "run", "large.png", words=["large.png", "4x5 pixels", "48 values"])
+
     def test_pictures_for_colour_arrays(self):
         """A model that was trained on arrays of colours takes PNG pictures of their size as they are."""
         write("table.ini", RECIPE.format(set="shades", more="").replace("1x1x4", "4x4x3\nf = flatten"))

@@ -173,6 +173,37 @@ static void reads_colour(void **state) {
     assert_int_equal(stoa_image_read(context, grey, HEIGHT, WIDTH, 2, out), STOA_ERR_ARGUMENT);
 }
 
+/* A row of values is a picture's, in the order in which a data set gives them. */
+static void reads_rows(void **state) {
+    (void)state;
+    float row[3 * HEIGHT * WIDTH], out[3 * HEIGHT * WIDTH + 1];
+    int32_t label;
+    make_folder("a");
+    const char *paths[] = {write_picture("a/grey.png", HEIGHT, WIDTH, 102, false),
+                           write_picture("a/red.png", WIDTH, HEIGHT, 255, true)};
+    for (size_t colour = 0; colour < 2; colour++) {
+        size_t size = HEIGHT * WIDTH * (colour ? 3 : 1);
+        const stoa_data_options options = {.height = 1, .width = 1, .channels = size};
+        stoa_dataset *dataset = NULL;
+        assert_int_equal(rename(paths[!colour], scratch_path(&scratch, "other")), 0);
+        assert_int_equal(stoa_dataset_open_pictures(context, scratch.folder, &options, &dataset), STOA_OK);
+        stoa_dataset_read(dataset, NULL, 0, 1, row, &label);
+        stoa_dataset_free(dataset);
+        assert_int_equal(rename(scratch_path(&scratch, "other"), paths[!colour]), 0);
+        out[size] = 77;
+        assert_int_equal(stoa_image_read(context, paths[colour], 1, 1, size, out), STOA_OK);
+        assert_true(out[size] == 77);
+        for (size_t i = 0; i < size; i++) {
+            assert_float_equal(out[i], row[i], 1e-6F);
+        }
+        assert_true(row[0] > 0 && row[1] == 0);
+        assert_int_equal(stoa_image_read(context, paths[colour], 1, 1, size + 1, out), STOA_ERR_SHAPE);
+        assert_non_null(strstr(stoa_context_error(context), colour ? "3x2 pixels, expected 19 values: "
+                                                                   : "2x3 pixels, expected 7 values: "));
+    }
+    assert_int_equal(stoa_image_read(context, paths[0], 1, 1, 0, out), STOA_ERR_ARGUMENT);
+}
+
 static void expect(const stoa_data_options *options, stoa_status status, const char *name, const char *rest) {
     char sentence[600];
     stoa_dataset *dataset = NULL;
@@ -499,6 +530,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(reads_in_sorted_order),
         TEST(reads_colour),
+        TEST(reads_rows),
         TEST(refuses),
         TEST(loads_parts),
         TEST(refuses_other_pictures),

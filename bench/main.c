@@ -5,6 +5,7 @@
 
 #include <regex.h>
 
+#include "base/scratch.h"
 #include "bench/bench.h"
 #include "bench/modes.h"
 #include "blas/gemm.h"
@@ -112,7 +113,9 @@ static int measure(const struct bench_mode *mode, struct bench *bench) {
         return code;
     }
     bench->threads = stoa_context_threads(bench->context);
-    /* The library's public calls do this for themselves; the bench calls the floors below them too. */
+    /* The library's public calls and its parallel loops do this for themselves; the bench calls the floors below too. */
+    static _Alignas(64) float scratch[STOA_SCRATCH_FLOATS];
+    (void)stoa_scratch_use(scratch);
     stoa_blas_enter();
     code = options->list ? mode->run(bench) : run_mode(mode, bench);
     stoa_blas_leave();

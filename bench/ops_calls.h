@@ -353,7 +353,7 @@ CALL(upsample_backward) {
 CALL(im2col) {
     (void)task;
     size_t rows = w->window.out_height;
-    k->im2col(&w->window, w->in[0], 0, w->window.channels, first * rows, count * rows,
+    k->im2col(&w->window, w->in[0], 0, w->window.channels, first * rows, count * rows, (REAL *)stoa_scratch(),
               w->out[0] + first * NAME(patch)(w));
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "base/scratch.h"
 #include "base/size.h"
 #include "core/threads.h"
 #include "ops/op.h"

@@ -80,9 +80,9 @@ static void sum_planes(const float *x, const size_t *term, size_t terms, const f
 }
 
 static void im2col(const struct stoa_window *w, const float *x, size_t channel0, size_t channels,
-                   size_t first_row, size_t rows, float *columns) {
+                   size_t first_row, size_t rows, float *lines, float *columns) {
     uint64_t start = now_ns();
-    state.original->im2col(w, x, channel0, channels, first_row, rows, columns);
+    state.original->im2col(w, x, channel0, channels, first_row, rows, lines, columns);
     atomic_fetch_add(&state.column_ns, now_ns() - start);
 }
 

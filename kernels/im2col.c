@@ -14,7 +14,7 @@
 #include "kernels/span.h"
 
 enum {
-    LINE_FLOATS = 8192,                          /* the line buffer: 32 KiB of stack */
+    LINE_FLOATS = STOA_IM2COL_LINES - 8,         /* and 8 more to overshoot into when reading */
     LINED_RUN = 96,                              /* runs from here on are long enough for the general way */
     UNIT = STOA_LANES + (STOA_LANES < 8 ? 4 : 0) /* at least 8 */
 };
@@ -175,8 +175,7 @@ static void fill_line(const struct stoa_window *w, const float *x, size_t channe
 
 /* The lined way for rows oh .. oh+rows-1 of one image `x`; `capacity` lines fit the buffer. */
 static float *lined_rows(const struct stoa_window *w, const float *x, size_t channels, size_t oh, size_t rows,
-                         size_t capacity, struct runs t, float *restrict to) {
-    float buffer[LINE_FLOATS + 8]; /* 8 more to overshoot into when reading */
+                         size_t capacity, struct runs t, float *restrict buffer, float *restrict to) {
     size_t pixels = (w->out_width - 1) * w->stride_width + w->kernel_width;
     size_t reach = (w->kernel_height - 1) * w->dilation_height + 1;
     size_t line_floats = pixels * channels;
@@ -273,7 +272,7 @@ static bool reads_inside(const struct stoa_window *w, size_t first_row, size_t r
 }
 
 void STOA_KERNEL(im2col)(const struct stoa_window *w, const float *x, size_t channel0, size_t channels,
-                         size_t first_row, size_t rows, float *columns) {
+                         size_t first_row, size_t rows, float *lines, float *columns) {
     size_t patch = w->kernel_height * w->kernel_width * channels;
     size_t image_floats = w->height * w->width * w->channels;
     size_t reach = (w->kernel_height - 1) * w->dilation_height + 1;
@@ -296,7 +295,7 @@ void STOA_KERNEL(im2col)(const struct stoa_window *w, const float *x, size_t cha
         size_t now = stoa_min(rows - done, w->out_height - oh);
         const float *from = x + image * image_floats + channel0;
         if (lined) {
-            columns = lined_rows(w, from, channels, oh, now, capacity, t, columns);
+            columns = lined_rows(w, from, channels, oh, now, capacity, t, lines, columns);
         } else {
             /* Reading may run into the next image when rows of it are wanted too, not beyond. */
             t.source_end = x + (image + (done + now < rows ? 2 : 1)) * image_floats;

@@ -49,12 +49,16 @@ enum { STOA_PRODUCT_LANES = 16 };
 /* The most filters of a convolution whose pixels lie in the lanes. */
 enum { STOA_PLANES_FILTERS = 7 };
 
+/* Floats of scratch for the lines of an image that columns are made from. */
+enum { STOA_IM2COL_LINES = 8200 };
+
 /* clang-format off */
 #define STOA_KERNEL_LIST(K, real)                                                                                  \
     /* columns[(pixel of rows first_row..first_row+rows-1)][kh][kw][channels]: input channels channel0 ..          \
-     * channel0+channels-1 under the window, zeros in the padding. x: start of the batch. */                       \
+     * channel0+channels-1 under the window, zeros in the padding. x: start of the batch. lines: STOA_IM2COL_LINES \
+     * floats of scratch. */                                                                                       \
     K(im2col, (const struct stoa_window *w, const real *x, size_t channel0, size_t channels, size_t first_row,     \
-               size_t rows, real *columns))                                                                        \
+               size_t rows, real *lines, real *columns))                                                           \
     /* The adjoint: add columns (same layout) into dx, the start of the batch. */                                  \
     K(col2im, (const struct stoa_window *w, const real *columns, size_t channel0, size_t channels,                 \
                size_t first_row, size_t rows, real *dx))                                                           \

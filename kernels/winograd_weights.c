@@ -46,23 +46,27 @@ STOA_INLINE void weights_vector(const size_t points, const size_t count, const b
     }
 }
 
-/* Fewer filters than a vector has. */
+/* What fewer filters than a vector has are made from and into; there is one for all forms, which would each have its own
+ * on the stack otherwise. */
+struct few {
+    float in[TAPS * TAPS * STOA_LANES], out[POINTS * POINTS * STOA_LANES];
+};
+
 STOA_INLINE void weights_of_few(const size_t points, const size_t count, const struct rows *rows,
                                 const float *w, const struct stoa_winograd_taps *t, size_t filters,
-                                float *restrict u, size_t u_step) {
-    float in[TAPS * TAPS * STOA_LANES] = {0};
-    float out[POINTS * POINTS * STOA_LANES];
+                                struct few *few, float *restrict u, size_t u_step) {
+    memset(few->in, 0, sizeof few->in);
     for (size_t i = 0; i < t->lines * t->columns; i++) {
         size_t row = i / t->columns;
         size_t column = i % t->columns;
-        memcpy(in + (row * TAPS + column) * STOA_LANES, w + row * t->line + column * t->tap,
-               filters * sizeof *in);
+        memcpy(few->in + (row * TAPS + column) * STOA_LANES, w + row * t->line + column * t->tap,
+               filters * sizeof(float));
     }
     const struct stoa_winograd_taps dense = {
         .lines = count, .columns = count, .line = TAPS * STOA_LANES, .tap = STOA_LANES};
-    weights_vector(points, count, true, rows, in, &dense, 0, out, STOA_LANES);
+    weights_vector(points, count, true, rows, few->in, &dense, 0, few->out, STOA_LANES);
     for (size_t i = 0; i < rows->lines * points; i++) {
-        memcpy(u + i * u_step, out + i * STOA_LANES, filters * sizeof *u);
+        memcpy(u + i * u_step, few->out + i * STOA_LANES, filters * sizeof *u);
     }
 }
 
@@ -70,11 +74,12 @@ STOA_INLINE void weights_of_few(const size_t points, const size_t count, const s
 STOA_INLINE void weights_of_points(const size_t points, const size_t count, const bool whole,
                                    const struct rows *rows, const float *w,
                                    const struct stoa_winograd_taps *t, size_t channels, size_t filters,
-                                   size_t w_stride, float *restrict u, size_t u_stride, size_t u_step) {
+                                   size_t w_stride, struct few *few, float *restrict u, size_t u_stride,
+                                   size_t u_step) {
     const size_t ahead = AHEAD / stoa_max(1, rows->lines) * w_stride;
     for (size_t c = 0; c < channels; c++, w += w_stride, u += u_stride) {
         if (filters < STOA_LANES) {
-            weights_of_few(points, count, rows, w, t, filters, u, u_step);
+            weights_of_few(points, count, rows, w, t, filters, few, u, u_step);
             continue;
         }
         for (size_t k = 0; k < filters;) {
@@ -88,17 +93,18 @@ void STOA_KERNEL(winograd_weights)(size_t points, size_t line, size_t lines, con
                                    const struct stoa_winograd_taps *taps, size_t channels, size_t filters,
                                    size_t w_stride, float *u, size_t u_stride, size_t u_step) {
     struct rows rows = {.lines = lines};
+    struct few few;
     for (size_t i = 0; i < lines; i++) {
         winograd_weights_row(points, taps->count, line + i, rows.of[i]);
     }
     const bool whole = taps->lines == taps->count && taps->columns == taps->count;
 #define WEIGHTS(points, count)                                                                               \
     if (whole) {                                                                                             \
-        weights_of_points(points, count, true, &rows, w, taps, channels, filters, w_stride, u, u_stride,     \
-                          u_step);                                                                           \
+        weights_of_points(points, count, true, &rows, w, taps, channels, filters, w_stride, &few, u,         \
+                          u_stride, u_step);                                                                 \
     } else {                                                                                                 \
-        weights_of_points(points, count, false, &rows, w, taps, channels, filters, w_stride, u, u_stride,    \
-                          u_step);                                                                           \
+        weights_of_points(points, count, false, &rows, w, taps, channels, filters, w_stride, &few, u,        \
+                          u_stride, u_step);                                                                 \
     }
     if (points == 4) {
         WEIGHTS(4, 3);

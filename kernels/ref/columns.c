@@ -2,7 +2,8 @@
 #include "kernels/ref/ref.h"
 
 void STOA_REFERENCE(im2col)(const struct stoa_window *w, const real *x, size_t channel0, size_t channels,
-                            size_t first_row, size_t rows, real *columns) {
+                            size_t first_row, size_t rows, real *lines, real *columns) {
+    (void)lines;
     for (size_t r = first_row; r < first_row + rows; r++) {
         const real *image = x + r / w->out_height * w->height * w->width * w->channels;
         for (size_t ow = 0; ow < w->out_width; ow++) {

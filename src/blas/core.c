@@ -63,12 +63,12 @@ void stoa_blas_describe(stoa_blas_info *info) {
     };
 }
 
-/* A product large enough to leave any special path for small ones, against plain loops. */
+/* A product large enough to leave any special path for small ones, against plain loops. No other thread is here. */
 static bool product_is_right(void) {
     enum { SIZE = 70 };
-    float a[SIZE * SIZE];
-    float b[SIZE * SIZE];
-    float c[SIZE * SIZE];
+    static float a[SIZE * SIZE];
+    static float b[SIZE * SIZE];
+    static float c[SIZE * SIZE];
     for (size_t i = 0; i < (size_t)SIZE * SIZE; i++) {
         a[i] = (float)(i % 13) - 6.0F;
         b[i] = (float)(i % 7) - 3.0F;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/scratch.h"
 #include "base/size.h"
 #include "blas/vendor.h"
 #include "kernels/kernels.h"
@@ -96,7 +97,7 @@ static size_t equal_part(size_t size, size_t most, size_t unit) {
     return stoa_min(size, stoa_round_up(part, unit));
 }
 
-/* A slice of b that many rows of a pass over is copied first (to the stack), so that its rows lie side by side: rows far
+/* A slice of b that many rows of a pass over is copied first (to the thread's scratch), so that its rows lie side by side: rows far
  * apart, above all by a power of two, share few sets of the caches. A transposed b is copied always, the other way round:
  * the direct kernels are slow on it as it lies. */
 enum {
@@ -277,11 +278,14 @@ static void run_step(const struct stoa_gemm *p, const size_t *term, size_t l, si
                         l > 0 || p->beta == 1 ? c : NULL, c, p->ldc);
 }
 
-/* A panel less than a vector wide, from a copy whose rows have numbers behind them. A function of its own for the size of
- * its stack. */
-__attribute__((noinline)) static void run_thin_step(const struct stoa_gemm *p, const size_t *term, size_t l,
-                                                    size_t terms, size_t columns) {
-    _Alignas(64) float copy[MOST_TERMS * LANES];
+/* Where the copies lie in the thread's scratch; b may be the first when the second is made. */
+enum { SLICE_AT = 0, THIN_AT = SLICE_TERMS * SLICE_COLUMNS };
+_Static_assert(THIN_AT + MOST_TERMS * LANES <= STOA_SCRATCH_FLOATS, "the copies fit a thread's scratch");
+
+/* A panel less than a vector wide, from a copy whose rows have numbers behind them. */
+static void run_thin_step(const struct stoa_gemm *p, const size_t *term, size_t l, size_t terms,
+                          size_t columns) {
+    float *copy = stoa_scratch() + THIN_AT;
     p->kernels->copy_rows(p->b + l * p->ldb, terms, columns, p->ldb, copy, LANES);
     run_step(p, term, l, terms, 0, columns, copy, LANES);
 }
@@ -351,9 +355,8 @@ static void run_rows(const struct stoa_gemm *p, size_t rows) {
     }
 }
 
-/* A function of its own for the size of its stack. */
-__attribute__((noinline)) static void run_rows_on_copy(const struct stoa_gemm *p, size_t rows) {
-    _Alignas(64) float copy[SLICE_TERMS * SLICE_COLUMNS];
+static void run_rows_on_copy(const struct stoa_gemm *p, size_t rows) {
+    float *copy = stoa_scratch() + SLICE_AT;
     struct stoa_gemm slice = *p;
     slice.b = copy;
     slice.ldb = stoa_round_up(p->n, LANES);

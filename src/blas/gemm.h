@@ -29,14 +29,16 @@ struct stoa_gemm {
      * 0 or 1. Then b may lie in panels of STOA_GEMM_PANEL columns, one behind the other: [k][columns], the rows of a last one
      * rounded up to STOA_ALIGN_FLOATS. ldb is not read. */
     bool by_kernel, panels;
-    /* Fetched early, no more: rows of a that follow and will be wanted next, or the left operand of the next product where
-     * that is of the same shape (0, NULL: nothing is known). */
+    /* Rows of a that follow and will be wanted next, or the left operand of the next product where that is of the same shape
+     * (0, NULL: nothing is known). They are fetched early. A next product also decides who multiplies this one: the engine's
+     * kernel where it can, since the BLAS fetches nothing ahead. */
     size_t below;
     const float *next_a;
     const struct stoa_kernels
         *kernels; /* the engine's loops for products where the BLAS is weak; NULL: not to be used */
 };
 
+/* Copies of b lie in the thread's scratch (base/scratch.h), so this is called from inside a parallel loop. */
 void stoa_gemm_run(const struct stoa_gemm *product);
 
 /* The same in one call of the BLAS, whatever it makes of it; sizes must fit its integer. For the

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/scratch.h"
 #include "base/size.h"
 #include "blas/gemm.h"
 #include "conv/conv.h"
@@ -232,7 +233,8 @@ static void forward_tile(void *argument, size_t task, size_t thread) {
     size_t pixel = pixel_of(conv, &tile);
     float *columns = columns_of(p, thread);
     for (size_t g = 0; g < conv->groups; g++) {
-        p->context->kernels->im2col(&window, p->x, g * channels, channels, tile.row, tile.rows, columns);
+        p->context->kernels->im2col(&window, p->x, g * channels, channels, tile.row, tile.rows,
+                                    stoa_scratch(), columns);
         stoa_gemm_run(&(struct stoa_gemm){.m = tile.rows * tile.columns,
                                           .n = filters,
                                           .k = column,
@@ -370,7 +372,7 @@ static void add_tile(const struct pass *p, const struct channels *c, const struc
                                 .whole = stoa_plain_products(p->context),
                                 .kernels = p->context->kernels};
     p->context->kernels->im2col(&window, p->x, c->group * channels + c->first, c->count, tile->row,
-                                tile->rows, columns);
+                                tile->rows, stoa_scratch(), columns);
     for (size_t tap = 0; tap < products; tap++) {
         product.a = columns + tap * c->count;
         product.c = dweight + (tap * channels + c->first) * conv->filters + c->group * filters;

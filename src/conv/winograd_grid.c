@@ -1,6 +1,7 @@
 /* The tiles of Winograd's convolution in their order, what they read and what they write: see winograd.h. Floor 4. */
 #include <assert.h>
 
+#include "base/scratch.h"
 #include "base/size.h"
 #include "conv/cost.h"
 #include "conv/winograd.h"
@@ -254,7 +255,8 @@ static void gather(const stoa_context *context, const struct stoa_winograd_input
     steps.out_height = tile->row + stoa_winograd_lines(tile);
     steps.out_width = stoa_winograd_columns(tile);
     steps.out_left = tile->column;
-    context->kernels->im2col(&steps, image, 0, steps.channels, tile->row, stoa_winograd_lines(tile), patch);
+    context->kernels->im2col(&steps, image, 0, steps.channels, tile->row, stoa_winograd_lines(tile),
+                             stoa_scratch(), patch);
 }
 
 void stoa_winograd_some_inputs(const stoa_context *context, const struct stoa_winograd_input *in,

@@ -48,6 +48,11 @@ stoa_status stoa_context_create(const stoa_context_options *options, stoa_contex
     made->log = chosen.log;
     made->log_user = chosen.log_user;
     made->pool = &made->pool_memory;
+    made->scratch = stoa_allocate(made, stoa_scratch_bytes(made->threads), "context");
+    if (!made->scratch) {
+        free(made);
+        return STOA_ERR_MEMORY;
+    }
     *context = made;
     return STOA_OK;
 }
@@ -55,6 +60,7 @@ stoa_status stoa_context_create(const stoa_context_options *options, stoa_contex
 void stoa_context_free(stoa_context *context) {
     if (context) {
         stoa_pool_free(context->pool_memory);
+        stoa_release(context, context->scratch, stoa_scratch_bytes(context->threads));
         free(context);
     }
 }

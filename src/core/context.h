@@ -5,6 +5,7 @@
 #include <stoa/context.h>
 
 #include "base/error.h"
+#include "base/scratch.h"
 #include "kernels/kernels.h"
 
 struct stoa_pool;           /* core/threads.c */
@@ -19,12 +20,18 @@ struct stoa_context {
     size_t workspace_limit;                 /* bytes of columns one thread may use */
     const struct stoa_conv_algorithm *conv; /* asked for; NULL: the cheapest */
     stoa_allocator allocator;
+    float *scratch; /* STOA_SCRATCH_FLOATS for each thread, see base/scratch.h */
     void (*log)(void *user, const char *line);
     void *log_user;
     struct stoa_pool **pool; /* made when the first loop runs in parallel; a pointer of its own, so that a
                               * loop can take the context as const */
     struct stoa_pool *pool_memory;
 };
+
+/* Bytes of scratch for so many threads. */
+static inline size_t stoa_scratch_bytes(size_t threads) {
+    return threads * STOA_SCRATCH_FLOATS * sizeof(float);
+}
 
 /* Whether the policy asks for products in sgemm's own order of summation: see struct stoa_gemm. */
 static inline bool stoa_plain_products(const stoa_context *context) {

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "base/float_state.h"
+
 struct stoa_helper {
     pthread_t thread;
     bool started, stop;
@@ -27,6 +29,7 @@ static void run_one(struct stoa_helper *helper, size_t thread) {
 
 static void *help(void *argument) {
     struct stoa_helper *helper = argument;
+    (void)stoa_float_enter();
     (void)pthread_mutex_lock(&helper->lock);
     while (!helper->stop) {
         if (helper->next == helper->tasks) {

@@ -16,8 +16,8 @@ double stoa_clock(void);
 /* Seconds given to a measurement, checked; `what` begins the error sentence. */
 stoa_status stoa_check_seconds(stoa_context *context, const char *what, double seconds);
 
-/* A context with the same settings and `threads` threads of its own, so that exactly as many take part.
- * Memory and errors stay with the context it was made from. */
+/* A context with the same settings and `threads` threads of its own, so that exactly as many take part. Memory, errors and
+ * scratch stay with the context it was made from: a larger team needs scratch of its own before its first loop. */
 void stoa_team_open(const stoa_context *context, size_t threads, stoa_context *team);
 void stoa_team_close(stoa_context *team);
 

@@ -82,17 +82,23 @@ stoa_status stoa_blas_check(stoa_context *context, stoa_blas_checks *checks) {
     size_t threads = stoa_max(context->threads, LEAST_TEAM);
     size_t bytes = threads * sizeof(struct matrices);
     struct matrices *each = stoa_allocate(context, bytes, "BLAS check");
-    if (!each) {
+    float *scratch = each ? stoa_allocate(context, stoa_scratch_bytes(threads), "BLAS check") : NULL;
+    if (!scratch) {
+        stoa_release(context, each, bytes);
         return STOA_ERR_MEMORY;
     }
     stoa_context team;
     stoa_team_open(context, threads, &team);
+    team.scratch = scratch;
     stoa_blas_enter();
     checks->concurrent = concurrent(&team, each);
+    float *before = stoa_scratch_use(scratch);
     checks->denormals = keeps_denormals(each);
+    (void)stoa_scratch_use(before);
     checks->beta_zero = stoa_blas_overwrites();
     stoa_blas_leave();
     stoa_team_close(&team);
+    stoa_release(context, scratch, stoa_scratch_bytes(threads));
     stoa_release(context, each, bytes);
     return STOA_OK;
 }

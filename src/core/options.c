@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/float_state.h"
 #include "base/number.h"
 
 /* How much of a foreign word an error sentence repeats. */
@@ -168,6 +169,7 @@ static bool read_double(const struct stoa_option *option, const char *text, size
 }
 
 static bool read_float(const struct stoa_option *option, const char *text, size_t length, float *value) {
+    STOA_FLOAT_STATE();
     double number;
     if (!read_double(option, text, length, &number) || fabs(number) > (double)FLT_MAX) {
         return false;

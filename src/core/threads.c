@@ -21,10 +21,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/float_state.h"
 #include "base/size.h"
 #include "blas/gemm.h"
 
 enum { SPINS = 3000, TASK_BITS = 20 };
+
+/* The library's calls need 32 KiB of stack, OpenBLAS's products 12 KiB (0.3.21, the core that needs most), the C library some
+ * for the thread-local variables of the program; what is never touched takes no memory. */
+static const size_t STACK_BYTES = (size_t)1 << 20;
 
 /* Taken from the front while a share is being written: no share is larger. */
 static const uint64_t CLOSED = ((uint64_t)1 << TASK_BITS) - 1;
@@ -48,6 +53,7 @@ struct stoa_pool {
     struct counter sleepers;
     pthread_t *threads;
     struct share *shares; /* the caller's and one for each worker */
+    float *scratch;       /* the context's: the same order */
     size_t workers;
     atomic_size_t workers_started; /* gives each its number */
     atomic_bool stop;
@@ -150,6 +156,8 @@ static void *worker(void *argument) {
     size_t thread = atomic_fetch_add(&pool->workers_started, 1) + 1;
     struct share *share = &pool->shares[thread];
     stoa_blas_own_thread();
+    (void)stoa_float_enter();
+    (void)stoa_scratch_use(pool->scratch + thread * STOA_SCRATCH_FLOATS);
     uint64_t seen = 0;
     while (!atomic_load(&pool->stop)) {
         await_share(pool, share, seen);
@@ -177,14 +185,20 @@ bool stoa_thread_start(pthread_t *thread, void *(*work)(void *), void *argument)
     for (size_t i = 0; i < sizeof open_signals / sizeof *open_signals; i++) {
         (void)sigdelset(&blocked, open_signals[i]);
     }
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0) {
+        return false;
+    }
     (void)pthread_sigmask(SIG_SETMASK, &blocked, &callers);
-    bool started = pthread_create(thread, NULL, work, argument) == 0;
+    bool started = pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0 &&
+                   pthread_create(thread, &attributes, work, argument) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &callers, NULL);
+    (void)pthread_attr_destroy(&attributes);
     return started;
 }
 
 /* Start up to `workers` threads; as many as the system gives. NULL when there is no memory. */
-static struct stoa_pool *make_pool(size_t workers) {
+static struct stoa_pool *make_pool(size_t workers, float *scratch) {
     struct stoa_pool *pool = aligned_alloc(64, stoa_round_up(sizeof *pool, 64));
     struct share *shares = aligned_alloc(64, (workers + 1) * sizeof *shares);
     pthread_t *threads = calloc(workers, sizeof *threads);
@@ -194,7 +208,7 @@ static struct stoa_pool *make_pool(size_t workers) {
         free(threads);
         return NULL;
     }
-    *pool = (struct stoa_pool){.threads = threads, .shares = shares};
+    *pool = (struct stoa_pool){.threads = threads, .shares = shares, .scratch = scratch};
     memset(shares, 0, (workers + 1) * sizeof *shares);
     (void)pthread_mutex_init(&pool->lock, NULL);
     (void)pthread_cond_init(&pool->wake, NULL);
@@ -231,7 +245,7 @@ static struct stoa_pool *pool_of(const stoa_context *context) {
         return NULL;
     }
     if (!*context->pool) {
-        *context->pool = make_pool(context->threads - 1);
+        *context->pool = make_pool(context->threads - 1, context->scratch);
     }
     return *context->pool;
 }
@@ -274,13 +288,12 @@ static void run_loop(struct stoa_pool *pool, size_t first, size_t tasks, stoa_ta
 
 void stoa_parallel(const stoa_context *context, size_t tasks, stoa_task_fn *work, void *argument) {
     struct stoa_pool *pool = context->threads > 1 && tasks > 1 ? pool_of(context) : NULL;
-    if (!pool) {
-        for (size_t task = 0; task < tasks; task++) {
-            work(argument, task, 0);
-        }
-        return;
+    float *before = inside_task ? stoa_scratch() : stoa_scratch_use(context->scratch);
+    for (size_t task = 0; !pool && task < tasks; task++) {
+        work(argument, task, 0);
     }
-    for (size_t first = 0; first < tasks; first += CLOSED) {
+    for (size_t first = 0; pool && first < tasks; first += CLOSED) {
         run_loop(pool, first, stoa_min(tasks - first, CLOSED), work, argument);
     }
+    (void)stoa_scratch_use(before);
 }

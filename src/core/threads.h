@@ -10,7 +10,7 @@
 
 /* Run work(argument, task, thread) for every task in [0, tasks). `thread` < the context's threads names
  * private scratch; what a task computes must not depend on it. Each thread begins with its own range of the numbers, in
- * order: loops over the same things in the same order find them in their caches. Called from inside a task, after a fork
+ * order: loops over the same things in the same order find them in their caches. Each thread has its own stoa_scratch(). Called from inside a task, after a fork
  * and with one thread everything runs in the calling thread. */
 typedef void stoa_task_fn(void *argument, size_t task, size_t thread);
 void stoa_parallel(const stoa_context *context, size_t tasks, stoa_task_fn *work, void *argument);
@@ -18,7 +18,8 @@ void stoa_parallel(const stoa_context *context, size_t tasks, stoa_task_fn *work
 /* CPUs this process may use, at least 1. */
 size_t stoa_cpu_count(void);
 
-/* Start a thread that leaves the program's signals to the program's own threads. False when the system gives none. */
+/* Start a thread that leaves the program's signals to the program's own threads, with a stack of 1 MiB whatever the limits of
+ * the process are. One that computes calls stoa_float_enter() first. False when the system gives none. */
 bool stoa_thread_start(pthread_t *thread, void *(*work)(void *), void *argument);
 
 /* Stop and release a context's threads; NULL is allowed. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/float_state.h"
 #include "base/number.h"
 #include "base/size.h"
 #include "data/csv_columns.h"
@@ -152,6 +153,7 @@ static stoa_status read_table(struct table *table, struct stoa_store *store) {
 stoa_status stoa_dataset_from_csv_memory(stoa_context *context, const char *name, const void *data,
                                          size_t bytes, const stoa_data_options *options,
                                          stoa_dataset **dataset) {
+    STOA_FLOAT_STATE();
     static const stoa_data_options defaults = {.classes = 0};
     struct table table = {.context = context,
                           .name = name ? name : "table in memory",
@@ -182,6 +184,7 @@ stoa_status stoa_dataset_from_csv_memory(stoa_context *context, const char *name
 
 stoa_status stoa_dataset_open_csv(stoa_context *context, const char *path, const stoa_data_options *options,
                                   stoa_dataset **dataset) {
+    STOA_FLOAT_STATE();
     void *text = NULL;
     size_t bytes = 0;
     stoa_status status = stoa_file_read(&context->error, path, SIZE_MAX / 4, &text, &bytes);

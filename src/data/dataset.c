@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/float_state.h"
 #include "base/size.h"
 #include "data/dataset.h"
 #include "data/disk.h"
@@ -99,6 +100,7 @@ static stoa_status check_scale(const stoa_dataset *dataset, float mean, float de
 }
 
 stoa_status stoa_dataset_normalize(stoa_dataset *dataset, float mean, float deviation) {
+    STOA_FLOAT_STATE();
     stoa_status status = check_scale(dataset, mean, deviation);
     if (status == STOA_OK) {
         dataset->mean = mean;
@@ -111,6 +113,7 @@ stoa_status stoa_dataset_normalize(stoa_dataset *dataset, float mean, float devi
 
 stoa_status stoa_dataset_normalize_channels(stoa_dataset *dataset, const float *mean,
                                             const float *deviation) {
+    STOA_FLOAT_STATE();
     size_t channels = dataset->store->channels;
     for (size_t i = 0; i < channels; i++) {
         stoa_status status = check_scale(dataset, mean[i], deviation[i]);
@@ -271,6 +274,7 @@ void stoa_dataset_zero(const stoa_dataset *dataset, float *out) {
 
 void stoa_dataset_read(const stoa_dataset *dataset, const size_t *index, size_t first, size_t samples,
                        float *out, int32_t *labels) {
+    STOA_FLOAT_STATE();
     const struct stoa_store *store = dataset->store;
     size_t size = store->height * store->width * store->channels;
     if (!index && !dataset->select) {

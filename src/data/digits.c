@@ -3,6 +3,7 @@
  * sums, products, quotients and roots, which are the same on every machine. Floor 6. */
 #include <math.h>
 
+#include "base/float_state.h"
 #include "base/random.h"
 #include "base/size.h"
 #include "data/dataset.h"
@@ -114,6 +115,7 @@ static void draw(uint64_t seed, size_t number, size_t height, size_t width, uint
 
 stoa_status stoa_dataset_draw_digits(stoa_context *context, size_t count, size_t height, size_t width,
                                      uint64_t seed, stoa_dataset **dataset) {
+    STOA_FLOAT_STATE();
     if (count == 0 || height < 8 || width < 8 || height > 1024 || width > 1024) {
         return stoa_fail(context, STOA_ERR_ARGUMENT,
                          "digits: %zu pictures of %zux%zu pixels, expected at least one, of 8x8 to 1024x1024",

@@ -7,6 +7,7 @@
 
 #include <stoa/data.h>
 
+#include "base/float_state.h"
 #include "base/size.h"
 #include "core/context.h"
 #include "data/png.h"
@@ -244,6 +245,7 @@ static void draw_digit(const struct picture *picture, const float ink[256], size
 
 stoa_status stoa_image_read_digit(stoa_context *context, const char *path, size_t height, size_t width,
                                   float *out) {
+    STOA_FLOAT_STATE();
     if (height == 0 || width == 0 || height > STOA_MAX_DIMENSION / width) {
         return stoa_fail(context, STOA_ERR_ARGUMENT,
                          "%s: asked for as %zux%zu pixels, expected 1 to %zu in all", path, height, width,
@@ -298,6 +300,7 @@ static void copy_values(const float *values, size_t pixels, size_t channels, boo
 
 stoa_status stoa_image_read(stoa_context *context, const char *path, size_t height, size_t width,
                             size_t channels, float *out) {
+    STOA_FLOAT_STATE();
     struct stoa_png png;
     bool row = height == 1 && width == 1 && channels != 3;
     if (channels != 1 && channels != 3 && (!row || channels == 0)) {

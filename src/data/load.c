@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "base/float_state.h"
 #include "data/dataset.h"
 #include "data/folder.h"
 #include "data/read.h"
@@ -394,6 +395,7 @@ static stoa_status check_memory(const struct stoa_load *load, const stoa_dataset
 
 stoa_status stoa_dataset_load(stoa_context *context, const char *path, const stoa_data_options *options,
                               stoa_dataset **train, stoa_dataset **test) {
+    STOA_FLOAT_STATE();
     static const stoa_data_options defaults = {.classes = 0};
     struct stoa_load load = {.context = context,
                              .path = path,

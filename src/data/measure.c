@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/float_state.h"
 #include "base/size.h"
 #include "data/dataset.h"
 
@@ -42,8 +43,14 @@ static void finish(const struct moments *m, size_t samples, float *mean, float *
     }
 }
 
+<<<<<<< HEAD
 /* The same samples, not normalised; not to be released. */
 static stoa_dataset plain_view(const stoa_dataset *dataset) {
+=======
+stoa_status stoa_dataset_measure(const stoa_dataset *dataset, float *mean, float *deviation) {
+    STOA_FLOAT_STATE();
+    const struct stoa_store *store = dataset->store;
+>>>>>>> 2faa792 (Keep large copies in the context's scratch, compute in one floating-point state)
     stoa_dataset plain = *dataset;
     plain.mean = 0;
     plain.deviation = 1;
@@ -119,6 +126,7 @@ void stoa_dataset_class_counts(const stoa_dataset *dataset, size_t *counts) {
 }
 
 stoa_status stoa_dataset_class_weights(const stoa_dataset *dataset, float *weights) {
+    STOA_FLOAT_STATE();
     size_t classes = dataset->store->classes, largest = 0;
     size_t *counts = calloc(classes, sizeof *counts);
     if (!counts) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/float_state.h"
 #include "base/size.h"
 #include "data/disk.h"
 #include "data/npy_labels.h"
@@ -161,6 +162,7 @@ static stoa_status copy_array(stoa_context *context, const void *data, size_t by
 stoa_status stoa_dataset_from_npy_memory(stoa_context *context, const void *samples, size_t samples_bytes,
                                          const void *labels, size_t labels_bytes,
                                          const stoa_data_options *options, stoa_dataset **dataset) {
+    STOA_FLOAT_STATE();
     struct array x = {.name = "samples in memory"}, y = {.name = "labels in memory"};
     options = options ? options : &defaults;
     bool labelled = !options->unlabelled;
@@ -201,6 +203,7 @@ static stoa_status leave_on_disk(stoa_context *context, size_t memory, struct ar
 
 stoa_status stoa_dataset_open_npy(stoa_context *context, const char *samples, const char *labels,
                                   const stoa_data_options *options, stoa_dataset **dataset) {
+    STOA_FLOAT_STATE();
     struct array x = {.name = samples}, y = {.name = labels};
     options = options ? options : &defaults;
     bool labelled = !options->unlabelled;
@@ -286,6 +289,7 @@ stoa_status stoa_npz_has(const struct stoa_zip *zip, const char *array, bool *th
 stoa_status stoa_dataset_from_npz_memory(stoa_context *context, const char *name, const void *data,
                                          size_t bytes, const char *samples, const char *labels,
                                          const stoa_data_options *options, stoa_dataset **dataset) {
+    STOA_FLOAT_STATE();
     struct stoa_zip zip;
     stoa_status status = stoa_zip_open(context, name ? name : "archive in memory", data, bytes, &zip);
     return status == STOA_OK ? stoa_npz_read(&zip, samples, labels, options ? options : &defaults, dataset)
@@ -295,6 +299,7 @@ stoa_status stoa_dataset_from_npz_memory(stoa_context *context, const char *name
 stoa_status stoa_dataset_open_npz(stoa_context *context, const char *path, const char *samples,
                                   const char *labels, const stoa_data_options *options,
                                   stoa_dataset **dataset) {
+    STOA_FLOAT_STATE();
     void *data = NULL;
     size_t bytes = 0;
     stoa_status status = stoa_file_read(&context->error, path, SIZE_MAX / 4, &data, &bytes);

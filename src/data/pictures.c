@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/float_state.h"
 #include "base/number.h"
 #include "base/size.h"
 #include "data/dataset.h"
@@ -293,6 +294,7 @@ static void advise(const struct pictures *set, const struct stoa_store *store) {
 
 stoa_status stoa_dataset_open_pictures(stoa_context *context, const char *folder,
                                        const stoa_data_options *options, stoa_dataset **dataset) {
+    STOA_FLOAT_STATE();
     static const stoa_data_options defaults = {.classes = 0};
     struct pictures set = {.context = context, .folder = folder, .options = options ? options : &defaults};
     struct stoa_store *store = stoa_store_create(context, "pictures");

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/float_state.h"
 #include "base/random.h"
 #include "base/size.h"
 #include "data/dataset.h"
@@ -130,6 +131,7 @@ static stoa_status divide(struct division *division, stoa_dataset **first, stoa_
 
 stoa_status stoa_dataset_split(const stoa_dataset *dataset, double share, uint64_t seed, stoa_dataset **first,
                                stoa_dataset **second) {
+    STOA_FLOAT_STATE();
     if (!(share > 0 && share < 1)) {
         return stoa_fail(dataset->context, STOA_ERR_ARGUMENT,
                          "data set: a share of %g, expected more than 0 and less than 1", share);

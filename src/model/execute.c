@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/float_state.h"
 #include "base/size.h"
 #include "blas/gemm.h"
 #include "model/plan.h"
@@ -278,6 +279,7 @@ static void give_output(const struct call *call, const float **output) {
 }
 
 stoa_status stoa_plan_infer(stoa_plan *plan, size_t samples, const float **output) {
+    STOA_FLOAT_STATE();
     struct call call = {.plan = plan, .samples = samples};
     stoa_status status = check_samples(&call);
     if (status != STOA_OK) {
@@ -292,6 +294,7 @@ stoa_status stoa_plan_infer(stoa_plan *plan, size_t samples, const float **outpu
 }
 
 static stoa_status run_with_loss(const struct call *call, double *loss, const float **output) {
+    STOA_FLOAT_STATE();
     stoa_status status = check_samples(call);
     if (status == STOA_OK) {
         status = check_targets(call);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/float_state.h"
 #include "base/random.h"
 #include "base/size.h"
 #include "model/reference.h"
@@ -252,6 +253,7 @@ static void release(struct check *c) {
 
 stoa_status stoa_gradcheck(stoa_context *context, stoa_model *model, const stoa_gradcheck_options *options,
                            stoa_gradcheck_fn *tell, void *user) {
+    STOA_FLOAT_STATE();
     struct check c = {.context = context, .model = model, .options = *options};
     c.options.batch = options->batch ? options->batch : 2;
     c.options.samples = options->samples ? options->samples : 16;

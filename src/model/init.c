@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/float_state.h"
 #include "base/random.h"
 #include "base/size.h"
 #include "model/graph.h"
@@ -137,6 +138,7 @@ static bool start_tensor(const struct stoa_tensor *tensor, uint64_t seed, uint64
 }
 
 stoa_status stoa_model_init(stoa_model *model, uint64_t seed) {
+    STOA_FLOAT_STATE();
     if (!model->built) {
         return stoa_fail(model->context, STOA_ERR_ARGUMENT, "model: not built");
     }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/float_state.h"
 #include "base/size.h"
 #include "core/planner.h"
 
@@ -352,6 +353,7 @@ static stoa_status build_plan(struct stoa_plan *plan, const stoa_plan_options *o
 
 stoa_status stoa_plan_create(stoa_context *context, stoa_model *model, const stoa_plan_options *options,
                              stoa_plan **plan) {
+    STOA_FLOAT_STATE();
     if (!model->built || options->batch == 0 || options->batch > STOA_MAX_DIMENSION) {
         return stoa_fail(context, STOA_ERR_ARGUMENT,
                          model->built ? "plan: found batch %zu, expected 1 to %zu"

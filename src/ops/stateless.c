@@ -3,6 +3,7 @@
 
 #include <limits.h>
 
+#include "base/float_state.h"
 #include "base/size.h"
 #include "core/product.h"
 #include "core/threads.h"
@@ -77,6 +78,7 @@ static stoa_status check_matrix(stoa_context *context, const char *name, size_t 
 stoa_status stoa_sgemm(stoa_context *context, bool transpose_a, bool transpose_b, size_t m, size_t n,
                        size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb,
                        float beta, float *c, size_t ldc) {
+    STOA_FLOAT_STATE();
     /* Without an inner dimension there is neither a nor b. */
     stoa_status status = k == 0
                              ? stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(c)))

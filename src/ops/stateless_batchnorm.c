@@ -2,6 +2,7 @@
  * run. A row is a sample of one pixel. Floor 5. */
 #include <math.h>
 
+#include "base/float_state.h"
 #include "base/size.h"
 #include "ops/batchnorm.h"
 #include "ops/op.h"
@@ -96,6 +97,7 @@ stoa_status stoa_batchnorm_train(stoa_context *context, const stoa_batchnorm *no
                                  const float *scale, const float *shift, float *running_mean,
                                  float *running_var, float *mean, float *inv_std, float *y, void *workspace,
                                  size_t workspace_bytes) {
+    STOA_FLOAT_STATE();
     struct norming n;
     stoa_status status = stoa_check_buffers(
         context, __func__,
@@ -130,6 +132,7 @@ stoa_status stoa_batchnorm_infer(stoa_context *context, const stoa_batchnorm *no
                                  const float *scale, const float *shift, const float *running_mean,
                                  const float *running_var, float *y, void *workspace,
                                  size_t workspace_bytes) {
+    STOA_FLOAT_STATE();
     struct norming n;
     stoa_status status =
         stoa_check_buffers(context, __func__,
@@ -156,6 +159,7 @@ stoa_status stoa_batchnorm_backward(stoa_context *context, const stoa_batchnorm 
                                     const float *dy, const float *scale, const float *mean,
                                     const float *inv_std, float *dx, float *dscale, float *dshift,
                                     void *workspace, size_t workspace_bytes) {
+    STOA_FLOAT_STATE();
     struct norming n;
     stoa_status status =
         stoa_check_buffers(context, __func__,

@@ -2,6 +2,8 @@
  */
 #include <stoa/ops.h>
 
+#include "base/float_state.h"
+#include "base/scratch.h"
 #include "base/size.h"
 #include "blas/gemm.h"
 #include "conv/conv.h"
@@ -118,6 +120,7 @@ struct call {
 
 static stoa_status choose(stoa_context *context, const char *function, const stoa_conv2d *c,
                           enum stoa_conv_pass pass, struct call *call, size_t *bytes) {
+    STOA_FLOAT_STATE();
     *bytes = 0;
     stoa_status status = read_conv(context, function, c, &call->conv);
     if (status != STOA_OK) {
@@ -206,6 +209,7 @@ static stoa_status check_prepared(stoa_context *context, const char *function, c
 }
 
 static stoa_status run_forward(stoa_context *context, const stoa_conv2d *conv, const struct forward_call *f) {
+    STOA_FLOAT_STATE();
     struct call call;
     size_t needed = 0;
     stoa_status status = prepare(context, f->function, conv, STOA_CONV_FORWARD,
@@ -274,6 +278,7 @@ stoa_status stoa_conv2d_prepared_bytes(stoa_context *context, const stoa_conv2d 
 
 stoa_status stoa_conv2d_prepare(stoa_context *context, const stoa_conv2d *conv, const float *weight,
                                 void *prepared, size_t prepared_bytes) {
+    STOA_FLOAT_STATE();
     struct call call;
     size_t needed;
     stoa_status status = stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(weight)));
@@ -292,6 +297,7 @@ stoa_status stoa_conv2d_prepare(stoa_context *context, const stoa_conv2d *conv, 
 stoa_status stoa_conv2d_backward_data(stoa_context *context, const stoa_conv2d *conv, const float *dy,
                                       const float *weight, float *dx, void *workspace,
                                       size_t workspace_bytes) {
+    STOA_FLOAT_STATE();
     struct call call;
     stoa_status status = prepare(context, __func__, conv, STOA_CONV_BACKWARD_DATA,
                                  STOA_BUFFERS(STOA_NAMED(dy), STOA_NAMED(weight), STOA_NAMED(dx)), workspace,
@@ -307,6 +313,7 @@ stoa_status stoa_conv2d_backward_data(stoa_context *context, const stoa_conv2d *
 stoa_status stoa_conv2d_backward_weights(stoa_context *context, const stoa_conv2d *conv, const float *x,
                                          const float *dy, float *dweight, float *dbias, void *workspace,
                                          size_t workspace_bytes) {
+    STOA_FLOAT_STATE();
     struct call call;
     stoa_status status = prepare(context, __func__, conv, STOA_CONV_BACKWARD_WEIGHTS,
                                  STOA_BUFFERS(STOA_NAMED(x), STOA_NAMED(dy), STOA_NAMED(dweight)), workspace,
@@ -365,7 +372,7 @@ static void columns_of_image(void *argument, size_t image, size_t thread) {
     const struct stoa_window *w = &c->conv->window;
     size_t channels = group_channels(c);
     c->context->kernels->im2col(w, c->x, c->group * channels, channels, image * w->out_height, w->out_height,
-                                c->to + image * image_columns(c));
+                                stoa_scratch(), c->to + image * image_columns(c));
 }
 
 static void image_of_columns(void *argument, size_t image, size_t thread) {
@@ -412,6 +419,7 @@ stoa_status stoa_im2col(stoa_context *context, const stoa_conv2d *conv, size_t g
 
 stoa_status stoa_col2im(stoa_context *context, const stoa_conv2d *conv, size_t group, const float *columns,
                         float *dx) {
+    STOA_FLOAT_STATE();
     struct stoa_conv read;
     stoa_status status =
         stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(columns), STOA_NAMED(dx)));

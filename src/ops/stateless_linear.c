@@ -1,5 +1,6 @@
 /* Stateless linear: the caller's buffers checked, a layer on the stack, and then the operator that models
  * run. Floor 5. */
+#include "base/float_state.h"
 #include "base/size.h"
 #include "blas/gemm.h"
 #include "ops/op.h"
@@ -40,6 +41,7 @@ static void relu_range(const struct stoa_op_run *run, size_t first, size_t count
 stoa_status stoa_linear_forward(stoa_context *context, size_t batch, size_t inputs, size_t outputs,
                                 const float *x, const float *weight, const float *bias,
                                 stoa_activation activation, float *y) {
+    STOA_FLOAT_STATE();
     stoa_status status =
         stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(x), STOA_NAMED(weight), STOA_NAMED(y)));
     if (status == STOA_OK) {
@@ -85,6 +87,7 @@ static stoa_status check_linear_backward(stoa_context *context, const char *func
 stoa_status stoa_linear_backward(stoa_context *context, size_t batch, size_t inputs, size_t outputs,
                                  const float *x, const float *weight, const float *dy, float *dx,
                                  float *dweight, float *dbias) {
+    STOA_FLOAT_STATE();
     stoa_status status = check_linear_backward(context, __func__, x, weight, dy, dx, dweight);
     if (status == STOA_OK) {
         status = check_linear(context, __func__, batch, inputs, outputs);

@@ -1,5 +1,6 @@
 /* Stateless pooling: the caller's buffers checked, a layer on the stack, and then the operator that models
  * run. Floor 5. */
+#include "base/float_state.h"
 #include "base/size.h"
 #include "ops/pool.h"
 #include "ops/stateless.h"
@@ -80,6 +81,7 @@ stoa_status stoa_pool2d_output(stoa_context *context, const stoa_pool2d *pool, s
 
 static stoa_status pool_forward(stoa_context *context, const char *function, const char *op,
                                 const stoa_pool2d *pool, const float *x, float *y, uint16_t *index) {
+    STOA_FLOAT_STATE();
     struct pooling p;
     stoa_status status = stoa_check_buffers(context, function, STOA_BUFFERS(STOA_NAMED(x), STOA_NAMED(y)));
     if (status == STOA_OK) {
@@ -97,6 +99,7 @@ static stoa_status pool_forward(stoa_context *context, const char *function, con
 
 static stoa_status pool_backward(stoa_context *context, const char *function, const char *op,
                                  const stoa_pool2d *pool, const float *dy, const uint16_t *index, float *dx) {
+    STOA_FLOAT_STATE();
     struct pooling p;
     stoa_status status = stoa_check_buffers(context, function, STOA_BUFFERS(STOA_NAMED(dy), STOA_NAMED(dx)));
     if (status == STOA_OK) {

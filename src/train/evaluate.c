@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/float_state.h"
 #include "base/size.h"
 #include "data/dataset.h"
 #include "train/trainer.h"
@@ -193,6 +194,7 @@ static stoa_status evaluate(stoa_context *context, stoa_model *model, const stoa
 
 stoa_status stoa_evaluate(stoa_context *context, stoa_model *model, const stoa_dataset *data, size_t batch,
                           const char *loss, stoa_evaluation *result) {
+    STOA_FLOAT_STATE();
     return evaluate(context, model, data, batch, loss, NULL, result);
 }
 
@@ -212,6 +214,7 @@ static void copy_counts(size_t *to, const size_t *from, size_t count) {
 stoa_status stoa_evaluate_classes(stoa_context *context, stoa_model *model, const stoa_dataset *data,
                                   size_t batch, const char *loss, size_t *confusion, size_t *ranks,
                                   stoa_evaluation *result) {
+    STOA_FLOAT_STATE();
     size_t classes = stoa_dataset_classes(data);
     struct stoa_class_counts counts = {NULL, NULL};
     /* The caller's arrays are written when all has gone well. */

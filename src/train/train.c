@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/float_state.h"
 #include "base/random.h"
 #include "base/size.h"
 #include "data/dataset.h"
@@ -26,6 +27,7 @@ struct loop {
     double sum, weight; /* of the losses of this epoch, and what it is divided by */
     size_t seen, correct, seen_in_all;
     double seconds, seconds_in_all;
+    struct stoa_float_state *callers; /* which the progress callback runs in */
 };
 
 static void arrange(struct loop *loop, size_t epoch) {
@@ -63,7 +65,10 @@ static stoa_progress describe(const struct loop *loop, size_t epoch) {
 }
 
 static stoa_status tell(const struct loop *loop, const stoa_progress *progress) {
-    if (loop->progress && loop->progress(loop->user, progress)) {
+    stoa_float_leave(loop->callers);
+    bool cancelled = loop->progress && loop->progress(loop->user, progress);
+    *loop->callers = stoa_float_enter();
+    if (cancelled) {
         return stoa_fail(loop->context, STOA_ERR_CANCELLED, "cancelled in epoch %zu at step %zu",
                          progress->epoch, progress->step);
     }
@@ -288,7 +293,12 @@ static void close_loop(struct loop *loop) {
 stoa_status stoa_train(stoa_context *context, stoa_model *model, const stoa_dataset *train,
                        const stoa_dataset *test, const stoa_train_options *options,
                        stoa_progress_fn *progress, void *user) {
-    struct loop loop = {.context = context, .has_test = test != NULL, .progress = progress, .user = user};
+    struct stoa_float_state callers = stoa_float_enter();
+    struct loop loop = {.context = context,
+                        .has_test = test != NULL,
+                        .progress = progress,
+                        .user = user,
+                        .callers = &callers};
     loop.train.context = context;
     loop.test.context = context;
     stoa_status status = open_loop(&loop, model, train, test, options);
@@ -304,5 +314,6 @@ stoa_status stoa_train(stoa_context *context, stoa_model *model, const stoa_data
         stoa_trainer_use_average(loop.trainer, false);
     }
     close_loop(&loop);
+    stoa_float_leave(&callers);
     return status;
 }

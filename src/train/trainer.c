@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/float_state.h"
 #include "base/size.h"
 
 static stoa_status open_trainer(struct stoa_trainer *made, const stoa_train_options *options,
@@ -32,6 +33,7 @@ static stoa_status open_trainer(struct stoa_trainer *made, const stoa_train_opti
 
 stoa_status stoa_trainer_create(stoa_context *context, stoa_model *model, const stoa_train_options *options,
                                 size_t total_steps, stoa_trainer **trainer) {
+    STOA_FLOAT_STATE();
     struct stoa_trainer *made = calloc(1, sizeof *made);
     if (!made) {
         return stoa_fail(context, STOA_ERR_MEMORY, "trainer: out of memory");
@@ -86,6 +88,7 @@ void stoa_trainer_use_average(stoa_trainer *trainer, bool use) {
 }
 
 void stoa_trainer_end_epoch(stoa_trainer *trainer, double training_loss, double validation_loss) {
+    STOA_FLOAT_STATE();
     const struct stoa_schedule *schedule = trainer->settings.schedule;
     if (schedule->observe) {
         const struct stoa_epoch_losses losses = {training_loss, validation_loss};
@@ -95,6 +98,7 @@ void stoa_trainer_end_epoch(stoa_trainer *trainer, double training_loss, double 
 
 stoa_status stoa_trainer_step(stoa_trainer *trainer, size_t samples, stoa_targets targets, double *loss,
                               const float **output) {
+    STOA_FLOAT_STATE();
     stoa_trainer_use_average(trainer, false);
     stoa_status status =
         stoa_plan_train(trainer->plan, samples, targets, trainer->settings.seed, trainer->step, loss, output);

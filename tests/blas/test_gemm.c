@@ -9,6 +9,7 @@
 
 #include "../base/cmocka_prelude.h"
 #include "base/random.h"
+#include "base/scratch.h"
 #include "blas/gemm.h"
 #include "blas/vendor.h"
 #include "kernels/kernels.h"
@@ -263,6 +264,8 @@ int main(void) {
     if (forced_core_is_beyond()) {
         return SKIPPED;
     }
+    static _Alignas(64) float scratch[STOA_SCRATCH_FLOATS];
+    (void)stoa_scratch_use(scratch);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_the_reference),
         cmocka_unit_test(takes_empty_sizes),

@@ -118,22 +118,22 @@ static void refuses_bad_arguments(void **state) {
     stoa_context_free(context);
 }
 
-static void *no_memory(void *user, size_t bytes, size_t alignment) {
-    (void)user;
-    (void)bytes;
-    (void)alignment;
-    return NULL;
+/* For the context's own memory only. */
+static void *no_more_memory(void *user, size_t bytes, size_t alignment) {
+    size_t *asked = user;
+    return (*asked)++ == 0 ? aligned_alloc(alignment, bytes) : NULL;
 }
 
-static void no_release(void *user, void *memory, size_t bytes) {
+static void give_back(void *user, void *memory, size_t bytes) {
     (void)user;
-    (void)memory;
     (void)bytes;
+    free(memory);
 }
 
 static void tells_when_memory_is_out(void **state) {
     (void)state;
-    stoa_context_options options = {.threads = 1, .allocator = {no_memory, no_release, NULL}};
+    size_t asked = 0;
+    stoa_context_options options = {.threads = 1, .allocator = {no_more_memory, give_back, &asked}};
     stoa_context *context = NULL;
     assert_int_equal(stoa_context_create(&options, &context), STOA_OK);
     double rate;

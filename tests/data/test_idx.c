@@ -307,10 +307,8 @@ static void labels_and_counts(void **state) {
 }
 
 static void *no_memory(void *user, size_t bytes, size_t alignment) {
-    (void)bytes;
-    (void)alignment;
     size_t *left = user;
-    return (*left)-- == 0 ? NULL : aligned_alloc(64, 4096);
+    return (*left)-- == 0 ? NULL : aligned_alloc(alignment, bytes);
 }
 
 static void give_back(void *user, void *memory, size_t bytes) {
@@ -322,7 +320,7 @@ static void give_back(void *user, void *memory, size_t bytes) {
 static void without_memory(void **state) {
     (void)state;
     for (size_t given = 0; given < 2; given++) {
-        size_t left = given;
+        size_t left = 1 + given; /* the context's own is the first */
         stoa_context_options options = {.allocator = {no_memory, give_back, &left}};
         stoa_context *poor = NULL;
         assert_int_equal(stoa_context_create(&options, &poor), STOA_OK);

@@ -122,16 +122,17 @@ void test_reference_adjoint(void **state) {
         struct array x = input_random(t.batch * image_floats(w), -1, 1);
         size_t n = t.rows * w->out_width * w->kernel_height * w->kernel_width * t.channels;
         struct array c = input_random(n, -1, 1);
+        struct array lines = output_unset(STOA_IM2COL_LINES);
         struct array columns = output_unset(n);
         struct array dx = output_unset(x.n);
         memset(dx.d, 0, x.n * sizeof *dx.d);
-        stoa_reference_f64.im2col(w, x.d, t.channel0, t.channels, t.first_row, t.rows, columns.d);
+        stoa_reference_f64.im2col(w, x.d, t.channel0, t.channels, t.first_row, t.rows, NULL, columns.d);
         stoa_reference_f64.col2im(w, c.d, t.channel0, t.channels, t.first_row, t.rows, dx.d);
         assert_near("adjoint", dot(columns.d, c.d, n), dot(x.d, dx.d, x.n), 1e-11);
         for (int isa = STOA_ISA_BASE; isa <= (int)stoa_isa_best(); isa++) {
             const struct stoa_kernels *kernels = stoa_kernels_for((stoa_isa)isa);
             memset(dx.f, 0, x.n * sizeof *dx.f);
-            kernels->im2col(w, x.f, t.channel0, t.channels, t.first_row, t.rows, columns.f);
+            kernels->im2col(w, x.f, t.channel0, t.channels, t.first_row, t.rows, lines.f, columns.f);
             kernels->col2im(w, c.f, t.channel0, t.channels, t.first_row, t.rows, dx.f);
             double left = 0;
             double right = 0;
@@ -221,8 +222,8 @@ void test_reference_part_of_a_row(void **state) {
         struct array x = input_random(t.batch * image_floats(&t.w), -1, 1);
         struct array all = output_unset(t.w.out_width * patch);
         struct array some = output_unset(part.out_width * patch);
-        stoa_reference_f64.im2col(&t.w, x.d, t.channel0, t.channels, t.first_row, 1, all.d);
-        stoa_reference_f64.im2col(&part, x.d, t.channel0, t.channels, t.first_row, 1, some.d);
+        stoa_reference_f64.im2col(&t.w, x.d, t.channel0, t.channels, t.first_row, 1, NULL, all.d);
+        stoa_reference_f64.im2col(&part, x.d, t.channel0, t.channels, t.first_row, 1, NULL, some.d);
         assert_memory_equal(some.d, all.d + part.out_left * patch, some.n * sizeof *some.d);
         arrays_release();
     }
@@ -249,7 +250,7 @@ void test_reference_conv_is_im2col_gemm(void **state) {
         struct array columns = output_unset(pixels * taps);
         for (size_t g = 0; g < t.groups; g++) {
             stoa_reference_f64.im2col(w, t.x.d, g * group_channels, group_channels, 0,
-                                      t.window.batch * w->out_height, columns.d);
+                                      t.window.batch * w->out_height, NULL, columns.d);
             stoa_reference_f64.gemm(false, false, pixels, group_filters, taps, 1, columns.d, taps,
                                     t.weight.d + g * group_filters, t.filters, 0, t.y.d + g * group_filters,
                                     t.filters);

@@ -38,9 +38,10 @@ void test_kernel_im2col(const struct subject *s) {
         struct window_case t = part_case(i);
         struct array x = input_random(t.batch * image_floats(&t.w), -1, 1);
         sprinkle(&x, NAN, 50);
+        struct array lines = output_unset(STOA_IM2COL_LINES);
         struct array columns = output_unset(column_floats(&t));
-        s->kernels->im2col(&t.w, x.f, t.channel0, t.channels, t.first_row, t.rows, columns.f);
-        stoa_reference_f64.im2col(&t.w, x.d, t.channel0, t.channels, t.first_row, t.rows, columns.d);
+        s->kernels->im2col(&t.w, x.f, t.channel0, t.channels, t.first_row, t.rows, lines.f, columns.f);
+        stoa_reference_f64.im2col(&t.w, x.d, t.channel0, t.channels, t.first_row, t.rows, NULL, columns.d);
         check_exact(name_of("im2col", i, &t), s, columns);
         arrays_release();
     }

@@ -10,15 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-<<<<<<< HEAD
+#include "base/float_state.h"
+
 /* Its length is below POINT. */
 enum { POINT = 16 };
 static const char *decimal_point(void) {
-=======
-#include "base/float_state.h"
-
-static char decimal_point(void) {
->>>>>>> 2faa792 (Keep large copies in the context's scratch, compute in one floating-point state)
     const struct lconv *convention = localeconv();
     const char *point = convention ? convention->decimal_point : NULL;
     return point && point[0] && strlen(point) < POINT ? point : ".";
@@ -67,14 +63,9 @@ static bool parse_plain(const char *text, size_t length, double *value) {
 }
 
 bool stoa_parse_double(const char *text, size_t length, double *value) {
-<<<<<<< HEAD
+    STOA_FLOAT_STATE();
     char copy[64 + POINT];
     if (length == 0 || length >= 64) {
-=======
-    STOA_FLOAT_STATE();
-    char copy[64];
-    if (length == 0 || length >= sizeof copy) {
->>>>>>> 2faa792 (Keep large copies in the context's scratch, compute in one floating-point state)
         return false;
     }
     if (parse_plain(text, length, value)) {

@@ -43,14 +43,8 @@ static void finish(const struct moments *m, size_t samples, float *mean, float *
     }
 }
 
-<<<<<<< HEAD
 /* The same samples, not normalised; not to be released. */
 static stoa_dataset plain_view(const stoa_dataset *dataset) {
-=======
-stoa_status stoa_dataset_measure(const stoa_dataset *dataset, float *mean, float *deviation) {
-    STOA_FLOAT_STATE();
-    const struct stoa_store *store = dataset->store;
->>>>>>> 2faa792 (Keep large copies in the context's scratch, compute in one floating-point state)
     stoa_dataset plain = *dataset;
     plain.mean = 0;
     plain.deviation = 1;
@@ -59,6 +53,7 @@ stoa_status stoa_dataset_measure(const stoa_dataset *dataset, float *mean, float
 }
 
 stoa_status stoa_dataset_measure(const stoa_dataset *dataset, float *mean, float *deviation) {
+    STOA_FLOAT_STATE();
     const struct stoa_store *store = dataset->store;
     stoa_dataset plain = plain_view(dataset);
     struct moments m = {.values = store->height * store->width * store->channels,

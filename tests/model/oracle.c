@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/float_state.h"
 #include "base/random.h"
 #include "base/size.h"
 #include "blas/gemm.h"
@@ -86,6 +87,7 @@ static void *new_workspace(const struct stoa_op_run *run, enum stoa_pass pass) {
 }
 
 static void run_forward(struct oracle_node *nodes, size_t number, const float *input) {
+    STOA_FLOAT_STATE();
     struct oracle_node *node = &nodes[number];
     size_t count = node->run.batch * stoa_shape_size(&node->layer->output);
     node->output = oracle_floats(count);
@@ -110,6 +112,7 @@ static void give_gradient(struct oracle_node *to, const float *dx, size_t count)
 }
 
 static void run_backward(struct oracle_node *nodes, size_t number) {
+    STOA_FLOAT_STATE();
     struct oracle_node *node = &nodes[number];
     const struct stoa_layer *layer = node->layer;
     node->run.dy = node->gradient;

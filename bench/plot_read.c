@@ -1,9 +1,12 @@
 /* Results read back from JSON: any file in Google Benchmark's schema, ours with more to draw. */
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "bench/plot.h"
+#include "model/json.h"
 
 /* A number of a row or a context, 0 where there is none. */
 static double number_of(const json_t *object, const char *key) {
@@ -169,13 +172,26 @@ static void read_context(struct bench_plot_file *file) {
     free(count);
 }
 
+/* Parse a file; its sentences begin with its name. */
+static stoa_status parse_file(struct stoa_error *error, const char *path, json_t **json) {
+    static const struct stoa_json_limits limits = {"the file", 8, 1 << 20};
+    void *text = NULL;
+    size_t bytes = 0;
+    stoa_status status = stoa_file_read(error, path, SIZE_MAX / 2, &text, &bytes);
+    if (status == STOA_OK) {
+        status = stoa_json_parse(error, &limits, text, bytes, json);
+        status = status == STOA_OK ? status : stoa_error_prefix(error, "%s: ", path);
+        free(text);
+    }
+    return status;
+}
+
 int bench_plot_read(const char *path, struct bench_plot_file *file) {
-    json_error_t error;
+    struct stoa_error error;
     *file = (struct bench_plot_file){.path = path, .stem = stem_of(path)};
-    file->json = json_load_file(path, 0, &error);
-    if (!file->json) {
-        return error.line > 0 ? cli_fail(CLI_WRONG, "%s:%d: %s", path, error.line, error.text)
-                              : cli_fail(CLI_WRONG, "%s: %s", path, error.text);
+    stoa_status status = parse_file(&error, path, &file->json);
+    if (status != STOA_OK) {
+        return cli_fail(cli_code_of(status), "%s", error.text);
     }
     const json_t *rows = json_object_get(file->json, "benchmarks");
     if (!json_is_array(rows)) {

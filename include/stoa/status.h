@@ -27,7 +27,6 @@ extern "C" {
     X(STOA_ERR_IO, "input/output failed")                                                                    \
     X(STOA_ERR_FORMAT, "malformed file")                                                                     \
     X(STOA_ERR_NOT_FOUND, "not found")                                                                       \
-    X(STOA_ERR_EXISTS, "already exists")                                                                     \
     X(STOA_ERR_NONFINITE, "non-finite value")                                                                \
     X(STOA_ERR_CANCELLED, "cancelled")                                                                       \
     X(STOA_ERR_UNSUPPORTED, "not supported here")

@@ -157,9 +157,9 @@ static void print_confusion(const struct findings *found) {
 static void print_data(const struct cli_subject *subject, const struct findings *found) {
     const char *trained = stoa_model_fact(subject->model, "data.path");
     if (trained && strcmp(trained, found->path) != 0) {
-        (void)printf("data     %s (trained on %s)\n", found->path, trained);
+        cli_print("data     %s (trained on %s)\n", found->path, trained);
     } else {
-        (void)printf("data     %s\n", found->path);
+        cli_print("data     %s\n", found->path);
     }
 }
 

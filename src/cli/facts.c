@@ -95,21 +95,18 @@ int cli_read_range(const struct cli_subject *subject, struct cli_facts *facts) {
     return code;
 }
 
-/* Read an array of texts; NULL where the fact is missing. The texts are `*holder`'s. */
-static int read_texts(const struct cli_subject *subject, const char *key, json_t **holder, const char ***list,
-                      size_t *count) {
+/* Read an array of `most` texts or fewer; NULL where the fact is missing. The texts are `*holder`'s. */
+static int read_texts(const struct cli_subject *subject, const char *key, size_t most, json_t **holder,
+                      const char ***list, size_t *count) {
     const char *text = stoa_model_fact(subject->model, key);
     if (!text) {
         return CLI_DONE;
     }
-    cli_json_begin_reading();
-    *holder = json_loads(text, 0, NULL);
-    cli_json_end_reading();
-    *count = json_array_size(*holder); /* 0 for anything but an array */
+    *holder = cli_json_texts(text, most);
+    *count = json_array_size(*holder); /* 0 for NULL */
     *list = cli_allocate(*count + 1, sizeof **list);
     for (size_t i = 0; i < *count; i++) {
         (*list)[i] = json_string_value(json_array_get(*holder, i));
-        *count = (*list)[i] ? *count : 0;
     }
     return *count > 0 ? CLI_DONE : fail_fact(subject, key, "an array of JSON with a name for each");
 }
@@ -117,13 +114,13 @@ static int read_texts(const struct cli_subject *subject, const char *key, json_t
 static int read_names(const struct cli_subject *subject, struct cli_facts *facts) {
     stoa_data_options *options = &facts->options;
     size_t names = options->classes;
-    int code = read_texts(subject, "data.names", &facts->names, &facts->name_of_a_class, &names);
+    int code = read_texts(subject, "data.names", names, &facts->names, &facts->name_of_a_class, &names);
     if (code == CLI_DONE && names != options->classes) {
         return fail_fact(subject, "data.names", "an array of JSON with a name for each class");
     }
     if (code == CLI_DONE) {
-        code = read_texts(subject, "data.columns", &facts->columns, &facts->name_of_a_column,
-                          &options->column_count);
+        code = read_texts(subject, "data.columns", stoa_model_input_size(subject->model), &facts->columns,
+                          &facts->name_of_a_column, &options->column_count);
     }
     options->names = facts->name_of_a_class;
     options->name_count = options->names ? names : 0;

@@ -57,7 +57,7 @@ static void print_text(const struct cli_subject *subject, const struct totals *t
     size_t shape[3];
     struct cli_word word = {""}, bytes = {""};
     stoa_model_input_shape(model, &shape[0], &shape[1], &shape[2]);
-    (void)printf("%s\n\ninput       %s\n", subject->path, cli_word_shape(&word, shape, 3));
+    cli_print("%s\n\ninput       %s\n", subject->path, cli_word_shape(&word, shape, 3));
     (void)printf("output      %zu\n", stoa_model_output_size(model));
     (void)printf("parameters  %s\n", cli_word_count(&word, stoa_model_parameter_count(model)));
     (void)printf("tensors     %zu, %s values, %s\n", totals->tensors, cli_word_count(&word, totals->values),

@@ -111,7 +111,37 @@ void cli_json_end_reading(void) {
     json_set_alloc_funcs(malloc, free);
 }
 
-/* Into memory of a known size: json_dumps() lets its own grow, and goes on with a name left out where it does not. */
+json_t *cli_json_texts(const char *text, size_t most) {
+    static const char space[] = " \t\r\n";
+    json_t *list = cli_json_array();
+    const char *at = text + strspn(text, space);
+    bool good = *at++ == '[', more = good;
+    at += more ? strspn(at, space) : 0;
+    more = more && *at != ']';
+    while (more) {
+        json_error_t place;
+        bool fits = *at == '"' && json_array_size(list) < most;
+        cli_json_begin_reading();
+        json_t *item = fits ? json_loads(at, JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, &place) : NULL;
+        cli_json_end_reading();
+        good = item != NULL;
+        if (good) {
+            cli_json_append(list, item);
+            at += place.position;
+            at += strspn(at, space);
+        }
+        more = good && *at == ',';
+        at += more ? 1 + strspn(at + 1, space) : 0;
+    }
+    if (!good || *at != ']' || at[1 + strspn(at + 1, space)]) {
+        json_decref(list);
+        return NULL;
+    }
+    return list;
+}
+
+/* Into memory of a known size: json_dumps() lets its own grow, and goes on with a name left out where it
+ * does not. */
 static char *text_of(const json_t *value, size_t flags) {
     size_t bytes = json_dumpb(value, NULL, 0, flags);
     char *text = cli_allocate(bytes + 1, 1);
@@ -129,9 +159,24 @@ char *cli_json_indented(const json_t *value) {
     return text_of(value, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
 }
 
+/* Print JSON with the controls as escapes that it allows in strings and terminals obey: DEL, and C1 in
+ * UTF-8. */
+static void put_json(const char *text) {
+    for (const char *c = text; *c; c++) {
+        bool control = (unsigned char)c[0] == 0xC2 && (unsigned char)c[1] < 0xA0;
+        if (control || *c == 0x7F) {
+            c += control;
+            (void)printf("\\u%04x", (unsigned)(unsigned char)*c);
+        } else {
+            (void)putchar(*c);
+        }
+    }
+    (void)putchar('\n');
+}
+
 void cli_json_print(json_t *value) {
     char *text = cli_json_indented(value);
-    (void)puts(text);
+    put_json(text);
     free(text);
     json_decref(value);
 }

@@ -135,8 +135,8 @@ static void print_peak(const struct report *report) {
     }
     const stoa_plan_step *step = &report->steps[report->peak];
     struct cli_word word = {""};
-    (void)printf("\npeak: step %zu, %s of '%s': %s alive\n", report->peak, step->pass, step->layer,
-                 cli_word_bytes(&word, step->live_bytes));
+    cli_print("\npeak: step %zu, %s of '%s': %s alive\n", report->peak, step->pass, step->layer,
+              cli_word_bytes(&word, step->live_bytes));
     struct cli_table table = {.columns = "rl"};
     for (size_t i = 0; i < report->alive_count; i++) {
         cli_table_cell(&table, "  %s", cli_word_count(&word, report->alive[i].bytes));
@@ -149,10 +149,10 @@ static void print_text(const struct report *report) {
     const stoa_context *context = report->subject->context;
     size_t bytes = stoa_plan_bytes(report->plan), unshared = stoa_plan_bytes_unshared(report->plan);
     struct cli_word count = {""}, word = {""};
-    (void)printf("%s: %s, batch %zu, threads %zu, %s, policy %s\n", report->subject->path,
-                 report->request->inference ? "inference" : "training", report->batch,
-                 stoa_context_threads(context), stoa_isa_name(stoa_context_isa(context)),
-                 stoa_policy_name(stoa_context_policy(context)));
+    cli_print("%s: %s, batch %zu, threads %zu, %s, policy %s\n", report->subject->path,
+              report->request->inference ? "inference" : "training", report->batch,
+              stoa_context_threads(context), stoa_isa_name(stoa_context_isa(context)),
+              stoa_policy_name(stoa_context_policy(context)));
     if (stoa_context_conv(context)) {
         (void)printf("convolutions   %s, wherever it can (STOA_CONV)\n", stoa_context_conv(context));
     }

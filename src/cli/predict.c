@@ -80,13 +80,13 @@ static void print_text(const struct prediction *p, const struct source *source, 
                        struct choice *choices) {
     struct cli_word word = {""};
     qsort(choices, p->classes, sizeof *choices, by_probability);
-    (void)printf("%s", source->file);
+    cli_print("%s", source->file);
     if (source->table) {
         (void)printf(":%zu", number);
     }
-    (void)printf(": %s  %.2f %%\n ", name_of(p, choices[0].class, &word), 100 * choices[0].probability);
+    cli_print(": %s  %.2f %%\n ", name_of(p, choices[0].class, &word), 100 * choices[0].probability);
     for (size_t i = 0; i < p->classes; i++) {
-        (void)printf("  %s %.4f", name_of(p, choices[i].class, &word), choices[i].probability);
+        cli_print("  %s %.4f", name_of(p, choices[i].class, &word), choices[i].probability);
     }
     (void)puts("");
 }

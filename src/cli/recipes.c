@@ -127,7 +127,7 @@ static void print_folder(const struct entry *entry, const struct entry *before) 
     if (before && folder_length(before->path) == length && strncmp(before->path, entry->path, length) == 0) {
         return;
     }
-    (void)printf("%.*s:\n", length ? (int)length : 1, length ? entry->path : ".");
+    cli_print("%.*s:\n", length ? (int)length : 1, length ? entry->path : ".");
 }
 
 /* Two lines a recipe: beside its name what it is, below that what it takes and gives. */
@@ -142,12 +142,12 @@ static void print_text(const struct list *list) {
         const struct entry *entry = &list->entries[i];
         struct cli_word word = {""};
         print_folder(entry, i ? entry - 1 : NULL);
-        (void)printf("  %-*s  %10s  %s\n", width, entry->name, cli_word_count(&word, entry->parameters),
-                     entry->title);
+        cli_print("  %-*s  %10s  %s\n", width, entry->name, cli_word_count(&word, entry->parameters),
+                  entry->title);
         bool both = entry->needs[0] && entry->reaches[0];
         if (entry->needs[0] || entry->reaches[0]) {
-            (void)printf("  %*s  %s%s%s%s%s\n", width + 12, "", entry->needs[0] ? "needs " : "", entry->needs,
-                         both ? "; " : "", entry->reaches[0] ? "reaches " : "", entry->reaches);
+            cli_print("  %*s  %s%s%s%s%s\n", width + 12, "", entry->needs[0] ? "needs " : "", entry->needs,
+                      both ? "; " : "", entry->reaches[0] ? "reaches " : "", entry->reaches);
         }
     }
 }

@@ -25,6 +25,50 @@ static struct {
     void *object;
 } ending;
 
+/* Bytes of the printable character that begins here; 0 for a control character and for no UTF-8. */
+static size_t printable_bytes(const char *text) {
+    unsigned char first = (unsigned char)text[0];
+    if (first < 0x80) {
+        return first >= ' ' && first != 0x7F;
+    }
+    size_t bytes = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+    static const unsigned long least[] = {0, 0, 0xA0, 0x800, 0x10000}; /* the C1 controls end at 0x9F */
+    unsigned long value = first & (0xFFU >> (bytes + 1));
+    for (size_t i = 1; i < bytes; i++) {
+        unsigned char next = (unsigned char)text[i];
+        if ((next & 0xC0U) != 0x80U) {
+            return 0;
+        }
+        value = value << 6 | (next & 0x3FU);
+    }
+    bool surrogate = value >= 0xD800 && value <= 0xDFFF;
+    return first >= 0xC2 && value >= least[bytes] && value <= 0x10FFFF && !surrogate ? bytes : 0;
+}
+
+void cli_clean(char *text, bool lines) {
+    while (*text) {
+        size_t bytes = printable_bytes(text);
+        if (bytes == 0 && !(lines && *text == '\n')) {
+            *text = '?';
+        }
+        text += bytes ? bytes : 1;
+    }
+}
+
+void cli_print(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    char *text;
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (length < 0) {
+        cli_out_of_memory();
+    }
+    cli_clean(text, true);
+    (void)fputs(text, stdout);
+    free(text);
+}
+
 int cli_fail(int code, const char *format, ...) {
     char line[2048];
     va_list arguments;
@@ -32,11 +76,7 @@ int cli_fail(int code, const char *format, ...) {
     (void)vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     /* File names and arguments may hold any byte; the line stays one line and cannot steer a terminal. */
-    for (char *c = line; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            *c = '?';
-        }
-    }
+    cli_clean(line, false);
     cli_progress_clear();
     (void)fflush(stdout);
     (void)fprintf(stderr, CLI_PROGRAM ": %s\n", line);
@@ -53,7 +93,6 @@ int cli_code_of(stoa_status status) {
     case STOA_ERR_IO:
     case STOA_ERR_FORMAT:
     case STOA_ERR_NOT_FOUND:
-    case STOA_ERR_EXISTS:
     case STOA_ERR_UNSUPPORTED:
         return CLI_WRONG;
     case STOA_ERR_MEMORY:

@@ -15,6 +15,13 @@ int cli_fail_library(const stoa_context *context, stoa_status status);
 /* Exit code for a status: a failed run or a wrong request. */
 int cli_code_of(stoa_status status);
 
+/* Make text that may come from a file harmless in place: what could steer a terminal (control characters,
+ * DEL, C1) and what is not UTF-8 becomes '?', a byte each. Lines end at newlines where `lines` is set. */
+void cli_clean(char *text, bool lines);
+
+/* printf() through cli_clean(): newlines of the format and of what it shows stay. */
+__attribute__((format(printf, 1, 2))) void cli_print(const char *format, ...);
+
 /* Flush and close stdout; a write that failed anywhere turns CLI_DONE into CLI_FAILED with a sentence, or
  * without one when nobody reads the output any more. */
 int cli_finish_output(int code);
@@ -51,6 +58,9 @@ void cli_json_append(json_t *array, json_t *value);
  * its buffers when memory is refused within a string. */
 void cli_json_begin_reading(void);
 void cli_json_end_reading(void);
+/* An array of at most `most` texts, read one by one so that anything else costs nothing; NULL for anything
+ * else. */
+json_t *cli_json_texts(const char *text, size_t most);
 /* One line without a newline, from malloc. */
 char *cli_json_line(const json_t *value);
 /* Many lines, without a newline at the end, from malloc. */

@@ -28,6 +28,7 @@ void cli_table_cell(struct cli_table *table, const char *format, ...) {
     if (length < 0) {
         cli_out_of_memory();
     }
+    cli_clean(table->cells[table->count], false);
     table->count++;
 }
 

@@ -37,13 +37,13 @@ static void announce(struct training *training) {
     stoa_blas_info blas;
     stoa_blas_describe(&blas);
     size_t threads = stoa_context_threads(training->context);
-    (void)printf("%s: %s parameters, %s training and %s test images\n", training->name,
-                 cli_word_count(&parameters, stoa_model_parameter_count(training->model)),
-                 cli_word_count(&images, stoa_dataset_count(training->train)),
-                 cli_word_count(&tests, stoa_dataset_count(training->test)));
-    (void)printf("%zu thread%s, %s, %s%s%s\n", threads, threads == 1 ? "" : "s",
-                 stoa_isa_name(stoa_context_isa(training->context)), blas.name, blas.core[0] ? " " : "",
-                 blas.core);
+    cli_print("%s: %s parameters, %s training and %s test images\n", training->name,
+              cli_word_count(&parameters, stoa_model_parameter_count(training->model)),
+              cli_word_count(&images, stoa_dataset_count(training->train)),
+              cli_word_count(&tests, stoa_dataset_count(training->test)));
+    cli_print("%zu thread%s, %s, %s%s%s\n", threads, threads == 1 ? "" : "s",
+              stoa_isa_name(stoa_context_isa(training->context)), blas.name, blas.core[0] ? " " : "",
+              blas.core);
     (void)fflush(stdout);
     training->name = NULL;
 }
@@ -143,8 +143,8 @@ static int train_into_folder(struct training *training, const stoa_train_options
         (void)printf("best    epoch %zu by validation\n", training->best);
     }
     if (!quiet) {
-        (void)printf("model   %s\nmetrics %s\nnext    stoa eval %s\n        stoa predict %s FILE\n",
-                     folder->model, folder->metrics, folder->path, folder->path);
+        cli_print("model   %s\nmetrics %s\nnext    stoa eval %s\n        stoa predict %s FILE\n",
+                  folder->model, folder->metrics, folder->path, folder->path);
     }
     return CLI_DONE;
 }

@@ -306,6 +306,11 @@ class Modes(unittest.TestCase):
             path = self.folder / name
             path.write_text(text, encoding='utf-8')
             self.assertIn(name, self.refused('plot', str(path)))
+        for name, text, word in (('deep.json', '[' * 100_000, 'nested deeper'),
+                                 ('many.json', '[' + '[],' * 1_100_000 + '[]]', 'keys and values')):
+            path = self.folder / name
+            path.write_text(text, encoding='utf-8')
+            self.assertIn(word, self.refused('plot', str(path)))
         self.refused('plot', good, '--threads', '2')
         self.assertIn('gnuplot', self.refused('plot', good, PATH=str(self.folder)))
         if shutil.which('gnuplot'):

@@ -46,9 +46,9 @@ typedef struct stoa_data_options {
     size_t
         channels; /**< see height. A shape 1 x 1 x VALUES is a row: pictures and arrays of more than one channel come
                          plane by plane then, as flatten gives them */
-    stoa_layout layout; /**< of arrays and tables */
     const char *label;  /**< of a table: the label's column by name, or by number from 1; NULL: the last */
     stoa_header header; /**< of a table */
+    stoa_layout layout; /**< of arrays and tables */
     const char *const *names; /**< names of the classes in their order, where labels are names; NULL: the
                                    data's own, sorted */
     size_t name_count;        /**< how many there are */

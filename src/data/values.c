@@ -84,7 +84,7 @@ static struct stoa_number whole_number(int64_t whole) {
 
 static struct stoa_number float_number(double value) {
     /* The bounds are powers of two, so that the comparisons are exact; NaN fails them. */
-    bool whole = value >= -0x1p63 && value < 0x1p63 && trunc(value) == value;
+    bool whole = value >= -9223372036854775808.0 && value < 9223372036854775808.0 && trunc(value) == value;
     return (struct stoa_number){value, whole ? (int64_t)value : 0, whole};
 }
 
@@ -121,7 +121,7 @@ struct stoa_number stoa_value_number(enum stoa_sample_type type, bool swapped, c
 }
 
 void stoa_values_to_c_order(const void *from, size_t bytes, const size_t *size, size_t rank, void *to) {
-    size_t values = 1, index[8] = {0}, stride[8];
+    size_t values = 1, index[8] = {0}, stride[8] = {0};
     for (size_t d = 0; d < rank; d++) {
         stride[d] = values;
         values *= size[d];

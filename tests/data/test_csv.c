@@ -6,6 +6,7 @@
 
 #include "../base/cmocka_prelude.h"
 #include "../base/scratch.h"
+#include "csv_text.h"
 
 static struct scratch scratch;
 static stoa_context *context;
@@ -23,20 +24,9 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* In a block of its own size, so that a sanitizer sees any step past its end. */
-static stoa_status read_text(const char *text, const stoa_data_options *options, stoa_dataset **dataset) {
-    size_t bytes = strlen(text);
-    char *copy = malloc(bytes ? bytes : 1);
-    assert_non_null(copy);
-    memcpy(copy, text, bytes);
-    stoa_status status = stoa_dataset_from_csv_memory(context, "t", copy, bytes, options, dataset);
-    free(copy);
-    return status;
-}
-
 static stoa_dataset *read_good(const char *text, const stoa_data_options *options) {
     stoa_dataset *dataset = NULL;
-    if (read_text(text, options, &dataset) != STOA_OK) {
+    if (read_csv_text(context, text, options, &dataset) != STOA_OK) {
         fail_msg("%s: %s", text, stoa_context_error(context));
     }
     return dataset;
@@ -215,7 +205,7 @@ static void refuses(void **state) {
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         stoa_dataset *dataset = NULL;
-        assert_int_equal(read_text(bad[i].text, bad[i].options, &dataset), bad[i].status);
+        assert_int_equal(read_csv_text(context, bad[i].text, bad[i].options, &dataset), bad[i].status);
         assert_string_equal(stoa_context_error(context), bad[i].sentence);
         assert_null(dataset);
         /* The same from a file, which is named. */
@@ -243,7 +233,7 @@ static void reads_in_any_locale(void **state) {
     if (found) {
         expect(read_good("1.5,-2,1\n3.0e-3,4.0000000000000000000,0\n", NULL), 2, 2, four, classes);
         stoa_dataset *dataset = NULL;
-        assert_int_equal(read_text("1,2,0\n1,\"2,5\",0\n", NULL, &dataset), STOA_ERR_FORMAT);
+        assert_int_equal(read_csv_text(context, "1,2,0\n1,\"2,5\",0\n", NULL, &dataset), STOA_ERR_FORMAT);
         assert_string_equal(stoa_context_error(context),
                             "t:2: column 2: found '2,5', expected a finite number");
     }

@@ -123,7 +123,7 @@ static void reads_arrays_of_both_layouts(void **state) {
             stoa_data_options options = shaped(c->wanted[0], c->wanted[1], c->wanted[2], c->layout);
             write_array(types[type], c->sizes, values, SAMPLES * c->pixels * c->channels);
             for (size_t memory = 0; memory < 2; memory++) {
-                options.memory = memory; /* a byte: the file is mapped */
+                options.memory = memory; /* a byte: the file stays on disk */
                 stoa_dataset *dataset = NULL;
                 if (stoa_dataset_load(context, scratch.folder, &options, NULL, &dataset) != STOA_OK) {
                     fail_msg("%s: %s", c->sizes, stoa_context_error(context));

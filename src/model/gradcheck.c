@@ -31,6 +31,9 @@ struct check {
     int32_t *labels;
     size_t target_count;
     double largest; /* gradient of all tensors */
+    stoa_gradcheck_fn *tell;
+    void *user;
+    struct stoa_float_state callers; /* which `tell` runs in */
 };
 
 /* One array under test. */
@@ -199,7 +202,13 @@ static size_t node_of(const stoa_model *model, size_t tensor) {
     return model->node_count;
 }
 
-static void check_all(struct check *c, stoa_gradcheck_fn *tell, void *user) {
+static void tell_one(struct check *c, const stoa_gradcheck_result *result) {
+    stoa_float_leave(&c->callers);
+    c->tell(c->user, result);
+    c->callers = stoa_float_enter();
+}
+
+static void check_all(struct check *c) {
     const stoa_model *model = c->model;
     struct stoa_reference *r = &c->reference;
     for (size_t i = 0; i < model->tensor_count; i++) {
@@ -210,14 +219,14 @@ static void check_all(struct check *c, stoa_gradcheck_fn *tell, void *user) {
     struct subject input = {
         "input", 0, r->value[0], r->gradient[0], c->options.batch * stoa_model_input_size(model), 0};
     stoa_gradcheck_result result = check_subject(c, &input, NULL);
-    tell(user, &result);
+    tell_one(c, &result);
     for (size_t i = 0; i < model->tensor_count; i++) {
         const struct stoa_tensor *tensor = &model->tensors[i];
         if (r->tensor_gradient[i]) {
             struct subject s = {tensor->name,          node_of(model, i), r->tensor[i],
                                 r->tensor_gradient[i], tensor->count,     0};
             result = check_subject(c, &s, stoa_plan_gradients(c->plan) + tensor->offset);
-            tell(user, &result);
+            tell_one(c, &result);
         }
     }
 }
@@ -253,8 +262,7 @@ static void release(struct check *c) {
 
 stoa_status stoa_gradcheck(stoa_context *context, stoa_model *model, const stoa_gradcheck_options *options,
                            stoa_gradcheck_fn *tell, void *user) {
-    STOA_FLOAT_STATE();
-    struct check c = {.context = context, .model = model, .options = *options};
+    struct check c = {.context = context, .model = model, .options = *options, .tell = tell, .user = user};
     c.options.batch = options->batch ? options->batch : 2;
     c.options.samples = options->samples ? options->samples : 16;
     c.options.tolerance = options->tolerance != 0 ? options->tolerance : 1e-5;
@@ -262,6 +270,7 @@ stoa_status stoa_gradcheck(stoa_context *context, stoa_model *model, const stoa_
         return stoa_fail(context, STOA_ERR_ARGUMENT,
                          "gradcheck: found tolerance %g, expected a number above 0", options->tolerance);
     }
+    c.callers = stoa_float_enter();
     stoa_status status = prepare(&c);
     if (status == STOA_OK) {
         draw(&c);
@@ -270,8 +279,9 @@ stoa_status stoa_gradcheck(stoa_context *context, stoa_model *model, const stoa_
     if (status == STOA_OK) {
         (void)stoa_reference_forward(&c.reference, 0);
         stoa_reference_backward(&c.reference);
-        check_all(&c, tell, user);
+        check_all(&c);
     }
     release(&c);
+    stoa_float_leave(&c.callers);
     return status;
 }

@@ -45,7 +45,8 @@ static void advise_on_promises(const struct doctor_findings *found, struct lines
 
 static void advise_on_core(const struct doctor_findings *found, struct lines *lines) {
     const stoa_blas_info *blas = &found->blas;
-    if (!blas->better_core) {
+    bool slower = found->better_gflops > 0 && found->better_gflops <= found->gemm.all;
+    if (!blas->better_core || slower) {
         return;
     }
     char *reaches = found->better_gflops > 0
@@ -89,12 +90,13 @@ static void advise_on_speed(const struct doctor_findings *found, struct lines *l
 static void advise_on_machine(const struct doctor_findings *found, struct lines *lines) {
     const stoa_machine_state *machine = &found->machine;
     double cpus = machine->cpus;
-    if (machine->cpu_quota >= 0 && machine->cpu_quota < (double)found->threads) {
+    double busy = ceil(machine->cpu_quota); /* as many threads as there are by default */
+    if (machine->cpu_quota >= 0 && busy < (double)found->threads) {
         add(lines,
             cli_text(
                 "the control group may use %.3g CPUs, %zu threads take turns on them: use --threads %.0f or "
                 "raise the quota",
-                machine->cpu_quota, found->threads, fmax(1, floor(machine->cpu_quota))));
+                machine->cpu_quota, found->threads, fmax(1, busy)));
     } else if ((double)found->threads > cpus) {
         add(lines, cli_text("%zu threads share %d CPUs: use --threads %d", found->threads, machine->cpus,
                             machine->cpus));

@@ -34,7 +34,7 @@ stoa_status stoa_context_create(const stoa_context_options *options, stoa_contex
     if (!made) {
         return STOA_ERR_MEMORY;
     }
-    made->threads = chosen.threads ? chosen.threads : stoa_min(stoa_cpu_count(), MAX_THREADS);
+    made->threads = chosen.threads ? chosen.threads : stoa_min(stoa_default_threads(), MAX_THREADS);
     made->workspace_limit = chosen.workspace_limit ? chosen.workspace_limit : DEFAULT_WORKSPACE;
     made->policy = chosen.policy;
     made->isa = stoa_isa_best();

@@ -2,6 +2,7 @@
 #ifndef STOA_CORE_MACHINE_H
 #define STOA_CORE_MACHINE_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stoa/machine.h>
 
@@ -35,6 +36,17 @@ double stoa_quota_v1(const char *quota, const char *period);
 /* The least quota on the way up from the process's groups. `root` is where control groups are mounted,
  * `membership` the text of /proc/self/cgroup. Negative: no limit. */
 double stoa_quota_find(const char *root, const char *membership);
+
+/* That of this process. */
+double stoa_quota(void);
+
+/* As many threads as keep `cpus` CPUs and a quota (negative: none) busy, a part of a CPU counting as a whole. */
+size_t stoa_threads_within(size_t cpus, double quota);
+
+/* CPUs in the set that `get`, which is sched_getaffinity() or stands for it, fills, however many the machine has; 0 when it
+ * fails. */
+typedef int stoa_affinity_fn(pid_t process, size_t bytes, cpu_set_t *set);
+size_t stoa_affinity_count(stoa_affinity_fn *get);
 
 /* The value of the first line "NAME : VALUE" of a text like /proc/cpuinfo, cut to fit; "" when there is none.
  */

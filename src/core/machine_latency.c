@@ -1,5 +1,6 @@
 /* The way of a cache line from one CPU to another: two threads answer each other through one word. Floor 3.
  */
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -9,14 +10,13 @@
 #include "core/machine.h"
 #include "core/threads.h"
 
-/* The median of many short samples: those in which a thread lost its CPU are few and do not count. */
-enum { TRIPS = 10, MOST_SAMPLES = 4096, MOST_PAIRS = 8 };
+/* The least of many short samples: beside other work a thread may have lost its CPU in most of them. */
+enum { TRIPS = 10, LEAST_SAMPLES = 64, MOST_SAMPLES = 4096, MOST_PAIRS = 8 };
 
 struct rally {
     _Alignas(64) atomic_uint ball; /* odd: the second thread's turn */
     _Alignas(64) double end;       /* of the clock */
-    double *samples;
-    size_t count;
+    double least;
 };
 
 /* The last ball: no count of trips reaches it. */
@@ -25,7 +25,7 @@ static const unsigned STOP = (unsigned)-1;
 static void *serve(void *argument) {
     struct rally *rally = argument;
     unsigned turn = 0;
-    for (size_t i = 0; i < MOST_SAMPLES && (i == 0 || stoa_clock() < rally->end); i++) {
+    for (size_t i = 0; i < MOST_SAMPLES && (i < LEAST_SAMPLES || stoa_clock() < rally->end); i++) {
         double start = stoa_clock();
         for (size_t trip = 0; trip < TRIPS; trip++) {
             atomic_store_explicit(&rally->ball, turn + 1, memory_order_release);
@@ -33,7 +33,7 @@ static void *serve(void *argument) {
             while (atomic_load_explicit(&rally->ball, memory_order_acquire) != turn) {
             }
         }
-        rally->samples[rally->count++] = (stoa_clock() - start) / (2 * TRIPS);
+        rally->least = fmin(rally->least, (stoa_clock() - start) / (2 * TRIPS));
     }
     atomic_store_explicit(&rally->ball, STOP, memory_order_release);
     return NULL;
@@ -54,18 +54,15 @@ static void *answer(void *argument) {
     }
 }
 
-/* Start a thread on one CPU. */
+/* Start a thread and bring it to one CPU; where that has gone since, it stays where it is. */
 static bool start_on(int cpu, void *(*run)(void *), void *argument, pthread_t *thread) {
-    pthread_attr_t attributes;
-    if (pthread_attr_init(&attributes) != 0) {
-        return false;
-    }
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(cpu, &one);
-    bool started = pthread_attr_setaffinity_np(&attributes, sizeof one, &one) == 0 &&
-                   pthread_create(thread, &attributes, run, argument) == 0;
-    (void)pthread_attr_destroy(&attributes);
+    bool started = stoa_thread_start(thread, run, argument);
+    if (started) {
+        (void)pthread_setaffinity_np(*thread, sizeof one, &one);
+    }
     return started;
 }
 
@@ -125,18 +122,16 @@ stoa_status stoa_measure_latency(stoa_context *context, double seconds, double *
         *nanoseconds = 0;
         return STOA_OK;
     }
-    double samples[MOST_SAMPLES];
-    double medians[MOST_PAIRS] = {0};
+    double ways[MOST_PAIRS] = {0};
     for (size_t pair = 0; pair + 1 < count; pair++) {
-        struct rally rally = {.samples = samples};
+        struct rally rally = {.least = HUGE_VAL};
         if (!play(&rally, cpus[0], cpus[pair + 1], seconds / (double)(count - 1))) {
             return stoa_fail(context, STOA_ERR_MEMORY, "latency: cannot start a thread on CPU %d",
                              cpus[pair + 1]);
         }
-        qsort(samples, rally.count, sizeof *samples, ascending);
-        medians[pair] = samples[rally.count / 2];
+        ways[pair] = rally.least;
     }
-    qsort(medians, count - 1, sizeof *medians, ascending);
-    *nanoseconds = 1e9 * medians[(count - 1) / 2];
+    qsort(ways, count - 1, sizeof *ways, ascending);
+    *nanoseconds = 1e9 * ways[(count - 1) / 2];
     return STOA_OK;
 }

@@ -131,6 +131,12 @@ double stoa_quota_find(const char *root, const char *membership) {
     return quota;
 }
 
+double stoa_quota(void) {
+    char text[TEXT];
+    (void)read_text("/proc/self/cgroup", text, sizeof text);
+    return stoa_quota_find("/sys/fs/cgroup", text);
+}
+
 void stoa_cpuinfo_value(const char *text, const char *name, char *value, size_t bytes) {
     size_t known = strlen(name);
     value[0] = '\0';
@@ -173,8 +179,7 @@ void stoa_machine_describe(stoa_machine_state *state) {
     state->max_frequency_mhz = frequency_in(most);
     (void)read_text("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text);
     stoa_chosen_word(text, state->huge_pages, sizeof state->huge_pages);
-    (void)read_text("/proc/self/cgroup", text, sizeof text);
-    state->cpu_quota = stoa_quota_find("/sys/fs/cgroup", text);
+    state->cpu_quota = stoa_quota();
     if (getloadavg(&state->load, 1) != 1) {
         state->load = -1;
     }

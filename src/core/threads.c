@@ -84,14 +84,6 @@ static void relax(void) {
 #endif
 }
 
-size_t stoa_cpu_count(void) {
-    cpu_set_t cpus;
-    /* Fails on machines with more CPUs than the set has room for. */
-    long count =
-        sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : sysconf(_SC_NPROCESSORS_ONLN);
-    return count < 1 ? 1 : (size_t)count;
-}
-
 /* Claim a task of `share`, from its front or its end, and run it; false when none is left. */
 static bool run_task(struct share *share, bool from_end, size_t thread) {
     uint64_t claim = atomic_load_explicit(&share->claim, memory_order_acquire);

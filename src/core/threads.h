@@ -15,8 +15,11 @@
 typedef void stoa_task_fn(void *argument, size_t task, size_t thread);
 void stoa_parallel(const stoa_context *context, size_t tasks, stoa_task_fn *work, void *argument);
 
-/* CPUs this process may use, at least 1. */
+/* CPUs that the process's affinity allows, at least 1. */
 size_t stoa_cpu_count(void);
+
+/* Those, or fewer where the process's control group has a quota of CPU time: as many as can be busy, at least 1. */
+size_t stoa_default_threads(void);
 
 /* Start a thread that leaves the program's signals to the program's own threads, with a stack of 1 MiB whatever the limits of
  * the process are. One that computes calls stoa_float_enter() first. False when the system gives none. */

@@ -51,7 +51,7 @@ static void has_defaults(void **state) {
     (void)state;
     stoa_context *context = NULL;
     assert_int_equal(stoa_context_create(NULL, &context), STOA_OK);
-    assert_int_equal(stoa_context_threads(context), stoa_cpu_count() < 256 ? stoa_cpu_count() : 256);
+    assert_int_equal(stoa_context_threads(context), stoa_default_threads() < 256 ? stoa_default_threads() : 256);
     assert_int_equal(stoa_context_isa(context), stoa_isa_best());
     assert_int_equal(stoa_context_policy(context), STOA_POLICY_DEFAULT);
     assert_string_equal(stoa_context_error(context), "");

@@ -1,5 +1,6 @@
 /* Measurements of the machine: figures that can be, errors for what cannot, and what the system's files mean.
  * How fast a machine is decides no test. */
+#include <errno.h>
 #include <ftw.h>
 #include <math.h>
 #include <sched.h>
@@ -58,7 +59,7 @@ static void measures_latency_between_cpus(void **state) {
         if (threads == 1 || stoa_cpu_count() == 1) {
             assert_true(nanoseconds == 0);
         } else {
-            assert_true(nanoseconds > 0 && nanoseconds < 1e9);
+            assert_true(nanoseconds > 0 && nanoseconds < 1e6); /* no turn of the scheduler */
         }
         stoa_context_free(context);
     }
@@ -214,6 +215,49 @@ static void finds_the_least_quota_on_the_way_up(void **state) {
     assert_int_equal(nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
+static void takes_as_many_threads_as_a_quota_keeps_busy(void **state) {
+    (void)state;
+    assert_int_equal(stoa_threads_within(8, -1), 8);
+    assert_int_equal(stoa_threads_within(8, 8.5), 8);
+    assert_int_equal(stoa_threads_within(8, 3), 3);
+    assert_int_equal(stoa_threads_within(8, 2.01), 3);
+    assert_int_equal(stoa_threads_within(8, 0.2), 1);
+    assert_int_equal(stoa_threads_within(1, 4), 1);
+    assert_int_equal(stoa_default_threads(), stoa_threads_within(stoa_cpu_count(), stoa_quota()));
+}
+
+/* A machine of 5000 CPUs, of which three may be used. */
+static int many_cpus(pid_t process, size_t bytes, cpu_set_t *set) {
+    assert_int_equal(process, 0);
+    if (8 * bytes < 5000) {
+        errno = EINVAL;
+        return -1;
+    }
+    CPU_ZERO_S(bytes, set);
+    CPU_SET_S(0, bytes, set);
+    CPU_SET_S(1500, bytes, set);
+    CPU_SET_S(4999, bytes, set);
+    return 0;
+}
+
+static int no_affinity(pid_t process, size_t bytes, cpu_set_t *set) {
+    (void)process;
+    (void)bytes;
+    (void)set;
+    errno = EPERM;
+    return -1;
+}
+
+static void counts_cpus_beyond_a_thousand(void **state) {
+    (void)state;
+    assert_int_equal(stoa_affinity_count(many_cpus), 3);
+    assert_int_equal(stoa_affinity_count(no_affinity), 0);
+    cpu_set_t own;
+    if (sched_getaffinity(0, sizeof own, &own) == 0) {
+        assert_int_equal(stoa_cpu_count(), CPU_COUNT(&own));
+    }
+}
+
 static void reads_the_cpus_name(void **state) {
     (void)state;
     static const char text[] =
@@ -278,6 +322,8 @@ int main(void) {
         cmocka_unit_test(tells_when_memory_is_out),
         cmocka_unit_test(reads_quotas),
         cmocka_unit_test(finds_the_least_quota_on_the_way_up),
+        cmocka_unit_test(takes_as_many_threads_as_a_quota_keeps_busy),
+        cmocka_unit_test(counts_cpus_beyond_a_thousand),
         cmocka_unit_test(reads_the_cpus_name),
         cmocka_unit_test(reads_the_chosen_word),
         cmocka_unit_test(describes_the_machine),

@@ -161,7 +161,7 @@ static json_t *read_string(struct reader *in) {
         return fail_json(in, "no character of a string");
     }
     in->at++;
-    json_error_t failure;
+    json_error_t failure = {.text = ""}; /* the code is kept in it, and a lack of memory sets none */
     json_t *value = json_pack_ex(&failure, 0, "s%", text, used);
     free(text);
     if (!value && json_error_code(&failure) == json_error_invalid_utf8) {

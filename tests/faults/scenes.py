@@ -139,6 +139,7 @@ def all_scenes(stoa):
         scenes.append(Scene(f"train {name}", "train", f"{name}.ini", "--out", "out"))
         stoa("train", f"{name}.ini", "--out", f"models/{name}", "--quiet")
     scenes.append(Scene("train best", "train", "best.ini", "--out", "out"))
+    scenes.append(Scene("train threads", "train", "npy.ini", "--out", "out", "--threads", "2"))
     scenes.append(Scene("train next", "train", "csv.ini", "--quiet"))
     stoa("train", "idx.ini", "--out", "models/old", "--quiet", "--seed", "8")
     scenes.append(Scene("train force", "train", "idx.ini", "--out", "out", "--force", before="models/old"))

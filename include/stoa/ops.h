@@ -8,8 +8,12 @@
  * workspaces need 64 bytes. A workspace query gives the bytes for the context's threads and limits; ask once,
  * allocate once. On an error the outputs are untouched.
  *
- * Errors of all: STOA_ERR_ARGUMENT (a NULL buffer, a size of 0 but for stoa_sgemm()'s k, a workspace that is missing, too small or not
- * aligned), STOA_ERR_SHAPE (sizes that do not fit each other, or overflow). Threads: one context per thread.
+ * Convolutions of the default policy may run by Winograd's method: enum stoa_policy in context.h says what it may be off by,
+ * and that it spreads NaN over a tile. Results do not depend on the number of threads; those of one image may differ in the
+ * last bits with the batch and the image's place in it, see stoa_plan_infer().
+ *
+ * Errors of all: STOA_ERR_ARGUMENT (a NULL buffer, a size of 0 but for stoa_sgemm()'s k, a workspace that is missing, too
+ * small or not aligned), STOA_ERR_SHAPE (sizes that do not fit each other, or overflow). Threads: one context per thread.
  */
 #ifndef STOA_OPS_H
 #define STOA_OPS_H

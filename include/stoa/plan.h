@@ -63,6 +63,10 @@ STOA_API float *stoa_plan_input(stoa_plan *plan);
 
 /** Inference (evaluation mode) on samples that stand in stoa_plan_input().
  *
+ * The same plan, samples and parameters give the same bits, on any number of threads. Algorithms and cuts are chosen by the
+ * plan's batch, and rows of a product may be summed in another order at its edges: the outputs of one sample may differ in the
+ * last bits between plans of other batches, with the number of samples of a run and with its place among them.
+ *
  * @param plan  Bound.
  * @param samples  1 to the plan's batch.
  * @param[out] output  (samples, output size) float32 inside the arena, valid until the next run.

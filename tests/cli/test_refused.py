@@ -162,8 +162,9 @@ class Data(Command):
 
     def test_folder_for_a_file(self):
         os.remove(IMAGES)
-        os.makedirs(IMAGES)
-        self.check("folder")
+        os.makedirs(IMAGES)  # it may hold the file under its own name, but holds none
+        folder, name = os.path.split(IMAGES)
+        self.check(f"{folder}: holds no {name}", path=folder)
 
     def test_truncated(self):
         whole = read(IMAGES)

@@ -242,6 +242,8 @@ def main():
     options.random = random.Random(options.seed)
     base = tempfile.mkdtemp(prefix="stoa-faults-")
     try:
+        # LD_PRELOAD is a list with spaces between its names, and the build may lie in a folder with one.
+        options.injector = shutil.copy(options.injector, base)
         sweep = Sweep(options, base)
         given = os.path.join(base, "given")
         os.makedirs(given)

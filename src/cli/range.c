@@ -80,12 +80,12 @@ int cli_pixel_scale(const struct cli_subject *subject, const struct cli_facts *f
         file, subject->path, (double)facts->range[0], (double)facts->range[1]);
 }
 
-/* Whether values are far from those of the training data: negative, or of another magnitude than white, where it is
+/* Whether values are far from those of the training data: well below 0, or of another magnitude than white, where it is
  * known. Pictures that are all black have any range. */
 static bool is_far(const struct cli_facts *facts, struct range range) {
     float known = facts->white;
     if (known > 0) {
-        return range.low < -known / 1024 || range.high > 4 * known ||
+        return range.low < -known / 16 || range.high > 4 * known ||
                (range.high > 0 && range.high < known / 8);
     }
     float most = facts->range[1] > -facts->range[0] ? facts->range[1] : -facts->range[0];

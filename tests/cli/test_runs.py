@@ -56,8 +56,8 @@ class Runs(Command):
 
     # ---- one commit point ----
 
-    def kill_at_random(self, count, *arguments, before=None):
-        """Kill so many runs at random moments, half of them in or before their first epoch, and yield after each."""
+    def kill_at_random(self, count, *arguments, before=None, older=b""):
+        """Kill so many runs at random moments, half of them after their first epoch, and yield after each."""
         chance = random.Random(17)
         for i in range(count):
             shutil.rmtree("run", ignore_errors=True)
@@ -65,7 +65,7 @@ class Runs(Command):
                 before()
             process = self.begin(*arguments)
             if i % 2:
-                self.wait_for(lambda: os.path.exists("run/metrics.jsonl"))
+                self.wait_for(lambda: os.path.exists("run/metrics.jsonl") and read("run/metrics.jsonl") != older)
             time.sleep(chance.uniform(0, 0.12))
             process.kill()
             self.end(process, -signal.SIGKILL)
@@ -89,7 +89,8 @@ class Runs(Command):
         write("old/interrupted.safetensors", "of the older run")
         old = {name: read(f"old/{name}") for name in os.listdir("old")}
         seen = set()
-        for _ in self.kill_at_random(KILLS, "--force", before=lambda: shutil.copytree("old", "run")):
+        for _ in self.kill_at_random(KILLS, "--force", before=lambda: shutil.copytree("old", "run"),
+                                     older=old["metrics.jsonl"]):
             self.done("info", "run")
             new = {name: read(f"run/{name}") for name in os.listdir("run") if name in old}
             if new != old:

@@ -291,7 +291,7 @@ static void run_thin_step(const struct stoa_gemm *p, const size_t *term, size_t 
 }
 
 /* Terms that are added up at once. */
-static size_t step_terms(const struct stoa_gemm *p, bool far) {
+static size_t step_terms(const struct stoa_gemm *p, bool distant) {
     /* Of a small gradient, which is cheap to add to, so many that what is fetched stays in L1. */
     enum { SMALL_STRIDE = 256, SMALL_TERMS = 64 };
     if (!p->transpose_a) {
@@ -300,7 +300,7 @@ static size_t step_terms(const struct stoa_gemm *p, bool far) {
     if (p->n % LANES != 0 && p->k <= MOST_TERMS) { /* such columns are slow to add to */
         return p->k;
     }
-    return p->lda <= SMALL_STRIDE && !far ? SMALL_TERMS : STEP_TERMS;
+    return p->lda <= SMALL_STRIDE && !distant ? SMALL_TERMS : STEP_TERMS;
 }
 
 /* The slice of b in columns [j, j + columns), from term l on. */
@@ -312,9 +312,9 @@ static void run_steps(const struct stoa_gemm *p) {
     /* Where the rows of both operands of a gradient lie apart a whole slice of b would not stay in L1 (measured: half a slice
      * 1.02 to 1.25 times as fast). */
     enum { FAR_COLUMNS = 32 };
-    bool far = p->transpose_a && p->ldb > SLICE_COLUMNS && p->m >= SLICE_LEAST_ROWS;
-    size_t most = far ? FAR_COLUMNS : SLICE_COLUMNS;
-    size_t step = step_terms(p, far);
+    bool distant = p->transpose_a && p->ldb > SLICE_COLUMNS && p->m >= SLICE_LEAST_ROWS;
+    size_t most = distant ? FAR_COLUMNS : SLICE_COLUMNS;
+    size_t step = step_terms(p, distant);
     size_t term[MOST_TERMS];
     for (size_t l = 0; l < stoa_min(step, p->k); l++) {
         term[l] = p->transpose_a ? l * p->lda : l;

@@ -8,9 +8,51 @@
 static struct stoa_blas_vendor vendor;
 static pthread_once_t vendor_once = PTHREAD_ONCE_INIT;
 
-/* ISO C has no conversion from an object pointer to a function pointer; POSIX promises that the bytes mean
- * the same. */
+/* What a BLAS may have, bound by the linker where it is there: a fully static program has no symbols for
+ * dlsym() to find. The declared type does not matter, nothing is called by these names. */
+#define VENDOR_FUNCTIONS(X)                                                                                  \
+    X(openblas_get_config)                                                                                   \
+    X(openblas_get_parallel)                                                                                 \
+    X(openblas_get_corename)                                                                                 \
+    X(openblas_get_num_threads)                                                                              \
+    X(openblas_set_num_threads)                                                                              \
+    X(gotoblas_corename)                                                                                     \
+    X(gotoblas_dynamic_quit)                                                                                 \
+    X(gotoblas_dynamic_init)                                                                                 \
+    X(omp_get_max_threads)                                                                                   \
+    X(omp_set_num_threads)                                                                                   \
+    X(bli_info_get_version_str)                                                                              \
+    X(bli_thread_get_num_threads)                                                                            \
+    X(bli_thread_set_num_threads)                                                                            \
+    X(MKL_Get_Max_Threads)                                                                                   \
+    X(MKL_Set_Num_Threads)
+
+#ifdef __ELF__
+#define DECLARE_WEAK(name) extern void name(void) __attribute__((weak, visibility("default")));
+VENDOR_FUNCTIONS(DECLARE_WEAK)
+#undef DECLARE_WEAK
+#define LINKED(name) name
+#else
+#define LINKED(name) NULL
+#endif
+
+/* The function of this name, or NULL. ISO C has no conversion from an object pointer to a function pointer;
+ * POSIX promises that the bytes mean the same. */
 static void look_up(const char *symbol, void *function_pointer) {
+    static const struct {
+        const char *name;
+        void (*function)(void);
+    } linked[] = {
+#define LIST_LINKED(name) {#name, LINKED(name)},
+        VENDOR_FUNCTIONS(LIST_LINKED)
+#undef LIST_LINKED
+    };
+    for (size_t i = 0; i < sizeof linked / sizeof *linked; i++) {
+        if (strcmp(linked[i].name, symbol) == 0 && linked[i].function) {
+            memcpy(function_pointer, &linked[i].function, sizeof linked[i].function);
+            return;
+        }
+    }
     void *address = dlsym(RTLD_DEFAULT, symbol);
     memcpy(function_pointer, &address, sizeof address);
 }
@@ -46,12 +88,16 @@ static const char *openblas_threading(void) {
 static void find_vendor(void) {
     vendor = (struct stoa_blas_vendor){.name = "cblas", .threading = ""};
     look_up("openblas_get_config", &vendor.version);
-    if (vendor.version) {
+    look_up("openblas_set_num_threads", &vendor.set_threads);
+    /* An archive brings what products need, which the function that tells the version is no part of. */
+    if (vendor.version || vendor.set_threads) {
         vendor.name = "OpenBLAS";
         vendor.threading = openblas_threading();
         look_up("openblas_get_corename", &vendor.core);
+        if (!vendor.core) {
+            look_up("gotoblas_corename", &vendor.core);
+        }
         look_up("openblas_get_num_threads", &vendor.get_threads);
-        look_up("openblas_set_num_threads", &vendor.set_threads);
         if (strcmp(vendor.threading, "openmp") == 0) {
             vendor.count_is_per_thread = true;
             look_up("omp_get_max_threads", &vendor.get_threads);

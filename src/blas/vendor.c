@@ -9,7 +9,7 @@ static struct stoa_blas_vendor vendor;
 static pthread_once_t vendor_once = PTHREAD_ONCE_INIT;
 
 /* What a BLAS may have, bound by the linker where it is there: a fully static program has no symbols for
- * dlsym() to find. The declared type does not matter, nothing is called by these names. */
+ * dlsym() to find. Under names of our own: cblas.h may declare some with types that differ between versions. */
 #define VENDOR_FUNCTIONS(X)                                                                                  \
     X(openblas_get_config)                                                                                   \
     X(openblas_get_parallel)                                                                                 \
@@ -28,10 +28,11 @@ static pthread_once_t vendor_once = PTHREAD_ONCE_INIT;
     X(MKL_Set_Num_Threads)
 
 #ifdef __ELF__
-#define DECLARE_WEAK(name) extern void name(void) __attribute__((weak, visibility("default")));
+#define DECLARE_WEAK(name)                                                                                   \
+    extern void stoa_linked_##name(void) __asm__(#name) __attribute__((weak, visibility("default")));
 VENDOR_FUNCTIONS(DECLARE_WEAK)
 #undef DECLARE_WEAK
-#define LINKED(name) name
+#define LINKED(name) stoa_linked_##name
 #else
 #define LINKED(name) NULL
 #endif

@@ -58,6 +58,9 @@ TOP = '''/* Stoa {version}: the whole library in one file, made by src/package/a
 #endif
 #define ZLIB_CONST
 #include "stoa.h"
+#if defined(__x86_64__) || defined(__i386__)
+#include <immintrin.h> /* declares functions of the C library, which are not to be hidden */
+#endif
 
 {includes}
 
@@ -342,10 +345,16 @@ OPTIONS_POP = '''#if defined(__clang__)
 '''
 
 
+def licence(root):
+    """The licence as a comment: who takes the two files along takes it along."""
+    lines = (root / 'LICENSE').read_text(encoding='utf-8').rstrip().split('\n')
+    return '/* SPDX-License-Identifier: MIT\n *\n' + '\n'.join((' * ' + line).rstrip() for line in lines) + ' */\n'
+
+
 def public_header(root, version):
     """stoa.h: the headers in the order in which they need each other."""
     folder = root / 'include' / 'stoa'
-    parts, seen = [H_TOP.format(version=version)], set()
+    parts, seen = [licence(root), H_TOP.format(version=version)], set()
 
     def visit(name):
         if name in seen:
@@ -401,7 +410,7 @@ def main():
     writer.parts.append('#pragma GCC visibility pop\n')
     includes = '\n'.join(f'#include <{name}>' for name in sorted(writer.system))
     top = TOP.replace('{version}', version).replace('{includes}', includes)
-    arguments.stoa_c.write_text(top + '\n' + '\n'.join(writer.parts), encoding='utf-8')
+    arguments.stoa_c.write_text(licence(root) + top + '\n' + '\n'.join(writer.parts), encoding='utf-8')
     arguments.stoa_h.write_text(public_header(root, version), encoding='utf-8')
 
 

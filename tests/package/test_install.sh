@@ -72,6 +72,7 @@ try_command() {
   env -i HOME=/nonexistent PATH="$PATH" "$moved/bin/stoa" plan lenet5 --batch 8 >shown
   grep -q c1 shown
   [ -f "$moved/share/man/man1/stoa.1" ]
+  cmp "$moved/share/doc/stoa/LICENSE" "$source/LICENSE"
 }
 
 # moved_bench ARGUMENT...: the installed bench with nothing but what was moved.
@@ -206,6 +207,12 @@ try_amalgamation() {
   fresh amalgamation
   sed -i 's|<stoa/stoa.h>|"stoa.h"|' example_*
   cp "$amalgamation"/stoa.c "$amalgamation"/stoa.h .
+  # Each of the two carries the licence, word for word.
+  local file
+  for file in stoa.c stoa.h; do
+    head -n 30 "$file" | sed 's|^ \* \{0,1\}||; s| \*/$||' >licence
+    diff <(sed -n "3,$(($(wc -l <"$source"/LICENSE) + 2))p" licence) "$source"/LICENSE
+  done
   words pkg-config --cflags "$blas" zlib jansson inih libpng
   flags=("${out[@]}")
   words pkg-config --libs "$blas" zlib jansson inih libpng

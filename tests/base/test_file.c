@@ -25,10 +25,12 @@ static int fail_with(int *error, int result) {
     return result;
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the C library's are reserved. */
 int fsync(int file) {
     return fail_with(&sync_error, (int)syscall(SYS_fsync, file));
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the C library's are reserved. */
 int close(int file) {
     return fail_with(&close_error, (int)syscall(SYS_close, file));
 }
@@ -36,6 +38,7 @@ int close(int file) {
 /* Counts renames of a file that somebody holds locked. */
 static int locks_seen;
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the C library's are reserved. */
 int rename(const char *from, const char *to) {
     int file = open(from, O_RDONLY | O_CLOEXEC);
     locks_seen += file >= 0 && flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;

@@ -16,6 +16,7 @@
 /* The C library's, for the command too; it fails with the error that is set, after having done its work. */
 static int close_error;
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the C library's are reserved. */
 int close(int file) {
     int result = (int)syscall(SYS_close, file);
     if (close_error && file == STDOUT_FILENO) {

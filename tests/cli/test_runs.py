@@ -1,5 +1,5 @@
-"""The folder of a run: whatever ends a run, and whenever, its model and its metrics are of the same epoch; nobody writes into
-another's folder; what a killed run leaves goes. STOA_KILLS says how many runs are killed."""
+"""The folder of a run: whatever ends a run, and whenever, its model and its metrics are of the same epoch; nobody
+writes into another's folder; what a killed run leaves goes. STOA_KILLS says how many runs are killed."""
 
 import fcntl
 import json
@@ -47,7 +47,8 @@ class Runs(Command):
             time.sleep(0.002)
 
     def begin(self, *arguments, epochs=100000, out="run"):
-        return self.start("train", "tiny", "--epochs", str(epochs), "--threads", "1", "--quiet", "--out", out, *arguments)
+        return self.start("train", "tiny", "--epochs", str(epochs), "--threads", "1", "--quiet", "--out", out,
+                          *arguments)
 
     def end(self, process, code):
         output, errors = process.communicate(timeout=60)

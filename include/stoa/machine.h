@@ -43,7 +43,7 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_measure_small_limit(stoa_context *cont
 typedef struct stoa_blas_checks {
     bool concurrent; /**< products called from several threads at once are right */
     bool beta_zero;  /**< beta = 0 overwrites NaN in c */
-    bool denormals;  /**< denormal numbers are kept (not flushed to zero) */
+    bool denormals;  /**< the BLAS itself keeps denormal numbers; the library flushes them */
 } stoa_blas_checks;
 
 /** Try the promises in stoa_blas_checks on the context's threads; the findings in `*checks`. */

@@ -31,11 +31,6 @@ static void advise_on_promises(const struct doctor_findings *found, struct lines
             cli_text(
                 "this BLAS has 64-bit integers, the engine passes 32: link the build with 32-bit integers"));
     }
-    if (!found->checks.denormals) {
-        add(lines,
-            cli_text("denormal numbers become zero: something in this process flushes them, results differ "
-                     "from other machines"));
-    }
     if (!found->checks.beta_zero) {
         add(lines,
             cli_text("beta = 0 does not overwrite NaN in this BLAS: the engine clears results first, which "

@@ -59,7 +59,7 @@ static void advises_on_each_promise(void **state) {
     expect(&found, 1, "several threads", "--threads 1");
     found = healthy();
     found.checks.denormals = false;
-    expect(&found, 1, "denormal", "zero");
+    expect(&found, 0, "", ""); /* the library flushes them itself */
     found = healthy();
     found.checks.beta_zero = false;
     expect(&found, 1, "beta = 0", "NaN");
@@ -135,7 +135,7 @@ static void keeps_all_lines(void **state) {
     found.machine.cpu_quota = 1;
     (void)strcpy(found.machine.huge_pages, "never");
     found.latency = 500;
-    expect(&found, 9, "several threads", "");
+    expect(&found, 8, "several threads", "");
 }
 
 /* What is printed for people; good until the next call. */

@@ -1,32 +1,29 @@
-/* Makes one call of a program fail: the Nth allocation or the Nth call for input or output, once or from there on.
+/* Makes one call of a program fail: the Nth allocation or the Nth call for input or output, once or from
+ * there on.
  *
  * Loaded with LD_PRELOAD. The environment says what fails:
  *     STOA_FAULT=memory:17     the 17th allocation returns NULL with ENOMEM; memory:17+ and all later ones
- *     STOA_FAULT=io:17         the 17th of open, read, write, fsync, rename, stat, readdir, mmap, ... fails; with io:17+
- *                              and from there on all that need room on the disk, which is full
+ *     STOA_FAULT=io:17         the 17th of open, read, write, fsync, rename, stat, readdir, mmap, ... fails;
+ *                              with io:17+ and from there on all that need room on the disk, which is full
  *     STOA_FAULT=short:17+     read and write move half of what was asked for
  *     STOA_FAULT=interrupt:17  read and write fail with EINTR, which says only: ask again
  *     STOA_FAULT=none          nothing fails; calls are counted
- *     STOA_FAULT_REPORT=FILE   gets a line for the call that failed and, at the end, one with the counts
+ *     STOA_FAULT_REPORT=FILE   gets a line for each call that failed and, at the end, one with the counts
  *
- * Counted are calls between the beginning of main() and the end of the process that the program, its own library and
- * the libraries for JSON, INI, PNG and zlib make, and those that libc makes in their name (asprintf, opendir). Not
- * counted are the dynamic loader's and the BLAS's own: OpenBLAS asks for its buffers again and again for ever, which
- * nobody outside it can mend. What libc does inside a call without leaving itself is made to fail as that call:
- * opendir, readdir, realpath. stdio's streams are rebuilt on counted calls: standard output and what fopen() opens.
+ * Counted are calls between the beginning of main() and the end of the process that the program, its own
+ * library and the libraries for JSON, INI, PNG and zlib make, and those that libc makes in their name
+ * (asprintf, opendir). Not counted are the dynamic loader's and the BLAS's own: OpenBLAS asks for its buffers
+ * again and again for ever, which nobody outside it can mend. Neither are fcntl(), lseek() and what is written
+ * to stderr. What libc does inside a call without leaving itself is made to fail as that call: opendir,
+ * readdir, realpath. stdio's streams are rebuilt on counted calls: standard output and what fopen() opens.
  *
- * For glibc, whose own allocator is behind the names that are defined here. */
-/* Both names of each call are defined: open() and open64(). */
-#undef _FILE_OFFSET_BITS
-#undef _FORTIFY_SOURCE
-#include <dirent.h>
+ * For glibc, whose own allocator is behind the names that are defined in inject_calls.c. */
+#include "inject.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <link.h>
-#include <malloc.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -34,11 +31,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/types.h>
 #include <unistd.h>
 #include <unwind.h>
 
@@ -153,7 +146,7 @@ static _Unwind_Reason_Code step(struct _Unwind_Context *context, void *user) {
 }
 
 /* Whether a call that returns to `address` is one of those that count. */
-static bool counts_from(const void *address) {
+bool faults_counts_from(const void *address) {
     const struct module *module = module_of((uintptr_t)address);
     if (!atomic_load(&begun) || !module) {
         return false;
@@ -166,7 +159,15 @@ static bool counts_from(const void *address) {
     return walk.found == OURS;
 }
 
+bool faults_counting(void) {
+    return atomic_load(&begun);
+}
+
 /* ---- which call fails ---- */
+
+bool faults_interrupt(void) {
+    return fault.interrupts;
+}
 
 /* A line with the call that fails and the code that made it. */
 static void say(const char *name) {
@@ -182,8 +183,8 @@ static bool strikes(enum kind kind) {
            (fault.from_there_on ? number >= fault.at : number == fault.at);
 }
 
-static bool memory_fails(const char *name, const void *caller) {
-    if (!counts_from(caller) || !strikes(MEMORY)) {
+bool faults_memory_fails(const char *name, const void *caller) {
+    if (!faults_counts_from(caller) || !strikes(MEMORY)) {
         return false;
     }
     say(name);
@@ -192,7 +193,7 @@ static bool memory_fails(const char *name, const void *caller) {
 }
 
 /* From there on only what needs room on the disk fails: it is full. */
-static bool io_fails(const char *name, int number, bool counted) {
+bool faults_io_fails(const char *name, int number, bool counted) {
     if (!counted || !strikes(IO) || (fault.from_there_on && number != ENOSPC)) {
         return false;
     }
@@ -202,8 +203,8 @@ static bool io_fails(const char *name, int number, bool counted) {
 }
 
 /* What a read or write may move: all, a part of it, or nothing (false). */
-static bool transfers(const char *name, int number, size_t *bytes, bool counted) {
-    if (io_fails(name, number, counted)) {
+bool faults_transfers(const char *name, int number, size_t *bytes, bool counted) {
+    if (faults_io_fails(name, number, counted)) {
         return false;
     }
     if (!counted || !strikes(TRANSFER)) {
@@ -221,297 +222,7 @@ static bool transfers(const char *name, int number, size_t *bytes, bool counted)
     return true;
 }
 
-#define CALLER __builtin_return_address(0)
-#define COUNTED counts_from(CALLER)
-
-/* The next definition behind this one, looked for when it is first called. */
-#define REMEMBER(name) static __typeof__(&name) real_##name
-#define REAL(name) (find_real(#name, &real_##name), real_##name)
-
-static void find_real(const char *name, void *remembered) {
-    void *found;
-    memcpy(&found, remembered, sizeof found);
-    if (!found) {
-        found = dlsym(RTLD_NEXT, name);
-        memcpy(remembered, &found, sizeof found);
-    }
-}
-
 #pragma GCC visibility push(default)
-
-/* ---- memory ---- */
-
-extern void *__libc_malloc(size_t bytes);
-extern void *__libc_calloc(size_t count, size_t bytes);
-extern void *__libc_realloc(void *memory, size_t bytes);
-extern void *__libc_memalign(size_t alignment, size_t bytes);
-
-void *malloc(size_t bytes) {
-    return memory_fails("malloc", CALLER) ? NULL : __libc_malloc(bytes);
-}
-
-void *calloc(size_t count, size_t bytes) {
-    return memory_fails("calloc", CALLER) ? NULL : __libc_calloc(count, bytes);
-}
-
-void *realloc(void *memory, size_t bytes) {
-    return memory_fails("realloc", CALLER) ? NULL : __libc_realloc(memory, bytes);
-}
-
-void *aligned_alloc(size_t alignment, size_t bytes) {
-    return memory_fails("aligned_alloc", CALLER) ? NULL : __libc_memalign(alignment, bytes);
-}
-
-void *memalign(size_t alignment, size_t bytes) {
-    return memory_fails("memalign", CALLER) ? NULL : __libc_memalign(alignment, bytes);
-}
-
-int posix_memalign(void **memory, size_t alignment, size_t bytes) {
-    void *made = memory_fails("posix_memalign", CALLER) ? NULL : __libc_memalign(alignment, bytes);
-    *memory = made ? made : *memory;
-    return made ? 0 : ENOMEM;
-}
-
-/* A mutex or thread that there is no room for. */
-REMEMBER(pthread_create);
-int pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*start)(void *), void *argument) {
-    return memory_fails("pthread_create", CALLER) ? EAGAIN
-                                                  : REAL(pthread_create)(thread, how, start, argument);
-}
-
-REMEMBER(pthread_mutex_init);
-int pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *how) {
-    return memory_fails("pthread_mutex_init", CALLER) ? ENOMEM : REAL(pthread_mutex_init)(mutex, how);
-}
-
-REMEMBER(pthread_cond_init);
-int pthread_cond_init(pthread_cond_t *condition, const pthread_condattr_t *how) {
-    return memory_fails("pthread_cond_init", CALLER) ? ENOMEM : REAL(pthread_cond_init)(condition, how);
-}
-
-/* ---- files ---- */
-
-static mode_t mode_of(int flags, va_list rest) {
-    return flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;
-}
-
-#define DEFINE_OPEN(name)                                                                                    \
-    REMEMBER(name);                                                                                          \
-    int name(const char *path, int flags, ...) {                                                             \
-        va_list rest;                                                                                        \
-        va_start(rest, flags);                                                                               \
-        mode_t mode = mode_of(flags, rest);                                                                  \
-        va_end(rest);                                                                                        \
-        return io_fails(#name, flags & O_CREAT ? ENOSPC : EIO, COUNTED) ? -1                                 \
-                                                                        : REAL(name)(path, flags, mode);     \
-    }
-
-#define DEFINE_OPENAT(name)                                                                                  \
-    REMEMBER(name);                                                                                          \
-    int name(int folder, const char *path, int flags, ...) {                                                 \
-        va_list rest;                                                                                        \
-        va_start(rest, flags);                                                                               \
-        mode_t mode = mode_of(flags, rest);                                                                  \
-        va_end(rest);                                                                                        \
-        return io_fails(#name, flags & O_CREAT ? ENOSPC : EIO, COUNTED)                                      \
-                   ? -1                                                                                      \
-                   : REAL(name)(folder, path, flags, mode);                                                  \
-    }
-
-DEFINE_OPEN(open)
-DEFINE_OPEN(open64)
-DEFINE_OPENAT(openat)
-DEFINE_OPENAT(openat64)
-
-REMEMBER(read);
-ssize_t read(int file, void *data, size_t bytes) {
-    return transfers("read", EIO, &bytes, COUNTED) ? REAL(read)(file, data, bytes) : -1;
-}
-
-REMEMBER(write);
-ssize_t write(int file, const void *data, size_t bytes) {
-    return transfers("write", ENOSPC, &bytes, COUNTED) ? REAL(write)(file, data, bytes) : -1;
-}
-
-#define DEFINE_AT(name, number, pointer, offset)                                                             \
-    REMEMBER(name);                                                                                          \
-    ssize_t name(int file, pointer data, size_t bytes, offset at) {                                          \
-        return transfers(#name, number, &bytes, COUNTED) ? REAL(name)(file, data, bytes, at) : -1;           \
-    }
-
-DEFINE_AT(pread, EIO, void *, off_t)
-DEFINE_AT(pread64, EIO, void *, off64_t)
-DEFINE_AT(pwrite, ENOSPC, const void *, off_t)
-DEFINE_AT(pwrite64, ENOSPC, const void *, off64_t)
-
-/* The descriptor is gone even where closing reports an error. */
-REMEMBER(close);
-int close(int file) {
-    bool fails = io_fails("close", EIO, COUNTED);
-    int number = errno;
-    int result = REAL(close)(file);
-    errno = fails ? number : errno;
-    return fails ? -1 : result;
-}
-
-/* Calls that only fail: parameters and arguments in brackets. */
-#define DEFINE(name, number, parameters, arguments)                                                          \
-    REMEMBER(name);                                                                                          \
-    int name parameters {                                                                                    \
-        return io_fails(#name, number, COUNTED) ? -1 : REAL(name) arguments;                                 \
-    }
-
-DEFINE(fsync, ENOSPC, (int file), (file))
-DEFINE(fdatasync, ENOSPC, (int file), (file))
-DEFINE(ftruncate, EIO, (int file, off_t bytes), (file, bytes))
-DEFINE(ftruncate64, EIO, (int file, off64_t bytes), (file, bytes))
-DEFINE(flock, ENOLCK, (int file, int operation), (file, operation))
-DEFINE(rename, ENOSPC, (const char *from, const char *to), (from, to))
-DEFINE(renameat, ENOSPC, (int a, const char *from, int b, const char *to), (a, from, b, to))
-DEFINE(renameat2, ENOSPC, (int a, const char *from, int b, const char *to, unsigned flags),
-       (a, from, b, to, flags))
-DEFINE(link, ENOSPC, (const char *from, const char *to), (from, to))
-DEFINE(linkat, ENOSPC, (int a, const char *from, int b, const char *to, int flags), (a, from, b, to, flags))
-DEFINE(mkdir, ENOSPC, (const char *path, mode_t mode), (path, mode))
-DEFINE(mkdirat, ENOSPC, (int folder, const char *path, mode_t mode), (folder, path, mode))
-DEFINE(unlink, EIO, (const char *path), (path))
-DEFINE(unlinkat, EIO, (int folder, const char *path, int flags), (folder, path, flags))
-DEFINE(rmdir, EIO, (const char *path), (path))
-DEFINE(access, EIO, (const char *path, int mode), (path, mode))
-DEFINE(faccessat, EIO, (int folder, const char *path, int mode, int flags), (folder, path, mode, flags))
-DEFINE(stat, EIO, (const char *path, struct stat *about), (path, about))
-DEFINE(stat64, EIO, (const char *path, struct stat64 *about), (path, about))
-DEFINE(lstat, EIO, (const char *path, struct stat *about), (path, about))
-DEFINE(lstat64, EIO, (const char *path, struct stat64 *about), (path, about))
-DEFINE(fstat, EIO, (int file, struct stat *about), (file, about))
-DEFINE(fstat64, EIO, (int file, struct stat64 *about), (file, about))
-DEFINE(fstatat, EIO, (int folder, const char *path, struct stat *about, int flags),
-       (folder, path, about, flags))
-DEFINE(fstatat64, EIO, (int folder, const char *path, struct stat64 *about, int flags),
-       (folder, path, about, flags))
-
-REMEMBER(mmap);
-void *mmap(void *where, size_t bytes, int protection, int flags, int file, off_t at) {
-    return io_fails("mmap", ENOMEM, COUNTED) ? MAP_FAILED
-                                             : REAL(mmap)(where, bytes, protection, flags, file, at);
-}
-
-REMEMBER(mmap64);
-void *mmap64(void *where, size_t bytes, int protection, int flags, int file, off64_t at) {
-    return io_fails("mmap64", ENOMEM, COUNTED) ? MAP_FAILED
-                                               : REAL(mmap64)(where, bytes, protection, flags, file, at);
-}
-
-REMEMBER(readlink);
-ssize_t readlink(const char *path, char *target, size_t bytes) {
-    return io_fails("readlink", EIO, COUNTED) ? -1 : REAL(readlink)(path, target, bytes);
-}
-
-REMEMBER(realpath);
-char *realpath(const char *path, char *whole) {
-    return io_fails("realpath", EIO, COUNTED) ? NULL : REAL(realpath)(path, whole);
-}
-
-/* ---- folders ---- */
-
-REMEMBER(opendir);
-DIR *opendir(const char *path) {
-    return io_fails("opendir", EMFILE, COUNTED) ? NULL : REAL(opendir)(path);
-}
-
-REMEMBER(fdopendir);
-DIR *fdopendir(int file) {
-    return io_fails("fdopendir", ENOMEM, COUNTED) ? NULL : REAL(fdopendir)(file);
-}
-
-REMEMBER(readdir);
-struct dirent *readdir(DIR *folder) {
-    return io_fails("readdir", EIO, COUNTED) ? NULL : REAL(readdir)(folder);
-}
-
-REMEMBER(readdir64);
-struct dirent64 *readdir64(DIR *folder) {
-    return io_fails("readdir64", EIO, COUNTED) ? NULL : REAL(readdir64)(folder);
-}
-
-/* Opens and reads the folder inside libc. */
-typedef int chosen(const struct dirent *), ordered(const struct dirent **, const struct dirent **);
-REMEMBER(scandir);
-int scandir(const char *path, struct dirent ***list, chosen *choose, ordered *compare) {
-    return io_fails("scandir", EMFILE, COUNTED) ? -1 : REAL(scandir)(path, list, choose, compare);
-}
-
-typedef int chosen64(const struct dirent64 *), ordered64(const struct dirent64 **, const struct dirent64 **);
-REMEMBER(scandir64);
-int scandir64(const char *path, struct dirent64 ***list, chosen64 *choose, ordered64 *compare) {
-    return io_fails("scandir64", EMFILE, COUNTED) ? -1 : REAL(scandir64)(path, list, choose, compare);
-}
-
-/* ---- streams on counted calls ---- */
-
-static ssize_t stream_read(void *cookie, char *data, size_t bytes) {
-    int file = (int)(intptr_t)cookie;
-    return transfers("read of a stream", EIO, &bytes, atomic_load(&begun)) ? REAL(read)(file, data, bytes)
-                                                                           : -1;
-}
-
-/* As libc's own streams: all of it, or an error. */
-static ssize_t stream_write(void *cookie, const char *data, size_t bytes) {
-    size_t written = 0;
-    while (written < bytes) {
-        size_t part = bytes - written;
-        bool counted = atomic_load(&begun) && !fault.interrupts;
-        if (!transfers("write of a stream", ENOSPC, &part, counted)) {
-            return 0;
-        }
-        ssize_t moved = REAL(write)((int)(intptr_t)cookie, data + written, part);
-        if (moved < 0) {
-            return 0;
-        }
-        written += (size_t)moved;
-    }
-    return (ssize_t)written;
-}
-
-static int stream_close(void *cookie) {
-    bool fails = io_fails("close of a stream", EIO, atomic_load(&begun));
-    int result = REAL(close)((int)(intptr_t)cookie);
-    return fails ? -1 : result;
-}
-
-static FILE *stream_over(int file, const char *mode) {
-    cookie_io_functions_t functions = {.read = stream_read, .write = stream_write, .close = stream_close};
-    return fopencookie((void *)(intptr_t)file, mode, functions);
-}
-
-static FILE *open_stream(const char *path, const char *mode, bool counted) {
-    int flags = mode[0] == 'r' ? O_RDONLY : O_WRONLY | O_CREAT | (mode[0] == 'a' ? O_APPEND : O_TRUNC);
-    if (io_fails("fopen", mode[0] == 'r' ? EIO : ENOSPC, counted)) {
-        return NULL;
-    }
-    int file = REAL(open)(path, flags | O_CLOEXEC, 0666);
-    if (file < 0) {
-        return NULL;
-    }
-    FILE *stream = stream_over(file, mode[0] == 'r' ? "r" : mode[0] == 'a' ? "a" : "w");
-    if (!stream) {
-        (void)REAL(close)(file);
-    }
-    return stream;
-}
-
-/* Modes that read and write are left to libc: nothing here asks for them. */
-REMEMBER(fopen);
-FILE *fopen(const char *path, const char *mode) {
-    return strchr(mode, '+') || !counts_from(CALLER) ? REAL(fopen)(path, mode)
-                                                     : open_stream(path, mode, true);
-}
-
-REMEMBER(fopen64);
-FILE *fopen64(const char *path, const char *mode) {
-    return strchr(mode, '+') || !counts_from(CALLER) ? REAL(fopen64)(path, mode)
-                                                     : open_stream(path, mode, true);
-}
 
 /* ---- beginning and end ---- */
 
@@ -522,7 +233,7 @@ static int counted_main(int count, char **arguments, char **environment) {
     (void)dl_iterate_phdr(note_module, NULL);
     struct walk warm_up = {.found = SPARED}; /* the unwinder takes its own memory the first time */
     (void)_Unwind_Backtrace(step, &warm_up);
-    stdout = stream_over(STDOUT_FILENO, "w");
+    stdout = faults_stream(STDOUT_FILENO, "w");
     atomic_store(&begun, true);
     return real_main(count, arguments, environment);
 }

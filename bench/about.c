@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What was measured where: machine, BLAS, compiler, commit, and the state of the machine before and after, as
  * the "context" of the JSON and as lines for people. */
 #include <stdio.h>

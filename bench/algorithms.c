@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Mode layers with --all-algorithms: what the library chooses for each convolution, what it predicted, and what
  * every algorithm that is applicable takes. */
 #include "bench/algorithms.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Convolution layers by every algorithm that can compute them. */
 #ifndef STOA_BENCH_ALGORITHMS_H
 #define STOA_BENCH_ALGORITHMS_H

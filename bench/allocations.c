@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Counting allocations: the program defines malloc and its siblings itself, so that the engine, OpenBLAS, peers and libc
  * call these; glibc's own are behind them. Where they take large blocks from. And the process's size, from /proc. */
 #include "bench/allocations.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Allocations of the whole process, libraries included: counted, and all in a heap. */
 #ifndef STOA_BENCH_ALLOCATIONS_H
 #define STOA_BENCH_ALLOCATIONS_H

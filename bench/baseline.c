@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Timing the naive loops: on few rows of a large layer, in the weight layout of each, verified like the
  * engine's own. */
 #include "bench/baseline.h"

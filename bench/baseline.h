@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The naive loops on a layer's numbers. */
 #ifndef STOA_BENCH_BASELINE_H
 #define STOA_BENCH_BASELINE_H

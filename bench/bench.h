@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What every mode of stoa-bench shares: its options, the timing loop, one record a result, and the JSON file.
  *
  * A mode is one function in a file of its own and one line in bench/modes.h. It prints tables for people on

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Mode layers with --peer: each pass in turn with another engine at its best.
  *
  * Rounds: every repetition goes over the whole list, so that a row's pairs lie minutes apart and each has

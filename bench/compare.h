@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Layers beside another engine. */
 #ifndef STOA_BENCH_COMPARE_H
 #define STOA_BENCH_COMPARE_H

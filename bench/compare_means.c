@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Geometric means of the ratios to a peer, over the rows that each name stands for. */
 #include <math.h>
 #include <stdio.h>

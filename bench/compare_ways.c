@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The ways a peer has to run a pass: all of them tried, those that will be timed verified and chosen. */
 #include <math.h>
 #include <stdio.h>

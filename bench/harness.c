@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The timing loop: warm-up, iterations found by trying, repetitions of all cases in turn. */
 #include <dirent.h>
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* `stoa-bench infer`: inference of whole recipes on synthetic images: one, a batch, many. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Results in Google Benchmark's JSON schema, so that its compare.py and every reader of it work here too: one
  * row a repetition (run_type "iteration"), then the aggregates. Times are in nanoseconds an iteration. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The layers to measure: what they are, their three passes, and whether a pass is right. */
 #ifndef STOA_BENCH_LAYER_H
 #define STOA_BENCH_LAYER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Layers from text: "conv2d n32 c64 h56 w56 k64 r3 s1 p1", alone or behind "name: " in a file. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Mode layers: every layer and pass, verified, timed, taken apart and put beside naive loops. */
 #include <math.h>
 #include <stdio.h>

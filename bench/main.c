@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stoa-bench: picks the mode, prepares machine and context, runs it, and writes the results. */
 #include <stdio.h>
 #include <stdlib.h>

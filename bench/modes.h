@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The modes of stoa-bench: one word a mode, its `const struct bench_mode bench_mode_NAME` in a file of its
  * own that bench/meson.build lists. */
 #ifndef STOA_BENCH_MODES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The naive loops, compiled several times: BENCH_NAIVE is the name of one set of flags, BENCH_ISA the instruction set
  * they are for, and BENCH_BEST is set where the loop order is the best one rather than the obvious one. One thread.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Convolutions as anybody would write them first: what an engine has to be worth its place. */
 #ifndef STOA_BENCH_NAIVE_H
 #define STOA_BENCH_NAIVE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* `stoa-bench ops`: kernels whose speed is memory's, in GB/s of the bytes they have to move, in cache and beyond
  * it, beside the bandwidth measured on the spot. */
 #include <stdio.h>

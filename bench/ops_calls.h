@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How each kernel of `ops` is called on a range of its units: once over float for the fast tables, once over
  * double for the reference. No include guard: bench/ops_cases.c includes it twice, with REAL the type, TABLE
  * the struct of kernels and NAME() the suffix of the names.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The kernels that `ops` measures: arrays, parallel passes as the operators make them, and the comparison
  * with the double reference. */
 #include "bench/ops_cases.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The kernels that `ops` measures: what each reads and writes, and how it is called. */
 #ifndef STOA_BENCH_OPS_CASES_H
 #define STOA_BENCH_OPS_CASES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The command line of a mode: one table says what every option is called, takes and means. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Linux counts the time of all CPUs in /proc/stat; what this process did not use of it others did. */
 #include "bench/others.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How much of the machine other programs had meanwhile. */
 #ifndef STOA_BENCH_OTHERS_H
 #define STOA_BENCH_OTHERS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Counting and timing products and columns from outside the library. */
 #include "bench/parts.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Loading a peer's module, if this build has it and its library is there. */
 #include <dlfcn.h>
 #include <stdio.h>

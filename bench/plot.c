@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* `stoa-bench plot`: a roofline, bars, and a comparison of two files, as SVG and PNG. */
 #include <errno.h>
 #include <stdlib.h>

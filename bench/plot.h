@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Pictures of results: rows read from JSON, and charts written as scripts for gnuplot. */
 #ifndef STOA_BENCH_PLOT_H
 #define STOA_BENCH_PLOT_H

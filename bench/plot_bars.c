@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Bars: a chart for each metric of a file, a group of lying bars a label, the best group on top. */
 #include <math.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Two files: how much faster each result of the second is, sorted, on a scale where twice and half are as
  * far. */
 #include <math.h>

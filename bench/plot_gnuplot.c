@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* gnuplot: found, given a script, and run for both kinds of file. */
 #include <errno.h>
 #include <spawn.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Results read back from JSON: any file in Google Benchmark's schema, ours with more to draw. */
 #include <math.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A roofline (Williams, Waterman and Patterson, 2009): GFLOP/s against flops a byte that has to move,
  * under the limits of arithmetic and of memory. */
 #include <math.h>

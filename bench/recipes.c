@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Recipes on synthetic images. Reading data files is no part of what these modes measure; shuffled access and
  * conversion into the batch are. */
 #include "bench/recipes.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Recipes on synthetic images, ready to train or to infer: what `train`, `infer` and `scale` share. */
 #ifndef STOA_BENCH_RECIPES_H
 #define STOA_BENCH_RECIPES_H

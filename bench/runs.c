@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What `train` and `infer` do alike. */
 #include "bench/runs.h"
 

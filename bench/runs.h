@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What `train` and `infer` do alike: time a step, count its allocations, look into it, report and print. */
 #ifndef STOA_BENCH_RUNS_H
 #define STOA_BENCH_RUNS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* `stoa-bench scale`: training steps and the largest layer of each group at 1 to N threads. */
 #include <math.h>
 #include <stdio.h>

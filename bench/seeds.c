@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* `stoa-bench seeds`: recipes trained with several seeds each, and whether they reach their figures.
  *
  * Runs wait in the order of the list. Those of a row that asks for it have one thread each, and as many threads take them

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Rows of a list of recipes, each with what its runs must reach: what the files of `stoa-bench seeds` share. */
 #ifndef STOA_BENCH_SEEDS_H
 #define STOA_BENCH_SEEDS_H

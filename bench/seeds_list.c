@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The list of rows: "SYSTEM RECIPE test >= 99.0 loss 0.15 seeds 5 single", a row a line. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One training of a row's recipe, from its files on, as `stoa train RECIPE --seed N` does it, with nothing saved. */
 #include <math.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What runs have reached against what was asked of them: a line a row for people, Markdown, JSON. */
 #include <math.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where the time of a step goes. */
 #include "bench/shares.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where the time of a step goes: by layer and pass for the JSON, by operator for people. */
 #ifndef STOA_BENCH_SHARES_H
 #define STOA_BENCH_SHARES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Bytes of a step on a single sample against what the same memory gives to a loop that does nothing else. */
 #include "bench/traffic.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a training step on a single sample has to move: the weights. Products of a matrix and a vector use each weight once,
  * so that a step is as fast as the weights come and go. */
 #ifndef STOA_BENCH_TRAFFIC_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* `stoa-bench train`: training steps of whole recipes on synthetic images. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The bench's own oracle: single numbers of a convolution and its gradients, in double, straight from the
  * definition. It shares no code with the library. */
 #include <math.h>

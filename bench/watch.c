@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where a plan's time goes. */
 #include "bench/watch.h"
 

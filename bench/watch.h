@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where a plan's time goes: every layer's operator is replaced by one that looks at the clock around the original.
  * Outside a watch the engine runs untouched code. */
 #ifndef STOA_BENCH_WATCH_H

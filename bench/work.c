@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A layer with its numbers, ready to run: convolutions through the floor of algorithms as a model does,
  * linear layers through the public calls. Neither bias nor ReLU: other engines are timed without them too. */
 #include <math.h>

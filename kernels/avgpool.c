@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Average pooling, over windows and over whole images, and the gradients. Floor 1. */
 #include "base/size.h"
 #include "kernels/isa.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Batch normalisation: moments, normalised columns, and the gradient. Floor 1.
  *
  * Moments are taken over chunks of rows that stay in the cache: first the mean of the chunk, then the squares

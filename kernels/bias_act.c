@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Bias and optional rectifier over the rows of a matrix, in place. Floor 1.
  *
  * Rows without gaps and few columns (feature maps of a first layer) would leave most lanes idle, so the bias

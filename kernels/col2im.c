@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Columns to images: the adjoint of im2col, which adds every patch where it came from. Floor 1.
  *
  * Without strides and dilation the sum is gathered: each input pixel reads the (at most kernel_height *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Bytes to numbers, and the search for numbers that are none. Floor 1. */
 #include "kernels/isa.h"
 

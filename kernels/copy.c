@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Rows of one matrix into another, and images enlarged by whole factors. Floor 1. */
 #include "kernels/isa.h"
 

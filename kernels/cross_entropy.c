@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Cross entropy of rows of probabilities and its gradient. Floor 1. */
 #include "kernels/isa.h"
 #include "kernels/polynomial.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Depthwise convolution, one filter a channel, and its gradients; vectors along the channels. Floor 1.
  *
  * Kernels of three columns and at most three lines, the usual ones, have paths of their own: for each vector of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the sweeps of depthwise convolutions with 3 x 3 taps share. They work on several rows of outputs at once; a block
  * of rows is compiled for every height. Floor 1. */
 #ifndef STOA_KERNELS_DEPTHWISE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Gradient of a depthwise convolution's input where outputs lie apart; vectors along the channels. Floor 1. */
 #include "base/size.h"
 #include "kernels/depthwise.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Weight gradient of a depthwise convolution; vectors along the channels. Floor 1.
  *
  * Kernels of 3 x 3 taps have a path of their own: for each vector of channels all nine sums stay in registers while

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The tables of kernels, one per instruction set, and the reader's way to them. Floor 1.
  *
  * Compiled for the platform's baseline. The tables hold addresses only: nothing of a higher instruction set

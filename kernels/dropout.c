@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Inverted dropout. The mask is a function of (key, stream, position) alone, so that backward runs the same
  * kernel on the gradient and nothing is stored. Floor 1. */
 #include "kernels/isa.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sums of arrays, element by element. Floor 1. */
 #include "kernels/isa.h"
 

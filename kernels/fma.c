@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Chains of multiply-adds in registers: nothing is loaded or stored between the first step and the last.
  * Floor 1. */
 #include "kernels/isa.h"

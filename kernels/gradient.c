@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What happens to gradients and parameters around an optimiser's step: clipping, and a moving average. Floor 1. */
 #include "kernels/isa.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Hard swish and its gradient. Floor 1. */
 #include "kernels/isa.h"
 

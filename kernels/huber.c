@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Huber loss of rows and its gradient. Floor 1. */
 #include "kernels/isa.h"
 

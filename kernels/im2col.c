@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Images to columns: the patches of a convolution laid side by side for one matrix product. Floor 1.
  *
  * With channels last and no horizontal dilation, one kernel row of a patch is one contiguous run of

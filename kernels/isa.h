@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What every fast kernel file shares: its name for the instruction set it is compiled for, vector types of
  * that width, and prototypes of all kernels. Floor 1.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The list of kernels: slot, signature, contract. One line a kernel; the dispatch tables, the references and
  * the tests read it. Floor 1: raw loops on pointers and strides, no BLAS, no allocation, no tensors.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Moments of rows, normalised rows and the gradients of layer normalisation. Floor 1.
  *
  * Moments are taken over chunks that stay in the cache, as those of columns in batchnorm.c: first the mean, then the

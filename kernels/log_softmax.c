@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Logarithm of softmax over rows, and its gradient. Floor 1. */
 #include "kernels/isa.h"
 #include "kernels/polynomial.h"

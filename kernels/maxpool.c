@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Max pooling and its gradient, vectors along the channels. Floor 1.
  *
  * A pixel's channels are taken in vectors; where their number is no multiple, the last vector overshoots into

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Rectified linear unit with a learned slope a column, and its gradients. Floor 1. */
 #include "base/size.h"
 #include "kernels/isa.h"

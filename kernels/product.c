@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Products of matrices whose left operand is read where it lies. Floor 1.
  *
  * A block of the result stays in registers, rows by vectors. Each step of the sum broadcasts one number of every row and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Products of one vector of columns, whose steps load as much as they multiply, by ways that load less. Floor 1.
  *
  * Few terms: all of b stays in registers. Lines of a window: what neighbouring rows share is broadcast once for all of them. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sums over rows and over arrays: floats within chunks of a fixed size, doubles over the chunks, so that the
  * error does not grow with the length. Floor 1. */
 #include "base/size.h"

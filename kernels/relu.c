@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Rectified linear unit and its gradient. Floor 1. */
 #include "kernels/isa.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The largest of a row, for softmax and its kin. Floor 1. */
 #ifndef STOA_KERNELS_ROW_H
 #define STOA_KERNELS_ROW_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Logistic sigmoid and its gradient. Floor 1. */
 #include "kernels/isa.h"
 #include "kernels/polynomial.h"

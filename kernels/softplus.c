@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Softplus and its gradient, the sigmoid of x, which 1 - exp(-y) is too. Floor 1. */
 #include "kernels/isa.h"
 #include "kernels/polynomial.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which taps of a window fall inside the image, along one axis. Floor 1. */
 #ifndef STOA_KERNELS_SPAN_H
 #define STOA_KERNELS_SPAN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Squared error of rows and its gradient. Floor 1. */
 #include "kernels/isa.h"
 

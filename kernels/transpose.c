@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Matrix transpose in tiles. Floor 1.
  *
  * In bands of so many rows that whole lines of the result are written, and along them, as hardware prefetchers follow rows:

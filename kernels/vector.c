@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Products of a matrix and one vector: every element of the matrix is used once, so memory is their limit. Floor 1. */
 #include "kernels/isa.h"
 

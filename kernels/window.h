@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A sliding window over one NHWC image: the geometry that convolution and pooling share. Floor 1. */
 #ifndef STOA_KERNELS_WINDOW_H
 #define STOA_KERNELS_WINDOW_H

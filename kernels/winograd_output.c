@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Winograd's transform to outputs, A^T M A, and its adjoint for output gradients, A DY A^T; vectors along the filters.
  * Floor 1. */
 #include "base/size.h"

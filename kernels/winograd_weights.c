@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Winograd's transform of weights, G W G^T, and its adjoint for their gradients, G^T S G; vectors along the filters.
  * Floor 1. */
 #include "base/size.h"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the Python peers look for before they begin: one sentence and exit status 2 where it is missing."""
 
 import importlib.util

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Training speed of a multilayer perceptron at batch size 1: numpy beside `stoa-bench train`, in one run.
 
 Usage: /usr/bin/python3 bench/peers/numpy_mlp.py [--bench PATH] [--threads N] [--images N] [--pairs N] [--json FILE]

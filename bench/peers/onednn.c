@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* oneDNN as a peer: convolutions by its direct and Winograd algorithms, linear layers as inner products and as
  * products of matrices. In its own layouts, whose reorders are not counted, and with NHWC activations, where those
  * it needs are. Float32 throughout; its threads are OpenMP's. */

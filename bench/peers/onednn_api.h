@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What differs between oneDNN 2 and 3: how descriptions of memory and of primitives are made. */
 #ifndef STOA_BENCH_PEERS_ONEDNN_API_H
 #define STOA_BENCH_PEERS_ONEDNN_API_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What another engine looks like to stoa-bench. Each is a shared module of its own that exports one `bench_peer`
  * and is loaded when --peer asks for it, so that stoa-bench starts where the engine's library is not installed. */
 #ifndef STOA_BENCH_PEERS_PEER_H

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Training speed of a recipe's network: PyTorch at its best beside `stoa train`, in one run.
 
 Usage: /usr/bin/python3 bench/peers/pytorch.py [RECIPE] [--stoa PATH] [--threads N] [--batch N] [--pairs N] [--json FILE]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* XNNPACK as a peer: forward only, NHWC, weights packed when a run is made. Its threads are pthreadpool's. */
 #include <math.h>
 #include <stdint.h>

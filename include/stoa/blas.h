@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /** @file
  * The BLAS underneath: what it is, and how to make OpenBLAS use the CPU it runs on. */
 #ifndef STOA_BLAS_H

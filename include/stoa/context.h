@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /** @file
  * The context: threads, instruction set, numeric policy, memory hooks and the last error.
  *

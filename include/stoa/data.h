@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /** @file
  * Data sets: samples with class labels, read from files, drawn, or taken from memory. */
 #ifndef STOA_DATA_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /** @file
  * What the machine and its BLAS can do, measured on the spot: for `stoa doctor`, the bench, and programs that
  * want to know. Every call takes at most the seconds it is given, roughly, and as many threads as the context has;

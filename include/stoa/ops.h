@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /** @file
  * Stateless operators on the caller's own buffers: no model, no hidden allocation.
  *

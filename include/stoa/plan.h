@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /** @file
  * Plans: where every activation, gradient and workspace of a run lies, and the runs themselves.
  *

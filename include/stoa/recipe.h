@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /** @file
  * Recipes: INI files that hold a network, its data and its training. */
 #ifndef STOA_RECIPE_H

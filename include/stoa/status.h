@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /** @file
  * Status values: what every fallible call of the library returns.
  * Knows nothing but the C language. */

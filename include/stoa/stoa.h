@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /** @file
  * Stoa: neural networks on CPUs through sgemm. This header takes in all of the library. */
 #ifndef STOA_STOA_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /** @file
  * Training: optimisers, schedules, the loop over epochs, and evaluation over a whole set. */
 #ifndef STOA_TRAIN_H

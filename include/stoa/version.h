@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /** @file
  * Version of the library. This header is the one place for it: the build reads the numbers here. */
 #ifndef STOA_VERSION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reference activations and their gradients. Floor 1. */
 #include <tgmath.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reference im2col, col2im and transpose. Floor 1. */
 #include "kernels/ref/ref.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reference products and convolutions, straight from their definitions. Floor 1. */
 #include "kernels/ref/ref.h"
 

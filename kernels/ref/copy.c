@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reference copies of rows and enlarged images. Floor 1. */
 #include "kernels/ref/ref.h"
 

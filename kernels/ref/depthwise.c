@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reference depthwise convolution. Floor 1. */
 #include "kernels/ref/ref.h"
 

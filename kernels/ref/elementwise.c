@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reference operations on one element at a time, and dropout. Floor 1. */
 #include "base/random.h"
 #include "kernels/ref/ref.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reference chains of multiply-adds. Floor 1. */
 #include "kernels/ref/ref.h"
 

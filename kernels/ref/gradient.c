@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reference clipping and averaging. Floor 1. */
 #include "kernels/ref/ref.h"
 

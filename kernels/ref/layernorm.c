@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reference layer normalisation. Floor 1. */
 #include "kernels/ref/ref.h"
 

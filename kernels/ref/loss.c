@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reference softmax and losses. Floor 1. */
 #include <tgmath.h>
 

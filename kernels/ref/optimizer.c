@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reference optimiser steps. Floor 1. */
 #include <tgmath.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reference convolution of planes. Floor 1. */
 #include "kernels/ref/ref.h"
 

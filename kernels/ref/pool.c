@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reference pooling. Floor 1. */
 #include <math.h>
 

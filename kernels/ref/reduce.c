@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reference sums. Floor 1. */
 #include "kernels/ref/ref.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the reference files share: the type `real`, names and prototypes. Floor 1.
  *
  * References are the definitions written as loops, with no thought of speed: the fast kernels are tested

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The table of references in one type. Floor 1. */
 #include "kernels/ref/ref.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reference products with one vector. Floor 1. */
 #include "kernels/ref/ref.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reference transforms of Winograd's convolution: the matrices of kernels/winograd.h built from their points by the
  * definition, and multiplied. Floor 1. */
 #include "kernels/ref/ref.h"

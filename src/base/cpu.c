@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* CPU detection through the compiler's run-time, which checks the operating system's support too. Floor 0. */
 #include "base/cpu.h"
 

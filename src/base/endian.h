@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Numbers as they lie in files, whatever the order of bytes of this machine: safetensors, NPY and zip are
  * little-endian, IDX is big-endian. Addresses need no alignment. Compilers make one load of each. Floor 0. */
 #ifndef STOA_BASE_ENDIAN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Error sentences: formatting only, no allocation. Floor 0. */
 #include "base/error.h"
 

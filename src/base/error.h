@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One error: a status and a sentence. Floor 0. */
 #ifndef STOA_BASE_ERROR_H
 #define STOA_BASE_ERROR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Whole files, with POSIX calls: a reader that cannot be made to hang or to read without bound, and a writer
  * whose result is whole or not there. Knows nothing of what the bytes mean. Floor 0. */
 #include "base/file.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Whole files in, whole files out. Floor 0. */
 #ifndef STOA_BASE_FILE_H
 #define STOA_BASE_FILE_H

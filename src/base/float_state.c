@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Entering and leaving the engine's floating-point state. Calls of another file, so that no compiler moves arithmetic across
  * them. Floor 0. */
 #include "base/float_state.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The floating-point state in which the engine computes, whatever its caller's is: rounding to nearest, no traps, and
  * numbers too small to be normal are zero, read and written, where the CPU can do so (x86-64, AArch64). Most CPUs take a
  * hundred times as long for such numbers. All threads compute in the same state, so that results depend on none. Floor 0. */

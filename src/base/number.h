@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Numbers as text, independent of the process's locale. Floor 0. */
 #ifndef STOA_BASE_NUMBER_H
 #define STOA_BASE_NUMBER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Large blocks: shifted, and in transparent huge pages, which Linux gives to those who ask, unless
  * /sys/kernel/mm/transparent_hugepage/enabled says never. Floor 0. */
 #include "base/pages.h"

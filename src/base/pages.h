@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Memory of large blocks. With pages of 4 KiB the time of a wide layer depends on where they come to lie in the second
  * cache and on how many the processor can translate, which is another draw in each process; transparent huge pages leave
  * nothing to it. And arrays that all begin at the start of a page meet in the same sets of the first cache wherever their

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Normal and uniform numbers, and shuffles on top of Philox. Floor 0. */
 #include "base/random.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which memory is whose: one pointer a thread. Floor 0. */
 #include "base/scratch.h"
 

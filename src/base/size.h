@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Checked size arithmetic: every size that comes from outside goes through here. Floor 0. */
 #ifndef STOA_BASE_SIZE_H
 #define STOA_BASE_SIZE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The choice of BLAS core: what OpenBLAS chose, what the CPU could have, and the switch in place. Floor 2.
  *
  * OpenBLAS chooses its kernels when it is loaded, by a list of CPUs that ends at its release date; a newer

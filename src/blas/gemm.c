@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Products through cblas. Floor 2.
  *
  * OpenBLAS's AVX-512 cores multiply small products, up to a limit of m * n * k, straight from the operands; larger ones

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The one door to sgemm. This folder is the only place that knows cblas.h and OpenBLAS. Floor 2. */
 #ifndef STOA_BLAS_GEMM_H
 #define STOA_BLAS_GEMM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The guard that keeps the BLAS to one thread while the engine's own threads work.
  *
  * It counts the regions of all threads of the process: OpenBLAS has one thread count for the process, so the first

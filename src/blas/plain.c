@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The one call of cblas: a product as the BLAS itself computes it. Floor 2. */
 #include <cblas.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which BLAS is linked: by the symbols it exports. Floor 2. */
 #include "blas/vendor.h"
 

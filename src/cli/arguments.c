@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The option parser: one table says what every option is called, takes and means; a command names those it
  * has. Floor 9: public headers only. */
 #include "cli/arguments.h"

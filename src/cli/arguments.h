@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The command line: one table of options for all commands. */
 #ifndef STOA_CLI_ARGUMENTS_H
 #define STOA_CLI_ARGUMENTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Data from the command line's words and a model's facts, and what training lets the facts say. Floor 9: public headers
  * only. */
 #include "cli/data.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a model says of its data, and the data themselves. Every function prints its sentence when it fails. */
 #ifndef STOA_CLI_DATA_H
 #define STOA_CLI_DATA_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What `stoa doctor` found out, and the advice that follows from it. */
 #ifndef STOA_CLI_DOCTOR_H
 #define STOA_CLI_DOCTOR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From findings to advice: one line each, none where all is well. Floor 9: public headers only. */
 #include <math.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A second process that measures another BLAS core: OpenBLAS reads OPENBLAS_CORETYPE when it is loaded. Floor 9:
  * public headers only. */
 #include <fcntl.h>

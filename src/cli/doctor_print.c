@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the doctor found, for people and as JSON. Floor 9: public headers only. */
 #include <stdio.h>
 #include <stdlib.h>

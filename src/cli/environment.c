@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* STOA_CPU, STOA_THREADS, STOA_POLICY, STOA_CONV and the BLAS core. Floor 9: public headers only. */
 #include "cli/environment.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The environment: the commands, and only they, read STOA_* variables. */
 #ifndef STOA_CLI_ENVIRONMENT_H
 #define STOA_CLI_ENVIRONMENT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Recipes and data sets by name. Floor 9: public headers only. */
 #include "cli/find.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where recipes and data sets are looked for. */
 #ifndef STOA_CLI_FIND_H
 #define STOA_CLI_FIND_H

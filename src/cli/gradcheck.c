@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* `stoa gradcheck`: whether the gradients of a recipe's network are right. Floor 9: public headers only. */
 #include <math.h>
 #include <stdio.h>

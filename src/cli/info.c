@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* `stoa info`: what is in a model file. Floor 9: public headers only. */
 #include <stdio.h>
 

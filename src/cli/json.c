@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* JSON through jansson, with memory that is there or ends the command. Floor 9: public headers only. */
 #include <errno.h>
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The `stoa` command: picks the subcommand, reads its arguments, checks its output. Floor 9: public headers
  * only. */
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Whole and decimal numbers from a command line or the environment. Floor 9: public headers only. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Contexts, models and data from the command line's words. Floor 9: public headers only. */
 #include "cli/open.h"
 

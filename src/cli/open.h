@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From words on the command line to a context, a recipe and a model. Every function prints its
  * sentence when it fails. */
 #ifndef STOA_CLI_OPEN_H

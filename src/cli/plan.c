@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* `stoa plan`: where every value of a run lies, and what makes the peak. Computes nothing. Floor 9: public
  * headers only. */
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The progress bar. One process has one terminal, so its state is this file's. Floor 9: public headers only.
  */
 #include "cli/progress.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Progress on a terminal: a training run's bar or another line; and a line an epoch for everyone. */
 #ifndef STOA_CLI_PROGRESS_H
 #define STOA_CLI_PROGRESS_H

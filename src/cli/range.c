@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The range of values that a model was trained on. Bytes are pixels from 0 to 1. Arrays of other types and tables keep
  * their values, so that white may be 1, 255 or anything: what it was in training travels with the model, and other data
  * are scaled to it or refused. Floor 9: public headers only. */

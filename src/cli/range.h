@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The range of values that a model was trained on, and other data's against it. Every function prints its sentence when
  * it fails. */
 #ifndef STOA_CLI_RANGE_H

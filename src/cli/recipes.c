@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* `stoa recipes`: the recipes there are, or the text of one. Floor 9: public headers only. */
 #include <dirent.h>
 #include <errno.h>

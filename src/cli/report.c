@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Errors, checked output, checked memory. Floor 9: public headers only. */
 #include "cli/report.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Errors as one line on stderr, results on a checked stdout, and memory that is there or ends the command. */
 #ifndef STOA_CLI_REPORT_H
 #define STOA_CLI_REPORT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The files of a run and how an epoch is committed: see run_files.h. Floor 9: public headers only. */
 #include "cli/run_files.h"
 

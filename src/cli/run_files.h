@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a run writes, and the one moment at which an epoch counts: the renaming of its model.
  *
  * A model and its lines of metrics first lie whole and synced under names that end in .new, the model

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Output folders. Floor 9: public headers only. */
 #include "cli/run_folder.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The folder of a training run: its model and its metrics, which belong together whenever and however the
  * run ends.
  *

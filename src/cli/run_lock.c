@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The lock of a run's folder: see run_lock.h. Floor 9: public headers only. */
 #include "cli/run_lock.h"
 

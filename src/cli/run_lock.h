@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The lock of a run's folder: one training at a time, and none left locked by a run that was killed.
  *
  * It is a record lock on the file .stoa-lock in the folder: the kernel releases it when its process

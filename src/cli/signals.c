@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The signals that end a run: see signals.h. Floor 9. */
 #include "cli/signals.h"
 

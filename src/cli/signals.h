@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Stopping a run from outside, of the command and of the bench. Floor 9. */
 #ifndef STOA_CLI_SIGNALS_H
 #define STOA_CLI_SIGNALS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Aligned tables and readable numbers. Floor 9: public headers only. */
 #include "cli/table.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tables of text whose columns line up, and numbers for people. */
 #ifndef STOA_CLI_TABLE_H
 #define STOA_CLI_TABLE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* `stoa train`: a recipe's network on its data, into a run's folder. Floor 9: public headers only. */
 #include <stdio.h>
 #include <stdlib.h>

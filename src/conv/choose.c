@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which algorithm computes a convolution: the cheapest that can, or the one asked for. Floor 4. */
 #include <stdio.h>
 #include <string.h>

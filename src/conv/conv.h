@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Convolution algorithms: one a file, each with its own rule of what it can do, its workspace and three
  * passes. Floor 4.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The nominal machine. Floor 4. */
 #include "conv/cost.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What work costs on one core of the nominal machine: the units of struct stoa_conv_algorithm's cost. Floor 4.
  *
  * The nominal machine has one rate an instruction set; the constants in cost.c were fitted to measurements on one

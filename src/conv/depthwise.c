@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Depthwise convolution with a direct kernel: one filter a channel is a product of one column, which sgemm
  * cannot do well. Floor 4. */
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What several algorithms do around their products: transposed weights, bias and ReLU. Floor 4. */
 #include "base/size.h"
 #include "conv/conv.h"

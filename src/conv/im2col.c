@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Convolution as tiled im2col and sgemm. Floor 4.
  *
  * The columns of a few output rows, possibly of several images, or of a part of a long row, fill a tile that stays

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the passes of the implicit algorithm share: how they cut a batch into tiles, and where what the product kernel reads of
  * one lies. Floor 4. */
 #ifndef STOA_CONV_IMPLICIT_H

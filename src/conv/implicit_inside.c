@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tiles of the implicit algorithm without a copy: their sums leave the padding out. Floor 4.
  *
  * Outputs whose patches lie inside the image read all of it where it lies. At its edges a patch lacks lines, which are the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How the implicit algorithm cuts a pass: the tiles, and which taps see which outputs. Floor 4. */
 #include "base/size.h"
 #include "conv/implicit.h"

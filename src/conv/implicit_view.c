@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tiles of the implicit algorithm, and the images under them. Floor 4. */
 #include <string.h>
 

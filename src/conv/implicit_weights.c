@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Weight gradients of the implicit algorithm. Floor 4.
  *
  *   dweight[KH KW C][K] = patches[pixels][KH KW C]^T * dy[pixels][K]

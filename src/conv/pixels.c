@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The pixels that a 1x1 kernel of a larger stride sees. Floor 4. */
 #include "conv/pixels.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Convolution of stride 1 with pixels in the lanes, for filters too few to fill a vector: the 6 of LeNet's first layer. Floor 4.
  *
  * A tile's input is copied to planes, one a channel, with its padding. A line of outputs is then computed as wide as the

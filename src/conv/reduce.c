@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sums over blocks of samples in a fixed tree, so that the bits do not depend on who computed which block.
  * Floor 4. */
 #include <string.h>

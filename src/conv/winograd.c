@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Convolution by Winograd's minimal filtering: the algorithms winograd2, winograd4 and winograd6, with tiles of 4x4, 6x6 and
  * 8x8 points, which for 3x3 kernels are 2x2, 4x4 and 6x6 outputs, and fewer for the larger kernels. Floor 4.
  *

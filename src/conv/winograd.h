@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the passes of Winograd's convolution share: the tiles of a batch in their order. Floor 4; for src/conv/winograd*.c
  * only. */
 #ifndef STOA_CONV_WINOGRAD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The tiles of Winograd's convolution in their order, what they read and what they write: see winograd.h. Floor 4. */
 #include <assert.h>
 

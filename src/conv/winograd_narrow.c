@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Winograd's convolution for narrow layers, whose transformed weights stay in a core's L2 or near it. Floor 4.
  *
  * The weights are transformed to [points][C][K], by each thread for itself where that takes less time than lines take from

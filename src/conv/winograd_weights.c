@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The weight gradient of a convolution by Winograd's minimal filtering. Floor 4.
  *
  * The forward pass is linear in the weights, so its adjoint serves: for each point the matrices of transformed inputs,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Winograd's convolution for wide layers, whose transformed weights would not stay in a core's caches. Floor 4.
  *
  * A thread takes a block of tiles, transforms it, and then takes ranges of filters: for each it goes through the channels in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Contexts: made, read and released. Floor 3. */
 #include "core/context.h"
 

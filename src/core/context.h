@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The context's inside and the memory it hands out. Floor 3. */
 #ifndef STOA_CORE_CONTEXT_H
 #define STOA_CORE_CONTEXT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* CPUs that the process may use: its affinity, and the quota of its control group. Floor 3. */
 #include <errno.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A thread beside the engine's: it works on numbered tasks while its owner does something else, and the owner takes
  * part in what is left when it needs the result. Floor 3. */
 #ifndef STOA_CORE_HELPER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Rates of this machine: multiply-adds, products, memory. Floor 3. */
 #include "core/machine.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the measurements of the machine share. Floor 3. */
 #ifndef STOA_CORE_MACHINE_H
 #define STOA_CORE_MACHINE_H

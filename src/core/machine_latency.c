@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The way of a cache line from one CPU to another: two threads answer each other through one word. Floor 3.
  */
 #include <math.h>

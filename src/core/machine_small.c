@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The limit of the BLAS's path for small products, found by the step in its rate. Floor 3. */
 #include <math.h>
 

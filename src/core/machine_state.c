@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the system says about this machine: CPU, quota of the control group, load, frequency, huge pages. Floor 3. */
 #include <stdio.h>
 #include <stdlib.h>

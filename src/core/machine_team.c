@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Threads to measure with, and the clock. Floor 3.
  *
  * A time is the best of several rounds: other work on the machine only ever slows a round down. */

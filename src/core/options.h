@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Options as text: "conv2d filters=6 kernel=5 pad=2" into a struct, by a table. Layers, optimisers and
  * schedules all take their options this way, from recipes and from C alike. Floor 3. */
 #ifndef STOA_CORE_OPTIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Lifetimes to offsets: largest first, lowest offset that fits. Floor 3. */
 #ifndef STOA_CORE_PLANNER_H
 #define STOA_CORE_PLANNER_H

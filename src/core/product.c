@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Large dense layers: tiles of the result, one sgemm each. Floor 3. */
 #include "core/product.h"
 

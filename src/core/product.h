@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One product cut over the engine's threads. Floor 3. */
 #ifndef STOA_CORE_PRODUCT_H
 #define STOA_CORE_PRODUCT_H

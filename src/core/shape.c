@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Shapes as text. Floor 3. */
 #include "core/shape.h"
 

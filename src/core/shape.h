@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Shapes of one sample: H, W, C or a vector of features. The batch is not part of it. Floor 3. */
 #ifndef STOA_CORE_SHAPE_H
 #define STOA_CORE_SHAPE_H

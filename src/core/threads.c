@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A pool of threads that serves one parallel loop at a time. Floor 3.
  *
  * Why not OpenMP: its loops end in a barrier that every thread must reach. When other work on the machine

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The engine's threads: one parallel loop over numbered tasks. Floor 3. */
 #ifndef STOA_CORE_THREADS_H
 #define STOA_CORE_THREADS_H

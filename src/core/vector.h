@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Dense layers on a single row, forward and backward: products of a matrix and a vector. Floor 3. */
 #ifndef STOA_CORE_VECTOR_H
 #define STOA_CORE_VECTOR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The version the library was built as. Floor 3. */
 #include <stoa/version.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Comma-separated values, or with semicolons or tabs between them: records and fields of a text in memory. Knows nothing
  * of what they mean. Floor 6. */
 #ifndef STOA_DATA_CSV_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Columns of tables. A column is found by its name where both the table and the options have names, so that other orders
  * and further columns do no harm; else columns count as they stand. Floor 6. */
 #include "data/csv_columns.h"

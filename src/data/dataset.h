@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A data set's inside: a store that several data sets may share, and a view of it with its own selection and
  * normalisation. Readers make stores. Floor 6. */
 #ifndef STOA_DATA_DATASET_H

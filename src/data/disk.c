@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Files on disk, with POSIX calls. Floor 6. */
 #include "data/disk.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Folders, with POSIX calls. Floor 6. */
 #include "data/folder.h"
 

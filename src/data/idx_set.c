@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Data sets from pairs of IDX files: images and labels. Floor 6. */
 #include <errno.h>
 #include <stdio.h>

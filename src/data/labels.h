@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Labels as text: which class each means. Collected first, settled, then looked up. Floor 6. */
 #ifndef STOA_DATA_LABELS_H
 #define STOA_DATA_LABELS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* NumPy's .npy format, versions 1 to 3: a header that describes an array, then its values. Floor 6. */
 #ifndef STOA_DATA_NPY_H
 #define STOA_DATA_NPY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Labels out of NumPy's arrays: whole numbers of any type, also written as floats, or one-hot rows. Floor 6. */
 #include "data/npy_labels.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Labels out of NumPy's arrays. Floor 6. */
 #ifndef STOA_DATA_NPY_LABELS_H
 #define STOA_DATA_NPY_LABELS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Data sets from folders of PNG pictures: a folder a class. Names are sorted, so that the order of a folder's entries
  * does not matter. Floor 6. */
 #include <stdlib.h>

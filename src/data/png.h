@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* PNG pictures as the values that their files store. Floor 6. */
 #ifndef STOA_DATA_PNG_H
 #define STOA_DATA_PNG_H

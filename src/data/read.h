@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the readers of single formats offer stoa_dataset_load() beyond the public header, and what it offers the parts
  * it is made of. Floor 6. */
 #ifndef STOA_DATA_READ_H

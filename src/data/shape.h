@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The shape of samples, and the order of values in them: as many values are not the same layout. Floor 6. */
 #ifndef STOA_DATA_SHAPE_H
 #define STOA_DATA_SHAPE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Views of a part of a data set. Floor 6. */
 #include <math.h>
 #include <stdlib.h>

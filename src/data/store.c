@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Stores: the memory of samples and labels, counted by the data sets that look at it. Floor 6. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Values of all types as numbers. Each is put together from its bytes, so that neither their order nor their address
  * matters. Floor 6. */
 #include "data/values.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How values lie in memory, and what they are as numbers. Floor 6. */
 #ifndef STOA_DATA_VALUES_H
 #define STOA_DATA_VALUES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Bilinear resampling of NHWC images. All moves of a sample are one map, so that it is blurred once. Floor 6. */
 #include "data/warp.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Zip archives in memory: members found by name and unpacked. What .npz files need and no more. Floor 6. */
 #ifndef STOA_DATA_ZIP_H
 #define STOA_DATA_ZIP_H

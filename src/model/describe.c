@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a model file says of its model: graph and facts as one JSON text. Nothing of the host's time, name or
  * threads goes in, so that equal models give equal bytes. Floor 6. */
 #include "model/describe.h"

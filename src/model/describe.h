@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The text of a model's graph and facts. Floor 6. */
 #ifndef STOA_MODEL_DESCRIBE_H
 #define STOA_MODEL_DESCRIBE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Running a plan: operators in order over the arena, and backwards. Allocates nothing. Floor 6. */
 #include <math.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Facts: strings that travel with a model, in the order of their keys. Floor 6. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Gradients of a whole network checked: the double reference's against finite differences of its loss, the fast passes'
  * against the double reference. Floor 6. */
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Building a model: a layer a call, shapes known at once, the first error kept. Floor 6. */
 #include "model/graph.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A model's inside: layers in order, each reading values of earlier ones, and two flat arrays of tensors.
  * Floor 6.
  *

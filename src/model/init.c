@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Initial values of parameters. Each tensor has a random stream of its own, so that its values follow from the seed and
  * its number alone. Floor 6. */
 #include <math.h>

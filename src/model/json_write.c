@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Checked writing of JSON. Floor 6. */
 #include "model/json_write.h"
 

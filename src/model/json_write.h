@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* JSON that goes into model files, with every lack of memory noticed. jansson hides some: json_pack() leaves
  * out a member that it has no memory for, json_dumps() a name, and both report success. Floor 6. */
 #ifndef STOA_MODEL_JSON_WRITE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the floor's own files, the trainer and recipes need of a model beyond the public functions. Floor 6.
  */
 #ifndef STOA_MODEL_MODEL_H

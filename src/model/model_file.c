@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Model files: a model as safetensors. The graph and the facts travel as one JSON string under the metadata
  * key "stoa", the tensors under PyTorch's names in PyTorch's layout. Nothing of the host's time, name or
  * threads goes in, so that equal models give equal bytes. What is about to be written is read again first: a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Models from files: everything is checked before anything is changed, and no memory is asked for that the
  * file's own size does not account for. Works through the public functions of a model only. Floor 6. */
 #include <stdbool.h>

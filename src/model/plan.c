@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Planning: which values a run needs, how long each lives, which may share memory, and where each lies.
  * Floor 6. */
 #include "model/plan.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A plan's inside: steps, values and their places in the arena. Floor 6.
  *
  * Steps of a training plan: forward of layer 0 .. n-1, the loss, the loss backwards, backward of layer n-1 ..

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A plan described: values, steps, gradients by name. Floor 6. */
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Running a model's references in double. Floor 6. */
 #include "model/reference.h"
 

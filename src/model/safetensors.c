@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Safetensors: the reader trusts nothing. Format: https://github.com/huggingface/safetensors. The header is
  * read a tensor at a time, so that what is kept of it is in proportion to its text. Knows nothing of models.
  * Floor 6. */

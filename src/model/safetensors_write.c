@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The start of a safetensors file: the same bytes for the same tensors, padded so that their data lie
  * aligned. Floor 6. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The tensors of a model: two flat arrays, names, disk order. Floor 6. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* avgpool2d: the mean of each window. x (N, H, W, C), y (N, OH, OW, C). The padding counts as zeros in the
  * mean, as in PyTorch, unless include_pad=false. Floor 5. */
 #include "ops/pool.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* batchnorm: each channel to mean 0 and variance 1 over the batch, then scaled and shifted (Ioffe and Szegedy
  * 2015).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Options of batch norm, for the operator and its stateless form. Floor 5. */
 #ifndef STOA_OPS_BATCHNORM_H
 #define STOA_OPS_BATCHNORM_H

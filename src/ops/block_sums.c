@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sums over the batch in a fixed tree. Floor 5. */
 #include "ops/block_sums.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sums over the batch that do not depend on the number of threads: a vector a block of samples, summed in a fixed tree.
  * Floor 5. */
 #ifndef STOA_OPS_BLOCK_SUMS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Options and shape rule of losses of class numbers. Floor 5. */
 #include "ops/class_loss.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What losses of class numbers share: options, shape rule, and the weights of classes. Floor 5. */
 #ifndef STOA_OPS_CLASS_LOSS_H
 #define STOA_OPS_CLASS_LOSS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* concat: 2 to 4 inputs side by side along an axis; the others must agree. y (N, H, W, C0 + C1 + ...) for images with
  * axis=channels, (N, H0 + H1 + ..., W, C) with axis=height, and so with width; (N, K0 + K1 + ...) for vectors. Each dx
  * is its part of dy. Floor 5. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* conv2d: 2-D cross-correlation (what every framework calls convolution).
  *
  * x (N, H, W, C), weight (KH, KW, C / groups, K) in memory and (K, C / groups, KH, KW) on disk, bias (K),

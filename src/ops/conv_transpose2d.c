@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* conv_transpose2d: the gradient of conv2d as a layer ("deconvolution", Zeiler et al. 2010): each input pixel spreads over
  * a window of the output.
  *

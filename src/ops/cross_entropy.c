@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* cross_entropy: the loss of class numbers against probabilities, as a softmax layer gives them.
  *
  * x (N, K) probabilities, labels (N) in [0, K), y (N). The target t of a sample is smoothing / K for every class, and 1 -

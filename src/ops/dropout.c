@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* dropout: in training each value is zero with probability p, the others are scaled by 1 / (1 - p)
  * (Srivastava et al. 2014); in evaluation y = x. Any shape; in place.
  *

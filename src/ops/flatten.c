@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* flatten: an image (N, H, W, C) becomes features (N, H * W * C); no number moves.
  *
  * In memory the features keep the order H, W, C; the layer behind remembers it and gives files PyTorch's C,

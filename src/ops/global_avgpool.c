@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* global_avgpool: the mean of each channel. x (N, H, W, C), y (N, C). Floor 5. */
 #include "ops/op.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* layernorm: each row of numbers of a sample to mean 0 and variance 1, then scaled and shifted (Ba et al. 2016).
  *
  * x, y (N, H, W, C) or (N, C). A row is the C channels of a pixel; with over=sample it is the whole sample, PyTorch's

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* linear: y = x W + b. An image as input counts as flattened.
  *
  * x (N, I), weight (I, O) in memory and (O, I) on disk, bias (O), y (N, O). Behind a flatten the I features

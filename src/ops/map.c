@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Loops of operators of one element at a time. Floor 5. */
 #include "ops/map.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The registry of operators, layers made from lines, and helpers that operators share. Floor 5. */
 #include "ops/op.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What an operator is: one `const struct stoa_op` at the end of its file. Floor 5.
  *
  * The floors above know operators only through this struct: a new operator is one file in src/ops and one

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What max and average pooling share. Floor 5. */
 #include "ops/pool.h"
 

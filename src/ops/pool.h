@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Options and shape rule that max and average pooling share. Floor 5. */
 #ifndef STOA_OPS_POOL_H
 #define STOA_OPS_POOL_H

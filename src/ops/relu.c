@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* relu: y = max(0, x), NaN stays NaN. dx = dy where y > 0, else 0. Any shape; in place. Floor 5. */
 #include "ops/op.h"
 

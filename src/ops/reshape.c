@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reshape: the numbers of a sample as an image of `size` with `channels` (what is left over, when not given), in PyTorch's
  * order C, H, W: y is x.view(N, C, H, W). Turns features into an image, as flatten turns an image into features.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Losses against vectors. Floor 5. */
 #include "ops/row_loss.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* silu: y = x * sigmoid(x) (Hendrycks and Gimpel 2016; "swish"). dx = dy * s * (1 + x * (1 - s)), s = sigmoid(x). Any
  * shape. Floor 5. */
 #include "ops/map.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* softmax over the last axis: y = exp(x - max(x)) / sum of the same. dx = y * (dy - sum(y * dy)). In place.
  * Floor 5. */
 #include "ops/op.h"

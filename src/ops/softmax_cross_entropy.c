@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* softmax_cross_entropy: the loss of class numbers against logits.
  *
  * x (N, K) logits, labels (N) in [0, K), y (N). The target t of a sample is smoothing / K for every class, and 1 -

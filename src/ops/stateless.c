@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Stateless operators: the checks they share, products, and layout conversion. Floor 5. */
 #include "ops/stateless.h"
 

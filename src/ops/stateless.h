@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Checks that all stateless operators make before they touch a buffer. Floor 5. */
 #ifndef STOA_OPS_STATELESS_H
 #define STOA_OPS_STATELESS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Stateless batch norm: the caller's buffers checked, a layer on the stack, and then the operator that models
  * run. A row is a sample of one pixel. Floor 5. */
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Stateless convolution: the caller's description checked, then the same algorithms that models run. Floor 5.
  */
 #include <stoa/ops.h>

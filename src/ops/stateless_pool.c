@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Stateless pooling: the caller's buffers checked, a layer on the stack, and then the operator that models
  * run. Floor 5. */
 #include "base/float_state.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* std: the standard deviation of all numbers of a sample. x any shape of K numbers, y (N, 1).
  *
  *   y = sqrt(sum((x - mean)^2) / K), or / (K - 1) with unbiased=true

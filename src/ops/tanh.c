@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tanh: y = tanh(x). dx = dy * (1 - y^2). Any shape; in place. Floor 5. */
 #include "ops/map.h"
 

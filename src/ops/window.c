@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Shape rule of sliding windows. Floor 5. */
 #include "ops/window.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Options and shape rule of sliding windows, for convolution and pooling. Floor 5. */
 #ifndef STOA_OPS_WINDOW_H
 #define STOA_OPS_WINDOW_H

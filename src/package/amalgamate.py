@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Write the library as two files, stoa.c and stoa.h, for those who drop a library into their own tree.
 
 amalgamate.py ROOT GENERATED STOA_C STOA_H --sources FILE... --kernels FILE... --references FILE... --dispatch FILE

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* [data] as options of a reader, and as the facts that travel with a model. Floor 8. */
 #include "recipe/data.h"
 

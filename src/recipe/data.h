@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What [data] says: where the samples are, how to read them, how to scale them. Floor 8. */
 #ifndef STOA_RECIPE_DATA_H
 #define STOA_RECIPE_DATA_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The keys of a recipe outside of [model]. Floor 8. */
 #include "recipe/keys.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The keys of a recipe outside of [model]: a table of names, kinds and ranges, and where their values go. Floor 8. */
 #ifndef STOA_RECIPE_KEYS_H
 #define STOA_RECIPE_KEYS_H

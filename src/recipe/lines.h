@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* INI text, strictly: every key and section with its line number, nothing merged, split or passed over. Knows
  * nothing of what recipes mean. Floor 8. */
 #ifndef STOA_RECIPE_LINES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Recipes: what sections and keys mean. A recipe is checked whole when it is loaded, by building its model
  * and its training options once, so that every error can name its line; later calls only repeat what has
  * worked. Floor 8. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What adam and adamw share; they differ in their defaults. Floor 7. */
 #ifndef STOA_TRAIN_ADAM_H
 #define STOA_TRAIN_ADAM_H

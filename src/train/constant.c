@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* constant: the learning rate as given. Floor 7. */
 #include "train/optimizer.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Data sets in batches, and evaluation over all of one. Floor 7. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* exponential: the learning rate times `factor` after every unit; PyTorch's ExponentialLR. Floor 7. */
 #include <math.h>
 

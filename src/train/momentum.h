@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the forms of stochastic gradient descent share: options, and kernels of one signature. Floor 7. */
 #ifndef STOA_TRAIN_MOMENTUM_H
 #define STOA_TRAIN_MOMENTUM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nesterov: momentum that looks ahead (Sutskever et al., "On the importance of initialization and momentum in deep
  * learning", 2013), in PyTorch's form:  v = momentum * v + g,  p -= lr * (g + momentum * v). Floor 7. */
 #include "train/momentum.h"

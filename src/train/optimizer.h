@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What an optimiser and a schedule are: one descriptor at the end of its file, one word in
  * src/train/meson.build. Floor 7. */
 #ifndef STOA_TRAIN_OPTIMIZER_H

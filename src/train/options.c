@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Training options: defaults, ranges, and the registry of optimisers. Floor 7. */
 #include "train/options.h"
 

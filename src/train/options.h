@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Training options read and checked: the lines become descriptors with their own options. Floor 7. */
 #ifndef STOA_TRAIN_OPTIONS_H
 #define STOA_TRAIN_OPTIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The next batch, augmented, made beside the training step. Floor 7. */
 #ifndef STOA_TRAIN_PREPARE_H
 #define STOA_TRAIN_PREPARE_H

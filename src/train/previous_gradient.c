@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* previous_gradient: momentum from the gradient of the step before alone, not from a velocity:
  *   p -= momentum * lr * g_before + lr * g. Floor 7. */
 #include "train/momentum.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What all schedules share: the registry, the options of every schedule, steps or epochs as units, warm-up.
  * Floor 7. */
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sgd: stochastic gradient descent with momentum in the velocity form, as in PyTorch:
  *   v = momentum * v + g,  p -= lr * v. Floor 7. */
 #include "train/momentum.h"

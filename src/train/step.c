@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* step: the learning rate times `factor` after every `every` units; PyTorch's StepLR. Floor 7. */
 #include <math.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The loop over epochs: arrange, step, validate, evaluate, tell. Floor 7. */
 #include <math.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One training step: the plan's forward and backward, then the update. Floor 7. */
 #include "train/trainer.h"
 

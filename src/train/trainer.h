@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A trainer's inside, for the loop over epochs. Floor 7. */
 #ifndef STOA_TRAIN_TRAINER_H
 #define STOA_TRAIN_TRAINER_H

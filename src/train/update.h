@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The update of all parameters: clipping, the optimiser's step, the moving average. Floor 7. */
 #ifndef STOA_TRAIN_UPDATE_H
 #define STOA_TRAIN_UPDATE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Validation: the split, early stopping, the best model. Floor 7. */
 #include "train/validation.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Validation: samples held out of the training set, and what is decided by them. Floor 7. */
 #ifndef STOA_TRAIN_VALIDATION_H
 #define STOA_TRAIN_VALIDATION_H

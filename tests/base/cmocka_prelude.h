@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What cmocka.h wants included before it. */
 #ifndef STOA_TESTS_BASE_CMOCKA_PRELUDE_H
 #define STOA_TESTS_BASE_CMOCKA_PRELUDE_H

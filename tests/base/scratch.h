@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A folder of its own for a test's files, removed afterwards, and the few things tests do with files in it.
  */
 #ifndef STOA_TESTS_BASE_SCRATCH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What /proc/self/smaps says of a place in memory. */
 #ifndef STOA_TESTS_BASE_SMAPS_H
 #define STOA_TESTS_BASE_SMAPS_H

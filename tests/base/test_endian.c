@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Numbers of files, byte by byte: every order and width, unaligned, and all half-precision numbers. */
 #include <math.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Whole files: what is refused, and that a write is all or nothing. */
 #include "base/file.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Numbers as text, in the C locale, in one with a decimal comma and in one whose point has two bytes. */
 #include "base/number.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The small parts of the ground floor: checked sizes, random numbers, error sentences, names of statuses. */
 #include <math.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """stoa-bench: its JSON read by another reader, its refusals, and that a broken result is found.
 
 Run: STOA_BENCH=build/bench/stoa-bench test_bench.py

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The error of every convolution algorithm over the layer list: within its bound, and as documented in the README.
 
 test_errors.py [--filter REGEX | --table]: all layers, those that the expression finds, or the README's table printed."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """stoa-bench ops, train, infer, scale and plot: results with the expected keys, pictures, refusals.
 
 Run: STOA_BENCH=build/bench/stoa-bench test_modes.py

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """stoa-bench layers --peer: ratios, means and refusals. Times are not looked at; a peer that is not there is skipped.
 
 Run: STOA_BENCH=build/bench/stoa-bench test_peers.py

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """stoa-bench seeds: rows of a list trained and judged, the table and the JSON, interruptions, refusals.
 
 Run: STOA_BENCH=build/bench/stoa-bench test_seeds.py

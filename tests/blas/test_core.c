@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The BLAS described, and its core chosen: each case in a process of its own, because OpenBLAS chooses once.
  * The program runs itself with the name of a case. */
 #include <stdio.h>

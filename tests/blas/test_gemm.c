@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The door to sgemm against the double reference, and the guard that holds the BLAS to one thread. */
 #include <math.h>
 #include <pthread.h>

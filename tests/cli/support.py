@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the tests of the command share: a data set made here, PNG and safetensors writers that know nothing of the
 library, and a work folder with an empty home. Python's standard library only."""
 

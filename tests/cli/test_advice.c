@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The doctor's advice: nothing where all is well, one line for each finding. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The stoa command, run as its users do. STOA_BINARY names the command; arguments choose tests as unittest's do."""
 
 import unittest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What every subcommand does when all is well."""
 
 import json

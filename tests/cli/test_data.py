@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Data other than IDX, as a user trains with them: to the end, measured, and asked; and what is wrong with them."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """stoa doctor: its keys, its findings, its advice. How fast the machine is decides no test."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Texts that come from files: nothing that the command prints of them steers a terminal, and none costs memory."""
 
 import json

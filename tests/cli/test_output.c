@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The end of the output: what a file system tells of it last, and whom it is told. */
 #include "cli/report.h"
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Models meet other data than those they were trained on: pixels of another range, another file, another place."""
 
 import json

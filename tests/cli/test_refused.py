@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Bad input: the status, one line that names what was found, and nothing written."""
 
 import gzip

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The folder of a run: whatever ends a run, and whenever, its model and its metrics are of the same epoch; nobody
 writes into another's folder; what a killed run leaves goes. STOA_KILLS says how many runs are killed."""
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A convolution with a square kernel, for the tests of algorithms. */
 #ifndef TESTS_CONV_STRIDED_H
 #define TESTS_CONV_STRIDED_H

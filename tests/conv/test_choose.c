@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which algorithm computes a convolution: the cheapest, or the one asked for; plans keep theirs. */
 #include <math.h>
 #include <stdio.h>

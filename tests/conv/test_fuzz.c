@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Random convolutions: every algorithm that can compute one, every pass, against the double reference.
  *
  * Each case draws a shape, a workspace limit, an instruction set and a policy. Outputs and workspaces are exactly as

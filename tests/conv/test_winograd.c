@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Winograd's convolution: its passes agree with the double reference within the bound that is documented, on any number of
  * threads the same bits, whatever the workspace limit. */
 #include <math.h>

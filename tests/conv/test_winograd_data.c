@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What Winograd's convolution may be off by, whatever the data: even, sparse, heavy-tailed, of all sizes. Its transforms mix
  * the pixels of a tile, so that no bound by the terms of one output's own sum can hold; what holds is one by the largest
  * numbers near by. Also what it does that plain products do not: overflow earlier, and spread NaN over a tile; policy exact

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which convolutions Winograd's algorithms take, in how much memory; and that their tiles cover an image once. */
 #include "tests/conv/winograd_shapes.h"
 

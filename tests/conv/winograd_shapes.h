@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the tests of Winograd's convolution share: shapes, contexts and the algorithms. */
 #ifndef TESTS_CONV_WINOGRAD_SHAPES_H
 #define TESTS_CONV_WINOGRAD_SHAPES_H

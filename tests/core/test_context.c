@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Contexts: what is refused, what is chosen, what reaches the callbacks, how memory lies; shapes as text;
  * products over threads. */
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The helping thread: every task once, whoever runs it, and an end at any time. */
 #include <stdatomic.h>
 #include <time.h>

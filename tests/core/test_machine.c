@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Measurements of the machine: figures that can be, errors for what cannot, and what the system's files mean.
  * How fast a machine is decides no test. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Option lines: taking them apart, filling structs by table, and the sentences of what is refused. Floor 3's
  * test. */
 #include "core/options.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The planner on random sets of blocks: nothing that lives together overlaps, the total lies between its
  * bounds. */
 #include <stdlib.h>

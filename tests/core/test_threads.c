@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The engine's threads: every task once, whatever surrounds the loop. Also clean under -fsanitize=thread. */
 #include <pthread.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Data sets from the text of a table. */
 #ifndef STOA_TESTS_DATA_CSV_TEXT_H
 #define STOA_TESTS_DATA_CSV_TEXT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A small pair of IDX files in memory, and gzip. */
 #ifndef STOA_TESTS_DATA_IDX_PAIR_H
 #define STOA_TESTS_DATA_IDX_PAIR_H

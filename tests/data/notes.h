@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a context's log hears: lines of advice, one after the other. */
 #ifndef STOA_TESTS_DATA_NOTES_H
 #define STOA_TESTS_DATA_NOTES_H

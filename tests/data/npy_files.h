@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* NumPy's files, written byte by byte, and data sets from them. */
 #ifndef STOA_TESTS_DATA_NPY_FILES_H
 #define STOA_TESTS_DATA_NPY_FILES_H

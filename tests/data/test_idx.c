@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Data sets from IDX: every way a file can be wrong has its status and its sentence; what is right reads back
  * exactly. */
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* IDX files as they come from elsewhere: gzip in several members or with padding, files in folders of their own name,
  * broken downloads beside good ones; and the order in which mistakes are found. */
 #include "../base/cmocka_prelude.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Pictures of digits: every kind of PNG of the same drawing gives the same digit; what is no picture is
  * refused. */
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* NumPy's arrays as others write them: every type in either byte order, Fortran order, Python 2, labels of all kinds;
  * from memory, and from files that stay on disk because they are larger than the memory they are given. */
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sets larger than the memory they are given: each sample once an epoch, in an order that follows from the seed, the
  * right values, and never more of the file in memory than was allowed. A file that changes meanwhile is an error. */
 #include <fcntl.h>

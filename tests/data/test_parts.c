@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Parts of data sets and what is measured on them; data sets found by their path. */
 #include <math.h>
 #include <stdbool.h>

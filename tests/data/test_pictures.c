@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Data sets from folders of PNG pictures: what is in them is read, refused or named, never passed over in silence. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

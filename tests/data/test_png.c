@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The values of PNG pictures are those that the file stores: every colour type, depth and interlacing, with and
  * without transparency, whatever its chunks say of gamma and colour. */
 #include <math.h>

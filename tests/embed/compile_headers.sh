@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Every public header compiles as the only include of a file: compile_headers.sh INCLUDE_FOLDER LANGUAGE STANDARD COMPILER...
 # Exit 77 (skipped) without a compiler.
 include=$1 language=$2 standard=$3

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How a program gives the library its memory: hooks that count, and an arena of the program's own for a plan, whose
  * size is known before a byte is touched. */
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How a C program uses a stateless operator: a convolution on its own buffers, beside plain loops. */
 #include <math.h>
 #include <stdio.h>

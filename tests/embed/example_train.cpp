@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // How a C++ program uses the library: a network defined, trained with a callback, asked, and a product on its
 // own buffers.
 #include <cmath>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the tests of the public face share: contexts to try, buffers without alignment that know their ends,
  * comparison. Public headers only. */
 #ifndef STOA_TESTS_EMBED_SUPPORT_H

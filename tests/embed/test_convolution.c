@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Stateless convolution on the caller's own buffers against naive loops in double. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a host program may rely on: a network trained with a callback, its own allocator, its own threads, its
  * own stdout, and fork. */
 #include <pthread.h>

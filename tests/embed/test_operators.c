@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Stateless products, linear layers, pooling, batch norm and layout conversion against their formulas in
  * double. */
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How much stack the library's calls take: each runs on a thread whose stack is painted before and looked at afterwards, since
  * a write beyond a small stack may miss the page that guards it. The documented bound is 32 KiB beyond what the BLAS takes. */
 #include <pthread.h>

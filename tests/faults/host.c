@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program around the library, with memory hooks of its own, as something whose calls can be made to fail:
  * it builds, trains, saves, loads and infers, and asks once more for what lacked memory or failed on the disk,
  * which must then be as if nothing had happened. Blocks that are not given back end it with another code than

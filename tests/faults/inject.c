@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Makes one call of a program fail: the Nth allocation or the Nth call for input or output, once or from
  * there on.
  *

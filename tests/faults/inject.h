@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which calls fail: shared by what decides it and the calls themselves. */
 #ifndef STOA_TESTS_INJECT_H
 #define STOA_TESTS_INJECT_H

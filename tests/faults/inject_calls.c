@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The calls that may fail, each in front of the one that it is named like. */
 /* Both names of each call are defined: open() and open64(). */
 #undef _FILE_OFFSET_BITS

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is run while calls fail: each command with each format of data, so small that a run takes milliseconds."""
 
 import gzip

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every command while one of its allocations, or of its calls for input and output, fails: the first, the second, and
 so on to the last; alone, or with all that come after it.
 

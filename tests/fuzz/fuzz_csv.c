@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Fuzz target of tables: any bytes, read with every way to choose header and label. What is refused names its line. */
 #include <string.h>
 

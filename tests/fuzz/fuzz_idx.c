@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Fuzz target of the IDX reader: the input is taken as images and as labels, and what is accepted is read
  * whole. */
 #include <stddef.h>

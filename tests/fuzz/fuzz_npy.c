@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Fuzz target of NumPy's arrays: the input is taken as samples alone, and divided into samples and labels. */
 #include "bounded.h"
 

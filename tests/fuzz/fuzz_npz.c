@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Fuzz target of NumPy's archives. Checksums stop most of what a fuzzer changes; what is stored is changed with its
  * checksum by chance only, but every offset and size of the archive is the fuzzer's to choose. */
 #include "bounded.h"

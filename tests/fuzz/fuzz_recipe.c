@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libFuzzer target for recipes: any bytes as the text of one. What is refused names its line. */
 #include <stddef.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libFuzzer target for model files: any bytes as a whole model and as tensors for a small one. What loads
  * must save and load again. */
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Feeds every file of a folder to a fuzz target, in the order of their names, so that a corpus is a test
  * without a fuzzer. Linked with one target. */
 #include <dirent.h>

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Write the golden values of this folder with PyTorch: operators.json, training.json, lenet5.json and
 lenet5-pytorch.safetensors.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Write the golden values of optimisers and schedules, training-rules.json, with PyTorch.
 
 Run it by hand after adding one:  /usr/bin/python3 tests/golden/gen_train.py  (Debian's python3-torch, 1.13).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading golden values. */
 #include "golden.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the golden tests share: reading the JSON files that gen.py wrote. */
 #ifndef STOA_TESTS_GOLDEN_GOLDEN_H
 #define STOA_TESTS_GOLDEN_GOLDEN_H

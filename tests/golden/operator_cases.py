@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The cases of operators.json: options, random inputs and PyTorch's answer, operator by operator. gen.py writes them."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Compute a saved network's outputs in plain Python and hold them against what the engine printed.
 
 Usage: recompute.py WRITER, a program that saves a network to its argument and prints a line of inputs (N, H, W, C) and a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Whole networks against PyTorch, through the public functions: a state dictionary loaded, logits, gradients,
  * losses of each step, parameters after training, learning rates. */
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every operator and loss, forward and backward, against PyTorch's values in operators.json. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Optimisers against PyTorch, step by step on given gradients, for every instruction set; learning rates of
  * schedules. */
 #include <math.h>

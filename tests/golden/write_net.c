@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Saves a small network to argv[1] and prints what it computes: a line of input values, then a line of
  * outputs. recompute.py reads the file without any code of ours and computes the same. */
 #include <stdio.h>

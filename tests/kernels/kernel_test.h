@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Shared parts of the kernel tests: arrays in float and in double, and their comparison.
  *
  * Every slot of STOA_KERNEL_LIST has one test, test_kernel_<slot>(), which runs for each instruction set, and

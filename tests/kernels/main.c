@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs the test of every kernel for every instruction set that this CPU has, and for the float reference. */
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Arrays with canaries, random inputs, window cases and comparison for the kernel tests. */
 #include <math.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Activations and their gradients, each against the double reference in units in the last place. */
 #include <math.h>
 

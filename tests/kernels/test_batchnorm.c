@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Batch normalisation: moments of columns, normalised columns and the gradient; moments of rows, which are held to
  * the same. */
 #include <math.h>

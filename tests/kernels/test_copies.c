@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Kernels that move numbers: rows from one matrix into another, enlarged images. */
 #include <math.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Kernels over flat arrays: rectifier, sums, dropout, conversion. */
 #include <math.h>
 #include <string.h>

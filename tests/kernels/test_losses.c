@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Kernels of losses: cross entropies against class numbers, and losses against vectors. */
 #include <math.h>
 

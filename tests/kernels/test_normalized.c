@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Kernels that look at whole rows: log softmax, layer normalisation; and slopes a column. Moments of rows are tested
  * with those of columns, in test_batchnorm.c. */
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Optimiser steps, clipping and averages. Constants are sums of few powers of two: the same numbers in float and double. */
 #include <math.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Kernels of convolutions with pixels in the lanes. */
 #include "base/size.h"
 #include "tests/kernels/kernel_test.h"

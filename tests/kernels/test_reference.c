@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The references among themselves: what holds whatever the kernels do. */
 #include <math.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Kernels over the rows and columns of a matrix: bias, softmax, losses, sums, transpose. */
 #include <math.h>
 #include <string.h>

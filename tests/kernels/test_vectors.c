@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Products of a matrix and one vector, around the widths of vectors and blocks. */
 #include "tests/kernels/kernel_test.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Kernels with a window: columns, pooling, depthwise convolution. */
 #include <math.h>
 #include <stdio.h>

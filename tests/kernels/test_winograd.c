@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Winograd's transforms: every tile size of every kernel, against their definition, and the definition against
  * convolution. */
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Model files put together by hand, and the small model that they are for: what the tests of model files
  * share. */
 #ifndef STOA_TESTS_MODEL_BUILDER_H

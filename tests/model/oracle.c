@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A model without a plan. Nothing here is fast, shared or in place. */
 #include "oracle.h"
 

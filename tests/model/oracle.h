@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The planned executor's oracle: a model's layers run one by one through their descriptors, every value,
  * gradient, saved array and workspace in a block of its own, nothing in place. */
 #ifndef STOA_TESTS_MODEL_ORACLE_H

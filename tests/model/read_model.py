@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Read a model file with nothing but Python's standard library and compare it with what its writer printed.
 
 Usage: read_model.py WRITER, a program that saves a model to its argument and prints a line a tensor:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* After the first step, training and inference allocate nothing: malloc and its siblings are counted, in all
  * threads.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Gradients of whole networks: right ones pass, a wrong one is found where it is wrong, and the model stays as it was. */
 #include <math.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Building models: the first error sticks and names its layer; tensors by name, in PyTorch's order, with
  * their initial values. */
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Initial values: the moments and limits of each kind, orthonormal matrices, what the options do. */
 #include <math.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Bounded JSON: limits met exactly and by one more, members read one after the other; and that hostile model
  * files take no more memory than a few times their size, no time to speak of, and no more than a small
  * thread's stack. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Model files: saved and loaded to the same bytes, and everything a file can have wrong. Floor 6's test. */
 #include <errno.h>
 #include <jansson.h>

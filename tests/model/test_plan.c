@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The planned executor against the unplanned oracle, bit for bit, inside an arena of exactly the bytes it
  * asked for. */
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Plans that keep prepared weights: they are kept, and after every way to change a model's parameters the next run is that
  * of a plan that keeps nothing, to the bit. */
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Plans: what they show, what they refuse, and what they say of values that are not finite. */
 #include <math.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The safetensors reader and writer: good files, every kind of malformed one with its sentence, every
  * truncation of a good one, and files written by us. Floor 6's test. */
 #include "model/safetensors.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Saves a small model to argv[1] and prints what a reader must find: a line a tensor with name, shape and
  * values. read_model.py reads the file without any code of ours and compares. */
 #include <stoa/model.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One layer in buffers of its own: blocks with canaries, passes that may touch nothing else, and the double
  * reference. */
 #include "harness.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs one layer through its descriptor, without model, plan or arena: the oracle of the planned executor.
  *
  * Every buffer is a block of its own, 64-byte aligned, exactly as large as the contract in ops/op.h says, NaN

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every operator of the registry, on its own examples: the double reference against finite differences, the
  * fast passes against the double reference, and the promises of its descriptor (threads, in place, needs,
  * memory). A new operator is tested by being in the registry. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Operators that normalise, where floats are hard pressed: far from zero, constant, and near the ends of their range;
  * forward, backward and in evaluation, for every instruction set, against the double reference. */
 #include <float.h>

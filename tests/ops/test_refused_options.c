@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What operators refuse: every line here is wrong, and its sentence must say what was found and what was
  * expected. */
 #include <string.h>

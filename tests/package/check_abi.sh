@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Compares types and functions of the public headers with those that were recorded: what a program compiled before relies
 # on. Exit 77 (skipped) without abigail-tools. Until version 1.0 the interface may change: look at what is reported, then
 # refresh the record with --update.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # The library as others get it: installed into a prefix that is then moved, and used from outside the source tree in every
 # way that is offered. Each way builds the example programs of tests/embed and runs them.
 # test_install.sh SOURCE BUILD PREFIX BLAS AMALGAMATION WAY...

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A manual page beside what its program says of itself: commands, their options, variables; and mandoc's own complaints.
 
 Run: test_manual.py PAGE PROGRAM ENVIRONMENT.C

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # ./quickstart without a system: a copy of the script in a path with a space, and every program that it calls either a link to
 # the real one or one of our own, which notes the call. Usage: test_quickstart.sh PATH_OF_QUICKSTART
 # shellcheck disable=SC2016 # conditions are evaluated in check; programs expand what is theirs

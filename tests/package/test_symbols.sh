@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # What the libraries define for others: the shared one exactly the names of a list, the static ones nothing without the
 # prefix, as a static library hides nothing. test_symbols.sh LIST SHARED STATIC...
 set -u

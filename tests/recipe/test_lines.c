@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Strict INI lines: what is reported, with which line number, and what is refused. Floor 8's test. */
 #include "recipe/lines.h"
 

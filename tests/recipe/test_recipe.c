@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Recipes: what they say comes out, and every mistake is refused with its line. Floor 8's test. */
 #include <stoa/recipe.h>
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Check every include line against the floors of the house.
 
 A file includes its own floor, lower floors and public headers. Includes are written "floor/file.h". Operators never

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """What the pages say of the tree, held against it. Usage: test_pages.py SOURCE
 
 Links within the tree lead somewhere, CONTRIBUTING.md has every folder of src/ and kernels in its table and no other, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Real training on MNIST: accuracy, and the same bits on any number of threads, for every instruction set.
 
 Needs data/mnist (data/fetch-mnist); skipped (exit 77) without. Minutes. Run: slow_mnist.py STOA SOURCE_ROOT

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Training with augmentation: the same bits for any number of threads and from any epoch on, and only what is trained
  * is changed. */
 #include <math.h>

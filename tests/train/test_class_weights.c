@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Weighted cross entropy against PyTorch's formula, written out: a step's loss and gradient, and the mean over a whole set
  * in batches that do not divide it. */
 #include <math.h>

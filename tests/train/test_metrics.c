@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Confusion matrix and ranks, counted by hand from outputs that are the samples themselves. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Optimisers and schedules through the trainer, against their formulas in double: the gradients are taken
  * from the plan, the parameters followed step by step. */
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The loop over epochs: the same bits on any number of threads, every sample used once, what stops it, and
  * that it learns. */
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Clipping and the moving average against their formulas in double, and the same bits on any number of threads. */
 #include <math.h>
 #include <stdlib.h>

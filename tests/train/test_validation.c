@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Validation: what is held out, what is decided by it, and that neither it nor the test set is ever trained. */
 #include <math.h>
 #include <stdlib.h>

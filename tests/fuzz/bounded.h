@@ -29,7 +29,12 @@ static inline stoa_context *bounded_context(size_t *most) {
     const stoa_context_options options = {.threads = 1,
                                           .allocator = {bounded_allocate, bounded_release, most}};
     stoa_context *context = NULL;
-    return stoa_context_create(&options, &context) == STOA_OK ? context : NULL;
+    /* The context's own memory follows from no input. */
+    const size_t bound = *most;
+    *most = SIZE_MAX;
+    stoa_status status = stoa_context_create(&options, &context);
+    *most = bound;
+    return status == STOA_OK ? context : NULL;
 }
 
 /* Read every sample; each label must be one of the classes. Releases the data set. */

@@ -3,12 +3,14 @@
  * them. Floor 0. */
 #include "base/float_state.h"
 
-#if defined(__x86_64__)
+#if defined(__SSE__)
 #include <immintrin.h>
 
 /* All exceptions masked and none seen, round to nearest, results (bit 15) and operands (bit 6) flushed to zero. */
 static const uint32_t ENGINES_MXCSR = 0x9FC0;
+#endif
 
+#if defined(__x86_64__)
 struct stoa_float_state stoa_float_enter(void) {
     struct stoa_float_state callers = {_mm_getcsr()};
     _mm_setcsr(ENGINES_MXCSR);
@@ -41,16 +43,27 @@ void stoa_float_leave(const struct stoa_float_state *callers) {
 }
 
 #else
+/* On 32-bit x86 there are two units: SSE's, in which the engine computes, and the older one, in which values are returned
+ * and which a BLAS may use. */
 struct stoa_float_state stoa_float_enter(void) {
     struct stoa_float_state callers;
+#if defined(__SSE__)
+    callers.mxcsr = _mm_getcsr();
+#endif
     (void)feholdexcept(&callers.environment);
 #ifdef FE_TONEAREST
     (void)fesetround(FE_TONEAREST);
+#endif
+#if defined(__SSE__)
+    _mm_setcsr(ENGINES_MXCSR);
 #endif
     return callers;
 }
 
 void stoa_float_leave(const struct stoa_float_state *callers) {
     (void)fesetenv(&callers->environment);
+#if defined(__SSE__)
+    _mm_setcsr(callers->mxcsr);
+#endif
 }
 #endif

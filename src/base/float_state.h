@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The floating-point state in which the engine computes, whatever its caller's is: rounding to nearest, no traps, and
- * numbers too small to be normal are zero, read and written, where the CPU can do so (x86-64, AArch64). Most CPUs take a
+ * numbers too small to be normal are zero, read and written, where the CPU can do so (x86 with SSE, AArch64). Most CPUs take a
  * hundred times as long for such numbers. All threads compute in the same state, so that results depend on none. Floor 0. */
 #ifndef STOA_BASE_FLOAT_STATE_H
 #define STOA_BASE_FLOAT_STATE_H
@@ -18,6 +18,9 @@ struct stoa_float_state {
     uint64_t control, status;
 #else
     fenv_t environment;
+#if defined(__SSE__)
+    uint32_t mxcsr;
+#endif
 #endif
 };
 

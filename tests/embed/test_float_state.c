@@ -4,14 +4,14 @@
  * here nor named among those that compute nothing fails the test. */
 #include <fenv.h>
 
-#if defined(__x86_64__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
 #include "support.h"
 
 /* States of a caller. The exceptions of exact arithmetic are all that a trapping one may not meet. */
-#if defined(__x86_64__)
+#if defined(__SSE2__)
 typedef unsigned float_state;
 static const float_state states[] = {0x1F80, 0x9FC0, 0x5F80, 0x7F80, 0x3F80, 0x9F80, 0x1FC0, 0x1000};
 static const float_state CONTROL = 0xFFC0;
@@ -407,7 +407,7 @@ static void same_bits_in_every_state(void **state) {
     }
 }
 
-#if defined(__x86_64__) || defined(__aarch64__)
+#if defined(__SSE2__) || defined(__aarch64__)
 /* Numbers below the normal ones count as zero. */
 static void flushes_to_zero(void **state) {
     (void)state;
@@ -479,7 +479,7 @@ int main(int count, char **arguments) {
     open_given();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_bits_in_every_state),
-#if defined(__x86_64__) || defined(__aarch64__)
+#if defined(__SSE2__) || defined(__aarch64__)
         cmocka_unit_test(flushes_to_zero),
 #endif
         cmocka_unit_test_prestate(no_function_is_forgotten, arguments[1]),

@@ -3,7 +3,6 @@
  * (Loshchilov and Hutter, "SGDR", 2017); PyTorch's CosineAnnealingLR. Floor 7. */
 #include <math.h>
 
-#include "base/size.h"
 #include "train/optimizer.h"
 
 struct cosine_options {
@@ -19,7 +18,7 @@ static const struct stoa_option options[] = {
 static double factor(const void *given, uint64_t at, uint64_t total) {
     const struct cosine_options *o = given;
     uint64_t length = o->length ? o->length : total;
-    double part = (double)stoa_min(at, length) / (double)length;
+    double part = at < length ? (double)at / (double)length : 1;
     return o->end + (1 - o->end) / 2 * (1 + cos(3.14159265358979323846 * part));
 }
 

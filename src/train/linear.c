@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* linear: from `start` of the learning rate to `end` of it over `length` units (0: all there are), then constant; the
  * same line as PyTorch's LinearLR. Floor 7. */
-#include "base/size.h"
 #include "train/optimizer.h"
 
 struct linear_options {
@@ -18,7 +17,7 @@ static const struct stoa_option options[] = {
 static double factor(const void *given, uint64_t at, uint64_t total) {
     const struct linear_options *o = given;
     uint64_t length = o->length ? o->length : total;
-    double part = (double)stoa_min(at, length) / (double)length;
+    double part = at < length ? (double)at / (double)length : 1;
     return o->start + (o->end - o->start) * part;
 }
 

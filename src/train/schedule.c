@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/size.h"
 #include "train/options.h"
 #include "train/train_list.h" /* made from src/train/meson.build: X(name) for every schedule */
 
@@ -81,9 +80,10 @@ stoa_status stoa_schedule_read(struct stoa_error *error, const char *line,
 double stoa_schedule_factor(const struct stoa_train_settings *settings,
                             const struct stoa_schedule_state *state, uint64_t step, uint64_t total_steps) {
     const struct stoa_schedule_units *u = &settings->schedule_units;
-    uint64_t epoch_steps = stoa_ceil_div(total_steps, settings->epochs);
+    uint64_t epoch_steps = total_steps / settings->epochs + (total_steps % settings->epochs != 0);
     uint64_t total = u->per == EPOCHS ? settings->epochs : total_steps;
-    uint64_t at = stoa_min(u->per == EPOCHS ? step / epoch_steps : step, total - 1);
+    uint64_t at = u->per == EPOCHS ? step / epoch_steps : step;
+    at = at < total ? at : total - 1;
     if (at < u->warmup) {
         double start = u->warmup_start;
         return (start + (1 - start) * (double)at / (double)u->warmup) * state->factor;

@@ -21,18 +21,27 @@ static const char *decimal_point(void) {
     return point && point[0] && strlen(point) < POINT ? point : ".";
 }
 
-bool stoa_parse_size(const char *text, size_t length, size_t *value) {
-    size_t result = 0;
+bool stoa_parse_u64(const char *text, size_t length, uint64_t *value) {
+    uint64_t result = 0;
     if (length == 0) {
         return false;
     }
     for (size_t i = 0; i < length; i++) {
-        if (text[i] < '0' || text[i] > '9' || __builtin_mul_overflow(result, (size_t)10, &result) ||
-            __builtin_add_overflow(result, (size_t)(text[i] - '0'), &result)) {
+        if (text[i] < '0' || text[i] > '9' || __builtin_mul_overflow(result, (uint64_t)10, &result) ||
+            __builtin_add_overflow(result, (uint64_t)(text[i] - '0'), &result)) {
             return false;
         }
     }
     *value = result;
+    return true;
+}
+
+bool stoa_parse_size(const char *text, size_t length, size_t *value) {
+    uint64_t number;
+    if (!stoa_parse_u64(text, length, &number) || number > SIZE_MAX) {
+        return false;
+    }
+    *value = (size_t)number;
     return true;
 }
 

@@ -190,7 +190,7 @@ int cli_read_facts(const struct cli_subject *subject, struct cli_facts *facts) {
     }
     if (code == CLI_DONE) {
         code = read_number(subject, "data.memory", 0, 1e18, &memory);
-        options->memory = (size_t)memory;
+        options->memory = memory < (double)SIZE_MAX ? (size_t)memory : SIZE_MAX;
     }
     if (code == CLI_DONE && seed && !cli_read_count(seed, 0, UINT64_MAX, &options->seed)) {
         code = fail_fact(subject, "data.split_seed", "a whole number from 0");

@@ -26,7 +26,10 @@ struct stoa_disk_file {
 
 size_t stoa_file_size(const char *path) {
     struct stat about;
-    return stat(path, &about) == 0 && S_ISREG(about.st_mode) && about.st_size > 0 ? (size_t)about.st_size : 0;
+    if (stat(path, &about) != 0 || !S_ISREG(about.st_mode) || about.st_size <= 0) {
+        return 0;
+    }
+    return (unsigned long long)about.st_size < SIZE_MAX ? (size_t)about.st_size : SIZE_MAX;
 }
 
 static stoa_status open_file(stoa_context *context, const char *path, struct stoa_disk_file *made) {

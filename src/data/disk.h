@@ -27,7 +27,7 @@ bool stoa_disk_read(struct stoa_disk_file *file, size_t offset, size_t bytes, vo
 /* STOA_OK, or the sentence of what made stoa_disk_read() fail first: STOA_ERR_IO. */
 stoa_status stoa_disk_check(const struct stoa_disk_file *file, stoa_context *context);
 
-/* Size of a regular file; 0 when there is none. */
+/* Size of a regular file, SIZE_MAX if it is larger than that; 0 when there is none. */
 size_t stoa_file_size(const char *path);
 
 #endif

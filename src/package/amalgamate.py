@@ -53,9 +53,12 @@ TOP = '''/* Stoa {version}: the whole library in one file, made by src/package/a
  *
  * Any BLAS with cblas.h does. gcc or clang. The kernels are here once per instruction set, chosen when the program runs:
  * -march is not needed. Without the two -f options, or with -std=c11 instead of the compilers' own -std=gnu11, results are
- * right and some kernels slower. */
+ * right and some kernels slower. 32-bit x86 takes -msse2 -mfpmath=sse as well, to round floats as floats. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
+#ifndef _FILE_OFFSET_BITS
+#define _FILE_OFFSET_BITS 64
 #endif
 #define ZLIB_CONST
 #include "stoa.h"

@@ -131,13 +131,6 @@ static stoa_status read_note(struct stoa_error *error, const struct key *key, co
     return STOA_OK;
 }
 
-static bool read_seed(const char *value, uint64_t *seed) {
-    size_t number = 0;
-    bool good = stoa_parse_size(value, strlen(value), &number);
-    *seed = number;
-    return good;
-}
-
 /* "64M": a number of bytes with K, M, G or nothing behind it. */
 static stoa_status read_bytes(struct stoa_error *error, const struct key *key, const char *value,
                               void *member) {
@@ -190,7 +183,7 @@ static stoa_status read_value(stoa_context *context, struct stoa_error *error, s
     case BYTES_KEY:
         return read_bytes(error, key, value, member);
     case SEED_KEY:
-        if (!read_seed(value, &seed)) {
+        if (!stoa_parse_u64(value, strlen(value), &seed)) {
             return stoa_key_fail(error, key->name, value, "a whole number from 0");
         }
         memcpy(member, &seed, sizeof seed);

@@ -9,13 +9,14 @@
 
 #include "cmocka_prelude.h"
 #include "scratch.h"
+#include "size_text.h"
 
 static void sizes(void **state) {
     (void)state;
     static const struct {
         const char *text;
         size_t value;
-    } good[] = {{"0", 0}, {"007", 7}, {"18446744073709551615", SIZE_MAX}};
+    } good[] = {{"0", 0}, {"007", 7}, {SIZE_MAX_TEXT, SIZE_MAX}};
     static const char *const bad[] = {"",
                                       "-1",
                                       "+1",
@@ -25,6 +26,7 @@ static void sizes(void **state) {
                                       "0x10",
                                       "1e3",
                                       "18446744073709551616",
+                                      SIZE_MAX_TEXT "0",
                                       "99999999999999999999999",
                                       "abc",
                                       "1\n"};
@@ -39,6 +41,9 @@ static void sizes(void **state) {
             fail_msg("'%s' was taken as %zu", bad[i], value);
         }
     }
+    uint64_t wide = 0;
+    assert_true(stoa_parse_u64("18446744073709551615", 20, &wide) && wide == UINT64_MAX);
+    assert_false(stoa_parse_u64("18446744073709551616", 20, &wide));
     size_t value = 0;
     assert_true(stoa_parse_size("123456", 3, &value));
     assert_int_equal(value, 123);

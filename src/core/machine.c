@@ -140,9 +140,9 @@ stoa_status stoa_measure_gemm(stoa_context *context, size_t m, size_t n, size_t 
 /* Floats of each of the two arrays: four times the last cache, within reason. */
 static size_t stream_floats(void) {
     const size_t least = (size_t)64 << 20;
-    const size_t most = (size_t)256 << 20;
     size_t bytes = least;
 #ifdef _SC_LEVEL3_CACHE_SIZE
+    const size_t most = (size_t)256 << 20;
     long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
     if (cache > 0) {
         bytes = stoa_min(stoa_max(4 * (size_t)cache, least), most);

@@ -18,8 +18,9 @@ static void sizes_overflow(void **state) {
     assert_true(stoa_size_add(SIZE_MAX - 1, 1, &value));
     assert_true(value == SIZE_MAX);
     assert_false(stoa_size_add(SIZE_MAX, 1, &value));
+    /* As many of the largest as fit: two where size_t has 64 bits. */
     value = 1;
-    for (int i = 0; i < 2; i++) {
+    for (size_t left = SIZE_MAX; left >= STOA_MAX_DIMENSION; left /= STOA_MAX_DIMENSION) {
         assert_true(stoa_size_scale(&value, STOA_MAX_DIMENSION));
     }
     assert_false(stoa_size_scale(&value, STOA_MAX_DIMENSION));

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "../base/cmocka_prelude.h"
+#include "../base/size_text.h"
 #include "../base/smaps.h"
 #include "base/pages.h"
 #include "base/random.h"
@@ -52,7 +53,8 @@ static void has_defaults(void **state) {
     (void)state;
     stoa_context *context = NULL;
     assert_int_equal(stoa_context_create(NULL, &context), STOA_OK);
-    assert_int_equal(stoa_context_threads(context), stoa_default_threads() < 256 ? stoa_default_threads() : 256);
+    assert_int_equal(stoa_context_threads(context),
+                     stoa_default_threads() < 256 ? stoa_default_threads() : 256);
     assert_int_equal(stoa_context_isa(context), stoa_isa_best());
     assert_int_equal(stoa_context_policy(context), STOA_POLICY_DEFAULT);
     assert_string_equal(stoa_context_error(context), "");
@@ -211,7 +213,7 @@ static void writes_shapes(void **state) {
     size_t most = (size_t)-1;
     assert_string_equal(
         stoa_shape_text(&(struct stoa_shape){.rank = 4, .dim = {most, most, most, most}}, text),
-        "18446744073709551615x18446744073709551615x18446744073709551615x18446744073709551615");
+        SIZE_MAX_TEXT "x" SIZE_MAX_TEXT "x" SIZE_MAX_TEXT "x" SIZE_MAX_TEXT);
     struct stoa_shape a = {.rank = 3, .dim = {1, 2, 3}};
     struct stoa_shape b = {.rank = 1, .dim = {1}};
     assert_false(stoa_shape_equal(&a, &b));

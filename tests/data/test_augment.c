@@ -177,7 +177,7 @@ static void follows_from_its_number(void **state) {
     fill_image(first, MOST);
     run(everything, 3, 7, 3, 20, first);
     /* Others in between change nothing. */
-    static const uint64_t calls[][3] = {{7, 3, 21}, {7, 4, 20}, {8, 3, 20}, {7, 20, 3}};
+    static const size_t calls[][3] = {{7, 3, 21}, {7, 4, 20}, {8, 3, 20}, {7, 20, 3}};
     for (size_t i = 0; i < 4; i++) {
         fill_image(other, MOST);
         run(everything, 3, calls[i][0], calls[i][1], calls[i][2], other);

@@ -73,7 +73,7 @@ static void looks_like_digits(void **state) {
 static void refuses_sizes(void **state) {
     (void)state;
     stoa_dataset *digits = NULL;
-    const size_t bad[][3] = {{0, 28, 28}, {1, 7, 28}, {1, 28, 7}, {1, 1025, 28}, {1, 28, (size_t)1 << 40}};
+    const size_t bad[][3] = {{0, 28, 28}, {1, 7, 28}, {1, 28, 7}, {1, 1025, 28}, {1, 28, SIZE_MAX / 2}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(stoa_dataset_draw_digits(context, bad[i][0], bad[i][1], bad[i][2], 0, &digits),
                          STOA_ERR_ARGUMENT);

@@ -8,6 +8,7 @@
 
 #include "../base/cmocka_prelude.h"
 #include "../base/scratch.h"
+#include "../base/size_text.h"
 #include "npy_files.h"
 
 static struct scratch scratch;
@@ -196,10 +197,9 @@ static void refuses_samples(void **state) {
     expect_failure(&file, NULL, &alone,
                    "samples in memory: 9 bytes of values at offset 70, expected 8 as its shape says");
     file = make_typed("<f4", "(1073741824, 1073741824, 1073741824)", singles, 16);
-    expect_failure(
-        &file, NULL, &alone,
-        "samples in memory: 16 bytes of values at offset 100, expected more than 18446744073709551615 "
-        "as its shape says");
+    expect_failure(&file, NULL, &alone,
+                   "samples in memory: 16 bytes of values at offset 100, expected more than " SIZE_MAX_TEXT
+                   " as its shape says");
     file.count = 5;
     expect_failure(&file, NULL, &alone, "samples in memory: not an NPY file: no \\x93NUMPY at its beginning");
     file = make_npy(4, "{}", NULL, 0);

@@ -155,10 +155,9 @@ static void refuses_inputs(void **state) {
     const size_t zero[3] = {3, 0, 1};
     expect_build(start(zero, none),
                  "input: found 3x0x1, expected sizes from 1 and at most 1073741824 elements");
-    const size_t huge[3] = {(size_t)1 << 40, (size_t)1 << 40, 1};
-    expect_build(
-        start(huge, none),
-        "input: found 1099511627776x1099511627776x1, expected sizes from 1 and at most 1073741824 elements");
+    const size_t huge[3] = {1 << 30, 1 << 30, 1 << 30};
+    expect_build(start(huge, none), "input: found 1073741824x1073741824x1073741824, expected sizes from 1 "
+                                    "and at most 1073741824 elements");
     stoa_model *model = start((const size_t[]){1, 1, 3}, (const char *const[]){"a relu", NULL});
     stoa_model_input(model, 1, 1, 3);
     expect_build(model, "input: comes before the first layer");

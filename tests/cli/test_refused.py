@@ -122,8 +122,10 @@ class Arguments(Command):
     def test_whoever_stops_reading_is_not_told(self):
         self.model()
         for arguments in (["help"], ["info", "model.safetensors"], ["plan", "tiny", "--json"]):
-            process = self.start(*arguments, stdin=subprocess.PIPE)
-            process.stdout.close()
+            reader, writer = os.pipe()
+            os.close(reader)  # before the command can have written all
+            process = self.start(*arguments, stdin=subprocess.PIPE, stdout=writer)
+            os.close(writer)
             self.assertEqual((process.wait(timeout=60), process.stderr.read()), (1, ""), arguments)
             process.stderr.close()
             process.stdin.close()

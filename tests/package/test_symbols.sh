@@ -8,9 +8,9 @@ list=$1 shared=$2
 shift 2
 failed=0
 
-# Names that sanitizers and coverage add are not the library's.
+# Names that sanitizers, coverage and 32-bit x86 add are not the library's.
 globals() {
-    nm --defined-only --extern-only "$@" | awk 'NF == 3 && $3 !~ /^__(odr_asan|asan|gcov|llvm|start|stop)/ { print $3 }' | sort -u
+    nm --defined-only --extern-only "$@" | awk 'NF == 3 && $3 !~ /^__(odr_asan|asan|gcov|llvm|start|stop|x86)/ { print $3 }' | sort -u
 }
 
 found=$(globals --dynamic "$shared") || exit 1

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Kernels of losses: cross entropies against class numbers, and losses against vectors. */
+/* Kernels of losses: cross entropies of class indices, and losses of targets of the same shape. */
 #include <math.h>
 
 #include "tests/kernels/kernel_test.h"

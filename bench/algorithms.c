@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Mode layers with --all-algorithms: what the library chooses for each convolution, what it predicted, and what
- * every algorithm that is applicable takes. */
+/* Mode layers with --all-algorithms: what the library chooses for each convolution, what it predicted, and
+ * what every algorithm that is applicable takes. */
 #include "bench/algorithms.h"
 
 #include <math.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Counting allocations: the program defines malloc and its siblings itself, so that the engine, OpenBLAS, peers and libc
- * call these; glibc's own are behind them. Where they take large blocks from. And the process's size, from /proc. */
+/* Counting allocations: the program defines malloc and its siblings itself, so that the engine, OpenBLAS,
+ * peers and libc call these; glibc's own are behind them. Where they take large blocks from. And the
+ * process's size, from /proc. */
 #include "bench/allocations.h"
 
 #include <errno.h>
@@ -81,8 +82,8 @@ int posix_memalign(void **memory, size_t alignment, size_t bytes) {
 }
 #pragma GCC visibility pop
 
-/* Blocks of a heap follow each other with malloc's own numbers in between, so no two large ones begin alike. A region apart
- * for each, malloc's way with large blocks, begins at the start of a page every time. */
+/* Blocks of a heap follow each other with malloc's own numbers in between, so no two large ones begin alike.
+ * A region apart for each, malloc's way with large blocks, begins at the start of a page every time. */
 void bench_allocations_in_heap(void) {
     enum { ROOM = 1 << 30, STEP = 1 << 20 };
     uintptr_t start = stoa_round_up((uintptr_t)sbrk(0), STOA_HUGE_PAGE);

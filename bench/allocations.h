@@ -12,9 +12,10 @@ extern const bool bench_allocations_known;
 /* Calls of malloc and its siblings so far, in all threads; 0 where they cannot be counted. */
 size_t bench_allocations(void);
 
-/* From now on blocks of every size lie in malloc's heap, for which huge pages are asked: so a peer's arrays have huge pages
- * and different beginnings, as those of Stoa's own allocator have. Not back to the system: for modes that do not
- * measure memory. Nothing where the program does not stand in front of glibc's malloc. */
+/* From now on blocks of every size lie in malloc's heap, for which huge pages are asked: so a peer's arrays
+ * have huge pages and different beginnings, as those of Stoa's own allocator have. Not back to the system:
+ * for modes that do not measure memory. Nothing where the program does not stand in front of glibc's
+ * malloc. */
 void bench_allocations_in_heap(void);
 
 /* Resident bytes of this process now, and the most so far; 0 when they cannot be read. */

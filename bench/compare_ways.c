@@ -112,7 +112,8 @@ static struct way *fastest(struct way *ways, size_t count, bool plain) {
     return best;
 }
 
-/* Take the fastest ways that are right into the pair: two, as trials are short, unless the second is far behind. */
+/* Take the fastest ways that are right into the pair: two, as trials are short, unless the second is far
+ * behind. */
 static void take_ways(const struct trial *trial, struct way *ways, size_t count, bool plain,
                       struct bench_pair *pair) {
     static const double FAR = 1.15;

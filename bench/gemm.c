@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Mode gemm: the door to sgemm at square sizes and at the shapes that the layers ask for, on one thread and on
- * all, against the limit of fused multiply-adds measured on the spot. */
+/* Mode gemm: the door to sgemm at square sizes and at the shapes that the layers ask for, on one thread and
+ * on all, against the limit of fused multiply-adds measured on the spot. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>

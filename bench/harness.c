@@ -84,8 +84,8 @@ struct bench_summary bench_summarise(const double *values, size_t count) {
     return summary;
 }
 
-/* Whether a thread of this process other than the caller is on a CPU or wants one. (The process's CPU clock would
- * not do: it knows of other CPUs only what they were at their last tick.) */
+/* Whether a thread of this process other than the caller is on a CPU or wants one. (The process's CPU clock
+ * would not do: it knows of other CPUs only what they were at their last tick.) */
 static bool threads_run(void) {
     DIR *folder = opendir("/proc/self/task");
     bool running = false;

@@ -19,8 +19,8 @@ struct bench_layers {
     size_t count;
 };
 
-/* The layers of --layers or the list that ships, or the problems given as operands. CLI_DONE, or CLI_WRONG with
- * the sentence printed. */
+/* The layers of --layers or the list that ships, or the problems given as operands. CLI_DONE, or CLI_WRONG
+ * with the sentence printed. */
 int bench_layers_read(const struct bench *bench, struct bench_layers *layers);
 void bench_layers_free(struct bench_layers *layers);
 
@@ -60,11 +60,11 @@ struct bench_work {
 /* False, with the sentence printed, when there is no memory. Release in any case. */
 bool bench_work_make(stoa_context *context, const struct bench_layer *layer, struct bench_work *work);
 void bench_work_free(struct bench_work *work);
-/* From now on the forward pass finds its weights ready, as an inference plan keeps them, where its algorithm prepares any.
- * False, with the sentence printed, when there is no memory. */
+/* From now on the forward pass finds its weights ready, as an inference plan keeps them, where its algorithm
+ * prepares any. False, with the sentence printed, when there is no memory. */
 bool bench_work_prepare(struct bench_work *work);
-/* The same pass of the same layer by another algorithm that is applicable, into the same output: for that pass only.
- * Release as the other, and before it. */
+/* The same pass of the same layer by another algorithm that is applicable, into the same output: for that
+ * pass only. Release as the other, and before it. */
 bool bench_work_make_other(const struct bench_work *work, enum stoa_conv_pass pass,
                            const struct stoa_conv_algorithm *algorithm, struct bench_work *other);
 void bench_work_free_other(struct bench_work *other, enum stoa_conv_pass pass);
@@ -80,7 +80,8 @@ struct bench_error {
 };
 
 /* Compare out with a direct double convolution: every number of a small layer, a fixed sample of a large one;
- * all numbers must be finite. Only the first `rows` output rows of the batch are computed (or summed over). */
+ * all numbers must be finite. Only the first `rows` output rows of the batch are computed (or summed
+ * over). */
 struct bench_error bench_verify(const struct bench_work *work, enum stoa_conv_pass pass, size_t rows,
                                 const float *out, double bound);
 
@@ -91,7 +92,8 @@ double bench_error_bound(const char *algorithm);
 struct bench_error bench_work_verify(const struct bench *bench, const struct bench_work *work,
                                      enum stoa_conv_pass pass);
 
-/* What every result of a layer says of itself; `shape` is borrowed until bench_report(). Rates come with times. */
+/* What every result of a layer says of itself; `shape` is borrowed until bench_report(). Rates come with
+ * times. */
 void bench_layer_note(struct bench_record *record, const struct bench_layer *layer, size_t pass,
                       const char *shape, const char *algorithm, const struct bench_error *error);
 

@@ -114,7 +114,8 @@ static int measure(const struct bench_mode *mode, struct bench *bench) {
         return code;
     }
     bench->threads = stoa_context_threads(bench->context);
-    /* The library's public calls and its parallel loops do this for themselves; the bench calls the floors below too. */
+    /* The library's public calls and its parallel loops do this for themselves; the bench calls the floors
+     * below too. */
     static _Alignas(64) float scratch[STOA_SCRATCH_FLOATS];
     (void)stoa_scratch_use(scratch);
     stoa_blas_enter();

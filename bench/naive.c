@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The naive loops, compiled several times: BENCH_NAIVE is the name of one set of flags, BENCH_ISA the instruction set
- * they are for, and BENCH_BEST is set where the loop order is the best one rather than the obvious one. One thread.
+/* The naive loops, compiled several times: BENCH_NAIVE is the name of one set of flags, BENCH_ISA the
+ * instruction set they are for, and BENCH_BEST is set where the loop order is the best one rather than the
+ * obvious one. One thread.
  *
- * Obvious: n, oh, ow, k, kh, kw, c with one accumulator, gradients the same loops the other way round. Best: the
- * innermost loop writes neighbours (filters, or channels for dx) without a sum through it, which compilers turn
- * into vectors. */
+ * Obvious: n, oh, ow, k, kh, kw, c with one accumulator, gradients the same loops the other way round. Best:
+ * the innermost loop writes neighbours (filters, or channels for dx) without a sum through it, which
+ * compilers turn into vectors. */
 #include "bench/naive.h"
 
 #define JOIN(a, b) bench_naive_##a##_##b

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* `stoa-bench ops`: kernels whose speed is memory's, in GB/s of the bytes they have to move, in cache and beyond
- * it, beside the bandwidth measured on the spot. */
+/* `stoa-bench ops`: kernels whose speed is memory's, in GB/s of the bytes they have to move, in cache and
+ * beyond it, beside the bandwidth measured on the spot. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +33,8 @@ static void run_one(void *argument) {
     bench_ops_run(one->arrays, one->context, one->kernels);
 }
 
-/* Bytes of a working set: half of what a small level-2 cache holds, and more than a process finds of the largest
- * level-3 caches. */
+/* Bytes of a working set: half of what a small level-2 cache holds, and more than a process finds of the
+ * largest level-3 caches. */
 static const size_t size_bytes[SIZES] = {(size_t)512 << 10, (size_t)256 << 20};
 
 static int choose_isas(struct ops *ops) {

@@ -12,7 +12,8 @@
 
 enum { BENCH_OPS_INPUTS = 6, BENCH_OPS_OUTPUTS = 3 };
 
-/* Columns, and rows of a task, of kernels that take or give moments: those are doubles, and lie on the stack. */
+/* Columns, and rows of a task, of kernels that take or give moments: those are doubles, and lie on the
+ * stack. */
 enum { BENCH_MOST_MOMENTS = 256 };
 
 /* How many numbers an array has for each unit, or in all. */
@@ -69,8 +70,8 @@ void bench_ops_free(struct bench_ops_arrays *arrays);
 void bench_ops_run(struct bench_ops_arrays *arrays, const stoa_context *context,
                    const struct stoa_kernels *kernels);
 /* One pass and the same in double: the largest error, relative to what rounding allows: right when <= 1. NaN
- * when numbers are, and infinite when memory for the doubles is short. `broken` spoils the last result first: the check
- * must see it. */
+ * when numbers are, and infinite when memory for the doubles is short. `broken` spoils the last result first:
+ * the check must see it. */
 double bench_ops_verify(struct bench_ops_arrays *arrays, const stoa_context *context,
                         const struct stoa_kernels *kernels, bool broken);
 

@@ -12,8 +12,8 @@ void bench_others_begin(struct bench_others *others);
 /* More than this spoils a measurement. */
 #define BENCH_MOST_OTHERS 0.05
 
-/* Share of all CPUs that went to other programs (and, on a virtual machine, to its neighbours) since then, 0 to 1; 0
- * where the system does not say, and below what its clock can tell. */
+/* Share of all CPUs that went to other programs (and, on a virtual machine, to its neighbours) since then, 0
+ * to 1; 0 where the system does not say, and below what its clock can tell. */
 double bench_others_share(const struct bench_others *begin);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the time of a pass goes: products, through the engine's door or its own kernel, and columns, counted and timed
- * from outside. The linker sends every call of stoa_gemm_run() here first (--wrap); the kernels are reached through a
- * copy of the context's table. Both cost nothing worth naming while nobody watches. */
+/* Where the time of a pass goes: products, through the engine's door or its own kernel, and columns, counted
+ * and timed from outside. The linker sends every call of stoa_gemm_run() here first (--wrap); the kernels are
+ * reached through a copy of the context's table. Both cost nothing worth naming while nobody watches. */
 #ifndef STOA_BENCH_PARTS_H
 #define STOA_BENCH_PARTS_H
 

@@ -15,8 +15,8 @@ static const struct {
              {"xnnpack", "XNNPACK of 2022 and pthreadpool (Debian: libxnnpack-dev, libpthreadpool-dev)"}};
 enum { KNOWN = sizeof known / sizeof known[0] };
 
-/* Settings of the shell for OpenMP or the peer would make it other than it is at its best, or keep its threads
- * spinning beside the engine's. They are read when the libraries are loaded. */
+/* Settings of the shell for OpenMP or the peer would make it other than it is at its best, or keep its
+ * threads spinning beside the engine's. They are read when the libraries are loaded. */
 static void forget_settings(void) {
     static const char *const prefixes[] = {"OMP_", "GOMP_", "KMP_", "DNNL_", "ONEDNN_"};
     for (char **variable = environ; *variable;) {

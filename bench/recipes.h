@@ -28,8 +28,8 @@ struct bench_training {
     bool watched;
 };
 
-/* A recipe's model with a plan for inference: one step copies the batch into the plan's input, whose memory later
- * layers may reuse, and infers. */
+/* A recipe's model with a plan for inference: one step copies the batch into the plan's input, whose memory
+ * later layers may reuse, and infers. */
 struct bench_inference {
     stoa_context *context;
     stoa_recipe *recipe;

@@ -51,7 +51,8 @@ static void begin_table(struct scale *scale) {
     }
 }
 
-/* Records and the row of one thing at all counts; `rate` is what it does a run, per second named by `unit`. */
+/* Records and the row of one thing at all counts; `rate` is what it does a run, per second named by
+ * `unit`. */
 static void report(struct scale *scale, const char *name, const char *unit, double rate,
                    const struct bench_times *times) {
     double alone = times[0].summary.median;

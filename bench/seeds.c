@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* `stoa-bench seeds`: recipes trained with several seeds each, and whether they reach their figures.
  *
- * Runs wait in the order of the list. Those of a row that asks for it have one thread each, and as many threads take them
- * one after the other; all others have the machine to themselves. */
+ * Runs wait in the order of the list. Those of a row that asks for it have one thread each, and as many
+ * threads take them one after the other; all others have the machine to themselves. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

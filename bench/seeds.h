@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows of a list of recipes, each with what its runs must reach: what the files of `stoa-bench seeds` share. */
+/* Rows of a list of recipes, each with what its runs must reach: what the files of `stoa-bench seeds`
+ * share. */
 #ifndef STOA_BENCH_SEEDS_H
 #define STOA_BENCH_SEEDS_H
 
@@ -9,8 +10,8 @@
 #include "bench/bench.h"
 #include "bench/others.h"
 
-/* What is known of a run: accuracies in percent, on the test data and on all that it learned from, the loss on the test
- * data, images a second, and seconds that the run took, on the clock and on CPUs. */
+/* What is known of a run: accuracies in percent, on the test data and on all that it learned from, the loss
+ * on the test data, images a second, and seconds that the run took, on the clock and on CPUs. */
 enum bench_measure {
     BENCH_TEST,
     BENCH_TRAIN,
@@ -46,7 +47,8 @@ struct bench_rows {
     size_t count;
 };
 
-/* Read those rows of the list that are wanted, at least one. CLI_DONE, or CLI_WRONG with the sentence printed. */
+/* Read those rows of the list that are wanted, at least one. CLI_DONE, or CLI_WRONG with the sentence
+ * printed. */
 int bench_rows_read(const struct bench *bench, struct bench_rows *rows);
 void bench_rows_free(struct bench_rows *rows);
 /* "seeds/B/mlp6", from malloc. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One training of a row's recipe, from its files on, as `stoa train RECIPE --seed N` does it, with nothing saved. */
+/* One training of a row's recipe, from its files on, as `stoa train RECIPE --seed N` does it, with nothing
+ * saved. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -92,8 +92,8 @@ void bench_shares_report(struct bench *bench, const struct bench_shares *shares,
     }
 }
 
-/* Mean seconds of an operator summed over its layers: by pass, and beside the layers. Means, as medians of parts
- * do not add up to the median of the whole. */
+/* Mean seconds of an operator summed over its layers: by pass, and beside the layers. Means, as medians of
+ * parts do not add up to the median of the whole. */
 enum { BESIDE = 2, COLUMNS };
 struct sum {
     const char *op;

@@ -18,8 +18,8 @@ struct bench_shares {
     double *step; /* seconds of whole steps, one a repetition */
 };
 
-/* A step to be looked into: it runs with the watch open. `data` and `update` point to seconds that the step adds
- * up beside its layers; `update` may be NULL. */
+/* A step to be looked into: it runs with the watch open. `data` and `update` point to seconds that the step
+ * adds up beside its layers; `update` may be NULL. */
 struct bench_watched {
     struct bench_case step;
     struct bench_watch *watch;

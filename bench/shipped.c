@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What ships with the program: its lists and peers, found from its own place, as an installed prefix may be moved. In
- * the build folder there is no such prefix around it: lists are those of the source tree, peers lie beside it. */
+/* What ships with the program: its lists and peers, found from its own place, as an installed prefix may be
+ * moved. In the build folder there is no such prefix around it: lists are those of the source tree, peers lie
+ * beside it. */
 #include <stdlib.h>
 
 #include "bench/bench.h"

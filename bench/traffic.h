@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a training step on a single sample has to move: the weights. Products of a matrix and a vector use each weight once,
- * so that a step is as fast as the weights come and go. */
+/* What a training step on a single sample has to move: the weights. Products of a matrix and a vector use
+ * each weight once, so that a step is as fast as the weights come and go. */
 #ifndef STOA_BENCH_TRAFFIC_H
 #define STOA_BENCH_TRAFFIC_H
 
@@ -17,9 +17,9 @@ struct bench_traffic {
     struct bench_case pass; /* y = x + y on arrays as large as the weights and their gradients */
 };
 
-/* Weights are read forward, all but those of the first layer that has some again backward; gradients are written; the
- * update reads them, reads and writes the weights, and so the `slots` arrays of the optimiser. False with the sentence
- * printed when memory is short. */
+/* Weights are read forward, all but those of the first layer that has some again backward; gradients are
+ * written; the update reads them, reads and writes the weights, and so the `slots` arrays of the optimiser.
+ * False with the sentence printed when memory is short. */
 bool bench_traffic_open(const struct bench *bench, const stoa_model *model, size_t slots,
                         struct bench_traffic *traffic);
 void bench_traffic_close(struct bench_traffic *traffic);

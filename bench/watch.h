@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a plan's time goes: every layer's operator is replaced by one that looks at the clock around the original.
- * Outside a watch the engine runs untouched code. */
+/* Where a plan's time goes: every layer's operator is replaced by one that looks at the clock around the
+ * original. Outside a watch the engine runs untouched code. */
 #ifndef STOA_BENCH_WATCH_H
 #define STOA_BENCH_WATCH_H
 
 #include "model/plan.h"
 
-/* Time of one layer (the loss behind the last) in seconds, summed over the steps since bench_watch_reset(). */
+/* Time of one layer (the loss behind the last) in seconds, summed over the steps since
+ * bench_watch_reset(). */
 struct bench_watch_node {
     struct stoa_op op; /* what the layer points to while watched; first, so that an operator leads here */
     const struct stoa_op *original;

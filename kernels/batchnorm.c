@@ -3,8 +3,8 @@
  *
  * Moments are taken over chunks of rows that stay in the cache: first the mean of the chunk, then the squares
  * of distances to it; chunks merge after Chan, Golub and LeVeque (1979). No difference of large squares
- * appears. Columns go in blocks of a few vectors, whose sums stay in registers. A chunk whose sums leave the range
- * of floats is taken again in double. */
+ * appears. Columns go in blocks of a few vectors, whose sums stay in registers. A chunk whose sums leave the
+ * range of floats is taken again in double. */
 #include <float.h>
 
 #include "base/size.h"
@@ -37,9 +37,10 @@ static void wide_moments(const float *restrict x, size_t n, size_t stride, size_
     }
 }
 
-/* The same with sums in float: of distances to the first row, which are exact far from zero, and then to the mean of
- * those. That mean is rounded; the sum of the distances to it, which would be 0, tells how much, and corrects both.
- * Called with a constant number of columns where possible, so that the sums stay in registers. */
+/* The same with sums in float: of distances to the first row, which are exact far from zero, and then to the
+ * mean of those. That mean is rounded; the sum of the distances to it, which would be 0, tells how much, and
+ * corrects both. Called with a constant number of columns where possible, so that the sums stay in
+ * registers. */
 STOA_INLINE void chunk_moments(const float *restrict x, size_t n, size_t stride, size_t columns,
                                double *restrict mean, double *restrict m2) {
     float first[COLUMNS] = {0};

@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /* Depthwise convolution, one filter a channel, and its gradients; vectors along the channels. Floor 1.
  *
- * Kernels of three columns and at most three lines, the usual ones, have paths of their own: for each vector of
- * channels they keep all taps in registers and sweep along some rows of outputs at once, so that every pixel is loaded
- * once for all the outputs that it belongs to. They count columns with the padding: column q is pixel q - pad_left. */
+ * Kernels of three columns and at most three lines, the usual ones, have paths of their own: for each vector
+ * of channels they keep all taps in registers and sweep along some rows of outputs at once, so that every
+ * pixel is loaded once for all the outputs that it belongs to. They count columns with the padding: column q
+ * is pixel q - pad_left. */
 #include "kernels/depthwise.h"
 #include "base/size.h"
 #include "kernels/isa.h"
 #include "kernels/span.h"
 
-/* Pixels that lie a multiple of POWER floats apart fall into so few sets of the inner cache that sweeping along them for one
- * vector of channels after the other drives out what was fetched with them and what was stored. There columns are visited for
- * RUN channels at a time instead, and unfinished sums wait in memory for the next column. */
+/* Pixels that lie a multiple of POWER floats apart fall into so few sets of the inner cache that sweeping
+ * along them for one vector of channels after the other drives out what was fetched with them and what was
+ * stored. There columns are visited for RUN channels at a time instead, and unfinished sums wait in memory
+ * for the next column. */
 enum { POWER = 512, RUN = 128 };
 _Static_assert(POWER % RUN == 0, "runs are whole");
 
-/* Some neighbouring rows of outputs, or, going back, of inputs, and the lines of the image that they meet, counted from
- * the first that their taps would meet, which begins at x[start]. Lines before `line_from` or from `line_end` on, and
- * columns before `first` or from `end` on, are padding. */
+/* Some neighbouring rows of outputs, or, going back, of inputs, and the lines of the image that they meet,
+ * counted from the first that their taps would meet, which begins at x[start]. Lines before `line_from` or
+ * from `line_end` on, and columns before `first` or from `end` on, are padding. */
 struct block {
     const float *x, *weight, *bias;
     ptrdiff_t start, x_line;
@@ -28,7 +30,8 @@ struct block {
     size_t outputs;
 };
 
-/* The taps of one vector of channels. A single row may belong to a kernel of fewer lines, which are padding then. */
+/* The taps of one vector of channels. A single row may belong to a kernel of fewer lines, which are padding
+ * then. */
 STOA_INLINE void load_taps(const struct block *b, size_t c, const size_t rows, stoa_vec *tap) {
     STOA_UNROLL
     for (size_t i = 0; i < STOA_SIDE; i++) {
@@ -81,8 +84,8 @@ STOA_INLINE void store_column(const size_t rows, const stoa_vec *from, size_t st
     }
 }
 
-/* Add the column of pixels that begins at x[at] to up to three columns of outputs, of which it is tap 0, 1 and 2; NULL:
- * none. */
+/* Add the column of pixels that begins at x[at] to up to three columns of outputs, of which it is tap 0, 1
+ * and 2; NULL: none. */
 STOA_INLINE void add_column(const struct block *b, ptrdiff_t at, const size_t stride, const size_t rows,
                             const stoa_vec *tap, stoa_vec *y0, stoa_vec *y1, stoa_vec *y2) {
     const size_t lines = (rows - 1) * stride + STOA_SIDE;
@@ -116,8 +119,8 @@ struct sums {
     stoa_vec complete[STOA_MOST_ROWS], next[STOA_MOST_ROWS], after[STOA_MOST_ROWS];
 };
 
-/* Stride 1. The column that begins at x[at] is tap 2 of the outputs that it completes, tap 1 of the next ones and tap 0
- * of those after. */
+/* Stride 1. The column that begins at x[at] is tap 2 of the outputs that it completes, tap 1 of the next ones
+ * and tap 0 of those after. */
 STOA_INLINE void step_dense(const struct block *b, const bool inside, ptrdiff_t at, const size_t rows,
                             const stoa_vec *tap, const stoa_vec bias, struct sums *s) {
     move_column(rows, s->next, s->complete);
@@ -128,8 +131,8 @@ STOA_INLINE void step_dense(const struct block *b, const bool inside, ptrdiff_t 
     }
 }
 
-/* Stride 2. The even column q, which begins at x[at], is tap 2 of the outputs that it completes and tap 0 of the next
- * ones, of which the odd column after it is tap 1. */
+/* Stride 2. The even column q, which begins at x[at], is tap 2 of the outputs that it completes and tap 0 of
+ * the next ones, of which the odd column after it is tap 1. */
 STOA_INLINE void step_every_other(const struct block *b, size_t q, ptrdiff_t at, const size_t rows,
                                   const stoa_vec *tap, const stoa_vec bias, struct sums *s) {
     move_column(rows, s->next, s->complete);
@@ -184,8 +187,8 @@ STOA_INLINE void sweep(const struct block *b, size_t c, const size_t stride, con
     }
 }
 
-/* What waits between two columns of one vector of channels: taps, which would share sets of the cache with pixels, and
- * unfinished sums. */
+/* What waits between two columns of one vector of channels: taps, which would share sets of the cache with
+ * pixels, and unfinished sums. */
 enum { SUMS_AT = STOA_TAPS * STOA_LANES, KEPT = SUMS_AT + 2 * STOA_MOST_ROWS * STOA_LANES };
 
 /* Column q of channels c .. c + RUN - 1. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the sweeps of depthwise convolutions with 3 x 3 taps share. They work on several rows of outputs at once; a block
- * of rows is compiled for every height. Floor 1. */
+/* What the sweeps of depthwise convolutions with 3 x 3 taps share. They work on several rows of outputs at
+ * once; a block of rows is compiled for every height. Floor 1. */
 #ifndef STOA_KERNELS_DEPTHWISE_H
 #define STOA_KERNELS_DEPTHWISE_H
 
@@ -28,8 +28,8 @@ STOA_INLINE bool stoa_depthwise_outside(size_t i, size_t lines, size_t from, siz
     return (i < STOA_SIDE - 1 && i < from) || (i + STOA_SIDE > lines && i >= end);
 }
 
-/* How many of `rows` rows of outputs from line oh on make one block: all heights nearly the same, and all lines but the
- * outer two inside the image. */
+/* How many of `rows` rows of outputs from line oh on make one block: all heights nearly the same, and all
+ * lines but the outer two inside the image. */
 static inline size_t stoa_depthwise_block(const struct stoa_window *w, size_t oh, size_t rows) {
     rows = stoa_min(rows, w->out_height - oh);
     if (w->kernel_height != STOA_SIDE || w->stride_height != w->stride_width || w->dilation_height != 1 ||
@@ -40,8 +40,8 @@ static inline size_t stoa_depthwise_block(const struct stoa_window *w, size_t oh
     return (oh + rows - 1) * w->stride_height + 1 <= w->height + w->pad_top ? rows : 1;
 }
 
-/* The lines that some rows of outputs meet, counted from the first that their taps would meet, line `start` of the image:
- * those from `from` to `end` exist. */
+/* The lines that some rows of outputs meet, counted from the first that their taps would meet, line `start`
+ * of the image: those from `from` to `end` exist. */
 struct stoa_depthwise_lines {
     ptrdiff_t start;
     size_t from, end;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Gradient of a depthwise convolution's input where outputs lie apart; vectors along the channels. Floor 1. */
+/* Gradient of a depthwise convolution's input where outputs lie apart; vectors along the channels. Floor
+ * 1. */
 #include "base/size.h"
 #include "kernels/depthwise.h"
 #include "kernels/isa.h"
 #include "kernels/span.h"
 
-/* The taps first, first + stride ... through which one input pixel reached outputs, `count` of them; the first
- * reached output `start`, each further one the output before. */
+/* The taps first, first + stride ... through which one input pixel reached outputs, `count` of them; the
+ * first reached output `start`, each further one the output before. */
 struct reach {
     size_t first, count, start;
 };
@@ -71,12 +72,12 @@ STOA_INLINE void load_lines(const struct sweep *s, size_t c, size_t lines, stoa_
     }
 }
 
-/* Pixels from the one that is written to the one whose line of cache is fetched: half a line of the image, whose few sums
- * would wait for it otherwise. */
+/* Pixels from the one that is written to the one whose line of cache is fetched: half a line of the image,
+ * whose few sums would wait for it otherwise. */
 enum { AHEAD = 64 };
 
-/* Stride 2: output u reached column 2 u through tap 0, 2 u + 1 through tap 1 and 2 u + 2 through tap 2. Columns
- * 2 first .. 2 end - 1, two at a time; dx begins with column 2 first, and output first - 1 exists. */
+/* Stride 2: output u reached column 2 u through tap 0, 2 u + 1 through tap 1 and 2 u + 2 through tap 2.
+ * Columns 2 first .. 2 end - 1, two at a time; dx begins with column 2 first, and output first - 1 exists. */
 STOA_INLINE void spread_pairs(const struct sweep *s, size_t lines, float *dx) {
     const size_t step = s->channels;
     const ptrdiff_t line = s->x_line;

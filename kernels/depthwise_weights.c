@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /* Weight gradient of a depthwise convolution; vectors along the channels. Floor 1.
  *
- * Kernels of 3 x 3 taps have a path of their own: for each vector of channels all nine sums stay in registers while
- * it sweeps along some rows of outputs at once, so that every pixel is loaded once for as many of their taps as meet it.
- * It counts columns with the padding: column q is pixel q - pad_left. */
+ * Kernels of 3 x 3 taps have a path of their own: for each vector of channels all nine sums stay in registers
+ * while it sweeps along some rows of outputs at once, so that every pixel is loaded once for as many of their
+ * taps as meet it. It counts columns with the padding: column q is pixel q - pad_left. */
 #include "base/size.h"
 #include "kernels/depthwise.h"
 #include "kernels/isa.h"
 #include "kernels/span.h"
 
-/* Channels whose sums lie side by side until all rows are done: in dweight those of one channel may lie in the same
- * few sets of a cache. */
+/* Channels whose sums lie side by side until all rows are done: in dweight those of one channel may lie in
+ * the same few sets of a cache. */
 enum { GROUP = 128 };
 
 /* Products added up in registers before they join the sums: many more would lose accuracy. */
 enum { CHAIN = 112 };
 
-/* Pixels that lie a multiple of POWER floats apart fall into one set of the inner cache, which has fewer ways than a
- * sweep meets lines. There columns are visited for a group of channels at a time, which needs LEAST_ROWS rows to pay: sums
- * and the last columns of dy wait in memory. */
+/* Pixels that lie a multiple of POWER floats apart fall into one set of the inner cache, which has fewer ways
+ * than a sweep meets lines. There columns are visited for a group of channels at a time, which needs
+ * LEAST_ROWS rows to pay: sums and the last columns of dy wait in memory. */
 enum { POWER = 1024, LEAST_ROWS = 4 };
 
-/* Some neighbouring rows of outputs and the lines of the image that they meet, counted from the first that their taps would
- * meet, which begins at x[start]. Lines before `line_from` or from `line_end` on, and columns before `first` or from
- * `end` on, are padding. */
+/* Some neighbouring rows of outputs and the lines of the image that they meet, counted from the first that
+ * their taps would meet, which begins at x[start]. Lines before `line_from` or from `line_end` on, and
+ * columns before `first` or from `end` on, are padding. */
 struct block {
     const float *x, *dy;
     ptrdiff_t start, x_line;
@@ -178,8 +178,8 @@ STOA_INLINE void sweep_every_other(const struct block *b, size_t c, const size_t
     join(sum, sums);
 }
 
-/* What waits between two columns of one vector of channels: its sums, and three columns of dy, that of output q at
- * q % RING. */
+/* What waits between two columns of one vector of channels: its sums, and three columns of dy, that of output
+ * q at q % RING. */
 enum { RING = 3, RING_AT = STOA_TAPS * STOA_LANES, KEPT = RING_AT + RING * STOA_MOST_ROWS * STOA_LANES };
 
 STOA_INLINE float *ring_at(float *kept, size_t q) {
@@ -200,7 +200,8 @@ STOA_INLINE void store_kept(const size_t count, const stoa_vec *from, float *to)
     }
 }
 
-/* Stride 1: column q of some vectors from channel c on, which met those of outputs q, q - 1 and q - 2 that exist. */
+/* Stride 1: column q of some vectors from channel c on, which met those of outputs q, q - 1 and q - 2 that
+ * exist. */
 STOA_INLINE void visit_column(const struct block *b, size_t q, size_t c, size_t vectors, const size_t rows,
                               const bool now, const bool last, const bool before, float *kept, float *sums) {
     ptrdiff_t at = b->start + (ptrdiff_t)((q - b->first) * b->channels + c);
@@ -290,8 +291,8 @@ static void sweep(const struct block *b, size_t c, size_t channels, size_t strid
     }
 }
 
-/* to[c] += sum over `pixels` of x[c] * dy[c] for channels c .. end - 1: the tap's gradient from one output row. Pixels
- * of x lie x_step apart, those of dy `step`. */
+/* to[c] += sum over `pixels` of x[c] * dy[c] for channels c .. end - 1: the tap's gradient from one output
+ * row. Pixels of x lie x_step apart, those of dy `step`. */
 STOA_INLINE void tap_gradient(const float *restrict x, size_t x_step, const float *restrict dy, size_t pixels,
                               size_t step, size_t c, size_t end, float *restrict to) {
     for (; c + STOA_LANES <= end; c += STOA_LANES) {

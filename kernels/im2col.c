@@ -258,7 +258,8 @@ static float *general_row(const struct stoa_window *w, const float *x, size_t ch
     return to;
 }
 
-/* Whether rows first_row .. first_row+rows-1 read no padding; where they are of several images, whether none does. */
+/* Whether rows first_row .. first_row+rows-1 read no padding; where they are of several images, whether none
+ * does. */
 static bool reads_inside(const struct stoa_window *w, size_t first_row, size_t rows) {
     size_t reach = (w->kernel_height - 1) * w->dilation_height + 1;
     size_t span = (w->out_width - 1) * w->stride_width + w->kernel_width;

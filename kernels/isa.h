@@ -54,8 +54,8 @@ typedef uint16_t stoa_hvec __attribute__((vector_size(2 * STOA_LANES), aligned(2
 #define STOA_LOAD(type, address) (*(const type *)(const void *)(address))
 #define STOA_STORE(type, address, value) (*(type *)(void *)(address) = (value))
 
-/* Keep what was loaded in a register: compilers load a vector of up to three uses anew for each of them, twice as slow where it
- * lies across lines of cache. */
+/* Keep what was loaded in a register: compilers load a vector of up to three uses anew for each of them,
+ * twice as slow where it lies across lines of cache. */
 #if defined(__x86_64__) && defined(__GNUC__)
 #define STOA_KEEP(vector) __asm__("" : "+v"(vector))
 #else

@@ -24,8 +24,8 @@
 /* Twelve of the widest vectors: more than latency times units of any CPU, less than its registers. */
 enum { STOA_FMA_CHAINS = 192 };
 
-/* Memory that a later call will read, to be fetched meanwhile: for each term of the sums a row of `lines` lines of cache,
- * `stride` floats after the row before; and `more` times as many rows that follow those. */
+/* Memory that a later call will read, to be fetched meanwhile: for each term of the sums a row of `lines`
+ * lines of cache, `stride` floats after the row before; and `more` times as many rows that follow those. */
 struct stoa_fetch {
     const float *start;
     size_t stride, lines; /* lines 0: nothing */
@@ -33,9 +33,10 @@ struct stoa_fetch {
 };
 enum { STOA_FETCHES = 2 };
 
-/* How the left operand of a product lies in memory: element (i, l) is at row[i / run] + i % run * step + term[l]. A matrix
- * by rows is one run, its terms 0, 1, 2 ...; its transpose has step 1; pixels of an image read in place are a run for each
- * output row, their terms the offsets of a window's taps. Row i of c is at result[i / run] + i % run * ldc. */
+/* How the left operand of a product lies in memory: element (i, l) is at row[i / run] + i % run * step +
+ * term[l]. A matrix by rows is one run, its terms 0, 1, 2 ...; its transpose has step 1; pixels of an image
+ * read in place are a run for each output row, their terms the offsets of a window's taps. Row i of c is at
+ * result[i / run] + i % run * ldc. */
 struct stoa_gather {
     const size_t *row; /* one for each run; NULL: a single one at 0 */
     size_t run, step;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Moments of rows, normalised rows and the gradients of layer normalisation. Floor 1.
  *
- * Moments are taken over chunks that stay in the cache, as those of columns in batchnorm.c: first the mean, then the
- * squares of distances to it; chunks merge after Chan, Golub and LeVeque (1979). A chunk whose squares leave the range
- * of floats, upwards or downwards, is taken again in double. */
+ * Moments are taken over chunks that stay in the cache, as those of columns in batchnorm.c: first the mean,
+ * then the squares of distances to it; chunks merge after Chan, Golub and LeVeque (1979). A chunk whose
+ * squares leave the range of floats, upwards or downwards, is taken again in double. */
 #include <float.h>
 #include <math.h>
 
@@ -55,9 +55,9 @@ static void wide_moments(const float *x, size_t n, double *mean, double *m2) {
 /* Below it a sum of CHUNK squares may hold some that have left the range of normal numbers. */
 static const float least_squares = 0x1p-90F;
 
-/* The same with sums in float: of distances to the first number, which are exact far from zero, and then to the mean of
- * those, whose own sum, which would be 0, corrects both for that mean's rounding. Rows are short: explicit vectors spare
- * the loops' preparations. */
+/* The same with sums in float: of distances to the first number, which are exact far from zero, and then to
+ * the mean of those, whose own sum, which would be 0, corrects both for that mean's rounding. Rows are short:
+ * explicit vectors spare the loops' preparations. */
 STOA_INLINE void chunk_moments(const float *x, size_t n, double *mean, double *m2) {
     size_t whole = n / STOA_LANES * STOA_LANES;
     stoa_vec sums = {0};
@@ -123,8 +123,8 @@ struct row_norm {
     float unit, from, factor, rest;
 };
 
-/* Numbers are scaled first, by a power of two, where deviations are so large that the factor, or it times a weight, would
- * be no normal number. What the mean loses when it becomes a float comes back as `rest`. */
+/* Numbers are scaled first, by a power of two, where deviations are so large that the factor, or it times a
+ * weight, would be no normal number. What the mean loses when it becomes a float comes back as `rest`. */
 STOA_INLINE struct row_norm norm_of(double mean, double scale) {
     struct row_norm norm = {.unit = fabs(scale) < 0x1p-64 ? 0x1p-64F : 1};
     double wide = scale / (double)norm.unit;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* exp, log and what activations make of them, as polynomials without branches or calls, so that loops over them
- * vectorise. NaN passes through all of them. Floor 1. */
+/* exp, log and what activations make of them, as polynomials without branches or calls, so that loops over
+ * them vectorise. NaN passes through all of them. Floor 1. */
 #ifndef STOA_KERNELS_POLYNOMIAL_H
 #define STOA_KERNELS_POLYNOMIAL_H
 
@@ -107,8 +107,8 @@ static inline float stoa_fast_softplus_rise(float x) {
 /* Distribution function of the normal distribution, 0.5 * (1 + erf(x / sqrt 2)), and its density in *density.
  * Relative error below 4e-7 + 1e-7 x^2 on the left, below 2e-7 on the right.
  *
- * The tail is exp(-x^2 / 2) R(|x|), R without large changes: with t = 1 / (1 + |x| / 4), R / t is the polynomial in t of
- * least largest relative error (3.4e-8) on all of (0, 1]. */
+ * The tail is exp(-x^2 / 2) R(|x|), R without large changes: with t = 1 / (1 + |x| / 4), R / t is the
+ * polynomial in t of least largest relative error (3.4e-8) on all of (0, 1]. */
 static inline float stoa_normal(float x, float *density) {
     float far = x < 0 ? -x : x;
     float e = stoa_exp_nonpositive(-0.5F * far * far);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Products of matrices whose left operand is read where it lies. Floor 1.
  *
- * A block of the result stays in registers, rows by vectors. Each step of the sum broadcasts one number of every row and
- * multiplies it by as many vectors of b: with 32 registers blocks of 16x1, 14x2, 8x3 or 6x4, with 16 of 12x1, 6x2 or
- * 4x3. Rows are cut into blocks of nearly equal height, so that every height is compiled. Where a block is high its rows
- * are of one run and lie at equal distances: four of them share an address register, or there would not be enough. Goto
- * and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008, without the packing. Single vectors of columns
- * have ways of their own where terms are few or neighbouring rows share them: see product_vector.h. */
+ * A block of the result stays in registers, rows by vectors. Each step of the sum broadcasts one number of
+ * every row and multiplies it by as many vectors of b: with 32 registers blocks of 16x1, 14x2, 8x3 or 6x4,
+ * with 16 of 12x1, 6x2 or 4x3. Rows are cut into blocks of nearly equal height, so that every height is
+ * compiled. Where a block is high its rows are of one run and lie at equal distances: four of them share an
+ * address register, or there would not be enough. Goto and van de Geijn, "Anatomy of High-Performance Matrix
+ * Multiplication", 2008, without the packing. Single vectors of columns have ways of their own where terms
+ * are few or neighbouring rows share them: see product_vector.h. */
 #include "base/size.h"
 #include "kernels/isa.h"
 #include "kernels/product_vector.h"
@@ -29,7 +30,8 @@ enum {
     LINE_BYTES = 64,
 };
 
-/* The line that a block fetches in its first step, and how far it moves each step; the block's own where all are done. */
+/* The line that a block fetches in its first step, and how far it moves each step; the block's own where all
+ * are done. */
 static const char *next_line(struct panel *p, size_t *step_bytes) {
     while (p->operand < STOA_FETCHES && p->line == p->fetch[p->operand].lines) {
         p->line = 0;
@@ -68,8 +70,8 @@ __attribute__((noinline)) static void store_parts(const struct panel *p, const f
     }
 }
 
-/* One block; rows, vectors and how many rows share an address are known when it is compiled. The sums stay in registers
- * only if every loop over them is unrolled early. */
+/* One block; rows, vectors and how many rows share an address are known when it is compiled. The sums stay in
+ * registers only if every loop over them is unrolled early. */
 STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t rows, const size_t vectors,
                           const size_t share) {
     stoa_vec sum[MOST_ROWS][MOST_VECTORS];

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Products of one vector of columns, whose steps load as much as they multiply, by ways that load less. Floor 1.
+/* Products of one vector of columns, whose steps load as much as they multiply, by ways that load less. Floor
+ * 1.
  *
- * Few terms: all of b stays in registers. Lines of a window: what neighbouring rows share is broadcast once for all of them. */
+ * Few terms: all of b stays in registers. Lines of a window: what neighbouring rows share is broadcast once
+ * for all of them. */
 #ifndef STOA_KERNELS_PRODUCT_VECTOR_H
 #define STOA_KERNELS_PRODUCT_VECTOR_H
 
@@ -35,7 +37,8 @@ static float *run_result(const struct stoa_gather *g, float *c, size_t ldc, size
     return c + (g->result != NULL ? g->result[run] : run * g->run * ldc);
 }
 
-/* `rows` rows of a run at once, so that the latencies of their sums overlap; right[terms] is where they start from. */
+/* `rows` rows of a run at once, so that the latencies of their sums overlap; right[terms] is where they start
+ * from. */
 STOA_INLINE void multiply_few_rows(const float *const *left, size_t at, size_t step, const stoa_vec *right,
                                    float *c, size_t ldc, const size_t rows, const size_t terms) {
     stoa_vec sum[FEW_ROWS];
@@ -107,9 +110,9 @@ static void multiply_few_runs(const struct panel *p, const struct stoa_gather *g
 }
 
 #if STOA_LANES == 16
-/* Lines of a window whose rows are neighbouring pixels of an image: each line is a run of terms, `taps` taps of `step`
- * channels, and tap j of row i is tap 0 of row i + j. A number is broadcast once for all the rows that it belongs to, where
- * one vector's steps otherwise load as much as they multiply. */
+/* Lines of a window whose rows are neighbouring pixels of an image: each line is a run of terms, `taps` taps
+ * of `step` channels, and tap j of row i is tap 0 of row i + j. A number is broadcast once for all the rows
+ * that it belongs to, where one vector's steps otherwise load as much as they multiply. */
 struct lines {
     size_t count, taps; /* taps 0: the terms are no such lines */
 };
@@ -153,8 +156,8 @@ STOA_INLINE void add_neighbours(stoa_vec *sum, const float *left, size_t step, c
     }
 }
 
-/* The last of the blocks of `together` rows may take some of the one before once more. `square`: as many lines as taps, of one
- * channel, which are too short for a loop. */
+/* The last of the blocks of `together` rows may take some of the one before once more. `square`: as many
+ * lines as taps, of one channel, which are too short for a loop. */
 STOA_INLINE void multiply_neighbours(const struct panel *p, size_t lines, const float *a, float *c,
                                      size_t rows, const size_t together, const size_t taps,
                                      const bool square) {

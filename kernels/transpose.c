@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Matrix transpose in tiles. Floor 1.
  *
- * In bands of so many rows that whole lines of the result are written, and along them, as hardware prefetchers follow rows:
- * measured 1.2 to 2 times as fast as square blocks, near memcpy(). Images of a few channels are tiles that lie over each
- * other. */
+ * In bands of so many rows that whole lines of the result are written, and along them, as hardware
+ * prefetchers follow rows: measured 1.2 to 2 times as fast as square blocks, near memcpy(). Images of a few
+ * channels are tiles that lie over each other. */
 #include "kernels/isa.h"
 
-/* Columns of a band that are done with at once: their lines of the result stay in the first cache until the next band. */
+/* Columns of a band that are done with at once: their lines of the result stay in the first cache until the
+ * next band. */
 enum { BAND = 16, WIDTH = 256, TILE = 8, HALF = 4 };
 
 #define LOW(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
@@ -14,8 +15,9 @@ enum { BAND = 16, WIDTH = 256, TILE = 8, HALF = 4 };
 #define EVEN(a, b) __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
 #define ODD(a, b) __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
 
-/* Four columns of 8 rows, in registers; `rows` of them exist, and the last stands for the others. Rows r and r + 4 share a
- * vector from the start; then pairs interleave twice, inside halves, which every instruction set does in one step. */
+/* Four columns of 8 rows, in registers; `rows` of them exist, and the last stands for the others. Rows r and
+ * r + 4 share a vector from the start; then pairs interleave twice, inside halves, which every instruction
+ * set does in one step. */
 STOA_INLINE void transpose_half(const float *x, size_t x_stride, const size_t rows, stoa_vec8 *column) {
     stoa_vec8 both[4];
     STOA_UNROLL
@@ -97,8 +99,8 @@ static size_t next_tile(size_t at, size_t end) {
     return at + TILE < end && at + 2 * TILE > end ? end - TILE : at + TILE;
 }
 
-/* A column of `rows` numbers and, as far as the vector goes, some that the next ones overwrite. A macro: no vector crosses a
- * call. */
+/* A column of `rows` numbers and, as far as the vector goes, some that the next ones overwrite. A macro: no
+ * vector crosses a call. */
 #define STORE_COLUMN(to, rows, column)                                                                       \
     do {                                                                                                     \
         if ((rows) <= HALF) {                                                                                \

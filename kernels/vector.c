@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Products of a matrix and one vector: every element of the matrix is used once, so memory is their limit. Floor 1. */
+/* Products of a matrix and one vector: every element of the matrix is used once, so memory is their limit.
+ * Floor 1. */
 #include "kernels/isa.h"
 
 enum { WIDTH = 8 * STOA_LANES };
 
-/* Sums of up to WIDTH columns. Called with the constant WIDTH where possible, so that they stay in registers. */
+/* Sums of up to WIDTH columns. Called with the constant WIDTH where possible, so that they stay in
+ * registers. */
 STOA_INLINE void block_times(const float *restrict x, const float *restrict w, size_t k, size_t n,
                              size_t stride, float *restrict y) {
     float sum[WIDTH] = {0};

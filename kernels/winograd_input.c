@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Winograd's transform of input patches, B^T X B; vectors along the channels. Floor 1.
  *
- * A patch is transformed column by column into a small buffer and from there line by line: 36 or 64 vectors and what
- * they are made of do not fit the registers. */
+ * A patch is transformed column by column into a small buffer and from there line by line: 36 or 64 vectors
+ * and what they are made of do not fit the registers. */
 #include "base/size.h"
 #include "kernels/winograd_lines.h"
 
 enum { POINTS = STOA_WINOGRAD_POINTS, BUFFER = POINTS * POINTS * STOA_LANES };
 
-/* A patch in an image, and which of its lines and columns lie inside: [top, bottom) and [left, right), both empty where
- * one is. Where lines lie outside, each line reads one inside and is masked. */
+/* A patch in an image, and which of its lines and columns lie inside: [top, bottom) and [left, right), both
+ * empty where one is. Where lines lie outside, each line reads one inside and is masked. */
 struct patch {
     const float *first; /* pixel (top, left) of the patch */
     size_t line, pixel; /* floats between neighbours */
@@ -103,7 +103,8 @@ static struct patch patch_of(const struct stoa_window *w, const struct stoa_wino
 STOA_INLINE void transform(const struct patch *p, const struct stoa_winograd_tile *t, const size_t set,
                            size_t points, size_t channels, float *v, size_t v_step) {
     bool cut = p->bottom - p->top < stoa_winograd_lines(t);
-    /* The last vector ends where the channels end, and may overlap the one before; the only one may go beyond. */
+    /* The last vector ends where the channels end, and may overlap the one before; the only one may go
+     * beyond. */
     for (size_t c = 0; c < channels;) {
         if (cut) {
             transform_vector(p, t, c, true, set, points, v + c, v_step);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The transforms of kernels/winograd.h along one line, over vectors. Floor 1.
  *
- * Each takes the line's length as a constant, so that after inlining only arithmetic is left. The points a and -a, b and
+ * Each takes the line's length as a constant, so that after inlining only arithmetic is left. The points a
+ * and -a, b and
  * -b share the even and the odd part of a polynomial. */
 #ifndef STOA_KERNELS_WINOGRAD_LINES_H
 #define STOA_KERNELS_WINOGRAD_LINES_H
@@ -15,11 +16,12 @@
 #define WINOGRAD_C 1.75F
 #define WINOGRAD_C2 (WINOGRAD_C * WINOGRAD_C)
 
-/* The product of p - c and p + c, for a point p of square `square`: what F(p) of eight points has more than that of six. */
+/* The product of p - c and p + c, for a point p of square `square`: what F(p) of eight points has more than
+ * that of six. */
 #define WINOGRAD_MORE(points, square) ((points) == 8 ? (square)-WINOGRAD_C2 : 1.0F)
 
-/* CALL(n) with the length n, of `least` to `most`, as a constant. Branches for other lengths never run but are compiled, so
- * they get one that makes sense. */
+/* CALL(n) with the length n, of `least` to `most`, as a constant. Branches for other lengths never run but
+ * are compiled, so they get one that makes sense. */
 #define WINOGRAD_CASE(least, most, n, CALL)                                                                  \
     case n:                                                                                                  \
         if ((least) <= (n) && (n) <= (most)) {                                                               \

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Winograd's transform of weights, G W G^T, and its adjoint for their gradients, G^T S G; vectors along the filters.
- * Floor 1. */
+/* Winograd's transform of weights, G W G^T, and its adjoint for their gradients, G^T S G; vectors along the
+ * filters. Floor 1. */
 #include "base/size.h"
 #include "kernels/winograd_lines.h"
 
-/* A range of a wide layer's filters is a short piece of each channel's row: so many rows ahead are fetched, shared by the lines
- * that are made of each. */
+/* A range of a wide layer's filters is a short piece of each channel's row: so many rows ahead are fetched,
+ * shared by the lines that are made of each. */
 enum { TAPS = STOA_WINOGRAD_MOST_TAPS, POINTS = STOA_WINOGRAD_POINTS, AHEAD = 32 };
 
 /* Some lines of G, by taps. */
@@ -14,8 +14,9 @@ struct rows {
     float of[POINTS][TAPS];
 };
 
-/* The taps of one channel and a vector of filters; `points`, `count` and `whole` (all taps are there) are constants. A line's
- * own sums take no more than sharing them between a and -a would, so any lines may be made. */
+/* The taps of one channel and a vector of filters; `points`, `count` and `whole` (all taps are there) are
+ * constants. A line's own sums take no more than sharing them between a and -a would, so any lines may be
+ * made. */
 STOA_INLINE void weights_vector(const size_t points, const size_t count, const bool whole,
                                 const struct rows *rows, const float *w, const struct stoa_winograd_taps *t,
                                 size_t ahead, float *restrict u, size_t u_step) {
@@ -47,8 +48,8 @@ STOA_INLINE void weights_vector(const size_t points, const size_t count, const b
     }
 }
 
-/* What fewer filters than a vector has are made from and into; there is one for all forms, which would each have its own
- * on the stack otherwise. */
+/* What fewer filters than a vector has are made from and into; there is one for all forms, which would each
+ * have its own on the stack otherwise. */
 struct few {
     float in[TAPS * TAPS * STOA_LANES], out[POINTS * POINTS * STOA_LANES];
 };

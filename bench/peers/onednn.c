@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* oneDNN as a peer: convolutions by its direct and Winograd algorithms, linear layers as inner products and as
- * products of matrices. In its own layouts, whose reorders are not counted, and with NHWC activations, where those
- * it needs are. Float32 throughout; its threads are OpenMP's. */
+/* oneDNN as a peer: convolutions by its direct and Winograd algorithms, linear layers as inner products and
+ * as products of matrices. In its own layouts, whose reorders are not counted, and with NHWC activations,
+ * where those it needs are. Float32 throughout; its threads are OpenMP's. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -249,7 +249,8 @@ static bool describe_operands(struct bench_peer_run *run, enum layout layout) {
     return described;
 }
 
-/* The primitive's description. A backward one takes its forward one, which may like other layouts, as a hint. */
+/* The primitive's description. A backward one takes its forward one, which may like other layouts, as a
+ * hint. */
 static bool describe_primitive(struct bench_peer_run *run, const struct bench_peer_problem *problem,
                                const struct way *way, const struct onednn_geometry *geometry) {
     onednn_desc asked[OPERANDS];
@@ -277,7 +278,8 @@ static bool describe_primitive(struct bench_peer_run *run, const struct bench_pe
     return made;
 }
 
-/* What oneDNN calls the code, and how the arrays lie. Its reference loops are not what anybody would compare. */
+/* What oneDNN calls the code, and how the arrays lie. Its reference loops are not what anybody would
+ * compare. */
 static bool name_run(struct bench_peer_run *run, const struct way *way) {
     static const char *const primitive[] = {"", "inner product ", "matmul "};
     static const char *const layout[] = {"", ", nhwc", ", nhwc by reorders"};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* oneDNN 2 describes an operation first and makes a primitive's description from that; oneDNN 3 does it in one
- * call, and hides what a description of memory looks like. */
+/* oneDNN 2 describes an operation first and makes a primitive's description from that; oneDNN 3 does it in
+ * one call, and hides what a description of memory looks like. */
 #include "bench/peers/onednn_api.h"
 
 #if DNNL_VERSION_MAJOR >= 3

@@ -31,8 +31,8 @@ struct onednn_geometry {
     dnnl_dims_t strides, dilates, before, after; /* dilates from 0; padding before and after */
 };
 
-/* Descriptions of primitives without bias; a backward one needs the forward one as a hint. False: oneDNN has no
- * such primitive. */
+/* Descriptions of primitives without bias; a backward one needs the forward one as a hint. False: oneDNN has
+ * no such primitive. */
 bool onednn_convolution(dnnl_engine_t engine, enum stoa_conv_pass pass,
                         const struct onednn_geometry *geometry, const onednn_desc operand[ONEDNN_OPERANDS],
                         const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *made);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* What another engine looks like to stoa-bench. Each is a shared module of its own that exports one `bench_peer`
- * and is loaded when --peer asks for it, so that stoa-bench starts where the engine's library is not installed. */
+/* What another engine looks like to stoa-bench. Each is a shared module of its own that exports one
+ * `bench_peer` and is loaded when --peer asks for it, so that stoa-bench starts where the engine's library is
+ * not installed. */
 #ifndef STOA_BENCH_PEERS_PEER_H
 #define STOA_BENCH_PEERS_PEER_H
 
 #include "conv/conv.h"
 
-/* One pass of a layer. The arrays are as the library lays them out (conv/conv.h) and stay where they are while a
- * run made from them lives. */
+/* One pass of a layer. The arrays are as the library lays them out (conv/conv.h) and stay where they are
+ * while a run made from them lives. */
 struct bench_peer_problem {
     const struct stoa_conv *conv;
     bool linear; /* a product of matrices: 1x1 images */
@@ -24,8 +25,8 @@ struct bench_peer {
     const char *name;
     bool passes[BENCH_PEER_PASSES]; /* those it has at all */
     size_t ways;                    /* algorithms and layouts it may be tried in, numbered from 0 */
-    /* Whether a way takes activations as NHWC and gives NHWC, all it does to them in between being part of the
-     * run. Weights may lie in any layout in every way. */
+    /* Whether a way takes activations as NHWC and gives NHWC, all it does to them in between being part of
+     * the run. Weights may lie in any layout in every way. */
     bool (*plain)(size_t way);
     /* Start its threads; `text` receives name, version and what else a reader of figures has to know, or the
      * reason why it cannot start. */

@@ -2,22 +2,25 @@
 /** @file
  * The context: threads, instruction set, numeric policy, memory hooks and the last error.
  *
- * Every call takes a context or an object made from one. The library reads no environment variable, prints nothing and never
- * exits. Beside its objects it keeps only what is the process's own: which BLAS it found and what that is good at, how many
- * threads are inside (during a call the BLAS's number of threads is 1), handlers of fork(), and the numbers that put blocks of
- * memory apart. A context is used by one thread at a time; make one per thread (each of its threads has 160 KiB of scratch,
- * which takes no memory before it is touched). Models may be shared read-only between contexts.
+ * Every call takes a context or an object made from one. The library reads no environment variable, prints
+ * nothing and never exits. Beside its objects it keeps only what is the process's own: which BLAS it found
+ * and what that is good at, how many threads are inside (during a call the BLAS's number of threads is 1),
+ * handlers of fork(), and the numbers that put blocks of memory apart. A context is used by one thread at a
+ * time; make one per thread (each of its threads has 160 KiB of scratch, which takes no memory before it is
+ * touched). Models may be shared read-only between contexts.
  *
- * Floating-point state: a call computes, in the caller's thread and in its own, rounding to nearest, without traps, and with
- * numbers too small to be normal (below 1.2e-38 as floats) read and written as zero, on x86-64 (MXCSR) and AArch64 (FPCR);
- * other CPUs keep such numbers. So results do not depend on the state of the calling thread, which it finds as it was,
- * exception flags included. Callbacks that tell of progress or results run in the caller's state; memory hooks and the log may
- * be called in the library's. stoa_gradcheck(), whose references are doubles, computes in the same state. Calls that only
- * copy numbers do not change them.
+ * Floating-point state: a call computes, in the caller's thread and in its own, rounding to nearest, without
+ * traps, and with numbers too small to be normal (below 1.2e-38 as floats) read and written as zero, on
+ * x86-64 (MXCSR) and AArch64 (FPCR); other CPUs keep such numbers. So results do not depend on the state of
+ * the calling thread, which it finds as it was, exception flags included. Callbacks that tell of progress or
+ * results run in the caller's state; memory hooks and the log may be called in the library's.
+ * stoa_gradcheck(), whose references are doubles, computes in the same state. Calls that only copy numbers do
+ * not change them.
  *
- * Stack: a call needs at most 32 KiB, beyond what the BLAS takes: 4 to 12 KiB for the products of OpenBLAS 0.3.21, by core.
- * The C library counts a thread's thread-local variables to its stack: 60 KiB are those of Debian 12's OpenBLAS. The library's
- * own threads have stacks of 1 MiB, whatever the limits of the process. */
+ * Stack: a call needs at most 32 KiB, beyond what the BLAS takes: 4 to 12 KiB for the products of OpenBLAS
+ * 0.3.21, by core. The C library counts a thread's thread-local variables to its stack: 60 KiB are those of
+ * Debian 12's OpenBLAS. The library's own threads have stacks of 1 MiB, whatever the limits of the
+ * process. */
 #ifndef STOA_CONTEXT_H
 #define STOA_CONTEXT_H
 
@@ -43,11 +46,13 @@ typedef enum stoa_isa {
 
 /** How products may be computed.
  *
- * Plain sums, and all of policy `exact`, are off by some roundings of an output's own terms, sum(|x||w|). By default
- * convolutions may run by Winograd's method (stoa_plan_step_at() and `stoa plan` say which), which mixes the numbers of a tile:
- * - an output is off by at most 5e-5 of the sum over channels of (largest |x| less than 8 pixels away) * (largest |w| of the
- *   kernel), for all data tried; on even data that is below 5e-6 of the layer's largest sum(|x||w|), on sparse or
- *   heavy-tailed data outputs beside large pixels, small themselves, are off by more of their own size. Gradients likewise;
+ * Plain sums, and all of policy `exact`, are off by some roundings of an output's own terms, sum(|x||w|). By
+ * default convolutions may run by Winograd's method (stoa_plan_step_at() and `stoa plan` say which), which
+ * mixes the numbers of a tile:
+ * - an output is off by at most 5e-5 of the sum over channels of (largest |x| less than 8 pixels away) *
+ *   (largest |w| of the kernel), for all data tried; on even data that is below 5e-6 of the layer's largest
+ *   sum(|x||w|), on sparse or heavy-tailed data outputs beside large pixels, small themselves, are off by
+ *   more of their own size. Gradients likewise;
  * - it overflows from |x| of about 1e36 on, where plain sums do not;
  * - a NaN or an infinity reaches all outputs of its tile, up to 7 pixels away.
  * Policy `exact` has none of it. */
@@ -59,12 +64,14 @@ typedef enum stoa_policy {
 
 /** Memory hooks. `allocate` returns at least `bytes` bytes aligned to `alignment` (a power of two), or NULL;
  * `release` takes what `allocate` returned and the same size. Both may be called from the thread that uses
- * the context only. They serve arenas, parameters, data and the scratch of a context's threads; small bookkeeping uses malloc.
+ * the context only. They serve arenas, parameters, data and the scratch of a context's threads; small
+ * bookkeeping uses malloc.
  *
- * Without hooks memory comes from posix_memalign() and goes back by free(). Blocks of 2 MiB and more then begin some lines of
- * a cache behind a multiple of 2 MiB, each elsewhere than the one before, so that arrays read side by side do not meet in
- * the same sets; on Linux they ask for transparent huge pages (madvise() with MADV_HUGEPAGE), with which large layers are
- * faster and vary less from process to process. A block grows by a third at most for that. */
+ * Without hooks memory comes from posix_memalign() and goes back by free(). Blocks of 2 MiB and more then
+ * begin some lines of a cache behind a multiple of 2 MiB, each elsewhere than the one before, so that arrays
+ * read side by side do not meet in the same sets; on Linux they ask for transparent huge pages (madvise()
+ * with MADV_HUGEPAGE), with which large layers are faster and vary less from process to process. A block
+ * grows by a third at most for that. */
 typedef struct stoa_allocator {
     void *(*allocate)(void *user, size_t bytes, size_t alignment); /**< NULL when there is no memory */
     void (*release)(void *user, void *memory, size_t bytes);       /**< never called with NULL */
@@ -73,14 +80,14 @@ typedef struct stoa_allocator {
 
 /** Options of stoa_context_create(); all zero is a good default. */
 typedef struct stoa_context_options {
-    /** 1 to 256; 0: as many as the process may use CPUs, by its affinity and, on Linux, by the CPU quota of its control
-     * groups, of which a part of a CPU counts as a whole. */
+    /** 1 to 256; 0: as many as the process may use CPUs, by its affinity and, on Linux, by the CPU quota of
+     * its control groups, of which a part of a CPU counts as a whole. */
     size_t threads;
-    /** Bytes that a thread may use for a convolution's columns or tiles, from 16 KiB; 0: 1 MiB. Parts of different threads
-     * lie up to a quarter of it apart. What the threads of a pass share, or each has for itself (transposed or transformed
-     * weights, tiles of wide layers and half as much again for their sums, sums of weight gradients), stays below 64 times as
-     * much; where that is too little, slower ways need less.
-     * A plan whose columns of a single pixel are larger is refused. */
+    /** Bytes that a thread may use for a convolution's columns or tiles, from 16 KiB; 0: 1 MiB. Parts of
+     * different threads lie up to a quarter of it apart. What the threads of a pass share, or each has for
+     * itself (transposed or transformed weights, tiles of wide layers and half as much again for their sums,
+     * sums of weight gradients), stays below 64 times as much; where that is too little, slower ways need
+     * less. A plan whose columns of a single pixel are larger is refused. */
     size_t workspace_limit;
     stoa_policy policy;       /**< how products may be computed */
     stoa_isa highest_isa;     /**< use nothing above this; ignored unless limit_isa is set */

@@ -72,10 +72,11 @@ typedef struct stoa_data_options {
 /** Read a data set given as a file or a folder, whatever it holds: a folder with IDX pairs, see
  * stoa_dataset_open(); a table NAME.csv, see stoa_dataset_open_csv(), or a folder with one, or with train.csv
  * and test.csv; NAME.npz, or a folder with one, or with .npy files, whose arrays are called x_train, y_train,
- * x_test and y_test, or x and y (images and labels, data and target; train_ may also stand in front); a folder of
- * folders of PNG pictures, see stoa_dataset_open_pictures(), or one with two such folders, train and test. Parts may be
- * called training and testing too; without a test part, val, valid, validation or dev is taken for one. The path
- * "digits", where nothing has this name, means drawn ones, see stoa_dataset_draw_digits().
+ * x_test and y_test, or x and y (images and labels, data and target; train_ may also stand in front); a
+ * folder of folders of PNG pictures, see stoa_dataset_open_pictures(), or one with two such folders, train
+ * and test. Parts may be called training and testing too; without a test part, val, valid, validation or dev
+ * is taken for one. The path "digits", where nothing has this name, means drawn ones, see
+ * stoa_dataset_draw_digits().
  *
  * Of data without a test part some samples of each class become the test part, see stoa_dataset_split().
  *
@@ -84,8 +85,8 @@ typedef struct stoa_data_options {
  * @param options  How to read; NULL: the defaults.
  * @param[out] train  What to learn from; NULL: not wanted. Set only on STOA_OK; release with
  * stoa_dataset_free().
- * @param[out] test  What to measure with; the same. With `whole` or `unlabelled`, all of data that have no test
- * part; `train` must be NULL then.
+ * @param[out] test  What to measure with; the same. With `whole` or `unlabelled`, all of data that have no
+ * test part; `train` must be NULL then.
  * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT, STOA_ERR_ARGUMENT (an option), STOA_ERR_MEMORY;
  * the sentence names the file, and the line or offset. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_load(stoa_context *context, const char *path,
@@ -93,8 +94,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_load(stoa_context *context, co
                                                        stoa_dataset **test);
 
 /** Read the IDX pair of a split from a folder: train-images-idx3-ubyte and train-labels-idx1-ubyte, or
- * t10k-...; each plain or with ".gz", also with a '.' instead of the '-' before "idx", also in a folder of the file's name.
- * Where one of them is empty the next is taken. Pixels become p / 255.
+ * t10k-...; each plain or with ".gz", also with a '.' instead of the '-' before "idx", also in a folder of
+ * the file's name. Where one of them is empty the next is taken. Pixels become p / 255.
  *
  * @param context  Borrowed; must outlive the data set.
  * @param folder  Path of the folder.
@@ -117,25 +118,26 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_idx_memory(stoa_context *
                                                                   size_t images_bytes, const void *labels,
                                                                   size_t labels_bytes, size_t classes,
                                                                   stoa_dataset **dataset);
-/** Read a table of comma-separated values: a line a sample, a column a value, one of them the label. Semicolons or tabs
- * may stand for the commas, where the first line has none.
+/** Read a table of comma-separated values: a line a sample, a column a value, one of them the label.
+ * Semicolons or tabs may stand for the commas, where the first line has none.
  *
- * A first column without a name, as pandas and R write row numbers, is passed over. With `columns` a table that has a
- * header gives its values in that order, whatever its own; other columns than those and the label are passed over. The
- * context's log gets a line about what was passed over or taken for a header.
+ * A first column without a name, as pandas and R write row numbers, is passed over. With `columns` a table
+ * that has a header gives its values in that order, whatever its own; other columns than those and the label
+ * are passed over. The context's log gets a line about what was passed over or taken for a header.
  *
  * Fields may stand in double quotes, and then hold commas, quotes (doubled) and line ends; lines end in LF or
- * CRLF; empty lines are passed over. Numbers have a '.' as their point, whatever the locale. Labels are numbers
- * from 0, or else names, whose classes are in their sorted order (by number where all are whole numbers).
+ * CRLF; empty lines are passed over. Numbers have a '.' as their point, whatever the locale. Labels are
+ * numbers from 0, or else names, whose classes are in their sorted order (by number where all are whole
+ * numbers).
  *
  * @param context  Borrowed; must outlive the data set.
  * @param path  The file.
- * @param options  classes, shape, layout, label, header, names, columns, unlabelled; NULL: the defaults. Without a shape a sample
- * is 1x1xCOLUMNS.
+ * @param options  classes, shape, layout, label, header, names, columns, unlabelled; NULL: the defaults.
+ * Without a shape a sample is 1x1xCOLUMNS.
  * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
- * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (lines of unlike length, a layout that cannot be known, text for a number, a number
- * that is not finite, a quote out of place, too many classes), STOA_ERR_ARGUMENT (no such column),
- * STOA_ERR_MEMORY. The sentence begins with FILE:LINE. */
+ * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (lines of unlike length, a layout that cannot be
+ * known, text for a number, a number that is not finite, a quote out of place, too many classes),
+ * STOA_ERR_ARGUMENT (no such column), STOA_ERR_MEMORY. The sentence begins with FILE:LINE. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open_csv(stoa_context *context, const char *path,
                                                            const stoa_data_options *options,
                                                            stoa_dataset **dataset);
@@ -145,20 +147,21 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_csv_memory(stoa_context *
                                                                   const stoa_data_options *options,
                                                                   stoa_dataset **dataset);
 
-/** Read NumPy's arrays from two .npy files, versions 1 to 3, in either byte order, in C or Fortran order: of booleans,
- * whole numbers of 8 to 64 bits or floats of 16 to 64 bits.
+/** Read NumPy's arrays from two .npy files, versions 1 to 3, in either byte order, in C or Fortran order: of
+ * booleans, whole numbers of 8 to 64 bits or floats of 16 to 64 bits.
  *
  * @param context  Borrowed; must outlive the data set.
- * @param samples  Shape (count), (count, values), (count, height, width), (count, height, width, channels) or, see
- * stoa_layout, (count, channels, height, width). uint8 become value / 255, all others keep their value.
- * @param labels  Shape (count): numbers of classes from 0, of any type; or (count, classes): 1 at the class and 0
- * elsewhere. With `unlabelled` it is not read and may be NULL.
+ * @param samples  Shape (count), (count, values), (count, height, width), (count, height, width, channels)
+ * or, see stoa_layout, (count, channels, height, width). uint8 become value / 255, all others keep their
+ * value.
+ * @param labels  Shape (count): numbers of classes from 0, of any type; or (count, classes): 1 at the class
+ * and 0 elsewhere. With `unlabelled` it is not read and may be NULL.
  * @param options  classes, the shape, layout, unlabelled; NULL: the defaults.
  * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
- * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (another type, a damaged header, a length that does
- * not fit it, a layout that cannot be known, a value that is not finite, counts that differ, a label out of range),
- * STOA_ERR_ARGUMENT (Fortran order in a file that is to stay on disk), STOA_ERR_MEMORY. The sentence names the file and
- * the offset. */
+ * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (another type, a damaged header, a length that
+ * does not fit it, a layout that cannot be known, a value that is not finite, counts that differ, a label out
+ * of range), STOA_ERR_ARGUMENT (Fortran order in a file that is to stay on disk), STOA_ERR_MEMORY. The
+ * sentence names the file and the offset. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open_npy(stoa_context *context, const char *samples,
                                                            const char *labels,
                                                            const stoa_data_options *options,
@@ -190,24 +193,26 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_npz_memory(stoa_context *
                                                                   const stoa_data_options *options,
                                                                   stoa_dataset **dataset);
 
-/** Read PNG pictures from a folder that has a folder for each class. Classes are in the sorted order of the folders'
- * names (by number where all are whole numbers), pictures in that of theirs. Values are as stoa_image_read() gives them.
- * Pictures of another kind and folders among them are refused; other files are left out, which the context's log is told,
- * as it is when colours become grey. Hidden files and what systems leave behind (Thumbs.db) are passed over.
+/** Read PNG pictures from a folder that has a folder for each class. Classes are in the sorted order of the
+ * folders' names (by number where all are whole numbers), pictures in that of theirs. Values are as
+ * stoa_image_read() gives them. Pictures of another kind and folders among them are refused; other files are
+ * left out, which the context's log is told, as it is when colours become grey. Hidden files and what systems
+ * leave behind (Thumbs.db) are passed over.
  *
  * @param context  Borrowed; must outlive the data set.
  * @param folder  Path of the folder.
- * @param options  classes, channels (1: grey, 3: colour; 0: colour where a picture has it), names; NULL: the defaults.
+ * @param options  classes, channels (1: grey, 3: colour; 0: colour where a picture has it), names; NULL: the
+ * defaults.
  * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
- * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (no folders, or not as many as classes; a folder without
- * pictures, or with pictures of another kind or folders; a damaged picture, or one of another size than the first),
- * STOA_ERR_MEMORY. The sentence names the file. */
+ * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (no folders, or not as many as classes; a folder
+ * without pictures, or with pictures of another kind or folders; a damaged picture, or one of another size
+ * than the first), STOA_ERR_MEMORY. The sentence names the file. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open_pictures(stoa_context *context, const char *folder,
                                                                 const stoa_data_options *options,
                                                                 stoa_dataset **dataset);
 
-/** Draw pictures of digits, to try things without data: light on dark, strokes with random slant, size, place,
- * thickness and noise. Sample i shows the digit i % 10; the seed and i alone decide its pixels.
+/** Draw pictures of digits, to try things without data: light on dark, strokes with random slant, size,
+ * place, thickness and noise. Sample i shows the digit i % 10; the seed and i alone decide its pixels.
  *
  * @param context  Borrowed; must outlive the data set.
  * @param count  How many, >= 1.
@@ -254,8 +259,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_split(const stoa_dataset *data
                                                         uint64_t seed, stoa_dataset **first,
                                                         stoa_dataset **second);
 
-/** Measure mean and standard deviation of the values of `dataset`, not normalised, for each channel: of a table,
- * for each column.
+/** Measure mean and standard deviation of the values of `dataset`, not normalised, for each channel: of a
+ * table, for each column.
  *
  * @param dataset  Usually a training set.
  * @param[out] mean  A number for each channel.
@@ -268,8 +273,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_measure(const stoa_dataset *da
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_normalize_channels(stoa_dataset *dataset, const float *mean,
                                                                      const float *deviation);
 
-/** Whether the values of `dataset` are pixels, stored as bytes, which it gives as p / 255, or read from pictures, so that
- * they lie between 0 and 1 whatever the darkest and the brightest are. */
+/** Whether the values of `dataset` are pixels, stored as bytes, which it gives as p / 255, or read from
+ * pictures, so that they lie between 0 and 1 whatever the darkest and the brightest are. */
 STOA_API bool stoa_dataset_is_pixels(const stoa_dataset *dataset);
 /** Find the smallest and the largest value of `dataset`, not normalised: 0 and 1 of pixels, else as measured.
  *
@@ -302,10 +307,11 @@ STOA_API size_t stoa_dataset_count(const stoa_dataset *dataset);
 STOA_API size_t stoa_dataset_classes(const stoa_dataset *dataset);
 /** Name of class `class_number` of `dataset`, or NULL where labels are numbers. Belongs to the data set. */
 STOA_API const char *stoa_dataset_class_name(const stoa_dataset *dataset, size_t class_number);
-/** Name of the column of a table that is value `column` of a sample of `dataset`, or NULL: without a header, with a column
- * that has no name or that of another, and past the last. Belongs to the data set. */
+/** Name of the column of a table that is value `column` of a sample of `dataset`, or NULL: without a header,
+ * with a column that has no name or that of another, and past the last. Belongs to the data set. */
 STOA_API const char *stoa_dataset_column_name(const stoa_dataset *dataset, size_t column);
-/** Name of the label's column of the table `dataset`, or NULL without a header or a label. Belongs to the data set. */
+/** Name of the label's column of the table `dataset`, or NULL without a header or a label. Belongs to the
+ * data set. */
 STOA_API const char *stoa_dataset_label_name(const stoa_dataset *dataset);
 /** What `dataset` was read from: "idx", "csv", "npy", "npz", "pictures", "digits" or
  * "arrays". Static storage. */
@@ -328,15 +334,16 @@ STOA_API void stoa_dataset_shape(const stoa_dataset *dataset, size_t *height, si
 STOA_API void stoa_dataset_read(const stoa_dataset *dataset, const size_t *index, size_t first,
                                 size_t samples, float *out, int32_t *labels);
 
-/** Say whether everything that was read of `dataset` so far is what was opened. Data in memory always are. Of data on disk
- * (see stoa_data_options) a read that fails, or after which the file has another size or time of change, is an error that
- * stays. stoa_train(), stoa_evaluate() and stoa_dataset_measure() ask by themselves.
+/** Say whether everything that was read of `dataset` so far is what was opened. Data in memory always are. Of
+ * data on disk (see stoa_data_options) a read that fails, or after which the file has another size or time of
+ * change, is an error that stays. stoa_train(), stoa_evaluate() and stoa_dataset_measure() ask by themselves.
  * Errors: STOA_ERR_IO. Threads: not while another uses the context. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_check(const stoa_dataset *dataset);
 
-/** Bring the samples of an epoch into random order. Of data that stay on disk (see stoa_data_options), only within windows that
- * half of their memory holds, one after the other in the order of the file; borders between windows lie elsewhere in
- * every epoch. The order follows from `seed`, `epoch`, the data and their memory, and from nothing else.
+/** Bring the samples of an epoch into random order. Of data that stay on disk (see stoa_data_options), only
+ * within windows that half of their memory holds, one after the other in the order of the file; borders
+ * between windows lie elsewhere in every epoch. The order follows from `seed`, `epoch`, the data and their
+ * memory, and from nothing else.
  *
  * @param dataset  Whose samples they are.
  * @param seed  Another one, another order.
@@ -359,16 +366,17 @@ STOA_API void stoa_dataset_shuffle(const stoa_dataset *dataset, uint64_t seed, s
 STOA_API STOA_MUST_CHECK stoa_status stoa_image_read_digit(stoa_context *context, const char *path,
                                                            size_t height, size_t width, float *out);
 
-/** Read a PNG as the values that its file stores, from 0 to 1: value / 255, of 16 bits value / 65535; palettes are looked
- * up; gamma and colour profiles change nothing. Colours become grey as their ITU-R BT.601 luma, rounded to the picture's
- * depth; transparent pixels go on black, half transparent ones half as bright.
+/** Read a PNG as the values that its file stores, from 0 to 1: value / 255, of 16 bits value / 65535;
+ * palettes are looked up; gamma and colour profiles change nothing. Colours become grey as their ITU-R BT.601
+ * luma, rounded to the picture's depth; transparent pixels go on black, half transparent ones half as bright.
  *
  * @param context  Receives the sentence of an error.
  * @param path  The PNG file.
  * @param height  That it must have.
  * @param width  That it must have.
- * @param channels  1: grey, 3: red, green and blue. With 1x1 pixels any other number is a row of values: those of a grey
- * picture with as many pixels, or of a third of it in colour, plane by plane as flatten gives them.
+ * @param channels  1: grey, 3: red, green and blue. With 1x1 pixels any other number is a row of values:
+ * those of a grey picture with as many pixels, or of a third of it in colour, plane by plane as flatten gives
+ * them.
  * @param[out] out  height * width * channels floats; untouched on an error.
  * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT, STOA_ERR_SHAPE (another size), STOA_ERR_ARGUMENT
  * (channels), STOA_ERR_MEMORY. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
  * What the machine and its BLAS can do, measured on the spot: for `stoa doctor`, the bench, and programs that
- * want to know. Every call takes at most the seconds it is given, roughly, and as many threads as the context has;
- * each of them stays on one CPU while it measures, and the caller's own set of CPUs is put back. Rates are the best
- * of several rounds. Results are set on STOA_OK only.
- * Errors: STOA_ERR_ARGUMENT (seconds not above 0 or above 3600, more threads than the context has, dimensions not
- * from 1 to 2^30), STOA_ERR_MEMORY. */
+ * want to know. Every call takes at most the seconds it is given, roughly, and as many threads as the context
+ * has; each of them stays on one CPU while it measures, and the caller's own set of CPUs is put back. Rates
+ * are the best of several rounds. Results are set on STOA_OK only.
+ * Errors: STOA_ERR_ARGUMENT (seconds not above 0 or above 3600, more threads than the context has, dimensions
+ * not from 1 to 2^30), STOA_ERR_MEMORY. */
 #ifndef STOA_MACHINE_H
 #define STOA_MACHINE_H
 

@@ -57,10 +57,10 @@ STOA_API void stoa_model_add(stoa_model *model, const char *name, const char *la
  * The last layer added is the output. Errors: the first error of the calls before, STOA_ERR_MEMORY. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_build(stoa_model *model);
 
-/** Fill the parameters of a built `model` with initial values: weights as the option `init` of their layer says
- * (he: N(0, 2 / fan_in), xavier: N(0, 2 / (fan_in + fan_out)), he_uniform, xavier_uniform, normal, uniform,
- * orthogonal, constant), He's where it says nothing; biases 0. The same `seed` gives the same values. Errors:
- * STOA_ERR_ARGUMENT (not built), STOA_ERR_MEMORY (orthogonal). */
+/** Fill the parameters of a built `model` with initial values: weights as the option `init` of their layer
+ * says (he: N(0, 2 / fan_in), xavier: N(0, 2 / (fan_in + fan_out)), he_uniform, xavier_uniform, normal,
+ * uniform, orthogonal, constant), He's where it says nothing; biases 0. The same `seed` gives the same
+ * values. Errors: STOA_ERR_ARGUMENT (not built), STOA_ERR_MEMORY (orthogonal). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_init(stoa_model *model, uint64_t seed);
 
 /** Shape of one input sample of `model`: `*height` x `*width` x `*channels`. */
@@ -126,10 +126,10 @@ STOA_API const char *stoa_model_fact(const stoa_model *model, const char *key);
  * nothing is set. */
 STOA_API bool stoa_model_fact_at(const stoa_model *model, size_t index, const char **key, const char **value);
 
-/** Save `model` to the file `path`: safetensors, the graph and the facts in its metadata. What is to be written is
- * read again and compared first, written to a temporary name in the same folder, synced and renamed: the file is
- * whole or not there. Errors: STOA_ERR_ARGUMENT (not built, a fact that is not UTF-8), STOA_ERR_IO,
- * STOA_ERR_MEMORY. */
+/** Save `model` to the file `path`: safetensors, the graph and the facts in its metadata. What is to be
+ * written is read again and compared first, written to a temporary name in the same folder, synced and
+ * renamed: the file is whole or not there. Errors: STOA_ERR_ARGUMENT (not built, a fact that is not UTF-8),
+ * STOA_ERR_IO, STOA_ERR_MEMORY. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_save(stoa_model *model, const char *path);
 /** Save `model` to memory: `*data` of `*bytes` bytes, set only on STOA_OK, to be released with
  * stoa_buffer_free(). Errors: STOA_ERR_ARGUMENT (not built, a fact that is not UTF-8), STOA_ERR_MEMORY. */
@@ -150,10 +150,10 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_model_load(stoa_context *context, cons
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_memory(stoa_context *context, const void *data,
                                                             size_t bytes, stoa_model **model);
 /** Load only tensors into a built `model`, from any safetensors file `path` that has all of them by name and
- * shape, such as a PyTorch state dictionary. F16, BF16 and F64 become float32, a double beyond its range is an
- * error; `module.` and `_orig_mod.` in front of all names, also one behind the other, are taken off;
- * `*.num_batches_tracked` and `n_averaged` are passed over, any other extra tensor is an error. On an error the
- * model is unchanged. Errors: those of stoa_model_load(). */
+ * shape, such as a PyTorch state dictionary. F16, BF16 and F64 become float32, a double beyond its range is
+ * an error; `module.` and `_orig_mod.` in front of all names, also one behind the other, are taken off;
+ * `*.num_batches_tracked` and `n_averaged` are passed over, any other extra tensor is an error. On an error
+ * the model is unchanged. Errors: those of stoa_model_load(). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_tensors(stoa_model *model, const char *path);
 /** stoa_model_load_tensors() from `data` of `bytes` bytes. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_tensors_memory(stoa_model *model, const void *data,

@@ -9,12 +9,13 @@
  * workspaces need 64 bytes. A workspace query gives the bytes for the context's threads and limits; ask once,
  * allocate once. On an error the outputs are untouched.
  *
- * Convolutions of the default policy may run by Winograd's method: enum stoa_policy in context.h says what it may be off by,
- * and that it spreads NaN over a tile. Results do not depend on the number of threads; those of one image may differ in the
- * last bits with the batch and the image's place in it, see stoa_plan_infer().
+ * Convolutions of the default policy may run by Winograd's method: enum stoa_policy in context.h says what it
+ * may be off by, and that it spreads NaN over a tile. Results do not depend on the number of threads; those
+ * of one image may differ in the last bits with the batch and the image's place in it, see stoa_plan_infer().
  *
- * Errors of all: STOA_ERR_ARGUMENT (a NULL buffer, a size of 0 but for stoa_sgemm()'s k, a workspace that is missing, too
- * small or not aligned), STOA_ERR_SHAPE (sizes that do not fit each other, or overflow). Threads: one context per thread.
+ * Errors of all: STOA_ERR_ARGUMENT (a NULL buffer, a size of 0 but for stoa_sgemm()'s k, a workspace that is
+ * missing, too small or not aligned), STOA_ERR_SHAPE (sizes that do not fit each other, or overflow).
+ * Threads: one context per thread.
  */
 #ifndef STOA_OPS_H
 #define STOA_OPS_H
@@ -85,8 +86,8 @@ typedef enum stoa_activation {
  * stride) + 1. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_output(stoa_context *context, const stoa_conv2d *conv,
                                                         size_t *height, size_t *width);
-/** `*bytes` of workspace that `pass` of `conv` needs with `context`; 0 when none. The algorithm is chosen by the
- * sizes, the batch included: another batch has an answer of its own. */
+/** `*bytes` of workspace that `pass` of `conv` needs with `context`; 0 when none. The algorithm is chosen by
+ * the sizes, the batch included: another batch has an answer of its own. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_workspace(stoa_context *context, const stoa_conv2d *conv,
                                                            stoa_conv2d_pass pass, size_t *bytes);
 /** y = x * weight + bias, a convolution.
@@ -104,14 +105,14 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_forward(stoa_context *context, 
                                                          const float *x, const float *weight,
                                                          const float *bias, stoa_activation activation,
                                                          float *y, void *workspace, size_t workspace_bytes);
-/** `*bytes` of prepared weights: those of `conv` in the form that the algorithm of its forward pass reads, for
- * stoa_conv2d_forward_prepared(). 0 when it reads the weights as they are. */
+/** `*bytes` of prepared weights: those of `conv` in the form that the algorithm of its forward pass reads,
+ * for stoa_conv2d_forward_prepared(). 0 when it reads the weights as they are. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_prepared_bytes(stoa_context *context,
                                                                 const stoa_conv2d *conv, size_t *bytes);
-/** Prepare `weight` (as in stoa_conv2d_forward()) of `conv` once for many forward passes. Prepared weights belong to this
- * `conv`, its batch included, and to contexts of the same policy, instruction set, workspace limit and
- * stoa_context_set_conv(); prepare again whenever the weights have changed. They may be copied, and read by several
- * threads at once.
+/** Prepare `weight` (as in stoa_conv2d_forward()) of `conv` once for many forward passes. Prepared weights
+ * belong to this `conv`, its batch included, and to contexts of the same policy, instruction set, workspace
+ * limit and stoa_context_set_conv(); prepare again whenever the weights have changed. They may be copied, and
+ * read by several threads at once.
  *
  * @param context  Decides threads, policy and instruction set.
  * @param conv  Sizes.
@@ -205,9 +206,10 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_avgpool2d_backward(stoa_context *conte
 
 /** Batch norm over the last axis of x (rows, channels); an image has batch * height * width rows.
  *
- * The mean is taken off before anything is multiplied, and moments are summed without overflow: y is as exact for values far
- * from zero as near it, and right for all finite ones. A running variance is a float: it becomes infinite where deviations
- * are above 1.8e19, and `inv_std` leaves the normal numbers above 8.5e37. */
+ * The mean is taken off before anything is multiplied, and moments are summed without overflow: y is as exact
+ * for values far from zero as near it, and right for all finite ones. A running variance is a float: it
+ * becomes infinite where deviations are above 1.8e19, and `inv_std` leaves the normal numbers above
+ * 8.5e37. */
 typedef struct stoa_batchnorm {
     size_t rows;     /**< >= 1; >= 2 to train: one value a channel has no deviation */
     size_t channels; /**< >= 1 */

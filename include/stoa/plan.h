@@ -58,15 +58,16 @@ STOA_API size_t stoa_plan_bytes_unshared(const stoa_plan *plan);
  * STOA_ERR_ARGUMENT (not aligned, bound already). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_bind(stoa_plan *plan, void *memory);
 
-/** Where to write the next batch for `plan`: (batch, H, W, C) float32 inside the arena; NULL before stoa_plan_bind(). Its
- * content does not survive a run of an inference plan. */
+/** Where to write the next batch for `plan`: (batch, H, W, C) float32 inside the arena; NULL before
+ * stoa_plan_bind(). Its content does not survive a run of an inference plan. */
 STOA_API float *stoa_plan_input(stoa_plan *plan);
 
 /** Inference (evaluation mode) on samples that stand in stoa_plan_input().
  *
- * The same plan, samples and parameters give the same bits, on any number of threads. Algorithms and cuts are chosen by the
- * plan's batch, and rows of a product may be summed in another order at its edges: the outputs of one sample may differ in the
- * last bits between plans of other batches, with the number of samples of a run and with its place among them.
+ * The same plan, samples and parameters give the same bits, on any number of threads. Algorithms and cuts are
+ * chosen by the plan's batch, and rows of a product may be summed in another order at its edges: the outputs
+ * of one sample may differ in the last bits between plans of other batches, with the number of samples of a
+ * run and with its place among them.
  *
  * @param plan  Bound.
  * @param samples  1 to the plan's batch.
@@ -88,7 +89,8 @@ typedef struct stoa_targets {
  * @param targets  What the loss is measured against. Borrowed for the call.
  * @param seed  Of the training.
  * @param step  Number of the step: with `seed` it decides dropout's masks.
- * @param[out] loss  Mean over the samples, or over the weights of their classes where the loss says `mean=weights`.
+ * @param[out] loss  Mean over the samples, or over the weights of their classes where the loss says
+ * `mean=weights`.
  * @param[out] output  (samples, output size), may be NULL.
  * Errors: STOA_ERR_NONFINITE: the loss is not finite; the sentence names the first layer whose output is not.
  * No gradient is valid then. */
@@ -101,9 +103,9 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_plan_evaluate(stoa_plan *plan, size_t 
                                                         double *loss, const float **output);
 
 /** Gradient of tensor `index` (see stoa_model_tensor()) after stoa_plan_train() of `plan`, to `values` of
- * `count` floats in PyTorch's layout and order. After stoa_trainer_step() with `clip_value` or `clip_norm` it is the clipped
- * one, which the update took; weight decay is not in it. Errors: STOA_ERR_ARGUMENT (not trainable, wrong count, not a
- * training plan, not bound). */
+ * `count` floats in PyTorch's layout and order. After stoa_trainer_step() with `clip_value` or `clip_norm` it
+ * is the clipped one, which the update took; weight decay is not in it. Errors: STOA_ERR_ARGUMENT (not
+ * trainable, wrong count, not a training plan, not bound). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_get_gradient(const stoa_plan *plan, size_t index,
                                                             float *values, size_t count);
 
@@ -151,8 +153,8 @@ typedef struct stoa_gradcheck_options {
     const char *loss; /**< as in stoa_plan_options; NULL: softmax_cross_entropy */
 } stoa_gradcheck_options;
 
-/** What stoa_gradcheck() found of one tensor, or of the network's input. Errors are relative to the tensor's largest
- * gradient, or to a thousandth of the largest of all tensors where that is more. */
+/** What stoa_gradcheck() found of one tensor, or of the network's input. Errors are relative to the tensor's
+ * largest gradient, or to a thousandth of the largest of all tensors where that is more. */
 typedef struct stoa_gradcheck_result {
     const char *tensor; /**< "c1.weight", or "input" */
     size_t count;       /**< its elements */
@@ -168,8 +170,9 @@ typedef struct stoa_gradcheck_result {
 /** Told of one `result`, valid during the call, with the `user` pointer given to stoa_gradcheck(). */
 typedef void stoa_gradcheck_fn(void *user, const stoa_gradcheck_result *result);
 
-/** Check the gradients of a network: the double reference of each operator against central differences of the loss, and
- * the engine's own gradients against the double reference, on drawn inputs and targets in training mode.
+/** Check the gradients of a network: the double reference of each operator against central differences of the
+ * loss, and the engine's own gradients against the double reference, on drawn inputs and targets in training
+ * mode.
  *
  * @param context  Receives the sentence of an error.
  * @param model  Built and initialised. Unchanged when the call returns; must have no other user during it.

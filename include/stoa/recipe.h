@@ -49,8 +49,9 @@ STOA_API void stoa_recipe_describe(const stoa_recipe *recipe, stoa_recipe_info *
 
 /** Build the model of `recipe`, `*model` (not initialised), with its data facts set: "data.set",
  * "data.classes", "data.mean" and "data.deviation" or "data.normalize", "loss", and what the recipe says of
- * "data.label", "data.header", "data.layout", "data.test", "data.split_seed", "data.samples" and "data.memory". It borrows
- * `context`. Release with stoa_model_free(). Errors: those of stoa_model_build(). */
+ * "data.label", "data.header", "data.layout", "data.test", "data.split_seed", "data.samples" and
+ * "data.memory". It borrows `context`. Release with stoa_model_free(). Errors: those of
+ * stoa_model_build(). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_recipe_model(stoa_context *context, const stoa_recipe *recipe,
                                                        stoa_model **model);
 

@@ -77,11 +77,11 @@ typedef bool stoa_progress_fn(void *user, const stoa_progress *progress);
 
 /** Train a built and initialised model.
  *
- * Every epoch visits every sample that is not held out once in a new order that follows from the seed, or with
- * `in_order` in that of the data; the last partial batch is trained. A batch norm behind a dense layer needs two samples
- * in every batch, the last one of an epoch included: one value a channel has no deviation, and nothing would be
- * learned. With `average` the model holds the average while the callback hears of an epoch, and afterwards. The test set
- * decides nothing.
+ * Every epoch visits every sample that is not held out once in a new order that follows from the seed, or
+ * with `in_order` in that of the data; the last partial batch is trained. A batch norm behind a dense layer
+ * needs two samples in every batch, the last one of an epoch included: one value a channel has no deviation,
+ * and nothing would be learned. With `average` the model holds the average while the callback hears of an
+ * epoch, and afterwards. The test set decides nothing.
  *
  * @param context  The model's, or another.
  * @param model  Built and initialised; changed.
@@ -91,23 +91,25 @@ typedef bool stoa_progress_fn(void *user, const stoa_progress *progress);
  * @param progress  Called after every step and every epoch, on the caller's thread; may be NULL.
  * @param user  Handed to `progress`.
  * Errors: STOA_ERR_ARGUMENT, STOA_ERR_SHAPE (data and model do not match), STOA_ERR_MEMORY,
- * STOA_ERR_NONFINITE (names epoch, step and layer), STOA_ERR_IO (data on disk changed or cannot be read any more),
- * STOA_ERR_CANCELLED. After NONFINITE, IO and CANCELLED the model holds the parameters of that moment; save from the epoch callback to keep the last completed epoch.
+ * STOA_ERR_NONFINITE (names epoch, step and layer), STOA_ERR_IO (data on disk changed or cannot be read any
+ * more), STOA_ERR_CANCELLED. After NONFINITE, IO and CANCELLED the model holds the parameters of that moment;
+ * save from the epoch callback to keep the last completed epoch.
  */
 STOA_API STOA_MUST_CHECK stoa_status stoa_train(stoa_context *context, stoa_model *model,
                                                 const stoa_dataset *train, const stoa_dataset *test,
                                                 const stoa_train_options *options, stoa_progress_fn *progress,
                                                 void *user);
 
-/** Whether stoa_train() would begin with these, told before anything is computed or written: options, shapes of data and
- * model, the split, and batches that a layer can learn from.
+/** Whether stoa_train() would begin with these, told before anything is computed or written: options, shapes
+ * of data and model, the split, and batches that a layer can learn from.
  *
  * @param context  As for stoa_train().
  * @param model  As for stoa_train().
  * @param train  As for stoa_train().
  * @param test  As for stoa_train().
  * @param options  As for stoa_train().
- * Errors: STOA_ERR_ARGUMENT, STOA_ERR_SHAPE, STOA_ERR_MEMORY, with the sentence that stoa_train() would give. */
+ * Errors: STOA_ERR_ARGUMENT, STOA_ERR_SHAPE, STOA_ERR_MEMORY, with the sentence that stoa_train() would
+ * give. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_train_check(stoa_context *context, const stoa_model *model,
                                                       const stoa_dataset *train, const stoa_dataset *test,
                                                       const stoa_train_options *options);
@@ -137,8 +139,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_create(stoa_context *context, 
                                                          size_t total_steps, stoa_trainer **trainer);
 /** Release `trainer` and its plan; the model stays. NULL is allowed. */
 STOA_API void stoa_trainer_free(stoa_trainer *trainer);
-/** The plan of `trainer`: its input buffer takes the batch, and stoa_plan_get_gradient() gives the gradients of the last
- * step, as they were clipped. Borrowed. */
+/** The plan of `trainer`: its input buffer takes the batch, and stoa_plan_get_gradient() gives the gradients
+ * of the last step, as they were clipped. Borrowed. */
 STOA_API stoa_plan *stoa_trainer_plan(stoa_trainer *trainer);
 /** Forward, backward and update on the samples in the plan's input.
  *
@@ -151,12 +153,12 @@ STOA_API stoa_plan *stoa_trainer_plan(stoa_trainer *trainer);
 STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_step(stoa_trainer *trainer, size_t samples,
                                                        stoa_targets targets, double *loss,
                                                        const float **output);
-/** Tell `trainer`'s schedule that an epoch has ended with these mean losses; `validation_loss` may be NAN where the
- * schedule does not watch it. Needed by schedule plateau only. */
+/** Tell `trainer`'s schedule that an epoch has ended with these mean losses; `validation_loss` may be NAN
+ * where the schedule does not watch it. Needed by schedule plateau only. */
 STOA_API void stoa_trainer_end_epoch(stoa_trainer *trainer, double training_loss, double validation_loss);
-/** Put the moving averages into the model of `trainer` (`use` true), to evaluate or save them, or what is trained
- * (false); stoa_trainer_step() does the latter by itself. Nothing happens without the option `average`. When the
- * trainer is released the model keeps what it holds. */
+/** Put the moving averages into the model of `trainer` (`use` true), to evaluate or save them, or what is
+ * trained (false); stoa_trainer_step() does the latter by itself. Nothing happens without the option
+ * `average`. When the trainer is released the model keeps what it holds. */
 STOA_API void stoa_trainer_use_average(stoa_trainer *trainer, bool use);
 /** Learning rate of the last step that `trainer` made. */
 STOA_API float stoa_trainer_learning_rate(const stoa_trainer *trainer);
@@ -191,10 +193,11 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_evaluate(stoa_context *context, stoa_m
  * @param data  As for stoa_evaluate(); let it have C classes.
  * @param batch  As for stoa_evaluate().
  * @param loss  As for stoa_evaluate().
- * @param[out] confusion  (C, C): how many samples of class i (row) were taken for class j, [i * C + j]; may be NULL.
+ * @param[out] confusion  (C, C): how many samples of class i (row) were taken for class j, [i * C + j]; may
+ * be NULL.
  * @param[out] ranks  (C): [k] samples have k outputs above that of their label, so that the first k of them
- *                    together are the top-k hits; may be NULL. Of equal outputs that of the lower class counts
- *                    as larger, in both.
+ *                    together are the top-k hits; may be NULL. Of equal outputs that of the lower class
+ *                    counts as larger, in both.
  * @param[out] result  Set only on STOA_OK, as the arrays.
  * Errors: those of stoa_evaluate(). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_evaluate_classes(stoa_context *context, stoa_model *model,

@@ -17,7 +17,8 @@ static real density(real x) {
     return exp(-x * x / 2) * (real)0.39894228040143267794;
 }
 
-/* Of the tanh form of gelu: sqrt(2 / pi) * (x + 0.044715 x^3) and its derivative, at most where they matter. */
+/* Of the tanh form of gelu: sqrt(2 / pi) * (x + 0.044715 x^3) and its derivative, at most where they
+ * matter. */
 static real tanh_argument(real x) {
     return (real)0.79788456080286535588 * (x + (real)0.044715 * x * x * x);
 }

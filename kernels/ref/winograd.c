@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference transforms of Winograd's convolution: the matrices of kernels/winograd.h built from their points by the
- * definition, and multiplied. Floor 1. */
+/* Reference transforms of Winograd's convolution: the matrices of kernels/winograd.h built from their points
+ * by the definition, and multiplied. Floor 1. */
 #include "kernels/ref/ref.h"
 #include "kernels/winograd_tile.h"
 
@@ -34,7 +34,8 @@ static double separation(const struct set *set, size_t p, size_t points) {
     return product;
 }
 
-/* B^T of n points. Row p holds the coefficients of the product of x - q over the finite points q but p itself. */
+/* B^T of n points. Row p holds the coefficients of the product of x - q over the finite points q but p
+ * itself. */
 static struct matrix input_matrix(const struct set *set, size_t n) {
     struct matrix b = {.rows = n, .columns = n};
     for (size_t p = 0; p < n; p++) {

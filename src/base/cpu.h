@@ -9,8 +9,9 @@
  * its own choice is known. */
 const char *stoa_cpu_blas_core(void);
 
-/* A program that defines this function lets stoa_isa_best() report at most what it returns, whether it links the static
- * library or the shared one. The tests do, so that one machine shows what others choose; nothing else should. */
+/* A program that defines this function lets stoa_isa_best() report at most what it returns, whether it links
+ * the static library or the shared one. The tests do, so that one machine shows what others choose; nothing
+ * else should. */
 extern stoa_isa stoa_isa_ceiling(void) __attribute__((weak));
 
 #endif

@@ -76,8 +76,8 @@ static inline float stoa_bfloat16_to_float(uint16_t bits) {
     return stoa_bits_to_float((uint32_t)bits << 16);
 }
 
-/* Floats as they lay in a little-endian file into floats of this machine, in place, or back: nothing to do on a
- * little-endian one. */
+/* Floats as they lay in a little-endian file into floats of this machine, in place, or back: nothing to do on
+ * a little-endian one. */
 static inline void stoa_swap_le_floats(float *values, size_t count) {
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
     for (size_t i = 0; i < count; i++) {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Entering and leaving the engine's floating-point state. Calls of another file, so that no compiler moves arithmetic across
- * them. Floor 0. */
+/* Entering and leaving the engine's floating-point state. Calls of another file, so that no compiler moves
+ * arithmetic across them. Floor 0. */
 #include "base/float_state.h"
 
 #if defined(__SSE__)
 #include <immintrin.h>
 
-/* All exceptions masked and none seen, round to nearest, results (bit 15) and operands (bit 6) flushed to zero. */
+/* All exceptions masked and none seen, round to nearest, results (bit 15) and operands (bit 6) flushed to
+ * zero. */
 static const uint32_t ENGINES_MXCSR = 0x9FC0;
 #endif
 
@@ -43,8 +44,8 @@ void stoa_float_leave(const struct stoa_float_state *callers) {
 }
 
 #else
-/* On 32-bit x86 there are two units: SSE's, in which the engine computes, and the older one, in which values are returned
- * and which a BLAS may use. */
+/* On 32-bit x86 there are two units: SSE's, in which the engine computes, and the older one, in which values
+ * are returned and which a BLAS may use. */
 struct stoa_float_state stoa_float_enter(void) {
     struct stoa_float_state callers;
 #if defined(__SSE__)

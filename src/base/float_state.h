@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The floating-point state in which the engine computes, whatever its caller's is: rounding to nearest, no traps, and
- * numbers too small to be normal are zero, read and written, where the CPU can do so (x86 with SSE, AArch64). Most CPUs take a
- * hundred times as long for such numbers. All threads compute in the same state, so that results depend on none. Floor 0. */
+/* The floating-point state in which the engine computes, whatever its caller's is: rounding to nearest, no
+ * traps, and numbers too small to be normal are zero, read and written, where the CPU can do so (x86 with
+ * SSE, AArch64). Most CPUs take a hundred times as long for such numbers. All threads compute in the same
+ * state, so that results depend on none. Floor 0. */
 #ifndef STOA_BASE_FLOAT_STATE_H
 #define STOA_BASE_FLOAT_STATE_H
 
@@ -24,7 +25,8 @@ struct stoa_float_state {
 #endif
 };
 
-/* Enter the engine's state; returns what the thread's was, to be put back. A thread of the engine's own keeps it. */
+/* Enter the engine's state; returns what the thread's was, to be put back. A thread of the engine's own keeps
+ * it. */
 struct stoa_float_state stoa_float_enter(void);
 void stoa_float_leave(const struct stoa_float_state *callers);
 

@@ -45,8 +45,8 @@ bool stoa_parse_size(const char *text, size_t length, size_t *value) {
     return true;
 }
 
-/* Plain numbers of up to 15 digits, by far the most in tables: both parts of the quotient are exact, so that it
- * is rounded once, as strtod() does, at a fraction of its price. False for what is not as plain. */
+/* Plain numbers of up to 15 digits, by far the most in tables: both parts of the quotient are exact, so that
+ * it is rounded once, as strtod() does, at a fraction of its price. False for what is not as plain. */
 static bool parse_plain(const char *text, size_t length, double *value) {
     static const double power[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                    1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Parse all of `text` (length given) as a non-negative decimal integer that fits; false for anything else, and *value is as it
- * was. */
+/* Parse all of `text` (length given) as a non-negative decimal integer that fits; false for anything else,
+ * and *value is as it was. */
 bool stoa_parse_u64(const char *text, size_t length, uint64_t *value);
 bool stoa_parse_size(const char *text, size_t length, size_t *value);
 

@@ -13,8 +13,8 @@
 /* No two shifts differ by half a page or a quarter, where the columns of wide images meet again. */
 enum { LINE = 64, SHIFTS = 7 };
 
-/* The last huge page only where it makes the block larger by a third at most, as it does from 6 MiB on. Otherwise what
- * follows the whole ones stays in small pages: 2.1 MiB do not take 4. */
+/* The last huge page only where it makes the block larger by a third at most, as it does from 6 MiB on.
+ * Otherwise what follows the whole ones stays in small pages: 2.1 MiB do not take 4. */
 size_t stoa_pages_taken(size_t bytes) {
     size_t whole = stoa_round_up(bytes, STOA_HUGE_PAGE);
     return whole - bytes <= bytes / 3 ? whole : bytes;

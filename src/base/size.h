@@ -9,8 +9,8 @@
 /* Alignment of every tensor in bytes and in floats: a cache line, and the widest vector. */
 enum { STOA_ALIGN_BYTES = 64, STOA_ALIGN_FLOATS = 16 };
 
-/* Largest dimension and element count accepted from outside: cblas takes an int. Where size_t has 64 bits, products of two
- * fit it. */
+/* Largest dimension and element count accepted from outside: cblas takes an int. Where size_t has 64 bits,
+ * products of two fit it. */
 #define STOA_MAX_DIMENSION ((size_t)1 << 30)
 
 static inline bool stoa_size_mul(size_t a, size_t b, size_t *product) {

@@ -64,7 +64,8 @@ void stoa_blas_describe(stoa_blas_info *info) {
     };
 }
 
-/* A product large enough to leave any special path for small ones, against plain loops. No other thread is here. */
+/* A product large enough to leave any special path for small ones, against plain loops. No other thread is
+ * here. */
 static bool product_is_right(void) {
     enum { SIZE = 70 };
     static float a[SIZE * SIZE];

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Products through cblas. Floor 2.
  *
- * OpenBLAS's AVX-512 cores multiply small products, up to a limit of m * n * k, straight from the operands; larger ones
- * are packed first, which costs a fifth to a third of the speed at the sizes that layers have. So a small product is one
- * call. A large one is passed over in steps by the engine's kernel, which fetches the operands of a step during the one
- * before, or cut into blocks below the limit: a slice of b that stays in L2, passed over by rows of a in multiples of 12,
- * the height of the BLAS's kernels. OpenBLAS's other cores pack all: in their place the engine's kernel multiplies alone.
- * Blocks follow from the sizes and the BLAS alone, so results stay reproducible. */
+ * OpenBLAS's AVX-512 cores multiply small products, up to a limit of m * n * k, straight from the operands;
+ * larger ones are packed first, which costs a fifth to a third of the speed at the sizes that layers have. So
+ * a small product is one call. A large one is passed over in steps by the engine's kernel, which fetches the
+ * operands of a step during the one before, or cut into blocks below the limit: a slice of b that stays in
+ * L2, passed over by rows of a in multiples of 12, the height of the BLAS's kernels. OpenBLAS's other cores
+ * pack all: in their place the engine's kernel multiplies alone. Blocks follow from the sizes and the BLAS
+ * alone, so results stay reproducible. */
 #include "blas/gemm.h"
 
 #include <math.h>
@@ -27,8 +28,8 @@ static atomic_size_t small_limit; /* largest m * n * k that is not packed; 0: al
 static atomic_int core_rank;      /* what its kernels are made for; UNKNOWN where it does not say */
 enum { UNKNOWN = STOA_CORE_AVX512 + 1 };
 
-/* The BLAS standard lets C be overwritten when beta is 0, but some implementations multiply: 0 * NaN is NaN. Whether this
- * one does is tried on a small and on a larger product. */
+/* The BLAS standard lets C be overwritten when beta is 0, but some implementations multiply: 0 * NaN is NaN.
+ * Whether this one does is tried on a small and on a larger product. */
 static void try_zero(void) {
     enum { LARGE = 112 };
     static float a[LARGE * LARGE];
@@ -47,7 +48,8 @@ static void try_zero(void) {
     }
 }
 
-/* OpenBLAS's interface/gemm.c and its permit function of the AVX-512 cores: 100^3, measured with 0.3.21. Versions before
+/* OpenBLAS's interface/gemm.c and its permit function of the AVX-512 cores: 100^3, measured with 0.3.21.
+ * Versions before
  * 0.3.17 have no such path. */
 void stoa_gemm_look_at_core(void) {
     const struct stoa_blas_vendor *blas = stoa_blas_vendor();
@@ -98,9 +100,9 @@ static size_t equal_part(size_t size, size_t most, size_t unit) {
     return stoa_min(size, stoa_round_up(part, unit));
 }
 
-/* A slice of b that many rows of a pass over is copied first (to the thread's scratch), so that its rows lie side by side: rows far
- * apart, above all by a power of two, share few sets of the caches. A transposed b is copied always, the other way round:
- * the direct kernels are slow on it as it lies. */
+/* A slice of b that many rows of a pass over is copied first (to the thread's scratch), so that its rows lie
+ * side by side: rows far apart, above all by a power of two, share few sets of the caches. A transposed b is
+ * copied always, the other way round: the direct kernels are slow on it as it lies. */
 enum {
     LANES = 16,
     KERNEL_ROWS = 12,
@@ -109,17 +111,17 @@ enum {
     SLICE_LEAST_ROWS = 96
 };
 
-/* OpenBLAS's direct kernel takes a buffer from malloc for its last columns when there are 1 to 8 beyond a multiple
- * of 16 and the sums have 32 terms or more (0.3.21, found by counting). Running a plan allocates nothing: such
- * products are cut so that no piece is of that kind. */
+/* OpenBLAS's direct kernel takes a buffer from malloc for its last columns when there are 1 to 8 beyond a
+ * multiple of 16 and the sums have 32 terms or more (0.3.21, found by counting). Running a plan allocates
+ * nothing: such products are cut so that no piece is of that kind. */
 enum { BUFFERED_COLUMNS = 8, BUFFERED_TERMS = 32, KERNEL_LEAST_ROWS = 24 };
 
 static bool takes_buffer(size_t n, size_t k) {
     return n % LANES >= 1 && n % LANES <= BUFFERED_COLUMNS && k >= BUFFERED_TERMS;
 }
 
-/* With enough rows the engine's kernel is faster: 1.1 to 1.2 times, and 1.3 to 1.4 times as fast as such pieces. Less than a
- * vector of columns is the BLAS's as long as it is one piece. */
+/* With enough rows the engine's kernel is faster: 1.1 to 1.2 times, and 1.3 to 1.4 times as fast as such
+ * pieces. Less than a vector of columns is the BLAS's as long as it is one piece. */
 static bool is_odd(const struct stoa_gemm *p) {
     return p->kernels && !p->transpose_a && p->m >= KERNEL_LEAST_ROWS && p->k >= BUFFERED_TERMS &&
            p->n % LANES != 0 && (p->n > LANES || takes_buffer(p->n, p->k));
@@ -133,7 +135,8 @@ static struct blocks choose_blocks(const struct stoa_gemm *p) {
         return (struct blocks){p->m, p->n, p->k, false};
     }
     struct blocks blocks = {.copies = p->transpose_b || (p->m >= SLICE_LEAST_ROWS && p->ldb > SLICE_COLUMNS)};
-    /* Whole slices are fastest (64 and 32 columns before 48 and 48), unless the last would be narrower than a vector. */
+    /* Whole slices are fastest (64 and 32 columns before 48 and 48), unless the last would be narrower than a
+     * vector. */
     bool narrow = p->n % SLICE_COLUMNS >= 1 && p->n % SLICE_COLUMNS < LANES;
     blocks.n = blocks.copies && !narrow ? stoa_min(p->n, SLICE_COLUMNS)
                                         : equal_part(p->n, blocks.copies ? SLICE_COLUMNS : COLUMNS, LANES);
@@ -185,10 +188,10 @@ static void call_direct(const struct stoa_gemm *p) {
     }
 }
 
-/* The operands of large products come from far away, and BLAS reads them in strips that no hardware prefetcher follows:
- * 160 to 240 of 265 GFLOP/s a core. The engine's kernel fetches what its next step reads while it multiplies: the next
- * terms of b, of a gradient those of both operands, and in the last terms the rows below. Along rows and panels hardware
- * does it, and to fetch those as well would cost up to 3 %. */
+/* The operands of large products come from far away, and BLAS reads them in strips that no hardware
+ * prefetcher follows: 160 to 240 of 265 GFLOP/s a core. The engine's kernel fetches what its next step reads
+ * while it multiplies: the next terms of b, of a gradient those of both operands, and in the last terms the
+ * rows below. Along rows and panels hardware does it, and to fetch those as well would cost up to 3 %. */
 enum {
     STEP_TERMS = 256, /* of a gradient */
     MOST_TERMS = 512,
@@ -198,8 +201,8 @@ enum {
     LONG_OPERANDS = 1 << 17
 };
 
-/* A weight gradient: few rows and columns, each a sum over very many pixels. With more rows the BLAS on copies of b is faster
- * (measured 1.0 to 1.15 times), the sooner the farther apart the rows of b lie. */
+/* A weight gradient: few rows and columns, each a sum over very many pixels. With more rows the BLAS on
+ * copies of b is faster (measured 1.0 to 1.15 times), the sooner the farther apart the rows of b lie. */
 static bool is_long_sum(const struct stoa_gemm *p) {
     enum { FAR_APART = 1024, TALL = 384, TALL_FAR = 192 };
     bool copies = p->ldb > SLICE_COLUMNS && p->m >= (p->ldb >= FAR_APART ? TALL_FAR : TALL);
@@ -214,7 +217,8 @@ static bool is_tall(const struct stoa_gemm *p) {
            (p->n < SLICE_COLUMNS || p->n * p->k > LEAST_PANEL);
 }
 
-/* Of a product that is too large for one call, or on a copy: `padded`, numbers follow the rows of b that may be read. */
+/* Of a product that is too large for one call, or on a copy: `padded`, numbers follow the rows of b that may
+ * be read. */
 static bool suits_kernel(const struct stoa_gemm *p, bool padded) {
     enum { COPY_TERMS = 64 };
     if (!p->kernels || p->transpose_b || p->alpha != 1 || (p->beta != 0 && p->beta != 1)) {
@@ -232,9 +236,10 @@ static int rank_of(const struct stoa_kernels *kernels) {
                                                         : 0;
 }
 
-/* OpenBLAS's cores that know no small products pack each one, in a buffer from a list that threads lock. On AVX2 the engine's
- * kernel is 1.0 to 1.8 times as fast, the most in narrow layers; twice as fast and more where OpenBLAS does not know the CPU
- * or is held at a core for less than it has. A few rows do not pay for a copy of b. */
+/* OpenBLAS's cores that know no small products pack each one, in a buffer from a list that threads lock. On
+ * AVX2 the engine's kernel is 1.0 to 1.8 times as fast, the most in narrow layers; twice as fast and more
+ * where OpenBLAS does not know the CPU or is held at a core for less than it has. A few rows do not pay for a
+ * copy of b. */
 static bool outruns_blas(const struct stoa_gemm *p) {
     enum { COPY_ROWS = 8 };
     if (atomic_load_explicit(&small_limit, memory_order_relaxed) > 0 || !p->kernels || p->whole) {
@@ -310,7 +315,8 @@ static const float *slice_at(const struct stoa_gemm *p, size_t l, size_t j, size
 }
 
 static void run_steps(const struct stoa_gemm *p) {
-    /* Where the rows of both operands of a gradient lie apart a whole slice of b would not stay in L1 (measured: half a slice
+    /* Where the rows of both operands of a gradient lie apart a whole slice of b would not stay in L1
+     * (measured: half a slice
      * 1.02 to 1.25 times as fast). */
     enum { FAR_COLUMNS = 32 };
     bool distant = p->transpose_a && p->ldb > SLICE_COLUMNS && p->m >= SLICE_LEAST_ROWS;
@@ -338,7 +344,8 @@ static void run_steps(const struct stoa_gemm *p) {
     }
 }
 
-/* So many rows at a time that those and the ones below stay in L2: STEP_ROWS or a block more, and no few ones at the end. */
+/* So many rows at a time that those and the ones below stay in L2: STEP_ROWS or a block more, and no few ones
+ * at the end. */
 static void run_kernel(const struct stoa_gemm *p) {
     size_t rows = p->transpose_a ? p->m : equal_part(p->m, STEP_ROWS + KERNEL_ROWS, KERNEL_ROWS);
     for (size_t i = 0; i < p->m; i += rows) {
@@ -391,7 +398,8 @@ static void run_slices(const struct stoa_gemm *p) {
     }
 }
 
-/* Every slice of b passes over a again, which must come from L2 for that: so many rows and terms of a at a time. */
+/* Every slice of b passes over a again, which must come from L2 for that: so many rows and terms of a at a
+ * time. */
 static void run_direct(const struct stoa_gemm *p) {
     enum { ROWS = 192, TERMS = 1024 };
     bool once = p->n <= SLICE_COLUMNS || p->transpose_a;

@@ -26,13 +26,13 @@ struct stoa_gemm {
     float *c;
     size_t ldc;
     bool whole; /* not in blocks that this BLAS multiplies faster: the sums in the BLAS's own order */
-    /* By the engine's kernel whatever the sizes: sums in an order that depends on k alone. Without transposes, alpha 1 and beta
-     * 0 or 1. Then b may lie in panels of STOA_GEMM_PANEL columns, one behind the other: [k][columns], the rows of a last one
-     * rounded up to STOA_ALIGN_FLOATS. ldb is not read. */
+    /* By the engine's kernel whatever the sizes: sums in an order that depends on k alone. Without
+     * transposes, alpha 1 and beta 0 or 1. Then b may lie in panels of STOA_GEMM_PANEL columns, one behind
+     * the other: [k][columns], the rows of a last one rounded up to STOA_ALIGN_FLOATS. ldb is not read. */
     bool by_kernel, panels;
-    /* Rows of a that follow and will be wanted next, or the left operand of the next product where that is of the same shape
-     * (0, NULL: nothing is known). They are fetched early. A next product also decides who multiplies this one: the engine's
-     * kernel where it can, since the BLAS fetches nothing ahead. */
+    /* Rows of a that follow and will be wanted next, or the left operand of the next product where that is of
+     * the same shape (0, NULL: nothing is known). They are fetched early. A next product also decides who
+     * multiplies this one: the engine's kernel where it can, since the BLAS fetches nothing ahead. */
     size_t below;
     const float *next_a;
     const struct stoa_kernels

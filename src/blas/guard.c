@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The guard that keeps the BLAS to one thread while the engine's own threads work.
  *
- * It counts the regions of all threads of the process: OpenBLAS has one thread count for the process, so the first
- * region saves it and the last one puts it back. Floor 2. */
+ * It counts the regions of all threads of the process: OpenBLAS has one thread count for the process, so the
+ * first region saves it and the last one puts it back. Floor 2. */
 #include <pthread.h>
 #include <stdbool.h>
 
@@ -26,9 +26,9 @@ static bool has_count(const struct stoa_blas_vendor *blas) {
     return blas->set_threads && blas->get_threads;
 }
 
-/* A fork waits until no thread is on its way in or out: the child would find the lock held by a thread that it
- * does not have. Regions of the parent's threads are not the child's; the count they left behind is put back
- * by the child's own first region. */
+/* A fork waits until no thread is on its way in or out: the child would find the lock held by a thread that
+ * it does not have. Regions of the parent's threads are not the child's; the count they left behind is put
+ * back by the child's own first region. */
 static void before_fork(void) {
     (void)pthread_mutex_lock(&guard.lock);
 }

@@ -10,7 +10,8 @@ static struct stoa_blas_vendor vendor;
 static pthread_once_t vendor_once = PTHREAD_ONCE_INIT;
 
 /* What a BLAS may have, bound by the linker where it is there: a fully static program has no symbols for
- * dlsym() to find. Under names of our own: cblas.h may declare some with types that differ between versions. */
+ * dlsym() to find. Under names of our own: cblas.h may declare some with types that differ between
+ * versions. */
 #define VENDOR_FUNCTIONS(X)                                                                                  \
     X(openblas_get_config)                                                                                   \
     X(openblas_get_parallel)                                                                                 \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Data from the command line's words and a model's facts, and what training lets the facts say. Floor 9: public headers
- * only. */
+/* Data from the command line's words and a model's facts, and what training lets the facts say. Floor 9:
+ * public headers only. */
 #include "cli/data.h"
 
 #include <stdlib.h>
@@ -112,8 +112,8 @@ static int measure(const struct cli_subject *subject, struct cli_facts *facts, c
     return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
 }
 
-/* Names of classes or columns as a fact. Names that are no UTF-8 would not be the same when they are read again; those
- * of columns can be left out then. */
+/* Names of classes or columns as a fact. Names that are no UTF-8 would not be the same when they are read
+ * again; those of columns can be left out then. */
 static int keep_texts(const struct cli_subject *subject, const char *key, const stoa_dataset *data,
                       size_t count, const char *(*name)(const stoa_dataset *, size_t)) {
     json_t *names = cli_json_array();
@@ -215,8 +215,8 @@ static int load(const struct cli_subject *subject, struct cli_facts *facts, cons
                              : cli_fail_library(subject->context, status);
 }
 
-/* Where data are: at the path on the command line, else where the model was trained, else where sets lie. From malloc;
- * NULL with the sentence out. */
+/* Where data are: at the path on the command line, else where the model was trained, else where sets lie.
+ * From malloc; NULL with the sentence out. */
 static char *find_data(const struct cli_subject *subject, const struct cli_facts *facts, const char *path) {
     const char *trained = facts->path;
     if (path) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a model says of its data, and the data themselves. Every function prints its sentence when it fails. */
+/* What a model says of its data, and the data themselves. Every function prints its sentence when it
+ * fails. */
 #ifndef STOA_CLI_DATA_H
 #define STOA_CLI_DATA_H
 
@@ -32,18 +33,18 @@ int cli_choose_layout(const struct cli_request *request, const struct cli_subjec
 /* Normalise `count` samples as the model wants them: height x width x channels each. */
 int cli_scale(const struct cli_subject *subject, const struct cli_facts *facts, float *values, size_t count);
 
-/* Open the data at `path` (NULL: those that the model was trained on, or the set that it names), normalised as the model
- * wants it. With `train` the model is to be trained: what is measured on the training data, the names of classes and the
- * path become facts of it. `train` may be NULL: not wanted; with `all` data without a test part are not divided then.
- * `from` may be NULL, or gets the path of the data, from malloc. */
+/* Open the data at `path` (NULL: those that the model was trained on, or the set that it names), normalised
+ * as the model wants it. With `train` the model is to be trained: what is measured on the training data, the
+ * names of classes and the path become facts of it. `train` may be NULL: not wanted; with `all` data without
+ * a test part are not divided then. `from` may be NULL, or gets the path of the data, from malloc. */
 int cli_open_data(const struct cli_subject *subject, const char *path, bool all, stoa_dataset **train,
                   stoa_dataset **test, char **from);
 
 /* A fact that is a list of numbers. */
 stoa_status cli_set_list(stoa_model *model, const char *key, const float *list, size_t count);
 
-/* The loss of the model with weights that make up for rare classes of the training data: a line from malloc, which
- * becomes the model's fact. */
+/* The loss of the model with weights that make up for rare classes of the training data: a line from malloc,
+ * which becomes the model's fact. */
 int cli_weigh_loss(const struct cli_subject *subject, const stoa_dataset *train, char **loss);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* `stoa doctor`: what this machine and its BLAS can do, and what stands in the way. Floor 9: public headers only. */
+/* `stoa doctor`: what this machine and its BLAS can do, and what stands in the way. Floor 9: public headers
+ * only. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +11,8 @@
 #include "cli/open.h"
 #include "cli/report.h"
 
-/* Squares show the BLAS at its best; the others are what convolutions make of layers: 3x3 on 16 maps of 28x28, 3x3 on
- * 64 maps of 7x7, batch 32. */
+/* Squares show the BLAS at its best; the others are what convolutions make of layers: 3x3 on 16 maps of
+ * 28x28, 3x3 on 64 maps of 7x7, batch 32. */
 enum { SQUARES = 2 };
 static const size_t shapes[DOCTOR_SHAPES][3] = {
     {512, 512, 512}, {1024, 1024, 1024}, {25088, 16, 144}, {1568, 64, 576}};

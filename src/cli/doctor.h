@@ -41,7 +41,8 @@ size_t doctor_advise(const struct doctor_findings *found, char *advice[DOCTOR_AD
 void doctor_print_text(const struct doctor_findings *found, char *const *advice, size_t count);
 void doctor_print_json(const struct doctor_findings *found, char *const *advice, size_t count);
 
-/* Measure the square shapes on all threads in another process whose OpenBLAS uses `core`; 0 when that fails. */
+/* Measure the square shapes on all threads in another process whose OpenBLAS uses `core`; 0 when that
+ * fails. */
 double doctor_ask_core(const char *core, size_t threads, double seconds);
 
 /* True in the process that doctor_ask_core() starts: it measures, and answers with doctor_answer(). */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A second process that measures another BLAS core: OpenBLAS reads OPENBLAS_CORETYPE when it is loaded. Floor 9:
- * public headers only. */
+/* A second process that measures another BLAS core: OpenBLAS reads OPENBLAS_CORETYPE when it is loaded. Floor
+ * 9: public headers only. */
 #include <fcntl.h>
 #include <math.h>
 #include <spawn.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* `stoa eval`: how good a model is over a whole test set, and at which classes. Floor 9: public headers only. */
+/* `stoa eval`: how good a model is over a whole test set, and at which classes. Floor 9: public headers
+ * only. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +11,8 @@
 #include "cli/report.h"
 #include "cli/table.h"
 
-/* Limits of what is shown: classes with a line each and a column each, classes whose matrix is counted at all, and top-k
- * figures. */
+/* Limits of what is shown: classes with a line each and a column each, classes whose matrix is counted at
+ * all, and top-k figures. */
 enum { MOST_LINES = 100, MOST_COLUMNS = 16, MOST_COUNTED = 2000, MOST_TOP = 10 };
 
 /* What is known of the test set. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a model says of its data: reading its facts. They are text: lists of numbers are separated by spaces, names are an
- * array of JSON. Floor 9: public headers only. */
+/* What a model says of its data: reading its facts. They are text: lists of numbers are separated by spaces,
+ * names are an array of JSON. Floor 9: public headers only. */
 #include "cli/data.h"
 
 #include <stdio.h>

@@ -12,8 +12,8 @@
 #include "cli/command.h"
 #include "cli/report.h"
 
-/* Whether something is there. What cannot be told ends the command: a disk that fails is no reason to take another file
- * of the same name. */
+/* Whether something is there. What cannot be told ends the command: a disk that fails is no reason to take
+ * another file of the same name. */
 static bool look(const char *path, struct stat *about) {
     if (stat(path, about) == 0) {
         return true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* `stoa predict`: the class of images in PNG files and of samples in tables. All files are read before the first
- * answer, so that a bad one stops the command before it has printed anything. Floor 9: public headers only. */
+/* `stoa predict`: the class of images in PNG files and of samples in tables. All files are read before the
+ * first answer, so that a bad one stops the command before it has printed anything. Floor 9: public headers
+ * only. */
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -155,7 +156,8 @@ static float *add_source(struct prediction *p, const char *file, size_t count, b
     return p->samples + (p->count - count) * p->size;
 }
 
-/* A picture of a digit, brought into the form of MNIST; for models that were trained on pictures or in colour, as it is. */
+/* A picture of a digit, brought into the form of MNIST; for models that were trained on pictures or in
+ * colour, as it is. */
 static int read_picture(struct prediction *p, const char *file, size_t at) {
     size_t height, width, channels;
     const char *format = stoa_model_fact(p->subject->model, "data.format");
@@ -199,7 +201,8 @@ static int add_samples(struct prediction *p, const char *file, size_t at, const 
     return status == STOA_OK ? CLI_DONE : cli_fail_library(p->subject->context, status);
 }
 
-/* As many values are not enough: they must be the model's shape, or a row of one channel for a model over rows. */
+/* As many values are not enough: they must be the model's shape, or a row of one channel for a model over
+ * rows. */
 static int check_shape(const struct prediction *p, const char *file, size_t height, size_t width,
                        size_t channels) {
     size_t wanted[3];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The range of values that a model was trained on. Bytes are pixels from 0 to 1. Arrays of other types and tables keep
- * their values, so that white may be 1, 255 or anything: what it was in training travels with the model, and other data
- * are scaled to it or refused. Floor 9: public headers only. */
+/* The range of values that a model was trained on. Bytes are pixels from 0 to 1. Arrays of other types and
+ * tables keep their values, so that white may be 1, 255 or anything: what it was in training travels with the
+ * model, and other data are scaled to it or refused. Floor 9: public headers only. */
 #include "cli/range.h"
 
 #include <stdio.h>
@@ -13,8 +13,8 @@ struct range {
     float low, high;
 };
 
-/* The value of white among numbers that are pictures, where the range tells it: 1, 255 or 65535. Few pictures have no
- * pixel at half of the brightness. 0: not known. */
+/* The value of white among numbers that are pictures, where the range tells it: 1, 255 or 65535. Few pictures
+ * have no pixel at half of the brightness. 0: not known. */
 static float guess_white(struct range range) {
     static const float usual[] = {255, 65535};
     if (range.low < 0) {
@@ -81,8 +81,8 @@ int cli_pixel_scale(const struct cli_subject *subject, const struct cli_facts *f
         file, subject->path, (double)facts->range[0], (double)facts->range[1]);
 }
 
-/* Whether values are far from those of the training data: well below 0, or of another magnitude than white, where it is
- * known. Pictures that are all black have any range. */
+/* Whether values are far from those of the training data: well below 0, or of another magnitude than white,
+ * where it is known. Pictures that are all black have any range. */
 static bool is_far(const struct cli_facts *facts, struct range range) {
     float known = facts->white;
     if (known > 0) {

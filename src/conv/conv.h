@@ -35,10 +35,10 @@ struct stoa_conv_algorithm {
                     const float *weight, const float *bias, bool relu, float *y, void *workspace);
     void (*backward_data)(const stoa_context *context, const struct stoa_conv *conv, const float *dy,
                           const float *weight, float *dx, void *workspace);
-    /* Weights in the form that a forward pass reads, for those who run it often with the same ones; NULL, all three, where
-     * that is the form they come in. Bytes: 0 where it would not pay; like the numbers they do not depend on the number of
-     * threads, and what was made for a batch serves smaller ones. With prepared weights a pass gives the same bits as
-     * forward() in the same workspace. */
+    /* Weights in the form that a forward pass reads, for those who run it often with the same ones; NULL, all
+     * three, where that is the form they come in. Bytes: 0 where it would not pay; like the numbers they do
+     * not depend on the number of threads, and what was made for a batch serves smaller ones. With prepared
+     * weights a pass gives the same bits as forward() in the same workspace. */
     size_t (*prepared_bytes)(const stoa_context *context, const struct stoa_conv *conv);
     void (*prepare)(const stoa_context *context, const struct stoa_conv *conv, const float *weight,
                     void *prepared);
@@ -64,12 +64,14 @@ extern const struct stoa_conv_algorithm stoa_conv_pointwise;
 /* All algorithms, NULL-terminated. */
 extern const struct stoa_conv_algorithm *const stoa_conv_algorithms[];
 
-/* The applicable algorithm of least cost, or the one that the context forces where that is applicable; NULL where
- * none works within the context's workspace limit (see stoa_conv_refuse()). Depends on the batch: whoever runs smaller batches too asks once, for the largest, and keeps the answer. */
+/* The applicable algorithm of least cost, or the one that the context forces where that is applicable; NULL
+ * where none works within the context's workspace limit (see stoa_conv_refuse()). Depends on the batch:
+ * whoever runs smaller batches too asks once, for the largest, and keeps the answer. */
 const struct stoa_conv_algorithm *stoa_conv_choose(const stoa_context *context, const struct stoa_conv *conv,
                                                    enum stoa_conv_pass pass);
 
-/* Say that no algorithm works within the limit, and how much would do: STOA_ERR_MEMORY. `what` begins the sentence. */
+/* Say that no algorithm works within the limit, and how much would do: STOA_ERR_MEMORY. `what` begins the
+ * sentence. */
 stoa_status stoa_conv_refuse(stoa_context *context, const struct stoa_conv *conv, const char *what);
 
 /* Of prepared weights; 0 where the algorithm keeps none. */
@@ -90,22 +92,23 @@ static inline void stoa_conv_forward(const struct stoa_conv_algorithm *algorithm
     }
 }
 
-/* For a layer of an operator: the algorithm of each pass, and the workspace of the wanted ones (0 of others). The arrays
- * have STOA_CONV_PASSES elements. False when a size overflows, or with the context's error set. */
+/* For a layer of an operator: the algorithm of each pass, and the workspace of the wanted ones (0 of others).
+ * The arrays have STOA_CONV_PASSES elements. False when a size overflows, or with the context's error set. */
 bool stoa_conv_plan(stoa_context *context, const struct stoa_conv *conv, const char *op, const char *layer,
                     const bool *wanted, const void **choice, size_t *bytes);
 
-/* Workspace that all threads of a pass share (transposed or transformed weights, sums of blocks) may take this
- * many times the context's limit, which bounds what each thread takes for itself. */
+/* Workspace that all threads of a pass share (transposed or transformed weights, sums of blocks) may take
+ * this many times the context's limit, which bounds what each thread takes for itself. */
 enum { STOA_CONV_SHARED_LIMITS = 64 };
 
 static inline bool stoa_conv_shared_fits(const stoa_context *context, size_t bytes) {
     return stoa_ceil_div(bytes, STOA_CONV_SHARED_LIMITS) <= context->workspace_limit;
 }
 
-/* Floats from one thread's part of a workspace to the next one's. Parts lie further apart than they are long: hardware
- * prefetchers reach far beyond the ends of what a thread passes over again and again, and where that is memory which another
- * core writes, its lines wander from core to core (measured: half the speed, for cores that share no cache). */
+/* Floats from one thread's part of a workspace to the next one's. Parts lie further apart than they are long:
+ * hardware prefetchers reach far beyond the ends of what a thread passes over again and again, and where that
+ * is memory which another core writes, its lines wander from core to core (measured: half the speed, for
+ * cores that share no cache). */
 static inline size_t stoa_conv_thread_step(const stoa_context *context, size_t floats) {
     enum { GAP_BYTES = 1 << 18, GAP_SHARE = 4 };
     size_t gap = stoa_min(GAP_BYTES, context->workspace_limit / GAP_SHARE) / sizeof(float);
@@ -113,11 +116,12 @@ static inline size_t stoa_conv_thread_step(const stoa_context *context, size_t f
            (context->threads > 1 && floats > 0 ? stoa_round_up(gap, STOA_ALIGN_FLOATS) : 0);
 }
 
-/* Sums. A weight gradient is summed in blocks of samples (of a small batch, of output rows), each into numbers of its
- * own, which a fixed tree adds up: the bits do not depend on who computed which block. */
+/* Sums. A weight gradient is summed in blocks of samples (of a small batch, of output rows), each into
+ * numbers of its own, which a fixed tree adds up: the bits do not depend on who computed which block. */
 
-/* The most blocks of `items` samples or rows for a gradient of `floats` numbers, a power of two: as many as threads
- * may want, fewer where the sums would cost more than they save or take more memory than the context allows. */
+/* The most blocks of `items` samples or rows for a gradient of `floats` numbers, a power of two: as many as
+ * threads may want, fewer where the sums would cost more than they save or take more memory than the context
+ * allows. */
 size_t stoa_reduction_blocks(const stoa_context *context, size_t floats, size_t items);
 
 /* parts[0][i] += parts[1][i] + ... by a fixed tree over `blocks` (a power of two) arrays of `floats` numbers
@@ -178,8 +182,8 @@ static inline size_t stoa_conv_pixels(const struct stoa_conv *conv) {
     return stoa_conv_rows(conv) * conv->window.out_width;
 }
 
-/* Floats from row to row of a matrix that is made for products: rows whose distance is a power of two (or nearly)
- * would fall into the same few sets of a cache. */
+/* Floats from row to row of a matrix that is made for products: rows whose distance is a power of two (or
+ * nearly) would fall into the same few sets of a cache. */
 static inline size_t stoa_conv_stride(size_t columns) {
     size_t stride = stoa_round_up(columns, STOA_ALIGN_FLOATS);
     return stride % (8 * STOA_ALIGN_FLOATS) == 0 ? stride + STOA_ALIGN_FLOATS : stride;

@@ -6,11 +6,11 @@
 
 #include "base/size.h"
 
-/* One core. flops: multiply-adds in registers, counted as two. `lanes`: columns that a product is rounded up to.
- * A product spends as long on an element of its result, whatever it sums, as on `element_terms` terms of the
- * sum, and a few columns keep too few sums in flight: up to `least_columns` they run half as if they were that many.
- * Fitted to `stoa-bench layers --all-algorithms` over the layer list on a Zen 5 with AVX-512; the other sets follow
- * from the width of their vectors. */
+/* One core. flops: multiply-adds in registers, counted as two. `lanes`: columns that a product is rounded up
+ * to. A product spends as long on an element of its result, whatever it sums, as on `element_terms` terms of
+ * the sum, and a few columns keep too few sums in flight: up to `least_columns` they run half as if they were
+ * that many. Fitted to `stoa-bench layers --all-algorithms` over the layer list on a Zen 5 with AVX-512; the
+ * other sets follow from the width of their vectors. */
 struct nominal {
     double flops, stream_floats, tile_floats;
     size_t lanes, least_columns;
@@ -23,8 +23,8 @@ static const struct nominal nominal[STOA_ISA_COUNT] = {
     [STOA_ISA_AVX512] = {240e9, 12e9, 20e9, 16, 32, 2},
 };
 
-/* Weights of so many floats stay beside the tile. Larger ones come from the outer cache, and each OUTER_STEP beyond
- * what that holds makes it as much slower again. */
+/* Weights of so many floats stay beside the tile. Larger ones come from the outer cache, and each OUTER_STEP
+ * beyond what that holds makes it as much slower again. */
 static const double INNER_FLOATS = 131072, OUTER_RATE = 64e9, OUTER_FLOATS = 2e6, OUTER_STEP = 6e5;
 
 size_t stoa_cost_lanes(const stoa_context *context) {
@@ -50,8 +50,8 @@ double stoa_cost_kernel(const stoa_context *context, double flops, size_t n, siz
     size_t vectors = stoa_min(MOST_VECTORS, n / core->lanes);
     run = vectors <= 1 ? stoa_max(run, GATHERED_ROWS) : run; /* short runs share blocks */
     size_t rows = stoa_min(run, stoa_min(MOST_ROWS, ACCUMULATORS / stoa_max(1, vectors)));
-    /* Cycles of a step: two multiply-adds or two loads each, and a sum's own latency. A block begins and ends in the time
-     * of a few more. */
+    /* Cycles of a step: two multiply-adds or two loads each, and a sum's own latency. A block begins and ends
+     * in the time of a few more. */
     double adds = (double)(rows * vectors) / 2;
     double loads = (double)(rows + vectors + 2) / 2;
     double cycles = fmax(fmax(adds, loads), LATENCY);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What work costs on one core of the nominal machine: the units of struct stoa_conv_algorithm's cost. Floor 4.
+/* What work costs on one core of the nominal machine: the units of struct stoa_conv_algorithm's cost. Floor
+ * 4.
  *
- * The nominal machine has one rate an instruction set; the constants in cost.c were fitted to measurements on one
- * machine, and what counts is not the seconds but which of two algorithms has fewer. */
+ * The nominal machine has one rate an instruction set; the constants in cost.c were fitted to measurements on
+ * one machine, and what counts is not the seconds but which of two algorithms has fewer. */
 #ifndef STOA_CONV_COST_H
 #define STOA_CONV_COST_H
 
@@ -11,16 +12,16 @@
 /* Floats of the instruction set's vectors. */
 size_t stoa_cost_lanes(const stoa_context *context);
 
-/* Seconds of products through the door, `flops` / (2 n k) rows of them: n columns, sums of k terms, on operands that
- * lie in the caches. */
+/* Seconds of products through the door, `flops` / (2 n k) rows of them: n columns, sums of k terms, on
+ * operands that lie in the caches. */
 double stoa_cost_product(const stoa_context *context, double flops, size_t n, size_t k);
 
-/* Seconds of the engine's own product kernel, `flops` / (2 n k) rows of them in runs of `run`; n is a multiple of the
- * vector's width. */
+/* Seconds of the engine's own product kernel, `flops` / (2 n k) rows of them in runs of `run`; n is a
+ * multiple of the vector's width. */
 double stoa_cost_kernel(const stoa_context *context, double flops, size_t n, size_t k, size_t run);
 
-/* Seconds that products wait for so many floats of weights, read `times` times over: none where they fit beside a tile,
- * very many where they overflow the caches. */
+/* Seconds that products wait for so many floats of weights, read `times` times over: none where they fit
+ * beside a tile, very many where they overflow the caches. */
 double stoa_cost_weights(double floats, double times);
 
 /* Seconds to read or write so many floats of a pass's tensors, which lie in the outer cache or in memory. */

@@ -12,13 +12,13 @@
 /* The kernels work on seven rows at once. */
 enum { ROWS_PER_TASK = 7 };
 
-/* A weight gradient is cut into TASKS tasks or some more: into groups of channels, which need no sums of their own, and what
- * is missing into blocks of samples. Wide groups are read in longer runs, but leave more to the blocks, whose sums pay where
- * images are large. */
+/* A weight gradient is cut into TASKS tasks or some more: into groups of channels, which need no sums of
+ * their own, and what is missing into blocks of samples. Wide groups are read in longer runs, but leave more
+ * to the blocks, whose sums pay where images are large. */
 enum { TASKS = 16, GROUP_CHANNELS = 64, WIDE_GROUP_CHANNELS = 128, LARGE_IMAGE = 128 };
 
-/* At most ROWS_PER_TASK rows a task, so that what its lines share stays in the core's cache: whole images where they are
- * low, parts of even size where they are tall. */
+/* At most ROWS_PER_TASK rows a task, so that what its lines share stays in the core's cache: whole images
+ * where they are low, parts of even size where they are tall. */
 static size_t rows_per_task(const struct stoa_window *w) {
     if (w->out_height <= ROWS_PER_TASK) {
         return ROWS_PER_TASK / w->out_height * w->out_height;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Convolution as tiled im2col and sgemm. Floor 4.
  *
- * The columns of a few output rows, possibly of several images, or of a part of a long row, fill a tile that stays
- * in a core's L2; the thread that wrote them multiplies them at once:
+ * The columns of a few output rows, possibly of several images, or of a part of a long row, fill a tile that
+ * stays in a core's L2; the thread that wrote them multiplies them at once:
  *   forward           y[pixels][K] = columns[pixels][KH KW C] * weight[KH KW C][K]
  *   backward data     dcolumns = dy[pixels][K] * weight^T, added into dx by col2im
- *   backward weights  dweight = columns^T * dy, in blocks of samples that are summed in a fixed tree, and cut over
+ *   backward weights  dweight = columns^T * dy, in blocks of samples that are summed in a fixed tree, and cut
+ *   over
  *                     channels where the weight is large
  *
  * Chellapilla, Puri and Simard, "High Performance Convolutional Neural Networks for Document Processing",
@@ -24,7 +25,8 @@
 static const size_t TILE_BYTES = (size_t)512 << 10;
 enum { LEAST_TILES = 8, LEAST_CHANNELS = 32 };
 
-/* Backward data reads weights of up to so many bytes again for every tile; larger ones are cut over channels. */
+/* Backward data reads weights of up to so many bytes again for every tile; larger ones are cut over
+ * channels. */
 static const size_t WEIGHT_BYTES = (size_t)1 << 20;
 
 /* How the output is cut: `rows` whole rows a tile, or one row in `across` parts of up to `columns` pixels. */
@@ -47,8 +49,8 @@ static bool applicable(const stoa_context *context, const struct stoa_conv *conv
     return stoa_conv_column(conv) <= limit_floats(context);
 }
 
-/* Most floats of a tile, whatever it is cut from. A small image of a deep layer is not cut where it nearly fits: every tile
- * reads all of the layer's weights. */
+/* Most floats of a tile, whatever it is cut from. A small image of a deep layer is not cut where it nearly
+ * fits: every tile reads all of the layer's weights. */
 static size_t most_floats(const stoa_context *context, const struct stoa_conv *conv) {
     size_t limit = limit_floats(context);
     size_t image = conv->window.out_height * conv->window.out_width;
@@ -110,8 +112,8 @@ static struct stoa_window window_of(const struct stoa_conv *conv, const struct t
     return window;
 }
 
-/* Where few blocks of samples can run side by side, a group's channels are cut too, so that the columns of every
- * task are its own: into how many parts. */
+/* Where few blocks of samples can run side by side, a group's channels are cut too, so that the columns of
+ * every task are its own: into how many parts. */
 static size_t channel_parts(const struct stoa_conv *conv, size_t blocks) {
     size_t wanted = stoa_ceil_div(LEAST_TILES, blocks);
     return stoa_max(1, stoa_min(wanted, stoa_conv_group_channels(conv) / LEAST_CHANNELS));
@@ -123,8 +125,8 @@ static size_t part_column(const struct stoa_conv *conv, size_t parts) {
            stoa_ceil_div(stoa_conv_group_channels(conv), parts);
 }
 
-/* How backward data is cut: over channels, so that the weights of a task stay in L2 and its columns are many pixels, and at
- * images, as neighbouring rows of an image add into the same pixels. */
+/* How backward data is cut: over channels, so that the weights of a task stay in L2 and its columns are many
+ * pixels, and at images, as neighbouring rows of an image add into the same pixels. */
 struct data_cut {
     size_t parts, images;
     struct cut tiles; /* of the images of a task */

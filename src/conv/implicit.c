@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Convolution without columns: the engine's own product kernel reads every patch of the image where it lies. Floor 4.
+/* Convolution without columns: the engine's own product kernel reads every patch of the image where it lies.
+ * Floor 4.
  *
- * In NHWC a line of a patch is one run of KW * C numbers, so a patch is KH segments, a line of the image apart. Where the
- * image needs padding, the lines under a tile of output rows are copied into a padded one first, or sums leave the
- * padding out: those of long lines with few channels (implicit_inside.c), and those of many channels, where each tap of the
- * window is a product of its own with the outputs that see it inside the image. Few filters would leave lanes of a vector
- * empty: then `group` pixels side by side are one row of the product, against a banded weight:
+ * In NHWC a line of a patch is one run of KW * C numbers, so a patch is KH segments, a line of the image
+ * apart. Where the image needs padding, the lines under a tile of output rows are copied into a padded one
+ * first, or sums leave the padding out: those of long lines with few channels (implicit_inside.c), and those
+ * of many channels, where each tap of the window is a product of its own with the outputs that see it inside
+ * the image. Few filters would leave lanes of a vector empty: then `group` pixels side by side are one row of
+ * the product, against a banded weight:
  *   forward           y[pixels / group][group K] = patches[pixels / group][KH (KW + group - 1) C] * banded weight
  *   backward data     the same over dy with the weight turned by 180 degrees. By a stride of s the pixels of dx fall into
- *                     s * s phases: each sees the taps of its own, and is a convolution of stride 1 with those
+ *                     s * s phases: each sees the taps of its own, and is a convolution of stride 1 with
+ *                     those
  *   backward weights  see implicit_weights.c
  *
- * Zhang, Franchetti and Low, "High Performance Zero-Memory Overhead Direct Convolutions", 2018, for the idea. */
+ * Zhang, Franchetti and Low, "High Performance Zero-Memory Overhead Direct Convolutions", 2018, for the
+ * idea. */
 #include "conv/implicit.h"
 
 #include <stdio.h>
@@ -32,8 +36,8 @@ static size_t tile_rows(const struct stoa_implicit_plan *p) {
     return p->layout.images * p->layout.rows;
 }
 
-/* Bytes that all threads share: the bias in rows of the product, the packed weight, and offsets of terms, of rows of a
- * tile and of their results. */
+/* Bytes that all threads share: the bias in rows of the product, the packed weight, and offsets of terms, of
+ * rows of a tile and of their results. */
 static size_t shared_bytes(const struct stoa_implicit_plan *p) {
     size_t room = stoa_implicit_offsets(p->terms) + 2 * stoa_implicit_offsets(tile_rows(p));
     return room * sizeof(size_t) + (p->packs ? p->terms + 1 : 1) * p->stride * sizeof(float);
@@ -121,7 +125,8 @@ struct pass {
     size_t view_step;
 };
 
-/* The panel of columns from `j` on and terms from `first` on, which rows of `width` hold where the weight is packed. */
+/* The panel of columns from `j` on and terms from `first` on, which rows of `width` hold where the weight is
+ * packed. */
 static const float *panel_at(const struct pass *p, const struct stoa_implicit_phase *f, size_t first,
                              size_t j, size_t width) {
     const struct stoa_implicit_plan *plan = &p->plan;
@@ -129,7 +134,8 @@ static const float *panel_at(const struct pass *p, const struct stoa_implicit_ph
                        : p->weight + first * plan->layout.columns + j;
 }
 
-/* Lines of the packed panel that follows the one of `width` columns from `j` on: of the same terms, then of the next. */
+/* Lines of the packed panel that follows the one of `width` columns from `j` on: of the same terms, then of
+ * the next. */
 static struct stoa_fetch next_panel(const struct pass *p, const struct stoa_implicit_phase *f, size_t first,
                                     size_t terms, size_t j, size_t width) {
     const struct stoa_implicit_plan *plan = &p->plan;
@@ -186,8 +192,8 @@ static void multiply(const struct pass *p, const struct stoa_implicit_phase *f, 
     } while (first < part->end);
 }
 
-/* Where `rows` rows of results will go, from those of the third block or so on. A sum of few terms is written so soon that
- * its line of cache must be on its way before. */
+/* Where `rows` rows of results will go, from those of the third block or so on. A sum of few terms is written
+ * so soon that its line of cache must be on its way before. */
 static struct stoa_fetch next_results(const struct pass *p, const struct stoa_implicit_phase *f,
                                       const float *y, size_t rows) {
     enum { AHEAD = 24, INNER_FLOATS = 1 << 19, PAIR = 2 };
@@ -399,7 +405,8 @@ static void run(struct pass *p, void *scratch) {
     stoa_parallel(p->context, stoa_implicit_tiles(l), multiply_tile, p);
 }
 
-/* In panels is also a weight so large that each tile reads it from far away: hardware prefetchers follow those (measured:
+/* In panels is also a weight so large that each tile reads it from far away: hardware prefetchers follow
+ * those (measured:
  * 1.1 times as fast with 9 MiB, no gain with 2). */
 static struct stoa_implicit_plan prepared_plan(const stoa_context *context, const struct stoa_conv *conv) {
     enum { FAR_LIMITS = 4 };

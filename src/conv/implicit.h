@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the passes of the implicit algorithm share: how they cut a batch into tiles, and where what the product kernel reads of
- * one lies. Floor 4. */
+/* What the passes of the implicit algorithm share: how they cut a batch into tiles, and where what the
+ * product kernel reads of one lies. Floor 4. */
 #ifndef STOA_CONV_IMPLICIT_H
 #define STOA_CONV_IMPLICIT_H
 
@@ -9,8 +9,8 @@
 /* Columns of a product that are done with at once: as many vectors as the widest block has. */
 enum { STOA_IMPLICIT_PANEL = 64 };
 
-/* Follows from the shape, the instruction set and the workspace limit. The view of a tile is the image under it: where
- * it lies, or a copy with its padding and, if wanted, a part of its channels only. */
+/* Follows from the shape, the instruction set and the workspace limit. The view of a tile is the image under
+ * it: where it lies, or a copy with its padding and, if wanted, a part of its channels only. */
 struct stoa_implicit {
     struct stoa_conv conv; /* what is computed as a forward pass, or whose weights' gradient */
     size_t group;          /* pixels side by side in a row of the product */
@@ -26,9 +26,9 @@ struct stoa_implicit_tile {
     size_t image, images, row, rows;
 };
 
-/* Pixels a row of the product: more than one where filters would leave many lanes of a vector empty. Then a row's patch is
- * as much wider, and the weight is banded: a number beyond a pixel's own window meets zeros, so that a NaN also reaches
- * the other pixels of its group. */
+/* Pixels a row of the product: more than one where filters would leave many lanes of a vector empty. Then a
+ * row's patch is as much wider, and the weight is banded: a number beyond a pixel's own window meets zeros,
+ * so that a NaN also reaches the other pixels of its group. */
 size_t stoa_implicit_group(const stoa_context *context, const struct stoa_conv *conv);
 
 /* The part of the multiplications that counts. */
@@ -40,7 +40,8 @@ enum { STOA_IMPLICIT_FEW_TERMS = 63 };
 /* Pixels that a tile should have, for a forward pass or for a gradient. */
 size_t stoa_implicit_tile_pixels(const struct stoa_conv *conv, bool gradient);
 
-/* Tiles of `conv` whose copies have `channels` channels, at least `least` of them in a large batch, of about `most` pixels. */
+/* Tiles of `conv` whose copies have `channels` channels, at least `least` of them in a large batch, of about
+ * `most` pixels. */
 struct stoa_implicit stoa_implicit_cut(const stoa_context *context, const struct stoa_conv *conv,
                                        size_t group, size_t channels, size_t least, size_t most);
 
@@ -57,8 +58,8 @@ const float *stoa_implicit_view(const struct stoa_implicit *l, const struct stoa
                                 const float *x, const struct stoa_implicit_tile *t, size_t first,
                                 float *copy);
 
-/* The images x under tile `number`, line by line of cache, to be fetched by a product of `terms` terms; nothing behind the
- * last tile. */
+/* The images x under tile `number`, line by line of cache, to be fetched by a product of `terms` terms;
+ * nothing behind the last tile. */
 struct stoa_fetch stoa_implicit_fetch(const struct stoa_implicit *l, const float *x, size_t number,
                                       size_t terms);
 
@@ -84,8 +85,8 @@ void stoa_implicit_weights_describe(const stoa_context *context, const struct st
 /* Phases of a pass at most. */
 enum { STOA_IMPLICIT_PHASES = 16 };
 
-/* Outputs that lie a stride apart and see the same taps: all of a forward pass. Taps are numbered as they lie in the
- * view: a turned kernel's last comes first. */
+/* Outputs that lie a stride apart and see the same taps: all of a forward pass. Taps are numbered as they lie
+ * in the view: a turned kernel's last comes first. */
 struct stoa_implicit_phase {
     size_t row, column;   /* of its first output */
     size_t rows, columns; /* outputs of an image */
@@ -115,7 +116,8 @@ struct stoa_implicit_plan {
 struct stoa_implicit_plan stoa_implicit_plan_of(const stoa_context *context, const struct stoa_conv *conv,
                                                 enum stoa_conv_pass pass);
 
-/* The weight in rows of the plan's stride, phase by phase and panel by panel; nothing where the plan does not pack. */
+/* The weight in rows of the plan's stride, phase by phase and panel by panel; nothing where the plan does not
+ * pack. */
 void stoa_implicit_pack(const stoa_context *context, const struct stoa_implicit_plan *plan,
                         const float *weight, float *packed);
 
@@ -131,12 +133,13 @@ struct stoa_implicit_span stoa_implicit_rows_inside(const struct stoa_implicit_p
 struct stoa_implicit_span stoa_implicit_columns_inside(const struct stoa_implicit_plan *p,
                                                        const struct stoa_implicit_phase *f, size_t j);
 
-/* See implicit_inside.c. Whether a forward pass of this layout reads images where they lie, and the layout for that. */
+/* See implicit_inside.c. Whether a forward pass of this layout reads images where they lie, and the layout
+ * for that. */
 bool stoa_implicit_is_inside(const struct stoa_implicit *l);
 void stoa_implicit_read_inside(struct stoa_implicit *l);
 
-/* Operands of a forward pass; the weight as it comes, `start` the bias or NULL. Offsets of a patch's numbers, and of a
- * tile's output rows in x and in y. */
+/* Operands of a forward pass; the weight as it comes, `start` the bias or NULL. Offsets of a patch's numbers,
+ * and of a tile's output rows in x and in y. */
 struct stoa_implicit_product {
     const float *x, *weight, *start;
     float *y;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Tiles of the implicit algorithm without a copy: their sums leave the padding out. Floor 4.
  *
- * Outputs whose patches lie inside the image read all of it where it lies. At its edges a patch lacks lines, which are the
- * first or last terms of the sums, or columns: then each line of it is a product of its own. */
+ * Outputs whose patches lie inside the image read all of it where it lies. At its edges a patch lacks lines,
+ * which are the first or last terms of the sums, or columns: then each line of it is a product of its own. */
 #include "base/size.h"
 #include "conv/implicit.h"
 
@@ -34,8 +34,8 @@ static struct span span_at(size_t output, size_t end, size_t size, size_t pad, s
     return span;
 }
 
-/* Products of an edge's few numbers pay for themselves where lines are long: measured 1.03 to 1.05 times as fast with 112
- * outputs of 27 terms, 0.7 times with 28 of 9. */
+/* Products of an edge's few numbers pay for themselves where lines are long: measured 1.03 to 1.05 times as
+ * fast with 112 outputs of 27 terms, 0.7 times with 28 of 9. */
 bool stoa_implicit_is_inside(const struct stoa_implicit *l) {
     enum { LEAST_NUMBERS = 500 };
     const struct stoa_window *w = &l->conv.window;
@@ -53,7 +53,8 @@ void stoa_implicit_read_inside(struct stoa_implicit *l) {
     l->view_floats = 0;
 }
 
-/* The outputs of some lines and columns of an image; x: what their first tap reads, y: where the first goes. */
+/* The outputs of some lines and columns of an image; x: what their first tap reads, y: where the first
+ * goes. */
 static void multiply(const struct stoa_implicit *l, const struct stoa_kernels *kernels,
                      const struct stoa_implicit_product *p, struct stoa_gather *gather,
                      const struct span *lines, const struct span *columns, const float *x, float *y) {

@@ -6,8 +6,8 @@
 /* Tiles of a large batch. */
 enum { LEAST_TILES = 16 };
 
-/* Channels of which a tap has terms enough for a product of its own, which then needs no copy of the image: it leaves
- * the padding out. */
+/* Channels of which a tap has terms enough for a product of its own, which then needs no copy of the image:
+ * it leaves the padding out. */
 enum { TAP_CHANNELS = 256 };
 
 static bool is_by_taps(const struct stoa_implicit *l) {
@@ -65,8 +65,9 @@ static struct stoa_implicit_plan plan_forward(const stoa_context *context, const
     return p;
 }
 
-/* One axis of a phase: output `at` and those a stride further see `taps` taps of the kernel, `first` and those a stride
- * further; the last of them at pixel at/stride + `from` of dy (which may be negative) and the others behind it. */
+/* One axis of a phase: output `at` and those a stride further see `taps` taps of the kernel, `first` and
+ * those a stride further; the last of them at pixel at/stride + `from` of dy (which may be negative) and the
+ * others behind it. */
 struct axis {
     size_t first, taps;
     ptrdiff_t from;
@@ -79,7 +80,8 @@ static struct axis axis_of(size_t at, size_t pad, size_t stride, size_t kernel, 
     return a;
 }
 
-/* How far the phases of an axis reach: pixels before dy's first, and from there to behind the last that output 0 sees. */
+/* How far the phases of an axis reach: pixels before dy's first, and from there to behind the last that
+ * output 0 sees. */
 static void span_of(size_t pad, size_t stride, size_t kernel, size_t dilation, size_t *before,
                     size_t *extent) {
     ptrdiff_t least = 0;

@@ -6,11 +6,11 @@
 #include "conv/cost.h"
 #include "conv/implicit.h"
 
-/* Pixels of a tile; bytes of its copy, which shares L2 with the weight; pixels of an image so small that several fill a
- * tile before tasks count. */
+/* Pixels of a tile; bytes of its copy, which shares L2 with the weight; pixels of an image so small that
+ * several fill a tile before tasks count. */
 enum { TILE_PIXELS = 512, TILE_BYTES = 1 << 19, LEAST_PIXELS = 48, MOST_GROUP = 4 };
-/* Where columns have few terms: more pixels, as long as their lines stay in L2 and there are many tiles. Measured in first
- * layers: 1.02 to 1.05 times as fast, and no gain with more terms or in gradients. */
+/* Where columns have few terms: more pixels, as long as their lines stay in L2 and there are many tiles.
+ * Measured in first layers: 1.02 to 1.05 times as fast, and no gain with more terms or in gradients. */
 enum { LONG_PIXELS = 2400, LONG_FLOATS = 28 << 10, MANY_TILES = 32 };
 
 double stoa_implicit_useful(const stoa_context *context, const struct stoa_conv *conv, size_t group) {

@@ -3,11 +3,11 @@
  *
  *   dweight[KH KW C][K] = patches[pixels][KH KW C]^T * dy[pixels][K]
  *
- * A tile's pixels are the terms of a product whose rows are numbers of the patch, read where they lie in the tile's view.
- * Batches are cut into blocks of tiles that are summed in a fixed tree; where weights are too many for that, tasks take
- * parts of the channels, each with a view of its own channels only, and then ranges of filters. Where `group` pixels are
- * one row, or filters do not fill vectors, sums have rows of whole vectors ("band") and are folded into the gradient at
- * the end. */
+ * A tile's pixels are the terms of a product whose rows are numbers of the patch, read where they lie in the
+ * tile's view. Batches are cut into blocks of tiles that are summed in a fixed tree; where weights are too
+ * many for that, tasks take parts of the channels, each with a view of its own channels only, and then ranges
+ * of filters. Where `group` pixels are one row, or filters do not fill vectors, sums have rows of whole
+ * vectors ("band") and are folded into the gradient at the end. */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +16,8 @@
 #include "conv/implicit.h"
 #include "core/threads.h"
 
-/* A block for each so many pixels; tasks to cut into, parts of so many channels, ranges of so many columns. */
+/* A block for each so many pixels; tasks to cut into, parts of so many channels, ranges of so many
+ * columns. */
 enum { BLOCK_PIXELS = 256, LEAST_TASKS = 16, LEAST_CHANNELS = 8, RANGE = STOA_IMPLICIT_PANEL };
 
 struct layout {
@@ -89,7 +90,8 @@ static size_t shared_bytes(const struct layout *l) {
     return room * sizeof(size_t) + (sums + (l->band ? l->sums.weights : 0)) * sizeof(float);
 }
 
-/* The most that this batch or a smaller one, which has fewer blocks, takes of a thread's memory and of the shared. */
+/* The most that this batch or a smaller one, which has fewer blocks, takes of a thread's memory and of the
+ * shared. */
 static void most_bytes(const stoa_context *context, const struct stoa_conv *conv, size_t *own,
                        size_t *shared) {
     *own = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The pixels that a 1x1 kernel of a larger stride sees, gathered into a matrix and scattered back. Floor 4. */
+/* The pixels that a 1x1 kernel of a larger stride sees, gathered into a matrix and scattered back. Floor
+ * 4. */
 #ifndef STOA_CONV_PIXELS_H
 #define STOA_CONV_PIXELS_H
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Convolution of stride 1 with pixels in the lanes, for filters too few to fill a vector: the 6 of LeNet's first layer. Floor 4.
+/* Convolution of stride 1 with pixels in the lanes, for filters too few to fill a vector: the 6 of LeNet's
+ * first layer. Floor 4.
  *
- * A tile's input is copied to planes, one a channel, with its padding. A line of outputs is then computed as wide as the
- * plane's own: all of a tile's outputs of a filter are one run of n numbers, a few of each line of no use,
+ * A tile's input is copied to planes, one a channel, with its padding. A line of outputs is then computed as
+ * wide as the plane's own: all of a tile's outputs of a filter are one run of n numbers, a few of each line
+ * of no use,
  *   z[K][n] = weight[KH KW C][K]^T * planes, a term the planes from its tap on
  *   dweight[KH KW C][K] = sum over n of planes * dy, dy as planes with zeros for those of no use
  * and z is interleaved to y. Sums of the gradient stay apart by lanes until a block of samples is done.
@@ -84,8 +86,8 @@ static bool workspace(const stoa_context *context, const struct stoa_conv *conv,
            stoa_size_add(*bytes, stoa_round_up(blocks, STOA_ALIGN_BYTES), bytes);
 }
 
-/* A single filter waits for its pixels, which are loaded across lines of cache. Sums of the gradient are read and written for
- * each tile. */
+/* A single filter waits for its pixels, which are loaded across lines of cache. Sums of the gradient are read
+ * and written for each tile. */
 static double cost(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass) {
     const struct stoa_window *w = &conv->window;
     struct layout l = cut(context, conv);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* 1x1 convolution: a product of all pixels' channels with the weight, without columns. Floor 4.
  *
- * A kernel as large as the image is one too: its only column is the image as it lies, a pixel of many channels.
+ * A kernel as large as the image is one too: its only column is the image as it lies, a pixel of many
+ * channels.
  *
- * With stride 1 the tensors themselves are the matrices. With a stride the pixels that count are gathered into a
- * chunk that stays in the caches, and all threads multiply it together, cut over filters as well as pixels, so
- * that not every thread reads all of a deep layer's weights:
+ * With stride 1 the tensors themselves are the matrices. With a stride the pixels that count are gathered
+ * into a chunk that stays in the caches, and all threads multiply it together, cut over filters as well as
+ * pixels, so that not every thread reads all of a deep layer's weights:
  *   forward           y[pixels][K] = gathered[pixels][C] * weight[C][K]
  *   backward data     gathered = dy[pixels][K] * weight^T, scattered with the zeros between
  *   backward weights  dweight = gathered^T * dy, cut over its own rows and columns; a small one in blocks of
@@ -25,8 +26,8 @@
 /* Measured: chunks of 2 MiB were fastest, and 256 KiB where each thread gathers for itself. */
 static const size_t CHUNK_BYTES = (size_t)2 << 20;
 static const size_t TILE_BYTES = (size_t)256 << 10;
-/* With fewer blocks of samples than this a gradient is cut over its own rows and columns instead, and so is one whose sums
- * of blocks would not stay in L2. */
+/* With fewer blocks of samples than this a gradient is cut over its own rows and columns instead, and so is
+ * one whose sums of blocks would not stay in L2. */
 enum {
     LEAST_BLOCKS = 8,
     MOST_BLOCK_WEIGHTS = 1 << 15,
@@ -63,8 +64,8 @@ static struct sizes sizes_of(const struct stoa_conv *conv, bool turned) {
     return turned ? (struct sizes){filters, channels} : (struct sizes){channels, filters};
 }
 
-/* Products large enough for the engine's kernel, which is faster with b in panels. Without panels it is used as well: the
- * bits do not depend on who prepared the weight. */
+/* Products large enough for the engine's kernel, which is faster with b in panels. Without panels it is used
+ * as well: the bits do not depend on who prepared the weight. */
 static bool is_by_kernel(const stoa_context *context, const struct stoa_conv *conv, bool turned) {
     enum { LEAST_TERMS = 48, LEAST_COLUMNS = 32 };
     struct sizes s = sizes_of(conv, turned);
@@ -129,7 +130,8 @@ static bool sums_blocks(const stoa_context *context, const struct stoa_conv *con
            (!is_strided(conv) || most_alone(context, conv) > 0);
 }
 
-/* The transposed weight, where so many pixels pay for it and the context allows that much beside the chunk. */
+/* The transposed weight, where so many pixels pay for it and the context allows that much beside the
+ * chunk. */
 static size_t transposed_floats(const stoa_context *context, const struct stoa_conv *conv) {
     size_t floats = stoa_conv_pixels(conv) < TRANSPOSE_PIXELS ? 0
                     : is_by_kernel(context, conv, true)       ? conv->groups * panel_floats(conv, true)
@@ -213,7 +215,8 @@ static void over_pixels(struct pass *p, stoa_task_fn *work) {
     stoa_parallel(p->context, stoa_ceil_div(p->pixels, TASK_PIXELS), work, p);
 }
 
-/* The chunk behind the one before (or the first): equal ones, as few as the memory allows. False at the end. */
+/* The chunk behind the one before (or the first): equal ones, as few as the memory allows. False at the
+ * end. */
 static bool next_chunk(struct pass *p, size_t most) {
     size_t all = stoa_conv_pixels(p->conv);
     p->first += p->pixels;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Convolution by Winograd's minimal filtering: the algorithms winograd2, winograd4 and winograd6, with tiles of 4x4, 6x6 and
- * 8x8 points, which for 3x3 kernels are 2x2, 4x4 and 6x6 outputs, and fewer for the larger kernels. Floor 4.
+/* Convolution by Winograd's minimal filtering: the algorithms winograd2, winograd4 and winograd6, with tiles
+ * of 4x4, 6x6 and 8x8 points, which for 3x3 kernels are 2x2, 4x4 and 6x6 outputs, and fewer for the larger
+ * kernels. Floor 4.
  *
- * See kernels/winograd.h for the transforms. Inputs and weights are transformed to one matrix for each point of a tile;
- * the matrices of a point are multiplied, [tiles][C] by [C][K], and the products transformed to outputs. The gradient of
- * the input is the same convolution of the output's gradient; that of the weights has a file of its own.
+ * See kernels/winograd.h for the transforms. Inputs and weights are transformed to one matrix for each point
+ * of a tile; the matrices of a point are multiplied, [tiles][C] by [C][K], and the products transformed to
+ * outputs. The gradient of the input is the same convolution of the output's gradient; that of the weights
+ * has a file of its own.
  *
- * A number that is not finite reaches all outputs of the tiles that read it, not only those whose kernel does.
+ * A number that is not finite reaches all outputs of the tiles that read it, not only those whose kernel
+ * does.
  *
  * Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016. */
 #include <stdio.h>
@@ -15,7 +18,8 @@
 #include "conv/cost.h"
 #include "conv/winograd.h"
 
-/* Weights of more than C K floats a point are transformed where they are needed: all points of 128 x 128 take 4 MiB. */
+/* Weights of more than C K floats a point are transformed where they are needed: all points of 128 x 128 take
+ * 4 MiB. */
 enum { NARROW = 96 * 128 };
 
 static struct stoa_winograd pass_of(const struct stoa_conv *conv, enum stoa_conv_pass pass, size_t points) {
@@ -43,7 +47,8 @@ static bool is_narrow(const stoa_context *context, const struct stoa_winograd *p
     return p->in.channels * p->filters <= NARROW && stoa_winograd_narrow_applicable(context, p);
 }
 
-/* Products in the longest sum of one image, of those that tell how much the errors of the largest tiles even out. */
+/* Products in the longest sum of one image, of those that tell how much the errors of the largest tiles even
+ * out. */
 static size_t terms_of(const struct stoa_conv *conv, enum stoa_conv_pass pass) {
     const struct stoa_window *w = &conv->window;
     if (pass == STOA_CONV_BACKWARD_WEIGHTS) {
@@ -54,10 +59,11 @@ static size_t terms_of(const struct stoa_conv *conv, enum stoa_conv_pass pass) {
     return read * w->kernel_height * w->kernel_width;
 }
 
-/* The largest tiles move the fewest numbers. A narrow layer gains by that only while a block of them stays in L2 with all its
- * points: else tiles of 4x4 are faster (measured by as much as a third). With more than three taps they save more products
- * than that costs. Their errors are ten times as large: too large where a sum over few terms does not even them out, and
- * where no sum has all taps. A batch may run smaller than it was planned, so it does not count. */
+/* The largest tiles move the fewest numbers. A narrow layer gains by that only while a block of them stays in
+ * L2 with all its points: else tiles of 4x4 are faster (measured by as much as a third). With more than three
+ * taps they save more products than that costs. Their errors are ten times as large: too large where a sum
+ * over few terms does not even them out, and where no sum has all taps. A batch may run smaller than it was
+ * planned, so it does not count. */
 static bool suits_large_tiles(const struct stoa_conv *conv, enum stoa_conv_pass pass,
                               const struct stoa_winograd_input *in) {
     enum { TILES = 24, INNER_BYTES = 5 << 18, LEAST_CHANNELS = 16, LEAST_TERMS = 48, TERMS_A_TAP = 12 };
@@ -74,7 +80,8 @@ static bool suits_large_tiles(const struct stoa_conv *conv, enum stoa_conv_pass 
             (fits || pass == STOA_CONV_BACKWARD_WEIGHTS));
 }
 
-/* What a stride's step passes over has no adjoint here: implicit.c computes that gradient without any waste. */
+/* What a stride's step passes over has no adjoint here: implicit.c computes that gradient without any
+ * waste. */
 static bool applicable(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
                        size_t points) {
     if (!stoa_winograd_fits(context, conv)) {
@@ -143,8 +150,9 @@ static void forward(const stoa_context *context, const struct stoa_conv *conv, s
     run(context, &p, scratch);
 }
 
-/* Narrow layers keep transformed weights. Of wide ones these come from an outer cache no faster than a core transforms the
- * weights themselves (measured: 0.5 to 1.15 times the speed at 1 to 64 images), so those are only put side by side. */
+/* Narrow layers keep transformed weights. Of wide ones these come from an outer cache no faster than a core
+ * transforms the weights themselves (measured: 0.5 to 1.15 times the speed at 1 to 64 images), so those are
+ * only put side by side. */
 static size_t prepared_bytes(const stoa_context *context, const struct stoa_conv *conv, size_t points) {
     struct stoa_winograd p = pass_of(conv, STOA_CONV_FORWARD, points);
     return is_narrow(context, &p) ? stoa_winograd_narrow_prepared_bytes(context, &p)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The tiles of Winograd's convolution in their order, what they read and what they write: see winograd.h. Floor 4. */
+/* The tiles of Winograd's convolution in their order, what they read and what they write: see winograd.h.
+ * Floor 4. */
 #include <assert.h>
 
 #include "base/scratch.h"
@@ -44,7 +45,8 @@ static void cut_groups(struct stoa_winograd_grid *grid, size_t tiles, size_t ima
     grid->blocks = blocks_in(grid, half) + blocks_in(grid, grid->batch - half);
 }
 
-/* The tiles of the first or of the second half of the blocks, whichever are more: of two threads one waits for the other. */
+/* The tiles of the first or of the second half of the blocks, whichever are more: of two threads one waits
+ * for the other. */
 static size_t longer_half(const struct stoa_winograd_grid *grid) {
     size_t first;
     size_t end;
@@ -229,7 +231,8 @@ size_t stoa_winograd_phase(const struct stoa_winograd_input *in, size_t filters,
     return channels - channel % channels;
 }
 
-/* What the tile to the right reads beyond this one's patch: columns too few for a hardware prefetcher to follow. */
+/* What the tile to the right reads beyond this one's patch: columns too few for a hardware prefetcher to
+ * follow. */
 static void fetch_next(const struct stoa_winograd_input *in, const struct stoa_winograd_tile *tile,
                        const float *image) {
     const struct stoa_window *w = &in->window;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Winograd's convolution for narrow layers, whose transformed weights stay in a core's L2 or near it. Floor 4.
+/* Winograd's convolution for narrow layers, whose transformed weights stay in a core's L2 or near it. Floor
+ * 4.
  *
- * The weights are transformed to [points][C][K], by each thread for itself where that takes less time than lines take from
- * one core to another. A block of tiles is transformed, [points][tiles][C], multiplied by them and transformed to outputs,
- * all while it is in a core's L2. */
+ * The weights are transformed to [points][C][K], by each thread for itself where that takes less time than
+ * lines take from one core to another. A block of tiles is transformed, [points][tiles][C], multiplied by
+ * them and transformed to outputs, all while it is in a core's L2. */
 #include "base/size.h"
 #include "blas/gemm.h"
 #include "conv/winograd.h"
@@ -11,8 +12,8 @@
 
 enum { WEIGHT_ROWS = 16 };
 
-/* Two passes of the products' kernels over the weights pay for their way from the outer caches; where weights are small
- * a block may take more tiles, which saves calls. */
+/* Two passes of the products' kernels over the weights pay for their way from the outer caches; where weights
+ * are small a block may take more tiles, which saves calls. */
 enum { LEAST_TILES = 24, TILE_UNIT = 12, BLOCK_BYTES = 448 << 10 };
 
 /* Transformed weights of which each thread may have its own: what a core has of outer caches. */
@@ -22,8 +23,8 @@ struct cut {
     struct stoa_winograd_grid grid;
     size_t tiles; /* a block at most; 0: the workspace limit holds none */
     size_t weight_step, block_step;
-    /* Floats: of a patch; of the weights transposed for backward data; of a copy of the weights, a line that says whether
-     * it is ready, transposed, transformed. */
+    /* Floats: of a patch; of the weights transposed for backward data; of a copy of the weights, a line that
+     * says whether it is ready, transposed, transformed. */
     size_t patch, transposed, copy;
     bool own;    /* each thread has a copy */
     size_t step; /* floats from one thread's part to the next one's */
@@ -167,7 +168,8 @@ static void run_block(void *argument, size_t task, size_t thread) {
     stoa_winograd_block(&cut->grid, task, &first, &end);
     const float *weights = weights_of(pass, thread);
     float *patch = pass->blocks + thread * cut->step;
-    /* A point's sums lie where the tiles of the point before lay, which no product reads any more: in the caches already. */
+    /* A point's sums lie where the tiles of the point before lay, which no product reads any more: in the
+     * caches already. */
     float *sums = patch + cut->patch;
     float *v = sums + cut->block_step;
     stoa_winograd_inputs(pass->context, &p->in, &cut->grid, p->x, first, end, patch, v, cut->block_step);

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* The weight gradient of a convolution by Winograd's minimal filtering. Floor 4.
  *
- * The forward pass is linear in the weights, so its adjoint serves: for each point the matrices of transformed inputs,
- * V [tiles][C], and of transformed output gradients, Z [tiles][K], give S = V^T Z, and dw = G^T S G. Two ways:
+ * The forward pass is linear in the weights, so its adjoint serves: for each point the matrices of
+ * transformed inputs, V [tiles][C], and of transformed output gradients, Z [tiles][K], give S = V^T Z, and dw
+ * = G^T S G. Two ways:
  *
  *   apart     narrow layers: blocks of tiles, each with S of its own, which stays in a core's L2 while the block's tiles
  *             pass; the blocks' gradients are summed in a fixed tree
- *   together  wide layers: each thread takes ranges of channels and filters, for which S of a chunk of tiles stays in its
- *             L2; no partial sums. Later chunks add to the gradient. A thread transforms what of the chunk its ranges
- *             need for itself: that takes less time than the lines take from another core. Where there is no memory for
- *             that, or patches must be put together, all threads transform the chunk first. */
+ *   together  wide layers: each thread takes ranges of channels and filters, for which S of a chunk of tiles
+ *   stays in its
+ *             L2; no partial sums. Later chunks add to the gradient. A thread transforms what of the chunk
+ *             its ranges need for itself: that takes less time than the lines take from another core. Where
+ *             there is no memory for that, or patches must be put together, all threads transform the chunk
+ *             first. */
 #include <stdio.h>
 #include <string.h>
 
@@ -24,7 +27,8 @@ enum { BIAS_BLOCKS = 16, TILE_UNIT = 12, SUM_UNIT = 4, STEP_TILES = 48 };
 /* Sums of 36 points for a range of RANGE x RANGE are 576 KiB; narrow layers have no more. */
 enum { RANGE = 64, LEAST_RANGE = 16, LEAST_TASKS = 8 };
 
-/* A chunk takes as much as so many threads may use each; with more tiles the threads' copies of it crowd the outermost cache. */
+/* A chunk takes as much as so many threads may use each; with more tiles the threads' copies of it crowd the
+ * outermost cache. */
 enum { CHUNK_LIMITS = 8, CHUNK_TILES = 100 };
 
 /* How a gradient is cut; from the shape and the workspace limit only, but for whose memory V and Z lie in. */
@@ -164,9 +168,9 @@ bool stoa_winograd_weights_applicable(const stoa_context *context, const struct 
     return points < STOA_WINOGRAD_POINTS || !cut.together || !is_narrow(&cut);
 }
 
-/* Floats of the parts of the workspace. All threads: V and Z of a chunk, or the gradients of blocks; the bias's. Each
- * thread: a patch; S; the gradient of a range; V and Z; for each range of channels or filters the chunk whose V or Z it
- * has. */
+/* Floats of the parts of the workspace. All threads: V and Z of a chunk, or the gradients of blocks; the
+ * bias's. Each thread: a patch; S; the gradient of a range; V and Z; for each range of channels or filters
+ * the chunk whose V or Z it has. */
 struct parts {
     size_t shared, bias;
     size_t patch, sums, gradient, transformed, ready;
@@ -270,8 +274,8 @@ static void transform(const struct pass *p, size_t first, size_t end, float *pat
     transform_gradients(p, first, end, 0, p->cut.filters, z);
 }
 
-/* S of a range (+)= V^T Z over tiles [first, end), whose rows begin at v and z. `begun` has a bit for each point with
- * a sum; returns it with those of this call. */
+/* S of a range (+)= V^T Z over tiles [first, end), whose rows begin at v and z. `begun` has a bit for each
+ * point with a sum; returns it with those of this call. */
 static uint64_t add_products(const struct pass *p, size_t first, size_t end, const float *v, const float *z,
                              size_t channels, size_t filters, float *sums, uint64_t begun) {
     const struct cut *cut = &p->cut;
@@ -310,8 +314,8 @@ static void clear_rest(const struct pass *p, float *sums, size_t floats, uint64_
     }
 }
 
-/* G^T S G of the range of channels and filters from (channel, filter) on: to `gradient`, the start of a whole one, or by way
- * of `more` (else NULL) added to what is there. */
+/* G^T S G of the range of channels and filters from (channel, filter) on: to `gradient`, the start of a whole
+ * one, or by way of `more` (else NULL) added to what is there. */
 static void write_gradient(const struct pass *p, size_t channel, size_t channels, size_t filter,
                            size_t filters, const float *sums, float *more, float *gradient) {
     const struct cut *cut = &p->cut;
@@ -372,7 +376,8 @@ static void transform_some(void *argument, size_t task, size_t thread) {
               p->shared + row * cut->in.row, z + row * cut->filters);
 }
 
-/* V of a range of channels and Z of one of filters for the chunk, where the thread does not have them already. */
+/* V of a range of channels and Z of one of filters for the chunk, where the thread does not have them
+ * already. */
 static void transform_range(const struct pass *p, size_t channel, size_t channels, size_t filter,
                             size_t filters, const struct scratch *own) {
     const struct cut *cut = &p->cut;
@@ -392,8 +397,8 @@ static void transform_range(const struct pass *p, size_t channel, size_t channel
     }
 }
 
-/* The range of channels and filters of one task: S over the chunk, and its part of the gradient. Neighbours have the same
- * range of the larger tensor, so that a thread needs as little of it as can be. */
+/* The range of channels and filters of one task: S over the chunk, and its part of the gradient. Neighbours
+ * have the same range of the larger tensor, so that a thread needs as little of it as can be. */
 static void run_range(void *argument, size_t task, size_t thread) {
     const struct pass *p = argument;
     const struct cut *cut = &p->cut;

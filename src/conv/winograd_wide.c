@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Winograd's convolution for wide layers, whose transformed weights would not stay in a core's caches. Floor 4.
+/* Winograd's convolution for wide layers, whose transformed weights would not stay in a core's caches. Floor
+ * 4.
  *
- * A thread takes a block of tiles, transforms it, and then takes ranges of filters: for each it goes through the channels in
- * ranges, and through the points a few lines at a time, whose weights are transformed where they are needed,
- * [points of the lines][channels][filters] in L2, and their products added to sums in L2 or near it. So transformed weights, 4
- * to 7 times as large as the weights, are never written to memory. Threads that share a block transform it each for itself,
- * which takes less time than the lines take from another core; where there is no memory for that, all threads transform a
- * chunk of blocks first.
+ * A thread takes a block of tiles, transforms it, and then takes ranges of filters: for each it goes through
+ * the channels in ranges, and through the points a few lines at a time, whose weights are transformed where
+ * they are needed, [points of the lines][channels][filters] in L2, and their products added to sums in L2 or
+ * near it. So transformed weights, 4 to 7 times as large as the weights, are never written to memory. Threads
+ * that share a block transform it each for itself, which takes less time than the lines take from another
+ * core; where there is no memory for that, all threads transform a chunk of blocks first.
  *
- * The weights of a range are gathered first, each tap's side by side: in the whole weight those of one channel lie far
- * apart, often by a power of two, and share few sets of the caches. Prepared weights are all ranges gathered. */
+ * The weights of a range are gathered first, each tap's side by side: in the whole weight those of one
+ * channel lie far apart, often by a power of two, and share few sets of the caches. Prepared weights are all
+ * ranges gathered. */
 #include <string.h>
 
 #include "base/size.h"
@@ -17,16 +19,16 @@
 #include "conv/winograd.h"
 #include "core/threads.h"
 
-/* Weights of two lines of points for such a range take 256 KiB at most, which leaves L2 to the sums; every set of points has
- * an even number of lines. */
+/* Weights of two lines of points for such a range take 256 KiB at most, which leaves L2 to the sums; every
+ * set of points has an even number of lines. */
 enum { TILE_UNIT = 12, LINES = 2, CHANNELS = 128, FILTERS = 32 };
 
 /* Transformed tiles, of a chunk or of a thread's block, take as much as so many threads may use each. */
 enum { CHUNK_LIMITS = 8 };
 
-/* Sums may take half as much again as a thread may use. They do not stay in L2 then, but each is added to only once a range
- * of channels, and weights are transformed for more tiles at a time: measured 1.02 times as fast in the mean, up to 1.1
- * times. With very many threads they may not. */
+/* Sums may take half as much again as a thread may use. They do not stay in L2 then, but each is added to
+ * only once a range of channels, and weights are transformed for more tiles at a time: measured 1.02 times as
+ * fast in the mean, up to 1.1 times. With very many threads they may not. */
 static bool has_room(const stoa_context *context) {
     return context->threads / 2 + CHUNK_LIMITS < STOA_CONV_SHARED_LIMITS;
 }
@@ -81,8 +83,8 @@ struct cut {
     size_t shared, step; /* floats: of a chunk's blocks, and from one thread's part to the next one's */
 };
 
-/* Transformed tiles lie range by range of channels, [points][tiles][channels], so that a product's are side by side. Kernels
- * write whole vectors: in front of the channels of a short range may be more. */
+/* Transformed tiles lie range by range of channels, [points][tiles][channels], so that a product's are side
+ * by side. Kernels write whole vectors: in front of the channels of a short range may be more. */
 struct slice {
     size_t from, count; /* channels */
     size_t row;         /* floats that they take */
@@ -167,7 +169,8 @@ struct pass {
     size_t block; /* the chunk's first */
 };
 
-/* Where a thread's parts begin: the number of the block that it has, from 1 on, and the block; a patch, or weights. */
+/* Where a thread's parts begin: the number of the block that it has, from 1 on, and the block; a patch, or
+ * weights. */
 static float *ready_of(const struct pass *pass, size_t thread) {
     return pass->threads + thread * pass->cut.step;
 }
@@ -289,8 +292,8 @@ static void transform_lines(const struct pass *pass, size_t line, const float *w
                                              filters, u, filters, u_step);
 }
 
-/* The transformed tiles that the product after one of `point` reads: the next point's, after the last one those of the
- * next range of channels. `v`: the block's. */
+/* The transformed tiles that the product after one of `point` reads: the next point's, after the last one
+ * those of the next range of channels. `v`: the block's. */
 static const float *next_inputs(const struct pass *pass, const float *v, size_t point, size_t channel) {
     if (point + 1 < pass->p->points) {
         return v + range_at(pass, channel) + (point + 1) * pass->cut.input_step;

@@ -18,8 +18,9 @@ double stoa_clock(void);
 /* Seconds given to a measurement, checked; `what` begins the error sentence. */
 stoa_status stoa_check_seconds(stoa_context *context, const char *what, double seconds);
 
-/* A context with the same settings and `threads` threads of its own, so that exactly as many take part. Memory, errors and
- * scratch stay with the context it was made from: a larger team needs scratch of its own before its first loop. */
+/* A context with the same settings and `threads` threads of its own, so that exactly as many take part.
+ * Memory, errors and scratch stay with the context it was made from: a larger team needs scratch of its own
+ * before its first loop. */
 void stoa_team_open(const stoa_context *context, size_t threads, stoa_context *team);
 void stoa_team_close(stoa_context *team);
 
@@ -41,11 +42,12 @@ double stoa_quota_find(const char *root, const char *membership);
 /* That of this process. */
 double stoa_quota(void);
 
-/* As many threads as keep `cpus` CPUs and a quota (negative: none) busy, a part of a CPU counting as a whole. */
+/* As many threads as keep `cpus` CPUs and a quota (negative: none) busy, a part of a CPU counting as a
+ * whole. */
 size_t stoa_threads_within(size_t cpus, double quota);
 
-/* CPUs in the set that `get`, which is sched_getaffinity() or stands for it, fills, however many the machine has; 0 when it
- * fails. */
+/* CPUs in the set that `get`, which is sched_getaffinity() or stands for it, fills, however many the machine
+ * has; 0 when it fails. */
 typedef int stoa_affinity_fn(pid_t process, size_t bytes, cpu_set_t *set);
 size_t stoa_affinity_count(stoa_affinity_fn *get);
 

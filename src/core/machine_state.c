@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the system says about this machine: CPU, quota of the control group, load, frequency, huge pages. Floor 3. */
+/* What the system says about this machine: CPU, quota of the control group, load, frequency, huge pages.
+ * Floor 3. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -47,8 +47,8 @@ void stoa_team_close(stoa_context *team) {
 }
 
 /* Beside other work a scheduler may leave two new threads on one CPU, or one of them waiting, for longer than
- * a measurement takes. So each thread stays on a CPU of its own while it measures, and a round begins when all
- * have arrived. */
+ * a measurement takes. So each thread stays on a CPU of its own while it measures, and a round begins when
+ * all have arrived. */
 struct round {
     stoa_task_fn *work;
     void *argument;

@@ -7,15 +7,16 @@
 #include "base/size.h"
 #include "core/threads.h"
 
-/* Tiles are halved along their longer side until there are enough for several threads, or they are so small that the
- * operands would be read too often; a few more of small products, down to what pays for waking a thread. Powers of two of
- * nearly equal tiles: an even number of threads has as much to do each. Each tile turns its part of a transposed b, so that
- * is shared by as many rows as there may be. */
+/* Tiles are halved along their longer side until there are enough for several threads, or they are so small
+ * that the operands would be read too often; a few more of small products, down to what pays for waking a
+ * thread. Powers of two of nearly equal tiles: an even number of threads has as much to do each. Each tile
+ * turns its part of a transposed b, so that is shared by as many rows as there may be. */
 enum { LEVELS = 4, LEAST_WORK = 1 << 17, ROW_UNIT = 12, COLUMN_UNIT = 16 };
 struct size {
     size_t rows, columns;
 };
-/* Down to the first of these sizes, at most so many; where that gives fewer than the next number, on down to the next. */
+/* Down to the first of these sizes, at most so many; where that gives fewer than the next number, on down to
+ * the next. */
 static const size_t enough_tiles[LEVELS] = {32, 8, 8, 4};
 static const struct size least_tile[LEVELS] = {{192, 64}, {192, 64}, {192, 64}, {24, 32}};
 static const struct size least_gradient[LEVELS] = {{384, 64}, {192, 64}, {96, 64}, {24, 32}};
@@ -90,8 +91,9 @@ void stoa_product(const stoa_context *context, const struct stoa_gemm *product) 
     multiply_tiles(context, product, by_columns);
 }
 
-/* What a thread has packed lies in its own caches, from which others fetch it at the distance of the CPUs. Every thread reads
- * all of the other operand then, which costs as much where it has so many times the rows (measured). */
+/* What a thread has packed lies in its own caches, from which others fetch it at the distance of the CPUs.
+ * Every thread reads all of the other operand then, which costs as much where it has so many times the rows
+ * (measured). */
 void stoa_product_packed(const stoa_context *context, const struct stoa_gemm *product) {
     enum { MOST_ROWS_A_COLUMN = 8 };
     multiply_tiles(context, product, product->n >= product->m / MOST_ROWS_A_COLUMN);

@@ -14,8 +14,8 @@ struct stoa_shape {
      * PyTorch's order C, H, W stands, so that a linear layer behind a flatten knows how to permute its
      * weights. */
     size_t flattened[3];
-    /* Features that are the channels of an image of one pixel, a model's 1x1xC: an operator on images takes them as
-     * such. */
+    /* Features that are the channels of an image of one pixel, a model's 1x1xC: an operator on images takes
+     * them as such. */
     bool is_pixel;
 };
 

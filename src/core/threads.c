@@ -6,12 +6,12 @@
  * of loops a second and become ten times slower. Here the calling thread takes tasks like the others and
  * waits only for tasks that somebody has begun. The program's own OpenMP settings stay untouched as well.
  *
- * Each thread has a share of the tasks, the same in every loop of as many tasks, so that what it wrote in one loop is
- * still in its own caches in the next; who has done his share helps the others from the end of theirs. A share is
- * published as one word, its generation and the tasks taken at both ends, in one cache line with all that belongs to it. A
- * task is claimed by compare-and-swap on that word, so what a thread read of a loop that has ended since is never used.
- * Idle workers look for work for some ten microseconds, about as long as the serial parts between two loops, and then
- * sleep. */
+ * Each thread has a share of the tasks, the same in every loop of as many tasks, so that what it wrote in one
+ * loop is still in its own caches in the next; who has done his share helps the others from the end of
+ * theirs. A share is published as one word, its generation and the tasks taken at both ends, in one cache
+ * line with all that belongs to it. A task is claimed by compare-and-swap on that word, so what a thread read
+ * of a loop that has ended since is never used. Idle workers look for work for some ten microseconds, about
+ * as long as the serial parts between two loops, and then sleep. */
 #include "core/threads.h"
 
 #include <pthread.h>
@@ -28,8 +28,8 @@
 
 enum { SPINS = 3000, TASK_BITS = 20 };
 
-/* The library's calls need 32 KiB of stack, OpenBLAS's products 12 KiB (0.3.21, the core that needs most), the C library some
- * for the thread-local variables of the program; what is never touched takes no memory. */
+/* The library's calls need 32 KiB of stack, OpenBLAS's products 12 KiB (0.3.21, the core that needs most),
+ * the C library some for the thread-local variables of the program; what is never touched takes no memory. */
 static const size_t STACK_BYTES = (size_t)1 << 20;
 
 /* Taken from the front while a share is being written: no share is larger. */
@@ -168,8 +168,8 @@ static void wake_sleepers(struct stoa_pool *pool) {
     }
 }
 
-/* What a fault raises stays open, so that handlers of faults see those of the thread, and so does a profiler's
- * clock. */
+/* What a fault raises stays open, so that handlers of faults see those of the thread, and so does a
+ * profiler's clock. */
 bool stoa_thread_start(pthread_t *thread, void *(*work)(void *), void *argument) {
     static const int open_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPROF};
     sigset_t blocked;
@@ -243,8 +243,8 @@ static struct stoa_pool *pool_of(const stoa_context *context) {
     return *context->pool;
 }
 
-/* Close first: a thread that still holds the old claim and reads the new share must not succeed in claiming. The
- * release order of what follows makes the closing visible before it. */
+/* Close first: a thread that still holds the old claim and reads the new share must not succeed in claiming.
+ * The release order of what follows makes the closing visible before it. */
 static void publish(struct share *share, stoa_task_fn *work, void *argument, size_t first, size_t count) {
     uint64_t next = generation(share) + 1;
     atomic_store_explicit(&share->claim, (next - 1) << 2 * TASK_BITS | CLOSED, memory_order_relaxed);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Dense layers on a single row. sgemm would pack a matrix that is used once and copy it transposed; here each pass reads
- * or writes it once, where it lies, cut by its shape alone. Floor 3. */
+/* Dense layers on a single row. sgemm would pack a matrix that is used once and copy it transposed; here each
+ * pass reads or writes it once, where it lies, cut by its shape alone. Floor 3. */
 #include "core/vector.h"
 
 #include "base/size.h"
 #include "core/threads.h"
 
-/* Columns of a task forward, and floats of the matrix of a task backward: enough to hide what a task costs. */
+/* Columns of a task forward, and floats of the matrix of a task backward: enough to hide what a task
+ * costs. */
 enum { COLUMNS = 128, FLOATS = 16384 };
 
 struct row {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is drawn for a sample, and the changes that are not resampling. Each kind draws its numbers whether it acts or
- * not, so that switching one on leaves the others as they were. Floor 6. */
+/* What is drawn for a sample, and the changes that are not resampling. Each kind draws its numbers whether it
+ * acts or not, so that switching one on leaves the others as they were. Floor 6. */
 #include "data/augment.h"
 
 #include <math.h>
@@ -113,8 +113,8 @@ static size_t side(float length, size_t most) {
     return rounded < 1 ? 1 : stoa_min((size_t)rounded, most);
 }
 
-/* Random erasing (Zhong et al. 2017): a rectangle of 2 % of the area to the largest share, its sides in a proportion
- * from 0.3 to 3.3. */
+/* Random erasing (Zhong et al. 2017): a rectangle of 2 % of the area to the largest share, its sides in a
+ * proportion from 0.3 to 3.3. */
 static void erase(const struct stoa_augment *a, const struct stoa_augment_shape *shape,
                   struct stoa_random_sequence *numbers, const float *fill, float *image) {
     bool acts = stoa_random_unit(stoa_random_next(numbers)) < a->erase;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Columns of tables. A column is found by its name where both the table and the options have names, so that other orders
- * and further columns do no harm; else columns count as they stand. Floor 6. */
+/* Columns of tables. A column is found by its name where both the table and the options have names, so that
+ * other orders and further columns do no harm; else columns count as they stand. Floor 6. */
 #include "data/csv_columns.h"
 
 #include <stdlib.h>
@@ -83,7 +83,8 @@ static size_t find_named(const struct reading *r, const char *name, size_t *colu
 
 /* ---- is it a header? ---- */
 
-/* A header has no numbers. The label's own field says nothing: where classes have names, it is text in every line. */
+/* A header has no numbers. The label's own field says nothing: where classes have names, it is text in every
+ * line. */
 static bool has_no_numbers(const struct stoa_csv *csv, size_t label) {
     for (size_t i = 0; i < csv->fields; i++) {
         if (i != label && is_number(&csv->field[i])) {
@@ -93,8 +94,8 @@ static bool has_no_numbers(const struct stoa_csv *csv, size_t label) {
     return csv->fields > 1 || label == STOA_NO_COLUMN;
 }
 
-/* How many fields from `begin` on are numbers that count up from 0 or 1; 0 where there are others among them. A field
- * `except` may be text. */
+/* How many fields from `begin` on are numbers that count up from 0 or 1; 0 where there are others among them.
+ * A field `except` may be text. */
 static size_t count_fields(const struct stoa_csv *csv, size_t begin, size_t except) {
     size_t counted = 0, first = 0;
     for (size_t i = begin; i < csv->fields; i++) {
@@ -113,8 +114,8 @@ static size_t count_fields(const struct stoa_csv *csv, size_t begin, size_t exce
     return counted;
 }
 
-/* Columns without names of their own are written as 0, 1, 2, ... by pandas: numbers that count, which hardly are a sample
- * where they are many, or where the next line has fractions. The label may have a name. */
+/* Columns without names of their own are written as 0, 1, 2, ... by pandas: numbers that count, which hardly
+ * are a sample where they are many, or where the next line has fractions. The label may have a name. */
 static bool counts_columns(const struct reading *r, size_t label) {
     size_t counted = count_fields(r->csv, r->index, label);
     return r->second && !r->counts && (counted >= 5 || (counted >= 2 && r->fractions));
@@ -135,8 +136,8 @@ static bool read_column_number(const struct reading *r, size_t *column) {
     return good;
 }
 
-/* Whether the label is named by the first line. A number may stand there by chance: it is a name only where the line
- * is a header without it. */
+/* Whether the label is named by the first line. A number may stand there by chance: it is a name only where
+ * the line is a header without it. */
 static bool names_label(struct reading *r) {
     const stoa_data_options *options = r->options;
     size_t number;
@@ -342,7 +343,8 @@ static stoa_status choose_columns(struct reading *r) {
     return columns->header ? keep_names(r) : STOA_OK;
 }
 
-/* A look at the second line, which tells a header from a sample; what is wrong with it is said when it is read. */
+/* A look at the second line, which tells a header from a sample; what is wrong with it is said when it is
+ * read. */
 static void look_ahead(struct reading *r) {
     struct stoa_csv second = *r->csv;
     size_t whole;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the first line of a table says of its columns: whether it is a header, which column is the label, and which ones
- * hold a sample's values, in which order. Floor 6. */
+/* What the first line of a table says of its columns: whether it is a header, which column is the label, and
+ * which ones hold a sample's values, in which order. Floor 6. */
 #ifndef STOA_DATA_CSV_COLUMNS_H
 #define STOA_DATA_CSV_COLUMNS_H
 
@@ -20,8 +20,8 @@ struct stoa_csv_columns {
     char *label_name;
 };
 
-/* Read the first lines of a table that was just opened. Errors: STOA_ERR_FORMAT, STOA_ERR_ARGUMENT (no such column),
- * STOA_ERR_MEMORY. Release with stoa_csv_columns_clear(), also on an error. */
+/* Read the first lines of a table that was just opened. Errors: STOA_ERR_FORMAT, STOA_ERR_ARGUMENT (no such
+ * column), STOA_ERR_MEMORY. Release with stoa_csv_columns_clear(), also on an error. */
 stoa_status stoa_csv_columns_read(struct stoa_csv *csv, const stoa_data_options *options,
                                   struct stoa_csv_columns *columns);
 void stoa_csv_columns_clear(struct stoa_csv_columns *columns);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Data sets: views of stores. Samples stay as they lie in their file, MNIST's pixels as bytes, and become floats
- * when a batch is read: a quarter of the memory and of the traffic. The caller's own float arrays are borrowed.
- * Floor 6. */
+/* Data sets: views of stores. Samples stay as they lie in their file, MNIST's pixels as bytes, and become
+ * floats when a batch is read: a quarter of the memory and of the traffic. The caller's own float arrays are
+ * borrowed. Floor 6. */
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -174,8 +174,8 @@ void stoa_dataset_shape(const stoa_dataset *dataset, size_t *height, size_t *wid
     *channels = dataset->store->channels;
 }
 
-/* Values `first` to `first` + `count` - 1 of `values` as floats; bytes with their share of a normalisation that is one for
- * all. */
+/* Values `first` to `first` + `count` - 1 of `values` as floats; bytes with their share of a normalisation
+ * that is one for all. */
 static void convert(const stoa_dataset *dataset, const void *values, size_t first, size_t count, float *out) {
     const struct stoa_store *store = dataset->store;
     if (store->type == STOA_SAMPLE_U8) {

@@ -29,7 +29,8 @@ struct stoa_store {
     enum stoa_sample_type type;
     bool pixels;  /* values lie between black, 0, and white, 1, though they are no bytes */
     bool swapped; /* the bytes of values lie in the order that this machine has not */
-    /* A sample lies as a matrix of rows x columns and is read transposed, as planes become pixels; 0: as it lies. */
+    /* A sample lies as a matrix of rows x columns and is read transposed, as planes become pixels; 0: as it
+     * lies. */
     size_t rows, columns;
     const void *samples; /* NULL: they are in a file */
     const int32_t *labels;

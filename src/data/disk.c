@@ -86,8 +86,8 @@ size_t stoa_disk_memory(const struct stoa_disk_file *file) {
     return file->memory;
 }
 
-/* Ask for what comes next, half of the memory at a time, where a file is gone through from its beginning; a new epoch
- * begins there again. Pieces within a window come in any order, which the system cannot foresee. */
+/* Ask for what comes next, half of the memory at a time, where a file is gone through from its beginning; a
+ * new epoch begins there again. Pieces within a window come in any order, which the system cannot foresee. */
 static void ask_ahead(struct stoa_disk_file *file, size_t offset) {
     size_t window = stoa_max(1, file->memory / 2), ahead = atomic_load(&file->ahead);
     if (offset < window && ahead > 2 * window) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Files that stay on disk and are read piece by piece. The system's page cache is the buffer; nothing of a file is the
- * process's own memory, and none is mapped: a file that shrinks meanwhile is an error, not a signal. Floor 6. */
+/* Files that stay on disk and are read piece by piece. The system's page cache is the buffer; nothing of a
+ * file is the process's own memory, and none is mapped: a file that shrinks meanwhile is an error, not a
+ * signal. Floor 6. */
 #ifndef STOA_DATA_DISK_H
 #define STOA_DATA_DISK_H
 
@@ -20,8 +21,8 @@ void stoa_disk_close(struct stoa_disk_file *file);
 size_t stoa_disk_bytes(const struct stoa_disk_file *file);
 size_t stoa_disk_memory(const struct stoa_disk_file *file);
 
-/* Copy `bytes` bytes from `offset` on. False when that fails, or when the file is no longer as it was opened (told by its
- * size and its time of change), from then on for ever. From any thread. */
+/* Copy `bytes` bytes from `offset` on. False when that fails, or when the file is no longer as it was opened
+ * (told by its size and its time of change), from then on for ever. From any thread. */
 bool stoa_disk_read(struct stoa_disk_file *file, size_t offset, size_t bytes, void *out);
 
 /* STOA_OK, or the sentence of what made stoa_disk_read() fail first: STOA_ERR_IO. */

@@ -66,8 +66,8 @@ static void source_close(struct source *source) {
     }
 }
 
-/* Behind the end of a member of gzip data: whether another follows, which is unpacked as if it were the same (RFC 1952).
- * Zeros up to the end are padding, as tapes and archives leave it. */
+/* Behind the end of a member of gzip data: whether another follows, which is unpacked as if it were the same
+ * (RFC 1952). Zeros up to the end are padding, as tapes and archives leave it. */
 static bool next_member(struct source *source) {
     z_stream *stream = &source->stream;
     if (stream->avail_in >= 2 && stream->next_in[0] == 0x1F && stream->next_in[1] == 0x8B) {

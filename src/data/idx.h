@@ -25,9 +25,10 @@ struct stoa_idx_labels {
     size_t count;
 };
 
-/* Read an array of unsigned bytes with `rank` dimensions, none of them 0; nothing may follow it. Gzip data may have several
- * members, and zeros behind them. With `labels`, which may be NULL, the first dimension is held against their count as soon as
- * it is known. On an error *idx is untouched. Errors: as stoa_dataset_open(); the sentence begins with the path. */
+/* Read an array of unsigned bytes with `rank` dimensions, none of them 0; nothing may follow it. Gzip data
+ * may have several members, and zeros behind them. With `labels`, which may be NULL, the first dimension is
+ * held against their count as soon as it is known. On an error *idx is untouched. Errors: as
+ * stoa_dataset_open(); the sentence begins with the path. */
 stoa_status stoa_idx_read(stoa_context *context, const char *path, size_t rank,
                           const struct stoa_idx_labels *labels, struct stoa_idx *idx);
 
@@ -35,8 +36,8 @@ stoa_status stoa_idx_read(stoa_context *context, const char *path, size_t rank,
 stoa_status stoa_idx_parse(stoa_context *context, const char *name, const void *data, size_t bytes,
                            size_t rank, const struct stoa_idx_labels *labels, struct stoa_idx *idx);
 
-/* The header of a plain array of `bytes` bytes alone: `head` need hold no more than the first STOA_IDX_HEAD of them. idx->data
- * is NULL. */
+/* The header of a plain array of `bytes` bytes alone: `head` need hold no more than the first STOA_IDX_HEAD
+ * of them. idx->data is NULL. */
 enum { STOA_IDX_HEAD = 4 + 4 * STOA_IDX_MAX_RANK };
 stoa_status stoa_idx_view(stoa_context *context, const char *name, const void *head, size_t bytes,
                           size_t rank, const struct stoa_idx_labels *labels, struct stoa_idx *idx);

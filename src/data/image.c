@@ -269,8 +269,8 @@ stoa_status stoa_image_read_digit(stoa_context *context, const char *path, size_
     return status;
 }
 
-/* Channels that the picture is to be read with: those asked for, or for a row of values as many as its pixels need. 0 with
- * the error set: it does not fit. */
+/* Channels that the picture is to be read with: those asked for, or for a row of values as many as its pixels
+ * need. 0 with the error set: it does not fit. */
 static size_t choose_channels(const struct stoa_png *png, size_t height, size_t width, size_t channels) {
     size_t pixels = png->height * png->width; /* bounded by the reader */
     if (channels == 1 || channels == 3) {

@@ -31,7 +31,8 @@ void stoa_labels_close(struct stoa_labels *labels);
 stoa_status stoa_labels_add(struct stoa_labels *labels, const struct stoa_csv_field *field, size_t line);
 
 /* All have been added: decide what they mean. Gives the number of classes and their names, which are the
- * caller's (see stoa_free_names()), NULL where labels are numbers. Errors: STOA_ERR_FORMAT, STOA_ERR_MEMORY. */
+ * caller's (see stoa_free_names()), NULL where labels are numbers. Errors: STOA_ERR_FORMAT,
+ * STOA_ERR_MEMORY. */
 stoa_status stoa_labels_settle(struct stoa_labels *labels, size_t *classes, char ***names);
 
 /* Class of a label that was added. Errors: STOA_ERR_MEMORY. */
@@ -45,8 +46,8 @@ struct stoa_label_range {
     size_t least_at, most_at; /* samples that have them */
 };
 void stoa_label_range_add(struct stoa_label_range *range, size_t sample, int64_t label);
-/* Whether all are numbers of classes. `*classes` is how many there are; 0: as many as the labels show, which is said
- * there. Errors: STOA_ERR_FORMAT, with `name` at the beginning of the sentence. */
+/* Whether all are numbers of classes. `*classes` is how many there are; 0: as many as the labels show, which
+ * is said there. Errors: STOA_ERR_FORMAT, with `name` at the beginning of the sentence. */
 stoa_status stoa_label_range_settle(const struct stoa_label_range *range, stoa_context *context,
                                     const char *name, size_t *classes);
 

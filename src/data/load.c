@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Any data set by its path: what it is follows from what is there. Formats come in two kinds: with a training and a
- * test part of their own, and whole, which are divided here. Floor 6. */
+/* Any data set by its path: what it is follows from what is there. Formats come in two kinds: with a training
+ * and a test part of their own, and whole, which are divided here. Floor 6. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,7 +130,8 @@ static const struct {
 } files[] = {{".csv", load_csv}, {".npz", stoa_load_npz}, {".npy", load_npy}};
 enum { FILES = sizeof files / sizeof files[0] };
 
-/* The one name in the folder that ends so, as a path; NULL when there is none or, with the error set, several. */
+/* The one name in the folder that ends so, as a path; NULL when there is none or, with the error set,
+ * several. */
 static char *find_only(struct stoa_load *load, const struct stoa_names *names, const char *end,
                        stoa_status *status) {
     const char *found = NULL;
@@ -247,7 +248,8 @@ static const char *find_part(const struct stoa_names *names, const char *const *
     return NULL;
 }
 
-/* Whether there is a part to train with and one to test with. For want of another, that is the one for validation. */
+/* Whether there is a part to train with and one to test with. For want of another, that is the one for
+ * validation. */
 static bool find_parts(const struct stoa_names *names, const char *end, struct parts *parts) {
     static const char *const trains[] = {"train", "training", NULL};
     static const char *const tests[] = {"test", "testing", NULL};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* NumPy's arrays by their usual names: x and y, images and labels, data and target, each with _train and _test behind
- * or train_ and test_ before it where there are two parts. Floor 6. */
+/* NumPy's arrays by their usual names: x and y, images and labels, data and target, each with _train and
+ * _test behind or train_ and test_ before it where there are two parts. Floor 6. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,8 +47,8 @@ static stoa_status has(const struct place *place, const char *array, bool *there
     return STOA_OK;
 }
 
-/* Names of the arrays of a part (NULL: of a whole set) in the first spelling that is there. Without labels wanted,
- * samples are enough. */
+/* Names of the arrays of a part (NULL: of a whole set) in the first spelling that is there. Without labels
+ * wanted, samples are enough. */
 static stoa_status find(const struct place *place, const char *part, struct pair *pair, bool *found) {
     *found = false;
     for (size_t i = 0; i < NAMES * (part ? 2 : 1); i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What can be measured on a data set: its range, mean and deviation of its channels, the sizes of its classes. Floor 6. */
+/* What can be measured on a data set: its range, mean and deviation of its channels, the sizes of its
+ * classes. Floor 6. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -14,7 +15,8 @@ struct moments {
     size_t values, channels;
 };
 
-/* Sums of the distances from the first value: their squares cancel nothing away, however far the values lie from
+/* Sums of the distances from the first value: their squares cancel nothing away, however far the values lie
+ * from
  * 0. */
 static void add_sample(struct moments *m, bool first) {
     for (size_t i = 0; i < m->values; i += m->channels) {

@@ -20,13 +20,15 @@ struct stoa_npy {
 /* Bytes that a header, with what is before it, may have. */
 enum { STOA_NPY_MAX_HEAD = 12 + 10000 };
 
-/* Read the header of an array of `bytes` bytes, of which `data` need hold no more than the first STOA_NPY_MAX_HEAD, of one of the types of enum stoa_sample_type, with 1 to
- * STOA_NPY_MAX_RANK sizes, none of them 0; `bytes` must be what it announces.
- * `name` begins the sentence of an error. Errors: STOA_ERR_FORMAT. */
+/* Read the header of an array of `bytes` bytes, of which `data` need hold no more than the first
+ * STOA_NPY_MAX_HEAD, of one of the types of enum stoa_sample_type, with 1 to STOA_NPY_MAX_RANK sizes, none of
+ * them 0; `bytes` must be what it announces. `name` begins the sentence of an error. Errors:
+ * STOA_ERR_FORMAT. */
 stoa_status stoa_npy_read(stoa_context *context, const char *name, const void *data, size_t bytes,
                           struct stoa_npy *npy);
 
-/* Refuse values that are not finite as floats. `first` is the number of values before `values`, for the sentence. */
+/* Refuse values that are not finite as floats. `first` is the number of values before `values`, for the
+ * sentence. */
 stoa_status stoa_npy_check_values(stoa_context *context, const char *name, const struct stoa_npy *npy,
                                   const void *values, size_t first, size_t count);
 

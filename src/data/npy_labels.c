@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Labels out of NumPy's arrays: whole numbers of any type, also written as floats, or one-hot rows. Floor 6. */
+/* Labels out of NumPy's arrays: whole numbers of any type, also written as floats, or one-hot rows. Floor
+ * 6. */
 #include "data/npy_labels.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Data sets from folders of PNG pictures: a folder a class. Names are sorted, so that the order of a folder's entries
- * does not matter. Floor 6. */
+/* Data sets from folders of PNG pictures: a folder a class. Names are sorted, so that the order of a folder's
+ * entries does not matter. Floor 6. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -86,7 +86,8 @@ static stoa_status take_outside(struct pictures *set, char *path, const char *na
     return status;
 }
 
-/* Takes over the path of something in a class's folder. What is left out must not look like a part of the set. */
+/* Takes over the path of something in a class's folder. What is left out must not look like a part of the
+ * set. */
 static stoa_status take_inside(struct pictures *set, char *path, const char *name) {
     bool folder = false;
     stoa_status status = stoa_folder_is(set->context, path, &folder);
@@ -201,8 +202,8 @@ static stoa_status open_picture(const struct pictures *set, size_t at, const str
     return status;
 }
 
-/* Look at the headers of all, so that nothing is unpacked before they are known to fit. The first decides the size; what
- * one of them needs, colour or 16 bits, all get. */
+/* Look at the headers of all, so that nothing is unpacked before they are known to fit. The first decides the
+ * size; what one of them needs, colour or 16 bits, all get. */
 static stoa_status survey(struct pictures *set, struct stoa_store *store) {
     size_t wish = set->options->channels;
     stoa_status status = STOA_OK;

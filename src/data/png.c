@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* PNG through libpng's rows: its simplified interface would bring values to another gamma and mix colours in linear
- * light. Only what libpng unpacks is used of it; grey and transparency are mixed here. Its messages stay here too:
- * nothing reaches stderr. Knows libpng. Floor 6. */
+/* PNG through libpng's rows: its simplified interface would bring values to another gamma and mix colours in
+ * linear light. Only what libpng unpacks is used of it; grey and transparency are mixed here. Its messages
+ * stay here too: nothing reaches stderr. Knows libpng. Floor 6. */
 #include "data/png.h"
 
 #include <png.h>
@@ -218,7 +218,8 @@ static void put(const struct conversion *c, size_t at, uint32_t value) {
     }
 }
 
-/* ITU-R BT.601 in 16 bits of fraction, to the nearest; the weights' sum is 1, so that grey stays what it is. */
+/* ITU-R BT.601 in 16 bits of fraction, to the nearest; the weights' sum is 1, so that grey stays what it
+ * is. */
 static uint32_t luma(const uint32_t colour[3]) {
     return (19595 * colour[0] + 38470 * colour[1] + 7471 * colour[2] + 0x8000) >> 16;
 }

@@ -29,8 +29,8 @@ size_t stoa_sample_bytes(enum stoa_sample_type type);
 /* Whether values are fractions, infinite or none at times. */
 bool stoa_sample_is_float(enum stoa_sample_type type);
 
-/* Values `first` to `first` + `count` - 1 of `from` as floats; bytes from 0 to 255. They may lie at any address;
- * `swapped`: in the byte order that this machine has not. */
+/* Values `first` to `first` + `count` - 1 of `from` as floats; bytes from 0 to 255. They may lie at any
+ * address; `swapped`: in the byte order that this machine has not. */
 void stoa_values_read(enum stoa_sample_type type, bool swapped, const void *from, size_t first, size_t count,
                       float *out);
 
@@ -42,8 +42,8 @@ struct stoa_number {
 };
 struct stoa_number stoa_value_number(enum stoa_sample_type type, bool swapped, const void *from, size_t at);
 
-/* Copy an array in Fortran order, whose first index runs fastest, into C order, whose last does. `bytes` is the size of
- * an element. */
+/* Copy an array in Fortran order, whose first index runs fastest, into C order, whose last does. `bytes` is
+ * the size of an element. */
 void stoa_values_to_c_order(const void *from, size_t bytes, const size_t *size, size_t rank, void *to);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Bilinear resampling of NHWC images. All moves of a sample are one map, so that it is blurred once. Floor 6. */
+/* Bilinear resampling of NHWC images. All moves of a sample are one map, so that it is blurred once. Floor
+ * 6. */
 #include "data/warp.h"
 
 #include <math.h>
 
-/* Content is moved by M = rotation x slant x scale x mirror, so pixels look back through its inverse. In pixels y
- * points down: against the clock is (x cos + y sin, -x sin + y cos). */
+/* Content is moved by M = rotation x slant x scale x mirror, so pixels look back through its inverse. In
+ * pixels y points down: against the clock is (x cos + y sin, -x sin + y cos). */
 struct stoa_affine stoa_affine_make(const struct stoa_placement *p) {
     float s = sinf(p->rotate), c = cosf(p->rotate), slant = tanf(p->shear);
     float mirror = p->flip ? -1.0F : 1.0F;

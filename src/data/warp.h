@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Images resampled: where each pixel's value is taken from is an affine map, and a field of displacements on top.
- * Floor 6. */
+/* Images resampled: where each pixel's value is taken from is an affine map, and a field of displacements on
+ * top. Floor 6. */
 #ifndef STOA_DATA_WARP_H
 #define STOA_DATA_WARP_H
 
@@ -14,16 +14,16 @@ struct stoa_affine {
     float xy, xx, dx;
 };
 
-/* Of content that is first mirrored (`flip`), then scaled, slanted to the right by `shear`, turned against the clock by
- * `rotate` (both in radians) and moved by (down, right) pixels. */
+/* Of content that is first mirrored (`flip`), then scaled, slanted to the right by `shear`, turned against
+ * the clock by `rotate` (both in radians) and moved by (down, right) pixels. */
 struct stoa_placement {
     float down, right, rotate, scale, shear;
     bool flip;
 };
 struct stoa_affine stoa_affine_make(const struct stoa_placement *placement);
 
-/* Displacements at the nodes of a grid, `step` pixels apart, between which cubic B-splines run; the first node lies
- * `step` before the first pixel, so that each pixel has two nodes on either side. */
+/* Displacements at the nodes of a grid, `step` pixels apart, between which cubic B-splines run; the first
+ * node lies `step` before the first pixel, so that each pixel has two nodes on either side. */
 struct stoa_field {
     size_t step, rows, columns;
     float *down, *right; /* rows x columns each */

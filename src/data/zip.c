@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Zip archives after PKWARE's APPNOTE: the end record, the central directory, members stored or deflated. The
- * directory's sizes count; the local headers, which writers of streams leave empty, only tell where data begin. Every
- * offset is held against the archive. Knows zlib. Floor 6. */
+ * directory's sizes count; the local headers, which writers of streams leave empty, only tell where data
+ * begin. Every offset is held against the archive. Knows zlib. Floor 6. */
 #include "data/zip.h"
 
 #include <limits.h>
@@ -106,8 +106,8 @@ stoa_status stoa_zip_find(const struct stoa_zip *zip, const char *name, struct s
     return STOA_ERR_NOT_FOUND;
 }
 
-/* The member's packed bytes, which lie within the archive; a size that they cannot make is refused before memory is
- * asked for. */
+/* The member's packed bytes, which lie within the archive; a size that they cannot make is refused before
+ * memory is asked for. */
 static stoa_status locate(const struct stoa_zip *zip, const struct stoa_zip_member *member, const char *shown,
                           const uint8_t **packed) {
     size_t most = 0;

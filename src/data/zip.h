@@ -25,7 +25,8 @@ struct stoa_zip_member {
 stoa_status stoa_zip_open(stoa_context *context, const char *name, const void *data, size_t bytes,
                           struct stoa_zip *zip);
 
-/* Look for a member. Errors: STOA_ERR_FORMAT (a damaged directory), STOA_ERR_NOT_FOUND, which sets no sentence. */
+/* Look for a member. Errors: STOA_ERR_FORMAT (a damaged directory), STOA_ERR_NOT_FOUND, which sets no
+ * sentence. */
 stoa_status stoa_zip_find(const struct stoa_zip *zip, const char *name, struct stoa_zip_member *member);
 
 /* Whether a member can be unpacked, as far as its headers tell; before memory is asked for. Errors:

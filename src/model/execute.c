@@ -208,7 +208,8 @@ static void forward_all(const struct call *call) {
     }
 }
 
-/* Forward through the loss; *mean is the mean over the samples or their weights, summed in double in their order. */
+/* Forward through the loss; *mean is the mean over the samples or their weights, summed in double in their
+ * order. */
 static stoa_status forward_loss(const struct call *call, double *mean) {
     const struct stoa_plan *plan = call->plan;
     forward_all(call);

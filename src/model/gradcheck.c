@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Gradients of a whole network checked: the double reference's against finite differences of its loss, the fast passes'
- * against the double reference. Floor 6. */
+/* Gradients of a whole network checked: the double reference's against finite differences of its loss, the
+ * fast passes' against the double reference. Floor 6. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,15 +10,17 @@
 #include "base/size.h"
 #include "model/reference.h"
 
-/* Finite differences: steps to both sides, the next one where the one before is too far off. Truncation grows with a
- * step's square, rounding with its inverse, and a long step may cross the bend of a ReLU or another maximum. */
+/* Finite differences: steps to both sides, the next one where the one before is too far off. Truncation grows
+ * with a step's square, rounding with its inverse, and a long step may cross the bend of a ReLU or another
+ * maximum. */
 static const double steps[] = {1e-5, 1e-6, 1e-7, 1e-8};
 enum { STEPS = sizeof steps / sizeof *steps };
 
 /* A tensor whose gradients are all but zero is measured by this part of the largest gradient there is. */
 static const double LEAST_SCALE = 1e-3;
 
-/* Fast gradients are wrong by whole digits or not at all; float's rounding, through many layers, stays below. */
+/* Fast gradients are wrong by whole digits or not at all; float's rounding, through many layers, stays
+ * below. */
 static const double FAST_TOLERANCE = 1e-2;
 
 struct check {

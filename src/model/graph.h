@@ -49,21 +49,22 @@ struct stoa_model {
     size_t fact_count;
 };
 
-/* Memory of a tensor: to read; to write, which counts as a change; and for a run, whose operators only read parameters and
- * in training write running statistics. */
+/* Memory of a tensor: to read; to write, which counts as a change; and for a run, whose operators only read
+ * parameters and in training write running statistics. */
 const float *stoa_tensor_data(const stoa_model *model, size_t tensor);
 float *stoa_tensor_change(stoa_model *model, size_t tensor);
 float *stoa_tensor_lend(const stoa_model *model, size_t tensor);
 
-/* All parameters, to write. Whoever writes again asks again: what was prepared from them is made anew for each change. */
+/* All parameters, to write. Whoever writes again asks again: what was prepared from them is made anew for
+ * each change. */
 float *stoa_model_change(stoa_model *model);
 
 /* Copy between disk order (contiguous) and memory order. */
 void stoa_tensor_to_disk(const struct stoa_tensor_spec *spec, const float *memory, float *disk);
 void stoa_tensor_from_disk(const struct stoa_tensor_spec *spec, const float *disk, float *memory);
 
-/* Whether all layers learn from a training pass over `samples` samples; else an error whose sentence names the first that
- * does not. `what` says where so many are: "a batch". */
+/* Whether all layers learn from a training pass over `samples` samples; else an error whose sentence names
+ * the first that does not. `what` says where so many are: "a batch". */
 stoa_status stoa_model_learns_from(const stoa_model *model, struct stoa_error *error, size_t samples,
                                    const char *what);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Initial values of parameters. Each tensor has a random stream of its own, so that its values follow from the seed and
- * its number alone. Floor 6. */
+/* Initial values of parameters. Each tensor has a random stream of its own, so that its values follow from
+ * the seed and its number alone. Floor 6. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -47,8 +47,8 @@ static void project_out(const double *vectors, size_t before, double *v, size_t 
     }
 }
 
-/* Gram and Schmidt's process on `count` vectors, each projected twice: once is not enough where little of a vector is
- * left. */
+/* Gram and Schmidt's process on `count` vectors, each projected twice: once is not enough where little of a
+ * vector is left. */
 static void make_orthonormal(double *vectors, size_t count, size_t length) {
     for (size_t i = 0; i < count; i++) {
         double *v = vectors + i * length;
@@ -61,8 +61,8 @@ static void make_orthonormal(double *vectors, size_t count, size_t length) {
     }
 }
 
-/* On disk the tensor is a matrix (out, the rest): its rows become orthonormal, or its columns where there are more
- * rows than columns. */
+/* On disk the tensor is a matrix (out, the rest): its rows become orthonormal, or its columns where there are
+ * more rows than columns. */
 static bool fill_orthogonal(const struct stoa_tensor *tensor, uint64_t seed, uint64_t stream, double gain,
                             float *data) {
     size_t rows = tensor->spec.shape[0];

@@ -234,9 +234,10 @@ static bool plan_gradients(struct stoa_plan *plan, size_t optimizer_slots) {
     return true;
 }
 
-/* Bytes with what stands behind them; false when they overflow. Blocks of whole pages would all begin at the same place of a
- * page, and arrays whose rows are a multiple of a page apart would meet in the same sets of a cache: a line between them
- * makes inference of depthwise layers of 256 channels, 28 x 28, 1.5 times as fast. */
+/* Bytes with what stands behind them; false when they overflow. Blocks of whole pages would all begin at the
+ * same place of a page, and arrays whose rows are a multiple of a page apart would meet in the same sets of a
+ * cache: a line between them makes inference of depthwise layers of 256 channels, 28 x 28, 1.5 times as
+ * fast. */
 static bool padded_bytes(size_t bytes, size_t *padded) {
     enum { PAGE_BYTES = 4096 };
     size_t behind = bytes == 0 ? 0 : RED_ZONE_BYTES + (bytes % PAGE_BYTES == 0 ? STOA_ALIGN_BYTES : 0);

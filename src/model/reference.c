@@ -18,7 +18,8 @@ static size_t size_of(const struct stoa_reference *r, size_t value) {
     return r->batch * stoa_shape_size(shape_of(r, value));
 }
 
-/* Doubles in all: two a number of a value or tensor, and the largest value for each input; false on overflow. */
+/* Doubles in all: two a number of a value or tensor, and the largest value for each input; false on
+ * overflow. */
 static bool count_doubles(const struct stoa_reference *r, size_t *count) {
     size_t largest = 0;
     *count = 0;

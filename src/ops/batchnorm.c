@@ -8,9 +8,10 @@
  *   evaluation  the running statistics in place of mean and var
  *   backward    dx = weight / sqrt(var + epsilon) * (dy - mean(dy) - xhat * mean(dy * xhat))
  *               dweight = sum(dy * xhat), dbias = sum(dy)
- * Moments of blocks of samples are merged in double, in a fixed tree after Chan, Golub and LeVeque 1979. The mean is
- * taken off before anything is multiplied, and where deviations are very large numbers are scaled by a power of two
- * first, so that y is right for all numbers that floats hold. Saved: mean and 1 / deviation, in double. Floor 5. */
+ * Moments of blocks of samples are merged in double, in a fixed tree after Chan, Golub and LeVeque 1979. The
+ * mean is taken off before anything is multiplied, and where deviations are very large numbers are scaled by
+ * a power of two first, so that y is right for all numbers that floats hold. Saved: mean and 1 / deviation,
+ * in double. Floor 5. */
 #include <math.h>
 #include <string.h>
 
@@ -58,8 +59,8 @@ static size_t least_batch(const struct stoa_layer *layer) {
     return rows_of(layer) == 1 ? 2 : 1;
 }
 
-/* Workspace: what numbers are scaled by, up to four vectors of coefficients, then two vectors a block: moments in
- * double, or sums in float. */
+/* Workspace: what numbers are scaled by, up to four vectors of coefficients, then two vectors a block:
+ * moments in double, or sums in float. */
 enum { COEFFICIENTS = 4 };
 
 static size_t vector_floats(const struct stoa_layer *layer) {
@@ -190,8 +191,8 @@ static double inverse_of(const struct stoa_op_run *run, size_t channel) {
                          : 1.0 / sqrt((double)run->tensor[RUNNING_VAR][channel] + (double)o->epsilon);
 }
 
-/* What numbers are scaled by before anything else: where a deviation is above 2^62, a power of two that keeps its
- * reciprocal and sums of distances well inside the range of floats. */
+/* What numbers are scaled by before anything else: where a deviation is above 2^62, a power of two that keeps
+ * its reciprocal and sums of distances well inside the range of floats. */
 static double choose_unit(const struct stoa_op_run *run) {
     bool large = false;
     for (size_t c = 0; c < channels_of(run->layer); c++) {

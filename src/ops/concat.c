@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* concat: 2 to 4 inputs side by side along an axis; the others must agree. y (N, H, W, C0 + C1 + ...) for images with
- * axis=channels, (N, H0 + H1 + ..., W, C) with axis=height, and so with width; (N, K0 + K1 + ...) for vectors. Each dx
- * is its part of dy. Floor 5. */
+/* concat: 2 to 4 inputs side by side along an axis; the others must agree. y (N, H, W, C0 + C1 + ...) for
+ * images with axis=channels, (N, H0 + H1 + ..., W, C) with axis=height, and so with width; (N, K0 + K1 + ...)
+ * for vectors. Each dx is its part of dy. Floor 5. */
 #include "ops/op.h"
 
 enum { CHANNELS, HEIGHT, WIDTH };
@@ -21,8 +21,8 @@ static size_t axis_of(const struct stoa_layer *layer) {
     return axis == CHANNELS ? layer->input[0].rank - 1 : axis == HEIGHT ? 0 : 1;
 }
 
-/* Behind a flatten features stand in H, W, C order in memory and in C, H, W order in files: of several, no one image
- * could tell the order. */
+/* Behind a flatten features stand in H, W, C order in memory and in C, H, W order in files: of several, no
+ * one image could tell the order. */
 static bool is_reordered(const struct stoa_shape *shape) {
     return shape->flattened[2] > 1 && shape->flattened[0] * shape->flattened[1] > 1;
 }

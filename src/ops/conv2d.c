@@ -6,8 +6,8 @@
  *   y[n, oh, ow, k] = bias[k] + sum over kh, kw, c of weight[kh, kw, c, k] *
  *       x[n, oh * stride + kh * dilation - pad, ow * stride + kw * dilation - pad, group(k), c]
  *   OH = floor((H + 2 * pad - dilation * (KH - 1) - 1) / stride) + 1
- * With pad=same OH = ceil(H / stride), the odd row of padding at the bottom (as in TensorFlow, and PyTorch for
- * stride 1). Floor 5. */
+ * With pad=same OH = ceil(H / stride), the odd row of padding at the bottom (as in TensorFlow, and PyTorch
+ * for stride 1). Floor 5. */
 #include <stdio.h>
 
 #include "base/size.h"

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* conv_transpose2d: the gradient of conv2d as a layer ("deconvolution", Zeiler et al. 2010): each input pixel spreads over
- * a window of the output.
+/* conv_transpose2d: the gradient of conv2d as a layer ("deconvolution", Zeiler et al. 2010): each input pixel
+ * spreads over a window of the output.
  *
- * x (N, H, W, C), y (N, OH, OW, K), weight (KH, KW, K / groups, C) in memory and (C, K / groups, KH, KW) on disk, bias (K):
+ * x (N, H, W, C), y (N, OH, OW, K), weight (KH, KW, K / groups, C) in memory and (C, K / groups, KH, KW) on
+ * disk, bias (K):
  *   OH = (H - 1) * stride - 2 * pad + dilation * (KH - 1) + output_pad + 1
- * With the convolution that takes (N, OH, OW, K) to (N, H, W, C) and this weight: y is its backward data of x, dx its
- * forward of dy, dweight its backward weights of dy and x. dbias = sum of dy over pixels. Floor 5. */
+ * With the convolution that takes (N, OH, OW, K) to (N, H, W, C) and this weight: y is its backward data of
+ * x, dx its forward of dy, dweight its backward weights of dy and x. dbias = sum of dy over pixels. Floor
+ * 5. */
 #include <stdio.h>
 #include <string.h>
 
@@ -144,7 +146,8 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     return stoa_tensor_start(error, &o->init, o->bias, &layer->tensor[0]);
 }
 
-/* The algorithm of the convolution's pass, chosen in planning for the largest batch: smaller ones run with the same. */
+/* The algorithm of the convolution's pass, chosen in planning for the largest batch: smaller ones run with
+ * the same. */
 static const struct stoa_conv_algorithm *chosen(const struct stoa_op_run *run, enum stoa_conv_pass pass) {
     return run->choice[pass];
 }

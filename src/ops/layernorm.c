@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* layernorm: each row of numbers of a sample to mean 0 and variance 1, then scaled and shifted (Ba et al. 2016).
+/* layernorm: each row of numbers of a sample to mean 0 and variance 1, then scaled and shifted (Ba et al.
+ * 2016).
  *
- * x, y (N, H, W, C) or (N, C). A row is the C channels of a pixel; with over=sample it is the whole sample, PyTorch's
- * LayerNorm((C, H, W)). weight, bias: a number an element of the row, on disk in PyTorch's order; none with affine=false.
+ * x, y (N, H, W, C) or (N, C). A row is the C channels of a pixel; with over=sample it is the whole sample,
+ * PyTorch's LayerNorm((C, H, W)). weight, bias: a number an element of the row, on disk in PyTorch's order;
+ * none with affine=false.
  *   xhat = (x - mean) / sqrt(var + epsilon), var: population variance; y = weight * xhat + bias
  *   dx = (g - mean(g) - xhat * mean(g * xhat)) / sqrt(var + epsilon), g = dy * weight
  *   dweight = sum(dy * xhat), dbias = sum(dy) over all rows

@@ -35,8 +35,8 @@ struct stoa_tensor_spec {
     bool trainable;
     bool decays; /* weight decay applies (weights, not biases or scales) */
     enum stoa_init init;
-    /* Standard deviation of NORMAL, limit of UNIFORM, value of CONSTANT; what the others are multiplied with, 0
-     * counting as 1. */
+    /* Standard deviation of NORMAL, limit of UNIFORM, value of CONSTANT; what the others are multiplied with,
+     * 0 counting as 1. */
     float init_scale;
     size_t fan_in, fan_out; /* for HE and XAVIER */
     size_t rank;
@@ -88,8 +88,8 @@ struct stoa_op_memory {
     size_t saved;        /* written by forward in training, read by backward */
     size_t workspace[2]; /* scratch per pass (indexed by enum stoa_pass), for all threads of the context */
     size_t prepared; /* tensors in the form that forward reads, for plans that keep it; with `prepare` only */
-    /* What was decided for the passes, the operator's own constants: they find it in run->choice, and it stays
-     * the same for smaller batches and whatever becomes of the context. */
+    /* What was decided for the passes, the operator's own constants: they find it in run->choice, and it
+     * stays the same for smaller batches and whatever becomes of the context. */
     const void *choice[STOA_MAX_CHOICES];
 };
 
@@ -162,8 +162,8 @@ struct stoa_op {
     double (*batch_weight)(const struct stoa_layer *layer, const int32_t *labels, size_t samples);
     /* Samples below which a training pass learns nothing; NULL: 1. */
     size_t (*least_batch)(const struct stoa_layer *layer);
-    /* From run->tensor, which stays the same until the next call, to run->prepared; reads what `memory` reads, and what it
-     * chose. Forward gives the same bits with it as without. NULL: not kept. */
+    /* From run->tensor, which stays the same until the next call, to run->prepared; reads what `memory`
+     * reads, and what it chose. Forward gives the same bits with it as without. NULL: not kept. */
     void (*prepare)(const struct stoa_op_run *run);
     void (*forward)(const struct stoa_op_run *run);
     void (*backward)(const struct stoa_op_run *run);
@@ -200,19 +200,19 @@ void stoa_layer_clear(struct stoa_layer *layer);
 
 /* Shape rule of operators that keep their only input's shape. */
 stoa_status stoa_infer_same(struct stoa_error *error, struct stoa_layer *layer);
-/* The only input must be an image (rank 3); else an error. A vector that is an image of one pixel becomes one in
- * layer->input. */
+/* The only input must be an image (rank 3); else an error. A vector that is an image of one pixel becomes one
+ * in layer->input. */
 stoa_status stoa_expect_image(struct stoa_error *error, struct stoa_layer *layer);
 /* Set up a tensor that lies in memory as on disk. */
 void stoa_tensor_plain(struct stoa_tensor_spec *tensor, const char *suffix, enum stoa_init init,
                        size_t count);
-/* Set up a tensor of one number a channel of `shape`, its last axis. Behind a flatten the channels are an image's
- * numbers: H, W, C in memory, PyTorch's C, H, W on disk. */
+/* Set up a tensor of one number a channel of `shape`, its last axis. Behind a flatten the channels are an
+ * image's numbers: H, W, C in memory, PyTorch's C, H, W on disk. */
 void stoa_tensor_channels(struct stoa_tensor_spec *tensor, const char *suffix, enum stoa_init init,
                           const struct stoa_shape *shape);
 size_t stoa_tensor_count(const struct stoa_tensor_spec *tensor);
-/* Set up how a weight starts, its fans known; with init_fan_bias a bias counts as one more input. Errors: an option
- * that the kind of start does not take, or one that it lacks. */
+/* Set up how a weight starts, its fans known; with init_fan_bias a bias counts as one more input. Errors: an
+ * option that the kind of start does not take, or one that it lacks. */
 stoa_status stoa_tensor_start(struct stoa_error *error, const struct stoa_init_options *options, bool bias,
                               struct stoa_tensor_spec *tensor);
 

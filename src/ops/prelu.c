@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* prelu: y = x where x >= 0, else slope * x with a learned slope, one for all or one a channel (He et al. 2015).
+/* prelu: y = x where x >= 0, else slope * x with a learned slope, one for all or one a channel (He et al.
+ * 2015).
  *
  * x, y any shape; weight (1), or (C) with per_channel=true, starts at `init`.
  *   dx = dy where x > 0, else slope * dy;  dweight = sum of x * dy where x <= 0. Floor 5. */

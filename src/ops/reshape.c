@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* reshape: the numbers of a sample as an image of `size` with `channels` (what is left over, when not given), in PyTorch's
- * order C, H, W: y is x.view(N, C, H, W). Turns features into an image, as flatten turns an image into features.
+/* reshape: the numbers of a sample as an image of `size` with `channels` (what is left over, when not given),
+ * in PyTorch's order C, H, W: y is x.view(N, C, H, W). Turns features into an image, as flatten turns an
+ * image into features.
  *
- * In memory images are H, W, C, so numbers move unless both sides have the same pixels and channels. dx is the same
- * the other way round. Floor 5. */
+ * In memory images are H, W, C, so numbers move unless both sides have the same pixels and channels. dx is
+ * the same the other way round. Floor 5. */
 #include <string.h>
 
 #include "base/size.h"
@@ -35,7 +36,8 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     return STOA_OK;
 }
 
-/* Memory as a matrix [pixels][channels] whose transpose is PyTorch's order. A plain vector is in that order already. */
+/* Memory as a matrix [pixels][channels] whose transpose is PyTorch's order. A plain vector is in that order
+ * already. */
 struct matrix {
     size_t pixels, channels;
 };

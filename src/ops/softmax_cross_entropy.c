@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* softmax_cross_entropy: the loss of class numbers against logits.
  *
- * x (N, K) logits, labels (N) in [0, K), y (N). The target t of a sample is smoothing / K for every class, and 1 -
- * smoothing more for its own, each times the weight of its class:
- *   y = sum over k of t[k] * (log(sum(exp(x - max))) - (x[k] - max)), which never takes the logarithm of a small number
+ * x (N, K) logits, labels (N) in [0, K), y (N). The target t of a sample is smoothing / K for every class,
+ * and 1 - smoothing more for its own, each times the weight of its class:
+ *   y = sum over k of t[k] * (log(sum(exp(x - max))) - (x[k] - max))
  *   dx = (softmax(x) * sum(t) - t) * dy
- * As PyTorch's with reduction=none. The mean over a batch is by samples, or with mean=weights, as PyTorch's, by the weights
- * of their classes. Saved: the probabilities. Floor 5. */
+ * The logarithm is never one of a small number.
+ * As PyTorch's with reduction=none. The mean over a batch is by samples, or with mean=weights, as PyTorch's,
+ * by the weights of their classes. Saved: the probabilities. Floor 5. */
 #include "base/size.h"
 #include "ops/class_loss.h"
 

@@ -44,8 +44,8 @@ stoa_status stoa_check_sizes(stoa_context *context, const char *function, const 
 /* An array of these dimensions (they end with a NULL name) can be addressed. */
 stoa_status stoa_check_array(stoa_context *context, const char *function, const char *array,
                              const struct stoa_named_size *sizes);
-/* Memory that sentences call `what`, a "workspace", holds `needed` bytes and is aligned; anything goes where nothing is
- * needed. */
+/* Memory that sentences call `what`, a "workspace", holds `needed` bytes and is aligned; anything goes where
+ * nothing is needed. */
 stoa_status stoa_check_memory(stoa_context *context, const char *function, const char *what,
                               const void *memory, size_t bytes, size_t needed);
 

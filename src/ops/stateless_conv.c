@@ -190,7 +190,8 @@ stoa_status stoa_conv2d_workspace(stoa_context *context, const stoa_conv2d *conv
     return status;
 }
 
-/* Both forward passes; with `keeps` the weights of an algorithm that prepares any are read from `prepared`. */
+/* Both forward passes; with `keeps` the weights of an algorithm that prepares any are read from
+ * `prepared`. */
 struct forward_call {
     const char *function;
     const float *x, *weight, *bias;

@@ -23,7 +23,8 @@ extern const char *const stoa_weights_choices[];   /* none, measured */
 extern const char *const stoa_layout_choices[];    /* in the order of stoa_layout */
 extern const char *const stoa_header_choices[];    /* in the order of stoa_header */
 
-/* The same as options of a reader, and whether mean and deviation are to be measured. Strings belong to `data`. */
+/* The same as options of a reader, and whether mean and deviation are to be measured. Strings belong to
+ * `data`. */
 void stoa_recipe_data_describe(const struct stoa_recipe_data *data, stoa_recipe_info *info);
 
 /* Let the facts of a model say it too: "data.set" and its like. What is the default is not said. */

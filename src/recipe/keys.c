@@ -146,7 +146,8 @@ static stoa_status read_bytes(struct stoa_error *error, const struct key *key, c
     return STOA_OK;
 }
 
-/* Optimiser, schedule, loss, monitor or augmentation, each checked alone, so that the sentence gets its line. */
+/* Optimiser, schedule, loss, monitor or augmentation, each checked alone, so that the sentence gets its
+ * line. */
 static stoa_status check_spec(stoa_context *context, const struct key *key, const char *value) {
     stoa_train_options options = {0};
     if (key->offset == AT(optimizer)) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The keys of a recipe outside of [model]: a table of names, kinds and ranges, and where their values go. Floor 8. */
+/* The keys of a recipe outside of [model]: a table of names, kinds and ranges, and where their values go.
+ * Floor 8. */
 #ifndef STOA_RECIPE_KEYS_H
 #define STOA_RECIPE_KEYS_H
 
@@ -34,8 +35,8 @@ struct stoa_recipe {
 enum { STOA_MOST_KEYS = 64 };
 size_t stoa_key_find(const char *section, const char *name);
 
-/* Read the value of a key into the recipe. `error` is the context's. Errors: STOA_ERR_ARGUMENT and those of the options
- * that a value may hold; the sentence names key, value and what was expected. */
+/* Read the value of a key into the recipe. `error` is the context's. Errors: STOA_ERR_ARGUMENT and those of
+ * the options that a value may hold; the sentence names key, value and what was expected. */
 stoa_status stoa_key_read(stoa_context *context, struct stoa_error *error, stoa_recipe *recipe, size_t key,
                           const char *value);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* adamw: Adam with decoupled weight decay (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019), as in
+/* adamw: Adam with decoupled weight decay (Loshchilov and Hutter, "Decoupled Weight Decay Regularization",
+ * 2019), as in
  * PyTorch:  p *= 1 - lr * decay,  then Adam's step. Floor 7. */
 #include "train/adam.h"
 

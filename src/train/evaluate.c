@@ -21,7 +21,8 @@ stoa_status stoa_feeder_check(stoa_context *context, const stoa_dataset *data, c
     stoa_model_input_shape(model, &model_shape[0], &model_shape[1], &model_shape[2]);
     stoa_dataset_shape(data, &data_shape[0], &data_shape[1], &data_shape[2]);
     size_t size = data_shape[0] * data_shape[1] * data_shape[2];
-    /* A model over vectors takes images as they lie in memory, which is one order only where they have one channel. */
+    /* A model over vectors takes images as they lie in memory, which is one order only where they have one
+     * channel. */
     bool plain = data_shape[2] == 1 || data_shape[0] * data_shape[1] == 1;
     if (model->input.rank == 1 && model->input.dim[0] == size && !plain) {
         return stoa_fail(

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* one_cycle: along a cosine from `start` of the rate up to all of it during the first `warmup` of the steps,
- * then down to `end` of it (Smith and Topin, "Super-Convergence", 2018; to the step PyTorch's OneCycleLR). Floor 7. */
+ * then down to `end` of it (Smith and Topin, "Super-Convergence", 2018; to the step PyTorch's OneCycleLR).
+ * Floor 7. */
 #include <math.h>
 
 #include "train/optimizer.h"
@@ -20,8 +21,8 @@ static double anneal(double from, double to, double part) {
     return to + (from - to) / 2 * (1 + cos(3.14159265358979323846 * part));
 }
 
-/* Phases end at real numbers of steps, as in PyTorch: a warm-up of less than a step ends before the first one, and the way
- * down has begun there. */
+/* Phases end at real numbers of steps, as in PyTorch: a warm-up of less than a step ends before the first
+ * one, and the way down has begun there. */
 static double factor(const void *given, uint64_t step, uint64_t total) {
     const struct one_cycle_options *o = given;
     double peak = o->warmup * (double)total - 1;

@@ -71,9 +71,11 @@ struct stoa_schedule {
     const char *name;
     const struct stoa_option *options;
     size_t option_count, options_bytes;
-    /* What the learning rate is multiplied with at unit `at` (from 0) of `total` (>= 1), warm-up not counted. */
+    /* What the learning rate is multiplied with at unit `at` (from 0) of `total` (>= 1), warm-up not
+     * counted. */
     double (*factor)(const void *options, uint64_t at, uint64_t total);
-    /* NULL, or: an epoch has ended. state->factor is one more factor of the rate, 1 before the first epoch. */
+    /* NULL, or: an epoch has ended. state->factor is one more factor of the rate, 1 before the first
+     * epoch. */
     void (*observe)(const void *options, struct stoa_schedule_state *state,
                     const struct stoa_epoch_losses *losses);
     bool (*needs_validation)(const void *options); /* NULL: never */

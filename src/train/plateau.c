@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* plateau: the learning rate times `factor`, down to `end` of it, when the watched loss has not fallen by `threshold`
- * of itself for more than `patience` epochs; then `cooldown` epochs count for nothing. PyTorch's
+/* plateau: the learning rate times `factor`, down to `end` of it, when the watched loss has not fallen by
+ * `threshold` of itself for more than `patience` epochs; then `cooldown` epochs count for nothing. PyTorch's
  * ReduceLROnPlateau. Floor 7. */
 #include <math.h>
 

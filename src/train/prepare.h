@@ -33,8 +33,8 @@ stoa_status stoa_preparer_open(stoa_context *context, const stoa_dataset *data,
 /* What is under way ends first. Allowed where nothing was opened. */
 void stoa_preparer_close(struct stoa_preparer *preparer);
 
-/* Begin with the samples of numbers index[0] to index[samples - 1], at most a batch; they stay as they are until
- * stoa_preparer_finish(). */
+/* Begin with the samples of numbers index[0] to index[samples - 1], at most a batch; they stay as they are
+ * until stoa_preparer_finish(). */
 void stoa_preparer_begin(struct stoa_preparer *preparer, size_t epoch, const size_t *index, size_t samples);
 /* Images and labels are complete then. */
 void stoa_preparer_finish(struct stoa_preparer *preparer);

@@ -206,8 +206,8 @@ static stoa_status run_epoch(struct loop *loop, size_t epoch) {
     return status == STOA_OK ? end_epoch(loop, &progress) : status;
 }
 
-/* Options, data, the split and the batches it leaves: all that can be refused before memory is asked for and anything is
- * computed. */
+/* Options, data, the split and the batches it leaves: all that can be refused before memory is asked for and
+ * anything is computed. */
 static stoa_status check_request(struct loop *loop, const stoa_model *model, const stoa_dataset *train,
                                  const stoa_dataset *test, const stoa_train_options *options,
                                  struct stoa_train_settings *settings) {

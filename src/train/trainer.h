@@ -56,8 +56,8 @@ struct stoa_class_counts {
     size_t *confusion, *ranks;
 };
 
-/* Accuracy and loss over `count` samples, with a plan that has a loss; `index` as for stoa_dataset_read(). `counts` may
- * be NULL. */
+/* Accuracy and loss over `count` samples, with a plan that has a loss; `index` as for stoa_dataset_read().
+ * `counts` may be NULL. */
 stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, const size_t *index, size_t count,
                                const struct stoa_class_counts *counts, stoa_evaluation *result);
 

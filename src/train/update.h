@@ -11,7 +11,8 @@ struct stoa_piece {
     bool decays;
 };
 
-/* Cut the parameters into pieces and allocate what clipping and averaging need. False when memory is short. */
+/* Cut the parameters into pieces and allocate what clipping and averaging need. False when memory is
+ * short. */
 bool stoa_update_open(stoa_trainer *trainer);
 void stoa_update_close(stoa_trainer *trainer);
 

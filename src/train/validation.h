@@ -5,7 +5,8 @@
 
 #include "train/trainer.h"
 
-/* Sample numbers of a training set: those that are trained, in their order, then those held out, in theirs. */
+/* Sample numbers of a training set: those that are trained, in their order, then those held out, in
+ * theirs. */
 struct stoa_split_order {
     size_t *index;
     size_t training, validation;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Linked into every test program: STOA_CPU, which the commands know too, is the highest instruction set that the program
- * finds. stoa_isa_ceiling() is asked by base/cpu.c, here through the shared library as well as the static one. */
+/* Linked into every test program: STOA_CPU, which the commands know too, is the highest instruction set that
+ * the program finds. stoa_isa_ceiling() is asked by base/cpu.c, here through the shared library as well as
+ * the static one. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <stoa/context.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory in the bench beside a peer: whoever calls malloc gets huge pages, and large blocks that begin apart from each other, as
- * Stoa's own allocator gives them. Exit 77 (skipped) where the bench does not stand in front of malloc. */
+/* Memory in the bench beside a peer: whoever calls malloc gets huge pages, and large blocks that begin apart
+ * from each other, as Stoa's own allocator gives them. Exit 77 (skipped) where the bench does not stand in
+ * front of malloc. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether OPENBLAS_CORETYPE names a core that this CPU cannot run, or that the tests are held below: the first product would end
- * the program. */
+/* Whether OPENBLAS_CORETYPE names a core that this CPU cannot run, or that the tests are held below: the
+ * first product would end the program. */
 #ifndef TESTS_BLAS_FORCED_H
 #define TESTS_BLAS_FORCED_H
 

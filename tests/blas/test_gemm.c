@@ -115,7 +115,8 @@ static void equals_the_reference(void **state) {
         /* many rows for the engine's kernel: several steps of rows and terms, narrow last columns */
         {400, 112, 530},
         {390, 32, 100},
-        /* no whole vectors of columns: overlapping ones, less than one, one column beyond a slice; many terms in steps */
+        /* no whole vectors of columns: overlapping ones, less than one, one column beyond a slice; many terms
+         * in steps */
         {64, 84, 120},
         {64, 120, 400},
         {40, 7, 84},

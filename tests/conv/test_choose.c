@@ -37,8 +37,8 @@ static size_t shapes(struct stoa_conv *out) {
 }
 enum { MOST_SHAPES = 16, PASSES = 3 };
 
-/* A few filters do not fill a vector: pixels do. A gradient keeps a vector of sums for each weight, which pays where less
- * than half of a vector would be filled; a single filter takes as long as two. */
+/* A few filters do not fill a vector: pixels do. A gradient keeps a vector of sums for each weight, which
+ * pays where less than half of a vector would be filled; a single filter takes as long as two. */
 static void few_filters_take_planes(void **state) {
     (void)state;
     for (int isa = STOA_ISA_BASE; isa <= (int)stoa_isa_best(); isa++) {

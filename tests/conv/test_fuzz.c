@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Random convolutions: every algorithm that can compute one, every pass, against the double reference.
  *
- * Each case draws a shape, a workspace limit, an instruction set and a policy. Outputs and workspaces are exactly as
- * large as promised, NaN before the pass, with canaries behind; the workspace is that of a planned batch that may be
- * larger than the one that runs. The results have the same bits on 1, 2, 3 and 7 threads, and with prepared weights.
+ * Each case draws a shape, a workspace limit, an instruction set and a policy. Outputs and workspaces are
+ * exactly as large as promised, NaN before the pass, with canaries behind; the workspace is that of a planned
+ * batch that may be larger than the one that runs. The results have the same bits on 1, 2, 3 and 7 threads,
+ * and with prepared weights.
  *
  *     test_conv_fuzz [CASES [SEED]] */
 #include <math.h>
@@ -66,8 +67,9 @@ struct expected {
     double first_size, second_size;
 };
 
-/* Input size, padding before and output size along one axis. Padding may be none, even, as pad=same does it, as wide as
- * leaves each output one number of the image, or anything that leaves an output; an image as large as the kernel has one. */
+/* Input size, padding before and output size along one axis. Padding may be none, even, as pad=same does it,
+ * as wide as leaves each output one number of the image, or anything that leaves an output; an image as large
+ * as the kernel has one. */
 static void draw_axis(size_t least, size_t most, size_t *size, size_t kernel, size_t stride, size_t dilation,
                       size_t *pad, size_t *out) {
     size_t reach = (kernel - 1) * dilation + 1;
@@ -101,8 +103,8 @@ static void draw_axis(size_t least, size_t most, size_t *size, size_t kernel, si
     *out = (*size + *pad + after - reach) / stride + 1;
 }
 
-/* For Winograd's algorithms: 3 to 5 taps a side, of larger strides perhaps more than the kernel has. The largest tiles want
- * outputs, and channels where taps are 3. */
+/* For Winograd's algorithms: 3 to 5 taps a side, of larger strides perhaps more than the kernel has. The
+ * largest tiles want outputs, and channels where taps are 3. */
 static void draw_winograd(struct stoa_conv *conv) {
     static const size_t taps[] = {3, 4, 4, 5, 5, 5};
     struct stoa_window *w = &conv->window;
@@ -144,8 +146,8 @@ static void draw_long(struct stoa_conv *conv) {
     w->kernel_width = between(1, 3);
 }
 
-/* So many channels, or filters for the way back, that each tap of the window is a product of its own; and pixels of many
- * numbers. */
+/* So many channels, or filters for the way back, that each tap of the window is a product of its own; and
+ * pixels of many numbers. */
 static void draw_deep(struct stoa_conv *conv) {
     struct stoa_window *w = &conv->window;
     conv->groups = 1;
@@ -392,7 +394,8 @@ static struct outputs run_pass(const struct subject *s, const struct stoa_conv_a
     return out;
 }
 
-/* A forward pass with weights that were prepared for the planned batch on one thread, and not the weights themselves. */
+/* A forward pass with weights that were prepared for the planned batch on one thread, and not the weights
+ * themselves. */
 static void check_prepared(const struct subject *s, const struct stoa_conv_algorithm *algorithm,
                            stoa_context *const *contexts, const struct expected *e, const float *right) {
     struct stoa_conv planned = s->conv;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Winograd's convolution: its passes agree with the double reference within the bound that is documented, on any number of
- * threads the same bits, whatever the workspace limit. */
+/* Winograd's convolution: its passes agree with the double reference within the bound that is documented, on
+ * any number of threads the same bits, whatever the workspace limit. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +16,9 @@ static const double BOUND = 5e-6;
 enum { SEED = 41, GUARD = 32 };
 static const uint32_t canary = 0x7FA5C3E1U;
 
-/* Arguments of strided(): every rest of a side by 4, every padding, channels that are and are not multiples of vectors, and
- * deep layers; larger kernels; strides, which may or may not divide kernel and image; of both, narrow and wide layers. */
+/* Arguments of strided(): every rest of a side by 4, every padding, channels that are and are not multiples
+ * of vectors, and deep layers; larger kernels; strides, which may or may not divide kernel and image; of
+ * both, narrow and wide layers. */
 static const size_t shapes[][9] = {
     {3, 1, 3, 16, 26, 26, 16, 0, 0},  {3, 1, 3, 16, 12, 12, 64, 0, 0},  {3, 1, 2, 32, 14, 14, 48, 1, 0},
     {3, 1, 5, 24, 7, 7, 20, 1, 0},    {3, 1, 1, 17, 3, 3, 33, 0, 0},    {3, 1, 1, 3, 1, 1, 5, 1, 0},
@@ -230,7 +231,8 @@ static void compare(const struct stoa_conv_algorithm *algorithm, const stoa_cont
 
 static void compare_all(const struct problem *p, const struct stoa_conv_algorithm *algorithm, size_t limit,
                         struct seen seen[PASSES]) {
-    /* So many that they share what each of a few has for itself; with a small limit, or they would take hundreds of MiB. */
+    /* So many that they share what each of a few has for itself; with a small limit, or they would take
+     * hundreds of MiB. */
     enum { MANY = 40, SMALL_LIMIT = 1 << 18 };
     static const size_t thread_counts[] = {1, 2, 7, MANY};
     size_t counts = sizeof thread_counts / sizeof *thread_counts - (limit == SMALL_LIMIT ? 0 : 1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What Winograd's convolution may be off by, whatever the data: even, sparse, heavy-tailed, of all sizes. Its transforms mix
- * the pixels of a tile, so that no bound by the terms of one output's own sum can hold; what holds is one by the largest
- * numbers near by. Also what it does that plain products do not: overflow earlier, and spread NaN over a tile; policy exact
- * does neither. */
+/* What Winograd's convolution may be off by, whatever the data: even, sparse, heavy-tailed, of all sizes. Its
+ * transforms mix the pixels of a tile, so that no bound by the terms of one output's own sum can hold; what
+ * holds is one by the largest numbers near by. Also what it does that plain products do not: overflow
+ * earlier, and spread NaN over a tile; policy exact does neither. */
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -15,8 +15,9 @@
 #include "base/random.h"
 #include "kernels/kernels.h"
 
-/* Of sum over channels of (largest |x| nearer than NEAR pixels) * (largest |w| of the kernel), and of the like for the
- * gradients: include/stoa/context.h gives the largest. `shapes`: those that the algorithm takes. */
+/* Of sum over channels of (largest |x| nearer than NEAR pixels) * (largest |w| of the kernel), and of the
+ * like for the gradients: include/stoa/context.h gives the largest. `shapes`: those that the algorithm
+ * takes. */
 static const struct one {
     const char *name;
     double bound;
@@ -345,7 +346,8 @@ static void errors_are_bounded_for_all_data(void **state) {
     check_algorithm(&exact, STOA_POLICY_EXACT);
 }
 
-/* One pixel that is no number, and pixels near the end of the range: policy exact makes of them what plain sums make. */
+/* One pixel that is no number, and pixels near the end of the range: policy exact makes of them what plain
+ * sums make. */
 static void exact_touches_what_reads_it(void **state) {
     (void)state;
     for (int isa = STOA_ISA_BASE; isa <= (int)stoa_isa_best(); isa++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which convolutions Winograd's algorithms take, in how much memory; and that their tiles cover an image once. */
+/* Which convolutions Winograd's algorithms take, in how much memory; and that their tiles cover an image
+ * once. */
 #include "tests/conv/winograd_shapes.h"
 
 enum { BATCH = 3 };
@@ -9,8 +10,8 @@ enum { MOST = 18 };
 /* Outputs that tiles have had. */
 typedef unsigned char seen[BATCH][MOST][MOST];
 
-/* Tile `number` of the block [first, end) has the outputs of its place, and a point if and only if it lies in the point's
- * range. Returns how many points it has. */
+/* Tile `number` of the block [first, end) has the outputs of its place, and a point if and only if it lies in
+ * the point's range. Returns how many points it has. */
 static size_t check_tile(const struct stoa_winograd_grid *grid, size_t number, size_t first, size_t end,
                          seen outputs) {
     struct stoa_winograd_tile at;
@@ -103,8 +104,8 @@ static void declines(const stoa_context *context, struct stoa_conv conv) {
     }
 }
 
-/* Groups, dilations, windows that are not square, too few and too many taps, those of a stride that the kernel lacks, wide
- * paddings and policies that ask for plain sums. */
+/* Groups, dilations, windows that are not square, too few and too many taps, those of a stride that the
+ * kernel lacks, wide paddings and policies that ask for plain sums. */
 static void declines_what_it_cannot(void **state) {
     (void)state;
     const struct stoa_conv good[] = {shape(1, 32, 8, 8, 32, 1, 0), strided(4, 1, 1, 32, 14, 14, 32, 1, 0),
@@ -191,8 +192,8 @@ static void takes_large_tiles_for_long_sums(void **state) {
     stoa_context_free(context);
 }
 
-/* A thread's scratch and its distance from the next one's stay below the limit and a quarter, and where not one tile fits
- * the algorithm is not applicable. */
+/* A thread's scratch and its distance from the next one's stay below the limit and a quarter, and where not
+ * one tile fits the algorithm is not applicable. */
 static void check_limit(const struct stoa_conv_algorithm *algorithm, const struct stoa_conv *conv) {
     enum { MANY = 256 };
     size_t refused = 0;

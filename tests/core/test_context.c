@@ -122,8 +122,8 @@ enum { MIB = 1 << 20 };
 #define HAS_OWN_ALLOCATOR 0
 #endif
 
-/* What the default allocator gives for `bytes`, at most 8 MiB, asks for huge pages up to `asking`, if for any. Returns where
- * in its page it begins. */
+/* What the default allocator gives for `bytes`, at most 8 MiB, asks for huge pages up to `asking`, if for
+ * any. Returns where in its page it begins. */
 static size_t check_block(size_t bytes, size_t asking) {
     stoa_context *context = NULL;
     assert_int_equal(stoa_context_create(&(stoa_context_options){.threads = 1}, &context), STOA_OK);
@@ -266,7 +266,8 @@ static void check_product(size_t m, size_t n, size_t k, bool ta, bool tb) {
     free(b);
 }
 
-/* From b in panels, packed from b or its transpose: right values, and the bits of the same kernel on b as it lies. */
+/* From b in panels, packed from b or its transpose: right values, and the bits of the same kernel on b as it
+ * lies. */
 static void check_panels(size_t m, size_t n, size_t k, size_t threads) {
     float *a = malloc(m * k * sizeof *a);
     float *b = malloc(k * n * sizeof *b);

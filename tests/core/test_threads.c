@@ -96,7 +96,8 @@ struct masks {
     atomic_bool seen[2];
 };
 
-/* The first task of one share waits until all tasks but itself have run: those of its own share must run elsewhere. */
+/* The first task of one share waits until all tasks but itself have run: those of its own share must run
+ * elsewhere. */
 struct waiting {
     size_t tasks, waits;
     atomic_size_t ran;

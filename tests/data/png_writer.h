@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes PNG of every colour type, depth and interlacing from stored values, with any chunks before the pixels. It
- * shares nothing with libpng, so that no interpretation of values creeps in. */
+/* Writes PNG of every colour type, depth and interlacing from stored values, with any chunks before the
+ * pixels. It shares nothing with libpng, so that no interpretation of values creeps in. */
 #ifndef STOA_TESTS_DATA_PNG_WRITER_H
 #define STOA_TESTS_DATA_PNG_WRITER_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Augmentation: moves by hand, what is drawn, and that a sample's changes follow from seed, epoch and number alone. */
+/* Augmentation: moves by hand, what is drawn, and that a sample's changes follow from seed, epoch and number
+ * alone. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,7 +131,8 @@ static void elastic_by_hand(void **state) {
     for (size_t i = 0; i < SIDE * SIDE; i++) {
         assert_true(fabsf(other[i] - expected[i]) <= 1e-4F);
     }
-    /* On a ramp a displacement is a difference of values: one node moves what is near it, most of all itself. */
+    /* On a ramp a displacement is a difference of values: one node moves what is near it, most of all
+     * itself. */
     for (size_t i = 0; i < 36; i++) {
         down[i] = right[i] = 0;
     }

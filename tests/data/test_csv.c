@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Data sets from tables: what the text says is what is read, in any locale, and every mistake has its line. */
+/* Data sets from tables: what the text says is what is read, in any locale, and every mistake has its
+ * line. */
 #include <locale.h>
 #include <math.h>
 #include <stdbool.h>

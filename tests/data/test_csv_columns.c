@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which columns of a table are values, and which one is the label: headers of names and of numbers, row numbers, columns
- * found by name, and what separates fields. */
+/* Which columns of a table are values, and which one is the label: headers of names and of numbers, row
+ * numbers, columns found by name, and what separates fields. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Drawn digits: the same for the same seed whatever else is drawn, all classes, light on dark, unlike each other. */
+/* Drawn digits: the same for the same seed whatever else is drawn, all classes, light on dark, unlike each
+ * other. */
 #include <stdbool.h>
 #include <stoa/data.h>
 

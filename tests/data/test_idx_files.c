@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* IDX files as they come from elsewhere: gzip in several members or with padding, files in folders of their own name,
- * broken downloads beside good ones; and the order in which mistakes are found. */
+/* IDX files as they come from elsewhere: gzip in several members or with padding, files in folders of their
+ * own name, broken downloads beside good ones; and the order in which mistakes are found. */
 #include "../base/cmocka_prelude.h"
 #include "../base/scratch.h"
 #include "idx_pair.h"
@@ -166,7 +166,8 @@ static const char *dotted(const char *name, const char *end) {
     return text;
 }
 
-/* A folder of the file's name with the file in it, in all of their spellings, alone or beside the file itself. */
+/* A folder of the file's name with the file in it, in all of their spellings, alone or beside the file
+ * itself. */
 static void finds_files_in_folders(void **state) {
     (void)state;
     for (int variant = 0; variant < 6; variant++) {

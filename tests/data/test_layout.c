@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Layouts of samples: pixel by pixel or plane by plane, from arrays, tables and pictures, for models over pictures and
- * over rows. Whatever the file's, the values come out in one order. */
+/* Layouts of samples: pixel by pixel or plane by plane, from arrays, tables and pictures, for models over
+ * pictures and over rows. Whatever the file's, the values come out in one order. */
 #include <math.h>
 #include <stdbool.h>
 #include <stoa/data.h>

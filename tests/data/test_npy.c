@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Data sets from NumPy's arrays, which are written here byte by byte: all types, versions and shapes, and everything
- * that can be wrong with a header, a value or an archive. */
+/* Data sets from NumPy's arrays, which are written here byte by byte: all types, versions and shapes, and
+ * everything that can be wrong with a header, a value or an archive. */
 #include <math.h>
 #include <stdbool.h>
 #include <stoa/data.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* NumPy's arrays as others write them: every type in either byte order, Fortran order, Python 2, labels of all kinds;
- * from memory, and from files that stay on disk because they are larger than the memory they are given. */
+/* NumPy's arrays as others write them: every type in either byte order, Fortran order, Python 2, labels of
+ * all kinds; from memory, and from files that stay on disk because they are larger than the memory they are
+ * given. */
 #include <math.h>
 #include <stdbool.h>
 #include <stoa/data.h>
@@ -55,7 +56,8 @@ static const struct kind {
      8,
      {1, 0x8000000000000000, 0x0102030405060708, 0xFFFFFF0000000000},
      {1, 0x1p63F, 72623859790382856.0F, 18446742974197923840.0F}},
-    /* Half precision: one, the largest, the smallest normal and the smallest of all, which is negative here. */
+    /* Half precision: one, the largest, the smallest normal and the smallest of all, which is negative
+     * here. */
     {"f2", 2, {0x3C00, 0x7BFF, 0x0400, 0x8001}, {1, 65504, 0x1p-14F, -0x1p-24F}},
     {"f4",
      4,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Sets larger than the memory they are given: each sample once an epoch, in an order that follows from the seed, the
- * right values, and never more of the file in memory than was allowed. A file that changes meanwhile is an error. */
+/* Sets larger than the memory they are given: each sample once an epoch, in an order that follows from the
+ * seed, the right values, and never more of the file in memory than was allowed. A file that changes
+ * meanwhile is an error. */
 #include <fcntl.h>
 #include <math.h>
 #include <stdbool.h>
@@ -126,7 +127,8 @@ static void note_resident(void) {
     before = resident();
 }
 
-/* What is allowed, and 2 MiB for labels, pages of the program and what a sanitizer notes of them: the file has 24. */
+/* What is allowed, and 2 MiB for labels, pages of the program and what a sanitizer notes of them: the file
+ * has 24. */
 static void check_resident(void) {
     size_t now = resident();
     if (before > 0 && now > before + MEMORY / 1024 + 2048) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Data sets from folders of PNG pictures: what is in them is read, refused or named, never passed over in silence. */
+/* Data sets from folders of PNG pictures: what is in them is read, refused or named, never passed over in
+ * silence. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -502,7 +503,8 @@ static void names_folders_beside_a_table(void **state) {
     expect_parts(2, 2, "2 more beside what is read left out: pictures and others");
 }
 
-/* Whatever the number of entries after which a folder cannot be read any further, no smaller set comes of it. */
+/* Whatever the number of entries after which a folder cannot be read any further, no smaller set comes of
+ * it. */
 static void fails_with_its_folders(void **state) {
     (void)state;
     stoa_dataset *train = NULL, *test = NULL;

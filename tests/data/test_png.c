@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The values of PNG pictures are those that the file stores: every colour type, depth and interlacing, with and
- * without transparency, whatever its chunks say of gamma and colour. */
+/* The values of PNG pictures are those that the file stores: every colour type, depth and interlacing, with
+ * and without transparency, whatever its chunks say of gamma and colour. */
 #include <math.h>
 #include <stoa/data.h>
 
@@ -28,15 +28,15 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* In the place of the one before, which is removed first: a file that is cut off and written again may be waited for until it
- * is on the disk, thousands of times. */
+/* In the place of the one before, which is removed first: a file that is cut off and written again may be
+ * waited for until it is on the disk, thousands of times. */
 static const char *save(void) {
     (void)remove(scratch_path(&scratch, "a.png"));
     return scratch_write(&scratch, "a.png", writer.bytes, writer.used);
 }
 
-/* Chunks that say how colours are meant, none of which counts: 0 none, 1 linear light, 2 a steep gamma, 3 sRGB, and an
- * ICC profile that is none. */
+/* Chunks that say how colours are meant, none of which counts: 0 none, 1 linear light, 2 a steep gamma, 3
+ * sRGB, and an ICC profile that is none. */
 static void add_colour_chunks(int kind) {
     uint8_t gamma[4];
     png_put32(gamma, kind == 2 ? 20000 : 100000);
@@ -49,8 +49,8 @@ static void add_colour_chunks(int kind) {
     }
 }
 
-/* What a picture of a type and depth means, as the standard says, in doubles: red, green, blue and alpha of a pixel as
- * numbers of 0 to `most`. */
+/* What a picture of a type and depth means, as the standard says, in doubles: red, green, blue and alpha of a
+ * pixel as numbers of 0 to `most`. */
 struct meaning {
     unsigned most;
     unsigned rgba[MOST][4];

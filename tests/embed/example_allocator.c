@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How a program gives the library its memory: hooks that count, and an arena of the program's own for a plan, whose
- * size is known before a byte is touched. */
+/* How a program gives the library its memory: hooks that count, and an arena of the program's own for a plan,
+ * whose size is known before a byte is touched. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <stoa/stoa.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* How a program that uses OpenBLAS itself lives beside the library: eight threads call convolutions at once while
- * the main thread multiplies with cblas_sgemm. All results are right, and the program's number of BLAS threads is
- * what it was. */
+/* How a program that uses OpenBLAS itself lives beside the library: eight threads call convolutions at once
+ * while the main thread multiplies with cblas_sgemm. All results are right, and the program's number of BLAS
+ * threads is what it was. */
 #include <cblas.h>
 #include <math.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How a program loads a model once and predicts from several threads: the model is shared read-only, each thread
- * has a context and a plan of its own. example_predict MODEL_FILE, a file that example_train wrote. */
+/* How a program loads a model once and predicts from several threads: the model is shared read-only, each
+ * thread has a context and a plan of its own. example_predict MODEL_FILE, a file that example_train wrote. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stoa/stoa.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How a C program defines a small network, trains it with a callback that shows progress and may stop, and saves
- * it: a bright band in a 6x6 image says its class. example_train MODEL_FILE */
+/* How a C program defines a small network, trains it with a callback that shows progress and may stop, and
+ * saves it: a bright band in a 6x6 image says its class. example_train MODEL_FILE */
 #include <stdio.h>
 #include <stoa/stoa.h>
 

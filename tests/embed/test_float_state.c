@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Every public call that computes does so in the engine's floating-point state: whatever the caller rounds to, traps or
- * flushes, the results have the same bits, and the caller finds his state as it was. A public function that is neither tried
- * here nor named among those that compute nothing fails the test. */
+/* Every public call that computes does so in the engine's floating-point state: whatever the caller rounds
+ * to, traps or flushes, the results have the same bits, and the caller finds his state as it was. A public
+ * function that is neither tried here nor named among those that compute nothing fails the test. */
 #include <fenv.h>
 
 #if defined(__SSE2__)

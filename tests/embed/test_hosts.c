@@ -285,7 +285,8 @@ static void prints_nothing(void **state) {
     (void)fclose(file);
 }
 
-/* The ceiling that the tests are linked with holds the shared library too, or they would not see what other CPUs do. */
+/* The ceiling that the tests are linked with holds the shared library too, or they would not see what other
+ * CPUs do. */
 static void is_held_at_an_instruction_set(void **state) {
     (void)state;
     const char *set = getenv("STOA_CPU");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* How much stack the library's calls take: each runs on a thread whose stack is painted before and looked at afterwards, since
- * a write beyond a small stack may miss the page that guards it. The documented bound is 32 KiB beyond what the BLAS takes. */
+/* How much stack the library's calls take: each runs on a thread whose stack is painted before and looked at
+ * afterwards, since a write beyond a small stack may miss the page that guards it. The documented bound is 32
+ * KiB beyond what the BLAS takes. */
 #include <pthread.h>
 #include <sys/mman.h>
 
@@ -45,7 +46,8 @@ static size_t depth_of(struct job job) {
     return STACK - clean;
 }
 
-/* What the C library keeps there for any thread, the BLAS's thread-local variables among it, does not count. */
+/* What the C library keeps there for any thread, the BLAS's thread-local variables among it, does not
+ * count. */
 static void check_depth(const char *what, work_fn *work, void *argument, size_t most) {
     static size_t empty;
     empty = empty ? empty : depth_of((struct job){NULL, NULL});

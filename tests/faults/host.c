@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A program around the library, with memory hooks of its own, as something whose calls can be made to fail:
- * it builds, trains, saves, loads and infers, and asks once more for what lacked memory or failed on the disk,
- * which must then be as if nothing had happened. Blocks that are not given back end it with another code than
- * 0 or 1. faults_host DATA MODEL_FILE */
+ * it builds, trains, saves, loads and infers, and asks once more for what lacked memory or failed on the
+ * disk, which must then be as if nothing had happened. Blocks that are not given back end it with another
+ * code than 0 or 1. faults_host DATA MODEL_FILE */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

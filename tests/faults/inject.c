@@ -14,9 +14,10 @@
  * Counted are calls between the beginning of main() and the end of the process that the program, its own
  * library and the libraries for JSON, INI, PNG and zlib make, and those that libc makes in their name
  * (asprintf, opendir). Not counted are the dynamic loader's and the BLAS's own: OpenBLAS asks for its buffers
- * again and again for ever, which nobody outside it can mend. Neither are fcntl(), lseek() and what is written
- * to stderr. What libc does inside a call without leaving itself is made to fail as that call: opendir,
- * readdir, realpath. stdio's streams are rebuilt on counted calls: standard output and what fopen() opens.
+ * again and again for ever, which nobody outside it can mend. Neither are fcntl(), lseek() and what is
+ * written to stderr. What libc does inside a call without leaving itself is made to fail as that call:
+ * opendir, readdir, realpath. stdio's streams are rebuilt on counted calls: standard output and what fopen()
+ * opens.
  *
  * For glibc, whose own allocator is behind the names that are defined in inject_calls.c. */
 #include "inject.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the fuzz targets of data readers share: a context whose memory is bounded, and reading a data set whole. */
+/* What the fuzz targets of data readers share: a context whose memory is bounded, and reading a data set
+ * whole. */
 #ifndef STOA_TESTS_FUZZ_BOUNDED_H
 #define STOA_TESTS_FUZZ_BOUNDED_H
 

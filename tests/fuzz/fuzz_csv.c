@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz target of tables: any bytes, read with every way to choose header and label. What is refused names its line. */
+/* Fuzz target of tables: any bytes, read with every way to choose header and label. What is refused names its
+ * line. */
 #include <string.h>
 
 #include "bounded.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz target of NumPy's archives. Checksums stop most of what a fuzzer changes; what is stored is changed with its
- * checksum by chance only, but every offset and size of the archive is the fuzzer's to choose. */
+/* Fuzz target of NumPy's archives. Checksums stop most of what a fuzzer changes; what is stored is changed
+ * with its checksum by chance only, but every offset and size of the archive is the fuzzer's to choose. */
 #include "bounded.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);

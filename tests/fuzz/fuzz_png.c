@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz target of PNG pictures. Chunks get the checksums that they should have, which the fuzzer would never hit: what it
- * changes is then looked at. Every way to unpack is tried; values must be in their range. */
+/* Fuzz target of PNG pictures. Chunks get the checksums that they should have, which the fuzzer would never
+ * hit: what it changes is then looked at. Every way to unpack is tried; values must be in their range. */
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>

@@ -119,9 +119,10 @@ static void lenet_trains_like_pytorch(void **state) {
 
 /* ---- A small network with batch norm and a residual, 20 steps with every optimiser ---- */
 
-/* What sums in another order, of another BLAS or CPU, may make of it, of the largest value. A gradient is held to 2e-6, some 30
- * roundings; 20 steps add 20 of those, and each step computes from what the ones before it were off by, which is taken to
- * double their sum at most. Measured are 2e-5 on x86-64, 3e-5 on 32-bit x86 and 4.2e-5 on AArch64. */
+/* What sums in another order, of another BLAS or CPU, may make of it, of the largest value. A gradient is
+ * held to 2e-6, some 30 roundings; 20 steps add 20 of those, and each step computes from what the ones before
+ * it were off by, which is taken to double their sum at most. Measured are 2e-5 on x86-64, 3e-5 on 32-bit x86
+ * and 4.2e-5 on AArch64. */
 static const double GRADIENT = 2e-6, TRAINED = 1e-4;
 
 static stoa_model *build(const json_t *training) {

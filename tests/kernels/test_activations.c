@@ -95,8 +95,8 @@ TEST(tanh, 0, -1, 1, 1e-37, 4, 0, 3)
 TEST(leaky_relu, 0.375F, -2, 2, 0, 1, 0, 1)
 TEST(elu, 1.5F, -1.5F, 4, 1e-37, 4, 0, 2)
 
-/* With a power of two; the product with another beta has a rounding error of its own, which the exponential of a large
- * number multiplies. The largest takes beta * x, and beta * y, beyond floats. */
+/* With a power of two; the product with another beta has a rounding error of its own, which the exponential
+ * of a large number multiplies. The largest takes beta * x, and beta * y, beyond floats. */
 static const struct softplus_case {
     float beta;
     double ulps;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Batch normalisation: moments of columns, normalised columns and the gradient; moments of rows, which are held to
- * the same. */
+/* Batch normalisation: moments of columns, normalised columns and the gradient; moments of rows, which are
+ * held to the same. */
 #include <math.h>
 
 #include "tests/kernels/kernel_test.h"
 
-/* Values lie within `spread` of `offset`. Far from zero squares minus the square of the mean would lose all digits;
- * squares of the large ones are beyond floats, and so are sums of the largest. */
+/* Values lie within `spread` of `offset`. Far from zero squares minus the square of the mean would lose all
+ * digits; squares of the large ones are beyond floats, and so are sums of the largest. */
 static const struct range {
     float offset, spread;
 } ranges[] = {
@@ -98,7 +98,8 @@ static struct norm make_norm(size_t number) {
     return n;
 }
 
-/* Beside a large mean nothing but the difference may count: numbers 2^20 apart from zero come back to the bit. */
+/* Beside a large mean nothing but the difference may count: numbers 2^20 apart from zero come back to the
+ * bit. */
 static void check_far(const struct subject *s, size_t rows, size_t columns) {
     struct array x = input_integers(rows * columns, -8, 8);
     struct array mean = input_integers(columns, 1 << 23, 1 << 23);

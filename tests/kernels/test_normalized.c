@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Kernels that look at whole rows: log softmax, layer normalisation; and slopes a column. Moments of rows are tested
- * with those of columns, in test_batchnorm.c. */
+/* Kernels that look at whole rows: log softmax, layer normalisation; and slopes a column. Moments of rows are
+ * tested with those of columns, in test_batchnorm.c. */
 #include <math.h>
 
 #include "tests/kernels/kernel_test.h"

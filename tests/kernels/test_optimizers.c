@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Optimiser steps, clipping and averages. Constants are sums of few powers of two: the same numbers in float and double. */
+/* Optimiser steps, clipping and averages. Constants are sums of few powers of two: the same numbers in float
+ * and double. */
 #include <math.h>
 
 #include "tests/kernels/kernel_test.h"

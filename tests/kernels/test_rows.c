@@ -141,7 +141,8 @@ void test_kernel_sum(const struct subject *s) {
     check_close("sum, long", s, sum, 0, 2e-6);
 }
 
-/* The three ways in which products are read: by rows, transposed, and at random places. Floats of the left operand. */
+/* The three ways in which products are read: by rows, transposed, and at random places. Floats of the left
+ * operand. */
 static size_t product_gather(size_t way, size_t m, size_t terms, size_t *row, size_t *term,
                              struct stoa_gather *g) {
     size_t apart = (way % 3 == 0 ? terms : m) + way % 5;
@@ -160,7 +161,8 @@ static size_t product_gather(size_t way, size_t m, size_t terms, size_t *row, si
                           : 1001 + (g->run - 1) * g->step;
 }
 
-/* Windows over images: lines of neighbouring pixels, in runs of one up to several blocks; and terms that are nearly such. */
+/* Windows over images: lines of neighbouring pixels, in runs of one up to several blocks; and terms that are
+ * nearly such. */
 static void multiplies_lines(const struct subject *s) {
     enum { LINE = 500, MOST_TERMS = 200 };
     for (size_t i = 0; i < 180; i++) {

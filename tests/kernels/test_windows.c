@@ -178,9 +178,9 @@ void test_kernel_global_avgpool_backward(const struct subject *s) {
     }
 }
 
-/* After the windows of all sorts those of three columns on narrow images, which have a path of their own: every border
- * beside every other, with rows for several blocks, with channels for one vector and more and those whose pixels share sets
- * of a cache. */
+/* After the windows of all sorts those of three columns on narrow images, which have a path of their own:
+ * every border beside every other, with rows for several blocks, with channels for one vector and more and
+ * those whose pixels share sets of a cache. */
 enum { NARROW_WIDTHS = 6, NARROW_CASES = NARROW_WIDTHS * 3 * 3 * 2 };
 
 static struct window_case depthwise_case(size_t number) {

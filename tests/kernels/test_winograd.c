@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Winograd's transforms: every tile size of every kernel, against their definition, and the definition against
- * convolution. */
+/* Winograd's transforms: every tile size of every kernel, against their definition, and the definition
+ * against convolution. */
 #include <math.h>
 #include <stdio.h>
 
@@ -169,8 +169,8 @@ void test_kernel_winograd_gradient(const struct subject *s) {
     }
 }
 
-/* Taps of `channels` rows of t's channels, and how they lie in memory: all of them, or with the last lines and columns
- * missing. */
+/* Taps of `channels` rows of t's channels, and how they lie in memory: all of them, or with the last lines
+ * and columns missing. */
 struct kernel {
     struct stoa_winograd_taps taps;
     size_t channels, floats;
@@ -242,8 +242,8 @@ static void compare_outputs(const struct winograd_case *t, const double *y, cons
     }
 }
 
-/* One channel, one filter: input and weights transformed, multiplied point by point and transformed back are the
- * convolution; and its gradient of the weights is the same backwards. Missing taps are zeros. */
+/* One channel, one filter: input and weights transformed, multiplied point by point and transformed back are
+ * the convolution; and its gradient of the weights is the same backwards. Missing taps are zeros. */
 void test_reference_winograd_is_convolution(void **state) {
     (void)state;
     struct winograd_case t;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Gradients of whole networks: right ones pass, a wrong one is found where it is wrong, and the model stays as it was. */
+/* Gradients of whole networks: right ones pass, a wrong one is found where it is wrong, and the model stays
+ * as it was. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +85,8 @@ static void right_gradients_pass(void **state) {
         assert_int_equal(found.count, 16);
         for (size_t t = 0; t < found.count; t++) {
             assert_true(found.result[t].error < 1e-6);
-            /* The bias before batch norm has no gradient; its rounding counts in thousandths of the largest. */
+            /* The bias before batch norm has no gradient; its rounding counts in thousandths of the
+             * largest. */
             assert_true(t == 0 ? isnan(found.result[t].fast_error) : found.result[t].fast_error < 5e-4);
             assert_true(found.result[t].checked == (found.result[t].count < 16 ? found.result[t].count : 16));
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Plans that keep prepared weights: they are kept, and after every way to change a model's parameters the next run is that
- * of a plan that keeps nothing, to the bit. */
+/* Plans that keep prepared weights: they are kept, and after every way to change a model's parameters the
+ * next run is that of a plan that keeps nothing, to the bit. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

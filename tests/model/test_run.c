@@ -265,8 +265,9 @@ static void names_the_first_layer_that_is_not_finite(void **state) {
 
 /* Without backward passes b could lie where the input was; the search for the first layer starts from the
  * input again. */
-/* A picture in every place of a batch: the same answer each time, on any number of threads, and in all places the same one but
- * for the rounding of sums in another order, which is all that stoa_plan_infer() promises. */
+/* A picture in every place of a batch: the same answer each time, on any number of threads, and in all places
+ * the same one but for the rounding of sums in another order, which is all that stoa_plan_infer()
+ * promises. */
 static void places_differ_in_rounding_only(void **state) {
     (void)state;
     enum { BATCH = 13, INPUTS = 72, OUTPUTS = 3 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Two exercises whose answers are known by hand: the cross entropy of three samples, and the gradient of a standard
- * deviation. */
+/* Two exercises whose answers are known by hand: the cross entropy of three samples, and the gradient of a
+ * standard deviation. */
 #include <math.h>
 #include <string.h>
 

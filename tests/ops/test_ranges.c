@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Operators that normalise, where floats are hard pressed: far from zero, constant, and near the ends of their range;
- * forward, backward and in evaluation, for every instruction set, against the double reference. */
+/* Operators that normalise, where floats are hard pressed: far from zero, constant, and near the ends of
+ * their range; forward, backward and in evaluation, for every instruction set, against the double
+ * reference. */
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -65,8 +66,8 @@ static void check(const struct harness *h, const struct range *range, const char
 static void check_gradients(struct harness *h, struct harness_reference *r, const struct range *range) {
     harness_backward(h);
     harness_reference_backward(r);
-    /* Its largest value shrinks as deviations grow, until the smallest normal number, below which the engine takes 0, is
-     * more than the error allowed. */
+    /* Its largest value shrinks as deviations grow, until the smallest normal number, below which the engine
+     * takes 0, is more than the error allowed. */
     if (range->spread <= 1e30F) {
         check(h, range, "dx", h->dx[0], r->dx[0], harness_x_size(h, 0));
     }

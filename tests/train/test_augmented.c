@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Training with augmentation: the same bits for any number of threads and from any epoch on, and only what is trained
- * is changed. */
+/* Training with augmentation: the same bits for any number of threads and from any epoch on, and only what is
+ * trained is changed. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,8 +127,8 @@ static void threads_do_not_matter(void **state) {
     assert_memory_equal(found, first, sizeof first);
 }
 
-/* At a rate of nearly nothing all epochs have the same network: what it makes of samples tells whether they were
- * changed. */
+/* At a rate of nearly nothing all epochs have the same network: what it makes of samples tells whether they
+ * were changed. */
 static void only_training_samples_are_changed(void **state) {
     (void)state;
     static float ignored[MOST];
@@ -142,8 +142,8 @@ static void only_training_samples_are_changed(void **state) {
     options.augment = "erase=1 erase_area=1";
     stoa_progress changed = train(2, &options, ignored);
     assert_true(fabs(plain.train_loss - changed.train_loss) > 1e-3);
-    /* Running statistics of batch norm follow what is trained, so losses move a little; labels of other samples would
-     * move them more. */
+    /* Running statistics of batch norm follow what is trained, so losses move a little; labels of other
+     * samples would move them more. */
     options.augment = "flip=0.0000001";
     changed = train(2, &options, ignored);
     assert_true(plain.train_loss == changed.train_loss && plain.validation_loss == changed.validation_loss &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Weighted cross entropy against PyTorch's formula, written out: a step's loss and gradient, and the mean over a whole set
- * in batches that do not divide it. */
+/* Weighted cross entropy against PyTorch's formula, written out: a step's loss and gradient, and the mean
+ * over a whole set in batches that do not divide it. */
 #include <math.h>
 #include <string.h>
 
@@ -24,9 +24,9 @@ static void make_samples(void) {
     }
 }
 
-/* torch.nn.functional.cross_entropy(x W^T, labels, weight, label_smoothing=smoothing, reduction="mean") of the samples from
- * `first` on: l(n) = -(1 - s) w[y] log p[y] - s / K sum over c of w[c] log p[c], and sum l(n) / sum w[y(n)]; or, by
- * samples, / N. */
+/* torch.nn.functional.cross_entropy(x W^T, labels, weight, label_smoothing=smoothing, reduction="mean") of
+ * the samples from `first` on: l(n) = -(1 - s) w[y] log p[y] - s / K sum over c of w[c] log p[c], and sum
+ * l(n) / sum w[y(n)]; or, by samples, / N. */
 static double expected_loss(const double *matrix, size_t first, size_t samples, double smoothing,
                             bool by_weights) {
     double sum = 0;
@@ -147,7 +147,8 @@ static void sets_are_weighed_as_a_whole(void **state) {
     close_net(&net);
 }
 
-/* PyTorch divides 0 by 0 where no sample of a batch weighs anything: there is nothing to learn from it here. */
+/* PyTorch divides 0 by 0 where no sample of a batch weighs anything: there is nothing to learn from it
+ * here. */
 static void batches_without_weight_change_nothing(void **state) {
     (void)state;
     struct net net;

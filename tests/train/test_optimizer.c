@@ -203,7 +203,8 @@ static void bends_one_cycle(void **state) {
     }
 }
 
-/* Improvements by a hair more than the threshold count, and by a hair less do not: in double, as losses are. */
+/* Improvements by a hair more than the threshold count, and by a hair less do not: in double, as losses
+ * are. */
 static void watches_the_plateau_in_double(void **state) {
     (void)state;
     const struct {

@@ -396,8 +396,8 @@ static void refuses_data_that_does_not_match(void **state) {
     assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_ERR_SHAPE);
     assert_string_equal(stoa_context_error(context), "the model has 5 outputs, the data has 4 classes");
     stoa_model_free(model);
-    /* A model over vectors takes images as they lie in memory, unless they have more than one channel: their order is
-     * not known then. */
+    /* A model over vectors takes images as they lie in memory, unless they have more than one channel: their
+     * order is not known then. */
     model = make_model(context, (const size_t[]){1, 1, PIXELS}, plain_net);
     assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_OK);
     stoa_dataset_free(data);

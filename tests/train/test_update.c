@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Clipping and the moving average against their formulas in double, and the same bits on any number of threads. */
+/* Clipping and the moving average against their formulas in double, and the same bits on any number of
+ * threads. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +66,8 @@ static void expect_close(const char *what, size_t step, const float *found, cons
     }
 }
 
-/* What a step of sgd has to be: gradients from another trainer's plan on the same parameters, clipped here. */
+/* What a step of sgd has to be: gradients from another trainer's plan on the same parameters, clipped
+ * here. */
 struct followed {
     stoa_trainer *trainer, *other;
     size_t count, statistics;

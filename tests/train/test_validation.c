@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Validation: what is held out, what is decided by it, and that neither it nor the test set is ever trained. */
+/* Validation: what is held out, what is decided by it, and that neither it nor the test set is ever
+ * trained. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -227,8 +228,8 @@ static size_t keep_best(stoa_train_options options, bool by_accuracy) {
     return best;
 }
 
-/* Which epoch is the best depends on the last bits of sums, and so on the CPU: of a few seeds one has it before the end, or
- * this would prove nothing. */
+/* Which epoch is the best depends on the last bits of sums, and so on the CPU: of a few seeds one has it
+ * before the end, or this would prove nothing. */
 static void keeps_the_best_model(void **state) {
     (void)state;
     for (size_t i = 0; i < 4; i++) {

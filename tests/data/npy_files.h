@@ -3,9 +3,11 @@
 #ifndef STOA_TESTS_DATA_NPY_FILES_H
 #define STOA_TESTS_DATA_NPY_FILES_H
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <stoa/data.h>
+#include <string.h>
 
 #include "../base/cmocka_prelude.h"
 
@@ -39,10 +41,22 @@ static inline void put_header(struct bytes *bytes, int version, const char *dict
     put(bytes, dictionary, strlen(dictionary));
 }
 
+/* Values as this machine has them, in the order of bytes that the type in `text` says: '<' is the little one. */
+static inline void put_values(struct bytes *bytes, const char *text, const uint8_t *values, size_t count) {
+    const uint16_t one = 1;
+    const bool big = *(const uint8_t *)&one == 0;
+    const char *type = strchr(text, '<');
+    const size_t size = type ? strtoul(type + 2, NULL, 10) : 1;
+    const size_t last = big && (size == 2 || size == 4 || size == 8) ? size - 1 : 0;
+    for (size_t i = 0; i < count; i++) {
+        put(bytes, &values[i ^ last], 1);
+    }
+}
+
 static inline struct bytes make_npy(int version, const char *dictionary, const void *values, size_t count) {
     struct bytes file = {.count = 0};
     put_header(&file, version, dictionary);
-    put(&file, values, count);
+    put_values(&file, dictionary, values, count);
     return file;
 }
 

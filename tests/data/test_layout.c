@@ -54,9 +54,11 @@ static void write_array(const char *type, const char *shape, const float *values
     FILE *file = create("x.npy");
     assert_int_equal(fwrite(head.data, 1, head.count, file), head.count);
     for (size_t i = 0; i < count; i++) {
-        uint8_t byte = (uint8_t)values[i];
-        bool bytes = strcmp(type, "|u1") == 0;
-        assert_int_equal(bytes ? fwrite(&byte, 1, 1, file) : fwrite(&values[i], 4, 1, file), 1);
+        const uint8_t byte = (uint8_t)values[i];
+        const bool bytes = strcmp(type, "|u1") == 0;
+        struct bytes value = {.count = 0};
+        put_values(&value, type, bytes ? &byte : (const uint8_t *)&values[i], bytes ? 1 : sizeof values[i]);
+        assert_int_equal(fwrite(value.data, value.count, 1, file), 1);
     }
     assert_int_equal(fclose(file), 0);
     head = make_typed("|u1", "(2,)", "\0\1", 2);

@@ -95,8 +95,8 @@ static void compare(const char *text, size_t bytes, size_t *good) {
 static void test_like_jansson(void **state) {
     (void)state;
     static const char *const texts[] = {
-        "{\"a\": [1, -2.5e-3, true, false, null, \"x\\u00e9\\ud83d\\ude00\\n\\t\\\\\\/\"], \"\\u0416\": "
-        "{\"\\\"\": []}}",
+        "{\"a\": [1, -2.5e-3, true, false, null, \"x\\u00e9\\ud83d\\ude00\\n\\t\\\\\\/\"]}",
+        "{\"b\": 1, \"\\u0416\": {\"\\\"\": []}}",
         "[0, -0, 0.0, -0.0, 1E5, 1e+5, 1e-5, 123456789012345678, 9223372036854775807, -9223372036854775808]",
         "[[[[{\"deep\":[{}]}]]]]",
         "\"\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80 \x7F\"",

@@ -46,15 +46,14 @@ static stoa_status make_start(const stoa_model *model, const char *text, char **
     size_t count = stoa_model_tensor_count(model);
     stoa_tensor_info *infos = calloc(count + 1, sizeof *infos);
     struct stoa_safetensors_item *items = calloc(count + 1, sizeof *items);
-    stoa_status status = STOA_OK;
-    if (!infos || !items) {
-        status = stoa_fail(context, STOA_ERR_MEMORY, "no memory for a list of %zu tensors", count);
-    }
-    for (size_t i = 0; i < count && status == STOA_OK; i++) {
+    const bool room = infos && items;
+    stoa_status status =
+        room ? STOA_OK : stoa_fail(context, STOA_ERR_MEMORY, "no memory for a list of %zu tensors", count);
+    for (size_t i = 0; room && i < count && status == STOA_OK; i++) {
         status = stoa_model_tensor(model, i, &infos[i]);
         items[i] = (struct stoa_safetensors_item){infos[i].name, infos[i].rank, infos[i].shape};
     }
-    if (status == STOA_OK) {
+    if (room && status == STOA_OK) {
         status = stoa_safetensors_start(&context->error, items, count, STOA_MODEL_KEY, text, start,
                                         start_bytes, data_bytes);
     }
@@ -112,7 +111,10 @@ static stoa_status make_file(stoa_model *model, const char *text, void **data, s
     size_t start_bytes = 0;
     size_t data_bytes = 0;
     stoa_status status = make_start(model, text, &start, &start_bytes, &data_bytes);
-    if (status == STOA_OK && !stoa_size_add(start_bytes, data_bytes, bytes)) {
+    if (!start || status != STOA_OK) {
+        return status;
+    }
+    if (!stoa_size_add(start_bytes, data_bytes, bytes)) {
         status = stoa_fail(context, STOA_ERR_MEMORY, "the model is too large for a file in memory");
     }
     if (status == STOA_OK) {

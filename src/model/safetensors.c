@@ -227,7 +227,7 @@ static stoa_status read_tensor(struct stoa_error *error, struct stoa_safetensors
     (void)snprintf(what, sizeof what, "tensor '" NAME "'", name);
     const struct stoa_json_limits limits = {what, 2, ENTRY_PARTS};
     size_t shape[STOA_SAFETENSORS_MAX_RANK];
-    struct stoa_safetensors_tensor tensor = {.name = name};
+    struct stoa_safetensors_tensor tensor = {.name = name, .shape = shape};
     json_t *entry = NULL;
     stoa_status status = stoa_json_value(error, header, &limits, &entry);
     if (status == STOA_OK) {
@@ -309,7 +309,7 @@ static stoa_status put_in_order(struct stoa_error *error, struct stoa_safetensor
     file->tensors = file->entries.memory;
     const char *name = file->names.memory;
     const size_t *shape = file->sizes.memory;
-    file->by_name = calloc(file->count + 1, sizeof file->by_name[0]);
+    file->by_name = calloc(file->count + 1, sizeof(const struct stoa_safetensors_tensor *));
     if (!file->by_name) {
         return no_memory(error);
     }
@@ -325,7 +325,7 @@ static stoa_status put_in_order(struct stoa_error *error, struct stoa_safetensor
     for (size_t i = 0; i < file->count; i++) {
         file->by_name[i] = &file->tensors[i];
     }
-    qsort(file->by_name, file->count, sizeof file->by_name[0], compare_names);
+    qsort(file->by_name, file->count, sizeof(const struct stoa_safetensors_tensor *), compare_names);
     for (size_t i = 1; i < file->count; i++) {
         if (compare_names(&file->by_name[i - 1], &file->by_name[i]) == 0) {
             return stoa_error_set(error, STOA_ERR_FORMAT, "tensor '" NAME "' is there twice",
@@ -427,8 +427,8 @@ const struct stoa_safetensors_tensor *stoa_safetensors_find(const struct stoa_sa
                                                             const char *name) {
     const struct stoa_safetensors_tensor wanted = {.name = name};
     const struct stoa_safetensors_tensor *key = &wanted;
-    const struct stoa_safetensors_tensor *const *found =
-        bsearch(&key, file->by_name, file->count, sizeof file->by_name[0], compare_names);
+    const struct stoa_safetensors_tensor *const *found = bsearch(
+        &key, file->by_name, file->count, sizeof(const struct stoa_safetensors_tensor *), compare_names);
     return found ? *found : NULL;
 }
 

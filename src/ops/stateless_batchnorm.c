@@ -108,9 +108,9 @@ stoa_status stoa_batchnorm_train(stoa_context *context, const stoa_batchnorm *no
         status = open_norm(context, __func__, norm, workspace, workspace_bytes, &n);
     }
     if (status == STOA_OK && norm->rows < 2) {
-        status = stoa_fail(context, STOA_ERR_ARGUMENT,
-                           "%s: found 1 row, expected 2 or more: one value a channel has no deviation",
-                           __func__);
+        status =
+            stoa_fail(context, STOA_ERR_ARGUMENT,
+                      "%s: found 1 row, expected 2 or more: one value a channel has no deviation", __func__);
     }
     if (status != STOA_OK) {
         return status;

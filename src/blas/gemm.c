@@ -49,8 +49,7 @@ static void try_zero(void) {
 }
 
 /* OpenBLAS's interface/gemm.c and its permit function of the AVX-512 cores: 100^3, measured with 0.3.21.
- * Versions before
- * 0.3.17 have no such path. */
+ * Versions before 0.3.17 have no such path. */
 void stoa_gemm_look_at_core(void) {
     const struct stoa_blas_vendor *blas = stoa_blas_vendor();
     int release = 0;

@@ -56,15 +56,20 @@ void cli_clean(char *text, bool lines) {
     }
 }
 
+/* From malloc; a lack of memory ends the command. */
+__attribute__((format(printf, 1, 0))) static char *format_text(const char *format, va_list arguments) {
+    char *text;
+    if (vasprintf(&text, format, arguments) < 0) {
+        cli_out_of_memory();
+    }
+    return text;
+}
+
 void cli_print(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    char *text;
-    int length = vasprintf(&text, format, arguments);
+    char *text = format_text(format, arguments);
     va_end(arguments);
-    if (length < 0) {
-        cli_out_of_memory();
-    }
     cli_clean(text, true);
     (void)fputs(text, stdout);
     free(text);
@@ -170,12 +175,8 @@ void *cli_allocate(size_t count, size_t bytes) {
 char *cli_text(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    char *text;
-    int length = vasprintf(&text, format, arguments);
+    char *text = format_text(format, arguments);
     va_end(arguments);
-    if (length < 0) {
-        cli_out_of_memory();
-    }
     return text;
 }
 

@@ -7,24 +7,8 @@
 #include <stoa/data.h>
 
 #include "../base/cmocka_prelude.h"
-#include "../base/scratch.h"
 #include "csv_text.h"
-
-static struct scratch scratch;
-static stoa_context *context;
-
-static int set_up(void **state) {
-    (void)state;
-    scratch_open(&scratch);
-    return stoa_context_create(NULL, &context) == STOA_OK ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    stoa_context_free(context);
-    scratch_close(&scratch);
-    return 0;
-}
+#include "scratch_context.h"
 
 static stoa_dataset *read_good(const char *text, const stoa_data_options *options) {
     stoa_dataset *dataset = NULL;

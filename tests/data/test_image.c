@@ -7,25 +7,9 @@
 #include <stoa/data.h>
 
 #include "../base/cmocka_prelude.h"
-#include "../base/scratch.h"
+#include "scratch_context.h"
 
 enum { SIDE = 28, PIXELS = SIDE * SIDE };
-
-static struct scratch scratch;
-static stoa_context *context;
-
-static int set_up(void **state) {
-    (void)state;
-    scratch_open(&scratch);
-    return stoa_context_create(NULL, &context) == STOA_OK ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    stoa_context_free(context);
-    scratch_close(&scratch);
-    return 0;
-}
 
 /* A drawing with 20 x 12 ink in a field of 28 x 28, not symmetric, with soft edges; its centre of mass lies
  * where MNIST has it. */

@@ -6,24 +6,8 @@
 #include <stoa/data.h>
 
 #include "../base/cmocka_prelude.h"
-#include "../base/scratch.h"
 #include "npy_files.h"
-
-static struct scratch scratch;
-static stoa_context *context;
-
-static int set_up(void **state) {
-    (void)state;
-    scratch_open(&scratch);
-    return stoa_context_create(NULL, &context) == STOA_OK ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    stoa_context_free(context);
-    scratch_close(&scratch);
-    return 0;
-}
+#include "scratch_context.h"
 
 /* Largest picture here: more pixels than are transposed at once. */
 enum { MOST = 3 * 20 * 21, SAMPLES = 2 };

@@ -7,25 +7,9 @@
 #include <zlib.h>
 
 #include "../base/cmocka_prelude.h"
-#include "../base/scratch.h"
 #include "../base/size_text.h"
 #include "npy_files.h"
-
-static struct scratch scratch;
-static stoa_context *context;
-
-static int set_up(void **state) {
-    (void)state;
-    scratch_open(&scratch);
-    return stoa_context_create(NULL, &context) == STOA_OK ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    stoa_context_free(context);
-    scratch_close(&scratch);
-    return 0;
-}
+#include "scratch_context.h"
 
 static const int64_t two_labels[] = {1, 0};
 

@@ -7,24 +7,8 @@
 #include <stoa/data.h>
 
 #include "../base/cmocka_prelude.h"
-#include "../base/scratch.h"
 #include "npy_files.h"
-
-static struct scratch scratch;
-static stoa_context *context;
-
-static int set_up(void **state) {
-    (void)state;
-    scratch_open(&scratch);
-    return stoa_context_create(NULL, &context) == STOA_OK ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    stoa_context_free(context);
-    scratch_close(&scratch);
-    return 0;
-}
+#include "scratch_context.h"
 
 /* A value of 2 to 8 bytes, most significant byte first if `big`. */
 static void put_value(struct bytes *bytes, uint64_t bits, int count, bool big) {

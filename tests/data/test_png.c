@@ -5,28 +5,13 @@
 #include <stoa/data.h>
 
 #include "../base/cmocka_prelude.h"
-#include "../base/scratch.h"
 #include "data/png.h"
 #include "png_writer.h"
+#include "scratch_context.h"
 
 enum { MOST = 17 * 13, COLOURS = 256 };
 
-static struct scratch scratch;
-static stoa_context *context;
 static struct png_writer writer;
-
-static int set_up(void **state) {
-    (void)state;
-    scratch_open(&scratch);
-    return stoa_context_create(NULL, &context) == STOA_OK ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    stoa_context_free(context);
-    scratch_close(&scratch);
-    return 0;
-}
 
 /* In the place of the one before, which is removed first: a file that is cut off and written again may be
  * waited for until it is on the disk, thousands of times. */

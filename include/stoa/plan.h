@@ -102,6 +102,36 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_plan_train(stoa_plan *plan, size_t sam
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_evaluate(stoa_plan *plan, size_t samples, stoa_targets targets,
                                                         double *loss, const float **output);
 
+/** What stoa_plan_trace() tells of a step that is done. */
+typedef struct stoa_traced_step {
+    size_t step;    /**< its number; stoa_plan_step_at() describes it */
+    size_t layer;   /**< index of its layer, see stoa_model_layer(); stoa_model_layer_count(): the loss */
+    bool backward;  /**< the layer's backward pass; else its forward pass */
+    double seconds; /**< it took */
+    size_t samples; /**< in the run */
+    size_t size;    /**< floats in the layer's output of one sample; 1 for the loss */
+    const float *output; /**< of a forward pass: (samples, size) float32 in the shape that stoa_model_layer()
+                            gives, channels last, or the loss of each sample; valid during the call. NULL for a
+                            backward pass */
+} stoa_traced_step;
+
+/** Told of one `step`, valid during the call, with the `user` pointer given to stoa_plan_trace(). */
+typedef void stoa_trace_fn(void *user, const stoa_traced_step *step);
+
+/** A run of `plan` that tells of each step with the time that it took and what the layer gave, before a later
+ * one may take its memory: activations of all layers, and where the time goes.
+ *
+ * @param plan  Bound. The samples stand in stoa_plan_input().
+ * @param samples  1 to the plan's batch.
+ * @param targets  NULL: what stoa_plan_infer() runs. Else what stoa_plan_train() runs with seed 0 and step 0,
+ * where `plan` is a training plan (running statistics move, no parameter does), or stoa_plan_evaluate().
+ * @param tell  Called after each step, in the order of the run.
+ * @param user  Handed to `tell`.
+ * Errors: those of the call that it stands for. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_plan_trace(stoa_plan *plan, size_t samples,
+                                                     const stoa_targets *targets, stoa_trace_fn *tell,
+                                                     void *user);
+
 /** Gradient of tensor `index` (see stoa_model_tensor()) after stoa_plan_train() of `plan`, to `values` of
  * `count` floats in PyTorch's layout and order. After stoa_trainer_step() with `clip_value` or `clip_norm` it
  * is the clipped one, which the update took; weight decay is not in it. Errors: STOA_ERR_ARGUMENT (not

@@ -2,6 +2,7 @@
 /* Running a plan: operators in order over the arena, and backwards. Allocates nothing. Floor 6. */
 #include <math.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/float_state.h"
 #include "base/size.h"
@@ -78,6 +79,9 @@ struct call {
     bool training;
     stoa_targets targets;
     uint64_t seed, step;
+    stoa_trace_fn *tell; /* NULL: nobody wants to hear of the steps */
+    void *user;
+    const struct stoa_float_state *callers; /* which `tell` runs in */
 };
 
 static struct stoa_op_run prepare(const struct call *call, size_t node, enum stoa_pass pass) {
@@ -153,6 +157,45 @@ static void run_backward(const struct call *call, size_t node) {
     }
 }
 
+static double seconds_now(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Run one step with the clock at its sides, and tell of it in the caller's floating-point state. */
+static void run_told(const struct call *call, size_t node, enum stoa_pass pass) {
+    const struct stoa_plan *plan = call->plan;
+    double start = seconds_now();
+    if (pass == STOA_FORWARD) {
+        run_forward(call, node);
+    } else {
+        run_backward(call, node);
+    }
+    const stoa_traced_step trace = {
+        .step = stoa_step_of(plan, node, pass),
+        .layer = node,
+        .backward = pass == STOA_BACKWARD,
+        .seconds = seconds_now() - start,
+        .samples = call->samples,
+        .size = stoa_shape_size(&stoa_plan_layer(plan, node)->output),
+        .output = pass == STOA_FORWARD ? stoa_value_data(plan, plan->node[node].output) : NULL};
+    open_arena(plan);
+    stoa_float_leave(call->callers);
+    call->tell(call->user, &trace);
+    (void)stoa_float_enter();
+}
+
+static void run_step(const struct call *call, size_t node, enum stoa_pass pass) {
+    if (call->tell) {
+        run_told(call, node, pass);
+    } else if (pass == STOA_FORWARD) {
+        run_forward(call, node);
+    } else {
+        run_backward(call, node);
+    }
+}
+
 /* Whether a node's output (or the input, for model value 0) holds a value that is not finite. */
 static bool is_nonfinite(const struct call *call, size_t model_value) {
     const struct stoa_plan *plan = call->plan;
@@ -204,7 +247,7 @@ static void prepare_tensors(const struct call *call) {
 static void forward_all(const struct call *call) {
     prepare_tensors(call);
     for (size_t node = 0; node < call->plan->nodes; node++) {
-        run_forward(call, node);
+        run_step(call, node, STOA_FORWARD);
     }
 }
 
@@ -213,7 +256,7 @@ static void forward_all(const struct call *call) {
 static stoa_status forward_loss(const struct call *call, double *mean) {
     const struct stoa_plan *plan = call->plan;
     forward_all(call);
-    run_forward(call, plan->nodes);
+    run_step(call, plan->nodes, STOA_FORWARD);
     open_arena(plan);
     const float *losses = stoa_value_data(plan, plan->node[plan->nodes].output);
     double sum = 0;
@@ -234,7 +277,7 @@ static void backward_all(const struct call *call) {
         loss_gradient[i] = share;
     }
     for (size_t node = plan->nodes + 1; node-- > 0;) {
-        run_backward(call, node);
+        run_step(call, node, STOA_BACKWARD);
     }
 }
 
@@ -280,19 +323,24 @@ static void give_output(const struct call *call, const float **output) {
     }
 }
 
-stoa_status stoa_plan_infer(stoa_plan *plan, size_t samples, const float **output) {
+/* Forward without a loss. */
+static stoa_status infer(const struct call *call, const float **output) {
     STOA_FLOAT_STATE();
-    struct call call = {.plan = plan, .samples = samples};
-    stoa_status status = check_samples(&call);
+    stoa_status status = check_samples(call);
     if (status != STOA_OK) {
         return status;
     }
     stoa_blas_enter();
-    forward_all(&call);
+    forward_all(call);
     stoa_blas_leave();
-    open_arena(plan);
-    give_output(&call, output);
+    open_arena(call->plan);
+    give_output(call, output);
     return STOA_OK;
+}
+
+stoa_status stoa_plan_infer(stoa_plan *plan, size_t samples, const float **output) {
+    struct call call = {.plan = plan, .samples = samples};
+    return infer(&call, output);
 }
 
 static stoa_status run_with_loss(const struct call *call, double *loss, const float **output) {
@@ -326,4 +374,22 @@ stoa_status stoa_plan_evaluate(stoa_plan *plan, size_t samples, stoa_targets tar
                                const float **output) {
     struct call call = {.plan = plan, .samples = samples, .targets = targets};
     return run_with_loss(&call, loss, output);
+}
+
+stoa_status stoa_plan_trace(stoa_plan *plan, size_t samples, const stoa_targets *targets, stoa_trace_fn *tell,
+                            void *user) {
+    struct stoa_float_state callers = stoa_float_enter();
+    stoa_float_leave(&callers);
+    struct call call = {.plan = plan,
+                        .samples = samples,
+                        .training = targets && plan->training,
+                        .tell = tell,
+                        .user = user,
+                        .callers = &callers};
+    if (!targets) {
+        return infer(&call, NULL);
+    }
+    double loss;
+    call.targets = *targets;
+    return run_with_loss(&call, &loss, NULL);
 }

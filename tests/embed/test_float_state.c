@@ -269,6 +269,25 @@ CALL(gradcheck) {
     out.f[100] = (float)wrong;
 }
 
+/* A trace tells in the caller's state, and goes on in the library's. */
+static void add_layer(void *user, const stoa_traced_step *step) {
+    float **at = user;
+    if (get_state() != callers) {
+        fail_msg("stoa_plan_trace tells in the state 0x%x, found 0x%x", (unsigned)get_state(),
+                 (unsigned)callers);
+    }
+    *(*at)++ = step->output[0];
+}
+CALL(plan_trace) {
+    stoa_plan *plan = NULL;
+    float *at = out.f;
+    must(stoa_plan_create(c, given.model, &(stoa_plan_options){.batch = SOME}, &plan));
+    must(stoa_plan_bind(plan, NULL));
+    memcpy(stoa_plan_input(plan), given.a, FLOATS * sizeof(float));
+    must(stoa_plan_trace(plan, 4, NULL, add_layer, &at));
+    stoa_plan_free(plan);
+}
+
 CALL(recipe_load_memory) {
     static const char text[] =
         "[model]\ninput = 4x4x1\nd1 = leaky_relu slope=0.123456789\nf = flatten\nl = linear units=3\n"
@@ -315,6 +334,7 @@ static const struct entry entries[] = {
     ENTRY(dataset_split),
     ENTRY(model_init),
     {"stoa_plan_create stoa_plan_infer", call_plan_infer},
+    ENTRY(plan_trace),
     {"stoa_plan_train stoa_plan_evaluate", call_plan_train},
     {"stoa_evaluate stoa_evaluate_classes", call_evaluate},
     {"stoa_trainer_create stoa_trainer_step stoa_trainer_end_epoch", call_trainer_step},

@@ -210,6 +210,97 @@ static void shows_its_steps(void **state) {
     stoa_model_free(model);
 }
 
+/* What a trace tells, with the outputs of the layers copied. */
+struct traced {
+    size_t steps, outputs;
+    size_t step[16], layer[16];
+    bool backward[16];
+    float output[16][4 * 108];
+    double seconds;
+};
+
+static void note_step(void *user, const stoa_traced_step *step) {
+    struct traced *traced = user;
+    size_t at = traced->steps++;
+    assert_true(at < 16 && step->samples == 4 && step->seconds >= 0);
+    traced->step[at] = step->step;
+    traced->layer[at] = step->layer;
+    traced->backward[at] = step->backward;
+    traced->seconds += step->seconds;
+    assert_int_equal(step->output == NULL, step->backward);
+    if (step->output) {
+        memcpy(traced->output[traced->outputs++], step->output, 4 * step->size * sizeof(float));
+    }
+}
+
+/* The output of layer `count` - 1: that of the model of the first `count` layers, with the same tensors. */
+static void expect_output(const stoa_model *model, size_t count, const float *input, const float *found) {
+    const char *some[8] = {NULL};
+    float values[512];
+    const float *output;
+    memcpy(some, lines, count * sizeof *some);
+    stoa_model *part = oracle_model(context, image, some);
+    for (size_t i = 0; i < stoa_model_tensor_count(part); i++) {
+        stoa_tensor_info tensor;
+        assert_int_equal(stoa_model_tensor(part, i, &tensor), STOA_OK);
+        size_t same = stoa_model_find_tensor(model, tensor.name);
+        assert_int_equal(stoa_model_get_tensor(model, same, values, tensor.count), STOA_OK);
+        assert_int_equal(stoa_model_set_tensor(part, i, values, tensor.count), STOA_OK);
+    }
+    stoa_plan *plan = make_plan(part, 4, false, NULL);
+    assert_int_equal(stoa_plan_bind(plan, NULL), STOA_OK);
+    memcpy(stoa_plan_input(plan), input, sizeof(float[4 * 72]));
+    assert_int_equal(stoa_plan_infer(plan, 4, &output), STOA_OK);
+    assert_memory_equal(found, output, 4 * stoa_model_output_size(part) * sizeof(float));
+    stoa_plan_free(plan);
+    stoa_model_free(part);
+}
+
+/* In-place layers lie in one memory: each is told of before the next writes there. */
+static void traces_every_layer(void **state) {
+    (void)state;
+    enum { LAYERS = 7 };
+    float input[4 * 72];
+    const int32_t labels[4] = {0, 1, 2, 0};
+    const stoa_targets targets = {.labels = labels};
+    oracle_fill(input, 4 * 72, 1);
+    stoa_model *model = oracle_model(context, image, lines);
+    stoa_plan *plan = make_plan(model, 4, true, NULL);
+    struct traced traced = {0};
+    check_error(stoa_plan_trace(plan, 4, NULL, note_step, &traced), STOA_ERR_ARGUMENT,
+                "plan: it has no memory yet");
+    assert_int_equal(stoa_plan_bind(plan, NULL), STOA_OK);
+    check_error(stoa_plan_trace(plan, 5, NULL, note_step, &traced), STOA_ERR_ARGUMENT,
+                "plan: found 5 samples, expected 1 to 4");
+    assert_int_equal(traced.steps, 0);
+    memcpy(stoa_plan_input(plan), input, sizeof input);
+    assert_int_equal(stoa_plan_trace(plan, 4, NULL, note_step, &traced), STOA_OK);
+    assert_int_equal(traced.steps, LAYERS);
+    for (size_t i = 0; i < LAYERS; i++) {
+        assert_true(traced.step[i] == i && traced.layer[i] == i && !traced.backward[i]);
+        expect_output(model, i + 1, input, traced.output[i]);
+    }
+    /* Forward, the loss, and backwards; the loss of each sample is what the mean is of. */
+    double loss, sum = 0;
+    traced = (struct traced){0};
+    memcpy(stoa_plan_input(plan), input, sizeof input);
+    assert_int_equal(stoa_plan_trace(plan, 4, &targets, note_step, &traced), STOA_OK);
+    assert_true(traced.steps == 2 * LAYERS + 2 && traced.outputs == LAYERS + 1 && traced.seconds > 0);
+    for (size_t i = 0; i < traced.steps; i++) {
+        assert_int_equal(traced.step[i], i);
+        assert_int_equal(traced.backward[i], i > LAYERS);
+        assert_int_equal(traced.layer[i], i > LAYERS ? 2 * LAYERS + 1 - i : i);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        sum += (double)traced.output[LAYERS][i];
+    }
+    memcpy(stoa_plan_input(plan), input, sizeof input);
+    assert_int_equal(stoa_plan_train(plan, 4, targets, 0, 0, &loss, NULL), STOA_OK);
+    assert_true(fabs(sum / 4 - loss) <= 1e-12);
+    stoa_plan_free(plan);
+    stoa_model_free(model);
+}
+
 /* Spoil one number of a tensor. */
 static void spoil(stoa_model *model, const char *name, float value) {
     stoa_tensor_change(model, stoa_model_find_tensor(model, name))[0] = value;
@@ -317,6 +408,7 @@ int main(void) {
         cmocka_unit_test(refuses_runs),
         cmocka_unit_test(shows_what_shares),
         cmocka_unit_test(shows_its_steps),
+        cmocka_unit_test(traces_every_layer),
         cmocka_unit_test(keeps_the_input_for_the_search),
         cmocka_unit_test(places_differ_in_rounding_only),
         cmocka_unit_test(names_the_first_layer_that_is_not_finite),

@@ -260,8 +260,10 @@ def run_stoa(arguments, recipe, folder, quiet=True):
     done = subprocess.run(command + ["--quiet"] * quiet, stdout=subprocess.PIPE, env=plain_environment(), text=True)
     if done.returncode != 0:
         sys.exit("pytorch.py: %s ended with status %d" % (" ".join(command), done.returncode))
-    with open(os.path.join(folder, "metrics.jsonl"), encoding="utf-8") as file:
-        metrics = json.loads(file.readlines()[-1])
+    metrics = {}
+    for name in "metrics.jsonl", "timing.jsonl":
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            metrics.update(json.loads(file.readlines()[-1]))
     return metrics, done.stdout
 
 

@@ -19,8 +19,9 @@ static void sync_names(int folder) {
     (void)fsync(folder);
 }
 
-/* Write all of the text behind what is there and sync it; a part of it is taken back. 0, or -1 with errno. */
-static int append(int file, const char *text) {
+/* Write all of the text behind what is there, and sync it where asked; a part of it is taken back. 0, or -1
+ * with errno. */
+static int append(int file, const char *text, bool sync) {
     off_t before = lseek(file, 0, SEEK_END);
     size_t length = strlen(text), written = 0;
     int reason = before < 0 ? errno : 0;
@@ -32,7 +33,7 @@ static int append(int file, const char *text) {
             reason = bytes == 0 ? ENOSPC : errno;
         }
     }
-    if (reason == 0 && fsync(file) != 0) {
+    if (reason == 0 && sync && fsync(file) != 0) {
         reason = errno;
     }
     if (reason != 0 && before >= 0) {
@@ -48,7 +49,7 @@ static int append_to(int folder, const char *name, int flags, const char *text) 
     if (file < 0) {
         return -1;
     }
-    int result = append(file, text);
+    int result = append(file, text, true);
     int reason = errno;
     (void)close(file); /* what is synced is there; to append it again would be wrong */
     errno = reason;
@@ -116,9 +117,10 @@ static size_t length_before(const char *text, size_t bytes, size_t epoch) {
     return kept;
 }
 
-/* What a process that ended in the middle of appending has written goes first. */
-static int append_once(int folder, const char *lines) {
-    int file = openat(folder, CLI_RUN_METRICS, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+/* What an earlier attempt or process has written of these epochs, of later ones and of no whole line goes
+ * first. */
+static int append_once(int folder, const char *name, const char *lines, bool sync) {
+    int file = openat(folder, name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (file < 0) {
         return -1;
     }
@@ -126,7 +128,7 @@ static int append_once(int folder, const char *lines) {
     char *text = read_all(file, &bytes);
     int result = text ? ftruncate(file, (off_t)length_before(text, bytes, epoch_of(lines))) : -1;
     free(text);
-    result = result == 0 ? append(file, lines) : -1;
+    result = result == 0 ? append(file, lines, sync) : -1;
     int reason = errno;
     (void)close(file);
     errno = reason;
@@ -146,7 +148,12 @@ int cli_run_write_lines(int folder, const char *lines) {
 }
 
 int cli_run_append(int folder, const char *lines, bool again) {
-    return again ? append_once(folder, lines) : append_to(folder, CLI_RUN_METRICS, O_APPEND, lines);
+    return again ? append_once(folder, CLI_RUN_METRICS, lines, true)
+                 : append_to(folder, CLI_RUN_METRICS, O_APPEND, lines);
+}
+
+int cli_run_append_timing(int folder, const char *lines) {
+    return append_once(folder, CLI_RUN_TIMING, lines, false);
 }
 
 int cli_run_settle(int folder, const char *lines, bool again) {
@@ -158,6 +165,7 @@ int cli_run_settle(int folder, const char *lines, bool again) {
         result = renameat(folder, CLI_RUN_METRICS_NEW, folder, CLI_RUN_METRICS);
         /* The second time they may be in their place already. */
         result = result == 0 || (again && errno == ENOENT) ? remove_name(folder, CLI_RUN_INTERRUPTED) : -1;
+        (void)remove_name(folder, CLI_RUN_TIMING);
     }
     int reason = errno;
     sync_names(folder);

@@ -16,6 +16,7 @@
 
 #define CLI_RUN_MODEL "model.safetensors"
 #define CLI_RUN_METRICS "metrics.jsonl"
+#define CLI_RUN_TIMING "timing.jsonl"
 #define CLI_RUN_INTERRUPTED "interrupted.safetensors"
 #define CLI_RUN_MODEL_NEW CLI_RUN_MODEL ".new"
 #define CLI_RUN_METRICS_NEW CLI_RUN_METRICS ".new"
@@ -34,6 +35,10 @@ int cli_run_settle(int folder, const char *lines, bool again);
 /* Append lines that need no model. 0, or -1 with errno: to be appended `again`, which takes out first
  * what is there of them. */
 int cli_run_append(int folder, const char *lines, bool again);
+
+/* Append lines of times in the place of those of their epochs and of later ones, an older run's among them.
+ * Nothing depends on these: they are not synced. 0, or -1 with errno. */
+int cli_run_append_timing(int folder, const char *lines);
 
 /* Remove what waits and does not count. */
 int cli_run_discard(int folder);

@@ -186,8 +186,9 @@ static int name_files(struct cli_run_folder *folder) {
     folder->model = cli_text("%s/" CLI_RUN_MODEL, folder->path);
     folder->model_new = cli_text("%s/" CLI_RUN_MODEL_NEW, folder->path);
     folder->metrics = cli_text("%s/" CLI_RUN_METRICS, folder->path);
+    folder->timings = cli_text("%s/" CLI_RUN_TIMING, folder->path);
     folder->interrupted = cli_text("%s/" CLI_RUN_INTERRUPTED, folder->path);
-    const char *const files[] = {folder->model, folder->metrics, folder->interrupted};
+    const char *const files[] = {folder->model, folder->metrics, folder->timings, folder->interrupted};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         if (cli_is_folder(files[i])) {
             return cli_fail(CLI_WRONG, "%s: found a folder, expected a file to replace", files[i]);
@@ -208,7 +209,8 @@ int cli_run_folder_open(const struct cli_request *request, const char *name, str
     return code;
 }
 
-static char *metrics_line(const stoa_progress *progress) {
+/* What follows from recipe, data and seed alone. */
+static json_t *metrics_line(const stoa_progress *progress) {
     json_t *line = cli_json_object();
     cli_json_set(line, "epoch", cli_json_count(progress->epoch));
     cli_json_set(line, "train_loss", cli_json_number(progress->train_loss));
@@ -220,23 +222,28 @@ static char *metrics_line(const stoa_progress *progress) {
     }
     cli_json_set(line, "test_loss", cli_json_number(progress->test_loss));
     cli_json_set(line, "test_accuracy", cli_json_number(progress->test_accuracy));
+    cli_json_set(line, "lr", cli_json_float(progress->learning_rate));
+    return line;
+}
+
+/* What differs from run to run of the same training. */
+static json_t *timing_line(const stoa_progress *progress) {
+    json_t *line = cli_json_object();
+    cli_json_set(line, "epoch", cli_json_count(progress->epoch));
     cli_json_set(line, "seconds", cli_json_number(progress->seconds));
     cli_json_set(line, "images_per_second", cli_json_number(progress->images_per_second));
     cli_json_set(line, "threads", cli_json_count(progress->threads));
-    cli_json_set(line, "lr", cli_json_float(progress->learning_rate));
-    char *compact = cli_json_line(line);
-    char *text = cli_text("%s\n", compact);
-    free(compact);
-    json_decref(line);
-    return text;
+    return line;
 }
 
-/* Add a line to those that wait. */
-static int wait_with(struct cli_run_folder *folder, const char *line) {
-    char *all = cli_text("%s%s", folder->waiting ? folder->waiting : "", line);
-    free(folder->waiting);
-    folder->waiting = all;
-    return CLI_DONE;
+/* Add a line, which is released, to those that wait. */
+static void wait_with(char **waiting, json_t *line) {
+    char *text = cli_json_line(line);
+    char *all = cli_text("%s%s\n", *waiting ? *waiting : "", text);
+    json_decref(line);
+    free(text);
+    free(*waiting);
+    *waiting = all;
 }
 
 enum { SENTENCE = 1024 };
@@ -306,18 +313,18 @@ static int save(struct cli_run_folder *folder, stoa_context *context, stoa_model
         folder->waiting = NULL;
         folder->again = false;
         folder->saved = epoch;
+        if (folder->timing && cli_run_append_timing(folder->descriptor, folder->timing) == 0) {
+            free(folder->timing);
+            folder->timing = NULL;
+        }
     }
     return code;
 }
 
-int cli_run_folder_epoch(struct cli_run_folder *folder, stoa_context *context, stoa_model *model,
-                         const stoa_progress *progress, bool keep_older) {
-    char *line = metrics_line(progress);
-    int code = wait_with(folder, line);
-    free(line);
-    if (code != CLI_DONE) {
-        return code;
-    }
+void cli_run_folder_epoch(struct cli_run_folder *folder, stoa_context *context, stoa_model *model,
+                          const stoa_progress *progress, bool keep_older) {
+    wait_with(&folder->waiting, metrics_line(progress));
+    wait_with(&folder->timing, timing_line(progress));
     char sentence[SENTENCE] = "";
     /* Metrics never come without a model: the first is due whatever its validation says. */
     folder->model_due = folder->model_due || !keep_older || !folder->committed;
@@ -328,7 +335,6 @@ int cli_run_folder_epoch(struct cli_run_folder *folder, stoa_context *context, s
         (void)cli_fail(CLI_FAILED, "%s; epoch %zu is not saved, the next one tries again", sentence,
                        progress->epoch);
     }
-    return CLI_DONE;
 }
 
 int cli_run_folder_finish(struct cli_run_folder *folder, stoa_context *context, stoa_model *model,
@@ -364,7 +370,9 @@ void cli_run_folder_close(struct cli_run_folder *folder) {
     free(folder->model);
     free(folder->model_new);
     free(folder->metrics);
+    free(folder->timings);
     free(folder->interrupted);
     free(folder->waiting);
+    free(folder->timing);
     *folder = (struct cli_run_folder){.descriptor = -1, .lock = -1};
 }

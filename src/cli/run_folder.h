@@ -14,11 +14,12 @@
 
 struct cli_run_folder {
     char *path;
-    char *model, *model_new, *metrics, *interrupted; /* the files in it */
+    char *model, *model_new, *metrics, *timings, *interrupted; /* the files in it */
     int descriptor, lock;
     size_t made;    /* length of the first part of the path that this run made; 0: none */
     bool committed; /* an epoch is saved */
     char *waiting;  /* lines of metrics that are not in their file yet; NULL: none */
+    char *timing;   /* lines of times that wait for them; NULL: none */
     size_t settled; /* so many of the bytes that wait belong to the model in the folder */
     bool model_due; /* and the rest to one that is not there yet */
     bool again;     /* they have been tried to be put in their place */
@@ -31,10 +32,9 @@ struct cli_run_folder {
 int cli_run_folder_open(const struct cli_request *request, const char *name, struct cli_run_folder *folder);
 
 /* Save a line of metrics, and the model unless an older one is to be kept. Where that fails, training
- * goes on: a warning is printed, and the next epoch or cli_run_folder_finish() tries again. CLI_DONE, or
- * CLI_FAILED with the sentence printed when the line itself is lost. */
-int cli_run_folder_epoch(struct cli_run_folder *folder, stoa_context *context, stoa_model *model,
-                         const stoa_progress *progress, bool keep_older);
+ * goes on: a warning is printed, and the next epoch or cli_run_folder_finish() tries again. */
+void cli_run_folder_epoch(struct cli_run_folder *folder, stoa_context *context, stoa_model *model,
+                          const stoa_progress *progress, bool keep_older);
 
 /* After the last epoch, `epoch`, with the model that is to be saved: try again what has failed. CLI_DONE
  * when all is in the folder, or CLI_FAILED with a sentence that says what is. */

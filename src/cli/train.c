@@ -73,11 +73,7 @@ static bool on_progress(void *user, const stoa_progress *progress) {
         return true;
     }
     cli_progress_epoch(progress);
-    if (cli_run_folder_epoch(training->folder, training->context, training->model, progress, keep_older) !=
-        CLI_DONE) {
-        training->broke_off = true;
-        return true;
-    }
+    cli_run_folder_epoch(training->folder, training->context, training->model, progress, keep_older);
     return cli_stop_signal() != 0 && progress->epoch < progress->epochs;
 }
 

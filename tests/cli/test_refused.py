@@ -351,7 +351,7 @@ class NotFinite(Command):
         self.assertEqual(result.returncode, 1, result.stderr)
         self.one_line(result, "epoch ", "step ", "layer")
         self.assertNotIn("epoch 1,", result.stderr)
-        self.assertEqual(sorted(os.listdir("run")), ["metrics.jsonl", "model.safetensors"])
+        self.assertEqual(sorted(os.listdir("run")), ["metrics.jsonl", "model.safetensors", "timing.jsonl"])
         lines = [json.loads(line) for line in read("run/metrics.jsonl").splitlines()]
         self.assertGreaterEqual(len(lines), 1)
         report = json.loads(self.done("info", "run", "--json"))

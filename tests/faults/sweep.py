@@ -45,8 +45,7 @@ def without_times(text):
 
 
 def parse_metrics(data):
-    lines = [json.loads(line) for line in data.decode().splitlines()]
-    return [{k: v for k, v in line.items() if k not in ("seconds", "images_per_second")} for line in lines]
+    return [json.loads(line) for line in data.decode().splitlines()]
 
 
 class Sweep:
@@ -144,7 +143,9 @@ class Sweep:
 
     @staticmethod
     def comparable(files):
-        return {name: parse_metrics(data) if name.endswith("metrics.jsonl") else data for name, data in files.items()}
+        """Times differ from run to run, and nothing depends on their file."""
+        return {name: parse_metrics(data) if name.endswith("metrics.jsonl") else data for name, data in files.items()
+                if not name.endswith("/timing.jsonl")}
 
     def judge(self, undisturbed, allowed, kind, outcome, report):
         """What is wrong with the outcome, or None."""

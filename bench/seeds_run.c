@@ -8,8 +8,7 @@
 #include <time.h>
 
 #include "bench/seeds.h"
-#include "cli/data.h"
-#include "cli/open.h"
+#include "cli/setup.h"
 
 /* What a run works on. */
 struct trial {
@@ -81,15 +80,13 @@ static int measure_training(struct trial *trial, const char *loss) {
 }
 
 static int train(struct trial *trial) {
-    stoa_train_options options = trial->info.train;
-    options.seed = trial->run->seed;
-    char *weighed = NULL;
+    struct cli_setup setup;
     const struct cli_subject *subject = &trial->subject;
-    int code = trial->info.weighted ? cli_weigh_loss(subject, trial->train, &weighed) : CLI_DONE;
-    options.loss = weighed ? weighed : options.loss;
-    stoa_status status = code == CLI_DONE ? stoa_model_init(subject->model, options.seed) : STOA_OK;
-    if (code == CLI_DONE && status == STOA_OK) {
-        status = stoa_train(subject->context, subject->model, trial->train, trial->test, &options,
+    const struct cli_request request = {.seed = {.value = trial->run->seed, .given = true}};
+    int code = cli_setup_open(&request, subject, trial->train, trial->test, &setup);
+    stoa_status status = STOA_OK;
+    if (code == CLI_DONE) {
+        status = stoa_train(subject->context, subject->model, trial->train, trial->test, &setup.options,
                             on_progress, trial);
     }
     if (status == STOA_ERR_CANCELLED) {
@@ -98,9 +95,9 @@ static int train(struct trial *trial) {
         code = cli_fail_library(subject->context, status);
     }
     if (code == CLI_DONE) {
-        code = measure_training(trial, options.loss);
+        code = measure_training(trial, setup.options.loss);
     }
-    free(weighed);
+    cli_setup_free(&setup);
     return code;
 }
 

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* `stoa train`: a recipe's network on its data, into a run's folder. Floor 9: public headers only. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <stoa/blas.h>
 
 #include "cli/command.h"
 #include "cli/data.h"
-#include "cli/find.h"
 #include "cli/open.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/run_folder.h"
+#include "cli/setup.h"
 #include "cli/signals.h"
 #include "cli/table.h"
 
@@ -49,13 +47,6 @@ static void announce(struct training *training) {
     training->name = NULL;
 }
 
-/* The model file says where it is from; nothing here depends on time or threads. */
-static stoa_status set_number_fact(stoa_model *model, const char *key, uint64_t value) {
-    char text[32];
-    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
-    return stoa_model_set_fact(model, key, text);
-}
-
 static bool on_progress(void *user, const stoa_progress *progress) {
     struct training *training = user;
     training->last = *progress;
@@ -66,7 +57,7 @@ static bool on_progress(void *user, const stoa_progress *progress) {
     }
     bool keep_older = training->keep_best && !progress->best;
     training->best = keep_older ? training->best : progress->epoch;
-    stoa_status status = set_number_fact(training->model, "train.epoch", progress->epoch);
+    stoa_status status = cli_set_number(training->model, "train.epoch", progress->epoch);
     if (status != STOA_OK) {
         (void)cli_fail_library(training->context, status);
         training->broke_off = true;
@@ -91,24 +82,10 @@ static int interrupted(struct training *training) {
 
 /* The model is that of the last epoch now, or with keep_best that of the best. */
 static int finish(const struct training *training) {
-    stoa_status status = set_number_fact(training->model, "train.epoch", training->best);
+    stoa_status status = cli_set_number(training->model, "train.epoch", training->best);
     return status == STOA_OK ? cli_run_folder_finish(training->folder, training->context, training->model,
                                                      training->last.epoch)
                              : cli_fail_library(training->context, status);
-}
-
-/* What the recipe says, and what the command line says instead. */
-static void choose_options(const struct cli_request *request, const stoa_recipe_info *info,
-                           stoa_train_options *options) {
-    *options = info->train;
-    options->epochs = request->epochs ? request->epochs : options->epochs;
-    options->batch = request->batch ? request->batch : options->batch;
-    if (request->learning_rate > 0) {
-        options->learning_rate = (float)request->learning_rate;
-    }
-    if (request->seed.given) {
-        options->seed = request->seed.value;
-    }
 }
 
 /* Train into the open folder. */
@@ -146,19 +123,6 @@ static int train_into_folder(struct training *training, const stoa_train_options
     return CLI_DONE;
 }
 
-/* First weights, and the facts that say where the model comes from. */
-static stoa_status prepare_model(stoa_model *model, const char *name, uint64_t seed) {
-    stoa_status status = stoa_model_init(model, seed);
-    if (status != STOA_OK) {
-        return status;
-    }
-    /* Facts are UTF-8; a file name need not be, and the first save would be late to find out. */
-    json_t *text = cli_json_text(name);
-    status = stoa_model_set_fact(model, "recipe", json_string_value(text));
-    json_decref(text);
-    return status == STOA_OK ? set_number_fact(model, "train.seed", seed) : status;
-}
-
 static void close_folder(void *folder) {
     cli_run_folder_close(folder);
 }
@@ -167,47 +131,34 @@ static void close_folder(void *folder) {
  */
 static int train_model(const struct cli_request *request, const struct cli_subject *subject,
                        const stoa_dataset *train, const stoa_dataset *test) {
-    stoa_recipe_info info;
-    stoa_train_options options;
-    stoa_recipe_describe(subject->recipe, &info);
-    choose_options(request, &info, &options);
-    char *name = cli_recipe_name(subject->path);
     struct cli_run_folder folder = {0};
+    struct cli_setup setup;
+    int code = cli_setup_open(request, subject, train, test, &setup);
     struct training training = {.context = subject->context,
                                 .model = subject->model,
                                 .folder = &folder,
-                                .name = request->quiet ? NULL : name,
+                                .name = request->quiet ? NULL : setup.name,
                                 .train = train,
                                 .test = test};
-    char *loss = NULL;
-    int code = info.weighted ? cli_weigh_loss(subject, train, &loss) : CLI_DONE;
-    options.loss = loss ? loss : options.loss;
-    stoa_status status = prepare_model(subject->model, name, options.seed);
-    if (status == STOA_OK) {
-        status = stoa_train_check(subject->context, subject->model, train, test, &options);
-    }
-    if (code == CLI_DONE && status != STOA_OK) {
-        code = cli_fail_library(subject->context, status);
-    } else if (code == CLI_DONE) {
+    if (code == CLI_DONE) {
         cli_listen_for_signals();
         cli_progress_start(request->quiet);
         cli_set_clean_up(close_folder, &folder);
-        code = cli_run_folder_open(request, name, &folder);
+        code = cli_run_folder_open(request, setup.name, &folder);
         if (code == CLI_DONE) {
-            code = train_into_folder(&training, &options, request->quiet);
+            code = train_into_folder(&training, &setup.options, request->quiet);
             cli_run_folder_close(&folder);
         }
         cli_set_clean_up(NULL, NULL);
     }
-    free(loss);
-    free(name);
+    cli_setup_free(&setup);
     return code;
 }
 
 /* The split's number travels with the model, so that it is tested on what it has not seen. */
 static int choose_split(const struct cli_request *request, const struct cli_subject *subject) {
     stoa_status status = request->split_seed.given
-                             ? set_number_fact(subject->model, "data.split_seed", request->split_seed.value)
+                             ? cli_set_number(subject->model, "data.split_seed", request->split_seed.value)
                              : STOA_OK;
     return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
 }

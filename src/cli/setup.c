@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* What a training begins with: see setup.h. Public headers only. */
+#include "cli/setup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/find.h"
+#include "cli/report.h"
+
+/* What the recipe says, and what the command line says instead. */
+static void choose_options(const struct cli_request *request, const stoa_recipe_info *info,
+                           stoa_train_options *options) {
+    *options = info->train;
+    options->epochs = request->epochs ? request->epochs : options->epochs;
+    options->batch = request->batch ? request->batch : options->batch;
+    if (request->learning_rate > 0) {
+        options->learning_rate = (float)request->learning_rate;
+    }
+    if (request->seed.given) {
+        options->seed = request->seed.value;
+    }
+}
+
+/* The model file says where it is from; nothing here depends on time or threads. */
+stoa_status cli_set_number(stoa_model *model, const char *key, uint64_t value) {
+    char text[32];
+    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    return stoa_model_set_fact(model, key, text);
+}
+
+/* First weights, and the facts that say where the model comes from. */
+static stoa_status prepare_model(stoa_model *model, const char *name, uint64_t seed) {
+    stoa_status status = stoa_model_init(model, seed);
+    if (status != STOA_OK) {
+        return status;
+    }
+    /* Facts are UTF-8; a file name need not be, and the first save would be late to find out. */
+    json_t *text = cli_json_text(name);
+    status = stoa_model_set_fact(model, "recipe", json_string_value(text));
+    json_decref(text);
+    return status == STOA_OK ? cli_set_number(model, "train.seed", seed) : status;
+}
+
+int cli_setup_open(const struct cli_request *request, const struct cli_subject *subject,
+                   const stoa_dataset *train, const stoa_dataset *test, struct cli_setup *setup) {
+    stoa_recipe_info info;
+    stoa_recipe_describe(subject->recipe, &info);
+    *setup = (struct cli_setup){.name = cli_recipe_name(subject->path)};
+    choose_options(request, &info, &setup->options);
+    int code = info.weighted ? cli_weigh_loss(subject, train, &setup->loss) : CLI_DONE;
+    if (code != CLI_DONE) {
+        return code;
+    }
+    setup->options.loss = setup->loss ? setup->loss : setup->options.loss;
+    stoa_status status = prepare_model(subject->model, setup->name, setup->options.seed);
+    if (status == STOA_OK) {
+        status = stoa_train_check(subject->context, subject->model, train, test, &setup->options);
+    }
+    return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
+}
+
+void cli_setup_free(struct cli_setup *setup) {
+    free(setup->name);
+    free(setup->loss);
+    *setup = (struct cli_setup){.name = NULL};
+}

@@ -87,7 +87,7 @@ static int train(struct trial *trial) {
     stoa_status status = STOA_OK;
     if (code == CLI_DONE) {
         status = stoa_train(subject->context, subject->model, trial->train, trial->test, &setup.options,
-                            on_progress, trial);
+                            &(stoa_train_callbacks){.progress = on_progress, .user = trial});
     }
     if (status == STOA_ERR_CANCELLED) {
         code = CLI_SIGNAL;

@@ -45,6 +45,10 @@ typedef struct stoa_train_options {
                             NULL: not at all. Samples held out stay as they are. Not used by a trainer */
     bool summed;   /**< a step follows the gradient of the sum of a batch's losses, not of their mean */
     bool in_order; /**< every epoch visits the samples in the order of the data. Not used by a trainer */
+    size_t
+        accumulate; /**< batches whose gradients a step takes together, each sample with the same weight, as
+                          if they were one batch; layers that look at a whole batch (batch norm) see each alone;
+                          an epoch's last step may have fewer; 1 */
 } stoa_train_options;
 
 /** What a progress callback is told. Rates are measured over training steps with data preparation, without
@@ -63,17 +67,42 @@ typedef struct stoa_progress {
     double validation_accuracy; /**< the same, in [0, 1] */
     bool best;                  /**< with epoch_done: its validation is the best so far; with keep_best this
                                    is the model to save. True without a validation split */
-    bool last;                  /**< with epoch_done: no epoch follows */
-    double seconds;             /**< of training in this epoch so far */
-    double images_per_second;   /**< over this epoch so far */
-    double seconds_left;        /**< estimate for all remaining epochs */
-    float learning_rate;        /**< of the last step */
-    size_t threads;             /**< of the context */
+    size_t best_epoch; /**< with epoch_done: the epoch of the best validation so far; this one without a
+                                   validation split */
+    bool last;         /**< with epoch_done: no epoch follows */
+    double seconds;    /**< of training in this epoch so far */
+    double images_per_second; /**< over this epoch so far */
+    double seconds_left;      /**< estimate for all remaining epochs */
+    float learning_rate;      /**< of the last step */
+    size_t threads;           /**< of the context */
 } stoa_progress;
 
-/** Told of `progress`, which is valid during the call, with the `user` pointer given to stoa_train(). Return
- * true to stop: training returns STOA_ERR_CANCELLED after the step. */
+/** A training in hand: a model's plan, the state of optimiser and schedule, and how far it has come. */
+typedef struct stoa_trainer stoa_trainer;
+
+/** Told of `progress`, which is valid during the call. Return true to stop: training ends after the step, a
+ * checkpoint is told, and stoa_train() returns STOA_ERR_CANCELLED. */
 typedef bool stoa_progress_fn(void *user, const stoa_progress *progress);
+
+/** What stoa_train() calls, each on the caller's thread and in the caller's floating-point state. Each may be
+ * NULL. A callback that is given the trainer may read and save it, but not step or release it. */
+typedef struct stoa_train_callbacks {
+    void *user; /**< handed to all of them */
+    /** Before the first step: the place to look at it. What it
+     * returns other than STOA_OK ends the training with that status. */
+    stoa_status (*start)(void *user, stoa_trainer *trainer);
+    /** After every step, and after every epoch, whose model it is with the options `average`. */
+    stoa_progress_fn *progress;
+    /** Between the gradients of a step, which stoa_trainer_gradients() gives, and its update: they may be
+     * changed, to clip them or to average them over machines. Return true to stop after the update. */
+    bool (*gradients)(void *user, stoa_trainer *trainer);
+    /** The moment to save: after every epoch, behind `progress`; after every
+     * `checkpoint_steps` steps and `checkpoint_seconds` seconds; and when a callback stops the training.
+     * Return true to stop. */
+    bool (*checkpoint)(void *user, stoa_trainer *trainer, const stoa_progress *progress);
+    size_t checkpoint_steps;   /**< between two checkpoints within an epoch; 0: none */
+    double checkpoint_seconds; /**< the same in seconds of the clock; 0: none */
+} stoa_train_callbacks;
 
 /** Train a built and initialised model.
  *
@@ -88,8 +117,7 @@ typedef bool stoa_progress_fn(void *user, const stoa_progress *progress);
  * @param train  What to learn from.
  * @param test  Evaluated after every epoch, nothing dropped; may be NULL.
  * @param options  Zeros for the defaults. Not kept.
- * @param progress  Called after every step and every epoch, on the caller's thread; may be NULL.
- * @param user  Handed to `progress`.
+ * @param callbacks  What is told, and what may interfere; NULL: nothing. Not kept.
  * Errors: STOA_ERR_ARGUMENT, STOA_ERR_SHAPE (data and model do not match), STOA_ERR_MEMORY,
  * STOA_ERR_NONFINITE (names epoch, step and layer), STOA_ERR_IO (data on disk changed or cannot be read any
  * more), STOA_ERR_CANCELLED. After NONFINITE, IO and CANCELLED the model holds the parameters of that moment;
@@ -97,8 +125,8 @@ typedef bool stoa_progress_fn(void *user, const stoa_progress *progress);
  */
 STOA_API STOA_MUST_CHECK stoa_status stoa_train(stoa_context *context, stoa_model *model,
                                                 const stoa_dataset *train, const stoa_dataset *test,
-                                                const stoa_train_options *options, stoa_progress_fn *progress,
-                                                void *user);
+                                                const stoa_train_options *options,
+                                                const stoa_train_callbacks *callbacks);
 
 /** Whether stoa_train() would begin with these, told before anything is computed or written: options, shapes
  * of data and model, the split, and batches that a layer can learn from.
@@ -123,10 +151,7 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_train_check(stoa_context *context, con
 STOA_API STOA_MUST_CHECK stoa_status stoa_optimizer_slots(stoa_context *context, const char *optimizer,
                                                           size_t *slots);
 
-/** A step of stoa_train() for those who keep their own loop. */
-typedef struct stoa_trainer stoa_trainer;
-
-/** Make a trainer: a bound training plan and the state of optimiser and schedule.
+/** Make a trainer, for those who keep their own loop: a bound training plan and the state of optimiser and schedule.
  *
  * @param context  Borrowed; must outlive the trainer.
  * @param model  Built and initialised. Borrowed; changed by every step.
@@ -142,7 +167,8 @@ STOA_API void stoa_trainer_free(stoa_trainer *trainer);
 /** The plan of `trainer`: its input buffer takes the batch, and stoa_plan_get_gradient() gives the gradients
  * of the last step, as they were clipped. Borrowed. */
 STOA_API stoa_plan *stoa_trainer_plan(stoa_trainer *trainer);
-/** Forward, backward and update on the samples in the plan's input.
+/** Forward, backward and update on the samples in the plan's input: stoa_trainer_backward() and
+ * stoa_trainer_update().
  *
  * @param trainer  Whose.
  * @param samples  1 to the batch of the options.
@@ -153,6 +179,20 @@ STOA_API stoa_plan *stoa_trainer_plan(stoa_trainer *trainer);
 STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_step(stoa_trainer *trainer, size_t samples,
                                                        stoa_targets targets, double *loss,
                                                        const float **output);
+/** Only forward and backward: what is between this and stoa_trainer_update() may change the gradients. Called
+ * up to `accumulate` times before an update, which then takes the mean of the gradients over all samples (or
+ * their sum with `summed`). Parameters as of stoa_trainer_step(). Errors: those of stoa_plan_train(),
+ * STOA_ERR_ARGUMENT (more often than that). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_backward(stoa_trainer *trainer, size_t samples,
+                                                           stoa_targets targets, double *loss,
+                                                           const float **output);
+/** Clip the gradients, step and average: what the options of `trainer` say. */
+STOA_API void stoa_trainer_update(stoa_trainer *trainer);
+/** All gradients of `trainer` in one array of `*count` floats, to be read or changed between
+ * stoa_trainer_backward(), or the last of them, and stoa_trainer_update(). Their order is the engine's own,
+ * the same for every trainer of such a model, with zeros or anything in between the tensors; for one tensor
+ * there is stoa_plan_get_gradient(). Borrowed. */
+STOA_API float *stoa_trainer_gradients(stoa_trainer *trainer, size_t *count);
 /** Tell `trainer`'s schedule that an epoch has ended with these mean losses; `validation_loss` may be NAN
  * where the schedule does not watch it. Needed by schedule plateau only. */
 STOA_API void stoa_trainer_end_epoch(stoa_trainer *trainer, double training_loss, double validation_loss);
@@ -160,8 +200,22 @@ STOA_API void stoa_trainer_end_epoch(stoa_trainer *trainer, double training_loss
  * trained (false); stoa_trainer_step() does the latter by itself. Nothing happens without the option
  * `average`. When the trainer is released the model keeps what it holds. */
 STOA_API void stoa_trainer_use_average(stoa_trainer *trainer, bool use);
-/** Learning rate of the last step that `trainer` made. */
-STOA_API float stoa_trainer_learning_rate(const stoa_trainer *trainer);
+
+/** How far a trainer has come. */
+typedef struct stoa_trainer_info {
+    size_t steps;        /**< updates that were made */
+    size_t epochs;       /**< whole epochs */
+    size_t samples;      /**< trained of the epoch that is not whole */
+    size_t best_epoch;   /**< of the best validation; 0: none yet, or no validation */
+    float learning_rate; /**< of the last step */
+    const char
+        *other_build; /**< what differs between the engine that saved the state that was loaded and this
+                                one, so that not every bit can be the same: "blas core ZEN, now HASWELL"; "" where
+                                nothing does. Belongs to the trainer */
+} stoa_trainer_info;
+
+/** Say in `*info` how far `trainer` has come. */
+STOA_API void stoa_trainer_describe(const stoa_trainer *trainer, stoa_trainer_info *info);
 
 /** Result of stoa_evaluate(). */
 typedef struct stoa_evaluation {

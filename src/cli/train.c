@@ -92,8 +92,9 @@ static int finish(const struct training *training) {
 static int train_into_folder(struct training *training, const stoa_train_options *options, bool quiet) {
     const struct cli_run_folder *folder = training->folder;
     training->keep_best = options->keep_best;
-    stoa_status status = stoa_train(training->context, training->model, training->train, training->test,
-                                    options, on_progress, training);
+    stoa_status status =
+        stoa_train(training->context, training->model, training->train, training->test, options,
+                   &(stoa_train_callbacks){.progress = on_progress, .user = training});
     if (training->broke_off) {
         return CLI_FAILED; /* its sentence is out */
     }

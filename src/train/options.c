@@ -75,6 +75,10 @@ static stoa_status check_numbers(stoa_context *context, const struct stoa_train_
         return stoa_fail(context, STOA_ERR_ARGUMENT, "found batch %zu and %zu epochs, expected at most %zu",
                          s->batch, s->epochs, STOA_MAX_DIMENSION);
     }
+    if (s->accumulate > STOA_MOST_BATCH) {
+        return stoa_fail(context, STOA_ERR_ARGUMENT, "accumulate: found %zu, expected at most %d",
+                         s->accumulate, STOA_MOST_BATCH);
+    }
     if (!(s->clip_norm >= 0) || !isfinite(s->clip_norm)) {
         return fail_range(context, "clip_norm", s->clip_norm, positive);
     }
@@ -108,6 +112,7 @@ stoa_status stoa_train_settings_read(stoa_context *context, const stoa_train_opt
     *settings = (struct stoa_train_settings){
         .epochs = options->epochs ? options->epochs : 1,
         .batch = options->batch ? options->batch : 64,
+        .accumulate = options->accumulate ? options->accumulate : 1,
         .seed = options->seed,
         .learning_rate = options->learning_rate != 0 ? options->learning_rate : 1e-3F,
         .clip_norm = options->clip_norm,

@@ -19,7 +19,7 @@ struct stoa_schedule_units {
 
 /* Options with defaults filled in and lines read. */
 struct stoa_train_settings {
-    size_t epochs, batch;
+    size_t epochs, batch, accumulate;
     uint64_t seed;
     float learning_rate;
     float clip_norm, clip_value, average; /* 0: none */

@@ -20,15 +20,16 @@ struct loop {
     struct stoa_preparer preparer; /* with augmentation only */
     bool has_test;
     struct stoa_split_order split; /* without validation all samples are trained */
-    struct stoa_best best;
-    size_t *order; /* of the samples that are trained */
-    size_t samples, epochs, batch;
-    stoa_progress_fn *progress;
-    void *user;
-    double sum, weight; /* of the losses of this epoch, and what it is divided by */
-    size_t seen, correct, seen_in_all;
-    double seconds, seconds_in_all;
-    struct stoa_float_state *callers; /* which the progress callback runs in */
+    size_t *order;                 /* of the samples that are trained */
+    size_t samples, epochs, batch, step_samples;
+    stoa_train_callbacks callbacks;
+    bool stopped;         /* by a callback */
+    uint64_t saved_steps; /* steps and whole epochs that the last checkpoint was told of */
+    uint64_t saved_epochs;
+    double saved_at;                  /* seconds */
+    size_t timed, timed_in_all;       /* samples that were trained in the seconds below */
+    double seconds, seconds_in_all;   /* of this epoch, and of all that were trained by this call */
+    struct stoa_float_state *callers; /* which the callbacks run in */
 };
 
 static void arrange(struct loop *loop, size_t epoch) {
@@ -43,16 +44,17 @@ static void arrange(struct loop *loop, size_t epoch) {
 }
 
 static stoa_progress describe(const struct loop *loop, size_t epoch) {
-    double rate = loop->seconds > 0 ? (double)loop->seen / loop->seconds : 0;
-    double rate_in_all = loop->seconds_in_all > 0 ? (double)loop->seen_in_all / loop->seconds_in_all : 0;
-    double left = (double)loop->samples * (double)loop->epochs - (double)loop->seen_in_all;
+    const struct stoa_training_state *state = &loop->trainer->state;
+    double rate = loop->seconds > 0 ? (double)loop->timed / loop->seconds : 0;
+    double rate_in_all = loop->seconds_in_all > 0 ? (double)loop->timed_in_all / loop->seconds_in_all : 0;
+    double left = (double)loop->samples * (double)(loop->epochs - epoch + 1) - (double)state->samples;
     return (stoa_progress){
         .epoch = epoch,
         .epochs = loop->epochs,
-        .step = stoa_ceil_div(loop->seen, loop->batch),
-        .steps = stoa_ceil_div(loop->samples, loop->batch),
-        .train_loss = loop->sum == 0 ? 0 : loop->sum / loop->weight,
-        .train_accuracy = (double)loop->correct / (double)loop->seen,
+        .step = stoa_ceil_div(state->samples, loop->step_samples),
+        .steps = stoa_ceil_div(loop->samples, loop->step_samples),
+        .train_loss = state->loss == 0 ? 0 : state->loss / state->weight,
+        .train_accuracy = state->samples > 0 ? (double)state->correct / (double)state->samples : 0,
         .validation_loss = NAN,
         .validation_accuracy = NAN,
         .test_loss = NAN,
@@ -60,20 +62,54 @@ static stoa_progress describe(const struct loop *loop, size_t epoch) {
         .seconds = loop->seconds,
         .images_per_second = rate,
         .seconds_left = rate_in_all > 0 ? left / rate_in_all : 0,
-        .learning_rate = loop->trainer->learning_rate,
+        .learning_rate = (float)state->learning_rate,
         .threads = loop->context->threads,
     };
 }
 
-static stoa_status tell(const struct loop *loop, const stoa_progress *progress) {
-    stoa_float_leave(loop->callers);
-    bool cancelled = loop->progress && loop->progress(loop->user, progress);
-    *loop->callers = stoa_float_enter();
-    if (cancelled) {
-        return stoa_fail(loop->context, STOA_ERR_CANCELLED, "cancelled in epoch %zu at step %zu",
-                         progress->epoch, progress->step);
+/* The callbacks run in the caller's floating-point state. */
+static void tell(struct loop *loop, const stoa_progress *progress) {
+    if (loop->callbacks.progress) {
+        stoa_float_leave(loop->callers);
+        loop->stopped |= loop->callbacks.progress(loop->callbacks.user, progress);
+        *loop->callers = stoa_float_enter();
     }
-    return STOA_OK;
+}
+
+static void offer_gradients(struct loop *loop) {
+    if (loop->callbacks.gradients) {
+        stoa_float_leave(loop->callers);
+        loop->stopped |= loop->callbacks.gradients(loop->callbacks.user, loop->trainer);
+        *loop->callers = stoa_float_enter();
+    }
+}
+
+/* Tell of a checkpoint, unless the last one was of this very state. */
+static void checkpoint(struct loop *loop, const stoa_progress *progress) {
+    const struct stoa_training_state *state = &loop->trainer->state;
+    if (!loop->callbacks.checkpoint ||
+        (loop->saved_steps == state->steps && loop->saved_epochs == state->epochs)) {
+        return;
+    }
+    stoa_float_leave(loop->callers);
+    loop->stopped |= loop->callbacks.checkpoint(loop->callbacks.user, loop->trainer, progress);
+    *loop->callers = stoa_float_enter();
+    loop->saved_steps = state->steps;
+    loop->saved_epochs = state->epochs;
+    loop->saved_at = stoa_seconds();
+}
+
+static bool is_due(const struct loop *loop) {
+    const stoa_train_callbacks *wanted = &loop->callbacks;
+    return (wanted->checkpoint_steps > 0 &&
+            loop->trainer->state.steps - loop->saved_steps >= wanted->checkpoint_steps) ||
+           (wanted->checkpoint_seconds > 0 && stoa_seconds() - loop->saved_at >= wanted->checkpoint_seconds);
+}
+
+static stoa_status cancel(struct loop *loop, const stoa_progress *progress) {
+    checkpoint(loop, progress);
+    return stoa_fail(loop->context, STOA_ERR_CANCELLED, "cancelled in epoch %zu at step %zu", progress->epoch,
+                     progress->step);
 }
 
 /* Begin with the batch at `first`, if there is one. */
@@ -98,35 +134,71 @@ static stoa_targets read_batch(struct loop *loop, size_t epoch, size_t first, si
     return stoa_feeder_targets(&loop->train, samples);
 }
 
-static stoa_status run_step(struct loop *loop, size_t epoch, size_t first) {
-    double start = stoa_seconds();
+/* What the batches of a step add to their epoch. */
+struct tally {
+    double loss, weight;
+    size_t correct;
+};
+
+static stoa_status run_batch(struct loop *loop, size_t epoch, size_t first, size_t samples,
+                             struct tally *tally) {
     stoa_trainer *trainer = loop->trainer;
-    size_t samples = stoa_min(loop->batch, loop->samples - first);
     stoa_targets targets = read_batch(loop, epoch, first, samples);
     double loss;
     const float *output;
     stoa_status status = stoa_store_check(loop->train.data->store, loop->context);
     if (status == STOA_OK) {
-        status = stoa_trainer_step(trainer, samples, targets, &loss, &output);
+        status = stoa_trainer_backward(trainer, samples, targets, &loss, &output);
     }
     if (status != STOA_OK) {
         return stoa_error_prefix(&loop->context->error, "epoch %zu, step %zu: ", epoch,
-                                 first / loop->batch + 1);
+                                 first / loop->step_samples + 1);
     }
-    loop->correct += stoa_feeder_correct(&loop->train, output, samples);
+    tally->correct += stoa_feeder_correct(&loop->train, output, samples);
     double weight = stoa_plan_loss_weight(trainer->plan, targets.labels, samples);
-    loop->sum += loss * weight;
-    loop->weight += weight;
-    loop->seen += samples;
-    loop->seen_in_all += samples;
+    tally->loss += loss * weight;
+    tally->weight += weight;
+    return STOA_OK;
+}
+
+static stoa_status run_step(struct loop *loop, size_t epoch) {
+    double start = stoa_seconds();
+    struct stoa_training_state *state = &loop->trainer->state;
+    struct tally tally = {0};
+    size_t first = (size_t)state->samples;
+    size_t end = first + stoa_min(loop->step_samples, loop->samples - first);
+    for (size_t at = first; at < end; at += loop->batch) {
+        stoa_status status = run_batch(loop, epoch, at, stoa_min(loop->batch, end - at), &tally);
+        if (status != STOA_OK) {
+            return status;
+        }
+    }
+    offer_gradients(loop);
+    stoa_trainer_update(loop->trainer);
+    state->samples = end;
+    state->correct += tally.correct;
+    state->loss += tally.loss;
+    state->weight += tally.weight;
+    loop->timed += end - first;
+    loop->timed_in_all += end - first;
     double seconds = stoa_seconds() - start;
     loop->seconds += seconds;
     loop->seconds_in_all += seconds;
-    if (!loop->progress) {
-        return STOA_OK;
-    }
+    return STOA_OK;
+}
+
+/* Tell of a step that was made. */
+static stoa_status end_step(struct loop *loop, size_t epoch) {
     stoa_progress progress = describe(loop, epoch);
-    return tell(loop, &progress);
+    tell(loop, &progress);
+    if (loop->stopped) {
+        return cancel(loop, &progress);
+    }
+    /* The last step's checkpoint is that of the epoch. */
+    if (loop->trainer->state.samples < loop->samples && is_due(loop)) {
+        checkpoint(loop, &progress);
+    }
+    return loop->stopped ? cancel(loop, &progress) : STOA_OK;
 }
 
 /* The losses of an epoch were finite; its last update may have been one too many. */
@@ -155,12 +227,11 @@ static stoa_status evaluate(struct loop *loop, struct stoa_feeder *feeder, const
 }
 
 /* With averages, those are what is validated, tested, kept and handed to the callback. */
-static stoa_status end_epoch(struct loop *loop, stoa_progress *progress) {
-    stoa_status status = STOA_OK;
+static stoa_status evaluate_epoch(struct loop *loop, stoa_progress *progress) {
+    struct stoa_trainer *trainer = loop->trainer;
     stoa_evaluation evaluation;
-    progress->epoch_done = true;
-    progress->best = true;
-    stoa_trainer_use_average(loop->trainer, true);
+    stoa_status status = STOA_OK;
+    stoa_trainer_use_average(trainer, true);
     if (loop->split.validation > 0) {
         status = evaluate(loop, &loop->train, loop->split.index + loop->split.training,
                           loop->split.validation, progress, "validation", &evaluation);
@@ -169,41 +240,70 @@ static stoa_status end_epoch(struct loop *loop, stoa_progress *progress) {
         }
         progress->validation_loss = evaluation.loss;
         progress->validation_accuracy = evaluation.accuracy;
-        progress->best = stoa_best_observe(&loop->best, &evaluation);
+        progress->best =
+            stoa_best_observe(&trainer->best, &trainer->state.best, progress->epoch, &evaluation);
+        progress->best_epoch = (size_t)trainer->state.best.epoch;
     }
     if (loop->has_test) {
         status = evaluate(loop, &loop->test, NULL, stoa_dataset_count(loop->test.data), progress, "test",
                           &evaluation);
-        if (status != STOA_OK) {
-            return status;
-        }
+    }
+    if (status == STOA_OK && loop->has_test) {
         progress->test_loss = evaluation.loss;
         progress->test_accuracy = evaluation.accuracy;
     }
-    stoa_trainer_end_epoch(loop->trainer, progress->train_loss, progress->validation_loss);
-    progress->last = progress->epoch == loop->epochs || stoa_best_stops(&loop->best);
-    return tell(loop, progress);
+    return status;
 }
 
-static stoa_status run_epoch(struct loop *loop, size_t epoch) {
-    loop->sum = 0;
-    loop->weight = 0;
-    loop->seen = 0;
-    loop->correct = 0;
-    double start = stoa_seconds();
-    arrange(loop, epoch);
-    prepare(loop, epoch, 0);
-    loop->seconds = stoa_seconds() - start;
-    loop->seconds_in_all += loop->seconds;
-    for (size_t first = 0; first < loop->samples; first += loop->batch) {
-        stoa_status status = run_step(loop, epoch, first);
-        if (status != STOA_OK) {
-            return status;
-        }
-    }
+/* An epoch without a better validation, the last one in a row that patience has, is the last. */
+static bool is_over(const struct loop *loop) {
+    const struct stoa_training_state *state = &loop->trainer->state;
+    return state->epochs >= loop->epochs || stoa_best_stops(&loop->trainer->best, &state->best);
+}
+
+static stoa_status end_epoch(struct loop *loop, size_t epoch) {
+    struct stoa_training_state *state = &loop->trainer->state;
     stoa_progress progress = describe(loop, epoch);
     stoa_status status = check_parameters(loop, epoch);
-    return status == STOA_OK ? end_epoch(loop, &progress) : status;
+    progress.epoch_done = true;
+    progress.best = true;
+    progress.best_epoch = epoch;
+    if (status == STOA_OK) {
+        status = evaluate_epoch(loop, &progress);
+    }
+    if (status != STOA_OK) {
+        return status;
+    }
+    stoa_trainer_end_epoch(loop->trainer, progress.train_loss, progress.validation_loss);
+    state->epochs = epoch;
+    state->samples = 0;
+    state->correct = 0;
+    state->loss = 0;
+    state->weight = 0;
+    progress.last = is_over(loop);
+    tell(loop, &progress);
+    checkpoint(loop, &progress);
+    return loop->stopped ? cancel(loop, &progress) : STOA_OK;
+}
+
+/* An epoch, or what is left of it. */
+static stoa_status run_epoch(struct loop *loop) {
+    const struct stoa_training_state *state = &loop->trainer->state;
+    size_t epoch = (size_t)state->epochs + 1;
+    double start = stoa_seconds();
+    arrange(loop, epoch);
+    prepare(loop, epoch, (size_t)state->samples);
+    loop->timed = 0;
+    loop->seconds = stoa_seconds() - start;
+    loop->seconds_in_all += loop->seconds;
+    stoa_status status = STOA_OK;
+    while (status == STOA_OK && state->samples < loop->samples) {
+        status = run_step(loop, epoch);
+        if (status == STOA_OK) {
+            status = end_step(loop, epoch);
+        }
+    }
+    return status == STOA_OK ? end_epoch(loop, epoch) : status;
 }
 
 /* Options, data, the split and the batches it leaves: all that can be refused before memory is asked for and
@@ -250,9 +350,6 @@ static stoa_status open_loop(struct loop *loop, stoa_model *model, const stoa_da
     stoa_context *context = loop->context;
     struct stoa_train_settings settings;
     stoa_status status = check_request(loop, model, train, test, options, &settings);
-    if (status == STOA_OK && settings.validation > 0) {
-        status = stoa_best_open(context, model, &settings, &loop->best);
-    }
     if (status != STOA_OK) {
         return status;
     }
@@ -264,13 +361,19 @@ static stoa_status open_loop(struct loop *loop, stoa_model *model, const stoa_da
     loop->epochs = settings.epochs;
     loop->batch = settings.batch;
     size_t steps;
-    if (!stoa_size_mul(stoa_ceil_div(loop->samples, loop->batch), loop->epochs, &steps)) {
+    if (!stoa_size_mul(settings.batch, settings.accumulate, &loop->step_samples) ||
+        !stoa_size_mul(stoa_ceil_div(loop->samples, loop->step_samples), loop->epochs, &steps)) {
         (void)stoa_fail(context, STOA_ERR_ARGUMENT, "epochs: %zu are too many steps", loop->epochs);
         return STOA_ERR_ARGUMENT;
     }
     status = stoa_trainer_create(context, model, options, steps, &loop->trainer);
     if (status == STOA_OK) {
+        loop->trainer->train = train;
+        loop->trainer->test = test;
         status = stoa_feeder_open(context, train, loop->trainer->plan, &loop->train);
+    }
+    if (status == STOA_OK && settings.validation > 0) {
+        status = stoa_best_open(context, model, &settings, &loop->trainer->best, &loop->trainer->state.best);
     }
     if (status == STOA_OK && stoa_augment_acts(&settings.augment)) {
         status = stoa_preparer_open(context, train, &settings, &loop->preparer);
@@ -285,34 +388,50 @@ static void close_loop(struct loop *loop) {
     stoa_preparer_close(&loop->preparer);
     stoa_feeder_close(&loop->train);
     stoa_feeder_close(&loop->test);
-    stoa_best_close(loop->context, &loop->best);
     stoa_trainer_free(loop->trainer);
     free(loop->split.index);
     free(loop->order);
 }
 
+/* The place where a state is loaded. */
+static stoa_status start(struct loop *loop) {
+    const struct stoa_training_state *state = &loop->trainer->state;
+    stoa_status status = STOA_OK;
+    if (loop->callbacks.start) {
+        stoa_float_leave(loop->callers);
+        status = loop->callbacks.start(loop->callbacks.user, loop->trainer);
+        *loop->callers = stoa_float_enter();
+    }
+    loop->saved_steps = state->steps;
+    loop->saved_epochs = state->epochs;
+    loop->saved_at = stoa_seconds();
+    return status;
+}
+
 stoa_status stoa_train(stoa_context *context, stoa_model *model, const stoa_dataset *train,
                        const stoa_dataset *test, const stoa_train_options *options,
-                       stoa_progress_fn *progress, void *user) {
+                       const stoa_train_callbacks *callbacks) {
     struct stoa_float_state callers = stoa_float_enter();
-    struct loop loop = {.context = context,
-                        .has_test = test != NULL,
-                        .progress = progress,
-                        .user = user,
-                        .callers = &callers};
+    struct loop loop = {.context = context, .has_test = test != NULL, .callers = &callers};
+    if (callbacks) {
+        loop.callbacks = *callbacks;
+    }
     loop.train.context = context;
     loop.test.context = context;
     stoa_status status = open_loop(&loop, model, train, test, options);
-    for (size_t epoch = 1; status == STOA_OK && epoch <= loop.epochs; epoch++) {
-        status = run_epoch(&loop, epoch);
-        if (stoa_best_stops(&loop.best)) {
-            break;
-        }
+    if (status == STOA_OK) {
+        status = start(&loop);
+    }
+    while (status == STOA_OK && !is_over(&loop)) {
+        status = run_epoch(&loop);
+    }
+    if (loop.trainer) {
+        /* Nothing changes hands where an epoch has just ended; a state that was loaded may have no epoch
+         * left. */
+        stoa_trainer_use_average(loop.trainer, status == STOA_OK);
     }
     if (status == STOA_OK) {
-        stoa_best_restore(&loop.best);
-    } else if (loop.trainer) {
-        stoa_trainer_use_average(loop.trainer, false);
+        stoa_best_restore(&loop.trainer->best);
     }
     close_loop(&loop);
     stoa_float_leave(&callers);

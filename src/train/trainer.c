@@ -20,7 +20,8 @@ static stoa_status open_trainer(struct stoa_trainer *made, const stoa_train_opti
     stoa_plan_options plan = {.batch = settings->batch,
                               .training = true,
                               .loss = settings->loss,
-                              .optimizer_slots = settings->optimizer_slots + (settings->average > 0 ? 1 : 0),
+                              .optimizer_slots = settings->optimizer_slots + (settings->average > 0 ? 1 : 0) +
+                                                 (settings->accumulate > 1 ? 1 : 0),
                               .summed = settings->summed};
     status = stoa_plan_create(context, made->model, &plan, &made->plan);
     if (status == STOA_OK) {
@@ -41,7 +42,7 @@ stoa_status stoa_trainer_create(stoa_context *context, stoa_model *model, const 
     }
     made->context = context;
     made->model = model;
-    made->schedule = (struct stoa_schedule_state){.factor = 1, .best = (double)INFINITY};
+    made->state.schedule = (struct stoa_schedule_state){.factor = 1, .best = (double)INFINITY};
     stoa_status status = open_trainer(made, options, total_steps);
     if (status != STOA_OK) {
         stoa_trainer_free(made);
@@ -55,6 +56,7 @@ void stoa_trainer_free(stoa_trainer *trainer) {
     if (trainer) {
         stoa_plan_free(trainer->plan);
         stoa_update_close(trainer);
+        stoa_best_close(trainer->context, &trainer->best);
         free(trainer);
     }
 }
@@ -63,8 +65,19 @@ stoa_plan *stoa_trainer_plan(stoa_trainer *trainer) {
     return trainer->plan;
 }
 
-float stoa_trainer_learning_rate(const stoa_trainer *trainer) {
-    return trainer->learning_rate;
+float *stoa_trainer_gradients(stoa_trainer *trainer, size_t *count) {
+    *count = trainer->model->parameter_floats;
+    return stoa_plan_gradients(trainer->plan);
+}
+
+void stoa_trainer_describe(const stoa_trainer *trainer, stoa_trainer_info *info) {
+    const struct stoa_training_state *state = &trainer->state;
+    *info = (stoa_trainer_info){.steps = (size_t)state->steps,
+                                .epochs = (size_t)state->epochs,
+                                .samples = (size_t)state->samples,
+                                .best_epoch = (size_t)state->best.epoch,
+                                .learning_rate = (float)state->learning_rate,
+                                .other_build = trainer->other_build};
 }
 
 static void exchange(float *a, float *b, size_t count) {
@@ -77,7 +90,7 @@ static void exchange(float *a, float *b, size_t count) {
 
 void stoa_trainer_use_average(stoa_trainer *trainer, bool use) {
     /* Before the first step there is none. */
-    if (trainer->settings.average == 0 || trainer->step == 0 || trainer->averaged == use) {
+    if (trainer->settings.average == 0 || trainer->state.steps == 0 || trainer->averaged == use) {
         return;
     }
     stoa_model *model = trainer->model;
@@ -93,23 +106,50 @@ void stoa_trainer_end_epoch(stoa_trainer *trainer, double training_loss, double 
     const struct stoa_schedule *schedule = trainer->settings.schedule;
     if (schedule->observe) {
         const struct stoa_epoch_losses losses = {training_loss, validation_loss};
-        schedule->observe(trainer->settings.schedule_options, &trainer->schedule, &losses);
+        schedule->observe(trainer->settings.schedule_options, &trainer->state.schedule, &losses);
     }
+}
+
+stoa_status stoa_trainer_backward(stoa_trainer *trainer, size_t samples, stoa_targets targets, double *loss,
+                                  const float **output) {
+    STOA_FLOAT_STATE();
+    const struct stoa_train_settings *settings = &trainer->settings;
+    if (trainer->waiting == settings->accumulate) {
+        return stoa_fail(trainer->context, STOA_ERR_ARGUMENT,
+                         "accumulate: found one batch more than %zu before an update", settings->accumulate);
+    }
+    stoa_trainer_use_average(trainer, false);
+    stoa_status status = stoa_plan_train(trainer->plan, samples, targets, settings->seed,
+                                         trainer->state.batches, loss, output);
+    if (status != STOA_OK) {
+        return status;
+    }
+    trainer->state.batches++;
+    trainer->waiting++;
+    if (settings->accumulate > 1) {
+        /* With the sum of the losses every batch counts as it is. */
+        double weight = stoa_plan_loss_weight(trainer->plan, targets.labels, samples);
+        stoa_update_join(trainer, settings->summed ? 1 : weight);
+    }
+    return STOA_OK;
+}
+
+void stoa_trainer_update(stoa_trainer *trainer) {
+    STOA_FLOAT_STATE();
+    struct stoa_training_state *state = &trainer->state;
+    double factor =
+        stoa_schedule_factor(&trainer->settings, &state->schedule, state->steps, trainer->total_steps);
+    state->learning_rate = (double)(float)((double)trainer->settings.learning_rate * factor);
+    stoa_update_run(trainer);
+    state->steps++;
+    trainer->waiting = 0;
 }
 
 stoa_status stoa_trainer_step(stoa_trainer *trainer, size_t samples, stoa_targets targets, double *loss,
                               const float **output) {
-    STOA_FLOAT_STATE();
-    stoa_trainer_use_average(trainer, false);
-    stoa_status status =
-        stoa_plan_train(trainer->plan, samples, targets, trainer->settings.seed, trainer->step, loss, output);
-    if (status != STOA_OK) {
-        return status;
+    stoa_status status = stoa_trainer_backward(trainer, samples, targets, loss, output);
+    if (status == STOA_OK) {
+        stoa_trainer_update(trainer);
     }
-    double factor =
-        stoa_schedule_factor(&trainer->settings, &trainer->schedule, trainer->step, trainer->total_steps);
-    trainer->learning_rate = (float)((double)trainer->settings.learning_rate * factor);
-    stoa_update_run(trainer);
-    trainer->step++;
-    return STOA_OK;
+    return status;
 }

@@ -6,25 +6,51 @@
 #include "model/plan.h"
 #include "train/options.h"
 #include "train/update.h"
+#include "train/validation.h"
+
+/* How far a training has come. What it does next follows from this, the parameters, the optimiser's arrays,
+ * the averages and the best model on the one side, options and data on the other; src/train/state.c saves and
+ * loads all of it. */
+struct stoa_training_state {
+    uint64_t steps;       /* updates that were made */
+    uint64_t batches;     /* passes over a batch; they number dropout's masks */
+    uint64_t epochs;      /* whole ones */
+    uint64_t samples;     /* trained of the epoch that is not whole */
+    uint64_t correct;     /* of those */
+    double loss, weight;  /* sum of their losses, and what it is divided by for the mean */
+    double learning_rate; /* of the last step */
+    struct stoa_schedule_state schedule;
+    struct stoa_best_state best;
+};
 
 struct stoa_trainer {
     stoa_context *context;
     stoa_model *model;
     stoa_plan *plan;
     struct stoa_train_settings settings;
+    struct stoa_training_state state;
+    struct stoa_best best;
     struct stoa_piece *pieces;
     double *sums; /* of squares, a piece */
     size_t piece_count;
-    uint64_t step, total_steps;
-    struct stoa_schedule_state schedule;
-    float learning_rate;
+    uint64_t total_steps;
+    size_t waiting; /* batches whose gradients wait for the update */
+    double weight;  /* of those batches together */
     float *average_statistics;
     bool averaged; /* the averages stand in the model, and what is trained in their place */
+    const stoa_dataset *train, *test; /* that stoa_train() was given; NULL: none, or not known */
+    char other_build[160];            /* see stoa_trainer_info */
 };
 
 /* The moving average of the parameters: the slot behind the optimiser's. */
 static inline float *stoa_trainer_average(const struct stoa_trainer *trainer) {
     return stoa_plan_optimizer_slot(trainer->plan, trainer->settings.optimizer_slots);
+}
+
+/* The mean of the gradients that wait, where a step takes several batches: the slot behind that. */
+static inline float *stoa_trainer_joined(const struct stoa_trainer *trainer) {
+    const struct stoa_train_settings *s = &trainer->settings;
+    return stoa_plan_optimizer_slot(trainer->plan, s->optimizer_slots + (s->average > 0 ? 1 : 0));
 }
 
 /* A data set in batches: buffers for labels, or for one-hot vectors where the loss takes values. */

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/size.h"
 #include "core/threads.h"
@@ -119,9 +120,9 @@ static void update_piece(void *argument, size_t task, size_t thread) {
                                  .parameter = loop->parameters + piece->first,
                                  .gradient = gradient,
                                  .count = piece->count,
-                                 .learning_rate = t->learning_rate,
+                                 .learning_rate = (float)t->state.learning_rate,
                                  .decays = piece->decays,
-                                 .step = t->step + 1};
+                                 .step = t->state.steps + 1};
     for (size_t slot = 0; slot < t->settings.optimizer_slots; slot++) {
         update.slot[slot] = stoa_plan_optimizer_slot(t->plan, slot) + piece->first;
     }
@@ -140,9 +141,9 @@ static void update_piece(void *argument, size_t task, size_t thread) {
 /* The first parameters are taken as they are, and the average remembers longer and longer: in the beginning
  * there is little worth remembering. */
 static float keep_of_average(const struct stoa_trainer *t) {
-    double step = (double)t->step;
+    double step = (double)t->state.steps;
     double rising = (1 + step) / (10 + step);
-    return t->step == 0 ? 0 : (float)fmin((double)t->settings.average, rising);
+    return t->state.steps == 0 ? 0 : (float)fmin((double)t->settings.average, rising);
 }
 
 void stoa_update_run(stoa_trainer *trainer) {
@@ -158,4 +159,33 @@ void stoa_update_run(stoa_trainer *trainer) {
         trainer->context->kernels->average(trainer->average_statistics, trainer->model->statistics,
                                            trainer->model->statistic_floats, loop.keep);
     }
+}
+
+struct joining {
+    struct stoa_trainer *trainer;
+    float keep, scale;
+};
+
+static void join_piece(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct joining *joining = argument;
+    const struct stoa_trainer *t = joining->trainer;
+    const struct stoa_piece *piece = &t->pieces[task];
+    float *gradient = stoa_plan_gradients(t->plan) + piece->first;
+    float *joined = stoa_trainer_joined(t) + piece->first;
+    t->context->kernels->average(joined, gradient, piece->count, joining->keep);
+    memcpy(gradient, joined, piece->count * sizeof *gradient);
+    if (joining->scale != 1) {
+        t->context->kernels->scale(gradient, piece->count, joining->scale);
+    }
+}
+
+void stoa_update_join(stoa_trainer *trainer, double weight) {
+    /* A mean that moves with every batch: no sum grows, and the first batch is copied. A sum of losses is
+     * as many means of batches as there are. */
+    trainer->weight = trainer->waiting > 1 ? trainer->weight + weight : weight;
+    struct joining joining = {.trainer = trainer,
+                              .keep = trainer->waiting > 1 ? (float)(1 - weight / trainer->weight) : 0,
+                              .scale = trainer->settings.summed ? (float)trainer->waiting : 1};
+    stoa_parallel(trainer->context, trainer->piece_count, join_piece, &joining);
 }

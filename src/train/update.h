@@ -16,6 +16,10 @@ struct stoa_piece {
 bool stoa_update_open(stoa_trainer *trainer);
 void stoa_update_close(stoa_trainer *trainer);
 
+/* Where a step takes several batches: join the gradients in the plan, of a batch of this weight, with those
+ * of the batches that wait, of which it is the last; the plan holds what has come together. */
+void stoa_update_join(stoa_trainer *trainer, double weight);
+
 /* One step with the gradients in the plan and the trainer's learning rate. */
 void stoa_update_run(stoa_trainer *trainer);
 

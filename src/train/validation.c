@@ -9,6 +9,8 @@
 #include "base/number.h"
 #include "base/random.h"
 #include "base/size.h"
+#include "data/dataset.h"
+#include "model/graph.h"
 
 /* What the split is made from: how many samples of each class are still to be held out. */
 struct quotas {
@@ -112,16 +114,15 @@ stoa_status stoa_split_make(stoa_context *context, const stoa_dataset *data,
 }
 
 stoa_status stoa_best_open(stoa_context *context, stoa_model *model,
-                           const struct stoa_train_settings *settings, struct stoa_best *best) {
+                           const struct stoa_train_settings *settings, struct stoa_best *best,
+                           struct stoa_best_state *state) {
     double worst = settings->by_accuracy ? -1.0 : (double)INFINITY;
+    *state = (struct stoa_best_state){.value = worst, .reference = worst};
     *best = (struct stoa_best){.by_accuracy = settings->by_accuracy,
-                               .keeps = settings->keep_best,
-                               .value = worst,
-                               .reference = worst,
                                .min_delta = (double)settings->min_delta,
                                .patience = settings->patience,
                                .model = model};
-    if (!best->keeps) {
+    if (!settings->keep_best) {
         return STOA_OK;
     }
     best->parameters =
@@ -143,30 +144,32 @@ static double lead(const struct stoa_best *best, double value, double other) {
     return best->by_accuracy ? value - other : other - value;
 }
 
-bool stoa_best_observe(struct stoa_best *best, const stoa_evaluation *validation) {
+bool stoa_best_observe(struct stoa_best *best, struct stoa_best_state *state, size_t epoch,
+                       const stoa_evaluation *validation) {
     double value = best->by_accuracy ? validation->accuracy : validation->loss;
-    best->waited++;
-    if (lead(best, value, best->reference) > best->min_delta) {
-        best->reference = value;
-        best->waited = 0;
+    state->waited++;
+    if (lead(best, value, state->reference) > best->min_delta) {
+        state->reference = value;
+        state->waited = 0;
     }
-    if (!(lead(best, value, best->value) > 0)) {
+    if (!(lead(best, value, state->value) > 0)) {
         return false;
     }
-    best->value = value;
-    if (best->keeps) {
+    state->value = value;
+    state->epoch = epoch;
+    if (best->parameters) {
         memcpy(best->parameters, best->model->parameters, best->model->parameter_floats * sizeof(float));
         memcpy(best->statistics, best->model->statistics, best->model->statistic_floats * sizeof(float));
     }
     return true;
 }
 
-bool stoa_best_stops(const struct stoa_best *best) {
-    return best->patience > 0 && best->waited >= best->patience;
+bool stoa_best_stops(const struct stoa_best *best, const struct stoa_best_state *state) {
+    return best->patience > 0 && state->waited >= best->patience;
 }
 
 void stoa_best_restore(const struct stoa_best *best) {
-    if (best->keeps) {
+    if (best->parameters) {
         memcpy(stoa_model_change(best->model), best->parameters,
                best->model->parameter_floats * sizeof(float));
         memcpy(best->model->statistics, best->statistics, best->model->statistic_floats * sizeof(float));

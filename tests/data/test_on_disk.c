@@ -412,7 +412,8 @@ static void ends_training(void **state) {
         write_npy();
         stoa_dataset *dataset = open_set(false);
         stoa_model *model = make_model();
-        stoa_status status = stoa_train(context, model, dataset, NULL, &options, change_at_step, &change);
+        stoa_status status = stoa_train(context, model, dataset, NULL, &options,
+                                        &(stoa_train_callbacks){.progress = change_at_step, .user = &change});
         expect_changed(status, changes[c % CHANGES].what, "epoch 1, step ");
         status = stoa_evaluate(context, model, dataset, BATCH, NULL, &evaluation);
         expect_changed(status, changes[c % CHANGES].what, "/");

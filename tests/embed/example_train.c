@@ -52,7 +52,8 @@ static stoa_status train(stoa_context *context, stoa_model *model, double *accur
         return status;
     }
     const stoa_train_options options = {.epochs = 30, .batch = 16, .learning_rate = 0.02F, .seed = 1};
-    status = stoa_train(context, model, data, data, &options, show, accuracy);
+    status = stoa_train(context, model, data, data, &options,
+                        &(stoa_train_callbacks){.progress = show, .user = accuracy});
     stoa_dataset_free(data);
     return status == STOA_ERR_CANCELLED ? STOA_OK : status; /* by show(), which was content */
 }

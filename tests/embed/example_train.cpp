@@ -92,8 +92,10 @@ int main() {
         }
         return false;
     };
-    if (!good(stoa_train(context.get(), model.get(), dataset.get(), dataset.get(), &options, progress,
-                         &accuracy),
+    stoa_train_callbacks callbacks = {};
+    callbacks.user = &accuracy;
+    callbacks.progress = progress;
+    if (!good(stoa_train(context.get(), model.get(), dataset.get(), dataset.get(), &options, &callbacks),
               context.get())) {
         return 1;
     }

@@ -232,6 +232,8 @@ CALL(trainer_step) {
         memcpy(stoa_plan_input(stoa_trainer_plan(trainer)), given.a, FLOATS * sizeof(float));
         must(stoa_trainer_step(trainer, 4, targets(), &out.d[0], NULL));
     }
+    must(stoa_trainer_backward(trainer, 4, targets(), &out.d[1], NULL));
+    stoa_trainer_update(trainer);
     stoa_trainer_end_epoch(trainer, 0.5, 0.25);
     must(stoa_model_get_tensor(given.model, 0, out.f + 8, 72));
     stoa_trainer_free(trainer);
@@ -251,7 +253,8 @@ CALL(train) {
     size_t wrong = 0;
     stoa_train_options options = {.epochs = 2, .batch = 7, .augment = "shift=1 rotate=10"};
     must(stoa_model_init(given.model, 5));
-    must(stoa_train(c, given.model, given.data, NULL, &options, look, &wrong));
+    must(stoa_train(c, given.model, given.data, NULL, &options,
+                    &(stoa_train_callbacks){.progress = look, .user = &wrong}));
     must(stoa_model_get_tensor(given.model, 0, out.f, 72));
     out.f[100] = (float)wrong;
 }
@@ -337,7 +340,8 @@ static const struct entry entries[] = {
     ENTRY(plan_trace),
     {"stoa_plan_train stoa_plan_evaluate", call_plan_train},
     {"stoa_evaluate stoa_evaluate_classes", call_evaluate},
-    {"stoa_trainer_create stoa_trainer_step stoa_trainer_end_epoch", call_trainer_step},
+    {"stoa_trainer_create stoa_trainer_step stoa_trainer_backward stoa_trainer_update stoa_trainer_end_epoch",
+     call_trainer_step},
     ENTRY(train),
     ENTRY(gradcheck),
     {"stoa_recipe_load_memory stoa_recipe_model stoa_recipe_describe", call_recipe_load_memory},
@@ -394,8 +398,9 @@ static const char *const without_arithmetic[] = {
     "stoa_plan_step_",
     "stoa_plan_value_",
     "stoa_recipe_",
+    "stoa_trainer_describe",
     "stoa_trainer_free",
-    "stoa_trainer_learning_rate",
+    "stoa_trainer_gradients",
     "stoa_trainer_plan",
     "stoa_trainer_use_average",
 };

@@ -59,7 +59,9 @@ static stoa_model *train(stoa_context *context, struct seen *seen) {
     assert_int_equal(
         stoa_dataset_from_arrays(context, images, labels, SAMPLES, SIZE, SIZE, 1, CLASSES, &data), STOA_OK);
     stoa_train_options options = {.epochs = 8, .batch = 16, .seed = 3, .learning_rate = 0.01F};
-    assert_int_equal(stoa_train(context, model, data, data, &options, watch, seen), STOA_OK);
+    assert_int_equal(stoa_train(context, model, data, data, &options,
+                                &(stoa_train_callbacks){.progress = watch, .user = seen}),
+                     STOA_OK);
     stoa_dataset_free(data);
     return model;
 }

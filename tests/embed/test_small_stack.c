@@ -234,7 +234,7 @@ static void run_model(void *argument) {
     must(stoa_model_build(model));
     must(stoa_model_init(model, 1));
     stoa_train_options options = {.epochs = 1, .batch = 16, .augment = "shift=1"};
-    must(stoa_train(context, model, data, data, &options, NULL, NULL));
+    must(stoa_train(context, model, data, data, &options, NULL));
     stoa_evaluation evaluation;
     must(stoa_evaluate(context, model, data, 10, NULL, &evaluation));
     void *file = NULL;

@@ -85,7 +85,7 @@ static stoa_status train(const struct host *host) {
     const stoa_train_options options = {
         .epochs = 2, .batch = 8, .learning_rate = 0.01F, .seed = 1, .optimizer = "adam"};
     DO(stoa_model_init(host->model, 1));
-    return stoa_train(host->context, host->model, host->train, host->test, &options, NULL, NULL);
+    return stoa_train(host->context, host->model, host->train, host->test, &options, NULL);
 }
 
 static stoa_status save_and_load(struct host *host, const char *path) {

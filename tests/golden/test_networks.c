@@ -192,7 +192,9 @@ static void run_step(stoa_trainer *trainer, const json_t *training, const char *
     compare_loss(where, step, loss, json_number_value(json_array_get(golden_get(training, "losses"), step)),
                  TRAINED);
     double rate = json_number_value(json_array_get(golden_get(training, "rates"), step));
-    assert_true(fabs((double)stoa_trainer_learning_rate(trainer) - rate) <= 1e-6 * rate);
+    stoa_trainer_info info;
+    stoa_trainer_describe(trainer, &info);
+    assert_true(fabs((double)info.learning_rate - rate) <= 1e-6 * rate);
 }
 
 static void run_training(const json_t *training) {

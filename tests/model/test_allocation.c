@@ -152,7 +152,9 @@ static size_t count_augmented(stoa_context *context, stoa_model *model) {
         .batch = BATCH,
         .augment = "shift=2 rotate=10 scale=0.1 shear=5 elastic=1 flip=0.5 erase=0.5 noise=0.1"};
     struct epoch_calls noted = {0, 0};
-    must(stoa_train(context, model, data, NULL, &options, note_calls, &noted), context);
+    must(stoa_train(context, model, data, NULL, &options,
+                    &(stoa_train_callbacks){.progress = note_calls, .user = &noted}),
+         context);
     stoa_dataset_free(data);
     return noted.last - noted.first;
 }

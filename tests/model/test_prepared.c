@@ -163,7 +163,8 @@ static void trains_epochs(void **state) {
                                       .average = averages[i],
                                       .validation = 0.3F,
                                       .keep_best = true};
-        assert_int_equal(stoa_train(context, model, data, data, &options, compare_in_training, what),
+        assert_int_equal(stoa_train(context, model, data, data, &options,
+                                    &(stoa_train_callbacks){.progress = compare_in_training, .user = what}),
                          STOA_OK);
         compare("the best epoch's parameters");
         stoa_dataset_free(data);

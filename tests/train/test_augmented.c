@@ -86,7 +86,8 @@ static stoa_progress train(size_t threads, const stoa_train_options *options, fl
     stoa_dataset *data = make_data(context);
     stoa_model *model = make_model(context);
     stoa_progress last;
-    stoa_status status = stoa_train(context, model, data, data, options, keep_last, &last);
+    stoa_status status = stoa_train(context, model, data, data, options,
+                                    &(stoa_train_callbacks){.progress = keep_last, .user = &last});
     if (status != STOA_OK) {
         fail_msg("%s", stoa_context_error(context));
     }
@@ -223,10 +224,11 @@ static void refuses_and_stops(void **state) {
     stoa_dataset *data = make_data(context);
     stoa_model *model = make_model(context);
     stoa_train_options options = {.batch = BATCH, .augment = "shift=x"};
-    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_ERR_ARGUMENT);
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL), STOA_ERR_ARGUMENT);
     assert_non_null(strstr(stoa_context_error(context), "augment: option 'shift': found 'x', expected"));
     options.augment = everything;
-    assert_int_equal(stoa_train(context, model, data, NULL, &options, stop_in_the_middle, NULL),
+    assert_int_equal(stoa_train(context, model, data, NULL, &options,
+                                &(stoa_train_callbacks){.progress = stop_in_the_middle}),
                      STOA_ERR_CANCELLED);
     stoa_dataset_free(data);
     stoa_model_free(model);
@@ -237,11 +239,11 @@ static void refuses_and_stops(void **state) {
     stoa_model_add(model, "l", "linear units=3");
     assert_int_equal(stoa_model_build(model), STOA_OK);
     assert_int_equal(stoa_model_init(model, 2), STOA_OK);
-    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_ERR_ARGUMENT);
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL), STOA_ERR_ARGUMENT);
     assert_string_equal(stoa_context_error(context),
                         "augment: the data has samples of 1x1x4, expected images, or noise only");
     options.augment = "noise=0.1";
-    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_OK);
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL), STOA_OK);
     stoa_dataset_free(data);
     stoa_model_free(model);
     stoa_context_free(context);

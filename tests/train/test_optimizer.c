@@ -109,7 +109,9 @@ static void step_and_follow(stoa_trainer *trainer, const stoa_model *model, cons
     const float *output;
     assert_int_equal(stoa_trainer_step(trainer, samples, (stoa_targets){.labels = labels}, &loss, &output),
                      STOA_OK);
-    assert_true(fabs((double)stoa_trainer_learning_rate(trainer) - rate) < 1e-6 * rate);
+    stoa_trainer_info info;
+    stoa_trainer_describe(trainer, &info);
+    assert_true(fabs((double)info.learning_rate - rate) < 1e-6 * rate);
     const float *gradient = stoa_plan_gradients(trainer->plan);
     for (size_t i = 0; i < model->parameter_floats; i++) {
         double g = (double)gradient[i] + (decays(model, i) ? rule->decay * f->p[i] : 0);

@@ -107,7 +107,9 @@ static float *train_to_bits(size_t threads, const stoa_train_options *options, s
     stoa_context *context = make_context(threads);
     stoa_model *model = make_model(context, image_shape, net);
     stoa_dataset *data = make_data(context, SAMPLES);
-    assert_int_equal(stoa_train(context, model, data, data, options, watch, w), STOA_OK);
+    assert_int_equal(stoa_train(context, model, data, data, options,
+                                &(stoa_train_callbacks){.progress = watch, .user = w}),
+                     STOA_OK);
     assert_int_equal(w->last_epoch.threads, threads);
     float *bits = snapshot(model, count);
     stoa_dataset_free(data);
@@ -206,7 +208,7 @@ static void sums_the_losses_of_a_batch(void **state) {
         stoa_model *model = make_model(context, image_shape, plain_net);
         stoa_train_options options = {
             .batch = 8, .optimizer = "sgd", .learning_rate = i ? 0.02F : 0.16F, .summed = i == 1};
-        assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_OK);
+        assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL), STOA_OK);
         bits[i] = snapshot(model, &count);
         stoa_model_free(model);
     }
@@ -228,7 +230,9 @@ static void uses_every_sample_once(void **state) {
     stoa_dataset *data = make_data(context, SAMPLES);
     struct watcher w = {0};
     stoa_train_options options = {.batch = BATCH, .learning_rate = 1e-30F, .optimizer = "sgd"};
-    assert_int_equal(stoa_train(context, model, data, NULL, &options, watch, &w), STOA_OK);
+    assert_int_equal(stoa_train(context, model, data, NULL, &options,
+                                &(stoa_train_callbacks){.progress = watch, .user = &w}),
+                     STOA_OK);
     assert_true(isnan(w.last_epoch.test_loss));
     const size_t batches[] = {0, 1, 10, SAMPLES, 1000};
     for (size_t i = 0; i < 5; i++) {
@@ -257,7 +261,7 @@ static void trains_the_last_partial_batch(void **state) {
         stoa_model *model =
             make_model(context, (const size_t[]){1, 1, 1}, (const char *const[]){"linear units=2", NULL});
         stoa_train_options options = {.batch = 2, .seed = 1};
-        assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL),
+        assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL),
                          extra ? STOA_ERR_NONFINITE : STOA_OK);
         stoa_evaluation result;
         assert_int_equal(stoa_evaluate(context, model, data, 2, NULL, &result),
@@ -275,7 +279,9 @@ static void stops_when_told(void **state) {
     stoa_dataset *data = make_data(context, SAMPLES);
     struct watcher w = {.stop_after = STEPS + 3};
     stoa_train_options options = {.epochs = 50, .batch = BATCH};
-    assert_int_equal(stoa_train(context, model, data, data, &options, watch, &w), STOA_ERR_CANCELLED);
+    assert_int_equal(stoa_train(context, model, data, data, &options,
+                                &(stoa_train_callbacks){.progress = watch, .user = &w}),
+                     STOA_ERR_CANCELLED);
     assert_string_equal(stoa_context_error(context), "cancelled in epoch 2 at step 3");
     assert_int_equal(w.steps, STEPS + 3);
     assert_int_equal(w.epochs, 1);
@@ -291,7 +297,7 @@ static void names_where_it_became_nonfinite(void **state) {
     stoa_model *model = make_model(context, image_shape, plain_net);
     stoa_dataset *data = make_data(context, SAMPLES);
     stoa_train_options options = {.epochs = 2, .batch = BATCH, .learning_rate = 3e38F, .optimizer = "sgd"};
-    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_ERR_NONFINITE);
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL), STOA_ERR_NONFINITE);
     const char *sentence = stoa_context_error(context);
     assert_memory_equal(sentence, "epoch 1, step 2: the loss is ", 29);
     assert_non_null(strstr(sentence, ": the first layer with a non-finite value is linear '"));
@@ -307,10 +313,10 @@ static void looks_at_the_last_update(void **state) {
     stoa_model *model = make_model(context, image_shape, plain_net);
     stoa_dataset *data = make_data(context, SAMPLES);
     stoa_train_options options = {.epochs = 1, .batch = SAMPLES, .learning_rate = 1e-3F, .optimizer = "adam"};
-    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_OK);
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL), STOA_OK);
     options.learning_rate = 3e38F;
     options.schedule = "one_cycle end=1";
-    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_ERR_NONFINITE);
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL), STOA_ERR_NONFINITE);
     assert_non_null(
         strstr(stoa_context_error(context), "epoch 1, step 1: the first tensor with a non-finite"));
     stoa_dataset_free(data);
@@ -331,7 +337,7 @@ static void learns_xor(void **state) {
             make_model(context, (const size_t[]){1, 1, 2},
                        (const char *const[]){"linear units=16", "relu", "linear units=2", NULL});
         stoa_train_options options = {.epochs = 400, .batch = 4, .learning_rate = 0.02F, .loss = losses[i]};
-        assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_OK);
+        assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL), STOA_OK);
         stoa_evaluation result;
         assert_int_equal(stoa_evaluate(context, model, data, 0, losses[i], &result), STOA_OK);
         assert_int_equal(result.correct, 4);
@@ -383,29 +389,29 @@ static void refuses_data_that_does_not_match(void **state) {
     stoa_train_options options = {.batch = BATCH};
     stoa_model *model = make_model(context, (const size_t[]){SIZE, SIZE + 1, 1}, net);
     stoa_evaluation result;
-    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_ERR_SHAPE);
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL), STOA_ERR_SHAPE);
     assert_string_equal(stoa_context_error(context), "the model takes input 8x9x1, the data has 8x8x1");
     assert_int_equal(stoa_evaluate(context, model, data, 0, NULL, &result), STOA_ERR_SHAPE);
     /* Found before memory for the run is asked for, and there is none for this one. */
     options.batch = (size_t)1 << 30;
-    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_ERR_SHAPE);
-    assert_int_equal(stoa_train(context, model, data, data, &options, NULL, NULL), STOA_ERR_SHAPE);
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL), STOA_ERR_SHAPE);
+    assert_int_equal(stoa_train(context, model, data, data, &options, NULL), STOA_ERR_SHAPE);
     options.batch = BATCH;
     stoa_model_free(model);
     model = make_model(context, image_shape, (const char *const[]){"linear units=5", NULL});
-    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_ERR_SHAPE);
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL), STOA_ERR_SHAPE);
     assert_string_equal(stoa_context_error(context), "the model has 5 outputs, the data has 4 classes");
     stoa_model_free(model);
     /* A model over vectors takes images as they lie in memory, unless they have more than one channel: their
      * order is not known then. */
     model = make_model(context, (const size_t[]){1, 1, PIXELS}, plain_net);
-    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_OK);
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL), STOA_OK);
     stoa_dataset_free(data);
     const float colour[2 * PIXELS] = {0};
     const int32_t classes[] = {0, 1};
     assert_int_equal(stoa_dataset_from_arrays(context, colour, classes, 2, PIXELS / 8, 2, 4, 4, &data),
                      STOA_OK);
-    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_ERR_SHAPE);
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL), STOA_ERR_SHAPE);
     assert_string_equal(
         stoa_context_error(context),
         "the model takes rows of 64 values, the data has pictures of 8x2x4, whose values may come in two "
@@ -440,7 +446,9 @@ static void refuses_batches_of_one(void **state) {
         stoa_status expected = cases[i].sentence ? STOA_ERR_ARGUMENT : STOA_OK;
         assert_int_equal(stoa_train_check(context, model, data, data, &options), expected);
         struct watcher w = {0};
-        assert_int_equal(stoa_train(context, model, data, data, &options, watch, &w), expected);
+        assert_int_equal(stoa_train(context, model, data, data, &options,
+                                    &(stoa_train_callbacks){.progress = watch, .user = &w}),
+                         expected);
         assert_true(cases[i].sentence ? w.steps == 0 : w.epochs == 1);
         if (cases[i].sentence) {
             assert_memory_equal(stoa_context_error(context), cases[i].sentence, strlen(cases[i].sentence));
@@ -455,7 +463,7 @@ static void refuses_batches_of_one(void **state) {
         stoa_model *model = make_model(context, image_shape, nets[i]);
         stoa_train_options options = {.batch = i == 0 ? 1 : 4};
         assert_int_equal(stoa_train_check(context, model, data, NULL, &options), STOA_OK);
-        assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_OK);
+        assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL), STOA_OK);
         stoa_model_free(model);
     }
     stoa_dataset_free(data);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../base/cmocka_prelude.h"
+#include "model/graph.h"
 #include "train/validation.h"
 
 enum { INPUTS = 6, CLASSES = 3, SAMPLES = 90, EPOCHS = 12 };
@@ -124,24 +125,27 @@ static void knows_the_best(void **state) {
     (void)state;
     const struct stoa_train_settings settings = {.patience = 2, .min_delta = 0.125F};
     struct stoa_best best;
-    assert_int_equal(stoa_best_open(context, NULL, &settings, &best), STOA_OK);
+    struct stoa_best_state memory;
+    assert_int_equal(stoa_best_open(context, NULL, &settings, &best, &memory), STOA_OK);
     /* Better by less than min_delta is better, but patience goes on running. */
     const double losses[] = {1, 0.5, 0.4, 0.625, 0.3, 0.2};
     const bool is_best[] = {true, true, true, false, true, true};
     const bool stops[] = {false, false, false, true, false, false};
     for (size_t i = 0; i < 6; i++) {
-        assert_int_equal(stoa_best_observe(&best, &(stoa_evaluation){.loss = losses[i]}), is_best[i]);
-        assert_int_equal(stoa_best_stops(&best), stops[i]);
+        assert_int_equal(stoa_best_observe(&best, &memory, i + 1, &(stoa_evaluation){.loss = losses[i]}),
+                         is_best[i]);
+        assert_int_equal(stoa_best_stops(&best, &memory), stops[i]);
     }
     stoa_best_close(context, &best);
     const struct stoa_train_settings by_accuracy = {.by_accuracy = true};
-    assert_int_equal(stoa_best_open(context, NULL, &by_accuracy, &best), STOA_OK);
+    assert_int_equal(stoa_best_open(context, NULL, &by_accuracy, &best, &memory), STOA_OK);
     const double accuracies[] = {0, 0.5, 0.5, 0.25, 0.75};
     const bool is_highest[] = {true, true, false, false, true};
     for (size_t i = 0; i < 5; i++) {
-        assert_int_equal(stoa_best_observe(&best, &(stoa_evaluation){.accuracy = accuracies[i], .loss = 1}),
+        assert_int_equal(stoa_best_observe(&best, &memory, i + 1,
+                                           &(stoa_evaluation){.accuracy = accuracies[i], .loss = 1}),
                          is_highest[i]);
-        assert_false(stoa_best_stops(&best));
+        assert_false(stoa_best_stops(&best, &memory));
     }
     stoa_best_close(context, &best);
 }
@@ -172,7 +176,8 @@ static struct told train(const stoa_train_options *options, bool with_test, floa
     static struct told told;
     told = (struct told){.model = make_model()};
     stoa_dataset *data = make_data(samples, labels, SAMPLES);
-    assert_int_equal(stoa_train(context, told.model, data, with_test ? data : NULL, options, listen, &told),
+    assert_int_equal(stoa_train(context, told.model, data, with_test ? data : NULL, options,
+                                &(stoa_train_callbacks){.progress = listen, .user = &told}),
                      STOA_OK);
     memset(parameters, 0, 1024 * sizeof *parameters);
     memcpy(parameters, told.model->parameters, told.model->parameter_floats * sizeof(float));
@@ -204,7 +209,7 @@ static void never_trains_what_is_held_out(void **state) {
     options.stratified = false;
     stoa_dataset *data = make_data(rest, rest_labels, made.training);
     stoa_model *model = make_model();
-    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL, NULL), STOA_OK);
+    assert_int_equal(stoa_train(context, model, data, NULL, &options, NULL), STOA_OK);
     assert_memory_equal(model->parameters, expected, model->parameter_floats * sizeof(float));
     stoa_dataset_free(data);
     stoa_model_free(model);
@@ -296,7 +301,7 @@ static void schedules_hear_of_epochs(void **state) {
 static void refuse(const stoa_train_options *options, const char *sentence) {
     stoa_model *model = make_model();
     stoa_dataset *data = make_data(samples, labels, SAMPLES);
-    assert_int_equal(stoa_train(context, model, data, NULL, options, NULL, NULL), STOA_ERR_ARGUMENT);
+    assert_int_equal(stoa_train(context, model, data, NULL, options, NULL), STOA_ERR_ARGUMENT);
     if (strncmp(stoa_context_error(context), sentence, strlen(sentence)) != 0) {
         fail_msg("found \"%s\", expected \"%s\"", stoa_context_error(context), sentence);
     }

@@ -126,6 +126,12 @@ STOA_API const char *stoa_model_fact(const stoa_model *model, const char *key);
  * nothing is set. */
 STOA_API bool stoa_model_fact_at(const stoa_model *model, size_t index, const char **key, const char **value);
 
+/** What the file of a loaded `model` says of its making, number `index`, in `*key` and `*value`: "version" of
+ * the library, and its fingerprint "isa", "blas", "blas_version", "blas_core" and "policy", on which the last
+ * bits of its numbers depend. False past the end, and for a model that was not loaded; nothing is set then. */
+STOA_API bool stoa_model_origin_at(const stoa_model *model, size_t index, const char **key,
+                                   const char **value);
+
 /** Save `model` to the file `path`: safetensors, the graph and the facts in its metadata. What is to be
  * written is read again and compared first, written to a temporary name in the same folder, synced and
  * renamed: the file is whole or not there. Errors: STOA_ERR_ARGUMENT (not built, a fact that is not UTF-8),

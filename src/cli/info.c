@@ -63,10 +63,16 @@ static void print_text(const struct cli_subject *subject, const struct totals *t
     (void)printf("parameters  %s\n", cli_word_count(&word, stoa_model_parameter_count(model)));
     (void)printf("tensors     %zu, %s values, %s\n", totals->tensors, cli_word_count(&word, totals->values),
                  cli_word_bytes(&bytes, totals->values * sizeof(float)));
-    (void)printf("flops       %s an image, forward\n\n", cli_word_flops(&word, totals->flops));
+    (void)printf("flops       %s an image, forward\n", cli_word_flops(&word, totals->flops));
+    const char *key, *value;
+    for (size_t i = 0; stoa_model_origin_at(model, i, &key, &value); i++) {
+        if (*value) {
+            cli_print("%s%s %s", i == 0 ? "made by     " : ", ", key, value);
+        }
+    }
+    (void)puts("\n");
     print_layers(model);
     struct cli_table table = {.columns = "ll"};
-    const char *key, *value;
     for (size_t i = 0; stoa_model_fact_at(model, i, &key, &value); i++) {
         cli_table_cell(&table, "%s", key);
         cli_table_cell(&table, "%s", value);
@@ -112,8 +118,11 @@ static void print_json(const struct cli_subject *subject, const struct totals *t
     const stoa_model *model = subject->model;
     size_t shape[3];
     stoa_model_input_shape(model, &shape[0], &shape[1], &shape[2]);
-    json_t *report = cli_json_object(), *known = cli_json_object();
+    json_t *report = cli_json_object(), *known = cli_json_object(), *origin = cli_json_object();
     const char *key, *value;
+    for (size_t i = 0; stoa_model_origin_at(model, i, &key, &value); i++) {
+        cli_json_set(origin, key, cli_json_text(value));
+    }
     for (size_t i = 0; stoa_model_fact_at(model, i, &key, &value); i++) {
         cli_json_set(known, key, cli_json_text(value));
     }
@@ -123,6 +132,7 @@ static void print_json(const struct cli_subject *subject, const struct totals *t
     cli_json_set(report, "parameters", cli_json_count(stoa_model_parameter_count(model)));
     cli_json_set(report, "values", cli_json_count(totals->values));
     cli_json_set(report, "flops", cli_json_number(totals->flops));
+    cli_json_set(report, "origin", origin);
     cli_json_set(report, "layers", layers_json(model));
     cli_json_set(report, "tensors", tensors_json(model));
     cli_json_set(report, "facts", known);
@@ -156,8 +166,9 @@ const struct cli_command cli_info = {
     .usage = "info MODEL [options]",
     .description =
         "Print what a model file holds: input, layers with their output shapes, parameters and flops (a\n"
-        "multiply and an add are two), and what is known of its data and training. MODEL is a model file\n"
-        "or the folder of a run.",
+        "multiply and an add are two), what it was made by, and what is known of its data and training. "
+        "MODEL\n"
+        "is a model file or the folder of a run.",
     .examples = "  stoa info runs/mnist-cnn-1\n"
                 "  stoa info model.safetensors --json",
     .options = option_names,

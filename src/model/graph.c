@@ -30,15 +30,12 @@ void stoa_model_free(stoa_model *model) {
         stoa_layer_clear(&model->nodes[i].layer);
         free(model->nodes[i].options_text);
     }
-    for (size_t i = 0; i < model->fact_count; i++) {
-        free(model->facts[i].key);
-        free(model->facts[i].value);
-    }
+    stoa_facts_free(model->facts, model->fact_count);
+    stoa_facts_free(model->origin, model->origin_count);
     stoa_release(model->context, model->writable, model->parameter_floats * sizeof(float));
     stoa_release(model->context, model->statistics, model->statistic_floats * sizeof(float));
     free(model->nodes);
     free(model->tensors);
-    free(model->facts);
     free(model);
 }
 

@@ -47,6 +47,8 @@ struct stoa_model {
     size_t parameter_floats, statistic_floats; /* with the gaps that alignment leaves */
     struct stoa_fact *facts;
     size_t fact_count;
+    struct stoa_fact *origin; /* of a loaded model: what its file says of its making */
+    size_t origin_count;
 };
 
 /* Memory of a tensor: to read; to write, which counts as a change; and for a run, whose operators only read
@@ -67,6 +69,10 @@ void stoa_tensor_from_disk(const struct stoa_tensor_spec *spec, const float *dis
  * the first that does not. `what` says where so many are: "a batch". */
 stoa_status stoa_model_learns_from(const stoa_model *model, struct stoa_error *error, size_t samples,
                                    const char *what);
+
+/* Add to the origin of a loaded model; copied. Errors: STOA_ERR_MEMORY. */
+stoa_status stoa_model_add_origin(stoa_model *model, const char *key, const char *value);
+void stoa_facts_free(struct stoa_fact *facts, size_t count);
 
 /* Shape of a value. */
 const struct stoa_shape *stoa_value_shape(const stoa_model *model, size_t value);

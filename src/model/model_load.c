@@ -85,6 +85,20 @@ static stoa_status read_facts(stoa_context *context, json_t *facts, stoa_model *
     return STOA_OK;
 }
 
+/* Version and fingerprint. What is no text is passed over: nothing depends on it. */
+static stoa_status read_origin(const json_t *graph, stoa_model *model) {
+    const char *key;
+    json_t *value, *fingerprint = json_object_get(graph, "fingerprint");
+    stoa_status status =
+        stoa_model_add_origin(model, "version", json_string_value(json_object_get(graph, "version")));
+    json_object_foreach(fingerprint, key, value) {
+        if (status == STOA_OK && json_is_string(value)) {
+            status = stoa_model_add_origin(model, key, json_string_value(value));
+        }
+    }
+    return status;
+}
+
 /* Refuse a few bytes that ask for gigabytes before memory is asked for. */
 static stoa_status check_room(stoa_context *context, const struct stoa_safetensors *file,
                               const stoa_model *model) {
@@ -128,6 +142,9 @@ static stoa_status make_model(stoa_context *context, const struct stoa_safetenso
     }
     if (status == STOA_OK) {
         status = read_facts(context, json_object_get(graph, "facts"), model);
+    }
+    if (status == STOA_OK) {
+        status = read_origin(graph, model);
     }
     json_decref(graph);
     if (status == STOA_OK) {

@@ -304,6 +304,9 @@ class Show(Command):
         self.assertEqual(report["parameters"], sum(layer["parameters"] for layer in report["layers"]))
         self.assertEqual([(t["name"], t["shape"]) for t in report["tensors"]],
                          [("c1.weight", [4, 1, 5, 5]), ("c1.bias", [4]), ("l1.weight", [10, 576]), ("l1.bias", [10])])
+        origin = report["origin"]
+        self.assertEqual((list(origin)[0], origin["policy"]), ("version", "default"))
+        self.assertIn(f"made by     version {origin['version']}, isa {origin['isa']}", text)
         facts = report["facts"]
         self.assertEqual((facts["data.set"], facts["recipe"], facts["train.seed"], facts["train.epoch"]),
                          ("blobs", "tiny", "3", "2"))

@@ -35,6 +35,43 @@ static void test_round_trip(void **state) {
     stoa_model_free(model);
 }
 
+/* A model that was not loaded has no origin; a loaded one has its file's, in the file's words. */
+static void test_origin(void **state) {
+    (void)state;
+    stoa_model *model = small_model();
+    stoa_model *loaded = NULL;
+    unsigned char *data = NULL;
+    size_t bytes = 0;
+    const char *key = NULL;
+    const char *value = NULL;
+    assert_false(stoa_model_origin_at(model, 0, &key, &value));
+    assert_null(key);
+    save_memory(model, &data, &bytes);
+    assert_int_equal(stoa_model_load_memory(context, data, bytes, &loaded), STOA_OK);
+    static const char *const keys[] = {"version", "isa", "blas", "blas_version", "blas_core", "policy"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        assert_true(stoa_model_origin_at(loaded, i, &key, &value));
+        assert_string_equal(key, keys[i]);
+    }
+    assert_string_equal(value, "default");
+    assert_false(stoa_model_origin_at(loaded, sizeof keys / sizeof *keys, &key, &value));
+    assert_true(stoa_model_origin_at(loaded, 1, &key, &value));
+    assert_string_equal(value, stoa_isa_name(stoa_context_isa(context)));
+    stoa_model_free(loaded);
+    /* What another policy wrote is told as it wrote it, whatever this context's is. */
+    for (size_t i = 0; i + 7 <= bytes; i++) {
+        if (memcmp(data + i, "default", 7) == 0) {
+            memcpy(data + i, "of-old!", 7);
+        }
+    }
+    assert_int_equal(stoa_model_load_memory(context, data, bytes, &loaded), STOA_OK);
+    assert_true(stoa_model_origin_at(loaded, 5, &key, &value));
+    assert_string_equal(value, "of-old!");
+    stoa_model_free(loaded);
+    stoa_buffer_free(context, data, bytes);
+    stoa_model_free(model);
+}
+
 static void test_threads_and_order_leave_no_trace(void **state) {
     (void)state;
     unsigned char *data[2] = {NULL, NULL};
@@ -351,6 +388,7 @@ int main(void) {
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_origin),
         cmocka_unit_test(test_threads_and_order_leave_no_trace),
         cmocka_unit_test(test_nonfinite_values_travel),
         cmocka_unit_test(test_files),

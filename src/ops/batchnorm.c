@@ -5,9 +5,10 @@
  * x, y (N, H, W, C) or (N, C); weight, bias, running_mean, running_var (C).
  *   training    xhat = (x - mean) / sqrt(var + epsilon), y = weight * xhat + bias, var: population variance
  *               running = (1 - momentum) * running + momentum * (mean, unbiased variance)
- *   evaluation  the running statistics in place of mean and var
+ *   evaluation  the running statistics in place of mean and var; the same where the layer is frozen
  *   backward    dx = weight / sqrt(var + epsilon) * (dy - mean(dy) - xhat * mean(dy * xhat))
  *               dweight = sum(dy * xhat), dbias = sum(dy)
+ *   frozen      dx = weight / sqrt(running_var + epsilon) * dy
  * Moments of blocks of samples are merged in double, in a fixed tree after Chan, Golub and LeVeque 1979. The
  * mean is taken off before anything is multiplied, and where deviations are very large numbers are scaled by
  * a power of two first, so that y is right for all numbers that floats hold. Saved: mean and 1 / deviation,
@@ -67,13 +68,19 @@ static size_t vector_floats(const struct stoa_layer *layer) {
     return stoa_round_up(channels_of(layer), STOA_ALIGN_FLOATS);
 }
 
+/* Whether mean and variance are the batch's. */
+static bool looks_at_batch(const struct stoa_op_run *run) {
+    return run->training && !run->frozen;
+}
+
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
     size_t floats = vector_floats(run->layer) * sizeof(float);
     size_t doubles = vector_floats(run->layer) * sizeof(double);
-    memory->saved = run->training ? 2 * doubles : 0;
+    bool sums = looks_at_batch(run);
+    memory->saved = sums ? 2 * doubles : 0;
     size_t front = STOA_ALIGN_BYTES + COEFFICIENTS * floats;
-    memory->workspace[STOA_FORWARD] = front + (run->training ? 2 * MOST_BLOCKS * doubles : 0);
-    memory->workspace[STOA_BACKWARD] = run->training ? front + 2 * MOST_BLOCKS * floats : 0;
+    memory->workspace[STOA_FORWARD] = front + (sums ? 2 * MOST_BLOCKS * doubles : 0);
+    memory->workspace[STOA_BACKWARD] = run->training ? front + (sums ? 2 * MOST_BLOCKS * floats : 0) : 0;
     return true;
 }
 
@@ -182,13 +189,13 @@ static void batch_statistics(const struct stoa_op_run *run) {
 }
 
 static double mean_of(const struct stoa_op_run *run, size_t channel) {
-    return run->training ? saved_mean(run)[channel] : (double)run->tensor[RUNNING_MEAN][channel];
+    return looks_at_batch(run) ? saved_mean(run)[channel] : (double)run->tensor[RUNNING_MEAN][channel];
 }
 
 static double inverse_of(const struct stoa_op_run *run, size_t channel) {
     const struct stoa_batchnorm_options *o = run->layer->options;
-    return run->training ? saved_inverse(run)[channel]
-                         : 1.0 / sqrt((double)run->tensor[RUNNING_VAR][channel] + (double)o->epsilon);
+    return looks_at_batch(run) ? saved_inverse(run)[channel]
+                               : 1.0 / sqrt((double)run->tensor[RUNNING_VAR][channel] + (double)o->epsilon);
 }
 
 /* What numbers are scaled by before anything else: where a deviation is above 2^62, a power of two that keeps
@@ -226,7 +233,7 @@ static void forward_rows(const struct stoa_op_run *run, size_t first, size_t cou
 }
 
 static void forward(const struct stoa_op_run *run) {
-    if (run->training) {
+    if (looks_at_batch(run)) {
         batch_statistics(run);
     }
     forward_coefficients(run);
@@ -291,8 +298,32 @@ static void gradients_of_tensors(const struct stoa_op_run *run) {
     }
 }
 
+static void scaled_rows(const struct stoa_op_run *run, size_t first, size_t count) {
+    size_t channels = channels_of(run->layer);
+    run->context->kernels->normalize_columns(run->dy + first * channels, count, channels, 1,
+                                             coefficient(run, MEAN), coefficient(run, SCALE),
+                                             coefficient(run, SHIFT), run->dx[0] + first * channels);
+}
+
+/* The statistics do not depend on x: only the scale is left. */
+static void backward_frozen(const struct stoa_op_run *run) {
+    size_t channels = channels_of(run->layer);
+    for (size_t c = 0; c < channels; c++) {
+        coefficient(run, MEAN)[c] = 0;
+        coefficient(run, SCALE)[c] = (float)((double)run->tensor[WEIGHT][c] * inverse_of(run, c));
+        coefficient(run, SHIFT)[c] = 0;
+    }
+    stoa_parallel_range(run, run->batch * rows_of(run->layer), stoa_row_grain(channels), scaled_rows);
+}
+
 static void backward(const struct stoa_op_run *run) {
     size_t channels = channels_of(run->layer);
+    if (run->frozen) {
+        if (run->dx[0]) {
+            backward_frozen(run);
+        }
+        return;
+    }
     gradients_of_tensors(run);
     if (!run->dx[0]) {
         return;
@@ -334,7 +365,7 @@ static void reference_forward(const struct stoa_op_reference *run) {
     for (size_t c = 0; c < channels; c++) {
         double mean = run->tensor[RUNNING_MEAN][c];
         double variance = run->tensor[RUNNING_VAR][c];
-        if (run->training) {
+        if (run->training && !run->frozen) {
             double unbiased = rows > 1 ? (double)rows / (double)(rows - 1) : 1;
             reference_moments(run, c, &mean, &variance);
             run->tensor[RUNNING_MEAN][c] += momentum * (mean - run->tensor[RUNNING_MEAN][c]);
@@ -352,9 +383,13 @@ static void reference_backward(const struct stoa_op_reference *run) {
     size_t channels = channels_of(run->layer);
     size_t rows = run->batch * rows_of(run->layer);
     for (size_t c = 0; c < channels; c++) {
-        double mean;
-        double variance;
-        reference_moments(run, c, &mean, &variance);
+        double mean = run->tensor[RUNNING_MEAN][c];
+        double variance = run->tensor[RUNNING_VAR][c];
+        /* What the mean and the variance of the batch take off a gradient; running ones are constants. */
+        double share = run->frozen ? 0 : 1 / (double)rows;
+        if (!run->frozen) {
+            reference_moments(run, c, &mean, &variance);
+        }
         double inverse = 1.0 / sqrt(variance + (double)o->epsilon);
         double sum = 0;
         double sum_xhat = 0;
@@ -367,7 +402,7 @@ static void reference_backward(const struct stoa_op_reference *run) {
         for (size_t i = c; run->dx[0] && i < rows * channels; i += channels) {
             double xhat = (run->x[0][i] - mean) * inverse;
             run->dx[0][i] = run->tensor[WEIGHT][c] * inverse *
-                            (run->dy[i] - sum / (double)rows - xhat * sum_xhat / (double)rows);
+                            (run->dy[i] - sum * share - xhat * sum_xhat * share);
         }
     }
 }

@@ -96,7 +96,7 @@ static const struct stoa_conv_algorithm *chosen(const struct stoa_op_run *run, e
 
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
     struct stoa_conv conv = problem(run->layer, run->planned_batch);
-    const bool wanted[STOA_CONV_PASSES] = {true, run->wants_input_gradient, true};
+    const bool wanted[STOA_CONV_PASSES] = {true, run->wants_input_gradient, !run->frozen};
     size_t bytes[STOA_CONV_PASSES];
     if (!stoa_conv_plan(run->context, &conv, "conv2d", run->layer->name, wanted, memory->choice, bytes)) {
         return false;
@@ -121,9 +121,11 @@ static void forward(const struct stoa_op_run *run) {
 
 static void backward(const struct stoa_op_run *run) {
     struct stoa_conv conv = problem(run->layer, run->batch);
-    chosen(run, STOA_CONV_BACKWARD_WEIGHTS)
-        ->backward_weights(run->context, &conv, run->x[0], run->dy, run->dtensor[0], run->dtensor[1],
-                           run->workspace);
+    if (!run->frozen) {
+        chosen(run, STOA_CONV_BACKWARD_WEIGHTS)
+            ->backward_weights(run->context, &conv, run->x[0], run->dy, run->dtensor[0], run->dtensor[1],
+                               run->workspace);
+    }
     if (run->dx[0]) {
         chosen(run, STOA_CONV_BACKWARD_DATA)
             ->backward_data(run->context, &conv, run->dy, run->tensor[0], run->dx[0], run->workspace);
@@ -136,9 +138,11 @@ static void algorithm(const struct stoa_op_run *run, enum stoa_pass pass, char *
         chosen(run, STOA_CONV_FORWARD)->describe(run->context, &conv, STOA_CONV_FORWARD, out, size);
         return;
     }
-    char weights[96];
-    chosen(run, STOA_CONV_BACKWARD_WEIGHTS)
-        ->describe(run->context, &conv, STOA_CONV_BACKWARD_WEIGHTS, weights, sizeof weights);
+    char weights[96] = "none";
+    if (!run->frozen) {
+        chosen(run, STOA_CONV_BACKWARD_WEIGHTS)
+            ->describe(run->context, &conv, STOA_CONV_BACKWARD_WEIGHTS, weights, sizeof weights);
+    }
     char data[96] = "none";
     if (run->wants_input_gradient) {
         chosen(run, STOA_CONV_BACKWARD_DATA)

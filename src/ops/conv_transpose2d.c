@@ -154,14 +154,15 @@ static const struct stoa_conv_algorithm *chosen(const struct stoa_op_run *run, e
 
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
     struct stoa_conv conv = problem(run->layer, run->planned_batch);
-    const bool wanted[STOA_CONV_PASSES] = {run->wants_input_gradient, true, true};
+    const bool wanted[STOA_CONV_PASSES] = {run->wants_input_gradient, true, !run->frozen};
     size_t bytes[STOA_CONV_PASSES];
     size_t sums = 0;
     if (!stoa_conv_plan(run->context, &conv, "conv_transpose2d", run->layer->name, wanted, memory->choice,
                         bytes)) {
         return false;
     }
-    if (run->layer->tensors > 1 && !stoa_block_sums_bytes(run, conv.window.channels, &sums)) {
+    if (run->layer->tensors > 1 && !run->frozen &&
+        !stoa_block_sums_bytes(run, conv.window.channels, &sums)) {
         return false;
     }
     memory->workspace[STOA_FORWARD] = bytes[STOA_CONV_BACKWARD_DATA];
@@ -198,8 +199,11 @@ static void backward(const struct stoa_op_run *run) {
         memcpy(run->dtensor[1], stoa_block_sums(run, conv.window.channels, sum_samples),
                conv.window.channels * sizeof(float));
     }
-    chosen(run, STOA_CONV_BACKWARD_WEIGHTS)
-        ->backward_weights(run->context, &conv, run->dy, run->x[0], run->dtensor[0], NULL, run->workspace);
+    if (!run->frozen) {
+        chosen(run, STOA_CONV_BACKWARD_WEIGHTS)
+            ->backward_weights(run->context, &conv, run->dy, run->x[0], run->dtensor[0], NULL,
+                               run->workspace);
+    }
     if (run->dx[0]) {
         chosen(run, STOA_CONV_FORWARD)
             ->forward(run->context, &conv, run->dy, run->tensor[0], NULL, false, run->dx[0], run->workspace);
@@ -213,10 +217,12 @@ static void algorithm(const struct stoa_op_run *run, enum stoa_pass pass, char *
             ->describe(run->context, &conv, STOA_CONV_BACKWARD_DATA, out, size);
         return;
     }
-    char weights[96];
+    char weights[96] = "none";
     char data[96] = "none";
-    chosen(run, STOA_CONV_BACKWARD_WEIGHTS)
-        ->describe(run->context, &conv, STOA_CONV_BACKWARD_WEIGHTS, weights, sizeof weights);
+    if (!run->frozen) {
+        chosen(run, STOA_CONV_BACKWARD_WEIGHTS)
+            ->describe(run->context, &conv, STOA_CONV_BACKWARD_WEIGHTS, weights, sizeof weights);
+    }
     if (run->wants_input_gradient) {
         chosen(run, STOA_CONV_FORWARD)->describe(run->context, &conv, STOA_CONV_FORWARD, data, sizeof data);
     }

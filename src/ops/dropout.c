@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* dropout: in training each value is zero with probability p, the others are scaled by 1 / (1 - p)
- * (Srivastava et al. 2014); in evaluation y = x. Any shape; in place.
+ * (Srivastava et al. 2014); in evaluation, or
+ * frozen, y = x. Any shape; in place.
  *
  * The mask follows from seed, step, layer and element alone, so backward computes it again and nothing is
  * saved. Floor 5. */
@@ -39,7 +40,7 @@ static void forward_range(const struct stoa_op_run *run, size_t first, size_t co
 
 static void forward(const struct stoa_op_run *run) {
     size_t count = stoa_batch_size(run, &run->layer->output);
-    if (run->training) {
+    if (run->training && !run->frozen) {
         stoa_parallel_range(run, count, STOA_GRAIN, forward_range);
     } else if (run->y != run->x[0]) {
         memcpy(run->y, run->x[0], count * sizeof(float));
@@ -53,14 +54,17 @@ static void backward_range(const struct stoa_op_run *run, size_t first, size_t c
 }
 
 static void backward(const struct stoa_op_run *run) {
-    if (run->dx[0]) {
-        stoa_parallel_range(run, stoa_batch_size(run, &run->layer->output), STOA_GRAIN, backward_range);
+    size_t count = stoa_batch_size(run, &run->layer->output);
+    if (run->dx[0] && !run->frozen) {
+        stoa_parallel_range(run, count, STOA_GRAIN, backward_range);
+    } else if (run->dx[0] && run->dx[0] != run->dy) {
+        memcpy(run->dx[0], run->dy, count * sizeof(float));
     }
 }
 
 static void reference_mask(const struct stoa_op_reference *run, const double *in, double *out) {
     size_t count = run->batch * stoa_shape_size(&run->layer->output);
-    if (run->training) {
+    if (run->training && !run->frozen) {
         stoa_reference_f64.dropout(in, out, 0, count, run->seed, stream(run->layer_number, run->step),
                                    threshold(run->layer), scale(run->layer));
     } else {

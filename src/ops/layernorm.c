@@ -84,7 +84,7 @@ static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory)
     return stoa_size_mul(run->planned_batch, 2 * rows_of(run->layer), &count) &&
            stoa_size_scale(&count, sizeof(double) / sizeof(float)) &&
            stoa_float_bytes(count, &memory->saved) &&
-           (run->layer->tensors == 0 ||
+           (run->layer->tensors == 0 || run->frozen ||
             stoa_block_sums_bytes(run, sums_floats(run->layer), &memory->workspace[STOA_BACKWARD]));
 }
 
@@ -146,7 +146,7 @@ static void backward_rows(const struct stoa_op_run *run, size_t first, size_t co
 
 static void backward(const struct stoa_op_run *run) {
     size_t columns = columns_of(run->layer);
-    if (run->layer->tensors > 0) {
+    if (run->layer->tensors > 0 && !run->frozen) {
         const float *sums = stoa_block_sums(run, sums_floats(run->layer), sum_samples);
         memcpy(run->dtensor[WEIGHT], sums, columns * sizeof *sums);
         memcpy(run->dtensor[BIAS], sums + columns, columns * sizeof *sums);

@@ -66,7 +66,9 @@ extern const char *const stoa_init_choices[];
         "init_fan_bias", STOA_OPTION_BOOL, offsetof(type, member.fan_bias), "false", 0, 0, NULL              \
     }
 
-/* A layer: an operator with its options at its place, shapes known. */
+/* A layer: an operator with its options at its place, shapes known. In training a layer may be frozen: it
+ * computes what it computes in evaluation and changes no tensor, its backward pass is that of evaluation, and
+ * only gradients of inputs are asked for. */
 struct stoa_layer {
     const struct stoa_op *op;
     char name[64];
@@ -102,6 +104,7 @@ struct stoa_op_run {
     size_t planned_batch; /* what `memory` was asked for; >= batch */
     bool training;
     bool wants_input_gradient; /* known when planning: false for a first layer */
+    bool frozen;               /* known when planning: as struct stoa_layer says */
     uint64_t seed, step;
     const float *x[STOA_MAX_INPUTS];
     float *y;
@@ -114,7 +117,8 @@ struct stoa_op_run {
     /* backward */
     const float *dy;
     float *dx[STOA_MAX_INPUTS];       /* overwritten; NULL where nobody asks */
-    float *dtensor[STOA_MAX_TENSORS]; /* overwritten; NULL for tensors that are not trainable */
+    /* overwritten; NULL for tensors that are not trainable, and for all of a frozen layer */
+    float *dtensor[STOA_MAX_TENSORS];
 };
 
 /* The double reference of a layer: the same pointers over double, no workspace, plain loops. */
@@ -123,6 +127,7 @@ struct stoa_op_reference {
     size_t layer_number;
     size_t batch;
     bool training;
+    bool frozen; /* gradients of tensors are computed all the same */
     uint64_t seed, step;
     const double *x[STOA_MAX_INPUTS];
     double *y;
@@ -156,7 +161,7 @@ struct stoa_op {
      * "kernel 5x5 does not fit input 4x4 with pad 0". */
     stoa_status (*infer)(struct stoa_error *error, struct stoa_layer *layer);
     /* Bytes for batches up to run->planned_batch; reads context, layer, planned_batch, training,
-     * wants_input_gradient only. NULL: none. False when a size overflows, or with the context's error set. */
+     * wants_input_gradient, frozen only. NULL: none. False when a size overflows, or with the context's error set. */
     bool (*memory)(const struct stoa_op_run *run, struct stoa_op_memory *memory);
     /* Losses over labels: what the sum of a batch's losses is divided by for its mean; NULL: its samples. */
     double (*batch_weight)(const struct stoa_layer *layer, const int32_t *labels, size_t samples);

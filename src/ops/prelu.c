@@ -48,7 +48,7 @@ static size_t sum_floats(const struct stoa_layer *layer) {
 }
 
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
-    return !run->training ||
+    return !run->training || run->frozen ||
            stoa_block_sums_bytes(run, sum_floats(run->layer), &memory->workspace[STOA_BACKWARD]);
 }
 
@@ -100,13 +100,19 @@ static void sum_samples(const struct stoa_op_run *run, size_t first, size_t samp
     }
 }
 
-static void backward(const struct stoa_op_run *run) {
+static void slope_gradient(const struct stoa_op_run *run) {
     size_t floats = sum_floats(run->layer);
     const float *sums = stoa_block_sums(run, floats, sum_samples);
     if (per_channel(run->layer)) {
         memcpy(run->dtensor[0], sums, floats * sizeof *sums);
     } else {
         run->context->kernels->sum(sums, floats, run->dtensor[0]);
+    }
+}
+
+static void backward(const struct stoa_op_run *run) {
+    if (!run->frozen) {
+        slope_gradient(run);
     }
     if (run->dx[0]) {
         run_ranges(run, backward_range);

@@ -25,8 +25,12 @@ typedef struct stoa_plan_options {
     const char *
         loss; /**< "softmax_cross_entropy smoothing=0.1", "mse", ... NULL: the first with training, else none */
     size_t optimizer_slots; /**< arrays of the size of the parameters kept for an optimiser */
-    bool summed;            /**< gradients are those of the sum of the samples' losses, not of their mean */
-    bool prepare; /**< inference: keep the weights of convolutions in the arena as their algorithms read
+    const char *freeze; /**< training: layers that stay as they are, "c1,c2", with a star all that begin so,
+                                 "c*"; NULL: none. They run as in evaluation (batch norm with its running
+                                 statistics, dropout as identity), and no gradient of theirs is computed, nor
+                                 of what lies before the first layer that learns */
+    bool summed;        /**< gradients are those of the sum of the samples' losses, not of their mean */
+    bool prepare;       /**< inference: keep the weights of convolutions in the arena as their algorithms read
                                  them, prepared by the first run and by the next one after a change of the model's
                                  parameters, instead of by every run. Faster, most of all for small batches; more
                                  memory; the same results. Between runs nobody else may write to the arena, the
@@ -40,7 +44,8 @@ typedef struct stoa_plan_options {
  * gradients and running statistics, so it must be the only user; inference plans share a model.
  * @param options  What to plan for; copied.
  * @param[out] plan  Set only on STOA_OK; release with stoa_plan_free().
- * Errors: STOA_ERR_SHAPE (loss does not fit), STOA_ERR_MEMORY (size overflows), STOA_ERR_ARGUMENT.
+ * Errors: STOA_ERR_SHAPE (loss does not fit), STOA_ERR_MEMORY (size overflows), STOA_ERR_ARGUMENT (also: a
+ * layer to freeze that the model does not have, or nothing left to train).
  * Threads: one plan per thread.
  */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_create(stoa_context *context, stoa_model *model,
@@ -135,7 +140,7 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_plan_trace(stoa_plan *plan, size_t sam
 /** Gradient of tensor `index` (see stoa_model_tensor()) after stoa_plan_train() of `plan`, to `values` of
  * `count` floats in PyTorch's layout and order. After stoa_trainer_step() with `clip_value` or `clip_norm` it
  * is the clipped one, which the update took; weight decay is not in it. Errors: STOA_ERR_ARGUMENT (not
- * trainable, wrong count, not a training plan, not bound). */
+ * trainable, frozen, wrong count, not a training plan, not bound). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_get_gradient(const stoa_plan *plan, size_t index,
                                                             float *values, size_t count);
 
@@ -163,7 +168,7 @@ typedef struct stoa_plan_step {
     const char *op;         /**< its operator */
     const char *pass;       /**< "forward" or "backward" */
     char algorithm[256];    /**< how it is computed, "" when there is only one way: "im2col, 10 tiles of 187
-                            rows" */
+                            rows"; "none" for a backward pass that no parameter needs */
     size_t workspace_bytes; /**< scratch of the step */
     size_t live_bytes;      /**< bytes of all values that live during the step */
 } stoa_plan_step;
@@ -180,7 +185,8 @@ typedef struct stoa_gradcheck_options {
     size_t samples;   /**< elements looked at in each tensor, beside one direction through all of them; 16 */
     uint64_t seed;    /**< of inputs, targets, dropout and the elements; taken as it is */
     double tolerance; /**< largest relative error that passes; 1e-5 */
-    const char *loss; /**< as in stoa_plan_options; NULL: softmax_cross_entropy */
+    const char *freeze; /**< as in stoa_plan_options: layers that are not trained are not told of */
+    const char *loss;   /**< as in stoa_plan_options; NULL: softmax_cross_entropy */
 } stoa_gradcheck_options;
 
 /** What stoa_gradcheck() found of one tensor, or of the network's input. Errors are relative to the tensor's

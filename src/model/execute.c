@@ -42,14 +42,14 @@ static void open_for_step(const struct stoa_plan *plan, size_t node, enum stoa_p
     bool backward = pass == STOA_BACKWARD;
     close_arena(plan);
     for (size_t k = 0; k < layer->inputs; k++) {
-        if (!backward || (layer->op->needs & STOA_NEEDS_X)) {
+        if (!backward || (stoa_plan_needs(plan, node) & STOA_NEEDS_X)) {
             open_value(plan, stoa_plan_activation(plan, stoa_plan_input_of(plan, node, k)));
         }
         if (backward) {
             open_value(plan, p->dx[k]);
         }
     }
-    if (!backward || (layer->op->needs & STOA_NEEDS_Y)) {
+    if (!backward || (stoa_plan_needs(plan, node) & STOA_NEEDS_Y)) {
         open_value(plan, p->output);
     }
     open_value(plan, p->saved);
@@ -131,22 +131,17 @@ static void add_to_gradient(const struct call *call, size_t node, size_t which) 
 static void run_backward(const struct call *call, size_t node) {
     const struct stoa_plan *plan = call->plan;
     const struct stoa_node_plan *p = &plan->node[node];
+    if (!stoa_plan_goes_back(plan, node)) {
+        return;
+    }
     struct stoa_op_run run = prepare(call, node, STOA_BACKWARD);
     run.dy = stoa_value_data(plan, p->gradient);
-    bool wanted = false;
     for (size_t k = 0; k < run.layer->inputs; k++) {
         run.dx[k] = stoa_value_data(plan, p->dx[k]);
-        wanted = wanted || run.dx[k];
     }
-    for (size_t t = 0; t < run.layer->tensors; t++) {
+    for (size_t t = 0; p->trains && t < run.layer->tensors; t++) {
         const struct stoa_tensor *tensor = &plan->model->tensors[plan->model->nodes[node].tensor[t]];
-        if (tensor->spec.trainable) {
-            run.dtensor[t] = stoa_plan_gradients(plan) + tensor->offset;
-            wanted = true;
-        }
-    }
-    if (!wanted) {
-        return;
+        run.dtensor[t] = tensor->spec.trainable ? stoa_plan_gradients(plan) + tensor->offset : NULL;
     }
     open_for_step(plan, node, STOA_BACKWARD);
     run.layer->op->backward(&run);
@@ -290,9 +285,9 @@ static stoa_status check_samples(const struct call *call) {
         return stoa_fail(plan->context, STOA_ERR_ARGUMENT, "plan: found %zu samples, expected 1 to %zu",
                          call->samples, plan->batch);
     }
-    return call->training
-               ? stoa_model_learns_from(plan->model, &plan->context->error, call->samples, "a batch")
-               : STOA_OK;
+    return call->training ? stoa_model_learns_from(plan->model, &plan->context->error, plan->frozen,
+                                                   call->samples, "a batch")
+                          : STOA_OK;
 }
 
 static stoa_status check_targets(const struct call *call) {

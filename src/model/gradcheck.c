@@ -193,16 +193,9 @@ static stoa_gradcheck_result check_subject(struct check *c, struct subject *s, c
     return result;
 }
 
-/* The node that a tensor belongs to. */
-static size_t node_of(const stoa_model *model, size_t tensor) {
-    for (size_t i = 0; i < model->node_count; i++) {
-        for (size_t t = 0; t < model->nodes[i].layer.tensors; t++) {
-            if (model->nodes[i].tensor[t] == tensor) {
-                return i;
-            }
-        }
-    }
-    return model->node_count;
+/* Whether a tensor's gradient is computed. */
+static bool learns(const struct check *c, size_t tensor) {
+    return c->reference.tensor_gradient[tensor] && !c->plan->frozen[stoa_tensor_node(c->model, tensor)];
 }
 
 static void tell_one(struct check *c, const stoa_gradcheck_result *result) {
@@ -215,7 +208,7 @@ static void check_all(struct check *c) {
     const stoa_model *model = c->model;
     struct stoa_reference *r = &c->reference;
     for (size_t i = 0; i < model->tensor_count; i++) {
-        if (r->tensor_gradient[i]) {
+        if (learns(c, i)) {
             c->largest = fmax(c->largest, largest_of(r->tensor_gradient[i], model->tensors[i].count));
         }
     }
@@ -225,9 +218,10 @@ static void check_all(struct check *c) {
     tell_one(c, &result);
     for (size_t i = 0; i < model->tensor_count; i++) {
         const struct stoa_tensor *tensor = &model->tensors[i];
-        if (r->tensor_gradient[i]) {
-            struct subject s = {tensor->name,          node_of(model, i), r->tensor[i],
-                                r->tensor_gradient[i], tensor->count,     0};
+        if (learns(c, i)) {
+            struct subject s = {tensor->name,  stoa_tensor_node(model, i),
+                                r->tensor[i],  r->tensor_gradient[i],
+                                tensor->count, 0};
             result = check_subject(c, &s, stoa_plan_gradients(c->plan) + tensor->offset);
             tell_one(c, &result);
         }
@@ -235,7 +229,8 @@ static void check_all(struct check *c) {
 }
 
 static stoa_status prepare(struct check *c) {
-    const stoa_plan_options options = {.batch = c->options.batch, .training = true, .loss = c->options.loss};
+    const stoa_plan_options options = {
+        .batch = c->options.batch, .training = true, .loss = c->options.loss, .freeze = c->options.freeze};
     stoa_status status = stoa_plan_create(c->context, c->model, &options, &c->plan);
     if (status == STOA_OK) {
         status = stoa_plan_bind(c->plan, NULL);

@@ -245,12 +245,12 @@ stoa_status stoa_operator_help(const char *name, char *out, size_t size) {
     return stoa_options_describe(op->options, op->option_count, out, size) ? STOA_OK : STOA_ERR_ARGUMENT;
 }
 
-stoa_status stoa_model_learns_from(const stoa_model *model, struct stoa_error *error, size_t samples,
-                                   const char *what) {
+stoa_status stoa_model_learns_from(const stoa_model *model, struct stoa_error *error, const bool *frozen,
+                                   size_t samples, const char *what) {
     for (size_t i = 0; i < model->node_count; i++) {
         const struct stoa_layer *layer = &model->nodes[i].layer;
         size_t least = layer->op->least_batch ? layer->op->least_batch(layer) : 1;
-        if (samples < least) {
+        if (samples < least && !(frozen && frozen[i])) {
             return stoa_error_set(
                 error, STOA_ERR_ARGUMENT,
                 "%s '%s': found %zu sample%s in %s, expected %zu or more to train with: one "

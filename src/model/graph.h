@@ -65,10 +65,14 @@ float *stoa_model_change(stoa_model *model);
 void stoa_tensor_to_disk(const struct stoa_tensor_spec *spec, const float *memory, float *disk);
 void stoa_tensor_from_disk(const struct stoa_tensor_spec *spec, const float *disk, float *memory);
 
-/* Whether all layers learn from a training pass over `samples` samples; else an error whose sentence names
- * the first that does not. `what` says where so many are: "a batch". */
-stoa_status stoa_model_learns_from(const stoa_model *model, struct stoa_error *error, size_t samples,
-                                   const char *what);
+/* Whether all layers that are not frozen (a layer; NULL: none is) learn from a training pass over `samples`
+ * samples; else an error whose sentence names the first that does not. `what` says where so many are: "a
+ * batch". */
+stoa_status stoa_model_learns_from(const stoa_model *model, struct stoa_error *error, const bool *frozen,
+                                   size_t samples, const char *what);
+
+/* The node that a tensor belongs to. */
+size_t stoa_tensor_node(const stoa_model *model, size_t tensor);
 
 /* Add to the origin of a loaded model; copied. Errors: STOA_ERR_MEMORY. */
 stoa_status stoa_model_add_origin(stoa_model *model, const char *key, const char *value);

@@ -10,6 +10,7 @@
 #include "base/float_state.h"
 #include "base/size.h"
 #include "core/planner.h"
+#include "model/layers.h"
 
 /* Under AddressSanitizer every block ends in a red zone that stays poisoned. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -31,7 +32,8 @@ struct stoa_op_run stoa_plan_run(const struct stoa_plan *plan, size_t node) {
                               .batch = plan->batch,
                               .planned_batch = plan->batch,
                               .training = plan->training,
-                              .wants_input_gradient = plan->node[node].wants_input_gradient};
+                              .wants_input_gradient = plan->node[node].wants_input_gradient,
+                              .frozen = plan->frozen[node]};
     memcpy(run.choice, plan->node[node].choice, sizeof run.choice);
     return run;
 }
@@ -65,13 +67,12 @@ static size_t last_use(const struct stoa_plan *plan, size_t model_value) {
         const struct stoa_layer *layer = stoa_plan_layer(plan, node);
         for (size_t k = 0; k < layer->inputs; k++) {
             if (stoa_plan_input_of(plan, node, k) == model_value) {
-                bool backward = plan->training && (layer->op->needs & STOA_NEEDS_X);
+                bool backward = (stoa_plan_needs(plan, node) & STOA_NEEDS_X) != 0;
                 last = stoa_max(last, stoa_step_of(plan, node, backward ? STOA_BACKWARD : STOA_FORWARD));
             }
         }
     }
-    if (model_value > 0 && plan->training &&
-        (stoa_plan_layer(plan, model_value - 1)->op->needs & STOA_NEEDS_Y)) {
+    if (model_value > 0 && (stoa_plan_needs(plan, model_value - 1) & STOA_NEEDS_Y)) {
         last = stoa_max(last, stoa_step_of(plan, model_value - 1, STOA_BACKWARD));
     }
     if (model_value == plan->nodes) {
@@ -136,7 +137,8 @@ static bool plan_scratch(struct stoa_plan *plan) {
             return false;
         }
         size_t forward = stoa_step_of(plan, node, STOA_FORWARD);
-        size_t backward = plan->training ? stoa_step_of(plan, node, STOA_BACKWARD) : forward;
+        bool goes_back = stoa_plan_goes_back(plan, node);
+        size_t backward = goes_back ? stoa_step_of(plan, node, STOA_BACKWARD) : forward;
         struct stoa_node_plan *p = &plan->node[node];
         memcpy(p->choice, memory.choice, sizeof p->choice);
         if (memory.saved) {
@@ -151,7 +153,7 @@ static bool plan_scratch(struct stoa_plan *plan) {
             p->prepared =
                 add_value(plan, layer->name, "prepared weights", NULL, memory.prepared, 0, last_step(plan));
         }
-        if (plan->training && memory.workspace[STOA_BACKWARD]) {
+        if (goes_back && memory.workspace[STOA_BACKWARD]) {
             p->workspace[STOA_BACKWARD] = add_value(plan, layer->name, "backward workspace", NULL,
                                                     memory.workspace[STOA_BACKWARD], backward, backward);
         }
@@ -183,30 +185,30 @@ static void plan_input_gradient(struct stoa_plan *plan, size_t node, size_t whic
     p->dx[which] = gradient;
 }
 
-static bool has_trainable(const struct stoa_layer *layer) {
-    for (size_t i = 0; i < layer->tensors; i++) {
-        if (layer->tensor[i].trainable) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether a model value's gradient leads to any parameter. */
+/* Whether a model value's gradient leads to any parameter that learns. */
 static bool wants_gradient(const struct stoa_plan *plan, size_t model_value) {
-    return model_value > 0 && (plan->node[model_value - 1].wants_input_gradient ||
-                               has_trainable(stoa_plan_layer(plan, model_value - 1)));
+    return model_value > 0 && stoa_plan_goes_back(plan, model_value - 1);
 }
 
 static void mark_wanted(struct stoa_plan *plan) {
     for (size_t node = 0; node <= plan->nodes; node++) {
         const struct stoa_layer *layer = stoa_plan_layer(plan, node);
+        plan->node[node].trains = plan->training && !plan->frozen[node] && stoa_layer_has_parameters(layer);
         for (size_t k = 0; plan->training && k < layer->inputs; k++) {
             if (wants_gradient(plan, stoa_plan_input_of(plan, node, k))) {
                 plan->node[node].wants_input_gradient = true;
             }
         }
     }
+}
+
+/* What only training asks: layers to freeze, and others that learn from so many samples. */
+static stoa_status prepare_training(struct stoa_plan *plan, const char *freeze) {
+    struct stoa_error *error = &plan->context->error;
+    stoa_status status = stoa_model_read_frozen(plan->model, error, freeze, plan->frozen);
+    return status == STOA_OK
+               ? stoa_model_learns_from(plan->model, error, plan->frozen, plan->batch, "a batch")
+               : status;
 }
 
 static bool plan_gradients(struct stoa_plan *plan, size_t optimizer_slots) {
@@ -292,7 +294,8 @@ static bool make_room(struct stoa_plan *plan) {
     plan->value_room = (plan->nodes + 1) * (6 + 2 * STOA_MAX_INPUTS) + 8;
     plan->values = calloc(plan->value_room, sizeof *plan->values);
     plan->node = calloc(plan->nodes + 1, sizeof *plan->node);
-    if (!plan->values || !plan->node) {
+    plan->frozen = calloc(plan->nodes + 1, sizeof *plan->frozen);
+    if (!plan->values || !plan->node || !plan->frozen) {
         return false;
     }
     for (size_t i = 0; i <= plan->nodes; i++) {
@@ -338,6 +341,9 @@ static stoa_status build_plan(struct stoa_plan *plan, const stoa_plan_options *o
     if (!make_room(plan)) {
         return stoa_fail(plan->context, STOA_ERR_MEMORY, "plan: out of memory");
     }
+    if (plan->training && prepare_training(plan, options->freeze) != STOA_OK) {
+        return plan->context->error.status;
+    }
     if (loss) {
         mark_wanted(plan);
     }
@@ -366,10 +372,6 @@ stoa_status stoa_plan_create(stoa_context *context, stoa_model *model, const sto
         return stoa_fail(context, STOA_ERR_ARGUMENT,
                          "plan: found training and prepare, expected one of them: weights that change in "
                          "every step are not kept");
-    }
-    if (options->training &&
-        stoa_model_learns_from(model, &context->error, options->batch, "a batch") != STOA_OK) {
-        return context->error.status;
     }
     struct stoa_plan *made = calloc(1, sizeof *made);
     if (!made) {
@@ -401,6 +403,7 @@ void stoa_plan_free(stoa_plan *plan) {
     stoa_layer_clear(&plan->loss);
     free(plan->values);
     free(plan->node);
+    free(plan->frozen);
     free(plan);
 }
 

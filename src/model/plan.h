@@ -32,6 +32,7 @@ struct stoa_node_plan {
     size_t dx[STOA_MAX_INPUTS]; /* where backward writes; STOA_NO_VALUE where nobody asks */
     bool adds[STOA_MAX_INPUTS]; /* dx is scratch that is added to the input's gradient */
     bool wants_input_gradient;
+    bool trains; /* has tensors that are to learn */
     const void *choice[STOA_MAX_CHOICES]; /* what the operator decided in planning */
 };
 
@@ -45,6 +46,7 @@ struct stoa_plan {
     struct stoa_layer loss;
     size_t nodes, steps; /* nodes: layers of the model; the loss is node number `nodes` */
     struct stoa_node_plan *node;
+    bool *frozen; /* a node: trained as in evaluation, its tensors kept */
     struct stoa_value *values;
     size_t value_count, value_room;
     size_t input, loss_gradient, gradients, optimizer; /* numbers of values */
@@ -77,6 +79,18 @@ static inline const struct stoa_layer *stoa_plan_layer(const struct stoa_plan *p
 /* Value number (see graph.h) of a node's input. */
 static inline size_t stoa_plan_input_of(const struct stoa_plan *plan, size_t node, size_t which) {
     return node == plan->nodes ? plan->nodes : plan->model->nodes[node].input[which];
+}
+
+/* Whether a node has a backward pass: a parameter of its own or one before it learns. */
+static inline bool stoa_plan_goes_back(const struct stoa_plan *plan, size_t node) {
+    return plan->training && (plan->node[node].wants_input_gradient || plan->node[node].trains);
+}
+
+/* What a node's backward pass reads, of enum stoa_needs. */
+static inline unsigned stoa_plan_needs(const struct stoa_plan *plan, size_t node) {
+    const struct stoa_op *op = stoa_plan_layer(plan, node)->op;
+    bool nothing = !stoa_plan_goes_back(plan, node) || (plan->frozen[node] && op->needs_for_tensors);
+    return nothing ? 0 : op->needs;
 }
 
 /* The plan's value that holds a model value: the input, or a node's output. */

@@ -58,7 +58,9 @@ stoa_status stoa_plan_step_at(const stoa_plan *plan, size_t index, stoa_plan_ste
                             .pass = pass == STOA_FORWARD ? "forward" : "backward",
                             .workspace_bytes = workspace == STOA_NO_VALUE ? 0 : plan->values[workspace].bytes,
                             .live_bytes = live_bytes(plan, index)};
-    if (run.layer->op->algorithm) {
+    if (pass == STOA_BACKWARD && !stoa_plan_goes_back(plan, node)) {
+        (void)snprintf(out->algorithm, sizeof out->algorithm, "none");
+    } else if (run.layer->op->algorithm) {
         run.layer->op->algorithm(&run, pass, out->algorithm, sizeof out->algorithm);
     }
     return STOA_OK;
@@ -75,6 +77,10 @@ stoa_status stoa_plan_get_gradient(const stoa_plan *plan, size_t index, float *v
             index, count);
     }
     const struct stoa_tensor *tensor = &model->tensors[index];
+    if (plan->frozen[stoa_tensor_node(model, index)]) {
+        return stoa_fail(plan->context, STOA_ERR_ARGUMENT, "gradient: the layer of '%s' is frozen",
+                         tensor->name);
+    }
     stoa_tensor_to_disk(&tensor->spec, stoa_plan_gradients(plan) + tensor->offset, values);
     return STOA_OK;
 }

@@ -107,6 +107,7 @@ static struct stoa_op_reference prepare(const struct stoa_reference *r, size_t n
                                     .layer_number = node,
                                     .batch = r->batch,
                                     .training = true,
+                                    .frozen = r->plan->frozen[node],
                                     .seed = r->seed,
                                     .y = r->value[node + 1],
                                     .labels = r->labels,

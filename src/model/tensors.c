@@ -107,6 +107,14 @@ stoa_status stoa_model_build(stoa_model *model) {
     return STOA_OK;
 }
 
+size_t stoa_tensor_node(const stoa_model *model, size_t tensor) {
+    size_t node = 0;
+    for (size_t passed = model->nodes[0].layer.tensors; passed <= tensor; node++) {
+        passed += model->nodes[node + 1].layer.tensors;
+    }
+    return node;
+}
+
 float *stoa_tensor_lend(const stoa_model *model, size_t tensor) {
     const struct stoa_tensor *t = &model->tensors[tensor];
     return (t->spec.trainable ? model->writable : model->statistics) + t->offset;

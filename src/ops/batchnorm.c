@@ -401,8 +401,8 @@ static void reference_backward(const struct stoa_op_reference *run) {
         run->dtensor[WEIGHT][c] = sum_xhat;
         for (size_t i = c; run->dx[0] && i < rows * channels; i += channels) {
             double xhat = (run->x[0][i] - mean) * inverse;
-            run->dx[0][i] = run->tensor[WEIGHT][c] * inverse *
-                            (run->dy[i] - sum * share - xhat * sum_xhat * share);
+            run->dx[0][i] =
+                run->tensor[WEIGHT][c] * inverse * (run->dy[i] - sum * share - xhat * sum_xhat * share);
         }
     }
 }
@@ -422,6 +422,7 @@ const struct stoa_op stoa_op_batchnorm = {
     .option_count = sizeof options / sizeof *options,
     .options_bytes = sizeof(struct stoa_batchnorm_options),
     .needs = STOA_NEEDS_X,
+    .needs_for_tensors = true,
     .gradient_in_place = true,
     .infer = infer,
     .memory = memory,

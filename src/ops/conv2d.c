@@ -201,6 +201,7 @@ const struct stoa_op stoa_op_conv2d = {
     .option_count = sizeof options / sizeof *options,
     .options_bytes = sizeof(struct conv2d_options),
     .needs = STOA_NEEDS_X,
+    .needs_for_tensors = true,
     .infer = infer,
     .memory = memory,
     .prepare = prepare,

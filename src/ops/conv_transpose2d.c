@@ -161,8 +161,7 @@ static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory)
                         bytes)) {
         return false;
     }
-    if (run->layer->tensors > 1 && !run->frozen &&
-        !stoa_block_sums_bytes(run, conv.window.channels, &sums)) {
+    if (run->layer->tensors > 1 && !run->frozen && !stoa_block_sums_bytes(run, conv.window.channels, &sums)) {
         return false;
     }
     memory->workspace[STOA_FORWARD] = bytes[STOA_CONV_BACKWARD_DATA];
@@ -282,6 +281,7 @@ const struct stoa_op stoa_op_conv_transpose2d = {
     .option_count = sizeof options / sizeof *options,
     .options_bytes = sizeof(struct conv_transpose2d_options),
     .needs = STOA_NEEDS_X,
+    .needs_for_tensors = true,
     .infer = infer,
     .memory = memory,
     .forward = forward,

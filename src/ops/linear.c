@@ -205,6 +205,7 @@ const struct stoa_op stoa_op_linear = {
     .option_count = sizeof options / sizeof *options,
     .options_bytes = sizeof(struct linear_options),
     .needs = STOA_NEEDS_X,
+    .needs_for_tensors = true,
     .infer = infer,
     .forward = forward,
     .backward = backward,

@@ -116,7 +116,7 @@ struct stoa_op_run {
     const void *choice[STOA_MAX_CHOICES]; /* `memory`'s */
     /* backward */
     const float *dy;
-    float *dx[STOA_MAX_INPUTS];       /* overwritten; NULL where nobody asks */
+    float *dx[STOA_MAX_INPUTS]; /* overwritten; NULL where nobody asks */
     /* overwritten; NULL for tensors that are not trainable, and for all of a frozen layer */
     float *dtensor[STOA_MAX_TENSORS];
 };
@@ -153,9 +153,11 @@ struct stoa_op {
     size_t least_inputs, most_inputs;
     const struct stoa_option *options;
     size_t option_count, options_bytes;
-    unsigned needs;         /* of enum stoa_needs */
-    bool is_view;           /* y is x[0]'s numbers in another shape; also in_place and gradient_in_place */
-    bool in_place;          /* y may be x[0], unless backward follows and needs x */
+    unsigned needs; /* of enum stoa_needs */
+    bool
+        needs_for_tensors; /* only gradients of tensors read what `needs` names: a frozen layer needs nothing */
+    bool is_view;          /* y is x[0]'s numbers in another shape; also in_place and gradient_in_place */
+    bool in_place;         /* y may be x[0], unless backward follows and needs x */
     bool gradient_in_place; /* dx[0] may be dy */
     /* Shapes and tensors from inputs and options; on an error the sentence without the layer's name:
      * "kernel 5x5 does not fit input 4x4 with pad 0". */

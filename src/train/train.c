@@ -328,11 +328,11 @@ static stoa_status check_request(struct loop *loop, const stoa_model *model, con
         loop->samples = loop->split.training;
     }
     if (status == STOA_OK) {
-        status = stoa_model_learns_from(model, error, settings->batch, "a batch");
+        status = stoa_model_learns_from(model, error, NULL, settings->batch, "a batch");
     }
     size_t rest = loop->samples % settings->batch;
     return status == STOA_OK && rest > 0
-               ? stoa_model_learns_from(model, error, rest, "the last batch of an epoch")
+               ? stoa_model_learns_from(model, error, NULL, rest, "the last batch of an epoch")
                : status;
 }
 

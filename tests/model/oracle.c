@@ -67,6 +67,7 @@ static struct stoa_op_run prepare(stoa_context *context, const struct stoa_layer
                                .planned_batch = run->planned,
                                .training = run->training,
                                .wants_input_gradient = true,
+                               .frozen = run->frozen && run->frozen[number],
                                .seed = run->seed,
                                .step = run->step,
                                .targets = run->targets};
@@ -139,7 +140,7 @@ static void attach_tensors(struct oracle *oracle, const stoa_model *model, size_
     for (size_t t = 0; t < node->layer->tensors; t++) {
         size_t tensor = model->nodes[number].tensor[t];
         node->run.tensor[t] = oracle->tensor[tensor];
-        node->run.dtensor[t] = oracle->gradient[tensor];
+        node->run.dtensor[t] = node->run.frozen ? NULL : oracle->gradient[tensor];
     }
 }
 

@@ -12,7 +12,8 @@ enum { ORACLE_MOST_TENSORS = 64 };
 struct oracle_run {
     size_t samples, planned; /* algorithms follow from the batch that was planned for */
     bool training;
-    const char *loss; /* NULL: none */
+    const bool *frozen; /* a layer, the loss last; NULL: none */
+    const char *loss;   /* NULL: none */
     const float *input;
     stoa_targets targets;
     uint64_t seed, step;
@@ -22,7 +23,7 @@ struct oracle_run {
 struct oracle {
     float *output;
     double loss;
-    float *gradient[ORACLE_MOST_TENSORS]; /* NULL where not trainable */
+    float *gradient[ORACLE_MOST_TENSORS]; /* NULL where not trainable; NaN where frozen */
     float *tensor[ORACLE_MOST_TENSORS];   /* after the run: running statistics may have moved; the model's own
                                              stay */
     size_t tensors;

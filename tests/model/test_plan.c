@@ -7,6 +7,8 @@
 
 #include "base/random.h"
 #include "base/size.h"
+#include "drawn.h"
+#include "model/layers.h"
 #include "model/plan.h"
 #include "oracle.h"
 
@@ -118,6 +120,11 @@ static void compare_gradients(const char *net, stoa_plan *plan, const stoa_model
                               const struct oracle *oracle) {
     for (size_t i = 0; i < model->tensor_count; i++) {
         const struct stoa_tensor *tensor = &model->tensors[i];
+        if (tensor->spec.trainable && plan->frozen[stoa_tensor_node(model, i)]) {
+            assert_int_equal(stoa_plan_get_gradient(plan, i, oracle->tensor[i], tensor->count),
+                             STOA_ERR_ARGUMENT);
+            continue;
+        }
         if (!tensor->spec.trainable) {
             same_bits(net, tensor->name, stoa_tensor_data(model, i), oracle->tensor[i], tensor->count);
             continue;
@@ -163,7 +170,7 @@ static void check_run(const struct net *net, stoa_context *context, stoa_plan *p
     struct batch b;
     batch_open(&b, model, 100 + step);
     struct stoa_error error;
-    if (training && stoa_model_learns_from(model, &error, samples, "a batch") != STOA_OK) {
+    if (training && stoa_model_learns_from(model, &error, plan->frozen, samples, "a batch") != STOA_OK) {
         assert_int_equal(stoa_plan_train(plan, samples, b.targets, 9, step, NULL, NULL), STOA_ERR_ARGUMENT);
         assert_string_equal(stoa_context_error(plan->context), error.text);
         batch_close(&b);
@@ -174,6 +181,7 @@ static void check_run(const struct net *net, stoa_context *context, stoa_plan *p
                 &(struct oracle_run){.samples = samples,
                                      .planned = BATCH,
                                      .training = training,
+                                     .frozen = plan->frozen,
                                      .loss = net->loss,
                                      .input = b.input,
                                      .targets = b.targets,
@@ -211,6 +219,43 @@ static void check_infer(const struct net *net, stoa_context *context, stoa_plan 
     batch_close(&b);
 }
 
+/* The names of about half the layers; "" where no parameter would be left. */
+static const char *draw_frozen(const stoa_model *model, uint64_t seed, char *names, size_t size) {
+    size_t used = 0;
+    bool left = false;
+    names[0] = 0;
+    for (size_t i = 0; i < model->node_count; i++) {
+        const struct stoa_layer *layer = &model->nodes[i].layer;
+        if (stoa_philox(seed, i, 6).word[0] % 2) {
+            used += (size_t)snprintf(names + used, size - used, "%s%s", used ? "," : "", layer->name);
+        } else {
+            left = left || stoa_layer_has_parameters(layer);
+        }
+    }
+    return left ? names : "";
+}
+
+/* With some layers frozen: the same bits as without a plan, in no more memory than with none frozen. */
+static void check_frozen(const struct net *net, stoa_context *single, stoa_context *context,
+                         stoa_model *model, size_t most_bytes) {
+    for (uint64_t seed = 0; seed < 4; seed++) {
+        char names[512];
+        struct planned frozen;
+        planned_open(&frozen, context, model,
+                     &(stoa_plan_options){.batch = BATCH,
+                                          .training = true,
+                                          .loss = net->loss,
+                                          .optimizer_slots = 2,
+                                          .freeze = draw_frozen(model, seed, names, sizeof names)});
+        assert_true(frozen.bytes <= most_bytes);
+        check_run(net, single, frozen.plan, model, BATCH, true, seed);
+        check_run(net, single, frozen.plan, model, 1 + seed, true, seed);
+        check_run(net, single, frozen.plan, model, BATCH, false, seed);
+        check_infer(net, single, frozen.plan, model, BATCH);
+        planned_close(&frozen);
+    }
+}
+
 /* One network, for training and for inference, in full and partial batches; the oracle runs on `single`. */
 static void check_net(const struct net *net, stoa_context *single, stoa_context *context) {
     const size_t samples[] = {BATCH, 1, 5, BATCH};
@@ -231,6 +276,7 @@ static void check_net(const struct net *net, stoa_context *single, stoa_context 
         check_infer(net, single, prepared.plan, model, samples[i]);
     }
     assert_true(infer.bytes <= train.bytes && infer.bytes <= prepared.bytes);
+    check_frozen(net, single, context, model, train.bytes);
     planned_close(&train);
     planned_close(&infer);
     planned_close(&prepared);
@@ -249,99 +295,6 @@ static void equals_the_oracle(void **state) {
         stoa_context_free(context);
     }
     stoa_context_free(single);
-}
-
-/* A network drawn at random: any value may be read again, in any order; values that nobody read are added up
- * at the end. Images are 4x4x3, vectors their 48 numbers, so that all of a kind fit each other. */
-enum { DRAWN_LINES = 60, DRAWN_TEXT = 80 };
-enum kind { IMAGE, FLATTENED, FEATURES };
-
-struct drawn {
-    char text[DRAWN_LINES][DRAWN_TEXT];
-    size_t count;
-    enum kind kind[DRAWN_LINES + 1]; /* of value 0, the input, and each line's */
-    bool read[DRAWN_LINES + 1];
-    uint64_t seed, draws;
-};
-
-static size_t draw(struct drawn *d, size_t below) {
-    return stoa_philox(d->seed, d->draws++, 5).word[0] % below;
-}
-
-/* Name of a value, marked as read. */
-static const char *name_value(struct drawn *d, size_t value, char out[16]) {
-    d->read[value] = true;
-    (void)snprintf(out, 16, value == 0 ? "input" : "v%zu", value);
-    return out;
-}
-
-static void add_line(struct drawn *d, enum kind kind, const char *operator, size_t from) {
-    char name[16];
-    (void)snprintf(d->text[d->count], DRAWN_TEXT, "v%zu %s from=%s", d->count + 1, operator,
-                   name_value(d, from, name));
-    d->kind[++d->count] = kind;
-}
-
-static void add_sum(struct drawn *d, size_t left, size_t right) {
-    char names[2][16];
-    (void)snprintf(d->text[d->count], DRAWN_TEXT, "v%zu add from=%s,%s", d->count + 1,
-                   name_value(d, left, names[0]), name_value(d, right, names[1]));
-    d->kind[++d->count] = d->kind[left];
-}
-
-static void draw_line(struct drawn *d) {
-    static const char *const any[] = {"relu", "dropout p=0.3", "batchnorm", "softmax"};
-    static const char *const image[] = {
-        "conv2d filters=3 kernel=3 pad=same", "conv2d filters=3 kernel=3 pad=1 groups=3 bias=false",
-        "conv2d filters=3 kernel=1", "maxpool2d size=3 stride=1 pad=1", "avgpool2d size=3 stride=1 pad=1"};
-    size_t last = d->count;
-    size_t from = draw(d, 3) == 0 ? draw(d, last + 1) : last - draw(d, stoa_min(3, last + 1));
-    size_t other = last - draw(d, stoa_min(6, last + 1));
-    size_t choice = draw(d, 10);
-    if (choice < 3 && d->kind[other] == d->kind[from]) {
-        add_sum(d, from, other);
-    } else if (choice < 6) {
-        add_line(d, d->kind[from], any[draw(d, sizeof any / sizeof *any)], from);
-    } else if (d->kind[from] != IMAGE || choice == 6) {
-        bool view = draw(d, 3) != 0;
-        enum kind flat = d->kind[from] == FEATURES ? FEATURES : FLATTENED;
-        add_line(d, view ? flat : FEATURES, view ? "flatten" : "linear units=48", from);
-    } else {
-        add_line(d, IMAGE, image[draw(d, sizeof image / sizeof *image)], from);
-    }
-}
-
-/* The value, made a vector: an image flattened, or with `features` anything through a linear layer. */
-static size_t as_vector(struct drawn *d, size_t value, bool features) {
-    if (features && d->kind[value] != FEATURES) {
-        add_line(d, FEATURES, "linear units=48", value);
-        value = d->count;
-    } else if (d->kind[value] == IMAGE) {
-        add_line(d, FLATTENED, "flatten", value);
-        value = d->count;
-    }
-    return value;
-}
-
-static void draw_net(struct drawn *d, uint64_t seed) {
-    *d = (struct drawn){.seed = seed, .read = {true}};
-    size_t lines = 3 + draw(d, 12);
-    while (d->count < lines) {
-        draw_line(d);
-    }
-    size_t sum = d->count;
-    for (size_t value = 1; value < lines; value++) {
-        if (!d->read[value]) {
-            bool features = d->kind[sum] == FEATURES || d->kind[value] == FEATURES;
-            size_t left = as_vector(d, sum, features), right = as_vector(d, value, features);
-            bool swap = draw(d, 2) == 0;
-            add_sum(d, swap ? right : left, swap ? left : right);
-            sum = d->count;
-        }
-    }
-    if (d->seed % 2 == 0) {
-        (void)as_vector(d, sum, false);
-    }
 }
 
 /* Every drawn network for training with either loss, for inference, and in full and partial batches. */

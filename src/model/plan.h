@@ -32,7 +32,7 @@ struct stoa_node_plan {
     size_t dx[STOA_MAX_INPUTS]; /* where backward writes; STOA_NO_VALUE where nobody asks */
     bool adds[STOA_MAX_INPUTS]; /* dx is scratch that is added to the input's gradient */
     bool wants_input_gradient;
-    bool trains; /* has tensors that are to learn */
+    bool trains;                          /* has tensors that are to learn */
     const void *choice[STOA_MAX_CHOICES]; /* what the operator decided in planning */
 };
 

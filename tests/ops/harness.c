@@ -135,6 +135,7 @@ static struct stoa_op_run prepare(const struct harness *h) {
                               .planned_batch = h->setup.planned_batch,
                               .training = h->setup.training,
                               .wants_input_gradient = wants_input_gradient(h),
+                              .frozen = h->setup.frozen,
                               .seed = h->setup.seed,
                               .step = h->setup.step,
                               .y = h->y,
@@ -178,7 +179,8 @@ void harness_open(struct harness *h, stoa_context *context, const struct stoa_la
     }
     for (size_t t = 0; t < layer->tensors; t++) {
         h->tensor[t] = new_floats(harness_tensor_size(h, t));
-        h->dtensor[t] = layer->tensor[t].trainable ? new_floats(harness_tensor_size(h, t)) : NULL;
+        bool learns = layer->tensor[t].trainable && !setup->frozen;
+        h->dtensor[t] = learns ? new_floats(harness_tensor_size(h, t)) : NULL;
     }
     open_targets(h);
     struct stoa_op_run run = prepare(h);
@@ -286,7 +288,8 @@ void harness_forward(struct harness *h) {
         watch(&readonly, h->x[k] == h->y ? NULL : h->x[k]);
     }
     for (size_t t = 0; t < h->layer->tensors; t++) {
-        watch(&readonly, h->layer->tensor[t].trainable || !h->setup.training ? h->tensor[t] : NULL);
+        bool changes = h->setup.training && !h->setup.frozen && !h->layer->tensor[t].trainable;
+        watch(&readonly, changes ? NULL : h->tensor[t]);
     }
     clear(h->y == h->x[0] ? NULL : h->y);
     struct stoa_op_run run = prepare(h);
@@ -401,6 +404,7 @@ static struct stoa_op_reference prepare_reference(const struct harness_reference
                                     .layer_number = h->setup.layer_number,
                                     .batch = h->setup.batch,
                                     .training = h->setup.training,
+                                    .frozen = h->setup.frozen,
                                     .seed = h->setup.seed,
                                     .step = h->setup.step,
                                     .y = r->y,

@@ -35,6 +35,7 @@ struct harness_setup {
     size_t batch;
     size_t planned_batch; /* 0: batch */
     bool training;
+    bool frozen;            /* no gradients of tensors, which stay as they are */
     bool in_place;          /* y is x[0] */
     bool gradient_in_place; /* dx[0] is dy */
     unsigned unasked;       /* bit k: nobody asks for dx[k] */

@@ -123,7 +123,7 @@ int bench_training_open(stoa_context *context, const char *path, size_t batch, s
         status = stoa_trainer_create(context, t->model, &options, 1000, &t->trainer);
     }
     if (status == STOA_OK) {
-        t->batch = t->trainer->settings.batch;
+        t->batch = t->trainer->settings.options.batch;
         status = make_data(t);
     }
     if (status == STOA_OK) {

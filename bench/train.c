@@ -7,7 +7,7 @@
 
 /* Arrays as large as the weights that every update reads and writes. */
 static size_t count_slots(const struct stoa_train_settings *settings) {
-    return settings->optimizer_slots + (settings->average > 0);
+    return settings->optimizer_slots + (settings->options.average > 0);
 }
 
 static int measure(struct bench *bench, const char *path, const char *recipe, const char *name,

@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-/** A recipe that has been read. Immutable: threads may share it. */
+/** A recipe that has been read. Threads may share it; none may use it while stoa_recipe_set() changes it. */
 typedef struct stoa_recipe stoa_recipe;
 
 /** Read a recipe from a file.
@@ -28,6 +28,22 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_recipe_load_memory(stoa_context *conte
                                                              stoa_recipe **recipe);
 /** Release `recipe`. NULL is allowed. */
 STOA_API void stoa_recipe_free(stoa_recipe *recipe);
+
+/** Let the recipe say something else, as if the line stood in its file: `--lr 3e-3` of the command is
+ * stoa_recipe_set(context, recipe, "train.lr", "3e-3"). What is said is a part of stoa_recipe_text(), too.
+ *
+ * @param context  Receives the sentence of an error.
+ * @param recipe  Changed; as it was on an error. Strings of an earlier stoa_recipe_describe() end here.
+ * @param key  SECTION.KEY, such as "data.classes"; the name of a key alone, such as "lr" or "title"; or a
+ * layer of the recipe or its input, such as "model.c1".
+ * @param value  As behind the '=' of a line.
+ * Errors: STOA_ERR_ARGUMENT (no such key, a value that it does not take), STOA_ERR_SHAPE (layers do not fit),
+ * STOA_ERR_MEMORY. What keys need of each other is checked by stoa_recipe_model() and stoa_train(). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_recipe_set(stoa_context *context, stoa_recipe *recipe,
+                                                     const char *key, const char *value);
+/** `recipe` as the text of a recipe, which says the same when it is read again: every key and layer that was
+ * given or set, a line each, without comments. Belongs to the recipe, valid until stoa_recipe_set(). */
+STOA_API const char *stoa_recipe_text(const stoa_recipe *recipe);
 
 /** What a recipe says; strings belong to it. */
 typedef struct stoa_recipe_info {

@@ -12,6 +12,7 @@
 
 #include "base/float_state.h"
 #include "base/number.h"
+#include "base/size.h"
 
 /* How much of a foreign word an error sentence repeats. */
 #define WORD "%.60s"
@@ -108,13 +109,12 @@ __attribute__((format(printf, 2, 3))) static void append(struct text *text, cons
 }
 
 static void append_choices(struct text *text, const struct stoa_option *option, const char *between) {
-    for (size_t i = 0; option->choices[i]; i++) {
+    for (size_t i = 0; option->choices && option->choices[i]; i++) {
         append(text, "%s%s", i == 0 ? "" : between, option->choices[i]);
     }
 }
 
-/* What a value of this option must be, for error sentences. */
-static void describe_expected(const struct stoa_option *option, char *out, size_t size) {
+void stoa_option_expected(const struct stoa_option *option, char *out, size_t size) {
     struct text text = {.out = out, .size = size};
     char lowest[32];
     char highest[32];
@@ -138,6 +138,17 @@ static void describe_expected(const struct stoa_option *option, char *out, size_
         append(&text, "true or false");
         break;
     case STOA_OPTION_CHOICE:
+    case STOA_OPTION_WORD:
+        append_choices(&text, option, " or ");
+        break;
+    case STOA_OPTION_SEED:
+        append(&text, "a whole number from 0");
+        break;
+    case STOA_OPTION_BYTES:
+        append(&text, "a number of bytes from 256K, such as 64M");
+        break;
+    case STOA_OPTION_TEXT:
+        append(&text, "%s", option->choices ? "" : "text");
         append_choices(&text, option, " or ");
         break;
     case STOA_OPTION_LIST:
@@ -205,8 +216,24 @@ static bool read_choice(const struct stoa_option *option, const char *text, size
     return false;
 }
 
-/* Parse one value into its member; false leaves the member as it was. */
-static bool read_value(const struct stoa_option *option, const char *text, void *options) {
+/* "64M": a number of bytes with K, M, G or nothing behind it. */
+static bool read_bytes(const char *text, size_t *bytes) {
+    static const char units[] = "KMG";
+    size_t length = strlen(text);
+    const char *unit = length > 0 ? strchr(units, text[length - 1]) : NULL;
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    return stoa_parse_size(text, length - (unit != NULL), bytes) &&
+           stoa_size_scale(bytes, (size_t)1 << shift) && *bytes >= (size_t)1 << 18;
+}
+
+static bool read_word(const struct stoa_option *option, const char *text, int *word) {
+    size_t index = 0;
+    bool good = read_choice(option, text, &index);
+    *word = (int)index;
+    return good;
+}
+
+bool stoa_option_read(const struct stoa_option *option, const char *text, void *options) {
     void *member = (char *)options + option->offset;
     struct stoa_pair pair = {0, 0};
     struct stoa_padding padding = {.same = false};
@@ -214,6 +241,8 @@ static bool read_value(const struct stoa_option *option, const char *text, void 
     float number = 0;
     double wide = 0;
     struct stoa_list list = {.count = 0};
+    uint64_t seed = 0;
+    int word = 0;
     switch (option->type) {
     case STOA_OPTION_SIZE:
         return read_size(option, text, strlen(text), &size) && memcpy(member, &size, sizeof size);
@@ -241,6 +270,14 @@ static bool read_value(const struct stoa_option *option, const char *text, void 
         }
         memcpy(member, &list, sizeof list);
         return true;
+    case STOA_OPTION_SEED:
+        return stoa_parse_u64(text, strlen(text), &seed) && memcpy(member, &seed, sizeof seed);
+    case STOA_OPTION_BYTES:
+        return read_bytes(text, &size) && memcpy(member, &size, sizeof size);
+    case STOA_OPTION_WORD:
+        return read_word(option, text, &word) && memcpy(member, &word, sizeof word);
+    case STOA_OPTION_TEXT:
+        return (!option->choices || read_choice(option, text, &size)) && memcpy(member, &text, sizeof text);
     }
     return false;
 }
@@ -282,12 +319,12 @@ stoa_status stoa_options_read(struct stoa_error *error, const struct stoa_option
             continue;
         }
         if (!value) {
-            describe_expected(&table[i], expected, sizeof expected);
+            stoa_option_expected(&table[i], expected, sizeof expected);
             return stoa_error_set(error, STOA_ERR_ARGUMENT, "option '%s' is missing, expected %s",
                                   table[i].name, expected);
         }
-        if (!read_value(&table[i], value, options)) {
-            describe_expected(&table[i], expected, sizeof expected);
+        if (!stoa_option_read(&table[i], value, options)) {
+            stoa_option_expected(&table[i], expected, sizeof expected);
             return stoa_error_set(error, STOA_ERR_ARGUMENT, "option '%s': found '" WORD "', expected %s",
                                   table[i].name, value, expected);
         }

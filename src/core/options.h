@@ -18,6 +18,10 @@ enum stoa_option_type {
     STOA_OPTION_BOOL,    /* bool: "true" or "false" */
     STOA_OPTION_CHOICE,  /* size_t: index into `choices` */
     STOA_OPTION_LIST,    /* struct stoa_list: "1,0.5,2" */
+    STOA_OPTION_SEED,    /* uint64_t of any value: "7" */
+    STOA_OPTION_BYTES,   /* size_t from 256 KiB: "64M" */
+    STOA_OPTION_WORD,    /* int or an enum: index into `choices` */
+    STOA_OPTION_TEXT,    /* const char *, the text itself, borrowed; one of `choices` unless that is NULL */
 };
 
 struct stoa_pair {
@@ -41,7 +45,7 @@ struct stoa_option {
     size_t offset;              /* of the member in the options struct */
     const char *fallback;       /* text of the default; NULL: required; "": the member stays zero */
     double lowest, highest;     /* inclusive range of numbers; all parts of a pair or list */
-    const char *const *choices; /* NULL-terminated, for STOA_OPTION_CHOICE */
+    const char *const *choices; /* NULL-terminated, for STOA_OPTION_CHOICE, _WORD and _TEXT */
 };
 
 /* A line taken apart: a name and its key=value pairs. The strings lie in `text`. */
@@ -67,6 +71,12 @@ const char *stoa_spec_take(struct stoa_spec *spec, const char *key);
  * names key, value and what was expected. */
 stoa_status stoa_options_read(struct stoa_error *error, const struct stoa_option *table, size_t count,
                               struct stoa_spec *spec, void *options);
+
+/* Read the text of one value into its member. False: it is no such value, and the member is as it was. */
+bool stoa_option_read(const struct stoa_option *option, const char *text, void *options);
+
+/* Say what a value must be: "a number from 1 to 10". Cut where `size` is too small. */
+void stoa_option_expected(const struct stoa_option *option, char *out, size_t size);
 
 /* Describe the table for people: "filters (required), stride=1, ...". False when `size` is too small. */
 bool stoa_options_describe(const struct stoa_option *table, size_t count, char *out, size_t size);

@@ -43,15 +43,33 @@ static struct span trim(const char *begin, const char *end) {
     return (struct span){begin, (size_t)(end - begin)};
 }
 
-static stoa_status check_bytes(struct lines *lines, const char *begin, const char *end) {
+static stoa_status check_bytes(struct stoa_error *error, const char *begin, const char *end) {
     for (const char *at = begin; at < end; at++) {
         unsigned char byte = (unsigned char)*at;
         if ((byte < ' ' && byte != '\t') || byte == 0x7F) {
-            return stoa_error_set(lines->error, STOA_ERR_FORMAT, "found a control byte 0x%02X, expected text",
-                                  byte);
+            return stoa_error_set(error, STOA_ERR_FORMAT, "found a control byte 0x%02X, expected text", byte);
         }
     }
     return STOA_OK;
+}
+
+stoa_status stoa_line_check(struct stoa_error *error, const char *key, const char *value) {
+    size_t length = strlen(value), most = STOA_LINE_MAX - strlen(key) - strlen("=");
+    if (check_bytes(error, value, value + length) != STOA_OK) {
+        error->status = STOA_ERR_ARGUMENT;
+        return stoa_error_prefix(error, "%s: ", key);
+    }
+    if (length > most) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT, "%s: found %zu bytes of text, expected at most %zu",
+                              key, length, most);
+    }
+    struct span read = trim(value, value + length);
+    return length > 0 && read.length == length
+               ? STOA_OK
+               : stoa_error_set(error, STOA_ERR_ARGUMENT,
+                                "%s: found '%s', expected a value without white space around it and without "
+                                "a comment",
+                                key, value);
 }
 
 /* "[name]": remember it and report it. */
@@ -90,7 +108,7 @@ static stoa_status next_line(struct lines *lines, const char *begin, const char 
     if (end > begin && end[-1] == '\r') {
         end--;
     }
-    stoa_status status = check_bytes(lines, begin, end);
+    stoa_status status = check_bytes(lines->error, begin, end);
     *span = trim(begin, end);
     if (status != STOA_OK || span->length == 0) {
         return status;

@@ -31,4 +31,8 @@ struct stoa_line_events {
 stoa_status stoa_lines_read(struct stoa_error *error, const char *name, const char *text, size_t bytes,
                             const struct stoa_line_events *events);
 
+/* Whether a line of `key` and `value` would be read as these. Errors: STOA_ERR_ARGUMENT; the sentence begins
+ * with the key. */
+stoa_status stoa_line_check(struct stoa_error *error, const char *key, const char *value);
+
 #endif

@@ -1,181 +1,79 @@
 /* SPDX-License-Identifier: MIT */
-/* Recipes: what sections and keys mean. A recipe is checked whole when it is loaded, by building its model
+/* Recipes: what sections mean together. A recipe is checked whole when it is loaded, by building its model
  * and its training options once, so that every error can name its line; later calls only repeat what has
- * worked. Floor 8. */
-#include <stdbool.h>
-#include <stdint.h>
+ * worked, or what stoa_recipe_set() has changed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <stoa/recipe.h>
-
 #include "base/file.h"
-#include "base/number.h"
-#include "base/size.h"
-#include "core/context.h"
 #include "model/graph.h"
-#include "recipe/keys.h"
+#include "recipe/entries.h"
 #include "train/options.h"
 
-static const char *const sections[] = {"model", "data", "train"};
-enum { MODEL, DATA, SECTIONS = sizeof sections / sizeof sections[0] };
-
 /* A recipe is written by hand; anything near this size is another file. */
-enum { MAX_BYTES = 1 << 20 };
+enum { MAX_BYTES = 1 << 20, MAX_NAME = 63 };
 
 /* What is known while the lines come in. */
 struct reading {
     stoa_context *context;
     stoa_recipe *recipe;
-    stoa_model *model;               /* built along to check each layer */
-    size_t section_line[SECTIONS];   /* 0: not seen */
-    size_t key_line[STOA_MOST_KEYS]; /* 0: not seen */
-    size_t input_line;               /* 0: not seen */
+    stoa_model *model; /* built along to check each layer */
 };
 
-static stoa_status begin_section(void *user, struct stoa_error *error, const char *section, size_t line) {
-    struct reading *reading = user;
-    for (size_t i = 0; i < SECTIONS; i++) {
-        if (strcmp(sections[i], section) != 0) {
-            continue;
-        }
-        if (reading->section_line[i] != 0) {
-            return stoa_error_set(error, STOA_ERR_ARGUMENT, "section [%s] is there already, on line %zu",
-                                  section, reading->section_line[i]);
-        }
-        reading->section_line[i] = line;
-        return STOA_OK;
+/* ---- the whole ---- */
+
+/* " on line 8", or nothing for what was set. */
+struct place {
+    char text[32];
+};
+
+static const char *name_line(const struct stoa_recipe_entry *entry, struct place *place) {
+    place->text[0] = '\0';
+    if (entry->line > 0) {
+        (void)snprintf(place->text, sizeof place->text, " on line %zu", entry->line);
     }
-    return stoa_error_set(error, STOA_ERR_ARGUMENT,
-                          "unknown section [%s], expected [model], [data] or [train]", section);
+    return place->text;
 }
 
-/* ---- the model ---- */
-
-static stoa_status read_input(struct reading *reading, struct stoa_error *error, const char *value,
-                              size_t line) {
-    stoa_recipe *recipe = reading->recipe;
-    size_t *parts[] = {&recipe->height, &recipe->width, &recipe->channels};
-    const char *at = value;
-    for (size_t i = 0; i < 3; i++) {
-        const char *end = i < 2 ? strchr(at, 'x') : at + strlen(at);
-        if (!end || !stoa_parse_size(at, (size_t)(end - at), parts[i]) || *parts[i] == 0 ||
-            *parts[i] > STOA_MAX_DIMENSION) {
-            return stoa_key_fail(error, "input", value, "HEIGHTxWIDTHxCHANNELS, such as 28x28x1");
+/* Layer `index`; past the last the last. */
+static const struct stoa_recipe_entry *find_layer(const stoa_recipe *recipe, size_t index) {
+    const struct stoa_recipe_entry *last = NULL;
+    for (size_t i = 0, layers = 0; i < recipe->entries && layers <= index; i++) {
+        if (recipe->entry[i].section == STOA_RECIPE_MODEL && strcmp(recipe->entry[i].name, "input") != 0) {
+            last = &recipe->entry[i];
+            layers++;
         }
-        at = i < 2 ? end + 1 : end;
     }
-    size_t size = recipe->height;
-    if (!stoa_size_scale(&size, recipe->width) || !stoa_size_scale(&size, recipe->channels) ||
-        size > STOA_MAX_DIMENSION) {
-        return stoa_key_fail(error, "input", value, "fewer values");
-    }
-    reading->input_line = line;
-    stoa_model_input(reading->model, recipe->height, recipe->width, recipe->channels);
-    return STOA_OK;
-}
-
-static stoa_status append_layer(stoa_recipe *recipe, struct stoa_error *error, const char *name,
-                                const char *line, size_t number) {
-    if (recipe->layers == recipe->room) {
-        size_t room = recipe->room ? recipe->room * 2 : 32;
-        struct stoa_recipe_layer *layer = realloc(recipe->layer, room * sizeof *layer);
-        if (!layer) {
-            return stoa_error_set(error, STOA_ERR_MEMORY, "no memory for %zu layers", room);
-        }
-        recipe->layer = layer;
-        recipe->room = room;
-    }
-    struct stoa_recipe_layer *added = &recipe->layer[recipe->layers++];
-    (void)snprintf(added->name, sizeof added->name, "%s", name);
-    (void)snprintf(added->line, sizeof added->line, "%s", line);
-    added->number = number;
-    return STOA_OK;
-}
-
-static stoa_status read_layer(struct reading *reading, struct stoa_error *error, const char *name,
-                              const char *line, size_t number) {
-    if (strlen(name) >= STOA_RECIPE_NAME) {
-        return stoa_error_set(error, STOA_ERR_ARGUMENT,
-                              "the layer's name is %zu bytes long, at most %d are allowed", strlen(name),
-                              STOA_RECIPE_NAME - 1);
-    }
-    size_t before = stoa_model_layer_count(reading->model);
-    stoa_model_add(reading->model, name, line);
-    if (stoa_model_layer_count(reading->model) == before) {
-        /* The layer was refused; building says why. */
-        stoa_status status = stoa_model_build(reading->model);
-        return status != STOA_OK ? status : stoa_key_fail(error, name, line, "a layer");
-    }
-    return append_layer(reading->recipe, error, name, line, number);
-}
-
-static stoa_status read_model_entry(struct reading *reading, struct stoa_error *error, const char *key,
-                                    const char *value, size_t line) {
-    if (strcmp(key, "input") != 0) {
-        if (reading->input_line == 0) {
-            return stoa_error_set(error, STOA_ERR_ARGUMENT,
-                                  "found '%s', expected input = HEIGHTxWIDTHxCHANNELS first", key);
-        }
-        return read_layer(reading, error, key, value, line);
-    }
-    if (reading->input_line != 0) {
-        return stoa_error_set(error, STOA_ERR_ARGUMENT, "input is there already, on line %zu",
-                              reading->input_line);
-    }
-    return read_input(reading, error, value, line);
-}
-
-/* ---- lines in, recipe out ---- */
-
-static stoa_status take_entry(void *user, struct stoa_error *error, const char *section, const char *key,
-                              const char *value, size_t line) {
-    struct reading *reading = user;
-    if (strcmp(section, sections[MODEL]) == 0) {
-        return read_model_entry(reading, error, key, value, line);
-    }
-    size_t known = stoa_key_find(section, key);
-    if (known == STOA_MOST_KEYS) {
-        return stoa_key_unknown(error, section, key);
-    }
-    if (reading->key_line[known] != 0) {
-        return stoa_error_set(error, STOA_ERR_ARGUMENT, "%s is there already, on line %zu", key,
-                              reading->key_line[known]);
-    }
-    reading->key_line[known] = line;
-    return stoa_key_read(reading->context, error, reading->recipe, known, value);
+    return last;
 }
 
 /* A network gives one value a class; found here, the mistake costs no reading of data. */
-static stoa_status check_classes(const struct reading *reading, struct stoa_error *error) {
-    const stoa_recipe *recipe = reading->recipe;
-    size_t values = stoa_model_output_size(reading->model);
-    if (reading->section_line[DATA] == 0 || values == recipe->data.classes) {
+static stoa_status check_classes(const stoa_recipe *recipe, struct stoa_error *error,
+                                 const stoa_model *model) {
+    size_t values = stoa_model_output_size(model);
+    if (values == recipe->data.options.classes) {
         return STOA_OK;
     }
-    const struct stoa_recipe_layer *last = &recipe->layer[recipe->layers - 1];
-    return stoa_error_set(
-        error, STOA_ERR_SHAPE,
-        "the last layer, '%s' on line %zu, gives %zu values, expected %zu, the classes of [data]", last->name,
-        last->number, values, recipe->data.classes);
+    struct place place;
+    const struct stoa_recipe_entry *last = find_layer(recipe, stoa_model_layer_count(model));
+    return stoa_error_set(error, STOA_ERR_SHAPE,
+                          "the last layer, '%s'%s, gives %zu values, expected %zu, the classes of [data]",
+                          last->name, name_line(last, &place), values, recipe->data.options.classes);
 }
 
 static const char *loss_of(const stoa_recipe *recipe) {
-    return recipe->loss[0] ? recipe->loss : STOA_DEFAULT_LOSS;
+    return recipe->info.train.loss ? recipe->info.train.loss : STOA_DEFAULT_LOSS;
 }
 
 /* The loss takes what the last layer gives; it was checked alone when its line came in. */
-static stoa_status check_loss(const struct reading *reading, struct stoa_error *error) {
+static stoa_status check_loss(const stoa_recipe *recipe, struct stoa_error *error, const stoa_model *model) {
     struct stoa_spec spec;
     struct stoa_layer loss;
-    if (reading->section_line[DATA] == 0) {
-        return STOA_OK;
-    }
-    stoa_status status = stoa_spec_parse(error, loss_of(reading->recipe), &spec);
+    stoa_status status = stoa_spec_parse(error, loss_of(recipe), &spec);
     if (status == STOA_OK) {
-        status = stoa_layer_make(error, "loss", &spec,
-                                 stoa_value_shape(reading->model, reading->recipe->layers), 1, &loss);
+        status = stoa_layer_make(error, "loss", &spec, stoa_value_shape(model, stoa_model_layer_count(model)),
+                                 1, &loss);
     }
     if (status == STOA_OK) {
         stoa_layer_clear(&loss);
@@ -183,65 +81,140 @@ static stoa_status check_loss(const struct reading *reading, struct stoa_error *
     return status;
 }
 
-static stoa_status check_unread(const struct reading *reading, struct stoa_error *error) {
-    size_t unread = stoa_model_unread_layer(reading->model);
-    if (unread == reading->recipe->layers) {
+static stoa_status check_unread(const stoa_recipe *recipe, struct stoa_error *error,
+                                const stoa_model *model) {
+    size_t unread = stoa_model_unread_layer(model);
+    if (unread == stoa_model_layer_count(model)) {
         return STOA_OK;
     }
-    const struct stoa_recipe_layer *layer = &reading->recipe->layer[unread];
-    return stoa_error_set(error, STOA_ERR_ARGUMENT, "layer '%s' on line %zu: no later layer reads its output",
-                          layer->name, layer->number);
+    struct place place;
+    const struct stoa_recipe_entry *layer = find_layer(recipe, unread);
+    return stoa_error_set(error, STOA_ERR_ARGUMENT, "layer '%s'%s: no later layer reads its output",
+                          layer->name, name_line(layer, &place));
 }
 
 /* Scales are given or measured, not both. */
-static stoa_status check_scales(const struct reading *reading, struct stoa_error *error) {
+static stoa_status check_scales(const stoa_recipe *recipe, struct stoa_error *error) {
     static const char *const given[] = {"mean", "deviation"};
-    for (size_t i = 0; reading->recipe->data.normalize && i < 2; i++) {
-        size_t line = reading->key_line[stoa_key_find(sections[DATA], given[i])];
-        if (line > 0) {
+    for (size_t i = 0; recipe->data.normalize && i < 2; i++) {
+        struct place place;
+        const struct stoa_recipe_entry *entry = stoa_recipe_find(recipe, STOA_RECIPE_DATA, given[i]);
+        if (entry) {
             return stoa_error_set(error, STOA_ERR_ARGUMENT,
-                                  "%s is given on line %zu, expected none with normalize = measured",
-                                  given[i], line);
+                                  "%s is given%s, expected none with normalize = measured", given[i],
+                                  name_line(entry, &place));
         }
     }
     return STOA_OK;
 }
 
+/* What one line needs of another. */
+static stoa_status check_whole(stoa_context *context, const stoa_recipe *recipe, const stoa_model *model) {
+    struct stoa_error *error = &context->error;
+    stoa_status status = check_scales(recipe, error);
+    if (status == STOA_OK) {
+        status = check_unread(recipe, error, model);
+    }
+    if (status == STOA_OK && recipe->section_line[STOA_RECIPE_DATA] > 0) {
+        status = check_classes(recipe, error, model);
+    }
+    if (status == STOA_OK && recipe->section_line[STOA_RECIPE_DATA] > 0) {
+        status = check_loss(recipe, error, model);
+    }
+    return status == STOA_OK ? stoa_train_options_check(context, &recipe->info.train) : status;
+}
+
+/* ---- lines in ---- */
+
+static stoa_status begin_section(void *user, struct stoa_error *error, const char *name, size_t line) {
+    struct reading *reading = user;
+    size_t section = stoa_recipe_find_section(name);
+    if (section == STOA_RECIPE_SECTIONS) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT,
+                              "unknown section [%s], expected [model], [data] or [train]", name);
+    }
+    size_t *first = &reading->recipe->section_line[section];
+    if (*first != 0) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT, "section [%s] is there already, on line %zu", name,
+                              *first);
+    }
+    *first = line;
+    return STOA_OK;
+}
+
+static stoa_status read_layer(const struct reading *reading, struct stoa_error *error, const char *name,
+                              const char *line) {
+    if (strlen(name) > MAX_NAME) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT,
+                              "the layer's name is %zu bytes long, at most %d are allowed", strlen(name),
+                              MAX_NAME);
+    }
+    size_t before = stoa_model_layer_count(reading->model);
+    stoa_model_add(reading->model, name, line);
+    if (stoa_model_layer_count(reading->model) > before) {
+        return STOA_OK;
+    }
+    stoa_status status = stoa_model_build(reading->model); /* says why the layer was refused */
+    return status != STOA_OK
+               ? status
+               : stoa_error_set(error, STOA_ERR_ARGUMENT, "%s: found '%s', expected a layer", name, line);
+}
+
+/* Input first, then layers. */
+static stoa_status read_model_entry(const struct reading *reading, struct stoa_error *error, const char *name,
+                                    const char *value) {
+    stoa_recipe *recipe = reading->recipe;
+    bool has_input = recipe->data.options.height > 0;
+    if (strcmp(name, "input") != 0) {
+        return has_input ? read_layer(reading, error, name, value)
+                         : stoa_error_set(error, STOA_ERR_ARGUMENT,
+                                          "found '%s', expected input = HEIGHTxWIDTHxCHANNELS first", name);
+    }
+    stoa_status status = stoa_recipe_read_input(recipe, error, value);
+    if (status == STOA_OK) {
+        const stoa_data_options *shape = &recipe->data.options;
+        stoa_model_input(reading->model, shape->height, shape->width, shape->channels);
+    }
+    return status;
+}
+
+static stoa_status take_entry(void *user, struct stoa_error *error, const char *section_name,
+                              const char *name, const char *value, size_t line) {
+    const struct reading *reading = user;
+    size_t section = stoa_recipe_find_section(section_name);
+    bool layer = section == STOA_RECIPE_MODEL && strcmp(name, "input") != 0;
+    const struct stoa_recipe_entry *same = layer ? NULL : stoa_recipe_find(reading->recipe, section, name);
+    if (same) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT, "%s is there already, on line %zu", name, same->line);
+    }
+    stoa_status status =
+        section == STOA_RECIPE_MODEL ? read_model_entry(reading, error, name, value) : STOA_OK;
+    return status == STOA_OK ? stoa_recipe_put(reading->recipe, error, section, name, value, line) : status;
+}
+
 static stoa_status end_of_text(void *user, struct stoa_error *error, size_t line) {
     struct reading *reading = user;
     (void)line;
-    if (reading->section_line[MODEL] == 0) {
+    if (reading->recipe->section_line[STOA_RECIPE_MODEL] == 0) {
         return stoa_error_set(error, STOA_ERR_ARGUMENT,
                               "found no section [model], expected one with input and layers");
     }
-    if (reading->input_line == 0) {
+    if (reading->recipe->data.options.height == 0) {
         return stoa_error_set(error, STOA_ERR_ARGUMENT,
                               "found no input in [model], expected input = 28x28x1 or such");
     }
-    if (reading->recipe->layers == 0) {
+    if (stoa_model_layer_count(reading->model) == 0) {
         return stoa_error_set(error, STOA_ERR_ARGUMENT,
                               "found no layer in [model], expected NAME = OPERATOR OPTIONS");
     }
-    stoa_status status = check_scales(reading, error);
-    if (status == STOA_OK) {
-        status = check_unread(reading, error);
-    }
-    if (status == STOA_OK) {
-        status = check_classes(reading, error);
-    }
-    if (status == STOA_OK) {
-        status = check_loss(reading, error);
-    }
-    stoa_recipe_info info;
-    stoa_recipe_describe(reading->recipe, &info);
-    return status == STOA_OK ? stoa_train_options_check(reading->context, &info.train, true) : status;
+    stoa_recipe_write(reading->recipe);
+    return check_whole(reading->context, reading->recipe, reading->model);
 }
 
 static stoa_recipe *new_recipe(void) {
     stoa_recipe *recipe = calloc(1, sizeof *recipe);
     if (recipe) {
-        recipe->data.classes = 10;
-        recipe->data.deviation = 1;
+        stoa_keys_begin(&stoa_data_keys, &recipe->data);
     }
     return recipe;
 }
@@ -284,66 +257,84 @@ stoa_status stoa_recipe_load(stoa_context *context, const char *path, stoa_recip
 }
 
 void stoa_recipe_free(stoa_recipe *recipe) {
+    for (size_t i = 0; recipe && i < recipe->entries; i++) {
+        free(recipe->entry[i].name);
+    }
     if (recipe) {
-        free(recipe->layer);
+        free(recipe->entry);
+        free(recipe->text);
         free(recipe);
     }
 }
 
-static const char *text_or_null(const char *text) {
-    return text[0] ? text : NULL;
+/* ---- what it says ---- */
+
+static const char *text_of(const char *text) {
+    return text ? text : "";
 }
 
 void stoa_recipe_describe(const stoa_recipe *recipe, stoa_recipe_info *info) {
-    *info = (stoa_recipe_info){
-        .title = recipe->title,
-        .needs = recipe->needs,
-        .reaches = recipe->reaches,
-        .train =
-            {
-                .epochs = recipe->epochs,
-                .batch = recipe->batch,
-                .seed = recipe->seed,
-                .learning_rate = recipe->learning_rate,
-                .optimizer = text_or_null(recipe->optimizer),
-                .schedule = text_or_null(recipe->schedule),
-                .loss = text_or_null(recipe->loss),
-                .clip_norm = recipe->clip_norm,
-                .clip_value = recipe->clip_value,
-                .average = recipe->average,
-                .validation = recipe->validation,
-                .stratified = recipe->stratified,
-                .patience = recipe->patience,
-                .min_delta = recipe->min_delta,
-                .keep_best = recipe->keep_best,
-                .in_order = recipe->in_order,
-                .summed = recipe->summed,
-                .monitor = text_or_null(recipe->monitor),
-                .augment = text_or_null(recipe->augment),
-            },
-    };
-    stoa_recipe_data_describe(&recipe->data, info);
-    info->data.height = recipe->height;
-    info->data.width = recipe->width;
-    info->data.channels = recipe->channels;
+    const struct stoa_data_source *data = &recipe->data;
+    *info = recipe->info;
+    info->title = text_of(info->title);
+    info->needs = text_of(info->needs);
+    info->reaches = text_of(info->reaches);
+    info->set = text_of(data->set);
+    info->classes = data->options.classes;
+    info->mean = data->mean;
+    info->deviation = data->deviation;
+    info->measured = data->normalize == 1;
+    info->weighted = data->weights == 1;
+    info->data = data->options;
 }
 
-stoa_status stoa_recipe_model(stoa_context *context, const stoa_recipe *recipe, stoa_model **model) {
+const char *stoa_recipe_text(const stoa_recipe *recipe) {
+    return recipe->text;
+}
+
+/* Facts say what is not the default, and what readers of the model file need. */
+static stoa_status set_facts(const stoa_recipe *recipe, stoa_model *model) {
+    stoa_status status = stoa_model_set_fact(model, "loss", loss_of(recipe));
+    for (size_t i = 0; status == STOA_OK && i < stoa_data_keys.count; i++) {
+        const struct stoa_key *key = &stoa_data_keys.key[i];
+        char number[STOA_KEY_TEXT], name[STOA_KEY_TEXT];
+        bool unknown = recipe->data.normalize && stoa_data_is_scale(key);
+        (void)snprintf(name, sizeof name, "data.%s", key->option.name);
+        status = stoa_model_set_fact(model, name, unknown ? NULL : stoa_key_text(key, &recipe->data, number));
+    }
+    return status;
+}
+
+stoa_status stoa_recipe_build(stoa_context *context, const stoa_recipe *recipe, stoa_model **model) {
     stoa_model *built = NULL;
     stoa_status status = stoa_model_create(context, &built);
     if (status != STOA_OK) {
         return status;
     }
-    stoa_model_input(built, recipe->height, recipe->width, recipe->channels);
-    for (size_t i = 0; i < recipe->layers; i++) {
-        stoa_model_add(built, recipe->layer[i].name, recipe->layer[i].line);
+    const stoa_data_options *shape = &recipe->data.options;
+    stoa_model_input(built, shape->height, shape->width, shape->channels);
+    for (size_t i = 0; i < recipe->entries; i++) {
+        if (recipe->entry[i].section == STOA_RECIPE_MODEL && strcmp(recipe->entry[i].name, "input") != 0) {
+            stoa_model_add(built, recipe->entry[i].name, recipe->entry[i].value);
+        }
     }
     status = stoa_model_build(built);
+    if (status != STOA_OK) {
+        stoa_model_free(built);
+        return status;
+    }
+    *model = built;
+    return STOA_OK;
+}
+
+stoa_status stoa_recipe_model(stoa_context *context, const stoa_recipe *recipe, stoa_model **model) {
+    stoa_model *built = NULL;
+    stoa_status status = stoa_recipe_build(context, recipe, &built);
     if (status == STOA_OK) {
-        status = stoa_recipe_data_facts(&recipe->data, built);
+        status = check_whole(context, recipe, built);
     }
     if (status == STOA_OK) {
-        status = stoa_model_set_fact(built, "loss", loss_of(recipe));
+        status = set_facts(recipe, built);
     }
     if (status != STOA_OK) {
         stoa_model_free(built);

@@ -19,13 +19,8 @@ struct stoa_schedule_units {
 
 /* Options with defaults filled in and lines read. */
 struct stoa_train_settings {
-    size_t epochs, batch, accumulate;
-    uint64_t seed;
-    float learning_rate;
-    float clip_norm, clip_value, average; /* 0: none */
-    float validation, min_delta;
-    size_t patience; /* 0: never stop */
-    bool stratified, keep_best, by_accuracy, in_order, summed;
+    stoa_train_options options; /* its texts are NULL: they belong to the caller, and stand below as read */
+    bool by_accuracy;
     struct stoa_augment augment;
     char loss[STOA_SPEC_MAX_TEXT];
     const struct stoa_optimizer *optimizer;
@@ -43,16 +38,19 @@ stoa_status stoa_train_settings_read(stoa_context *context, const stoa_train_opt
 /* Whether a training with these settings has the validation data they need. */
 stoa_status stoa_train_settings_check(struct stoa_error *error, const struct stoa_train_settings *settings);
 
-/* A schedule's line into `settings`. */
-stoa_status stoa_schedule_read(struct stoa_error *error, const char *line,
-                               struct stoa_train_settings *settings);
+/* Both, where only the answer is wanted. */
+stoa_status stoa_train_options_check(stoa_context *context, const stoa_train_options *options);
 
-/* What the learning rate is multiplied with at `step` (from 0) of `total_steps`, which are settings->epochs
+/* What the rows of train/keys.c read into settings. */
+stoa_status stoa_optimizer_read(struct stoa_error *error, const char *line, void *settings);
+stoa_status stoa_schedule_read(struct stoa_error *error, const char *line, void *settings);
+stoa_status stoa_loss_read(struct stoa_error *error, const char *line, void *settings);
+stoa_status stoa_monitor_read(struct stoa_error *error, const char *line, void *settings);
+stoa_status stoa_augment_line_read(struct stoa_error *error, const char *line, void *settings);
+
+/* What the learning rate is multiplied with at `step` (from 0) of `total_steps`, which are settings->options.epochs
  * epochs; later steps are as the last. */
 double stoa_schedule_factor(const struct stoa_train_settings *settings,
                             const struct stoa_schedule_state *state, uint64_t step, uint64_t total_steps);
-
-/* Only read; with `whole` the options are all there are, so that what one needs of another is checked too. */
-stoa_status stoa_train_options_check(stoa_context *context, const stoa_train_options *options, bool whole);
 
 #endif

@@ -41,13 +41,13 @@ static stoa_status allocate(struct stoa_preparer *p, size_t batch) {
 stoa_status stoa_preparer_open(stoa_context *context, const stoa_dataset *data,
                                const struct stoa_train_settings *settings, struct stoa_preparer *preparer) {
     *preparer = (struct stoa_preparer){
-        .context = context, .data = data, .augment = settings->augment, .seed = settings->seed};
+        .context = context, .data = data, .augment = settings->augment, .seed = settings->options.seed};
     struct stoa_augment_shape *shape = &preparer->shape;
     stoa_dataset_shape(data, &shape->height, &shape->width, &shape->channels);
     preparer->size = shape->height * shape->width * shape->channels;
     stoa_status status = stoa_augment_check(&context->error, &preparer->augment, shape);
     if (status == STOA_OK) {
-        status = allocate(preparer, settings->batch);
+        status = allocate(preparer, settings->options.batch);
     }
     if (status != STOA_OK) {
         stoa_preparer_close(preparer);

@@ -56,8 +56,8 @@ static size_t join_options(const struct stoa_schedule *schedule, struct stoa_opt
     return count;
 }
 
-stoa_status stoa_schedule_read(struct stoa_error *error, const char *line,
-                               struct stoa_train_settings *settings) {
+stoa_status stoa_schedule_read(struct stoa_error *error, const char *line, void *into) {
+    struct stoa_train_settings *settings = into;
     struct stoa_spec spec;
     if (stoa_spec_parse(error, line, &spec) != STOA_OK) {
         return stoa_error_prefix(error, "schedule: ");
@@ -80,8 +80,9 @@ stoa_status stoa_schedule_read(struct stoa_error *error, const char *line,
 double stoa_schedule_factor(const struct stoa_train_settings *settings,
                             const struct stoa_schedule_state *state, uint64_t step, uint64_t total_steps) {
     const struct stoa_schedule_units *u = &settings->schedule_units;
-    uint64_t epoch_steps = total_steps / settings->epochs + (total_steps % settings->epochs != 0);
-    uint64_t total = u->per == EPOCHS ? settings->epochs : total_steps;
+    uint64_t epoch_steps =
+        total_steps / settings->options.epochs + (total_steps % settings->options.epochs != 0);
+    uint64_t total = u->per == EPOCHS ? settings->options.epochs : total_steps;
     uint64_t at = u->per == EPOCHS ? step / epoch_steps : step;
     at = at < total ? at : total - 1;
     if (at < u->warmup) {

@@ -38,8 +38,8 @@ static void arrange(struct loop *loop, size_t epoch) {
         loop->order[i] = loop->split.index ? loop->split.index[i] : i;
     }
     const struct stoa_train_settings *settings = &loop->trainer->settings;
-    if (!settings->in_order) {
-        stoa_dataset_shuffle(loop->train.data, settings->seed, epoch, loop->order, loop->samples);
+    if (!settings->options.in_order) {
+        stoa_dataset_shuffle(loop->train.data, settings->options.seed, epoch, loop->order, loop->samples);
     }
 }
 
@@ -323,14 +323,14 @@ static stoa_status check_request(struct loop *loop, const stoa_model *model, con
         status = stoa_feeder_check(loop->context, test, model);
     }
     loop->samples = stoa_dataset_count(train);
-    if (status == STOA_OK && settings->validation > 0) {
+    if (status == STOA_OK && settings->options.validation > 0) {
         status = stoa_split_make(loop->context, train, settings, &loop->split);
         loop->samples = loop->split.training;
     }
     if (status == STOA_OK) {
-        status = stoa_model_learns_from(model, error, NULL, settings->batch, "a batch");
+        status = stoa_model_learns_from(model, error, NULL, settings->options.batch, "a batch");
     }
-    size_t rest = loop->samples % settings->batch;
+    size_t rest = loop->samples % settings->options.batch;
     return status == STOA_OK && rest > 0
                ? stoa_model_learns_from(model, error, NULL, rest, "the last batch of an epoch")
                : status;
@@ -358,10 +358,10 @@ static stoa_status open_loop(struct loop *loop, stoa_model *model, const stoa_da
         (void)stoa_fail(context, STOA_ERR_MEMORY, "order of the samples: out of memory");
         return STOA_ERR_MEMORY;
     }
-    loop->epochs = settings.epochs;
-    loop->batch = settings.batch;
+    loop->epochs = settings.options.epochs;
+    loop->batch = settings.options.batch;
     size_t steps;
-    if (!stoa_size_mul(settings.batch, settings.accumulate, &loop->step_samples) ||
+    if (!stoa_size_mul(settings.options.batch, settings.options.accumulate, &loop->step_samples) ||
         !stoa_size_mul(stoa_ceil_div(loop->samples, loop->step_samples), loop->epochs, &steps)) {
         (void)stoa_fail(context, STOA_ERR_ARGUMENT, "epochs: %zu are too many steps", loop->epochs);
         return STOA_ERR_ARGUMENT;
@@ -372,7 +372,7 @@ static stoa_status open_loop(struct loop *loop, stoa_model *model, const stoa_da
         loop->trainer->test = test;
         status = stoa_feeder_open(context, train, loop->trainer->plan, &loop->train);
     }
-    if (status == STOA_OK && settings.validation > 0) {
+    if (status == STOA_OK && settings.options.validation > 0) {
         status = stoa_best_open(context, model, &settings, &loop->trainer->best, &loop->trainer->state.best);
     }
     if (status == STOA_OK && stoa_augment_acts(&settings.augment)) {

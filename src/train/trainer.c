@@ -17,12 +17,13 @@ static stoa_status open_trainer(struct stoa_trainer *made, const stoa_train_opti
     }
     const struct stoa_train_settings *settings = &made->settings;
     made->total_steps = stoa_max(1, total_steps);
-    stoa_plan_options plan = {.batch = settings->batch,
+    stoa_plan_options plan = {.batch = settings->options.batch,
                               .training = true,
                               .loss = settings->loss,
-                              .optimizer_slots = settings->optimizer_slots + (settings->average > 0 ? 1 : 0) +
-                                                 (settings->accumulate > 1 ? 1 : 0),
-                              .summed = settings->summed};
+                              .optimizer_slots = settings->optimizer_slots +
+                                                 (settings->options.average > 0 ? 1 : 0) +
+                                                 (settings->options.accumulate > 1 ? 1 : 0),
+                              .summed = settings->options.summed};
     status = stoa_plan_create(context, made->model, &plan, &made->plan);
     if (status == STOA_OK) {
         status = stoa_plan_bind(made->plan, NULL);
@@ -90,7 +91,7 @@ static void exchange(float *a, float *b, size_t count) {
 
 void stoa_trainer_use_average(stoa_trainer *trainer, bool use) {
     /* Before the first step there is none. */
-    if (trainer->settings.average == 0 || trainer->state.steps == 0 || trainer->averaged == use) {
+    if (trainer->settings.options.average == 0 || trainer->state.steps == 0 || trainer->averaged == use) {
         return;
     }
     stoa_model *model = trainer->model;
@@ -114,22 +115,23 @@ stoa_status stoa_trainer_backward(stoa_trainer *trainer, size_t samples, stoa_ta
                                   const float **output) {
     STOA_FLOAT_STATE();
     const struct stoa_train_settings *settings = &trainer->settings;
-    if (trainer->waiting == settings->accumulate) {
+    if (trainer->waiting == settings->options.accumulate) {
         return stoa_fail(trainer->context, STOA_ERR_ARGUMENT,
-                         "accumulate: found one batch more than %zu before an update", settings->accumulate);
+                         "accumulate: found one batch more than %zu before an update",
+                         settings->options.accumulate);
     }
     stoa_trainer_use_average(trainer, false);
-    stoa_status status = stoa_plan_train(trainer->plan, samples, targets, settings->seed,
+    stoa_status status = stoa_plan_train(trainer->plan, samples, targets, settings->options.seed,
                                          trainer->state.batches, loss, output);
     if (status != STOA_OK) {
         return status;
     }
     trainer->state.batches++;
     trainer->waiting++;
-    if (settings->accumulate > 1) {
+    if (settings->options.accumulate > 1) {
         /* With the sum of the losses every batch counts as it is. */
         double weight = stoa_plan_loss_weight(trainer->plan, targets.labels, samples);
-        stoa_update_join(trainer, settings->summed ? 1 : weight);
+        stoa_update_join(trainer, settings->options.summed ? 1 : weight);
     }
     return STOA_OK;
 }
@@ -139,7 +141,7 @@ void stoa_trainer_update(stoa_trainer *trainer) {
     struct stoa_training_state *state = &trainer->state;
     double factor =
         stoa_schedule_factor(&trainer->settings, &state->schedule, state->steps, trainer->total_steps);
-    state->learning_rate = (double)(float)((double)trainer->settings.learning_rate * factor);
+    state->learning_rate = (double)(float)((double)trainer->settings.options.learning_rate * factor);
     stoa_update_run(trainer);
     state->steps++;
     trainer->waiting = 0;

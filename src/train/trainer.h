@@ -50,7 +50,7 @@ static inline float *stoa_trainer_average(const struct stoa_trainer *trainer) {
 /* The mean of the gradients that wait, where a step takes several batches: the slot behind that. */
 static inline float *stoa_trainer_joined(const struct stoa_trainer *trainer) {
     const struct stoa_train_settings *s = &trainer->settings;
-    return stoa_plan_optimizer_slot(trainer->plan, s->optimizer_slots + (s->average > 0 ? 1 : 0));
+    return stoa_plan_optimizer_slot(trainer->plan, s->optimizer_slots + (s->options.average > 0 ? 1 : 0));
 }
 
 /* A data set in batches: buffers for labels, or for one-hot vectors where the loss takes values. */

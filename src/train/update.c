@@ -53,7 +53,7 @@ bool stoa_update_open(stoa_trainer *trainer) {
         return false;
     }
     (void)cut_pieces(model, trainer->pieces);
-    if (trainer->settings.average > 0 && model->statistic_floats > 0) {
+    if (trainer->settings.options.average > 0 && model->statistic_floats > 0) {
         trainer->average_statistics = calloc(model->statistic_floats, sizeof *trainer->average_statistics);
         return trainer->average_statistics != NULL;
     }
@@ -67,9 +67,9 @@ void stoa_update_close(stoa_trainer *trainer) {
 }
 
 static void clip_values(const struct stoa_trainer *t, const struct stoa_piece *piece) {
-    if (t->settings.clip_value > 0) {
+    if (t->settings.options.clip_value > 0) {
         t->context->kernels->clip(stoa_plan_gradients(t->plan) + piece->first, piece->count,
-                                  t->settings.clip_value);
+                                  t->settings.options.clip_value);
     }
 }
 
@@ -97,7 +97,7 @@ static double add_in_tree(double *sums, size_t count) {
 static float measure_norm(struct stoa_trainer *t) {
     stoa_parallel(t->context, t->piece_count, measure_piece, t);
     double norm = sqrt(add_in_tree(t->sums, t->piece_count));
-    double factor = (double)t->settings.clip_norm / (norm + 1e-6);
+    double factor = (double)t->settings.options.clip_norm / (norm + 1e-6);
     return factor < 1 ? (float)factor : 1;
 }
 
@@ -126,14 +126,14 @@ static void update_piece(void *argument, size_t task, size_t thread) {
     for (size_t slot = 0; slot < t->settings.optimizer_slots; slot++) {
         update.slot[slot] = stoa_plan_optimizer_slot(t->plan, slot) + piece->first;
     }
-    if (t->settings.clip_norm == 0) {
+    if (t->settings.options.clip_norm == 0) {
         clip_values(t, piece);
     }
     if (loop->factor != 1) {
         kernels->scale(gradient, piece->count, loop->factor);
     }
     t->settings.optimizer->update(&update);
-    if (t->settings.average > 0) {
+    if (t->settings.options.average > 0) {
         kernels->average(stoa_trainer_average(t) + piece->first, update.parameter, piece->count, loop->keep);
     }
 }
@@ -143,7 +143,7 @@ static void update_piece(void *argument, size_t task, size_t thread) {
 static float keep_of_average(const struct stoa_trainer *t) {
     double step = (double)t->state.steps;
     double rising = (1 + step) / (10 + step);
-    return t->state.steps == 0 ? 0 : (float)fmin((double)t->settings.average, rising);
+    return t->state.steps == 0 ? 0 : (float)fmin((double)t->settings.options.average, rising);
 }
 
 void stoa_update_run(stoa_trainer *trainer) {
@@ -151,7 +151,7 @@ void stoa_update_run(stoa_trainer *trainer) {
                         .parameters = stoa_model_change(trainer->model),
                         .factor = 1,
                         .keep = keep_of_average(trainer)};
-    if (trainer->settings.clip_norm > 0) {
+    if (trainer->settings.options.clip_norm > 0) {
         loop.factor = measure_norm(trainer);
     }
     stoa_parallel(trainer->context, trainer->piece_count, update_piece, &loop);
@@ -186,6 +186,6 @@ void stoa_update_join(stoa_trainer *trainer, double weight) {
     trainer->weight = trainer->waiting > 1 ? trainer->weight + weight : weight;
     struct joining joining = {.trainer = trainer,
                               .keep = trainer->waiting > 1 ? (float)(1 - weight / trainer->weight) : 0,
-                              .scale = trainer->settings.summed ? (float)trainer->waiting : 1};
+                              .scale = trainer->settings.options.summed ? (float)trainer->waiting : 1};
     stoa_parallel(trainer->context, trainer->piece_count, join_piece, &joining);
 }

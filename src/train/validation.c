@@ -39,18 +39,18 @@ static bool read_labels(const stoa_dataset *data, struct quotas *q) {
 static bool open_quotas(const stoa_dataset *data, const struct stoa_train_settings *settings,
                         struct quotas *q) {
     size_t count = stoa_dataset_count(data);
-    q->classes = settings->stratified ? stoa_dataset_classes(data) : 1;
+    q->classes = settings->options.stratified ? stoa_dataset_classes(data) : 1;
     q->left = calloc(q->classes, sizeof *q->left);
-    if (!q->left || (settings->stratified && !read_labels(data, q))) {
+    if (!q->left || (settings->options.stratified && !read_labels(data, q))) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
         q->left[q->label ? q->label[i] : 0]++;
     }
     for (size_t c = 0; c < q->classes; c++) {
-        q->left[c] = (size_t)(floor((double)settings->validation * (double)q->left[c] + 0.5));
+        q->left[c] = (size_t)(floor((double)settings->options.validation * (double)q->left[c] + 0.5));
     }
-    if (!settings->stratified) {
+    if (!settings->options.stratified) {
         q->left[0] = stoa_max(1, q->left[0]);
     }
     return true;
@@ -88,7 +88,7 @@ static bool divide(const stoa_dataset *data, uint64_t seed, const struct quotas 
 static stoa_status check_sides(stoa_context *context, const struct stoa_train_settings *settings,
                                const struct stoa_split_order *split) {
     char share[32];
-    stoa_format_float(settings->validation, share);
+    stoa_format_float(settings->options.validation, share);
     if (split->training > 0 && split->validation > 0) {
         return STOA_OK;
     }
@@ -101,7 +101,7 @@ stoa_status stoa_split_make(stoa_context *context, const stoa_dataset *data,
                             const struct stoa_train_settings *settings, struct stoa_split_order *split) {
     struct quotas q = {0};
     *split = (struct stoa_split_order){0};
-    stoa_status status = open_quotas(data, settings, &q) && divide(data, settings->seed, &q, split)
+    stoa_status status = open_quotas(data, settings, &q) && divide(data, settings->options.seed, &q, split)
                              ? check_sides(context, settings, split)
                              : stoa_fail(context, STOA_ERR_MEMORY, "validation: out of memory");
     free(q.left);
@@ -119,10 +119,10 @@ stoa_status stoa_best_open(stoa_context *context, stoa_model *model,
     double worst = settings->by_accuracy ? -1.0 : (double)INFINITY;
     *state = (struct stoa_best_state){.value = worst, .reference = worst};
     *best = (struct stoa_best){.by_accuracy = settings->by_accuracy,
-                               .min_delta = (double)settings->min_delta,
-                               .patience = settings->patience,
+                               .min_delta = (double)settings->options.min_delta,
+                               .patience = settings->options.patience,
                                .model = model};
-    if (!settings->keep_best) {
+    if (!settings->options.keep_best) {
         return STOA_OK;
     }
     best->parameters =

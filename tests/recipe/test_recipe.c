@@ -46,6 +46,7 @@ static void assert_refused(const char *text, stoa_status status, const char *beg
     }
 }
 
+enum { LONGEST_LINE = 190 };
 #define MODEL "[model]\ninput = 6x5x3\nc1 = conv2d filters=2 kernel=3\nf = flatten\nl1 = linear units=4\n"
 
 static void test_all_said(void **state) {
@@ -233,23 +234,23 @@ static void test_values_refused(void **state) {
         {"[data]\nset = ../x", "set: found '../x', expected a name of letters, digits, '_', '-' and '.'"},
         {"[data]\nset = ..", "set: found '..', expected a name of letters, digits, '_', '-' and '.'"},
         {"[data]\nset = a b", "set: found 'a b', expected a name of letters, digits, '_', '-' and '.'"},
-        {"[data]\nclasses = 0", "option 'classes': found '0', expected a number from 1 to 1000000"},
-        {"[data]\nclasses = ten", "option 'classes': found 'ten', expected a number from 1 to 1000000"},
-        {"[data]\nmean = nan", "option 'mean': found 'nan', expected a number from -1e+06 to 1e+06"},
+        {"[data]\nclasses = 0", "classes: found '0', expected a number from 1 to 1000000"},
+        {"[data]\nclasses = ten", "classes: found 'ten', expected a number from 1 to 1000000"},
+        {"[data]\nmean = nan", "mean: found 'nan', expected a number from -1e+06 to 1e+06"},
         {"[data]\nmemory = 64", "memory: found '64', expected a number of bytes from 256K, such as 64M"},
         {"[data]\nmemory = M", "memory: found 'M', expected a number of bytes from 256K, such as 64M"},
         {"[data]\nmemory = 99999999999999999G",
          "memory: found '99999999999999999G', expected a number of bytes from 256K, such as 64M"},
         {"[data]\nmemory = 64MB", "memory: found '64MB', expected a number of bytes from 256K, such as 64M"},
-        {"[data]\ndeviation = 0", "option 'deviation': found '0', expected a number from 1e-06 to 1e+06"},
-        {"[train]\nepochs = 0", "option 'epochs': found '0', expected a number from 1 to 1000000"},
-        {"[train]\nepochs = -1", "option 'epochs': found '-1', expected a number from 1 to 1000000"},
-        {"[train]\nbatch = 1.5", "option 'batch': found '1.5', expected a number from 1 to 1000000"},
-        {"[train]\nbatch = 99999999999999999999", "option 'batch': found '99999999999999999999', expected"},
-        {"[train]\nlr = 0", "option 'lr': found '0', expected a number from 1e-30 to 1e+30"},
-        {"[train]\nlr = -1e-3", "option 'lr': found '-1e-3', expected a number from 1e-30 to 1e+30"},
-        {"[train]\nlr = fast", "option 'lr': found 'fast', expected a number from 1e-30 to 1e+30"},
-        {"[train]\nlr = 0,1", "option 'lr': found '0,1', expected a number from 1e-30 to 1e+30"},
+        {"[data]\ndeviation = 0", "deviation: found '0', expected a number from 1e-06 to 1e+06"},
+        {"[train]\nepochs = 0", "epochs: found '0', expected a number from 1 to 1000000"},
+        {"[train]\nepochs = -1", "epochs: found '-1', expected a number from 1 to 1000000"},
+        {"[train]\nbatch = 1.5", "batch: found '1.5', expected a number from 1 to 1000000"},
+        {"[train]\nbatch = 99999999999999999999", "batch: found '99999999999999999999', expected"},
+        {"[train]\nlr = 0", "lr: found '0', expected a number from 1e-30 to 1e+30"},
+        {"[train]\nlr = -1e-3", "lr: found '-1e-3', expected a number from 1e-30 to 1e+30"},
+        {"[train]\nlr = fast", "lr: found 'fast', expected a number from 1e-30 to 1e+30"},
+        {"[train]\nlr = 0,1", "lr: found '0,1', expected a number from 1e-30 to 1e+30"},
         {"[train]\nseed = -1", "seed: found '-1', expected a whole number from 0"},
         {"[train]\nseed = 18446744073709551616", "seed: found '18446744073709551616', expected a whole"},
         {"[train]\noptimizer = adom", ""},
@@ -260,10 +261,10 @@ static void test_values_refused(void **state) {
         {"[train]\nschedule = one_cycle warmup=x", ""},
         {"[train]\nloss = l3", ""},
         {"[train]\nloss = relu", ""},
-        {"[train]\nclip_norm = -1", "option 'clip_norm': found '-1', expected a number from 0 to 1e+09"},
-        {"[train]\naverage = 1", "option 'average': found '1', expected a number from 0 to 0.999999"},
-        {"[train]\nvalidation = 1", "option 'validation': found '1', expected a number from 0 to 0.9"},
-        {"[train]\nkeep_best = yes", "option 'keep_best': found 'yes', expected true or false"},
+        {"[train]\nclip_norm = -1", "clip_norm: found '-1', expected a number from 0 to 1e+09"},
+        {"[train]\naverage = 1", "average: found '1', expected a number from 0 to 0.999999"},
+        {"[train]\nvalidation = 1", "validation: found '1', expected a number from 0 to 0.9"},
+        {"[train]\nkeep_best = yes", "keep_best: found 'yes', expected true or false"},
         {"[train]\nmonitor = test", "monitor: found 'test', expected loss or accuracy"},
         {"[train]\naugment = spin=1",
          "augment: unknown option 'spin', expected shift, rotate, scale, shear, "},
@@ -367,6 +368,136 @@ static void test_every_prefix(void **state) {
     }
 }
 
+/* ---- what is said instead, and the whole as text ---- */
+
+static void assert_set(stoa_recipe *recipe, const char *key, const char *value) {
+    if (stoa_recipe_set(context, recipe, key, value) != STOA_OK) {
+        fail_msg("%s = %s: %s", key, value, stoa_context_error(context));
+    }
+}
+
+static void assert_set_refused(stoa_recipe *recipe, const char *key, const char *value, const char *begin) {
+    char *before = strdup(stoa_recipe_text(recipe));
+    assert_non_null(before);
+    assert_true(stoa_recipe_set(context, recipe, key, value) != STOA_OK);
+    if (strncmp(stoa_context_error(context), begin, strlen(begin)) != 0) {
+        assert_string_equal(stoa_context_error(context), begin);
+    }
+    assert_string_equal(stoa_recipe_text(recipe), before);
+    free(before);
+}
+
+static void test_text(void **state) {
+    (void)state;
+    stoa_recipe *recipe =
+        load_good("; about\n[train]\nseed=7 ; why\n[data]\nclasses = 4\nmemory = 3M\n" MODEL "\n");
+    const char *text = MODEL "\n[data]\nclasses = 4\nmemory = 3M\n\n[train]\nseed = 7\n";
+    assert_string_equal(stoa_recipe_text(recipe), text);
+    stoa_recipe *again = load_good(text);
+    assert_string_equal(stoa_recipe_text(again), text);
+    stoa_recipe_free(recipe);
+    stoa_recipe_free(again);
+    /* A line of full length without spaces stays one that can be read. */
+    char line[LONGEST_LINE + 1], whole[LONGEST_LINE + 128];
+    memset(line, 'x', LONGEST_LINE);
+    memcpy(line, "title=", 6);
+    line[LONGEST_LINE] = '\0';
+    (void)snprintf(whole, sizeof whole, "%s\n\n" MODEL, line);
+    recipe = load_good(whole);
+    assert_string_equal(stoa_recipe_text(recipe), whole);
+    stoa_recipe_free(recipe);
+}
+
+static void test_set(void **state) {
+    (void)state;
+    stoa_recipe *recipe = load_good("title = a\n" MODEL "[train]\nlr = 1\noptimizer = adam\n");
+    assert_set(recipe, "train.lr", "3e-3");
+    assert_set(recipe, "optimizer", "sgd momentum=0.9");
+    assert_set(recipe, "seed", "18446744073709551615");
+    assert_set(recipe, "title", "b");
+    assert_set(recipe, "keep_best", "true");
+    assert_set(recipe, "validation", "0.25");
+    assert_set(recipe, "data.classes", "3");
+    assert_set(recipe, "data.layout", "nchw");
+    assert_set(recipe, "model.l1", "linear units=3");
+    assert_set(recipe, "model.input", "7x7x1");
+    assert_string_equal(stoa_recipe_text(recipe),
+                        "title = b\n\n[model]\ninput = 7x7x1\nc1 = conv2d filters=2 kernel=3\nf = flatten\n"
+                        "l1 = linear units=3\n\n[data]\nclasses = 3\nlayout = nchw\n\n[train]\nlr = 3e-3\n"
+                        "optimizer = sgd momentum=0.9\nseed = 18446744073709551615\nkeep_best = true\n"
+                        "validation = 0.25\n");
+    stoa_recipe_info info;
+    stoa_recipe_describe(recipe, &info);
+    assert_true(info.train.learning_rate == 3e-3F && info.train.seed == UINT64_MAX && info.train.keep_best);
+    assert_string_equal(info.train.optimizer, "sgd momentum=0.9");
+    assert_string_equal(info.title, "b");
+    assert_true(info.data.height == 7 && info.data.channels == 1 && info.classes == 3);
+    stoa_model *model = NULL;
+    assert_int_equal(stoa_recipe_model(context, recipe, &model), STOA_OK);
+    assert_int_equal(stoa_model_output_size(model), 3);
+    assert_string_equal(stoa_model_fact(model, "data.layout"), "nchw");
+    assert_string_equal(stoa_model_fact(model, "data.classes"), "3");
+    stoa_model_free(model);
+    stoa_recipe *again = load_good(stoa_recipe_text(recipe));
+    assert_string_equal(stoa_recipe_text(again), stoa_recipe_text(recipe));
+    stoa_recipe_free(again);
+    stoa_recipe_free(recipe);
+}
+
+static void test_set_refused(void **state) {
+    (void)state;
+    stoa_recipe *recipe = load_good(MODEL "[data]\nclasses = 4\nmean = 0.5\n[train]\nlr = 1\n");
+    static const struct {
+        const char *key, *value, *sentence;
+    } cases[] = {
+        {"lr", "0", "lr: found '0', expected a number from 1e-30 to 1e+30"},
+        {"train.lr", "x", "lr: found 'x', expected a number from 1e-30 to 1e+30"},
+        {"train.optimizer", "adom", "unknown optimizer 'adom', expected one of "},
+        {"rate", "1", "unknown key 'rate', expected one of a recipe, such as train.lr"},
+        {"train.rate", "1", "unknown key 'rate' in [train], expected epochs, "},
+        {"tests.lr", "1", "unknown section 'tests', expected model, data or train"},
+        {".lr", "1", "unknown section '', expected model, data or train"},
+        {"title", " a", "title: found ' a', expected a value without white space around it"},
+        {"title", "a #b", "title: found 'a #b', expected a value without white space around it"},
+        {"title", "", "title: found '', expected a value without white space around it"},
+        {"title", "a\n[train]", "title: found a control byte 0x0A, expected text"},
+        {"data.set", "../x", "set: found '../x', expected a name of letters"},
+        {"model.c9", "relu", "unknown layer 'c9', expected one of the recipe's"},
+        {"model.c1", "conv2d filters=2 kernel=9", "conv2d 'c1': "},
+        {"model.c1", "conv3d", "layer 'c1': unknown operator 'conv3d'"},
+        {"model.input", "6x5", "input: found '6x5', expected HEIGHTxWIDTHxCHANNELS, such as 28x28x1"},
+        {"model.input", "2x2x1", "conv2d 'c1': "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_set_refused(recipe, cases[i].key, cases[i].value, cases[i].sentence);
+    }
+    char many[200];
+    memset(many, 'x', sizeof many - 1);
+    many[sizeof many - 1] = '\0';
+    assert_set_refused(recipe, "title", many, "title: found 199 bytes of text, expected at most 184");
+    stoa_recipe_info info;
+    stoa_recipe_describe(recipe, &info);
+    assert_true(info.train.learning_rate == 1 && !info.train.optimizer && info.set[0] == '\0');
+    /* What keys need of each other is checked when all are there. */
+    stoa_model *model = NULL;
+    assert_set(recipe, "patience", "3");
+    assert_int_equal(stoa_recipe_model(context, recipe, &model), STOA_ERR_ARGUMENT);
+    assert_string_equal(stoa_context_error(context),
+                        "patience: needs validation, the share of the training data held out");
+    assert_set(recipe, "validation", "0.5");
+    assert_set(recipe, "model.l1", "linear units=5");
+    assert_int_equal(stoa_recipe_model(context, recipe, &model), STOA_ERR_SHAPE);
+    assert_string_equal(stoa_context_error(context), "the last layer, 'l1' on line 5, gives 5 values, "
+                                                     "expected 4, the classes of [data]");
+    assert_set(recipe, "classes", "5");
+    assert_set(recipe, "normalize", "measured");
+    assert_int_equal(stoa_recipe_model(context, recipe, &model), STOA_ERR_ARGUMENT);
+    assert_string_equal(stoa_context_error(context),
+                        "mean is given on line 8, expected none with normalize = measured");
+    assert_null(model);
+    stoa_recipe_free(recipe);
+}
+
 static void test_files(void **state) {
     (void)state;
     struct scratch scratch;
@@ -404,6 +535,9 @@ int main(void) {
         cmocka_unit_test(test_layers_refused),
         cmocka_unit_test(test_bytes_refused),
         cmocka_unit_test(test_every_prefix),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_set),
+        cmocka_unit_test(test_set_refused),
         cmocka_unit_test(test_files),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

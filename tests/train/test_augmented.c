@@ -157,7 +157,7 @@ static void a_batch_needs_no_history(void **state) {
     enum { EPOCHS = 3 };
     static float history[EPOCHS][BATCH * SIZE];
     size_t index[BATCH];
-    struct stoa_train_settings settings = {.batch = BATCH, .seed = 11};
+    struct stoa_train_settings settings = {.options = {.batch = BATCH, .seed = 11}};
     struct stoa_error error;
     assert_int_equal(stoa_augment_read(&error, everything, &settings.augment), STOA_OK);
     for (size_t i = 0; i < BATCH; i++) {
@@ -194,7 +194,7 @@ static void a_batch_needs_no_history(void **state) {
 static void fills_with_the_datas_zero(void **state) {
     (void)state;
     size_t index[1] = {5};
-    struct stoa_train_settings settings = {.batch = 1};
+    struct stoa_train_settings settings = {.options = {.batch = 1}};
     struct stoa_error error;
     assert_int_equal(stoa_augment_read(&error, "erase=1 erase_area=1", &settings.augment), STOA_OK);
     stoa_context *context = make_context(1);

@@ -85,14 +85,14 @@ static void expect_step(struct followed *f, const struct stoa_train_settings *s,
         stoa_plan_train(f->other->plan, BATCH, (stoa_targets){.labels = labels}, 0, step, &loss, NULL),
         STOA_OK);
     const float *gradient = stoa_plan_gradients(f->other->plan);
-    double limit = s->clip_value > 0 ? (double)s->clip_value : (double)INFINITY;
+    double limit = s->options.clip_value > 0 ? (double)s->options.clip_value : (double)INFINITY;
     for (size_t i = 0; i < f->count; i++) {
         double g = fmax(fmin((double)gradient[i], limit), -limit);
         f->clipped = f->clipped || g != (double)gradient[i];
         norm += g * g;
     }
     norm = sqrt(norm);
-    double scale = s->clip_norm > 0 ? fmin(1, (double)s->clip_norm / (norm + 1e-6)) : 1;
+    double scale = s->options.clip_norm > 0 ? fmin(1, (double)s->options.clip_norm / (norm + 1e-6)) : 1;
     f->clipped = f->clipped || scale < 1;
     for (size_t i = 0; i < f->count; i++) {
         double g = fmax(fmin((double)gradient[i], limit), -limit);

@@ -59,7 +59,8 @@ static stoa_model *make_model(void) {
 static stoa_status split(size_t count, float share, bool stratified, uint64_t seed,
                          struct stoa_split_order *made) {
     stoa_dataset *data = make_data(samples, labels, count);
-    const struct stoa_train_settings settings = {.validation = share, .stratified = stratified, .seed = seed};
+    const struct stoa_train_settings settings = {
+        .options = {.validation = share, .stratified = stratified, .seed = seed}};
     stoa_status status = stoa_split_make(context, data, &settings, made);
     stoa_dataset_free(data);
     return status;
@@ -123,7 +124,7 @@ static void leaves_something_on_both_sides(void **state) {
 
 static void knows_the_best(void **state) {
     (void)state;
-    const struct stoa_train_settings settings = {.patience = 2, .min_delta = 0.125F};
+    const struct stoa_train_settings settings = {.options = {.patience = 2, .min_delta = 0.125F}};
     struct stoa_best best;
     struct stoa_best_state memory;
     assert_int_equal(stoa_best_open(context, NULL, &settings, &best, &memory), STOA_OK);
@@ -317,16 +318,16 @@ static void refuses_what_cannot_be(void **state) {
     refuse(&(stoa_train_options){.schedule = "plateau"},
            "schedule plateau watches the validation loss: set validation");
     refuse(&(stoa_train_options){.validation = 0.95F},
-           "validation: found 0.95, expected 0 (none) or a share up to 0.9");
-    refuse(&(stoa_train_options){.validation = -0.5F}, "validation: found -0.5");
+           "validation: found '0.95', expected a number from 0 to 0.9");
+    refuse(&(stoa_train_options){.validation = -0.5F}, "validation: found '-0.5'");
     refuse(&(stoa_train_options){.validation = NAN}, "validation: found ");
-    refuse(&(stoa_train_options){.average = 1}, "average: found 1, expected 0 (none) or a number below 1");
+    refuse(&(stoa_train_options){.average = 1}, "average: found '1', expected a number from 0 to 0.999999");
     refuse(&(stoa_train_options){.average = NAN}, "average: found ");
     refuse(&(stoa_train_options){.clip_norm = -1},
-           "clip_norm: found -1, expected 0 (none) or a finite number above 0");
-    refuse(&(stoa_train_options){.clip_norm = INFINITY}, "clip_norm: found inf");
+           "clip_norm: found '-1', expected a number from 0 to 1e+09");
+    refuse(&(stoa_train_options){.clip_norm = INFINITY}, "clip_norm: found 'inf'");
     refuse(&(stoa_train_options){.clip_value = NAN}, "clip_value: found ");
-    refuse(&(stoa_train_options){.min_delta = -1}, "min_delta: found -1");
+    refuse(&(stoa_train_options){.min_delta = -1}, "min_delta: found '-1'");
     refuse(&(stoa_train_options){.monitor = "test"}, "monitor: found 'test', expected loss or accuracy");
     refuse(&(stoa_train_options){.validation = 0.001F, .stratified = true},
            "validation: 0.001 of 90 samples leaves");

@@ -88,7 +88,8 @@ typedef bool stoa_progress_fn(void *user, const stoa_progress *progress);
  * NULL. A callback that is given the trainer may read and save it, but not step or release it. */
 typedef struct stoa_train_callbacks {
     void *user; /**< handed to all of them */
-    /** Before the first step: the place to look at it. What it
+    /** Before the first step: the place for stoa_trainer_load(), from where training goes on
+     * then. What it
      * returns other than STOA_OK ends the training with that status. */
     stoa_status (*start)(void *user, stoa_trainer *trainer);
     /** After every step, and after every epoch, whose model it is with the options `average`. */
@@ -96,7 +97,7 @@ typedef struct stoa_train_callbacks {
     /** Between the gradients of a step, which stoa_trainer_gradients() gives, and its update: they may be
      * changed, to clip them or to average them over machines. Return true to stop after the update. */
     bool (*gradients)(void *user, stoa_trainer *trainer);
-    /** The moment to save: after every epoch, behind `progress`; after every
+    /** The moment to call stoa_trainer_save(): after every epoch, behind `progress`; after every
      * `checkpoint_steps` steps and `checkpoint_seconds` seconds; and when a callback stops the training.
      * Return true to stop. */
     bool (*checkpoint)(void *user, stoa_trainer *trainer, const stoa_progress *progress);
@@ -200,6 +201,34 @@ STOA_API void stoa_trainer_end_epoch(stoa_trainer *trainer, double training_loss
  * trained (false); stoa_trainer_step() does the latter by itself. Nothing happens without the option
  * `average`. When the trainer is released the model keeps what it holds. */
 STOA_API void stoa_trainer_use_average(stoa_trainer *trainer, bool use);
+
+/** Save the whole state of `trainer`, from which training goes on as if it had not ended: a model file with
+ * the parameters as they are trained, and beside them what the optimiser keeps ("optimizer.state.c1.weight.
+ * exp_avg", names as PyTorch's), the moving average ("average.c1.weight") and the best model ("best.c1.
+ * weight"); counts, schedule and options are in its metadata. stoa_model_load() reads it as a model.
+ *
+ * @param trainer  Between two steps: in a callback of stoa_train(), or in a loop of one's own.
+ * @param path  Written to a temporary name, synced and renamed: whole or not at all.
+ * Equal states give equal bytes. Errors: STOA_ERR_IO, STOA_ERR_MEMORY, STOA_ERR_ARGUMENT (gradients wait for
+ * their update). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_save(stoa_trainer *trainer, const char *path);
+/** Go on from a state that stoa_trainer_save() wrote.
+ *
+ * @param trainer  Made with the same model, options and, by stoa_train(), data; only `epochs` may differ, to
+ *                 be not less than what has been trained. Its model's parameters are replaced.
+ * @param path  The file.
+ * In a callback `start` of stoa_train() the training goes on in the middle of the epoch where that is where
+ * the state was saved. Errors, with `trainer` and model as they were: STOA_ERR_NOT_FOUND, STOA_ERR_IO,
+ * STOA_ERR_MEMORY, STOA_ERR_FORMAT (not such a file, or a damaged one), STOA_ERR_SHAPE (of another model),
+ * STOA_ERR_ARGUMENT (other options or data; the sentence names the first that differs). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_load(stoa_trainer *trainer, const char *path);
+/** stoa_trainer_save() into memory: `*data` of `*bytes` bytes, set only on STOA_OK; release with
+ * stoa_buffer_free(). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_save_memory(stoa_trainer *trainer, void **data,
+                                                              size_t *bytes);
+/** stoa_trainer_load() from `data` of `bytes` bytes, borrowed for the call. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_load_memory(stoa_trainer *trainer, const void *data,
+                                                              size_t bytes);
 
 /** How far a trainer has come. */
 typedef struct stoa_trainer_info {

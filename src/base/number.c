@@ -106,6 +106,17 @@ bool stoa_parse_double(const char *text, size_t length, double *value) {
     return true;
 }
 
+/* Put '.' in the place of the locale's point. */
+static void plain_point(char *text) {
+    const char *locale_point = decimal_point();
+    char *point = strstr(text, locale_point);
+    if (point) {
+        const char *rest = point + strlen(locale_point);
+        *point = '.';
+        memmove(point + 1, rest, strlen(rest) + 1);
+    }
+}
+
 void stoa_format_float(float value, char out[32]) {
     for (int digits = 1; digits <= 9; digits++) {
         (void)snprintf(out, 32, "%.*g", digits, (double)value);
@@ -113,11 +124,15 @@ void stoa_format_float(float value, char out[32]) {
             break;
         }
     }
-    const char *locale_point = decimal_point();
-    char *point = strstr(out, locale_point);
-    if (point) {
-        const char *rest = point + strlen(locale_point);
-        *point = '.';
-        memmove(point + 1, rest, strlen(rest) + 1);
+    plain_point(out);
+}
+
+void stoa_format_double(double value, char out[32]) {
+    for (int digits = 6; digits <= 17; digits++) {
+        (void)snprintf(out, 32, "%.*g", digits, value);
+        if (strtod(out, NULL) == value) {
+            break;
+        }
     }
+    plain_point(out);
 }

@@ -15,7 +15,8 @@ bool stoa_parse_size(const char *text, size_t length, size_t *value);
 /* Parse all of `text` as a finite decimal number with '.' as the point; false for anything else. */
 bool stoa_parse_double(const char *text, size_t length, double *value);
 
-/* Write the shortest text that reads back as the same float, with '.' as the point. */
+/* Write the shortest text that reads back as the same number, with '.' as the point. */
 void stoa_format_float(float value, char out[32]);
+void stoa_format_double(double value, char out[32]);
 
 #endif

@@ -78,6 +78,10 @@ stoa_status stoa_dataset_over(struct stoa_store *store, stoa_dataset **dataset);
 /* What a 0 in the store becomes: a value a channel. */
 void stoa_dataset_zero(const stoa_dataset *dataset, float *out);
 
+/* A number that another selection of samples, other samples, labels or normalisation most likely change.
+ * Errors: STOA_ERR_MEMORY, STOA_ERR_IO. */
+stoa_status stoa_dataset_checksum(stoa_context *context, const stoa_dataset *data, uint32_t *checksum);
+
 /* Names of classes: a copy of `count` strings, or NULL. */
 char **stoa_copy_names(const char *const *names, size_t count);
 void stoa_free_names(char **names, size_t count);

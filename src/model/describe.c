@@ -9,6 +9,7 @@
 #include <stoa/version.h>
 
 #include "core/context.h"
+#include "model/files.h"
 #include "model/json_write.h"
 #include "model/model.h"
 
@@ -23,6 +24,10 @@ static bool describe_fingerprint(const stoa_context *context, json_t *fingerprin
            stoa_json_put_text(fingerprint, "blas_version", blas.version) &&
            stoa_json_put_text(fingerprint, "blas_core", blas.core) &&
            stoa_json_put_text(fingerprint, "policy", stoa_policy_name(stoa_context_policy(context)));
+}
+
+bool stoa_describe_build(const stoa_context *context, json_t *build) {
+    return stoa_json_put_text(build, "version", stoa_version()) && describe_fingerprint(context, build);
 }
 
 static bool describe_input(const stoa_model *model, json_t *input) {
@@ -67,33 +72,37 @@ static bool describe_graph(const stoa_model *model, int format, json_t *graph) {
     return good;
 }
 
-static stoa_status describe_facts(const stoa_model *model, json_t *graph) {
+static stoa_status describe_facts(const stoa_model *model, const char *name, const struct stoa_fact *list,
+                                  size_t count, json_t *graph) {
     json_t *facts = json_object();
-    const char *key = NULL;
-    const char *value = NULL;
+    size_t done = 0;
     bool good = facts != NULL;
     errno = 0; /* malloc says ENOMEM, the check of the text nothing */
-    for (size_t i = 0; good && stoa_model_fact_at(model, i, &key, &value); i++) {
-        good = stoa_json_put_text(facts, key, value);
+    for (; good && done < count; done++) {
+        good = stoa_json_put_text(facts, list[done].key, list[done].value);
     }
     bool unfit = !good && facts && errno != ENOMEM;
-    good = good && json_object_set(graph, "facts", facts) == 0;
+    good = good && json_object_set(graph, name, facts) == 0;
     json_decref(facts);
     if (unfit) {
         return stoa_fail(stoa_model_context(model), STOA_ERR_ARGUMENT,
-                         "the fact '" NAME "' is not UTF-8 text", key);
+                         "the fact '" NAME "' is not UTF-8 text", list[done - 1].key);
     }
     return good ? STOA_OK : stoa_fail(stoa_model_context(model), STOA_ERR_MEMORY, "no memory for the facts");
 }
 
-stoa_status stoa_describe_model(const stoa_model *model, int format, char **text) {
+stoa_status stoa_describe_model(const stoa_model *model, int format, const struct stoa_fact *training,
+                                size_t training_count, char **text) {
     json_t *graph = json_object();
     stoa_status status = STOA_OK;
     if (!describe_graph(model, format, graph)) {
         status = stoa_fail(stoa_model_context(model), STOA_ERR_MEMORY, "no memory for the graph");
     }
     if (status == STOA_OK) {
-        status = describe_facts(model, graph);
+        status = describe_facts(model, "facts", model->facts, model->fact_count, graph);
+    }
+    if (status == STOA_OK && training) {
+        status = describe_facts(model, STOA_TRAINING_KEY, training, training_count, graph);
     }
     if (status == STOA_OK) {
         *text = stoa_json_print(graph);

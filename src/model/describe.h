@@ -3,10 +3,18 @@
 #ifndef STOA_MODEL_DESCRIBE_H
 #define STOA_MODEL_DESCRIBE_H
 
-#include <stoa/model.h>
+#include <jansson.h>
 
-/* The JSON text of the graph and the facts, in the given format of model files; release with free().
- * Errors: STOA_ERR_ARGUMENT (a fact that is not UTF-8), STOA_ERR_MEMORY. */
-stoa_status stoa_describe_model(const stoa_model *model, int format, char **text);
+#include "model/graph.h"
+
+/* What bits of results follow from beside graph and data: "version", "isa", "blas", ... False without
+ * memory. */
+bool stoa_describe_build(const stoa_context *context, json_t *build);
+
+/* The JSON text of the graph, the model's facts and, unless it is NULL, those of its training, in the given
+ * format of model files; release with free(). Errors: STOA_ERR_ARGUMENT (a fact that is not UTF-8),
+ * STOA_ERR_MEMORY. */
+stoa_status stoa_describe_model(const stoa_model *model, int format, const struct stoa_fact *training,
+                                size_t training_count, char **text);
 
 #endif

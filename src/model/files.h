@@ -7,6 +7,7 @@
 
 #include "model/json.h"
 #include "model/safetensors.h"
+#include "model/tensor_groups.h"
 
 /* Raised when a file that an older reader would misunderstand is written. */
 enum { STOA_MODEL_FORMAT = 1 };
@@ -20,6 +21,18 @@ size_t stoa_model_layer_parameters(const stoa_model *model);
 
 /* STOA_ERR_ARGUMENT with a sentence unless the model is built. */
 stoa_status stoa_model_check_built(const stoa_model *model);
+
+/* Make a model file of a built model from groups of tensors, and, in the file of a training's state, with the
+ * facts of the training; release with stoa_buffer_free(). */
+stoa_status stoa_model_write(const stoa_model *model, const struct stoa_tensor_group *groups, size_t count,
+                             const struct stoa_fact *training, size_t facts, void **data, size_t *bytes);
+
+/* Put what was made, if `status` says so, under its path, and release it; sentences begin with the path. */
+stoa_status stoa_model_write_file(stoa_context *context, const char *path, stoa_status status, void *data,
+                                  size_t bytes);
+
+/* The key of the graph under which a training's facts stand; a file without it is a model alone. */
+#define STOA_TRAINING_KEY "training"
 
 /* The graph of a file as JSON, to be released by the caller. Errors: STOA_ERR_FORMAT, STOA_ERR_MEMORY. */
 stoa_status stoa_model_read_graph(stoa_context *context, const struct stoa_safetensors *file, json_t **graph);

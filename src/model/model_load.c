@@ -17,7 +17,7 @@
 #define NAME "%.80s"
 
 /* Three keys and values a layer, two a fact, and more than the rest of a graph has. */
-enum { GRAPH_DEPTH = 4, GRAPH_PARTS = 3 * STOA_MAX_LAYERS + 2 * STOA_MAX_FACTS + 256 };
+enum { GRAPH_DEPTH = 4, GRAPH_PARTS = 3 * STOA_MAX_LAYERS + 2 * STOA_MAX_FACTS + 512 };
 
 static stoa_status check_format(stoa_context *context, const json_t *graph) {
     const json_t *format = json_object_get(graph, "format");
@@ -156,8 +156,33 @@ static stoa_status make_model(stoa_context *context, const struct stoa_safetenso
     return status;
 }
 
+/* Whether a file holds a training's state: more than a model's tensors. */
+static stoa_status look_for_training(stoa_context *context, const struct stoa_safetensors *file,
+                                     bool *holds) {
+    json_t *graph = NULL;
+    *holds = false;
+    if (!stoa_safetensors_metadata(file, STOA_MODEL_KEY)) {
+        return STOA_OK;
+    }
+    stoa_status status = stoa_model_read_graph(context, file, &graph);
+    *holds = status == STOA_OK && json_object_get(graph, STOA_TRAINING_KEY) != NULL;
+    json_decref(graph);
+    return status;
+}
+
+/* Of a training's state the parameters as they are trained. */
 static stoa_status load_tensors(stoa_model *model, const struct stoa_safetensors *file) {
+    const struct stoa_tensor_group own = {.prefix = "", .suffix = "", .own = true};
     struct stoa_state_prefix prefix;
+    bool training;
+    stoa_status found = look_for_training(stoa_model_context(model), file, &training);
+    if (found != STOA_OK) {
+        return found;
+    }
+    if (training) {
+        found = stoa_groups_check(model, file, &own, 1, false);
+        return found == STOA_OK ? stoa_groups_read(model, file, &own, 1) : found;
+    }
     stoa_status status = stoa_state_check(model, file, &prefix);
     return status == STOA_OK ? stoa_state_copy(model, file, &prefix) : status;
 }

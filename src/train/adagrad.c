@@ -16,9 +16,10 @@ static const struct stoa_option options[] = {
     STOA_DECAY_OPTIONS(struct adagrad_options, decay, "0", "false"),
 };
 
-/* The sum of squares. */
-static size_t slots(const void *given) {
+/* The sum of squares; PyTorch's has `initial` in it. */
+static size_t slots(const void *given, const char *names[STOA_MAX_SLOTS]) {
     (void)given;
+    names[0] = "sum";
     return 1;
 }
 

@@ -7,8 +7,10 @@
 
 static const struct stoa_option options[] = {STOA_ADAM_OPTIONS("0", "false")};
 
-size_t stoa_adam_slots(const void *given) {
+size_t stoa_adam_slots(const void *given, const char *names[STOA_MAX_SLOTS]) {
     (void)given;
+    names[0] = "exp_avg";
+    names[1] = "exp_avg_sq";
     return 2;
 }
 

@@ -17,7 +17,7 @@ struct stoa_adam_options {
         STOA_DECAY_OPTIONS(struct stoa_adam_options, decay, decay_text, decoupled_text)
 
 /* The two moments. */
-size_t stoa_adam_slots(const void *given);
+size_t stoa_adam_slots(const void *given, const char *names[STOA_MAX_SLOTS]);
 void stoa_adam_update(const struct stoa_update *update);
 
 #endif

@@ -24,8 +24,9 @@ static inline void stoa_momentum_update(const struct stoa_update *u, stoa_moment
            stoa_decay_added(u, &o->decay), stoa_decay_kept(u, &o->decay));
 }
 
-static inline size_t stoa_momentum_slot(const void *options) {
+static inline size_t stoa_momentum_slot(const void *options, const char *names[STOA_MAX_SLOTS]) {
     (void)options;
+    names[0] = "momentum_buffer";
     return 1;
 }
 

@@ -50,7 +50,8 @@ struct stoa_optimizer {
     const char *name;
     const struct stoa_option *options;
     size_t option_count, options_bytes;
-    size_t (*slots)(const void *options); /* arrays it keeps, at most STOA_MAX_SLOTS */
+    /* How many arrays it keeps, and what PyTorch calls each: files name them so. */
+    size_t (*slots)(const void *options, const char *names[STOA_MAX_SLOTS]);
     void (*update)(const struct stoa_update *update);
 };
 

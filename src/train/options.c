@@ -33,7 +33,7 @@ stoa_status stoa_optimizer_read(struct stoa_error *error, const char *line, void
             if (status != STOA_OK) {
                 return stoa_error_prefix(error, "optimizer %s: ", o->name);
             }
-            settings->optimizer_slots = o->slots(settings->optimizer_options);
+            settings->optimizer_slots = o->slots(settings->optimizer_options, settings->slot_names);
             assert(settings->optimizer_slots <= STOA_MAX_SLOTS);
             return STOA_OK;
         }

@@ -25,6 +25,7 @@ struct stoa_train_settings {
     char loss[STOA_SPEC_MAX_TEXT];
     const struct stoa_optimizer *optimizer;
     size_t optimizer_slots;
+    const char *slot_names[STOA_MAX_SLOTS];
     const struct stoa_schedule *schedule;
     struct stoa_schedule_units schedule_units;
     _Alignas(16) unsigned char optimizer_options[STOA_OPTION_STRUCT_BYTES];

@@ -20,9 +20,17 @@ static const struct stoa_option options[] = {
 };
 
 /* The squares; then the mean when centred, then the velocity when there is momentum. */
-static size_t slots(const void *given) {
+static size_t slots(const void *given, const char *names[STOA_MAX_SLOTS]) {
     const struct rmsprop_options *o = given;
-    return 1 + (o->centred ? 1 : 0) + (o->momentum > 0 ? 1 : 0);
+    size_t count = 0;
+    names[count++] = "square_avg";
+    if (o->centred) {
+        names[count++] = "grad_avg";
+    }
+    if (o->momentum > 0) {
+        names[count++] = "momentum_buffer";
+    }
+    return count;
 }
 
 static void update(const struct stoa_update *u) {

@@ -6,9 +6,9 @@
 static const struct stoa_option options[] = {STOA_MOMENTUM_OPTIONS("0")};
 
 /* Without momentum there is no velocity. */
-static size_t slots(const void *given) {
+static size_t slots(const void *given, const char *names[STOA_MAX_SLOTS]) {
     const struct stoa_momentum_options *o = given;
-    return o->momentum > 0 ? 1 : 0;
+    return o->momentum > 0 ? stoa_momentum_slot(given, names) : 0;
 }
 
 static void update(const struct stoa_update *u) {

@@ -370,6 +370,8 @@ static stoa_status open_loop(struct loop *loop, stoa_model *model, const stoa_da
     if (status == STOA_OK) {
         loop->trainer->train = train;
         loop->trainer->test = test;
+        loop->trainer->epoch_samples = loop->samples;
+        loop->trainer->step_samples = loop->step_samples;
         status = stoa_feeder_open(context, train, loop->trainer->plan, &loop->train);
     }
     if (status == STOA_OK && settings.options.validation > 0) {

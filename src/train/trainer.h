@@ -23,6 +23,8 @@ struct stoa_training_state {
     struct stoa_best_state best;
 };
 
+enum { STOA_DATA_WORDS = 160 };
+
 struct stoa_trainer {
     stoa_context *context;
     stoa_model *model;
@@ -38,8 +40,10 @@ struct stoa_trainer {
     double weight;  /* of those batches together */
     float *average_statistics;
     bool averaged; /* the averages stand in the model, and what is trained in their place */
-    const stoa_dataset *train, *test; /* that stoa_train() was given; NULL: none, or not known */
-    char other_build[160];            /* see stoa_trainer_info */
+    const stoa_dataset *train, *test;   /* that stoa_train() was given; NULL: none, or not known */
+    size_t epoch_samples, step_samples; /* trained in an epoch and in a step of stoa_train(); 0: not known */
+    char train_words[STOA_DATA_WORDS], test_words[STOA_DATA_WORDS]; /* what they are; "": not found yet */
+    char other_build[160];                                          /* see stoa_trainer_info */
 };
 
 /* The moving average of the parameters: the slot behind the optimiser's. */

@@ -234,6 +234,11 @@ CALL(trainer_step) {
     }
     must(stoa_trainer_backward(trainer, 4, targets(), &out.d[1], NULL));
     stoa_trainer_update(trainer);
+    void *saved = NULL;
+    size_t bytes = 0;
+    must(stoa_trainer_save_memory(trainer, &saved, &bytes));
+    must(stoa_trainer_load_memory(trainer, saved, bytes));
+    stoa_buffer_free(c, saved, bytes);
     stoa_trainer_end_epoch(trainer, 0.5, 0.25);
     must(stoa_model_get_tensor(given.model, 0, out.f + 8, 72));
     stoa_trainer_free(trainer);
@@ -340,7 +345,8 @@ static const struct entry entries[] = {
     ENTRY(plan_trace),
     {"stoa_plan_train stoa_plan_evaluate", call_plan_train},
     {"stoa_evaluate stoa_evaluate_classes", call_evaluate},
-    {"stoa_trainer_create stoa_trainer_step stoa_trainer_backward stoa_trainer_update stoa_trainer_end_epoch",
+    {"stoa_trainer_create stoa_trainer_step stoa_trainer_backward stoa_trainer_update stoa_trainer_end_epoch "
+     "stoa_trainer_save_memory stoa_trainer_load_memory",
      call_trainer_step},
     ENTRY(train),
     ENTRY(gradcheck),
@@ -401,7 +407,9 @@ static const char *const without_arithmetic[] = {
     "stoa_trainer_describe",
     "stoa_trainer_free",
     "stoa_trainer_gradients",
+    "stoa_trainer_load",
     "stoa_trainer_plan",
+    "stoa_trainer_save",
     "stoa_trainer_use_average",
 };
 

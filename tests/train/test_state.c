@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: MIT */
+/* The state of a training: saved after any step and loaded into another trainer, training goes on to the same
+ * bits; and what does not fit is refused with nothing changed. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <stoa/stoa.h>
+#include <string.h>
+
+#include "../base/cmocka_prelude.h"
+
+enum { SIZE = 8, PIXELS = SIZE * SIZE, CLASSES = 4, SAMPLES = 59, BATCH = 8, EPOCHS = 4, MOST_STATES = 64 };
+
+static float images[SAMPLES * PIXELS];
+static int32_t labels[SAMPLES];
+
+static void make_images(void) {
+    uint32_t state = 1;
+    for (size_t n = 0; n < SAMPLES; n++) {
+        labels[n] = (int32_t)(n % CLASSES);
+        for (size_t i = 0; i < PIXELS; i++) {
+            state = state * 1664525U + 1013904223U;
+            size_t quarter = i / SIZE / (SIZE / 2) * 2 + i % SIZE / (SIZE / 2);
+            images[n * PIXELS + i] =
+                (float)(state >> 8) / 33554432.0F + (quarter == (size_t)labels[n] ? 0.5F : 0);
+        }
+    }
+}
+
+static const char *const net[] = {"conv2d filters=5 kernel=3 pad=1",
+                                  "batchnorm",
+                                  "relu",
+                                  "maxpool2d size=2",
+                                  "dropout p=0.25",
+                                  "linear units=4",
+                                  NULL};
+
+/* What one training needs, all of its own. */
+struct subject {
+    stoa_context *context;
+    stoa_model *model;
+    stoa_dataset *data;
+};
+
+static struct subject open_subject(size_t threads, const char *const *layers, uint64_t seed) {
+    struct subject s;
+    stoa_context_options options = {.threads = threads};
+    assert_int_equal(stoa_context_create(&options, &s.context), STOA_OK);
+    assert_int_equal(stoa_model_create(s.context, &s.model), STOA_OK);
+    stoa_model_input(s.model, SIZE, SIZE, 1);
+    for (size_t i = 0; layers[i]; i++) {
+        char name[2] = {(char)('a' + i), '\0'};
+        stoa_model_add(s.model, name, layers[i]);
+    }
+    assert_int_equal(stoa_model_build(s.model), STOA_OK);
+    assert_int_equal(stoa_model_init(s.model, seed), STOA_OK);
+    assert_int_equal(
+        stoa_dataset_from_arrays(s.context, images, labels, SAMPLES, SIZE, SIZE, 1, CLASSES, &s.data),
+        STOA_OK);
+    return s;
+}
+
+static void close_subject(struct subject *s) {
+    stoa_dataset_free(s->data);
+    stoa_model_free(s->model);
+    stoa_context_free(s->context);
+}
+
+/* A state as it was saved, and how much had been told by then. */
+struct saved {
+    void *data;
+    size_t bytes, told, steps;
+};
+
+/* What a training leaves: a line an epoch, the states, the model's file. */
+struct record {
+    struct subject *subject;
+    const struct saved *from; /* NULL: from the beginning */
+    char told[8192];
+    size_t length, count, limit; /* states; 0: as many as there are */
+    struct saved states[MOST_STATES];
+    void *model;
+    size_t model_bytes;
+};
+
+static bool listen(void *user, const stoa_progress *p) {
+    struct record *r = user;
+    if (p->epoch_done) {
+        r->length += (size_t)snprintf(
+            r->told + r->length, sizeof r->told - r->length, "%zu %a %a %a %a %a %d %zu %d %a\n", p->epoch,
+            p->train_loss, p->train_accuracy, p->validation_loss, p->validation_accuracy, p->test_loss,
+            p->best, p->best_epoch, p->last, (double)p->learning_rate);
+        assert_true(r->length < sizeof r->told);
+    }
+    return false;
+}
+
+static stoa_status begin(void *user, stoa_trainer *trainer) {
+    const struct record *r = user;
+    return r->from ? stoa_trainer_load_memory(trainer, r->from->data, r->from->bytes) : STOA_OK;
+}
+
+static bool keep_state(void *user, stoa_trainer *trainer, const stoa_progress *progress) {
+    struct record *r = user;
+    struct saved *s = &r->states[r->count++];
+    stoa_trainer_info info;
+    (void)progress;
+    assert_true(r->count <= MOST_STATES);
+    assert_int_equal(stoa_trainer_save_memory(trainer, &s->data, &s->bytes), STOA_OK);
+    stoa_trainer_describe(trainer, &info);
+    s->told = r->length;
+    s->steps = info.steps;
+    return r->limit > 0 && r->count == r->limit;
+}
+
+static void train(struct subject *subject, const stoa_train_options *options, const struct saved *from,
+                  struct record *r) {
+    *r = (struct record){.subject = subject, .from = from};
+    const stoa_train_callbacks callbacks = {
+        .user = r, .start = begin, .progress = listen, .checkpoint = keep_state, .checkpoint_steps = 1};
+    assert_int_equal(
+        stoa_train(subject->context, subject->model, subject->data, subject->data, options, &callbacks),
+        STOA_OK);
+    assert_int_equal(stoa_model_save_memory(subject->model, &r->model, &r->model_bytes), STOA_OK);
+}
+
+static void free_record(struct record *r) {
+    for (size_t i = 0; i < r->count; i++) {
+        stoa_buffer_free(r->subject->context, r->states[i].data, r->states[i].bytes);
+    }
+    stoa_buffer_free(r->subject->context, r->model, r->model_bytes);
+}
+
+/* From each state on: the lines that were still to come, the states that were, and the model. */
+static void resume_everywhere(const char *what, const stoa_train_options *options) {
+    static struct record whole, rest;
+    struct subject first = open_subject(2, net, 1);
+    train(&first, options, NULL, &whole);
+    assert_true(whole.count >= EPOCHS);
+    for (size_t i = 0; i < whole.count; i++) {
+        const struct saved *from = &whole.states[i];
+        struct subject other = open_subject(1 + i % 3, net, 2 + i);
+        train(&other, options, from, &rest);
+        if (strcmp(rest.told, whole.told + from->told) != 0) {
+            fail_msg("%s, after step %zu: told\n%sexpected\n%s", what, from->steps, rest.told,
+                     whole.told + from->told);
+        }
+        if (rest.model_bytes != whole.model_bytes ||
+            memcmp(rest.model, whole.model, whole.model_bytes) != 0) {
+            fail_msg("%s, after step %zu: another model", what, from->steps);
+        }
+        assert_int_equal(rest.count, whole.count - i - 1);
+        for (size_t k = 0; k < rest.count; k++) {
+            const struct saved *expected = &whole.states[i + 1 + k];
+            assert_int_equal(rest.states[k].bytes, expected->bytes);
+            assert_memory_equal(rest.states[k].data, expected->data, expected->bytes);
+        }
+        free_record(&rest);
+        close_subject(&other);
+    }
+    free_record(&whole);
+    close_subject(&first);
+}
+
+static const struct {
+    const char *what;
+    stoa_train_options options;
+} cases[] = {
+    {"adam", {.optimizer = "adam"}},
+    {"adamw, one_cycle", {.optimizer = "adamw decay=0.1", .schedule = "one_cycle"}},
+    {"sgd", {.optimizer = "sgd"}},
+    {"momentum, cosine", {.optimizer = "sgd momentum=0.9", .schedule = "cosine warmup=3"}},
+    {"nesterov", {.optimizer = "nesterov", .clip_norm = 0.1F, .in_order = true}},
+    {"previous_gradient", {.optimizer = "previous_gradient", .clip_value = 0.01F}},
+    {"rmsprop", {.optimizer = "rmsprop centred=true momentum=0.5"}},
+    {"adagrad", {.optimizer = "adagrad lr_decay=0.01 initial=0.1"}},
+    {"average", {.average = 0.9F}},
+    {"augmentation", {.augment = "shift=1 rotate=10 noise=0.1 erase=0.5"}},
+    {"plateau", {.schedule = "plateau patience=0 factor=0.5 threshold=0.5", .validation = 0.3F}},
+    {"plateau of training", {.schedule = "plateau watch=training patience=0 threshold=1 cooldown=1"}},
+    {"keep_best", {.validation = 0.3F, .stratified = true, .keep_best = true, .learning_rate = 0.1F}},
+    {"keep_best and average",
+     {.validation = 0.3F, .keep_best = true, .average = 0.9F, .monitor = "accuracy", .learning_rate = 0.1F}},
+    {"early stopping",
+     {.epochs = 9, .validation = 0.3F, .patience = 1, .min_delta = 0.05F, .learning_rate = 0.05F}},
+    {"accumulate", {.accumulate = 3, .average = 0.5F, .augment = "shift=1"}},
+    {"accumulate a sum", {.accumulate = 2, .summed = true, .optimizer = "sgd momentum=0.9"}},
+};
+
+static void goes_on_to_the_same_bits(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        stoa_train_options options = cases[i].options;
+        options.epochs = options.epochs ? options.epochs : EPOCHS;
+        options.batch = BATCH;
+        options.seed = 11 + i;
+        options.learning_rate = options.learning_rate > 0 ? options.learning_rate : 0.01F;
+        resume_everywhere(cases[i].what, &options);
+    }
+}
+
+/* More epochs than before, behind a training that has ended. */
+static void takes_more_epochs(void **state) {
+    (void)state;
+    static struct record whole, part, rest;
+    stoa_train_options options = {.epochs = EPOCHS, .batch = BATCH, .seed = 3, .average = 0.9F};
+    struct subject a = open_subject(1, net, 1), b = open_subject(1, net, 1), c = open_subject(1, net, 5);
+    train(&a, &options, NULL, &whole);
+    options.epochs = 2;
+    train(&b, &options, NULL, &part);
+    options.epochs = EPOCHS;
+    train(&c, &options, &part.states[part.count - 1], &rest);
+    assert_int_equal(rest.model_bytes, whole.model_bytes);
+    assert_memory_equal(rest.model, whole.model, whole.model_bytes);
+    /* A training without an epoch left ends where it was. */
+    struct subject d = open_subject(1, net, 6);
+    struct record *none = &rest;
+    free_record(&rest);
+    train(&d, &options, &whole.states[whole.count - 1], none);
+    assert_int_equal(none->count, 0);
+    assert_int_equal(none->length, 0);
+    assert_memory_equal(none->model, whole.model, whole.model_bytes);
+    free_record(&whole);
+    free_record(&part);
+    free_record(none);
+    close_subject(&a);
+    close_subject(&b);
+    close_subject(&c);
+    close_subject(&d);
+}
+
+/* A callback that stops leaves a state to go on from. */
+static bool stop_in_the_middle(void *user, const stoa_progress *progress) {
+    (void)listen(user, progress);
+    return progress->epoch == 2 && progress->step == 3;
+}
+
+static void saves_when_it_is_stopped(void **state) {
+    (void)state;
+    static struct record whole, part, rest;
+    stoa_train_options options = {.epochs = 3, .batch = BATCH, .seed = 3};
+    struct subject a = open_subject(1, net, 1), b = open_subject(1, net, 1), c = open_subject(2, net, 5);
+    train(&a, &options, NULL, &whole);
+    part = (struct record){.subject = &b};
+    const stoa_train_callbacks callbacks = {
+        .user = &part, .progress = stop_in_the_middle, .checkpoint = keep_state};
+    assert_int_equal(stoa_train(b.context, b.model, b.data, b.data, &options, &callbacks),
+                     STOA_ERR_CANCELLED);
+    assert_string_equal(stoa_context_error(b.context), "cancelled in epoch 2 at step 3");
+    assert_int_equal(part.count, 2); /* of the first epoch and of the moment */
+    train(&c, &options, &part.states[1], &rest);
+    assert_memory_equal(rest.model, whole.model, whole.model_bytes);
+    free_record(&whole);
+    free_record(&part);
+    free_record(&rest);
+    close_subject(&a);
+    close_subject(&b);
+    close_subject(&c);
+}
+
+/* ---- what is refused ---- */
+
+static struct saved one_state(const stoa_train_options *options) {
+    static struct record r;
+    struct subject s = open_subject(1, net, 1);
+    train(&s, options, NULL, &r);
+    const struct saved *last = &r.states[r.count - 3];
+    struct saved copy = *last;
+    copy.data = malloc(last->bytes);
+    assert_non_null(copy.data);
+    memcpy(copy.data, last->data, last->bytes);
+    free_record(&r);
+    close_subject(&s);
+    return copy;
+}
+
+/* Nothing of the model has changed when a state is refused. */
+static void refuse(struct subject *s, const stoa_train_options *options, const struct saved *from,
+                   stoa_status expected, const char *sentence) {
+    static struct record r;
+    void *before = NULL, *after = NULL;
+    size_t bytes = 0;
+    r = (struct record){.subject = s, .from = from};
+    const stoa_train_callbacks callbacks = {.user = &r, .start = begin};
+    assert_int_equal(stoa_model_save_memory(s->model, &before, &bytes), STOA_OK);
+    stoa_status status = stoa_train(s->context, s->model, s->data, s->data, options, &callbacks);
+    if (status != expected || !strstr(stoa_context_error(s->context), sentence)) {
+        fail_msg("status %d: %s", (int)status, stoa_context_error(s->context));
+    }
+    assert_int_equal(stoa_model_save_memory(s->model, &after, &bytes), STOA_OK);
+    assert_memory_equal(before, after, bytes);
+    stoa_buffer_free(s->context, before, bytes);
+    stoa_buffer_free(s->context, after, bytes);
+}
+
+static void names_what_has_changed(void **state) {
+    (void)state;
+    stoa_train_options options = {.epochs = EPOCHS, .batch = BATCH, .seed = 3, .optimizer = "adam"};
+    struct saved saved = one_state(&options);
+    struct subject s = open_subject(1, net, 7);
+    stoa_train_options other = options;
+    other.epochs = 2;
+    refuse(&s, &other, &saved, STOA_ERR_ARGUMENT, "epochs: found 2, expected 3 or more, which are trained");
+    close_subject(&s);
+
+    const char *const another_net[] = {"conv2d filters=5 kernel=3 pad=1",
+                                       "batchnorm",
+                                       "relu",
+                                       "maxpool2d size=2",
+                                       "dropout p=0.5",
+                                       "linear units=4",
+                                       NULL};
+    s = open_subject(1, another_net, 7);
+    refuse(&s, &options, &saved, STOA_ERR_ARGUMENT,
+           "layer 5 was 'e = dropout p=0.25' when it was saved, found 'e = dropout p=0.5'");
+    close_subject(&s);
+
+    s = open_subject(1, net, 7);
+    assert_int_equal(stoa_dataset_normalize(s.data, 0.5F, 2), STOA_OK);
+    refuse(&s, &options, &saved, STOA_ERR_ARGUMENT, "training data: found 59 samples of 8x8x1 in 4 classes");
+    close_subject(&s);
+    images[3]++;
+    s = open_subject(1, net, 7);
+    refuse(&s, &options, &saved, STOA_ERR_ARGUMENT, "training data: found 59 samples");
+    close_subject(&s);
+    images[3]--;
+    labels[58]++;
+    s = open_subject(1, net, 7);
+    refuse(&s, &options, &saved, STOA_ERR_ARGUMENT, "training data: found 59 samples");
+    close_subject(&s);
+    labels[58]--;
+    free(saved.data);
+}
+
+static void refuses_other_files(void **state) {
+    (void)state;
+    stoa_train_options options = {.epochs = EPOCHS, .batch = BATCH, .seed = 3, .average = 0.5F};
+    struct saved saved = one_state(&options);
+    struct subject s = open_subject(1, net, 7);
+    struct saved model = {NULL, 0, 0, 0};
+    assert_int_equal(stoa_model_save_memory(s.model, &model.data, &model.bytes), STOA_OK);
+    refuse(&s, &options, &model, STOA_ERR_FORMAT, "found a model without a training's state");
+    stoa_buffer_free(s.context, model.data, model.bytes);
+    for (size_t bytes = 0; bytes < saved.bytes; bytes += 97) {
+        const struct saved cut = {saved.data, bytes, 0, 0};
+        refuse(&s, &options, &cut, STOA_ERR_FORMAT, "");
+    }
+    /* A damaged header never loads, and where it does not say so the numbers stay within the training. */
+    char *copy = malloc(saved.bytes);
+    char *steps;
+    assert_non_null(copy);
+    memcpy(copy, saved.data, saved.bytes);
+    steps = memmem(copy, saved.bytes, "\\\"samples\\\":\\\"", 14);
+    assert_non_null(steps);
+    steps[14] = '7';
+    refuse(&s, &options, &(struct saved){copy, saved.bytes, 0, 0}, STOA_ERR_FORMAT,
+           "samples of an epoch of 59 trained, expected whole steps of 8");
+    steps[14] = 'x';
+    refuse(&s, &options, &(struct saved){copy, saved.bytes, 0, 0}, STOA_ERR_FORMAT,
+           "its training has 'samples' as 'x");
+    free(copy);
+    free(saved.data);
+    close_subject(&s);
+}
+
+/* A state is a model as well: that which is trained, under PyTorch's names beside it what Adam keeps. */
+static void loads_as_a_model(void **state) {
+    (void)state;
+    stoa_train_options options = {.epochs = EPOCHS, .batch = BATCH, .seed = 3, .average = 0.5F};
+    struct saved saved = one_state(&options);
+    struct subject s = open_subject(1, net, 7);
+    stoa_model *model = NULL;
+    assert_int_equal(stoa_model_load_memory(s.context, saved.data, saved.bytes, &model), STOA_OK);
+    assert_int_equal(stoa_model_load_tensors_memory(s.model, saved.data, saved.bytes), STOA_OK);
+    for (size_t i = 0; i < stoa_model_tensor_count(model); i++) {
+        float a[1024], b[1024];
+        stoa_tensor_info info;
+        assert_int_equal(stoa_model_tensor(model, i, &info), STOA_OK);
+        assert_true(info.count <= 1024);
+        assert_int_equal(stoa_model_get_tensor(model, i, a, info.count), STOA_OK);
+        assert_int_equal(stoa_model_get_tensor(s.model, i, b, info.count), STOA_OK);
+        assert_memory_equal(a, b, info.count * sizeof *a);
+    }
+    static const char *const names[] = {"\"a.weight\"", "\"average.b.running_mean\"",
+                                        "\"optimizer.state.a.weight.exp_avg\"",
+                                        "\"optimizer.state.f.bias.exp_avg_sq\""};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_non_null(memmem(saved.data, saved.bytes, names[i], strlen(names[i])));
+    }
+    stoa_model_free(model);
+    free(saved.data);
+    close_subject(&s);
+}
+
+/* ---- a loop of one's own ---- */
+
+static stoa_trainer *open_trainer(const struct subject *s, const stoa_train_options *options) {
+    stoa_trainer *trainer = NULL;
+    assert_int_equal(stoa_trainer_create(s->context, s->model, options, 8, &trainer), STOA_OK);
+    return trainer;
+}
+
+static void step_of(stoa_trainer *trainer, size_t first, size_t samples, bool update) {
+    double loss;
+    memcpy(stoa_plan_input(stoa_trainer_plan(trainer)), images + first * PIXELS,
+           samples * PIXELS * sizeof(float));
+    const stoa_targets targets = {.labels = labels + first};
+    assert_int_equal(stoa_trainer_backward(trainer, samples, targets, &loss, NULL), STOA_OK);
+    if (update) {
+        stoa_trainer_update(trainer);
+    }
+}
+
+static void expect_near(const stoa_model *a, const stoa_model *b, float bound) {
+    for (size_t i = 0; i < stoa_model_tensor_count(a); i++) {
+        float x[1024], y[1024];
+        stoa_tensor_info info;
+        assert_int_equal(stoa_model_tensor(a, i, &info), STOA_OK);
+        assert_int_equal(stoa_model_get_tensor(a, i, x, info.count), STOA_OK);
+        assert_int_equal(stoa_model_get_tensor(b, i, y, info.count), STOA_OK);
+        for (size_t k = 0; k < info.count; k++) {
+            if (!(fabsf(x[k] - y[k]) <= bound)) {
+                fail_msg("%s[%zu]: %g and %g", info.name, k, (double)x[k], (double)y[k]);
+            }
+        }
+    }
+}
+
+/* Batches of different sizes taken together are one batch, with the mean of the losses and with their sum. */
+static void joins_batches(void **state) {
+    (void)state;
+    static const char *const plain[] = {"conv2d filters=3 kernel=3 pad=1", "relu", "linear units=4", NULL};
+    for (int summed = 0; summed < 2; summed++) {
+        stoa_train_options options = {.batch = 20,
+                                      .optimizer = "sgd momentum=0.9",
+                                      .learning_rate = summed ? 0.005F : 0.1F,
+                                      .summed = summed != 0};
+        struct subject one = open_subject(1, plain, 1), many = open_subject(2, plain, 1);
+        stoa_trainer *whole = open_trainer(&one, &options);
+        options.accumulate = 3;
+        stoa_trainer *parts = open_trainer(&many, &options);
+        for (size_t step = 0; step < 2; step++) {
+            step_of(whole, step * 20, 20, true);
+            step_of(parts, step * 20, 11, false);
+            step_of(parts, step * 20 + 11, 3, false);
+            step_of(parts, step * 20 + 14, 6, false);
+            double loss;
+            assert_int_equal(stoa_trainer_backward(parts, 1, (stoa_targets){.labels = labels}, &loss, NULL),
+                             STOA_ERR_ARGUMENT);
+            assert_string_equal(stoa_context_error(many.context),
+                                "accumulate: found one batch more than 3 before an update");
+            stoa_trainer_update(parts);
+        }
+        expect_near(one.model, many.model, 2e-6F);
+        stoa_trainer_free(whole);
+        stoa_trainer_free(parts);
+        close_subject(&one);
+        close_subject(&many);
+    }
+}
+
+static void saves_between_steps_only(void **state) {
+    (void)state;
+    const stoa_train_options options = {.batch = BATCH, .accumulate = 2};
+    struct subject a = open_subject(1, net, 1), b = open_subject(1, net, 2);
+    stoa_trainer *first = open_trainer(&a, &options), *second = open_trainer(&b, &options);
+    void *data = NULL;
+    size_t bytes = 0;
+    step_of(first, 0, BATCH, false);
+    assert_int_equal(stoa_trainer_save_memory(first, &data, &bytes), STOA_ERR_ARGUMENT);
+    assert_string_equal(stoa_context_error(a.context),
+                        "the gradients of 1 batches wait for their update, expected a whole step");
+    stoa_trainer_update(first);
+    assert_int_equal(stoa_trainer_save_memory(first, &data, &bytes), STOA_OK);
+    assert_int_equal(stoa_trainer_load_memory(second, data, bytes), STOA_OK);
+    stoa_trainer_info info;
+    stoa_trainer_describe(second, &info);
+    assert_int_equal(info.steps, 1);
+    assert_string_equal(info.other_build, "");
+    step_of(first, 8, BATCH, true);
+    step_of(second, 8, BATCH, true);
+    expect_near(a.model, b.model, 0);
+    stoa_buffer_free(a.context, data, bytes);
+    stoa_trainer_free(first);
+    stoa_trainer_free(second);
+    close_subject(&a);
+    close_subject(&b);
+}
+
+/* Gradients that a callback clips are what the option clips. */
+static bool clip(void *user, stoa_trainer *trainer) {
+    size_t count;
+    float *gradients = stoa_trainer_gradients(trainer, &count);
+    double sum = 0;
+    for (size_t i = 0; i < stoa_model_tensor_count(user); i++) {
+        float values[1024];
+        stoa_tensor_info info;
+        assert_int_equal(stoa_model_tensor(user, i, &info), STOA_OK);
+        if (info.trainable) {
+            assert_int_equal(stoa_plan_get_gradient(stoa_trainer_plan(trainer), i, values, info.count),
+                             STOA_OK);
+            for (size_t k = 0; k < info.count; k++) {
+                sum += (double)values[k] * (double)values[k];
+            }
+        }
+    }
+    double factor = fmin(1, 0.05 / (sqrt(sum) + 1e-6));
+    for (size_t i = 0; i < count; i++) {
+        gradients[i] = (float)(gradients[i] * factor);
+    }
+    return false;
+}
+
+static void shows_gradients_before_the_update(void **state) {
+    (void)state;
+    stoa_train_options options = {.epochs = 1, .batch = BATCH, .optimizer = "sgd", .learning_rate = 1};
+    struct subject a = open_subject(1, net, 1), b = open_subject(1, net, 1);
+    const stoa_train_callbacks callbacks = {.user = a.model, .gradients = clip};
+    assert_int_equal(stoa_train(a.context, a.model, a.data, NULL, &options, &callbacks), STOA_OK);
+    options.clip_norm = 0.05F;
+    assert_int_equal(stoa_train(b.context, b.model, b.data, NULL, &options, NULL), STOA_OK);
+    expect_near(a.model, b.model, 1e-5F);
+    close_subject(&a);
+    close_subject(&b);
+}
+
+/* What asks for nothing is told of an epoch's end only; others every so many steps or seconds beside. */
+static bool count_states(void *user, stoa_trainer *trainer, const stoa_progress *progress) {
+    size_t *count = user;
+    (void)trainer;
+    count[progress->epoch_done]++;
+    return false;
+}
+
+static void tells_of_checkpoints(void **state) {
+    (void)state;
+    const stoa_train_options options = {.epochs = 2, .batch = BATCH}; /* 8 steps an epoch */
+    const struct {
+        size_t steps;
+        double seconds;
+        size_t within, ends;
+    } expected[] = {{0, 0, 0, 2}, {3, 0, 4, 2}, {8, 0, 0, 2}, {0, 1e-9, 14, 2}, {0, 1e9, 0, 2}};
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        struct subject s = open_subject(1, net, 1);
+        size_t count[2] = {0, 0};
+        const stoa_train_callbacks callbacks = {.user = count,
+                                                .checkpoint = count_states,
+                                                .checkpoint_steps = expected[i].steps,
+                                                .checkpoint_seconds = expected[i].seconds};
+        assert_int_equal(stoa_train(s.context, s.model, s.data, NULL, &options, &callbacks), STOA_OK);
+        assert_int_equal(count[0], expected[i].within);
+        assert_int_equal(count[1], expected[i].ends);
+        close_subject(&s);
+    }
+}
+
+int main(void) {
+    make_images();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(goes_on_to_the_same_bits),
+        cmocka_unit_test(takes_more_epochs),
+        cmocka_unit_test(saves_when_it_is_stopped),
+        cmocka_unit_test(names_what_has_changed),
+        cmocka_unit_test(refuses_other_files),
+        cmocka_unit_test(loads_as_a_model),
+        cmocka_unit_test(joins_batches),
+        cmocka_unit_test(saves_between_steps_only),
+        cmocka_unit_test(shows_gradients_before_the_update),
+        cmocka_unit_test(tells_of_checkpoints),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

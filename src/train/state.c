@@ -15,6 +15,7 @@
 #include "data/dataset.h"
 #include "model/describe.h"
 #include "model/files.h"
+#include "train/keys.h"
 #include "train/trainer.h"
 
 /* How much of a text of the file an error sentence repeats. */
@@ -91,6 +92,44 @@ static void put_state(const struct stoa_training_state *state, struct facts *fac
     }
 }
 
+/* What the options are, the defaults among them; only `epochs` may change. */
+static void put_options(const struct stoa_trainer *trainer, struct facts *facts) {
+    for (size_t i = 0; i < trainer->option_count; i++) {
+        put(facts, trainer->options[i].key, "%s", trainer->options[i].value);
+    }
+}
+
+stoa_status stoa_options_keep(stoa_trainer *trainer, const stoa_train_options *options) {
+    struct stoa_error *error = &trainer->context->error;
+    struct stoa_train_settings parsed;
+    stoa_train_options whole = *options;
+    stoa_status status = stoa_keys_complete(error, &stoa_train_keys, &whole, &parsed);
+    trainer->options = calloc(stoa_train_keys.count, sizeof *trainer->options);
+    bool good = trainer->options != NULL;
+    for (size_t i = 0; status == STOA_OK && good && i < stoa_train_keys.count; i++) {
+        char number[STOA_KEY_TEXT];
+        const struct stoa_key *key = &stoa_train_keys.key[i];
+        const char *text = stoa_key_text(key, &whole, number);
+        if (strcmp(key->option.name, "epochs") != 0) {
+            struct stoa_fact *fact = &trainer->options[trainer->option_count++];
+            good = asprintf(&fact->key, "train.%s", key->option.name) >= 0;
+            fact->key = good ? fact->key : NULL;
+            fact->value = strdup(text ? text : "");
+            good = good && fact->value;
+        }
+    }
+    return status == STOA_OK && !good ? stoa_fail(trainer->context, STOA_ERR_MEMORY, "trainer: out of memory")
+                                      : status;
+}
+
+void stoa_options_release(stoa_trainer *trainer) {
+    for (size_t i = 0; i < trainer->option_count; i++) {
+        free(trainer->options[i].key);
+        free(trainer->options[i].value);
+    }
+    free(trainer->options);
+}
+
 /* What a data set is, in words; the same words for the same data. Found once: a trainer's data stay. */
 static stoa_status put_data(stoa_context *context, const char *key, const stoa_dataset *data,
                             char words[STOA_DATA_WORDS], struct facts *facts) {
@@ -114,6 +153,7 @@ static stoa_status put_data(stoa_context *context, const char *key, const stoa_d
 
 static stoa_status collect(struct stoa_trainer *trainer, struct facts *facts) {
     put_state(&trainer->state, facts);
+    put_options(trainer, facts);
     stoa_status status =
         put_data(trainer->context, "training data", trainer->train, trainer->train_words, facts);
     if (status == STOA_OK) {
@@ -143,7 +183,7 @@ static void list_groups(const struct stoa_trainer *trainer, const struct stoa_tr
     struct stoa_tensor_group *list = groups->list;
     size_t count = 0;
     list[count++] = (struct stoa_tensor_group){.prefix = "", .suffix = "", .own = true};
-    if (settings->average > 0 && state->steps > 0) {
+    if (settings->options.average > 0 && state->steps > 0) {
         list[count++] = (struct stoa_tensor_group){.prefix = "average.",
                                                    .suffix = "",
                                                    .parameters = stoa_trainer_average(trainer),
@@ -237,10 +277,10 @@ static stoa_status read_state(stoa_context *context, const json_t *training,
 
 /* Training goes on behind these epochs and samples. */
 static stoa_status check_place(const struct stoa_trainer *trainer, const struct stoa_training_state *state) {
-    if (state->epochs > trainer->settings.epochs) {
+    if (state->epochs > trainer->settings.options.epochs) {
         return stoa_fail(trainer->context, STOA_ERR_ARGUMENT,
                          "epochs: found %zu, expected %" PRIu64 " or more, which are trained",
-                         trainer->settings.epochs, state->epochs);
+                         trainer->settings.options.epochs, state->epochs);
     }
     if (trainer->step_samples > 0 &&
         (state->samples >= trainer->epoch_samples || state->samples % trainer->step_samples != 0)) {
@@ -288,7 +328,7 @@ static stoa_status check_facts(struct stoa_trainer *trainer, const json_t *train
         const char *saved = json_string_value(json_object_get(training, fact->key));
         if (saved && strcmp(saved, fact->value) != 0) {
             status = stoa_fail(trainer->context, STOA_ERR_ARGUMENT,
-                               "%s: found " TEXT ", expected " TEXT " as when it was saved", fact->key,
+                               "%s: found '" TEXT "', expected '" TEXT "' as when it was saved", fact->key,
                                fact->value, saved);
         }
     }

@@ -12,6 +12,9 @@ static stoa_status open_trainer(struct stoa_trainer *made, const stoa_train_opti
                                 size_t total_steps) {
     stoa_context *context = made->context;
     stoa_status status = stoa_train_settings_read(context, options, &made->settings);
+    if (status == STOA_OK) {
+        status = stoa_options_keep(made, options);
+    }
     if (status != STOA_OK) {
         return status;
     }
@@ -57,6 +60,7 @@ void stoa_trainer_free(stoa_trainer *trainer) {
     if (trainer) {
         stoa_plan_free(trainer->plan);
         stoa_update_close(trainer);
+        stoa_options_release(trainer);
         stoa_best_close(trainer->context, &trainer->best);
         free(trainer);
     }

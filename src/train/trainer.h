@@ -30,6 +30,8 @@ struct stoa_trainer {
     stoa_model *model;
     stoa_plan *plan;
     struct stoa_train_settings settings;
+    struct stoa_fact *options; /* as text, "train.lr" and the like, to be compared with a state's */
+    size_t option_count;
     struct stoa_training_state state;
     struct stoa_best best;
     struct stoa_piece *pieces;
@@ -45,6 +47,10 @@ struct stoa_trainer {
     char train_words[STOA_DATA_WORDS], test_words[STOA_DATA_WORDS]; /* what they are; "": not found yet */
     char other_build[160];                                          /* see stoa_trainer_info */
 };
+
+/* Keep the options as text, and release them. Errors: STOA_ERR_ARGUMENT, STOA_ERR_MEMORY. */
+stoa_status stoa_options_keep(stoa_trainer *trainer, const stoa_train_options *options);
+void stoa_options_release(stoa_trainer *trainer);
 
 /* The moving average of the parameters: the slot behind the optimiser's. */
 static inline float *stoa_trainer_average(const struct stoa_trainer *trainer) {

@@ -302,6 +302,19 @@ static void names_what_has_changed(void **state) {
     stoa_train_options other = options;
     other.epochs = 2;
     refuse(&s, &other, &saved, STOA_ERR_ARGUMENT, "epochs: found 2, expected 3 or more, which are trained");
+    other = options;
+    other.learning_rate = 0.5F;
+    refuse(&s, &other, &saved, STOA_ERR_ARGUMENT,
+           "train.lr: found '0.5', expected '0.001' as when it was saved");
+    other = options;
+    other.optimizer = "adam beta2=0.9";
+    refuse(&s, &other, &saved, STOA_ERR_ARGUMENT, "train.optimizer: found 'adam beta2=0.9', expected 'adam'");
+    other = options;
+    other.augment = "shift=1";
+    refuse(&s, &other, &saved, STOA_ERR_ARGUMENT, "train.augment: found 'shift=1', expected ''");
+    other = options;
+    other.validation = 0.5F;
+    refuse(&s, &other, &saved, STOA_ERR_ARGUMENT, "train.validation: found '0.5', expected ''");
     close_subject(&s);
 
     const char *const another_net[] = {"conv2d filters=5 kernel=3 pad=1",
@@ -318,16 +331,16 @@ static void names_what_has_changed(void **state) {
 
     s = open_subject(1, net, 7);
     assert_int_equal(stoa_dataset_normalize(s.data, 0.5F, 2), STOA_OK);
-    refuse(&s, &options, &saved, STOA_ERR_ARGUMENT, "training data: found 59 samples of 8x8x1 in 4 classes");
+    refuse(&s, &options, &saved, STOA_ERR_ARGUMENT, "training data: found '59 samples of 8x8x1 in 4 classes");
     close_subject(&s);
     images[3]++;
     s = open_subject(1, net, 7);
-    refuse(&s, &options, &saved, STOA_ERR_ARGUMENT, "training data: found 59 samples");
+    refuse(&s, &options, &saved, STOA_ERR_ARGUMENT, "training data: found '59 samples");
     close_subject(&s);
     images[3]--;
     labels[58]++;
     s = open_subject(1, net, 7);
-    refuse(&s, &options, &saved, STOA_ERR_ARGUMENT, "training data: found 59 samples");
+    refuse(&s, &options, &saved, STOA_ERR_ARGUMENT, "training data: found '59 samples");
     close_subject(&s);
     labels[58]--;
     free(saved.data);

@@ -40,6 +40,8 @@ static const struct stoa_key keys[] = {
     NUMBER("min_delta", FLOAT, min_delta, "", 0, 1e6, "what a validation must be better by, for patience"),
     BOOL(keep_best, "the model is that of the epoch with the best validation"),
     LINE(monitor, "loss", stoa_monitor_read, "what is better: the lower loss or the higher accuracy"),
+    LINE(freeze, "", NULL, "layers that stay as they are, as c1,c2 or c*, running statistics included"),
+    LINE(lr_scale, "", NULL, "factors of the learning rate of single layers, as c1=0.1 f*=2"),
     LINE(augment, "", stoa_augment_line_read, "how training samples are changed"),
 };
 

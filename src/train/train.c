@@ -9,6 +9,7 @@
 #include "base/size.h"
 #include "data/dataset.h"
 #include "train/prepare.h"
+#include "train/rates.h"
 #include "train/trainer.h"
 #include "train/validation.h"
 
@@ -327,13 +328,9 @@ static stoa_status check_request(struct loop *loop, const stoa_model *model, con
         status = stoa_split_make(loop->context, train, settings, &loop->split);
         loop->samples = loop->split.training;
     }
-    if (status == STOA_OK) {
-        status = stoa_model_learns_from(model, error, NULL, settings->options.batch, "a batch");
-    }
-    size_t rest = loop->samples % settings->options.batch;
-    return status == STOA_OK && rest > 0
-               ? stoa_model_learns_from(model, error, NULL, rest, "the last batch of an epoch")
-               : status;
+    return status == STOA_OK ? stoa_rates_check(model, error, options, settings->options.batch,
+                                                loop->samples % settings->options.batch)
+                             : status;
 }
 
 stoa_status stoa_train_check(stoa_context *context, const stoa_model *model, const stoa_dataset *train,

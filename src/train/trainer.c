@@ -26,15 +26,13 @@ static stoa_status open_trainer(struct stoa_trainer *made, const stoa_train_opti
                               .optimizer_slots = settings->optimizer_slots +
                                                  (settings->options.average > 0 ? 1 : 0) +
                                                  (settings->options.accumulate > 1 ? 1 : 0),
-                              .summed = settings->options.summed};
+                              .summed = settings->options.summed,
+                              .freeze = options->freeze};
     status = stoa_plan_create(context, made->model, &plan, &made->plan);
     if (status == STOA_OK) {
         status = stoa_plan_bind(made->plan, NULL);
     }
-    if (status == STOA_OK && !stoa_update_open(made)) {
-        status = stoa_fail(context, STOA_ERR_MEMORY, "trainer: out of memory");
-    }
-    return status;
+    return status == STOA_OK ? stoa_update_open(made, options) : status;
 }
 
 stoa_status stoa_trainer_create(stoa_context *context, stoa_model *model, const stoa_train_options *options,
@@ -85,24 +83,12 @@ void stoa_trainer_describe(const stoa_trainer *trainer, stoa_trainer_info *info)
                                 .other_build = trainer->other_build};
 }
 
-static void exchange(float *a, float *b, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        float kept = a[i];
-        a[i] = b[i];
-        b[i] = kept;
-    }
-}
-
 void stoa_trainer_use_average(stoa_trainer *trainer, bool use) {
     /* Before the first step there is none. */
     if (trainer->settings.options.average == 0 || trainer->state.steps == 0 || trainer->averaged == use) {
         return;
     }
-    stoa_model *model = trainer->model;
-    exchange(stoa_model_change(model), stoa_trainer_average(trainer), model->parameter_floats);
-    if (trainer->average_statistics) {
-        exchange(model->statistics, trainer->average_statistics, model->statistic_floats);
-    }
+    stoa_update_exchange(trainer);
     trainer->averaged = use;
 }
 

@@ -34,9 +34,10 @@ struct stoa_trainer {
     size_t option_count;
     struct stoa_training_state state;
     struct stoa_best best;
-    struct stoa_piece *pieces;
-    double *sums; /* of squares, a piece */
-    size_t piece_count;
+    float *rates; /* what the learning rate of a layer is multiplied with; 0: it is frozen */
+    struct stoa_piece *pieces, *statistic_pieces; /* frozen layers are in none */
+    double *sums;                                 /* of squares, a piece */
+    size_t piece_count, statistic_piece_count;
     uint64_t total_steps;
     size_t waiting; /* batches whose gradients wait for the update */
     double weight;  /* of those batches together */

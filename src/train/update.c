@@ -10,58 +10,85 @@
 
 #include "base/size.h"
 #include "core/threads.h"
+#include "train/rates.h"
 #include "train/trainer.h"
 
 /* Floats of a piece: an optimiser's arrays of one fit into L2 side by side. */
 enum { PIECE = 16384 };
 
-/* Visit ranges of neighbouring tensors that are treated alike, cut into pieces; the number of pieces. */
-static size_t cut_pieces(const stoa_model *model, struct stoa_piece *pieces) {
-    size_t count = 0;
-    for (size_t i = 0; i < model->tensor_count;) {
-        const struct stoa_tensor *tensor = &model->tensors[i];
-        if (!tensor->spec.trainable) {
-            i++;
-            continue;
-        }
-        size_t first = tensor->offset;
-        size_t end = first;
-        bool decays = tensor->spec.decays;
-        for (; i < model->tensor_count; i++) {
-            tensor = &model->tensors[i];
-            if (tensor->spec.trainable && tensor->spec.decays != decays) {
-                break;
-            }
-            end = tensor->spec.trainable ? tensor->offset + stoa_round_up(tensor->count, STOA_ALIGN_FLOATS)
-                                         : end;
-        }
-        for (; first < end; first += PIECE, count++) {
-            if (pieces) {
-                pieces[count] = (struct stoa_piece){first, stoa_min(PIECE, end - first), decays};
-            }
-        }
+/* Cut a range of tensors that are treated alike; the number of pieces. */
+static size_t cut_range(struct stoa_piece range, struct stoa_piece *pieces) {
+    size_t count = stoa_ceil_div(range.count, PIECE);
+    for (size_t i = 0; pieces && i < count; i++) {
+        pieces[i] = range;
+        pieces[i].first += i * PIECE;
+        pieces[i].count = stoa_min(PIECE, range.count - i * PIECE);
     }
     return count;
 }
 
-bool stoa_update_open(stoa_trainer *trainer) {
+/* Cut all parameters, or all running statistics, of the layers that are not frozen; the number of pieces. */
+static size_t cut_pieces(const stoa_trainer *t, bool trainable, struct stoa_piece *pieces) {
+    const stoa_model *model = t->model;
+    struct stoa_piece range = {.count = 0};
+    size_t count = 0;
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        const struct stoa_tensor *tensor = &model->tensors[i];
+        struct stoa_piece one = {tensor->offset, stoa_round_up(tensor->count, STOA_ALIGN_FLOATS),
+                                 tensor->spec.decays, t->rates[stoa_tensor_node(model, i)]};
+        if (tensor->spec.trainable != trainable || one.rate == 0) {
+            continue;
+        }
+        bool joins =
+            range.first + range.count == one.first && range.decays == one.decays && range.rate == one.rate;
+        if (joins) {
+            range.count += one.count;
+        } else {
+            count += cut_range(range, pieces ? pieces + count : NULL);
+            range = one;
+        }
+    }
+    return count + cut_range(range, pieces ? pieces + count : NULL);
+}
+
+/* All pieces of one kind. */
+static struct stoa_piece *make_pieces(const stoa_trainer *trainer, bool trainable, size_t *count) {
+    *count = cut_pieces(trainer, trainable, NULL);
+    struct stoa_piece *pieces = calloc(stoa_max(1, *count), sizeof *pieces);
+    if (pieces) {
+        (void)cut_pieces(trainer, trainable, pieces);
+    }
+    return pieces;
+}
+
+static bool allocate(stoa_trainer *trainer) {
     const stoa_model *model = trainer->model;
-    trainer->piece_count = cut_pieces(model, NULL);
-    trainer->pieces = calloc(stoa_max(1, trainer->piece_count), sizeof *trainer->pieces);
+    trainer->pieces = make_pieces(trainer, true, &trainer->piece_count);
+    trainer->statistic_pieces = make_pieces(trainer, false, &trainer->statistic_piece_count);
     trainer->sums = calloc(stoa_max(1, trainer->piece_count), sizeof *trainer->sums);
-    if (!trainer->pieces || !trainer->sums) {
-        return false;
-    }
-    (void)cut_pieces(model, trainer->pieces);
-    if (trainer->settings.options.average > 0 && model->statistic_floats > 0) {
+    bool averages = trainer->settings.options.average > 0 && model->statistic_floats > 0;
+    if (averages) {
         trainer->average_statistics = calloc(model->statistic_floats, sizeof *trainer->average_statistics);
-        return trainer->average_statistics != NULL;
     }
-    return true;
+    return trainer->pieces && trainer->statistic_pieces && trainer->sums &&
+           (!averages || trainer->average_statistics);
+}
+
+stoa_status stoa_update_open(stoa_trainer *trainer, const stoa_train_options *options) {
+    struct stoa_error *error = &trainer->context->error;
+    trainer->rates = calloc(trainer->model->node_count, sizeof *trainer->rates);
+    stoa_status status =
+        trainer->rates ? stoa_rates_read(trainer->model, error, options, trainer->rates) : STOA_ERR_MEMORY;
+    if (status == STOA_ERR_MEMORY || (status == STOA_OK && !allocate(trainer))) {
+        return stoa_error_set(error, STOA_ERR_MEMORY, "trainer: out of memory");
+    }
+    return status;
 }
 
 void stoa_update_close(stoa_trainer *trainer) {
+    free(trainer->rates);
     free(trainer->pieces);
+    free(trainer->statistic_pieces);
     free(trainer->sums);
     free(trainer->average_statistics);
 }
@@ -120,7 +147,7 @@ static void update_piece(void *argument, size_t task, size_t thread) {
                                  .parameter = loop->parameters + piece->first,
                                  .gradient = gradient,
                                  .count = piece->count,
-                                 .learning_rate = (float)t->state.learning_rate,
+                                 .learning_rate = (float)(t->state.learning_rate * (double)piece->rate),
                                  .decays = piece->decays,
                                  .step = t->state.steps + 1};
     for (size_t slot = 0; slot < t->settings.optimizer_slots; slot++) {
@@ -155,9 +182,30 @@ void stoa_update_run(stoa_trainer *trainer) {
         loop.factor = measure_norm(trainer);
     }
     stoa_parallel(trainer->context, trainer->piece_count, update_piece, &loop);
+    for (size_t i = 0; trainer->average_statistics && i < trainer->statistic_piece_count; i++) {
+        const struct stoa_piece *piece = &trainer->statistic_pieces[i];
+        trainer->context->kernels->average(trainer->average_statistics + piece->first,
+                                           trainer->model->statistics + piece->first, piece->count,
+                                           loop.keep);
+    }
+}
+
+static void exchange(float *a, float *b, const struct stoa_piece *pieces, size_t count) {
+    for (size_t p = 0; p < count; p++) {
+        for (size_t i = pieces[p].first; i < pieces[p].first + pieces[p].count; i++) {
+            float kept = a[i];
+            a[i] = b[i];
+            b[i] = kept;
+        }
+    }
+}
+
+void stoa_update_exchange(stoa_trainer *trainer) {
+    exchange(stoa_model_change(trainer->model), stoa_trainer_average(trainer), trainer->pieces,
+             trainer->piece_count);
     if (trainer->average_statistics) {
-        trainer->context->kernels->average(trainer->average_statistics, trainer->model->statistics,
-                                           trainer->model->statistic_floats, loop.keep);
+        exchange(trainer->model->statistics, trainer->average_statistics, trainer->statistic_pieces,
+                 trainer->statistic_piece_count);
     }
 }
 

@@ -197,15 +197,22 @@ static void run_step(stoa_trainer *trainer, const json_t *training, const char *
     assert_true(fabs((double)info.learning_rate - rate) <= 1e-6 * rate);
 }
 
+static const char *text_or_null(const json_t *training, const char *key) {
+    return json_string_value(json_object_get(training, key));
+}
+
 static void run_training(const json_t *training) {
     char where[256];
     (void)snprintf(where, sizeof where, "%s, %s", golden_text(training, "optimizer"),
                    golden_text(training, "schedule"));
-    const stoa_train_options options = {.batch = golden_size(training, "batch"),
-                                        .learning_rate =
-                                            (float)json_number_value(golden_get(training, "rate")),
-                                        .optimizer = golden_text(training, "optimizer"),
-                                        .schedule = golden_text(training, "schedule")};
+    const stoa_train_options options = {
+        .batch = golden_size(training, "batch"),
+        .learning_rate = (float)json_number_value(golden_get(training, "rate")),
+        .optimizer = golden_text(training, "optimizer"),
+        .schedule = golden_text(training, "schedule"),
+        .freeze = text_or_null(training, "freeze"),
+        .lr_scale = text_or_null(training, "lr_scale"),
+        .clip_norm = (float)json_number_value(json_object_get(training, "clip_norm"))};
     stoa_model *model = build(training);
     const json_t *start = golden_get(training, "state");
     assert_int_equal(json_object_size(start), stoa_model_tensor_count(model));
@@ -225,9 +232,8 @@ static void run_training(const json_t *training) {
     stoa_model_free(model);
 }
 
-static void optimisers_train_like_pytorchs(void **state) {
-    (void)state;
-    json_t *file = golden_load(folder, "training.json");
+static void run_trainings(const char *name) {
+    json_t *file = golden_load(folder, name);
     size_t i;
     json_t *training;
     json_array_foreach((json_t *)(uintptr_t)golden_get(file, "trainings"), i, training) {
@@ -235,6 +241,17 @@ static void optimisers_train_like_pytorchs(void **state) {
     }
     assert_true(i > 0);
     json_decref(file);
+}
+
+static void optimisers_train_like_pytorchs(void **state) {
+    (void)state;
+    run_trainings("training.json");
+}
+
+/* With frozen layers, learning rates of layers, and a norm of the gradients that are left. */
+static void fine_tuning_is_pytorchs(void **state) {
+    (void)state;
+    run_trainings("finetune.json");
 }
 
 static const struct stoa_schedule_state fresh = {.factor = 1};
@@ -315,8 +332,9 @@ int main(int count, char **arguments) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(lenet_gives_pytorchs_logits),    TEST(lenet_trains_like_pytorch),
-        TEST(optimisers_train_like_pytorchs), TEST(schedules_are_pytorchs),
-        TEST(short_schedules_are_finite),     TEST(schedules_go_beyond_32_bits),
+        TEST(optimisers_train_like_pytorchs), TEST(fine_tuning_is_pytorchs),
+        TEST(schedules_are_pytorchs),         TEST(short_schedules_are_finite),
+        TEST(schedules_go_beyond_32_bits),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,6 +91,7 @@ static int check(const struct cli_request *request, const struct cli_subject *su
         .seed = request->seed.given ? request->seed.value : info.train.seed,
         .tolerance = request->tolerance != 0 ? request->tolerance : default_tolerance,
         .loss = stoa_model_fact(subject->model, "loss"),
+        .freeze = info.train.freeze,
     };
     static const char *const heads[] = {"tensor", "values",     "checked", "largest gradient",
                                         "error",  "fast error", ""};

@@ -37,6 +37,7 @@ static int make_plan(struct report *report) {
         stoa_recipe_info info;
         stoa_recipe_describe(report->subject->recipe, &info);
         optimizer = info.train.optimizer;
+        options.freeze = info.train.freeze;
         options.batch = options.batch ? options.batch : info.train.batch;
     }
     options.batch = options.batch ? options.batch : DEFAULT_BATCH;

@@ -10,6 +10,7 @@
 #include "model/graph.h"
 #include "recipe/entries.h"
 #include "train/options.h"
+#include "train/rates.h"
 
 /* A recipe is written by hand; anything near this size is another file. */
 enum { MAX_BYTES = 1 << 20, MAX_NAME = 63 };
@@ -120,6 +121,9 @@ static stoa_status check_whole(stoa_context *context, const stoa_recipe *recipe,
     }
     if (status == STOA_OK && recipe->section_line[STOA_RECIPE_DATA] > 0) {
         status = check_loss(recipe, error, model);
+    }
+    if (status == STOA_OK) {
+        status = stoa_rates_check(model, error, &recipe->info.train, 0, 0);
     }
     return status == STOA_OK ? stoa_train_options_check(context, &recipe->info.train) : status;
 }

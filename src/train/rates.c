@@ -92,7 +92,7 @@ stoa_status stoa_rates_check(const stoa_model *model, struct stoa_error *error,
     stoa_status status = frozen && rate
                              ? read_rates(model, error, options, frozen, rate)
                              : stoa_error_set(error, STOA_ERR_MEMORY, "layers to train: out of memory");
-    if (status == STOA_OK) {
+    if (status == STOA_OK && batch > 0) {
         status = stoa_model_learns_from(model, error, frozen, batch, "a batch");
     }
     if (status == STOA_OK && rest > 0) {

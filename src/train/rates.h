@@ -13,8 +13,8 @@
 stoa_status stoa_rates_read(const stoa_model *model, struct stoa_error *error,
                             const stoa_train_options *options, float *rate);
 
-/* Whether that can be read, and the layers that are not frozen learn from a full batch and, unless it is 0,
- * from the last one of an epoch with `rest` samples. */
+/* Whether that can be read, and the layers that are not frozen learn from a full batch and from the last one
+ * of an epoch with `rest` samples; either may be 0, not to be looked at. */
 stoa_status stoa_rates_check(const stoa_model *model, struct stoa_error *error,
                              const stoa_train_options *options, size_t batch, size_t rest);
 

@@ -62,7 +62,7 @@ static void test_all_said(void **state) {
         "clip_norm = 2\nclip_value = 0.5\naverage = 0.75\nvalidation = 0.25\nstratified = true\n"
         "in_order = true\nsummed = true\npatience = 4\nmin_delta = 0.125\nkeep_best = true\nmonitor = "
         "accuracy\naugment = shift=2 "
-        "flip=0.5\n");
+        "flip=0.5\nfreeze = c1, f\nlr_scale = l*=0.5\n");
     stoa_recipe_info info;
     stoa_recipe_describe(recipe, &info);
     assert_string_equal(info.title, "A test; of");
@@ -91,6 +91,8 @@ static void test_all_said(void **state) {
                 info.train.summed);
     assert_string_equal(info.train.monitor, "accuracy");
     assert_string_equal(info.train.augment, "shift=2 flip=0.5");
+    assert_string_equal(info.train.freeze, "c1, f");
+    assert_string_equal(info.train.lr_scale, "l*=0.5");
 
     stoa_model *model = NULL;
     assert_int_equal(stoa_recipe_model(context, recipe, &model), STOA_OK);
@@ -279,6 +281,10 @@ static void test_values_refused(void **state) {
          "schedule one_cycle: unknown option 'warmup_start', expected warmup, start, end, per"},
         /* What one key needs of another. */
         {"[train]\npatience = 3", "patience: needs validation, the share of the training data held out"},
+        {"[train]\nfreeze = c2", "freeze: found 'c2', expected names of layers such as c1, l1, f"},
+        {"[train]\nfreeze = c1,l1", "freeze: found 'c1,l1', which are all layers with parameters, expected"},
+        {"[train]\nlr_scale = l2=3", "lr_scale: found 'l2', expected names of layers such as l1, c1, f"},
+        {"[train]\nlr_scale = l1=-3", "lr_scale: found 'l1=-3', expected LAYER=FACTOR with a factor above 0"},
         {"[train]\nschedule = plateau", "schedule plateau watches the validation loss: set validation"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -65,6 +65,7 @@ typedef struct stoa_progress {
     size_t step;                /**< steps done in this epoch */
     size_t steps;               /**< steps of an epoch */
     double train_loss;          /**< mean over the samples of this epoch so far */
+    double step_loss;           /**< mean over the samples of the last step, before its update */
     double train_accuracy;      /**< the same, as the network was at each step, in [0, 1] */
     double test_loss;           /**< with epoch_done and a test set; else NAN */
     double test_accuracy;       /**< the same, in [0, 1] */
@@ -250,6 +251,59 @@ typedef struct stoa_trainer_info {
 
 /** Say in `*info` how far `trainer` has come. */
 STOA_API void stoa_trainer_describe(const stoa_trainer *trainer, stoa_trainer_info *info);
+
+/** What stoa_find_learning_rate() tries. Zeros mean the default. */
+typedef struct stoa_rate_range {
+    float lowest;  /**< of the first step; 1e-7 */
+    float highest; /**< of the last step, should the loss not explode before; 10 */
+    size_t
+        steps; /**< 20 to 1000000; 200, for batches below 32 more, so that 6400 samples are seen, up to 2000 */
+} stoa_rate_range;
+
+/** One step of it. */
+typedef struct stoa_rate_point {
+    float learning_rate;  /**< of the step */
+    double loss;          /**< of its batch, before the update */
+    double smoothed_loss; /**< mean over the neighbours on both sides; in the callback over those before */
+} stoa_rate_point;
+
+/** What it finds. */
+typedef struct stoa_rate_curve {
+    stoa_rate_point *points; /**< in the order of the rates */
+    size_t count;            /**< of them, at least 1 */
+    bool
+        exploded; /**< the test ended early: the smoothed loss became four times its smallest value, or not finite */
+    float suggestion; /**< a tenth of `lowest_loss`; 0: none, as the loss fell by less than a twentieth */
+    float
+        lowest_loss; /**< rate at which the smoothed loss is smallest, or first below a fiftieth of its start */
+    float steepest; /**< rate at which it falls fastest against the logarithm of the rate */
+} stoa_rate_curve;
+
+/** Told of `point`, which is valid during the call, with the `user` pointer given to
+ * stoa_find_learning_rate(). Return true to stop: that call returns STOA_ERR_CANCELLED. */
+typedef bool stoa_rate_fn(void *user, const stoa_rate_point *point);
+
+/** Try learning rates from low to high in one short training, a rate a step (Smith, "Cyclical Learning Rates
+ * for Training Neural Networks", 2017).
+ *
+ * @param context  As for stoa_train().
+ * @param model  Built and initialised; the same again when the call returns, whatever it returns.
+ * @param data  What to learn from.
+ * @param options  As for stoa_train(); learning_rate, schedule, epochs, average, patience and keep_best play no
+ *                 part. Not kept.
+ * @param range  Which rates; NULL for the defaults. Not kept.
+ * @param told  Called after every step on the caller's thread; may be NULL.
+ * @param user  Handed to `told`.
+ * @param[out] curve  Set only on STOA_OK; release with stoa_rate_curve_free().
+ * The same bits whatever the number of threads. Errors: those of stoa_train(), but a loss that becomes
+ * infinite only ends the curve. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_find_learning_rate(stoa_context *context, stoa_model *model,
+                                                             const stoa_dataset *data,
+                                                             const stoa_train_options *options,
+                                                             const stoa_rate_range *range, stoa_rate_fn *told,
+                                                             void *user, stoa_rate_curve *curve);
+/** Release what `curve` holds. Zeros are allowed. */
+STOA_API void stoa_rate_curve_free(stoa_rate_curve *curve);
 
 /** Result of stoa_evaluate(). */
 typedef struct stoa_evaluation {

@@ -45,6 +45,8 @@ static const struct option options[] = {
     {"tolerance", NUMBER, AT(tolerance), "X", "largest relative error that passes (default: 1e-5)", 1e-30,
      1e30},
     {"seconds", NUMBER, AT(seconds), "S", "about the time to measure (default: 4)", 0.1, 3600},
+    {"find-lr", FLAG, AT(find_lr), NULL,
+     "only try learning rates on the training data, and suggest one; writes nothing", 0, 0},
     {"force", FLAG, AT(force), NULL, "replace model and metrics in a folder that is not empty", 0, 0},
     {"inference", FLAG, AT(inference), NULL, "plan inference (default: training)", 0, 0},
     {"json", FLAG, AT(json), NULL, "print JSON", 0, 0},

@@ -22,7 +22,7 @@ struct cli_request {
     double learning_rate, seconds, tolerance; /* 0: not given */
     struct cli_seed seed, split_seed;
     const char *data, *out, *recipe, *layout; /* NULL: not given */
-    bool force, quiet, json, inference, all;
+    bool force, quiet, json, inference, all, find_lr;
     char **operands;
     size_t operand_count;
 };

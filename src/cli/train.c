@@ -6,12 +6,15 @@
 
 #include "cli/command.h"
 #include "cli/data.h"
+#include "cli/diagnosis.h"
+#include "cli/find_lr.h"
 #include "cli/open.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/run_folder.h"
 #include "cli/setup.h"
 #include "cli/signals.h"
+#include "cli/summary.h"
 #include "cli/table.h"
 
 /* What the callback needs, and what it leaves. */
@@ -25,6 +28,8 @@ struct training {
     bool keep_best;     /* the file keeps the model of the epoch with the best validation */
     size_t best;        /* epoch of the model that the file is to hold */
     bool broke_off;     /* with the sentence printed */
+    struct cli_summary summary;
+    struct cli_diagnosis diagnosis;
 };
 
 /* What will run, once: after the first step, when the request is known to be right. */
@@ -47,10 +52,17 @@ static void announce(struct training *training) {
     training->name = NULL;
 }
 
+static stoa_status on_start(void *user, stoa_trainer *trainer) {
+    struct training *training = user;
+    training->diagnosis.trainer = trainer;
+    return STOA_OK;
+}
+
 static bool on_progress(void *user, const stoa_progress *progress) {
     struct training *training = user;
     training->last = *progress;
     announce(training);
+    cli_diagnosis_watch(&training->diagnosis, progress);
     if (!progress->epoch_done) {
         cli_progress_step(progress);
         return cli_stop_signal() != 0;
@@ -64,6 +76,7 @@ static bool on_progress(void *user, const stoa_progress *progress) {
         return true;
     }
     cli_progress_epoch(progress);
+    cli_summary_epoch(&training->summary, progress);
     cli_run_folder_epoch(training->folder, training->context, training->model, progress, keep_older);
     return cli_stop_signal() != 0 && progress->epoch < progress->epochs;
 }
@@ -89,12 +102,13 @@ static int finish(const struct training *training) {
 }
 
 /* Train into the open folder. */
-static int train_into_folder(struct training *training, const stoa_train_options *options, bool quiet) {
+static int train_into_folder(struct training *training, const struct cli_request *request,
+                             const stoa_train_options *options) {
     const struct cli_run_folder *folder = training->folder;
     training->keep_best = options->keep_best;
     stoa_status status =
         stoa_train(training->context, training->model, training->train, training->test, options,
-                   &(stoa_train_callbacks){.progress = on_progress, .user = training});
+                   &(stoa_train_callbacks){.start = on_start, .progress = on_progress, .user = training});
     if (training->broke_off) {
         return CLI_FAILED; /* its sentence is out */
     }
@@ -103,23 +117,17 @@ static int train_into_folder(struct training *training, const stoa_train_options
     }
     cli_progress_clear();
     if (status != STOA_OK) {
-        int code = cli_fail_library(training->context, status);
+        int code = status == STOA_ERR_NONFINITE
+                       ? cli_diagnosis_nonfinite(&training->diagnosis, training->context)
+                       : cli_fail_library(training->context, status);
         return status == STOA_ERR_IO ? CLI_FAILED : code; /* the data were right when they were opened */
     }
     int code = finish(training);
     if (code != CLI_DONE) {
         return code;
     }
-    const stoa_progress *last = &training->last;
-    if (!quiet && last->epoch < last->epochs) {
-        (void)printf("stopped after epoch %zu: validation does not get better\n", last->epoch);
-    }
-    if (!quiet && training->keep_best) {
-        (void)printf("best    epoch %zu by validation\n", training->best);
-    }
-    if (!quiet) {
-        cli_print("model   %s\nmetrics %s\nnext    stoa eval %s\n        stoa predict %s FILE\n",
-                  folder->model, folder->metrics, folder->path, folder->path);
+    if (!request->quiet || request->json) {
+        cli_summary_print(&training->summary, folder->path, &training->last, request->json);
     }
     return CLI_DONE;
 }
@@ -138,16 +146,19 @@ static int train_model(const struct cli_request *request, const struct cli_subje
     struct training training = {.context = subject->context,
                                 .model = subject->model,
                                 .folder = &folder,
-                                .name = request->quiet ? NULL : setup.name,
+                                .name = request->quiet || request->json ? NULL : setup.name,
                                 .train = train,
                                 .test = test};
     if (code == CLI_DONE) {
         cli_listen_for_signals();
-        cli_progress_start(request->quiet);
+        cli_progress_start(request->quiet || request->json);
+        cli_summary_begin(&training.summary, setup.options.keep_best);
+        cli_diagnosis_open(&training.diagnosis, subject->model, train, &setup.options, setup.name,
+                           request->quiet);
         cli_set_clean_up(close_folder, &folder);
         code = cli_run_folder_open(request, setup.name, &folder);
         if (code == CLI_DONE) {
-            code = train_into_folder(&training, &setup.options, request->quiet);
+            code = train_into_folder(&training, request, &setup.options);
             cli_run_folder_close(&folder);
         }
         cli_set_clean_up(NULL, NULL);
@@ -181,7 +192,8 @@ static int run(const struct cli_request *request) {
         code = cli_open_data(&subject, request->data, false, &train, &test, NULL);
     }
     if (code == CLI_DONE) {
-        code = train_model(request, &subject, train, test);
+        code = request->find_lr ? cli_find_lr(request, &subject, train)
+                                : train_model(request, &subject, train, test);
     }
     stoa_dataset_free(train);
     stoa_dataset_free(test);
@@ -189,8 +201,9 @@ static int run(const struct cli_request *request) {
     return code;
 }
 
-static const char *const option_names[] = {"epochs", "batch",  "lr",  "seed",  "split-seed", "threads",
-                                           "data",   "layout", "out", "force", "quiet",      NULL};
+static const char *const option_names[] = {"epochs",  "batch",   "lr",     "seed", "split-seed",
+                                           "threads", "data",    "layout", "out",  "force",
+                                           "quiet",   "find-lr", "json",   NULL};
 
 const struct cli_command cli_train = {
     .name = "train",
@@ -206,7 +219,8 @@ const struct cli_command cli_train = {
         "interrupted.safetensors.",
     .examples = "  stoa train mnist-cnn\n"
                 "  stoa train lenet5 --epochs 1 --seed 7 --threads 2 --out runs/first\n"
-                "  stoa train ./my.ini --data ~/digits --lr 3e-3",
+                "  stoa train ./my.ini --data ~/digits --lr 3e-3\n"
+                "  stoa train ./my.ini --find-lr",
     .options = option_names,
     .operand = "RECIPE",
     .least_operands = 1,

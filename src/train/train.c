@@ -30,6 +30,7 @@ struct loop {
     double saved_at;                  /* seconds */
     size_t timed, timed_in_all;       /* samples that were trained in the seconds below */
     double seconds, seconds_in_all;   /* of this epoch, and of all that were trained by this call */
+    double step_loss;                 /* of the last step; NAN before the first */
     struct stoa_float_state *callers; /* which the callbacks run in */
 };
 
@@ -55,6 +56,7 @@ static stoa_progress describe(const struct loop *loop, size_t epoch) {
         .step = stoa_ceil_div(state->samples, loop->step_samples),
         .steps = stoa_ceil_div(loop->samples, loop->step_samples),
         .train_loss = state->loss == 0 ? 0 : state->loss / state->weight,
+        .step_loss = loop->step_loss,
         .train_accuracy = state->samples > 0 ? (double)state->correct / (double)state->samples : 0,
         .validation_loss = NAN,
         .validation_accuracy = NAN,
@@ -180,6 +182,7 @@ static stoa_status run_step(struct loop *loop, size_t epoch) {
     state->correct += tally.correct;
     state->loss += tally.loss;
     state->weight += tally.weight;
+    loop->step_loss = tally.loss == 0 ? 0 : tally.loss / tally.weight;
     loop->timed += end - first;
     loop->timed_in_all += end - first;
     double seconds = stoa_seconds() - start;
@@ -411,7 +414,8 @@ stoa_status stoa_train(stoa_context *context, stoa_model *model, const stoa_data
                        const stoa_dataset *test, const stoa_train_options *options,
                        const stoa_train_callbacks *callbacks) {
     struct stoa_float_state callers = stoa_float_enter();
-    struct loop loop = {.context = context, .has_test = test != NULL, .callers = &callers};
+    struct loop loop = {
+        .context = context, .has_test = test != NULL, .callers = &callers, .step_loss = (double)NAN};
     if (callbacks) {
         loop.callbacks = *callbacks;
     }

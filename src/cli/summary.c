@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* What a training has come to: see summary.h. The figures are those of the run's metrics, so that they are of
+ * the whole run where it was continued. Public headers only. */
+#include "cli/summary.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "cli/report.h"
+#include "cli/run_files.h"
+#include "cli/table.h"
+#include "report/run.h"
+
+static double now(void) {
+    struct timespec time;
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+void cli_summary_begin(struct cli_summary *summary, bool keeps_best) {
+    *summary = (struct cli_summary){.start = now(), .keeps_best = keeps_best};
+}
+
+void cli_summary_epoch(struct cli_summary *summary, const stoa_progress *progress) {
+    summary->epochs++;
+    summary->training_seconds += progress->seconds;
+    summary->images += progress->images_per_second * progress->seconds;
+}
+
+static void print_time(const struct cli_summary *summary) {
+    struct cli_word time = {""}, rate = {""};
+    double seconds = summary->training_seconds;
+    cli_print("done    %zu epoch%s in %s, %s images/s while training\n", summary->epochs,
+              summary->epochs == 1 ? "" : "s", cli_word_seconds(&time, now() - summary->start),
+              cli_word_count(&rate, seconds > 0 ? (size_t)(summary->images / seconds) : 0));
+}
+
+/* "test    99.28 %, loss 0.0251; highest 99.31 % in epoch 8" */
+static void print_set(const struct report_run *run, const char *name, enum report_metric accuracy,
+                      enum report_metric loss) {
+    if (!report_run_has(run, accuracy)) {
+        return;
+    }
+    struct cli_word word = {""};
+    size_t highest = report_run_highest(run, accuracy);
+    double last = report_run_last(run, accuracy), most = run->value[accuracy][highest];
+    cli_print("%-7s %.2f %%, loss %s", name, 100 * last, cli_word_loss(&word, report_run_last(run, loss)));
+    if (most > last) {
+        cli_print("; highest %.2f %% in epoch %.0f", 100 * most, run->value[REPORT_EPOCH][highest]);
+    }
+    cli_print("\n");
+}
+
+static void print_figures(const struct report_run *run, bool keeps_best) {
+    struct cli_word loss = {""};
+    print_set(run, "train", REPORT_TRAIN_ACCURACY, REPORT_TRAIN_LOSS);
+    print_set(run, "valid", REPORT_VALIDATION_ACCURACY, REPORT_VALIDATION_LOSS);
+    print_set(run, "test", REPORT_TEST_ACCURACY, REPORT_TEST_LOSS);
+    if (keeps_best && run->best > 0) {
+        size_t at = run->best - 1;
+        cli_print("best    epoch %.0f by validation: test %.2f %%, loss %s\n", run->value[REPORT_EPOCH][at],
+                  100 * run->value[REPORT_TEST_ACCURACY][at],
+                  cli_word_loss(&loss, run->value[REPORT_TEST_LOSS][at]));
+    }
+}
+
+static void print_text(const struct cli_summary *summary, const struct report_run *run, const char *folder,
+                       const stoa_progress *last) {
+    if (last->epoch < last->epochs) {
+        cli_print("stopped after epoch %zu: validation does not get better\n", last->epoch);
+    }
+    print_time(summary);
+    if (run) {
+        print_figures(run, summary->keeps_best);
+    }
+    cli_print("model   %s/" CLI_RUN_MODEL "\nmetrics %s/" CLI_RUN_METRICS "\n", folder, folder);
+    cli_print("next    stoa eval %s\n        stoa predict %s FILE\n", folder, folder);
+}
+
+/* What the metrics say of an epoch. */
+static json_t *figures_of(const struct report_run *run, size_t at) {
+    json_t *figures = cli_json_object();
+    for (int i = REPORT_EPOCH; i <= REPORT_LEARNING_RATE; i++) {
+        if (report_run_has(run, i)) {
+            cli_json_set(figures, report_metric_key[i],
+                         i == REPORT_EPOCH ? cli_json_count((size_t)run->value[i][at])
+                                           : cli_json_number(run->value[i][at]));
+        }
+    }
+    return figures;
+}
+
+static void print_json(const struct cli_summary *summary, const struct report_run *run, const char *folder) {
+    json_t *all = cli_json_object();
+    double seconds = summary->training_seconds;
+    cli_json_set(all, "run", cli_json_text(folder));
+    cli_json_set(all, "seconds", cli_json_number(now() - summary->start));
+    cli_json_set(all, "images_per_second", cli_json_number(seconds > 0 ? summary->images / seconds : 0));
+    if (run) {
+        cli_json_set(all, "last", figures_of(run, run->epochs - 1));
+    }
+    if (run && run->best > 0) {
+        cli_json_set(all, "best", figures_of(run, run->best - 1));
+    }
+    cli_json_print(all);
+}
+
+void cli_summary_print(const struct cli_summary *summary, const char *folder, const stoa_progress *last,
+                       bool json) {
+    struct report_run run;
+    char sentence[512];
+    /* The model is saved all the same where the metrics cannot be read again. */
+    bool known = report_run_read(folder, &run, sentence, sizeof sentence);
+    if (json) {
+        print_json(summary, known ? &run : NULL, folder);
+    } else {
+        print_text(summary, known ? &run : NULL, folder, last);
+    }
+    if (known) {
+        report_run_free(&run);
+    }
+}

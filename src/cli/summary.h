@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* What a training has come to, for the terminal. */
+#ifndef STOA_CLI_SUMMARY_H
+#define STOA_CLI_SUMMARY_H
+
+#include <stoa/train.h>
+
+/* What this process has trained. */
+struct cli_summary {
+    double start;                    /* on a clock that only runs forward */
+    double images, training_seconds; /* of whole epochs */
+    size_t epochs;                   /* whole ones */
+    bool keeps_best;                 /* the model in the folder is that of the best epoch */
+};
+
+void cli_summary_begin(struct cli_summary *summary, bool keeps_best);
+/* An epoch is done. */
+void cli_summary_epoch(struct cli_summary *summary, const stoa_progress *progress);
+
+/* Print it for the run in `folder` to stdout, as text or as JSON: time, the figures of the last and of the best
+ * epoch, files, and what to do next. */
+void cli_summary_print(const struct cli_summary *summary, const char *folder, const stoa_progress *last,
+                       bool json);
+
+#endif

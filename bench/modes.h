@@ -12,6 +12,7 @@
     X(ops)                                                                                                   \
     X(train)                                                                                                 \
     X(infer)                                                                                                 \
+    X(checkpoint)                                                                                            \
     X(scale)                                                                                                 \
     X(seeds)                                                                                                 \
     X(plot)

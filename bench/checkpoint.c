@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bench/recipes.h"
+#include "cli/find.h"
 
 /* Images of an epoch that the cost is held against: MNIST's training set. */
 enum { EPOCH_IMAGES = 60000 };
@@ -87,6 +88,12 @@ static int measure(struct bench *bench, const char *path, const char *name, stru
     return code;
 }
 
+static int check(const struct bench_options *options) {
+    return !options->out || cli_is_folder(options->out)
+               ? CLI_DONE
+               : cli_fail(CLI_WRONG, "--out: found '%s', expected a folder", options->out);
+}
+
 static int run(struct bench *bench) {
     static const char *const defaults[] = {"mnist-cnn", "lenet5", "vgg-mnist", NULL};
     static const char *const heading[] = {"recipe",    "step ms", "epoch s",       "state",
@@ -125,5 +132,6 @@ const struct bench_mode bench_mode_checkpoint = {
     .options = options,
     .most_operands = 64,
     .measures = true,
+    .check = check,
     .run = run,
 };

@@ -157,6 +157,18 @@ class Modes(unittest.TestCase):
             self.assertIn('broken.ini', self.refused(mode, str(broken)))
             self.refused(mode, '--batch', '0')
 
+    # ---- checkpoint ----
+
+    def test_checkpoint(self):
+        _, _, rows = self.run_json('checkpoint', 'lenet5', '--out', str(self.folder))
+        self.assertEqual(sorted(rows), [f'checkpoint/lenet5/{what}' for what in ('file', 'memory', 'step')])
+        # Parameters and both of Adam's arrays, and a header.
+        size = rows['checkpoint/lenet5/file']['bytes']
+        self.assertTrue(3 * 4 * 61706 <= size < 3 * 4 * 61706 + 16384, size)
+        self.assertGreater(rows['checkpoint/lenet5/file']['share_of_epoch'], 0)
+        self.assertEqual([path for path in self.folder.iterdir() if 'safetensors' in path.name], [])
+        self.assertIn('no-such', self.refused('checkpoint', 'lenet5', '--out', str(self.folder / 'no-such')))
+
     # ---- scale ----
 
     def test_scale(self):

@@ -154,6 +154,10 @@ void bench_about_print(const struct bench *bench);
 /* Whether the file of --json can be written, which is better known before the run than after it; nothing
  * is written. CLI_DONE, or CLI_WRONG with the sentence printed. */
 int bench_json_check(const char *path);
+/* Whether a file that an option names can be written, and writing it, whole or not at all. The codes are
+ * those of --json. */
+int bench_file_check(const char *option, const char *path);
+int bench_file_write(const char *option, const char *path, const char *text);
 /* Keep the standard output for --json -; tables go to the standard error from here on. CLI_DONE, or
  * CLI_FAILED with the sentence printed. */
 int bench_json_begin(struct bench *bench);

@@ -145,9 +145,10 @@ static bool is_written_in_place(const char *path) {
 }
 
 int bench_json_check(const char *path) {
-    if (!path || is_standard_output(path)) {
-        return CLI_DONE;
-    }
+    return !path || is_standard_output(path) ? CLI_DONE : bench_file_check("json", path);
+}
+
+int bench_file_check(const char *option, const char *path) {
     struct stat about;
     char *folder = folder_of(path);
     int reason = 0;
@@ -160,7 +161,7 @@ int bench_json_check(const char *path) {
     }
     free(folder);
     return reason == 0 ? CLI_DONE
-                       : cli_fail(CLI_WRONG, "--json: cannot write '%s': %s", path, strerror(reason));
+                       : cli_fail(CLI_WRONG, "--%s: cannot write '%s': %s", option, path, strerror(reason));
 }
 
 int bench_json_begin(struct bench *bench) {
@@ -175,7 +176,7 @@ int bench_json_begin(struct bench *bench) {
     return CLI_DONE;
 }
 
-static int write_stream(int file, const char *name, const char *text) {
+static int write_stream(int file, const char *option, const char *name, const char *text) {
     FILE *stream = file >= 0 ? fdopen(file, "w") : NULL;
     bool good = stream && fputs(text, stream) >= 0 && fflush(stream) == 0;
     int reason = errno;
@@ -187,18 +188,19 @@ static int write_stream(int file, const char *name, const char *text) {
         return CLI_DONE;
     }
     /* Who reads no further knows why. */
-    return reason == EPIPE ? CLI_FAILED : cli_fail(CLI_FAILED, "--json: %s: %s", name, strerror(reason));
+    return reason == EPIPE ? CLI_FAILED
+                           : cli_fail(CLI_FAILED, "--%s: %s: %s", option, name, strerror(reason));
 }
 
-static int write_file(const char *path, const char *text) {
+int bench_file_write(const char *option, const char *path, const char *text) {
     if (is_written_in_place(path)) {
-        return write_stream(open(path, O_WRONLY | O_CLOEXEC), path, text);
+        return write_stream(open(path, O_WRONLY | O_CLOEXEC), option, path, text);
     }
     struct stoa_error error = {0};
     const struct stoa_file_piece piece = {text, strlen(text)};
     return stoa_file_write(&error, path, &piece, 1) == STOA_OK
                ? CLI_DONE
-               : cli_fail(CLI_FAILED, "--json: %s", error.text);
+               : cli_fail(CLI_FAILED, "--%s: %s", option, error.text);
 }
 
 int bench_json_write(const struct bench *bench) {
@@ -213,8 +215,8 @@ int bench_json_write(const struct bench *bench) {
     char *text = cli_text("%s\n", lines);
     free(lines);
     json_decref(all);
-    int code = is_standard_output(path) ? write_stream(bench->json_file, "standard output", text)
-                                        : write_file(path, text);
+    int code = is_standard_output(path) ? write_stream(bench->json_file, "json", "standard output", text)
+                                        : bench_file_write("json", path, text);
     free(text);
     return code;
 }

@@ -15,7 +15,8 @@
     X(checkpoint)                                                                                            \
     X(scale)                                                                                                 \
     X(seeds)                                                                                                 \
-    X(plot)
+    X(plot)                                                                                                  \
+    X(report)
 
 #define BENCH_DECLARE(name) extern const struct bench_mode bench_mode_##name;
 BENCH_MODES(BENCH_DECLARE)

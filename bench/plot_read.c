@@ -34,7 +34,11 @@ static double seconds_of(const json_t *row) {
     return number_of(row, "real_time") * 1e-9; /* the schema's default */
 }
 
+const char *const bench_plot_naives[BENCH_PLOT_NAIVES] = {"naive -O2", "naive -O3", "naive -O3, best order"};
+
 static void measure(struct bench_plot_row *row, const json_t *json) {
+    static const char *const naives[BENCH_PLOT_NAIVES] = {"speedup_over_naive_o2", "speedup_over_naive_o3",
+                                                          "speedup_over_naive_best"};
     static const struct {
         const char *key;
         double scale;
@@ -43,6 +47,9 @@ static void measure(struct bench_plot_row *row, const json_t *json) {
         [BENCH_PLOT_BYTES] = {"bytes_per_second", 1e-9}, [BENCH_PLOT_IMAGES] = {"items_per_second", 1},
         [BENCH_PLOT_SHARE] = {"share_of_step", 100},
     };
+    for (int i = 0; i < BENCH_PLOT_NAIVES; i++) {
+        row->naive[i] = number_of(json, naives[i]);
+    }
     row->seconds = seconds_of(json);
     double flops = number_of(json, "flops"), bytes = number_of(json, "bytes");
     row->intensity = bytes > 0 ? flops / bytes : 0;
@@ -109,7 +116,7 @@ static bool is_known(const json_t *rows, const char *name) {
     return false;
 }
 
-/* "onednn best/lenet c2/forward" of another engine is what "layers/lenet c2/forward" is of this one. */
+/* "oneDNN best/lenet c2/forward" of another engine is what "layers/lenet c2/forward" is of this one. */
 static void name_peer(struct bench_plot_row *row) {
     const char *slash = strchr(row->name, '/');
     row->peer = cli_text("%.*s", (int)strcspn(row->name, "/"), row->name);
@@ -223,4 +230,33 @@ void bench_plot_close(struct bench_plot_file *file) {
     free(file->machine);
     json_decref(file->json);
     *file = (struct bench_plot_file){0};
+}
+
+/* Files of the same name in different folders must not draw over each other. */
+static void tell_apart(struct bench_plot_file *files, size_t count) {
+    for (size_t i = 1; i < count; i++) {
+        size_t same = 1;
+        for (size_t j = 0; j < i; j++) {
+            same += strcmp(files[i].stem, files[j].stem) == 0;
+        }
+        if (same > 1) {
+            char *stem = cli_text("%s-%zu", files[i].stem, same);
+            free(files[i].stem);
+            files[i].stem = stem;
+        }
+    }
+}
+
+int bench_plot_read_all(const struct bench_options *options, struct bench_plot_file *files) {
+    if (options->operand_count == 0) {
+        return cli_fail(CLI_WRONG, "file missing, expected results that --json has written");
+    }
+    int code = CLI_DONE;
+    for (size_t i = 0; code == CLI_DONE && i < options->operand_count; i++) {
+        code = bench_plot_read(options->operands[i], &files[i]);
+    }
+    if (code == CLI_DONE) {
+        tell_apart(files, options->operand_count);
+    }
+    return code;
 }

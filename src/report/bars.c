@@ -14,7 +14,7 @@ static bool labels_above(const struct report_frame *frame, double *widest) {
     for (size_t i = 0; i < bars->count; i++) {
         *widest = fmax(*widest, report_text_width(bars->group[i].label, REPORT_LETTERS));
     }
-    return *widest > 0.36 * frame->width;
+    return *widest > 0.4 * frame->width;
 }
 
 static void find_span(struct report_frame *frame) {
@@ -40,7 +40,8 @@ static void draw_bar(const struct report_frame *frame, size_t series, double val
     struct report_word word;
     report_print(frame->out,
                  "<rect class=\"s%zu\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\"><title>",
-                 report_colour(series), fmin(base, end), top, fmax(fabs(end - base), 0.5), BAR - 1);
+                 report_colour(bars->styles ? bars->styles[series] - 1 : series), fmin(base, end), top,
+                 fmax(fabs(end - base), 0.5), BAR - 1);
     report_escape(frame->out, bars->series[series]);
     report_print(frame->out, " %s</title></rect>", report_digits_word(&word, value, 3));
     report_text(frame->out, end < base ? end - 4 : end + 4, top + 10, HUGE_VAL,
@@ -103,7 +104,7 @@ static void draw(struct report_frame *frame) {
     double widest;
     bool above = labels_above(frame, &widest);
     find_span(frame);
-    report_key(frame, REPORT_KEY_FILL, bars->series, NULL, bars->series_count);
+    report_key(frame, REPORT_KEY_FILL, bars->series, bars->styles, bars->series_count);
     box->top += bars->limit > 0 ? REPORT_LINE : 0;
     box->left = REPORT_GAP + (above ? 0 : widest + 6);
     box->right = frame->width - report_text_width("123.4k", REPORT_LETTERS);

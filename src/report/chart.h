@@ -3,7 +3,7 @@
  * their values, for a page once and inside every file that stands alone.
  *
  * Widths are those of the drawing's own units; it is shown as wide as there is room, so that letters of 13
- * units in a drawing 480 wide are legible on a telephone. Series differ in colour, dashes and marks. Every
+ * units in a drawing 400 wide are legible on a telephone. Series differ in colour, dashes and marks. Every
  * drawing has a title and a description, and report_chart_table() gives its numbers as text. Texts may be
  * anything. */
 #ifndef STOA_REPORT_CHART_H
@@ -44,6 +44,7 @@ struct report_bar_group {
 struct report_bars {
     struct report_axis x;
     const char *const *series;
+    const size_t *styles; /* colours of the series, from 1; NULL: their places */
     size_t series_count;
     const struct report_bar_group *group;
     size_t count;
@@ -112,7 +113,7 @@ struct report_chart {
     const char *title; /* what it shows, in a line */
     const char *note;  /* a smaller line below it in a file of its own; NULL: none */
     const char *about; /* the description; NULL: written from the numbers */
-    size_t width;      /* 0: 480 */
+    size_t width;      /* 0: 400 */
     size_t height;     /* 0: by the kind and what is in it */
     bool alone;        /* a file of its own: with heading, background and style */
     const struct report_lines *lines;

@@ -137,7 +137,7 @@ void report_key(struct report_frame *frame, enum report_key kind, const char *co
             x = REPORT_GAP;
             frame->box.top += REPORT_LINE;
         }
-        size_t style = styles ? styles[i] : i;
+        size_t style = styles ? styles[i] - 1 : i;
         key_sign(frame, kind, style, x, frame->box.top + REPORT_LETTERS);
         report_text(frame->out, x + sign, frame->box.top + REPORT_LETTERS, most, NULL, names[i]);
         x += sign + width + 2 * REPORT_GAP;
@@ -158,7 +158,7 @@ void report_heading(struct report_frame *frame) {
         size_t bytes = strlen(at);
         struct report_out line = {0};
         report_put(&line, at);
-        while (line.text && bytes > 1 && report_text_width(line.text, REPORT_LETTERS * 1.2) > most) {
+        while (line.text && bytes > 1 && report_text_width(line.text, REPORT_LETTERS * 1.3) > most) {
             const char *space = memrchr(line.text, ' ', line.length);
             bytes = space && space > line.text ? (size_t)(space - line.text) : 0;
             if (bytes == 0) {

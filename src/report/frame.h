@@ -5,7 +5,7 @@
 
 #include "report/chart.h"
 
-enum { REPORT_LETTERS = 13, REPORT_LINE = 18, REPORT_WIDTH = 480, REPORT_COLOURS = 8, REPORT_GAP = 6 };
+enum { REPORT_LETTERS = 13, REPORT_LINE = 18, REPORT_WIDTH = 400, REPORT_COLOURS = 8, REPORT_GAP = 6 };
 
 /* Edges of the chart inside its picture. */
 struct report_box {
@@ -38,7 +38,7 @@ const char *report_dashes(size_t series);
 /* What a key shows beside a name. */
 enum report_key { REPORT_KEY_LINE, REPORT_KEY_MARK, REPORT_KEY_FILL };
 /* The key of several series from the top of the box on, which moves down. A name that is empty or NULL has
- * no entry. */
+ * no entry; styles count from 1, NULL: places. */
 void report_key(struct report_frame *frame, enum report_key kind, const char *const *names,
                 const size_t *styles, size_t count);
 

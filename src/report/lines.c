@@ -53,7 +53,7 @@ static void draw_key(struct report_frame *frame) {
     size_t *styles = report_memory(frame->out, lines->count, sizeof *styles);
     for (size_t i = 0; names && styles && i < lines->count; i++) {
         names[i] = lines->line[i].name;
-        styles[i] = style_of(lines, i);
+        styles[i] = style_of(lines, i) + 1;
     }
     if (names && styles) {
         report_key(frame, REPORT_KEY_LINE, names, styles, lines->count);

@@ -149,7 +149,8 @@ const char *report_tick_word(struct report_word *word, double value, double step
 const char *report_digits_word(struct report_word *word, double value, int digits) {
     if (!isfinite(value)) {
         (void)snprintf(word->text, sizeof word->text, "not finite");
-    } else if (!(fabs(value - nearbyint(value)) > 0) && fabs(value) < 1e4) {
+    } else if (digits > 3 && !(fabs(value - nearbyint(value)) > RELATIVE * fabs(value)) &&
+               fabs(value) < 1e4) {
         (void)snprintf(word->text, sizeof word->text, "%.0f", value);
     } else {
         (void)report_tick_word(word, value, pow(10, floor(log10(fabs(value))) - digits + 1));

@@ -36,8 +36,8 @@ struct report_word {
 };
 /* Of a tick, with as many digits as neighbours at that distance need: "0.25", "20k", "1e-5". */
 const char *report_tick_word(struct report_word *word, double value, double step);
-/* So many significant digits: of four, "0.01234", "98.76", "12.35k"; whole numbers as they are below 10,000;
- * "not finite". */
+/* So many significant digits: of four, "0.01234", "98.76", "12.35k", and whole numbers below 10,000 as
+ * they are; of three, "2.00", so that those beside each other look alike; "not finite". */
 const char *report_digits_word(struct report_word *word, double value, int digits);
 /* Four of them. */
 const char *report_number_word(struct report_word *word, double value);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""stoa-bench ops, train, infer, scale and plot: results with the expected keys, pictures, refusals.
+"""stoa-bench ops, train, infer and scale: results with the expected keys, refusals.
 
 Run: STOA_BENCH=build/bench/stoa-bench test_modes.py
 """
@@ -8,7 +8,6 @@ import json
 import os
 import pathlib
 import resource
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -16,7 +15,6 @@ import unittest
 
 BENCH = os.environ['STOA_BENCH']
 QUICK = ['--min-time', '0.001', '--repetitions', '2']
-SUFFIXES = ('svg', 'png')
 
 
 def bench(*arguments, **environment):
@@ -182,70 +180,6 @@ class Modes(unittest.TestCase):
         self.assertNotIn('scale/layer/lenet c1/forward/threads:2', rows)
         self.refused('scale', 'lenet5')
 
-    # ---- plot ----
-
-    def gnuplot(self):
-        if not shutil.which('gnuplot'):
-            self.skipTest('no gnuplot')
-
-    def pictures(self, folder):
-        for path in folder.iterdir():
-            head = path.read_bytes()[:64]
-            self.assertIn(path.suffix[1:], SUFFIXES, path)
-            self.assertTrue(head.startswith(b'\x89PNG') or b'<?xml' in head, path)
-            self.assertGreater(path.stat().st_size, 2000)
-        return {path.name for path in folder.iterdir()}
-
-    def test_plot_layers_and_comparison(self):
-        self.gnuplot()
-        for file in ('old.json', 'new.json'):
-            self.run_json('layers', '--no-naive', '--filter', '^lenet', file=file)
-        out = self.folder / 'pictures'
-        done = bench('plot', str(self.folder / 'old.json'), str(self.folder / 'new.json'), '--out', str(out))
-        self.assertEqual((done.returncode, done.stderr), (0, ''))
-        charts = ['old-roofline', 'old-gflops', 'new-roofline', 'new-gflops', 'new-over-old']
-        self.assertEqual(self.pictures(out), {f'{chart}.{suffix}' for chart in charts for suffix in SUFFIXES})
-        self.assertIn('lenet c2', (out / 'old-roofline.svg').read_text(encoding='utf-8'))
-
-    def test_plot_other_modes(self):
-        self.gnuplot()
-        self.run_json('ops', '--filter', 'relu.*/cache', file='ops.json')
-        self.run_json('infer', 'mlp', '--batch', '2', file='infer.json')
-        out = self.folder / 'pictures'
-        for file in ('ops.json', 'infer.json'):
-            done = bench('plot', str(self.folder / file), '--out', str(out))
-            self.assertEqual((done.returncode, done.stderr), (0, ''))
-        self.assertEqual({name.split('.')[0] for name in self.pictures(out)},
-                         {'ops-bandwidth', 'infer-images', 'infer-shares'})
-
-    def results(self, name, rows):
-        path = self.folder / name
-        path.write_text(json.dumps({'context': {}, 'benchmarks': rows}), encoding='utf-8')
-        return str(path)
-
-    def test_plot_keeps_other_engines_apart(self):
-        self.gnuplot()
-        rows = []
-        for layer, ours, theirs in (('a', 2.0, 3.0), ('b', 4.0, 2.0), ('3x3/2', 1.0, 7.0)):
-            both = {'run_type': 'aggregate', 'aggregate_name': 'median', 'time_unit': 'ms', 'pass': 'forward'}
-            for name, time in ((f'layers/{layer}', ours), (f'onednn best/{layer}', theirs), (f'onednn plain/{layer}', 9)):
-                rows.append({**both, 'run_name': f'{name}/forward', 'real_time': time, 'flops_per_second': 1e9 * time,
-                             **({'engine': 'oneDNN 9'} if 'onednn' in name else {})})
-        out = self.folder / 'pictures'
-        done = bench('plot', self.results('beside.json', rows), '--out', str(out))
-        self.assertEqual((done.returncode, done.stderr), (0, ''))
-        charts = ['beside-gflops', 'beside-over-onednn-best', 'beside-over-onednn-plain']
-        self.assertEqual(self.pictures(out), {f'{chart}.{suffix}' for chart in charts for suffix in SUFFIXES})
-        bars = (out / 'beside-gflops.svg').read_text(encoding='utf-8')
-        self.assertEqual([number for number in ('>2.00<', '>4.00<', '>1.00<') if number not in bars], [])
-        self.assertEqual([number for number in ('>3.00<', '>7.00<', '>9.00<') if number in bars], [])
-        ratios = (out / 'beside-over-onednn-best.svg').read_text(encoding='utf-8')
-        self.assertEqual([number for number in ('>1.50<', '>0.50<', '>7.00<') if number not in ratios], [])
-        self.assertIn('beside over onednn-best', ratios)
-        # Results of another engine alone are nothing to draw.
-        alone = self.results('alone.json', [row for row in rows if 'engine' in row])
-        self.assertIn('no result to draw', self.refused('plot', alone, '--out', str(out)))
-
     # ---- the file of results ----
 
     def test_json_to_the_standard_output(self):
@@ -299,45 +233,6 @@ class Modes(unittest.TestCase):
             self.assertEqual(len(names), int(errors.split()[2]), errors)
             self.assertGreater(len(names), 0)
             self.assertEqual([entry.name for entry in self.folder.iterdir()], ['results.json'])
-
-    def test_plot_foreign_results_with_awkward_names(self):
-        self.gnuplot()
-        rows = [{'name': f"it's \"{i}\" $(touch pwned) `touch pwned` {{/x}} \\n\t#é", 'real_time': 5.0 + i,
-                 'time_unit': 'us'} for i in range(3)]
-        out = self.folder / 'pictures'
-        done = bench('plot', self.results('foreign.json', rows), '--out', str(out))
-        self.assertEqual((done.returncode, done.stderr), (0, ''))
-        self.assertEqual(self.pictures(out), {'foreign-times.svg', 'foreign-times.png'})
-
-    def test_plot_refuses(self):
-        good = self.results('good.json', [{'name': 'a/b', 'real_time': 1.0, 'time_unit': 'ns'}])
-        self.assertIn('file missing', self.refused('plot'))
-        self.assertIn('nosuch.json', self.refused('plot', str(self.folder / 'nosuch.json')))
-        for name, text in (('cut.json', '{"benchmarks": ['), ('empty.json', ''), ('list.json', '[]'),
-                           ('none.json', '{"benchmarks": []}'), ('wrong.json', '{"benchmarks": {"a": 1}}'),
-                           ('odd.json', '{"benchmarks": [1, null, {"name": 3}, {"name": "x", "real_time": "y"}]}')):
-            path = self.folder / name
-            path.write_text(text, encoding='utf-8')
-            self.assertIn(name, self.refused('plot', str(path)))
-        for name, text, word in (('deep.json', '[' * 100_000, 'nested deeper'),
-                                 ('many.json', '[' + '[],' * 1_100_000 + '[]]', 'keys and values')):
-            path = self.folder / name
-            path.write_text(text, encoding='utf-8')
-            self.assertIn(word, self.refused('plot', str(path)))
-        self.refused('plot', good, '--threads', '2')
-        self.assertIn('gnuplot', self.refused('plot', good, PATH=str(self.folder)))
-        if shutil.which('gnuplot'):
-            self.refused('plot', good, '--out', good)
-
-    def test_plot_of_files_without_common_results(self):
-        self.gnuplot()
-        one = self.results('one.json', [{'name': 'a/b', 'real_time': 1.0, 'time_unit': 'ns'}])
-        other = self.results('other.json', [{'name': 'a/c', 'real_time': 1.0, 'time_unit': 'ns'}])
-        out = self.folder / 'pictures'
-        done = bench('plot', one, other, '--out', str(out))
-        self.assertEqual((done.returncode, done.stderr), (0, ''))
-        self.assertIn('no result in common', done.stdout)
-        self.assertEqual({name.split('.')[0] for name in self.pictures(out)}, {'one-times', 'other-times'})
 
 
 if __name__ == '__main__':

@@ -165,6 +165,43 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_tensors(stoa_model *model, 
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_tensors_memory(stoa_model *model, const void *data,
                                                                     size_t bytes);
 
+/** What stoa_model_load_matching() found of a tensor. */
+typedef enum stoa_match {
+    STOA_MATCH_TAKEN,   /**< name and shape are the model's: its values are in the model now */
+    STOA_MATCH_SHAPE,   /**< the file's has another shape: the model's stays as it was */
+    STOA_MATCH_MISSING, /**< the file has none of this name: the model's stays as it was */
+    STOA_MATCH_EXTRA    /**< the model has none of this name */
+} stoa_match;
+
+/** One tensor of the model, or one that only the file has; strings are valid during the call. */
+typedef struct stoa_tensor_match {
+    stoa_match match;
+    const char *name;  /**< the model's; with STOA_MATCH_EXTRA the file's */
+    const char *shape; /**< the model's, as PyTorch prints it: "(6, 1, 5, 5)"; "" with STOA_MATCH_EXTRA */
+    const char *found; /**< the file's; "" with STOA_MATCH_MISSING */
+} stoa_tensor_match;
+
+/** Told of one `match` with the `user` pointer given to stoa_model_load_matching(). */
+typedef void stoa_match_fn(void *user, const stoa_tensor_match *match);
+
+/** Load the tensors that fit by name and shape into a built `model`, from any safetensors file `path`, and
+ * leave the others as they are: to begin a training with what another one has learned. Types, and names that
+ * wrappers left, are read as by stoa_model_load_tensors().
+ *
+ * @param model  Built; initialise it first, so that what is not taken has its first values.
+ * @param path  The file: a saved model, a checkpoint of a training, a PyTorch state dictionary.
+ * @param tell  Told of every tensor of the model in its order, and then of those that only the file has; NULL:
+ * nobody.
+ * @param user  Handed to `tell`.
+ * Errors: those of stoa_model_load_tensors(), but for missing, extra and differing tensors; STOA_ERR_SHAPE
+ * where not one fits. Then nothing is told and the model is unchanged. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_matching(stoa_model *model, const char *path,
+                                                              stoa_match_fn *tell, void *user);
+/** stoa_model_load_matching() from `data` of `bytes` bytes. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_matching_memory(stoa_model *model, const void *data,
+                                                                     size_t bytes, stoa_match_fn *tell,
+                                                                     void *user);
+
 /** Name of operator `index`, from 0; NULL at the end. Static storage. */
 STOA_API const char *stoa_operator_name(size_t index);
 /** Write the options of operator `name` as text into `out` of `size` bytes: "filters (required), kernel

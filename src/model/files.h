@@ -47,6 +47,12 @@ struct stoa_state_prefix {
 stoa_status stoa_state_check(const stoa_model *model, const struct stoa_safetensors *file,
                              struct stoa_state_prefix *prefix);
 
+/* Take from a file what fits a built model by name and shape, and tell of all tensors; `training`: the file
+ * holds a training's state, whose own tensors are passed over. Errors: STOA_ERR_FORMAT, STOA_ERR_SHAPE (nothing
+ * fits), STOA_ERR_MEMORY, and nothing is changed. */
+stoa_status stoa_state_match(stoa_model *model, const struct stoa_safetensors *file, bool training,
+                             stoa_match_fn *tell, void *user);
+
 /* Copy the tensors of a checked file into the model. Errors: STOA_ERR_MEMORY, and nothing is changed. */
 stoa_status stoa_state_copy(stoa_model *model, const struct stoa_safetensors *file,
                             const struct stoa_state_prefix *prefix);

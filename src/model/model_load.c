@@ -218,7 +218,25 @@ static stoa_status name_file(stoa_context *context, const char *what, stoa_statu
     return stoa_error_prefix(&context->error, "%s: ", what);
 }
 
-static stoa_status load_tensors_from(stoa_model *model, const void *data, size_t bytes) {
+/* What is loaded: a new model, all tensors of one, or those that fit. */
+struct wish {
+    enum { WHOLE, TENSORS, MATCHING } what;
+    stoa_match_fn *tell;
+    void *user;
+};
+
+static stoa_status load_into(stoa_model *model, const struct stoa_safetensors *file,
+                             const struct wish *wish) {
+    bool training;
+    if (wish->what == TENSORS) {
+        return load_tensors(model, file);
+    }
+    stoa_status status = look_for_training(stoa_model_context(model), file, &training);
+    return status == STOA_OK ? stoa_state_match(model, file, training, wish->tell, wish->user) : status;
+}
+
+static stoa_status load_tensors_from(stoa_model *model, const void *data, size_t bytes,
+                                     const struct wish *wish) {
     struct stoa_safetensors *file = NULL;
     stoa_status status = stoa_model_check_built(model);
     if (status == STOA_OK) {
@@ -227,20 +245,22 @@ static stoa_status load_tensors_from(stoa_model *model, const void *data, size_t
     if (status != STOA_OK) {
         return status;
     }
-    status = load_tensors(model, file);
+    status = load_into(model, file, wish);
     stoa_safetensors_close(file);
     return status;
 }
 
-/* Load a model, or only tensors into *model, from a file; its sentences begin with the path. */
-static stoa_status load_path(stoa_context *context, const char *path, bool only_tensors, stoa_model **model) {
+/* Load from a file, into *model unless that is what is loaded; its sentences begin with the path. */
+static stoa_status load_path(stoa_context *context, const char *path, const struct wish *wish,
+                             stoa_model **model) {
     void *data = NULL;
     size_t bytes = 0;
     stoa_status status = stoa_file_read(&context->error, path, SIZE_MAX / 2, &data, &bytes);
     if (status != STOA_OK) {
         return status;
     }
-    status = only_tensors ? load_tensors_from(*model, data, bytes) : load_model(context, data, bytes, model);
+    status = wish->what == WHOLE ? load_model(context, data, bytes, model)
+                                 : load_tensors_from(*model, data, bytes, wish);
     free(data);
     return name_file(context, path, status);
 }
@@ -251,13 +271,24 @@ stoa_status stoa_model_load_memory(stoa_context *context, const void *data, size
 }
 
 stoa_status stoa_model_load(stoa_context *context, const char *path, stoa_model **model) {
-    return load_path(context, path, false, model);
+    return load_path(context, path, &(struct wish){.what = WHOLE}, model);
 }
 
 stoa_status stoa_model_load_tensors_memory(stoa_model *model, const void *data, size_t bytes) {
-    return name_file(stoa_model_context(model), "model", load_tensors_from(model, data, bytes));
+    return name_file(stoa_model_context(model), "model",
+                     load_tensors_from(model, data, bytes, &(struct wish){.what = TENSORS}));
 }
 
 stoa_status stoa_model_load_tensors(stoa_model *model, const char *path) {
-    return load_path(stoa_model_context(model), path, true, &model);
+    return load_path(stoa_model_context(model), path, &(struct wish){.what = TENSORS}, &model);
+}
+
+stoa_status stoa_model_load_matching_memory(stoa_model *model, const void *data, size_t bytes,
+                                            stoa_match_fn *tell, void *user) {
+    const struct wish wish = {MATCHING, tell, user};
+    return name_file(stoa_model_context(model), "model", load_tensors_from(model, data, bytes, &wish));
+}
+
+stoa_status stoa_model_load_matching(stoa_model *model, const char *path, stoa_match_fn *tell, void *user) {
+    return load_path(stoa_model_context(model), path, &(struct wish){MATCHING, tell, user}, &model);
 }

@@ -16,7 +16,7 @@
 #define NAME "%.80s"
 #define SHORT_NAME "%.40s"
 
-enum { LONGEST_PREFIX = 128, LONGEST_NAME = 256 };
+enum { LONGEST_PREFIX = 128, LONGEST_NAME = 256, NAMED_TENSOR = 96 + STOA_SAFETENSORS_SHAPE };
 
 static void from_f32(const unsigned char *data, size_t count, float *values) {
     memcpy(values, data, count * sizeof *values);
@@ -189,6 +189,22 @@ static stoa_status check_range(stoa_context *context, const struct stoa_safetens
     return STOA_OK;
 }
 
+static bool has_shape(const struct stoa_safetensors_tensor *tensor, const stoa_tensor_info *wanted) {
+    return tensor->rank == wanted->rank &&
+           memcmp(tensor->shape, wanted->shape, wanted->rank * sizeof(size_t)) == 0;
+}
+
+/* A tensor of the right shape can become float32. */
+static stoa_status check_type(stoa_context *context, const struct stoa_safetensors_tensor *tensor,
+                              size_t count) {
+    if (!find_type(tensor->dtype)) {
+        return stoa_fail(context, STOA_ERR_FORMAT,
+                         "tensor '" NAME "': found dtype %s, expected F32, F16, BF16 or F64", tensor->name,
+                         tensor->dtype);
+    }
+    return check_range(context, tensor, count);
+}
+
 /* One tensor of the model has its counterpart in the file. */
 static stoa_status check_wanted(const stoa_model *model, const struct stoa_safetensors *file,
                                 const struct stoa_state_prefix *prefix, const stoa_tensor_info *wanted) {
@@ -197,20 +213,14 @@ static stoa_status check_wanted(const stoa_model *model, const struct stoa_safet
     if (!tensor) {
         return fail_missing(model, file, prefix, wanted);
     }
-    if (!find_type(tensor->dtype)) {
-        return stoa_fail(context, STOA_ERR_FORMAT,
-                         "tensor '" NAME "': found dtype %s, expected F32, F16, BF16 or F64", tensor->name,
-                         tensor->dtype);
-    }
-    if (tensor->rank != wanted->rank ||
-        memcmp(tensor->shape, wanted->shape, wanted->rank * sizeof(size_t)) != 0) {
+    if (find_type(tensor->dtype) && !has_shape(tensor, wanted)) {
         char expected[STOA_SAFETENSORS_SHAPE];
         char found[STOA_SAFETENSORS_SHAPE];
         return stoa_fail(context, STOA_ERR_SHAPE, "tensor '" NAME "': found shape %s, expected %s",
                          tensor->name, stoa_safetensors_shape(tensor->rank, tensor->shape, found),
                          stoa_safetensors_shape(wanted->rank, wanted->shape, expected));
     }
-    return check_range(context, tensor, wanted->count);
+    return check_type(context, tensor, wanted->count);
 }
 
 static stoa_status check_extra(const stoa_model *model, const struct stoa_safetensors *file,
@@ -243,14 +253,16 @@ stoa_status stoa_state_check(const stoa_model *model, const struct stoa_safetens
     return check_extra(model, file, prefix);
 }
 
-/* Each tensor becomes floats in `values` first, from where the model takes them in its own order. */
+/* Each tensor that has the model's name and shape becomes floats in `values` first, from where the model takes
+ * them in its own order. */
 static stoa_status copy(stoa_model *model, const struct stoa_safetensors *file,
                         const struct stoa_state_prefix *prefix, float *values) {
     for (size_t i = 0; i < stoa_model_tensor_count(model); i++) {
         stoa_tensor_info info;
         stoa_status status = stoa_model_tensor(model, i, &info);
-        if (status == STOA_OK) {
-            const struct stoa_safetensors_tensor *tensor = find_behind(file, prefix, info.name);
+        const struct stoa_safetensors_tensor *tensor =
+            status == STOA_OK ? find_behind(file, prefix, info.name) : NULL;
+        if (tensor && has_shape(tensor, &info)) {
             find_type(tensor->dtype)->convert(tensor->data, info.count, values);
             status = stoa_model_set_tensor(model, i, values, info.count);
         }
@@ -279,5 +291,115 @@ stoa_status stoa_state_copy(stoa_model *model, const struct stoa_safetensors *fi
     }
     stoa_status status = copy(model, file, prefix, values);
     stoa_release(context, values, bytes);
+    return status;
+}
+
+/* ---- what fits ---- */
+
+/* A tensor that a training keeps beside the model's. */
+static bool is_of_training(const char *name) {
+    static const char *const prefixes[] = {"average.", "best.", "optimizer.state."};
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How a tensor of the model is met; the texts lie in `texts`. */
+struct texts {
+    char shape[STOA_SAFETENSORS_SHAPE], found[STOA_SAFETENSORS_SHAPE];
+};
+
+static stoa_tensor_match match_one(const struct stoa_safetensors *file,
+                                   const struct stoa_state_prefix *prefix, const stoa_tensor_info *wanted,
+                                   struct texts *texts) {
+    const struct stoa_safetensors_tensor *tensor = find_behind(file, prefix, wanted->name);
+    stoa_tensor_match match = {.match = STOA_MATCH_MISSING,
+                               .name = wanted->name,
+                               .shape = stoa_safetensors_shape(wanted->rank, wanted->shape, texts->shape),
+                               .found = ""};
+    if (tensor) {
+        match.match = has_shape(tensor, wanted) ? STOA_MATCH_TAKEN : STOA_MATCH_SHAPE;
+        match.found = stoa_safetensors_shape(tensor->rank, tensor->shape, texts->found);
+    }
+    return match;
+}
+
+/* The tensors of the model, and then what is left in the file. */
+static void tell_all(const stoa_model *model, const struct stoa_safetensors *file,
+                     const struct stoa_state_prefix *prefix, bool training, stoa_match_fn *tell, void *user) {
+    struct texts texts;
+    for (size_t i = 0; i < stoa_model_tensor_count(model); i++) {
+        stoa_tensor_info info;
+        if (stoa_model_tensor(model, i, &info) == STOA_OK) {
+            const stoa_tensor_match match = match_one(file, prefix, &info, &texts);
+            tell(user, &match);
+        }
+    }
+    for (size_t i = 0; i < stoa_safetensors_count(file); i++) {
+        const struct stoa_safetensors_tensor *tensor = stoa_safetensors_at(file, i);
+        if (!is_wanted(model, prefix, tensor->name) && !is_count(tensor->name) &&
+            !(training && is_of_training(tensor->name))) {
+            const stoa_tensor_match match = {
+                .match = STOA_MATCH_EXTRA,
+                .name = tensor->name,
+                .shape = "",
+                .found = stoa_safetensors_shape(tensor->rank, tensor->shape, texts.found)};
+            tell(user, &match);
+        }
+    }
+}
+
+/* A sentence with a tensor of the model and the one of its name in the file, or else the first of each. */
+static stoa_status fail_match(const stoa_model *model, const struct stoa_safetensors *file,
+                              const struct stoa_state_prefix *prefix) {
+    struct texts texts;
+    stoa_tensor_info wanted = {.name = ""};
+    const struct stoa_safetensors_tensor *found = NULL;
+    for (size_t i = 0; !found && i < stoa_model_tensor_count(model); i++) {
+        stoa_tensor_info info;
+        if (stoa_model_tensor(model, i, &info) == STOA_OK) {
+            found = find_behind(file, prefix, info.name);
+            wanted = found || i == 0 ? info : wanted;
+        }
+    }
+    for (size_t i = 0; !found && i < stoa_safetensors_count(file); i++) {
+        const struct stoa_safetensors_tensor *tensor = stoa_safetensors_at(file, i);
+        found = is_count(tensor->name) ? NULL : tensor;
+    }
+    char what[NAMED_TENSOR] = "no tensor";
+    if (found) {
+        (void)snprintf(what, sizeof what, "'" NAME "' of shape %s", found->name,
+                       stoa_safetensors_shape(found->rank, found->shape, texts.found));
+    }
+    return stoa_fail(stoa_model_context(model), STOA_ERR_SHAPE,
+                     "nothing in it fits the model: found %s, expected names and shapes such as '%s' of "
+                     "shape %s",
+                     what, wanted.name, stoa_safetensors_shape(wanted.rank, wanted.shape, texts.shape));
+}
+
+stoa_status stoa_state_match(stoa_model *model, const struct stoa_safetensors *file, bool training,
+                             stoa_match_fn *tell, void *user) {
+    const struct stoa_state_prefix prefix = find_prefix(model, file);
+    size_t taken = 0;
+    for (size_t i = 0; i < stoa_model_tensor_count(model); i++) {
+        stoa_tensor_info info;
+        stoa_status status = stoa_model_tensor(model, i, &info);
+        const struct stoa_safetensors_tensor *tensor =
+            status == STOA_OK ? find_behind(file, &prefix, info.name) : NULL;
+        if (tensor && has_shape(tensor, &info)) {
+            status = check_type(stoa_model_context(model), tensor, info.count);
+            taken++;
+        }
+        if (status != STOA_OK) {
+            return status;
+        }
+    }
+    stoa_status status = taken > 0 ? stoa_state_copy(model, file, &prefix) : fail_match(model, file, &prefix);
+    if (status == STOA_OK && tell) {
+        tell_all(model, file, &prefix, training, tell, user);
+    }
     return status;
 }

@@ -9,6 +9,7 @@
 #include "data.h"
 #include "machine.h"
 #include "model.h"
+#include "model_data.h"
 #include "ops.h"
 #include "plan.h"
 #include "recipe.h"

@@ -11,7 +11,6 @@
 #include "cli/command.h"
 #include "cli/data.h"
 #include "cli/open.h"
-#include "cli/range.h"
 #include "cli/report.h"
 #include "cli/table.h"
 
@@ -57,7 +56,7 @@ struct source {
 struct prediction {
     const struct cli_request *request;
     const struct cli_subject *subject;
-    struct cli_facts facts;
+    stoa_dataset *names; /* data set of the first file, which knows the names of the classes */
     stoa_plan *plan;
     struct source *sources;
     float *samples; /* of all files, one after the other, normalised */
@@ -70,8 +69,9 @@ struct prediction {
 
 /* The name of a class, or its number. */
 static const char *name_of(const struct prediction *p, size_t class, struct cli_word *word) {
-    if (p->facts.name_of_a_class) {
-        return p->facts.name_of_a_class[class];
+    const char *name = stoa_dataset_class_name(p->names, class);
+    if (name) {
+        return name;
     }
     (void)snprintf(word->text, sizeof word->text, "%zu", class);
     return word->text;
@@ -105,8 +105,9 @@ static void add_json(const struct prediction *p, const struct source *source, si
         cli_json_set(entry, "sample", cli_json_count(number));
     }
     cli_json_set(entry, "class", cli_json_count(choices[0].class));
-    if (p->facts.name_of_a_class) {
-        cli_json_set(entry, "name", cli_json_text(p->facts.name_of_a_class[choices[0].class]));
+    const char *name = stoa_dataset_class_name(p->names, choices[0].class);
+    if (name) {
+        cli_json_set(entry, "name", cli_json_text(name));
     }
     cli_json_set(entry, "probability", cli_json_number(choices[0].probability));
     cli_json_set(entry, "probabilities", distribution);
@@ -140,8 +141,9 @@ static int report(const struct prediction *p, const struct source *source, size_
 
 /* ---- reading ---- */
 
-/* Make room for `count` more samples of a file. */
-static float *add_source(struct prediction *p, const char *file, size_t count, bool table, size_t at) {
+/* Add the samples of a file to those that are there. */
+static int add_samples(struct prediction *p, const char *file, size_t at, const stoa_dataset *data) {
+    size_t count = stoa_dataset_count(data);
     if (p->count + count > p->room) {
         p->room = 2 * (p->count + count);
         float *larger = cli_allocate(p->room, p->size * sizeof *larger);
@@ -151,120 +153,34 @@ static float *add_source(struct prediction *p, const char *file, size_t count, b
         free(p->samples);
         p->samples = larger;
     }
-    p->sources[at] = (struct source){file, count, table};
-    p->count += count;
-    return p->samples + (p->count - count) * p->size;
-}
-
-/* A picture of a digit, brought into the form of MNIST; for models that were trained on pictures or in
- * colour, as it is. */
-static int read_picture(struct prediction *p, const char *file, size_t at) {
-    size_t height, width, channels;
-    const char *format = stoa_model_fact(p->subject->model, "data.format");
-    stoa_model_input_shape(p->subject->model, &height, &width, &channels);
-    bool plain = channels == 3 || (format && strcmp(format, "pictures") == 0);
-    if (channels != 1 && !plain) {
-        return cli_fail(CLI_WRONG, "%s: takes %zux%zux%zu samples, expected one channel or three for a PNG",
-                        p->subject->path, height, width, channels);
-    }
-    float scale = 1;
-    int code = cli_pixel_scale(p->subject, &p->facts, file, &scale);
-    if (code != CLI_DONE) {
-        return code;
-    }
-    float *image = add_source(p, file, 1, false, at);
-    stoa_context *context = p->subject->context;
-    stoa_status status = plain ? stoa_image_read(context, file, height, width, channels, image)
-                               : stoa_image_read_digit(context, file, height, width, image);
-    for (size_t i = 0; status == STOA_OK && i < p->size; i++) {
-        image[i] *= scale;
-    }
-    return status == STOA_OK ? CLI_DONE : cli_fail_library(p->subject->context, status);
-}
-
-/* The samples of a data set, brought to the range of those that the model was trained on. */
-static int add_samples(struct prediction *p, const char *file, size_t at, const stoa_dataset *data) {
-    float scale = 1;
-    size_t count = stoa_dataset_count(data);
-    int code = cli_value_scale(p->subject, &p->facts, file, data, &scale);
-    if (code != CLI_DONE) {
-        return code;
-    }
     int32_t *labels = cli_allocate(count, sizeof *labels);
-    float *samples = add_source(p, file, count, true, at);
-    stoa_dataset_read(data, NULL, 0, count, samples, labels);
-    for (size_t i = 0; i < count * p->size; i++) {
-        samples[i] *= scale;
-    }
+    stoa_dataset_read(data, NULL, 0, count, p->samples + p->count * p->size, labels);
     free(labels);
+    p->sources[at] = (struct source){file, count, strcmp(stoa_dataset_format(data), "pictures") != 0};
+    p->count += count;
     stoa_status status = stoa_dataset_check(data);
     return status == STOA_OK ? CLI_DONE : cli_fail_library(p->subject->context, status);
 }
 
-/* As many values are not enough: they must be the model's shape, or a row of one channel for a model over
- * rows. */
-static int check_shape(const struct prediction *p, const char *file, size_t height, size_t width,
-                       size_t channels) {
-    size_t wanted[3];
-    stoa_model_input_shape(p->subject->model, &wanted[0], &wanted[1], &wanted[2]);
-    if (height * width * channels != p->size) {
-        return cli_fail(CLI_WRONG, "%s: has %zu values a sample, expected %zu, the model's input", file,
-                        height * width * channels, p->size);
-    }
-    bool row = wanted[0] * wanted[1] == 1 && (channels == 1 || height * width == 1);
-    bool same = height == wanted[0] && width == wanted[1] && channels == wanted[2];
-    return row || same ? CLI_DONE
-                       : cli_fail(CLI_WRONG,
-                                  "%s: has samples of %zux%zux%zu, expected %zux%zux%zu, the model's input",
-                                  file, height, width, channels, wanted[0], wanted[1], wanted[2]);
-}
-
-/* All samples of a file that may hold many. */
-static int read_table(struct prediction *p, const char *file, size_t at) {
-    stoa_data_options options = p->facts.options;
-    stoa_dataset *data = NULL;
-    size_t height, width, channels;
-    options.unlabelled = true;
-    stoa_status status = stoa_dataset_load(p->subject->context, file, &options, NULL, &data);
-    if (status != STOA_OK) {
-        return cli_fail_library(p->subject->context, status);
-    }
-    stoa_dataset_shape(data, &height, &width, &channels);
-    int code = check_shape(p, file, height, width, channels);
-    if (code == CLI_DONE) {
-        code = add_samples(p, file, at, data);
-    }
-    stoa_dataset_free(data);
-    return code;
-}
-
-static bool is_table(const char *file) {
-    static const char *const ends[] = {".csv", ".npy", ".npz"};
-    size_t length = strlen(file);
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        size_t tail = strlen(ends[i]);
-        if (length > tail && strcmp(file + length - tail, ends[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Read and normalise every file. */
+/* Read every file. */
 static int read_files(struct prediction *p) {
-    size_t height, width, channels, files = p->request->operand_count;
-    int code = cli_read_facts(p->subject, &p->facts);
-    if (code != CLI_DONE) {
-        return code;
-    }
-    stoa_model_input_shape(p->subject->model, &height, &width, &channels);
-    p->size = height * width * channels;
+    size_t files = p->request->operand_count;
+    int code = CLI_DONE;
+    p->size = stoa_model_input_size(p->subject->model);
     p->sources = cli_allocate(files, sizeof *p->sources);
     for (size_t i = 0; code == CLI_DONE && i < files; i++) {
         const char *file = p->request->operands[i];
-        code = is_table(file) ? read_table(p, file, i) : read_picture(p, file, i);
+        stoa_dataset *data = NULL;
+        stoa_status status = stoa_model_open_samples(p->subject->context, p->subject->model, file, &data);
+        code =
+            status == STOA_OK ? add_samples(p, file, i, data) : cli_fail_library(p->subject->context, status);
+        if (p->names) {
+            stoa_dataset_free(data);
+        } else {
+            p->names = data;
+        }
     }
-    return code == CLI_DONE ? cli_scale(p->subject, &p->facts, p->samples, p->count) : code;
+    return code;
 }
 
 /* ---- answering ---- */
@@ -358,7 +274,7 @@ static int run(const struct cli_request *request) {
     stoa_plan_free(prediction.plan);
     free(prediction.samples);
     free(prediction.sources);
-    cli_free_facts(&prediction.facts);
+    stoa_dataset_free(prediction.names);
     cli_close(&subject);
     return code;
 }

@@ -48,11 +48,7 @@ int cli_setup_open(const struct cli_request *request, const struct cli_subject *
     stoa_recipe_describe(subject->recipe, &info);
     *setup = (struct cli_setup){.name = cli_recipe_name(subject->path)};
     choose_options(request, &info, &setup->options);
-    int code = info.weighted ? cli_weigh_loss(subject, train, &setup->loss) : CLI_DONE;
-    if (code != CLI_DONE) {
-        return code;
-    }
-    setup->options.loss = setup->loss ? setup->loss : setup->options.loss;
+    setup->options.loss = stoa_model_fact(subject->model, "loss"); /* with measured weights of the classes */
     stoa_status status = prepare_model(subject->model, setup->name, setup->options.seed);
     if (status == STOA_OK) {
         status = stoa_train_check(subject->context, subject->model, train, test, &setup->options);
@@ -62,6 +58,5 @@ int cli_setup_open(const struct cli_request *request, const struct cli_subject *
 
 void cli_setup_free(struct cli_setup *setup) {
     free(setup->name);
-    free(setup->loss);
     *setup = (struct cli_setup){.name = NULL};
 }

@@ -8,7 +8,6 @@
 struct cli_setup {
     stoa_train_options options;
     char *name; /* the recipe's */
-    char *loss; /* with measured weights of the classes; NULL: as in the recipe */
 };
 
 /* Set all of it up for the model of a recipe, and see whether stoa_train() would begin: nothing is written.

@@ -36,7 +36,22 @@ void stoa_model_free(stoa_model *model) {
     stoa_release(model->context, model->statistics, model->statistic_floats * sizeof(float));
     free(model->nodes);
     free(model->tensors);
+    free(model->name);
     free(model);
+}
+
+const char *stoa_model_name(const stoa_model *model) {
+    return model->name ? model->name : "the model";
+}
+
+stoa_status stoa_model_set_name(stoa_model *model, const char *name) {
+    char *copy = strdup(name);
+    if (!copy) {
+        return stoa_fail(model->context, STOA_ERR_MEMORY, "no memory for the name of a model");
+    }
+    free(model->name);
+    model->name = copy;
+    return STOA_OK;
 }
 
 const struct stoa_shape *stoa_value_shape(const stoa_model *model, size_t value) {

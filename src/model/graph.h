@@ -32,6 +32,7 @@ struct stoa_fact {
 
 struct stoa_model {
     stoa_context *context;
+    char *name;              /* of its file, or NULL */
     struct stoa_error error; /* the first one; sticks */
     bool built;
     struct stoa_shape input;

@@ -9,6 +9,11 @@
 /* The context the model was made from: where its errors go. */
 stoa_context *stoa_model_context(const stoa_model *model);
 
+/* What error sentences call the model: the file it is from, or "the model". */
+const char *stoa_model_name(const stoa_model *model);
+/* Let it be called so; copied. Errors: STOA_ERR_MEMORY. */
+stoa_status stoa_model_set_name(stoa_model *model, const char *name);
+
 /* The first layer that no later layer reads, the last one aside: building refuses it, for it would train
  * nothing. The number of layers when there is none. */
 size_t stoa_model_unread_layer(const stoa_model *model);

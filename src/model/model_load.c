@@ -259,9 +259,18 @@ static stoa_status load_path(stoa_context *context, const char *path, const stru
     if (status != STOA_OK) {
         return status;
     }
-    status = wish->what == WHOLE ? load_model(context, data, bytes, model)
+    stoa_model *loaded = NULL;
+    status = wish->what == WHOLE ? load_model(context, data, bytes, &loaded)
                                  : load_tensors_from(*model, data, bytes, wish);
     free(data);
+    if (loaded) {
+        status = stoa_model_set_name(loaded, path);
+    }
+    if (loaded && status == STOA_OK) {
+        *model = loaded;
+    } else {
+        stoa_model_free(loaded);
+    }
     return name_file(context, path, status);
 }
 

@@ -22,6 +22,7 @@ struct stoa_recipe_entry {
 };
 
 struct stoa_recipe {
+    char *name; /* the file's, for sentences */
     struct stoa_recipe_entry *entry;
     size_t entries, room;
     size_t section_line[STOA_RECIPE_SECTIONS]; /* 0: not there */

@@ -215,11 +215,16 @@ static stoa_status end_of_text(void *user, struct stoa_error *error, size_t line
     return check_whole(reading->context, reading->recipe, reading->model);
 }
 
-static stoa_recipe *new_recipe(void) {
+static stoa_recipe *new_recipe(const char *name) {
     stoa_recipe *recipe = calloc(1, sizeof *recipe);
-    if (recipe) {
-        stoa_keys_begin(&stoa_data_keys, &recipe->data);
+    char *copy = strdup(name);
+    if (!recipe || !copy) {
+        free(recipe);
+        free(copy);
+        return NULL;
     }
+    recipe->name = copy;
+    stoa_keys_begin(&stoa_data_keys, &recipe->data);
     return recipe;
 }
 
@@ -230,7 +235,7 @@ stoa_status stoa_recipe_load_memory(stoa_context *context, const char *name, con
         return stoa_fail(context, STOA_ERR_FORMAT, "%s:1: holds %zu bytes, at most %d are read", shown, bytes,
                          MAX_BYTES);
     }
-    struct reading reading = {.context = context, .recipe = new_recipe()};
+    struct reading reading = {.context = context, .recipe = new_recipe(shown)};
     if (!reading.recipe) {
         return stoa_fail(context, STOA_ERR_MEMORY, "%s: no memory for a recipe", shown);
     }
@@ -265,6 +270,7 @@ void stoa_recipe_free(stoa_recipe *recipe) {
         free(recipe->entry[i].name);
     }
     if (recipe) {
+        free(recipe->name);
         free(recipe->entry);
         free(recipe->text);
         free(recipe);
@@ -339,6 +345,9 @@ stoa_status stoa_recipe_model(stoa_context *context, const stoa_recipe *recipe, 
     }
     if (status == STOA_OK) {
         status = set_facts(recipe, built);
+    }
+    if (status == STOA_OK) {
+        status = stoa_model_set_name(built, recipe->name);
     }
     if (status != STOA_OK) {
         stoa_model_free(built);

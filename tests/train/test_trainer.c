@@ -2,6 +2,7 @@
 /* A trainer between its steps: batches taken together, gradients that are looked at, states in a loop of one's
  * own, and when checkpoints are told. */
 #include <math.h>
+#include <stdlib.h>
 #include <stoa/stoa.h>
 #include <string.h>
 
@@ -101,6 +102,43 @@ static void saves_between_steps_only(void **state) {
     close_subject(&b);
 }
 
+/* Every byte of the header in turn becomes another: the state is refused, or loads; where it is refused model
+ * and trainer are as they were, and it trains on in either case. */
+static void bears_damage(void **state) {
+    (void)state;
+    const stoa_train_options options = {.batch = BATCH, .optimizer = "sgd momentum=0.9", .average = 0.5F};
+    struct subject s = open_subject(1, net, 1);
+    stoa_trainer *trainer = open_trainer(&s, &options);
+    step_of(trainer, 0, BATCH, true);
+    void *data = NULL, *now = NULL;
+    size_t bytes = 0, now_bytes = 0, refused = 0;
+    assert_int_equal(stoa_trainer_save_memory(trainer, &data, &bytes), STOA_OK);
+    unsigned char *damaged = malloc(bytes);
+    assert_non_null(damaged);
+    memcpy(damaged, data, bytes);
+    size_t header = 8 + damaged[0] + 256U * damaged[1];
+    assert_true(header < bytes);
+    for (size_t i = 0; i < header; i++) {
+        damaged[i] ^= (unsigned char)(1 + i % 7);
+        if (stoa_trainer_load_memory(trainer, damaged, bytes) != STOA_OK) {
+            refused++;
+            assert_int_equal(stoa_trainer_save_memory(trainer, &now, &now_bytes), STOA_OK);
+            assert_int_equal(now_bytes, bytes);
+            assert_memory_equal(now, data, bytes);
+            stoa_buffer_free(s.context, now, now_bytes);
+        } else {
+            step_of(trainer, 0, BATCH, true);
+            assert_int_equal(stoa_trainer_load_memory(trainer, data, bytes), STOA_OK);
+        }
+        damaged[i] = ((const unsigned char *)data)[i];
+    }
+    assert_true(refused > header / 2);
+    free(damaged);
+    stoa_buffer_free(s.context, data, bytes);
+    stoa_trainer_free(trainer);
+    close_subject(&s);
+}
+
 /* Gradients that a callback clips are what the option clips. */
 static bool clip(void *user, stoa_trainer *trainer) {
     size_t count;
@@ -171,9 +209,8 @@ static void tells_of_checkpoints(void **state) {
 int main(void) {
     make_images();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(joins_batches),
-        cmocka_unit_test(saves_between_steps_only),
-        cmocka_unit_test(shows_gradients_before_the_update),
+        cmocka_unit_test(joins_batches),        cmocka_unit_test(saves_between_steps_only),
+        cmocka_unit_test(bears_damage),         cmocka_unit_test(shows_gradients_before_the_update),
         cmocka_unit_test(tells_of_checkpoints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,6 +51,8 @@ double report_x(const struct report_frame *frame, double value);
 double report_y(const struct report_frame *frame, double value);
 /* The span of an axis: its own, or around what the data reach over. */
 struct report_span report_axis_span(const struct report_axis *axis, double least, double most, bool tight);
+/* The spans of lines; false where none has a finite point. */
+bool report_lines_spans(const struct report_lines *lines, struct report_span *x, struct report_span *y);
 /* The ticks of the frame's x span, as a grid with labels below the box. */
 void report_x_ticks(const struct report_frame *frame);
 

@@ -11,19 +11,8 @@ static bool is_drawn(const struct report_line *line, size_t i) {
     return isfinite(line->x[i]) && isfinite(line->y[i]);
 }
 
-static bool has_points(const struct report_lines *lines) {
-    for (size_t i = 0; i < lines->count; i++) {
-        for (size_t j = 0; j < lines->line[i].count; j++) {
-            if (is_drawn(&lines->line[i], j)) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-static void find_spans(struct report_frame *frame) {
-    const struct report_lines *lines = frame->chart->lines;
+bool report_lines_spans(const struct report_lines *lines, struct report_span *span_x,
+                        struct report_span *span_y) {
     double least_x = INFINITY, most_x = -INFINITY, least_y = INFINITY, most_y = -INFINITY;
     for (size_t i = 0; i < lines->count; i++) {
         const struct report_line *line = &lines->line[i];
@@ -39,8 +28,9 @@ static void find_spans(struct report_frame *frame) {
     /* Steps and epochs are counted: only what asks for it has a logarithmic axis x. */
     struct report_axis x = lines->x;
     x.scale = x.scale == REPORT_LOG ? REPORT_LOG : REPORT_LINEAR;
-    frame->x = report_axis_span(&x, least_x, most_x, true);
-    frame->y = report_axis_span(&lines->y, least_y, most_y, false);
+    *span_x = report_axis_span(&x, least_x, most_x, true);
+    *span_y = report_axis_span(&lines->y, least_y, most_y, false);
+    return least_x <= most_x;
 }
 
 static size_t style_of(const struct report_lines *lines, size_t i) {
@@ -150,9 +140,9 @@ static void draw_best(const struct report_frame *frame, const struct report_line
 
 static void draw(struct report_frame *frame) {
     const struct report_lines *lines = frame->chart->lines;
-    find_spans(frame);
+    bool any = report_lines_spans(lines, &frame->x, &frame->y);
     draw_key(frame);
-    if (!has_points(lines)) {
+    if (!any) {
         frame->height = frame->box.top + 2 * REPORT_LINE;
         report_text(frame->out, REPORT_GAP, frame->box.top + REPORT_LINE, frame->width, "class=\"t\"",
                     "nothing to draw: no finite value");

@@ -99,8 +99,10 @@ size_t report_ticks(const struct report_span *span, size_t most, double ticks[RE
                     double *step) {
     most = most > REPORT_MOST_TICKS ? REPORT_MOST_TICKS : most < 2 ? 2 : most;
     size_t count = span->log ? log_ticks(span, most, ticks) : 0;
+    /* Within a few times its least value a logarithmic axis has round numbers at even distances. */
+    bool enough = count >= 3 || (count == 2 && span->most / 10 > span->least);
     *step = 0;
-    return count >= 3 ? count : linear_ticks(span, most, ticks, step);
+    return enough ? count : linear_ticks(span, most, ticks, step);
 }
 
 /* "1e-05" as "1e-5", and "1.50e+20" as "1.5e20". */
@@ -138,7 +140,7 @@ const char *report_tick_word(struct report_word *word, double value, double step
     if (size < step * 1e-6 || !(size > 0)) {
         (void)snprintf(word->text, sizeof word->text, "0");
     } else if (size >= 1e15 || (size < 1e-3 && step < 1e-3)) {
-        double digits = fmin(fmax(0, floor(log10(size)) - floor(log10(step) + 1e-9)), 9);
+        double digits = fmin(fmax(0, floor(log10(size)) - floor(log10(step) + 1e-9)), 11);
         write_power(word, value, (int)digits);
     } else {
         write_number(word, value, step);

@@ -40,6 +40,8 @@ static const struct option options[] = {
     {"all", FLAG, AT(all), NULL,
      "all samples of data that have no test part (default: those left out of training)", 0, 0},
     {"out", TEXT, AT(out), "DIR", "folder for model and metrics (default: runs/NAME-1, -2, ...)", 0, 0},
+    {"init", TEXT, AT(init), "MODEL",
+     "begin with the tensors of a model or a file that fit by name and shape", 0, 0},
     {"recipe", TEXT, AT(recipe), "RECIPE", "build this network and take only the tensors of MODEL", 0, 0},
     {"samples", COUNT, AT(samples), "N", "elements to look at in each tensor (default: 16)", 1, 1e9},
     {"tolerance", NUMBER, AT(tolerance), "X", "largest relative error that passes (default: 1e-5)", 1e-30,

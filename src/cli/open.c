@@ -46,14 +46,23 @@ int cli_open_recipe(const char *name, struct cli_subject *subject) {
     return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
 }
 
-int cli_open_model(const char *name, const char *recipe, struct cli_subject *subject) {
+char *cli_model_path(const char *name) {
     cli_run_recover_unlocked(name);
     char *path = cli_is_folder(name) ? cli_text("%s/model.safetensors", name) : cli_text("%s", name);
     if (cli_is_folder(name) && !cli_is_file(path)) {
         free(path);
-        return cli_fail(CLI_WRONG,
-                        "%s: found a folder without model.safetensors, expected a model or a run's folder",
-                        name);
+        (void)cli_fail(CLI_WRONG,
+                       "%s: found a folder without model.safetensors, expected a model or a run's folder",
+                       name);
+        return NULL;
+    }
+    return path;
+}
+
+int cli_open_model(const char *name, const char *recipe, struct cli_subject *subject) {
+    char *path = cli_model_path(name);
+    if (!path) {
+        return CLI_WRONG;
     }
     stoa_status status;
     if (recipe) {

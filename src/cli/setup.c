@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cli/find.h"
+#include "cli/init.h"
 #include "cli/report.h"
 
 /* What the recipe says, and what the command line says instead. */
@@ -50,6 +51,12 @@ int cli_setup_open(const struct cli_request *request, const struct cli_subject *
     choose_options(request, &info, &setup->options);
     setup->options.loss = stoa_model_fact(subject->model, "loss"); /* with measured weights of the classes */
     stoa_status status = prepare_model(subject->model, setup->name, setup->options.seed);
+    if (status == STOA_OK && request->init) {
+        int code = cli_init_model(request->init, subject, &setup->init);
+        if (code != CLI_DONE) {
+            return code;
+        }
+    }
     if (status == STOA_OK) {
         status = stoa_train_check(subject->context, subject->model, train, test, &setup->options);
     }
@@ -58,5 +65,6 @@ int cli_setup_open(const struct cli_request *request, const struct cli_subject *
 
 void cli_setup_free(struct cli_setup *setup) {
     free(setup->name);
+    free(setup->init);
     *setup = (struct cli_setup){.name = NULL};
 }

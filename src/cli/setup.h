@@ -8,6 +8,7 @@
 struct cli_setup {
     stoa_train_options options;
     char *name; /* the recipe's */
+    char *init; /* lines that say what --init has taken; NULL: it was not asked for */
 };
 
 /* Set all of it up for the model of a recipe, and see whether stoa_train() would begin: nothing is written.

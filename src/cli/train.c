@@ -23,6 +23,7 @@ struct training {
     stoa_model *model;
     struct cli_run_folder *folder;
     const char *name; /* the recipe's; NULL once the run is announced */
+    const char *init; /* what --init has taken, or NULL */
     const stoa_dataset *train, *test;
     stoa_progress last; /* the last step or epoch reported */
     bool keep_best;     /* the file keeps the model of the epoch with the best validation */
@@ -48,6 +49,7 @@ static void announce(struct training *training) {
     cli_print("%zu thread%s, %s, %s%s%s\n", threads, threads == 1 ? "" : "s",
               stoa_isa_name(stoa_context_isa(training->context)), blas.name, blas.core[0] ? " " : "",
               blas.core);
+    cli_print("%s", training->init ? training->init : "");
     (void)fflush(stdout);
     training->name = NULL;
 }
@@ -147,6 +149,7 @@ static int train_model(const struct cli_request *request, const struct cli_subje
                                 .model = subject->model,
                                 .folder = &folder,
                                 .name = request->quiet || request->json ? NULL : setup.name,
+                                .init = setup.init,
                                 .train = train,
                                 .test = test};
     if (code == CLI_DONE) {
@@ -201,9 +204,9 @@ static int run(const struct cli_request *request) {
     return code;
 }
 
-static const char *const option_names[] = {"epochs",  "batch",   "lr",     "seed", "split-seed",
-                                           "threads", "data",    "layout", "out",  "force",
-                                           "quiet",   "find-lr", "json",   NULL};
+static const char *const option_names[] = {"epochs",  "batch", "lr",      "seed", "split-seed",
+                                           "threads", "data",  "layout",  "out",  "force",
+                                           "init",    "quiet", "find-lr", "json", NULL};
 
 const struct cli_command cli_train = {
     .name = "train",
@@ -214,13 +217,16 @@ const struct cli_command cli_train = {
         "model.safetensors and metrics.jsonl, a line an epoch, after every epoch; both are of the same\n"
         "epoch however the run ends. A folder takes one run at a time. With --force an older run's files\n"
         "stay until the first new epoch is saved. An epoch that cannot be saved is saved with the next one.\n"
+        "With --init a training begins with what another has learned: tensors that fit by name and shape\n"
+        "are taken, the others listed; freeze in the recipe keeps layers as they are.\n"
         "With keep_best in the recipe the model is that of the epoch with the best validation. On SIGINT\n"
         "or SIGTERM training stops after the step and saves the parameters of the moment as\n"
         "interrupted.safetensors.",
     .examples = "  stoa train mnist-cnn\n"
                 "  stoa train lenet5 --epochs 1 --seed 7 --threads 2 --out runs/first\n"
                 "  stoa train ./my.ini --data ~/digits --lr 3e-3\n"
-                "  stoa train ./my.ini --find-lr",
+                "  stoa train ./my.ini --find-lr\n"
+                "  stoa train ./five-digits.ini --init runs/lenet5-1",
     .options = option_names,
     .operand = "RECIPE",
     .least_operands = 1,

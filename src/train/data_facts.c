@@ -4,6 +4,7 @@
 #include "train/data_facts.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,15 +178,23 @@ void stoa_data_facts_free(struct stoa_data_facts *facts) {
 
 /* ---- writing ---- */
 
+/* As the shortest decimal that reads back as the same float; whole numbers in full, with ".0". */
+static void write_number(float value, char out[32]) {
+    if (value == truncf(value) && fabsf(value) < 1e10F) {
+        (void)snprintf(out, 32, "%.0f.0", (double)value);
+    } else {
+        stoa_format_float(value, out);
+    }
+}
+
 char *stoa_numbers_text(const float *list, size_t count, char separator) {
-    enum { MOST = 40 };
+    enum { MOST = 32 };
     char *text = malloc(count * MOST + 1), *at = text;
     for (size_t i = 0; text && i < count; i++) {
-        char number[32];
-        stoa_format_float(list[i], number);
-        /* A number that can have a fraction shows it. */
-        const char *end = strpbrk(number, ".e") ? "" : ".0";
-        at += sprintf(at, "%s%s%.*s", number, end, i + 1 < count, &separator);
+        write_number(list[i], at);
+        at += strlen(at);
+        *at = i + 1 < count ? separator : '\0';
+        at += i + 1 < count;
     }
     return text;
 }

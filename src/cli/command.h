@@ -41,6 +41,6 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_train, cli_eval, cli_predict, cli_info, cli_plan, cli_recipes,
-    cli_gradcheck, cli_doctor;
+    cli_gradcheck, cli_doctor, cli_report;
 
 #endif

@@ -14,8 +14,9 @@
 #include "cli/report.h"
 #include "cli/signals.h"
 
-static const struct cli_command *const commands[] = {&cli_train, &cli_eval,    &cli_predict,   &cli_info,
-                                                     &cli_plan,  &cli_recipes, &cli_gradcheck, &cli_doctor};
+static const struct cli_command *const commands[] = {&cli_train,     &cli_eval,   &cli_predict,
+                                                     &cli_info,      &cli_plan,   &cli_recipes,
+                                                     &cli_gradcheck, &cli_doctor, &cli_report};
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static const struct cli_command *find_command(const char *name) {

@@ -26,6 +26,17 @@ static struct {
     void *object;
 } ending;
 
+/* Where sentences go instead of stderr. */
+static struct {
+    char *line;
+    size_t size;
+} kept;
+
+void cli_keep_sentences(char *line, size_t size) {
+    kept.line = line;
+    kept.size = size;
+}
+
 /* Bytes of the printable character that begins here; 0 for a control character and for no UTF-8. */
 static size_t printable_bytes(const char *text) {
     unsigned char first = (unsigned char)text[0];
@@ -83,6 +94,10 @@ int cli_fail(int code, const char *format, ...) {
     va_end(arguments);
     /* File names and arguments may hold any byte; the line stays one line and cannot steer a terminal. */
     cli_clean(line, false);
+    if (kept.line && code != CLI_DONE) {
+        (void)snprintf(kept.line, kept.size, "%s", line);
+        return code;
+    }
     cli_progress_clear();
     (void)fflush(stdout);
     (void)fprintf(stderr, CLI_PROGRAM ": %s\n", line);

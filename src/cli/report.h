@@ -10,6 +10,10 @@
 /* Print "stoa: SENTENCE" as exactly one line on stderr and return `code`. */
 __attribute__((format(printf, 2, 3))) int cli_fail(int code, const char *format, ...);
 
+/* Keep sentences that would be printed with a code other than CLI_DONE in `line` of `size` bytes, each in the
+ * place of the one before; NULL: print them again. */
+void cli_keep_sentences(char *line, size_t size);
+
 /* Print the sentence of the library's last error and return the exit code that fits its status. */
 int cli_fail_library(const stoa_context *context, stoa_status status);
 

@@ -29,6 +29,8 @@ struct report_line {
     size_t best;   /* the number of a point to be marked, from 1; 0: none */
     size_t style;  /* colour, dashes and mark, from 1; 0: the line's place among its neighbours */
     bool is_faint; /* drawn thinner, behind others that it belongs to */
+    bool no_key;   /* the key has no entry for it */
+    size_t group;  /* its drawing is of class "gN", which a page may hide; 0: none */
 };
 struct report_lines {
     struct report_axis x, y;

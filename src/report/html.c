@@ -44,6 +44,8 @@ void report_html_begin(struct report_out *out, const char *title, const char *no
     report_put(out, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                     "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
                     "<meta name=\"color-scheme\" content=\"light dark\">\n"
+                    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+                    "img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n"
                     "<link rel=\"icon\" href=\"data:,\">\n<title>");
     report_escape(out, title);
     report_put(out, "</title>\n<style>\n");

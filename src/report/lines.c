@@ -42,7 +42,7 @@ static void draw_key(struct report_frame *frame) {
     const char **names = report_memory(frame->out, lines->count, sizeof *names);
     size_t *styles = report_memory(frame->out, lines->count, sizeof *styles);
     for (size_t i = 0; names && styles && i < lines->count; i++) {
-        names[i] = lines->line[i].name;
+        names[i] = lines->line[i].no_key ? NULL : lines->line[i].name;
         styles[i] = style_of(lines, i) + 1;
     }
     if (names && styles) {
@@ -138,6 +138,16 @@ static void draw_best(const struct report_frame *frame, const struct report_line
                  report_number_word(&at, x));
 }
 
+static void begin_group(const struct report_frame *frame, const struct report_line *line) {
+    if (line->group) {
+        report_print(frame->out, "<g class=\"g%zu\">", line->group);
+    }
+}
+
+static void end_group(const struct report_frame *frame, const struct report_line *line) {
+    report_put(frame->out, line->group ? "</g>\n" : "");
+}
+
 static void draw(struct report_frame *frame) {
     const struct report_lines *lines = frame->chart->lines;
     bool any = report_lines_spans(lines, &frame->x, &frame->y);
@@ -156,13 +166,17 @@ static void draw(struct report_frame *frame) {
         for (size_t i = 0; i < lines->count; i++) {
             const struct report_line *line = &lines->line[i];
             if (line->count > 0 && line->is_faint == (pass == 0)) {
+                begin_group(frame, line);
                 draw_stroke(frame, line, style_of(lines, i));
                 draw_marks(frame, line, style_of(lines, i));
+                end_group(frame, line);
             }
         }
     }
     for (size_t i = 0; i < lines->count; i++) {
+        begin_group(frame, &lines->line[i]);
         draw_best(frame, &lines->line[i], style_of(lines, i));
+        end_group(frame, &lines->line[i]);
     }
 }
 

@@ -232,9 +232,6 @@ static bool read_metrics(struct reader *reader) {
     }
     bool good = read_lines(reader, text, bytes, false, add_epoch);
     free(text);
-    if (good && reader->run->epochs == 0) {
-        return fail(reader, "%s: has no whole line: no epoch is done yet", reader->path);
-    }
     return good;
 }
 
@@ -247,8 +244,7 @@ static void read_times(struct reader *reader) {
     free(text);
 }
 
-/* The last part of a path, without the slashes behind it. */
-static char *last_part(const char *path) {
+char *report_run_name(const char *path) {
     size_t end = strlen(path);
     while (end > 1 && path[end - 1] == '/') {
         end--;
@@ -261,7 +257,7 @@ static char *last_part(const char *path) {
 }
 
 bool report_run_read(const char *folder, struct report_run *run, char *sentence, size_t size) {
-    *run = (struct report_run){.path = strdup(folder), .name = last_part(folder)};
+    *run = (struct report_run){.path = strdup(folder), .name = report_run_name(folder)};
     struct reader reader = {.run = run, .sentence = sentence, .size = size};
     bool good = run->path && run->name ? read_metrics(&reader) : fail(&reader, "%s: out of memory", folder);
     if (good) {

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* Files that are whole or not there. */
+#include "cli/whole_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/find.h"
+#include "cli/report.h"
+
+/* The folder that a file lies in; from malloc. */
+static char *folder_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? cli_text("%.*s", (int)(slash == path ? 1 : slash - path), path) : cli_text(".");
+}
+
+static int write_all(int file, const char *data, size_t bytes) {
+    for (size_t written = 0; written < bytes;) {
+        ssize_t some = write(file, data + written, bytes - written);
+        if (some <= 0 && errno != EINTR) {
+            errno = some == 0 ? ENOSPC : errno;
+            return -1;
+        }
+        written += some > 0 ? (size_t)some : 0;
+    }
+    return fsync(file);
+}
+
+static int cannot_write(int code, const char *path) {
+    return cli_fail(code, "%s: cannot write: %s", path, strerror(errno));
+}
+
+/* The names of the folder reach the disk too, where the file system can do so. */
+static void sync_folder(const char *path) {
+    char *folder = folder_of(path);
+    int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor >= 0) {
+        (void)fsync(descriptor);
+        (void)close(descriptor);
+    }
+    free(folder);
+}
+
+int cli_write_whole(const char *path, const char *data, size_t bytes) {
+    char *folder = folder_of(path);
+    char *waiting = cli_text("%s/.stoa-%ld.new", folder, (long)getpid());
+    free(folder);
+    (void)unlink(waiting); /* of a process of this number that was killed */
+    int file = open(waiting, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), code = CLI_DONE;
+    if (file < 0) {
+        code =
+            cannot_write(errno == ENOSPC || errno == EDQUOT || errno == EIO ? CLI_FAILED : CLI_WRONG, path);
+        free(waiting);
+        return code;
+    }
+    bool good = write_all(file, data, bytes) == 0;
+    int reason = errno;
+    if (close(file) != 0 && good) {
+        reason = errno;
+        good = false;
+    }
+    errno = reason;
+    if (!good || rename(waiting, path) != 0) {
+        code = cannot_write(CLI_FAILED, path);
+        (void)unlink(waiting);
+    } else {
+        sync_folder(path);
+    }
+    free(waiting);
+    return code;
+}
+
+int cli_check_replaceable(const char *path, const char *begin, bool force) {
+    char *folder = folder_of(path);
+    bool has_folder = cli_is_folder(folder);
+    free(folder);
+    if (!has_folder) {
+        return cli_fail(CLI_WRONG, "%s: cannot write: its folder is not there", path);
+    }
+    if (cli_is_folder(path)) {
+        return cli_fail(CLI_WRONG, "%s: found a folder, expected a file to write", path);
+    }
+    if (!cli_is_file(path)) {
+        return CLI_DONE;
+    }
+    if (!cli_is_regular(path)) {
+        return cli_fail(CLI_WRONG, "%s: found no regular file, expected one, or none, to write", path);
+    }
+    char head[64] = "";
+    FILE *file = fopen(path, "rbe");
+    size_t bytes = file ? fread(head, 1, sizeof head, file) : 0;
+    if (file) {
+        (void)fclose(file);
+    }
+    bool same = bytes >= strlen(begin) && memcmp(head, begin, strlen(begin)) == 0;
+    return same || force
+               ? CLI_DONE
+               : cli_fail(CLI_WRONG, "%s: found another file, expected a new name or --force", path);
+}

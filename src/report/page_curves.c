@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/* Curves over the epochs, of one run or of several above each other, and runs side by side. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/html.h"
+#include "report/page_part.h"
+#include "report/words.h"
+
+enum { LINES = 3 };
+
+/* A chart: what it shows of each run, the most telling first. */
+struct curve {
+    const char *id, *title, *label;
+    enum report_metric metric[LINES];
+    const char *name[LINES]; /* in the chart of one run */
+    size_t count;
+    struct report_axis y;
+};
+static const struct curve curves[] = {
+    {"loss",
+     "Loss",
+     "loss",
+     {REPORT_TEST_LOSS, REPORT_VALIDATION_LOSS, REPORT_TRAIN_LOSS},
+     {"test", "validation", "training"},
+     3,
+     {.label = NULL}},
+    {"accuracy",
+     "Accuracy",
+     "accuracy",
+     {REPORT_TEST_ACCURACY, REPORT_VALIDATION_ACCURACY, REPORT_TRAIN_ACCURACY},
+     {"test", "validation", "training"},
+     3,
+     {.scale = REPORT_LINEAR}},
+    {"rate", "Learning rate", "learning rate", {REPORT_LEARNING_RATE}, {"learning rate"}, 1, {.label = NULL}},
+    {"speed",
+     "Images per second",
+     "images per second",
+     {REPORT_IMAGES_PER_SECOND},
+     {"images per second"},
+     1,
+     {.scale = REPORT_LINEAR}},
+};
+enum { CURVES = sizeof curves / sizeof *curves };
+
+/* The place that the best by validation, else the best test value, has among the epochs, from 1. */
+static size_t best_of(const struct report_run *run, enum report_metric metric) {
+    if (run->best || metric == REPORT_LEARNING_RATE || metric == REPORT_IMAGES_PER_SECOND) {
+        return metric == REPORT_LEARNING_RATE || metric == REPORT_IMAGES_PER_SECOND ? 0 : run->best;
+    }
+    bool low = metric == REPORT_TEST_LOSS || metric == REPORT_TRAIN_LOSS || metric == REPORT_VALIDATION_LOSS;
+    size_t place = low ? report_run_lowest(run, metric) : report_run_highest(run, metric);
+    return place == SIZE_MAX ? 0 : place + 1;
+}
+
+/* The lines of one run: alone each has a colour of its own; among others the first is strong and the rest
+ * faint, in the run's colour. */
+static size_t add_lines(const struct curve *curve, const struct report_part *part, bool alone,
+                        struct report_line *line) {
+    const struct report_run *run = part->run;
+    size_t count = 0;
+    for (size_t i = 0; i < curve->count; i++) {
+        if (!report_run_has(run, curve->metric[i])) {
+            continue;
+        }
+        line[count] = (struct report_line){.name = alone ? curve->name[i] : part->name,
+                                           .x = run->value[REPORT_EPOCH],
+                                           .y = run->value[curve->metric[i]],
+                                           .count = run->epochs,
+                                           .best = count == 0 ? best_of(run, curve->metric[i]) : 0,
+                                           .style = alone ? i + 1 : part->number,
+                                           .is_faint = !alone && count > 0,
+                                           .no_key = (alone && curve->count == 1) || (!alone && count > 0),
+                                           .group = alone ? 0 : part->number};
+        count++;
+    }
+    return count;
+}
+
+/* Names of faint lines, for the table of numbers. */
+static void name_faint(const struct curve *curve, const struct report_part *part, struct report_line *line,
+                       size_t count, struct report_out *names) {
+    size_t at = 0;
+    for (size_t i = 0; i < curve->count && at < count; i++) {
+        if (report_run_has(part->run, curve->metric[i])) {
+            if (curve->count > 1) {
+                report_print(&names[at], "%s, %s", part->name, curve->name[i]);
+            }
+            line[at].name = names[at].text ? names[at].text : part->name;
+            at++;
+        }
+    }
+}
+
+static void write_curve(struct report_out *out, const struct curve *curve,
+                        const struct report_part *const *parts, size_t count) {
+    struct report_line *line = report_memory(out, LINES * count, sizeof *line);
+    struct report_out *names = report_memory(out, LINES * count, sizeof *names);
+    size_t lines = 0, runs = 0;
+    bool faint = false;
+    for (size_t i = 0; i < count; i++) {
+        runs += parts[i]->run != NULL;
+    }
+    for (size_t i = 0; line && names && i < count; i++) {
+        size_t added = parts[i]->run ? add_lines(curve, parts[i], count == 1, line + lines) : 0;
+        if (count > 1 && added > 0) {
+            name_faint(curve, parts[i], line + lines, added, names + lines);
+        }
+        faint = faint || (count > 1 && added > 1);
+        lines += added;
+    }
+    struct report_lines chart_lines = {
+        .x = {.label = "epoch", .whole = true}, .y = curve->y, .line = line, .count = lines};
+    chart_lines.y.label = curve->label;
+    const struct report_chart chart = {.id = curve->id, .title = curve->title, .lines = &chart_lines};
+    if (lines > 0 && !out->failed) {
+        report_html_chart(out, &chart, faint ? "Strong: test. Faint: validation and training." : NULL);
+    }
+    for (size_t i = 0; names && i < LINES * count; i++) {
+        report_out_free(&names[i]);
+    }
+    free(names);
+    free(line);
+}
+
+void report_write_curves(struct report_out *out, const struct report_part *const *parts, size_t count) {
+    report_put(out, "<div class=\"figures pairs\">\n");
+    for (size_t i = 0; i < CURVES; i++) {
+        write_curve(out, &curves[i], parts, count);
+    }
+    report_html_figures_end(out);
+    for (size_t i = 0; i < count; i++) {
+        if (!parts[i]->run) {
+            report_write_missing(out, parts[i]->no_curves);
+        } else if (parts[i]->run->cut) {
+            report_put(out, "<p>The last line of ");
+            report_escape(out, parts[i]->name);
+            report_put(out, " is not whole and is left out: the run goes on, or was killed.</p>\n");
+        }
+    }
+}
+
+/* ---- runs side by side ---- */
+
+/* A number of a run; true: it is known. */
+struct figure {
+    const char *head;
+    bool (*text)(const struct report_part *part, struct report_words *words);
+};
+
+static bool accuracy(const struct report_part *part, struct report_words *words) {
+    double share = part->samples ? (double)part->correct / (double)part->samples
+                   : part->run   ? report_run_last(part->run, REPORT_TEST_ACCURACY)
+                                 : (double)NAN;
+    (void)report_percent_words(words, share);
+    return isfinite(share);
+}
+
+static bool best_accuracy(const struct report_part *part, struct report_words *words) {
+    size_t at = part->run ? report_run_highest(part->run, REPORT_TEST_ACCURACY) : SIZE_MAX;
+    if (at == SIZE_MAX) {
+        return false;
+    }
+    struct report_words share;
+    (void)snprintf(words->text, sizeof words->text, "%s (%.0f)",
+                   report_percent_words(&share, part->run->value[REPORT_TEST_ACCURACY][at]),
+                   part->run->value[REPORT_EPOCH][at]);
+    return true;
+}
+
+static bool last_loss(const struct report_part *part, struct report_words *words) {
+    double loss = part->run ? report_run_last(part->run, REPORT_TEST_LOSS) : (double)NAN;
+    struct report_word word;
+    (void)snprintf(words->text, sizeof words->text, "%s", report_number_word(&word, loss));
+    return isfinite(loss);
+}
+
+static bool parameters(const struct report_part *part, struct report_words *words) {
+    (void)report_count_words(words, part->parameters);
+    return part->has_model;
+}
+
+static bool flops(const struct report_part *part, struct report_words *words) {
+    (void)report_flops_words(words, part->flops);
+    return part->has_model;
+}
+
+static bool epochs(const struct report_part *part, struct report_words *words) {
+    (void)report_count_words(words, part->run ? (size_t)report_run_last(part->run, REPORT_EPOCH) : 0);
+    return part->run != NULL;
+}
+
+static bool seconds(const struct report_part *part, struct report_words *words) {
+    double sum = part->run ? report_run_sum(part->run, REPORT_SECONDS) : (double)NAN;
+    (void)report_time_words(words, sum);
+    return isfinite(sum);
+}
+
+static bool speed(const struct report_part *part, struct report_words *words) {
+    double rate = part->run ? report_run_last(part->run, REPORT_IMAGES_PER_SECOND) : (double)NAN;
+    if (isfinite(rate) && rate >= 0 && rate < 1e15) {
+        (void)report_count_words(words, (size_t)rate);
+        return true;
+    }
+    return false;
+}
+
+static const struct figure figures[] = {
+    {"accuracy", accuracy}, {"best (epoch)", best_accuracy},
+    {"loss", last_loss},    {"parameters", parameters},
+    {"flops", flops},       {"epochs", epochs},
+    {"training", seconds},  {"images/s", speed},
+};
+enum { FIGURES = sizeof figures / sizeof *figures };
+
+static void compare_one(struct report_out *out, const struct report_part *part) {
+    report_print(out, "<tr><th scope=\"row\"><label><input type=\"checkbox\" id=\"show-%zu\" checked> ",
+                 part->number);
+    report_print(out, "<span class=\"swatch s%zu\"></span> ", (part->number - 1) % 8 + 1);
+    report_escape(out, part->name);
+    report_put(out, "</label></th>");
+    for (size_t i = 0; i < FIGURES; i++) {
+        struct report_words words;
+        bool known = figures[i].text(part, &words);
+        report_print(out, "<td class=\"r\">%s</td>", known ? words.text : "\342\200\223");
+    }
+    report_put(out, "</tr>\n");
+}
+
+/* ---- settings that differ ---- */
+
+/* One line of a recipe's text. */
+struct setting {
+    char section[32], key[64];
+    const char *value;
+    size_t length;
+};
+
+/* The next setting behind `*at`; false at the end. */
+static bool next_setting(const char **at, struct setting *setting) {
+    while (**at) {
+        const char *line = *at;
+        size_t length = strcspn(line, "\n");
+        *at = line + length + (line[length] == '\n');
+        const char *equals = memchr(line, '=', length);
+        if (*line == '[') {
+            (void)snprintf(setting->section, sizeof setting->section, "%.*s", (int)strcspn(line + 1, "]\n"),
+                           line + 1);
+        } else if (equals && *line != ';' && *line != '#') {
+            size_t key = (size_t)(equals - line);
+            while (key > 0 && line[key - 1] == ' ') {
+                key--;
+            }
+            (void)snprintf(setting->key, sizeof setting->key, "%.*s", (int)key, line);
+            setting->value = equals + 1 + strspn(equals + 1, " ");
+            setting->length = (size_t)(line + length - setting->value);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool find_setting(const char *text, const struct setting *wanted, struct setting *found) {
+    *found = (struct setting){.value = NULL};
+    while (text && next_setting(&text, found)) {
+        if (strcmp(found->section, wanted->section) == 0 && strcmp(found->key, wanted->key) == 0) {
+            return true;
+        }
+    }
+    found->length = 0;
+    return false;
+}
+
+/* Whether any of the parts says something else, or nothing. */
+static bool differs(const struct report_part *const *parts, size_t count, const struct setting *setting) {
+    for (size_t i = 0; i < count; i++) {
+        struct setting other;
+        if (parts[i]->settings &&
+            (!find_setting(parts[i]->settings, setting, &other) || other.length != setting->length ||
+             memcmp(other.value, setting->value, other.length) != 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void put_setting(struct report_out *out, const struct report_part *const *parts, size_t count,
+                        const struct setting *setting) {
+    report_put(out, "<tr><th scope=\"row\">");
+    report_escape(out, setting->section);
+    report_put(out, *setting->section ? "." : "");
+    report_escape(out, setting->key);
+    report_put(out, "</th>");
+    for (size_t i = 0; i < count; i++) {
+        struct setting own;
+        bool has = find_setting(parts[i]->settings, setting, &own);
+        char *value = has ? strndup(own.value, own.length) : NULL;
+        out->failed = out->failed || (has && !value);
+        report_put(out, "<td>");
+        report_escape(out, has ? value : "\342\200\223");
+        report_put(out, "</td>");
+        free(value);
+    }
+    report_put(out, "</tr>\n");
+}
+
+/* Every setting of any part that another has not, or not so, once. */
+static void write_differences(struct report_out *out, const struct report_part *const *parts, size_t count) {
+    struct report_out rows = {0};
+    for (size_t i = 0; i < count; i++) {
+        struct setting setting = {.value = NULL}, earlier;
+        const char *at = parts[i]->settings;
+        while (at && next_setting(&at, &setting)) {
+            bool known = false;
+            for (size_t j = 0; j < i; j++) {
+                known = known || find_setting(parts[j]->settings, &setting, &earlier);
+            }
+            if (!known && differs(parts, count, &setting)) {
+                put_setting(&rows, parts, count, &setting);
+            }
+        }
+    }
+    if (rows.length > 0) {
+        report_put(out, "<h3>What differs between the recipes</h3>\n<div class=\"scroll\" role=\"region\" "
+                        "tabindex=\"0\" aria-label=\"Settings that differ\"><table><thead><tr><th "
+                        "scope=\"col\">setting</th>");
+        for (size_t i = 0; i < count; i++) {
+            report_put(out, "<th scope=\"col\">");
+            report_escape(out, parts[i]->name);
+            report_put(out, "</th>");
+        }
+        report_put(out, "</tr></thead>\n<tbody>\n");
+        report_put(out, rows.text);
+        report_put(out, "</tbody></table></div>\n");
+    }
+    out->failed = out->failed || rows.failed;
+    report_out_free(&rows);
+}
+
+void report_write_comparison(struct report_out *out, const struct report_part *const *parts, size_t count) {
+    report_html_text(out,
+                     "Accuracy and loss are of the test data. A run whose box is not ticked is not in the "
+                     "curves.");
+    report_put(out, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Runs\"><table "
+                    "class=\"runs\"><caption>Runs</caption>\n<thead><tr><th scope=\"col\">run</th>");
+    for (size_t i = 0; i < FIGURES; i++) {
+        report_print(out, "<th scope=\"col\" class=\"r\">%s</th>", figures[i].head);
+    }
+    report_put(out, "</tr></thead>\n<tbody>\n");
+    for (size_t i = 0; i < count; i++) {
+        compare_one(out, parts[i]);
+    }
+    report_put(out, "</tbody></table></div>\n");
+    write_differences(out, parts, count);
+}

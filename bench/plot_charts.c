@@ -6,7 +6,8 @@
 
 #include "bench/plot.h"
 
-enum { MOST_SERIES = 8, WIDE = 640 };
+/* Many bars are high: a wider drawing is shown smaller. */
+enum { MOST_SERIES = 8, WIDE = 640, WIDER = 880, MANY = 60 };
 
 /* Shares below this many percent are left out. */
 static const double LEAST_SHARE = 0.5;
@@ -148,6 +149,14 @@ static void sort_rows(struct bars *bars) {
     qsort(bars->groups, bars->count, sizeof *bars->groups, by_best);
 }
 
+static size_t rows_of(const struct bars *bars) {
+    size_t rows = 0;
+    for (size_t i = 0; i < bars->count * MOST_SERIES; i++) {
+        rows += isfinite(bars->groups[i / MOST_SERIES].value[i % MOST_SERIES]);
+    }
+    return rows;
+}
+
 static int draw_bars(struct bench_gallery *gallery, const struct bench_plot_file *file,
                      enum bench_plot_metric metric) {
     struct bars bars = {
@@ -170,7 +179,7 @@ static int draw_bars(struct bench_gallery *gallery, const struct bench_plot_file
                                       .count = bars.count,
                                       .limit = limit,
                                       .limit_name = limit_name};
-    struct report_chart chart = {.width = WIDE, .bars = &drawn};
+    struct report_chart chart = {.width = rows_of(&bars) > MANY ? WIDER : WIDE, .bars = &drawn};
     int code = bars.count == 0 ? CLI_DONE
                                : hang(gallery, file, cli_text("%s-%s", file->stem, metrics[metric].chart),
                                       cli_text("%s: %.*s", file->stem,
@@ -219,7 +228,8 @@ static int draw_roofline(struct bench_gallery *gallery, const struct bench_plot_
                                              .slope = file->bandwidth,
                                              .flat_name = flat,
                                              .slope_name = slope};
-    struct report_chart chart = {.width = WIDE, .height = 460, .roofline = &roofline};
+    struct report_chart chart = {
+        .width = count > MANY ? WIDER : WIDE, .height = count > MANY ? 600 : 460, .roofline = &roofline};
     int code = CLI_DONE;
     if (count > 0 && file->fma > 0 && file->bandwidth > 0) {
         code = hang(gallery, file, cli_text("%s-roofline", file->stem), cli_text("%s: roofline", file->stem),

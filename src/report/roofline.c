@@ -118,6 +118,40 @@ static void draw_points(struct roofline *r) {
     report_put(out, "\n");
 }
 
+/* Whether a point lies on a name of so many units whose middle and angle these are. */
+static bool is_crossed(const struct roofline *r, double x, double y, double angle, double width) {
+    for (size_t i = 0; i < r->chart->count; i++) {
+        double dx = report_x(r->frame, r->chart->point[i].x) - x;
+        double dy = report_y(r->frame, r->chart->point[i].y) - y;
+        double along = dx * cos(angle) - dy * sin(angle), across = dx * sin(angle) + dy * cos(angle);
+        if (fabs(along) < width / 2 + POINT && fabs(across) < LINE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The name of the slanted roof, along it, where no point lies on it. */
+static void draw_slope_name(const struct roofline *r, double left, double bottom, double right, double top) {
+    static const double shares[] = {0.5, 0.35, 0.65, 0.25, 0.75};
+    double angle = atan2(bottom - top, right - left);
+    double width = report_text_width(r->chart->slope_name, LETTERS), x = 0, y = 0;
+    for (size_t i = sizeof shares / sizeof *shares; i-- > 0;) {
+        double at_x = left + (right - left) * shares[i] - 5 * sin(angle);
+        double at_y = bottom + (top - bottom) * shares[i] - 5 * cos(angle);
+        bool last = i == 0 && !(x > 0);
+        if (last || !is_crossed(r, at_x, at_y, angle, width)) {
+            x = at_x;
+            y = at_y;
+        }
+    }
+    struct report_out turn = {0};
+    report_print(&turn, "class=\"w m\" transform=\"rotate(%.1f %.1f %.1f)\"", -angle * 180 / acos(-1), x, y);
+    report_text(r->frame->out, x, y, HUGE_VAL, turn.text, r->chart->slope_name);
+    r->frame->out->failed = r->frame->out->failed || turn.failed;
+    report_out_free(&turn);
+}
+
 /* What the roofs are, written along them. */
 static void draw_roofs(struct roofline *r) {
     struct report_frame *frame = r->frame;
@@ -131,14 +165,7 @@ static void draw_roofs(struct roofline *r) {
     }
     report_print(frame->out, "<path class=\"limit\" d=\"M%.1f %.1fL%.1f %.1fH%.1f\"/>", left, bottom, ridge,
                  top, box->right);
-    double angle = atan2(bottom - top, ridge - left), x = (left + ridge) / 2, y = (bottom + top) / 2;
-    struct report_out turn = {0};
-    report_print(&turn, "class=\"w m\" transform=\"rotate(%.1f %.1f %.1f)\"", -angle * 180 / acos(-1),
-                 x - 5 * sin(angle), y - 5 * cos(angle));
-    report_text(frame->out, x - 5 * sin(angle), y - 5 * cos(angle), HUGE_VAL, turn.text,
-                r->chart->slope_name);
-    frame->out->failed = frame->out->failed || turn.failed;
-    report_out_free(&turn);
+    draw_slope_name(r, left, bottom, ridge, top);
     report_text(frame->out, box->right - 4, top - 5, HUGE_VAL, "class=\"w e\"", r->chart->flat_name);
     double width = report_text_width(r->chart->flat_name, LETTERS);
     r->taken[r->boxes++] = (struct report_box){box->right - 4 - width, box->right, top - 2 * LINE, top};

@@ -103,6 +103,21 @@ def safetensors_write(path, header, data):
     write(path, struct.pack("<Q", len(text)) + text + data)
 
 
+def halve(source, path, prefix):
+    """A model file as a PyTorch state dictionary in F16, behind the names of a wrapper."""
+    header, data = safetensors_read(source)
+    header.pop("__metadata__")
+    new, halves = {"__metadata__": {"format": "pt"}}, b""
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        values = struct.unpack(f"<{(end - begin) // 4}f", data[begin:end])
+        raw = struct.pack(f"<{len(values)}e", *values)
+        offsets = [len(halves), len(halves) + len(raw)]
+        new[prefix + name] = {"dtype": "F16", "shape": entry["shape"], "data_offsets": offsets}
+        halves += raw
+    safetensors_write(path, new, halves)
+
+
 class Command(unittest.TestCase):
     """A work folder with the recipe tiny.ini and the set data/blobs, and the command in it."""
 

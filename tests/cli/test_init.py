@@ -2,10 +2,11 @@
 """stoa train --init MODEL: weights of another model, layers that are frozen, and what is refused."""
 
 import json
+import os
 import struct
 import unittest
 
-from support import RECIPE, Command, idx_images, idx_labels, read, safetensors_read, safetensors_write, write
+from support import RECIPE, SHIPPED, Command, halve, idx_images, idx_labels, read, safetensors_read, write
 
 # The same pictures in five classes, and the convolution of tiny.ini kept as it is.
 FIVE = (
@@ -19,21 +20,6 @@ def tensors_of(path):
     header, data = safetensors_read(path)
     header.pop("__metadata__", None)
     return {name: data[slice(*entry["data_offsets"])] for name, entry in header.items()}
-
-
-def halve(source, path, prefix):
-    """A model file as a PyTorch state dictionary in F16, behind the names of a wrapper."""
-    header, data = safetensors_read(source)
-    header.pop("__metadata__")
-    new, halves = {"__metadata__": {"format": "pt"}}, b""
-    for name, entry in header.items():
-        begin, end = entry["data_offsets"]
-        values = struct.unpack(f"<{(end - begin) // 4}f", data[begin:end])
-        raw = struct.pack(f"<{len(values)}e", *values)
-        offsets = [len(halves), len(halves) + len(raw)]
-        new[prefix + name] = {"dtype": "F16", "shape": entry["shape"], "data_offsets": offsets}
-        halves += raw
-    safetensors_write(path, new, halves)
 
 
 class Init(Command):
@@ -82,6 +68,20 @@ class Init(Command):
         self.assertGreater(self.accuracy("run"), 0.9)
         taken = struct.unpack("<4f", tensors_of("run/model.safetensors")["c1.bias"])
         self.assertEqual(struct.pack("<4e", *taken), tensors_of("state.safetensors")["module.c1.bias"])
+
+    def test_lenet5_in_half_precision(self):
+        """LeNet-5 as PyTorch would leave it, and a network with another last layer on its convolutions."""
+        lenet = os.path.join(SHIPPED, "lenet5.ini")
+        self.done("train", lenet, "--data", "digits", "--epochs", "1", "--out", "base", "--quiet")
+        halve("base/model.safetensors", "state.safetensors", "module.")
+        own, half = self.accuracy("base"), self.accuracy("state.safetensors", "--recipe", lenet, "--data", "digits")
+        self.assertGreater(own, 0.95)
+        self.assertLessEqual(abs(own - half), 0.0005)
+        text = read(lenet).decode().replace("l1 = linear units=84", "l1 = linear units=32")
+        write("narrow.ini", text + "freeze = c1,c2,c3\n")
+        tune = ["--data", "digits", "--init", "state.safetensors", "--epochs", "1", "--out", "run"]
+        self.assertIn("took 7 of 10 tensors\n        l1.weight: begins anew", self.done("train", "narrow", *tune))
+        self.assertGreater(self.accuracy("run"), 0.95)
 
     def test_lists_what_is_missing_and_not_used(self):
         self.model()

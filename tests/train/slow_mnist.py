@@ -13,6 +13,9 @@ import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'cli'))
+from support import halve  # noqa: E402 - beside the tests of the command
+
 STOA = sys.argv[1]
 ROOT = pathlib.Path(sys.argv[2])
 
@@ -41,6 +44,18 @@ class Mnist(unittest.TestCase):
     def test_lenet5_reaches_99_percent(self):
         _, last = train(self.folder, 'lenet5')
         self.assertGreaterEqual(last['test_accuracy'], 0.99)
+
+    def test_half_precision_costs_nothing(self):
+        """LeNet-5 as a PyTorch state dictionary in F16 behind `module.`."""
+        out = pathlib.Path(self.folder) / 'base'
+        subprocess.run([STOA, 'train', 'lenet5', '--quiet', '--epochs', '2', '--out', str(out)], check=True, cwd=ROOT)
+        state = str(out / 'state.safetensors')
+        halve(str(out / 'model.safetensors'), state, 'module.')
+        own, half = [json.loads(subprocess.run([STOA, 'eval', *words, '--json'], check=True, cwd=ROOT,
+                                               stdout=subprocess.PIPE).stdout)['accuracy']
+                     for words in ([str(out)], [state, '--recipe', 'lenet5'])]
+        self.assertGreater(own, 0.98)
+        self.assertLessEqual(abs(own - half), 0.0005)
 
     def test_bits_do_not_depend_on_threads(self):
         for isa in ('base', 'avx2', 'avx512'):

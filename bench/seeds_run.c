@@ -20,15 +20,6 @@ struct trial {
     double accuracy, loss;           /* on the test data after the last of them */
 };
 
-static int choose_split(const struct trial *trial) {
-    char number[32];
-    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)trial->run->seed);
-    stoa_status status = trial->run->row->splits
-                             ? stoa_model_set_fact(trial->subject.model, "data.split_seed", number)
-                             : STOA_OK;
-    return status == STOA_OK ? CLI_DONE : cli_fail_library(trial->subject.context, status);
-}
-
 /* --data says where MNIST lies; other sets are found by their names. */
 static const char *place_of(const struct trial *trial) {
     return strcmp(trial->info.set, "mnist") == 0 ? trial->run->mnist : NULL;
@@ -36,14 +27,15 @@ static const char *place_of(const struct trial *trial) {
 
 static int open_trial(struct bench_seed_run *run, struct trial *trial) {
     *trial = (struct trial){.run = run};
-    const struct cli_request request = {.threads = run->threads};
+    const struct cli_seed seed = {.value = run->seed, .given = true};
+    const struct cli_request request = {
+        .threads = run->threads, .seed = seed, .split_seed = run->row->splits ? seed : (struct cli_seed){0}};
     int code = cli_open_context(&request, &trial->subject);
     if (code == CLI_DONE) {
-        code = cli_open_recipe(run->row->recipe, &trial->subject);
+        code = cli_open_recipe(run->row->recipe, &request, &trial->subject);
     }
     if (code == CLI_DONE) {
         stoa_recipe_describe(trial->subject.recipe, &trial->info);
-        code = choose_split(trial);
     }
     return code == CLI_DONE
                ? cli_open_data(&trial->subject, place_of(trial), false, &trial->train, &trial->test, NULL)
@@ -82,8 +74,7 @@ static int measure_training(struct trial *trial, const char *loss) {
 static int train(struct trial *trial) {
     struct cli_setup setup;
     const struct cli_subject *subject = &trial->subject;
-    const struct cli_request request = {.seed = {.value = trial->run->seed, .given = true}};
-    int code = cli_setup_open(&request, subject, trial->train, trial->test, &setup);
+    int code = cli_setup_open(NULL, subject, trial->train, trial->test, &setup);
     stoa_status status = STOA_OK;
     if (code == CLI_DONE) {
         status = stoa_train(subject->context, subject->model, trial->train, trial->test, &setup.options,

@@ -44,6 +44,10 @@ static const struct option options[] = {
      0},
     {"init", TEXT, AT(init), "MODEL",
      "begin with the tensors of a model or a file that fit by name and shape", 0, 0},
+    {"resume", TEXT, AT(resume), "RUN", "continue the run in this folder", 0, 0},
+    {"checkpoint-every", TEXT, AT(checkpoint_every), "TIME",
+     "save the state within an epoch too: 30s, 5m, 2h, or steps such as 500 (default: 5m)", 0, 0},
+    {"keep", COUNT, AT(keep), "N", "so many checkpoints (default: 2)", 1, 1e6},
     {"recipe", TEXT, AT(recipe), "RECIPE", "build this network and take only the tensors of MODEL", 0, 0},
     {"samples", COUNT, AT(samples), "N",
      "elements of each tensor to look at (default: 16), or samples of the test (default: all)", 1, 1e9},
@@ -234,7 +238,6 @@ void cli_arguments_help(const struct cli_command *command) {
         "\nExamples:\n%s\n\nExit status: 0 done; 1 the run failed; 2 the request was wrong and nothing was "
         "written",
         command->examples);
-    (void)printf("%s.\n", command == &cli_train
-                              ? ";\n130 (SIGINT) or 143 (SIGTERM) interrupted, parameters saved"
-                              : "");
+    (void)printf("%s.\n",
+                 command == &cli_train ? ";\n130 (SIGINT) or 143 (SIGTERM) interrupted, state saved" : "");
 }

@@ -21,7 +21,9 @@ struct cli_request {
     size_t epochs, batch, threads, samples;   /* 0: not given */
     double learning_rate, seconds, tolerance; /* 0: not given */
     struct cli_seed seed, split_seed;
-    const char *data, *out, *recipe, *layout, *init; /* NULL: not given */
+    const char *data, *out, *recipe, *layout, *init, *resume; /* NULL: not given */
+    size_t keep;                                              /* checkpoints; 0: not given */
+    const char *checkpoint_every;                             /* time or steps; NULL: not given */
     bool force, quiet, json, inference, all, find_lr;
     char **operands;
     size_t operand_count;

@@ -111,7 +111,7 @@ int cli_find_lr(const struct cli_request *request, const struct cli_subject *sub
     stoa_rate_curve curve;
     int code = check_request(request);
     if (code == CLI_DONE) {
-        code = cli_setup_open(request, subject, train, NULL, &setup);
+        code = cli_setup_open(request->init, subject, train, NULL, &setup);
     }
     if (code == CLI_DONE) {
         cli_listen_for_signals();

@@ -126,7 +126,7 @@ static int run(const struct cli_request *request) {
     struct cli_subject subject = {0};
     int code = cli_open_context(request, &subject);
     if (code == CLI_DONE) {
-        code = cli_open_recipe(request->operands[0], &subject);
+        code = cli_open_recipe(request->operands[0], NULL, &subject);
     }
     if (code == CLI_DONE) {
         code = check(request, &subject);

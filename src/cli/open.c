@@ -11,6 +11,7 @@
 #include "cli/find.h"
 #include "cli/report.h"
 #include "cli/run_files.h"
+#include "cli/setup.h"
 
 /* The library's advice, a line each, beside the errors. */
 static void note(void *user, const char *line) {
@@ -34,12 +35,17 @@ int cli_open_context(const struct cli_request *request, struct cli_subject *subj
                              : cli_fail(cli_code_of(status), "context: %s", stoa_status_text(status));
 }
 
-int cli_open_recipe(const char *name, struct cli_subject *subject) {
+int cli_open_recipe(const char *name, const struct cli_request *settings, struct cli_subject *subject) {
     subject->path = cli_find_recipe(name);
     if (!subject->path) {
         return CLI_WRONG;
     }
     stoa_status status = stoa_recipe_load(subject->context, subject->path, &subject->recipe);
+    int code = status == STOA_OK && settings ? cli_setup_recipe(settings, subject->context, subject->recipe)
+                                             : CLI_DONE;
+    if (code != CLI_DONE) {
+        return code;
+    }
     if (status == STOA_OK) {
         status = stoa_recipe_model(subject->context, subject->recipe, &subject->model);
     }
@@ -66,7 +72,7 @@ int cli_open_model(const char *name, const char *recipe, struct cli_subject *sub
     }
     stoa_status status;
     if (recipe) {
-        int code = cli_open_recipe(recipe, subject);
+        int code = cli_open_recipe(recipe, NULL, subject);
         if (code != CLI_DONE) {
             free(path);
             return code;

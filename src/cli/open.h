@@ -20,8 +20,9 @@ struct cli_subject {
 /* Make the context from --threads and the environment. */
 int cli_open_context(const struct cli_request *request, struct cli_subject *subject);
 
-/* Read the recipe `name` and build its model, not initialised. */
-int cli_open_recipe(const char *name, struct cli_subject *subject);
+/* Read the recipe `name`, let it say what `settings` say instead (NULL: nothing), and build its model, not
+ * initialised. */
+int cli_open_recipe(const char *name, const struct cli_request *settings, struct cli_subject *subject);
 
 /* Load a model file, or the model.safetensors of a run's folder; with `recipe` only its tensors, into that
  * network. */

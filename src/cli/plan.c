@@ -234,7 +234,7 @@ static int run(const struct cli_request *request) {
     int code = cli_open_context(request, &subject);
     if (code == CLI_DONE) {
         code = cli_means_model(request->operands[0]) ? cli_open_model(request->operands[0], NULL, &subject)
-                                                     : cli_open_recipe(request->operands[0], &subject);
+                                                     : cli_open_recipe(request->operands[0], NULL, &subject);
     }
     if (code == CLI_DONE) {
         code = make_plan(&report);

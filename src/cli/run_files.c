@@ -14,9 +14,10 @@
 
 #include "cli/run_lock.h"
 
-/* Some file systems cannot sync a folder; the files themselves are safe. */
-static void sync_names(int folder) {
-    (void)fsync(folder);
+void cli_run_sync(int folder) {
+    int reason = errno;
+    (void)fsync(folder); /* some file systems cannot sync a folder; the files themselves are safe */
+    errno = reason;
 }
 
 /* Write all of the text behind what is there, and sync it where asked; a part of it is taken back. 0, or -1
@@ -117,6 +118,34 @@ static size_t length_before(const char *text, size_t bytes, size_t epoch) {
     return kept;
 }
 
+char *cli_run_read_lines(int folder, size_t epochs, bool *more) {
+    int file = openat(folder, CLI_RUN_METRICS, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0 && errno != ENOENT) {
+        return NULL;
+    }
+    size_t bytes = 0, length = 0;
+    char *text = file < 0 ? calloc(1, 1) : read_all(file, &bytes);
+    int reason = errno;
+    if (file >= 0) {
+        (void)close(file);
+    }
+    size_t epoch = 1;
+    for (; text && epoch <= epochs && epoch_of(text + length) == epoch; epoch++) {
+        length += strcspn(text + length, "\n") + 1;
+    }
+    if (text && epoch <= epochs) {
+        free(text);
+        text = NULL;
+        reason = ENODATA;
+    }
+    if (text) {
+        *more = length < bytes;
+        text[length] = '\0';
+    }
+    errno = reason;
+    return text;
+}
+
 /* What an earlier attempt or process has written of these epochs, of later ones and of no whole line goes
  * first. */
 static int append_once(int folder, const char *name, const char *lines, bool sync) {
@@ -139,11 +168,25 @@ int cli_run_write_lines(int folder, const char *lines) {
     int result = append_to(folder, CLI_RUN_METRICS_NEW, O_TRUNC | O_NOFOLLOW, lines);
     int reason = errno;
     if (result == 0) {
-        sync_names(folder);
+        cli_run_sync(folder);
     } else {
         (void)remove_name(folder, CLI_RUN_METRICS_NEW);
     }
     errno = reason;
+    return result;
+}
+
+int cli_run_replace(int folder, const char *lines) {
+    char name[64];
+    (void)snprintf(name, sizeof name, ".stoa-%ld-0.tmp", (long)getpid());
+    int result = append_to(folder, name, O_TRUNC | O_NOFOLLOW, lines);
+    result = result == 0 ? renameat(folder, name, folder, CLI_RUN_METRICS) : -1;
+    int reason = errno;
+    if (result != 0) {
+        (void)remove_name(folder, name);
+    }
+    errno = reason;
+    cli_run_sync(folder);
     return result;
 }
 
@@ -164,12 +207,9 @@ int cli_run_settle(int folder, const char *lines, bool again) {
     } else {
         result = renameat(folder, CLI_RUN_METRICS_NEW, folder, CLI_RUN_METRICS);
         /* The second time they may be in their place already. */
-        result = result == 0 || (again && errno == ENOENT) ? remove_name(folder, CLI_RUN_INTERRUPTED) : -1;
-        (void)remove_name(folder, CLI_RUN_TIMING);
+        result = result == 0 || (again && errno == ENOENT) ? 0 : -1;
     }
-    int reason = errno;
-    sync_names(folder);
-    errno = reason;
+    cli_run_sync(folder);
     return result;
 }
 
@@ -225,9 +265,7 @@ static bool is_temporary(const char *name) {
            strcmp(number + strspn(number, "0123456789-"), ".tmp") == 0;
 }
 
-/* Call `visit` with every name in the folder but "." and ".." until it says false. 0: with all; 1: it
- * said so; -1 with errno. */
-static int visit_names(int folder, bool (*visit)(int folder, const char *name)) {
+int cli_run_visit(int folder, bool (*visit)(int folder, const char *name, void *user), void *user) {
     /* Opened again: the place in the list belongs to a descriptor and its copies. */
     int file = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = file >= 0 ? fdopendir(file) : NULL;
@@ -244,7 +282,7 @@ static int visit_names(int folder, bool (*visit)(int folder, const char *name)) 
     errno = 0;
     while (going_on && (entry = readdir(list)) != NULL) {
         const char *name = entry->d_name;
-        going_on = strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || visit(folder, name);
+        going_on = strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || visit(folder, name, user);
         errno = 0;
     }
     int reason = errno;
@@ -254,7 +292,8 @@ static int visit_names(int folder, bool (*visit)(int folder, const char *name)) 
 }
 
 /* One that is being written is locked by who writes it. */
-static bool remove_if_temporary(int folder, const char *name) {
+static bool remove_if_temporary(int folder, const char *name, void *user) {
+    (void)user;
     int file = is_temporary(name) ? openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
     if (file >= 0) {
         if (flock(file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
@@ -265,14 +304,15 @@ static bool remove_if_temporary(int folder, const char *name) {
     return true;
 }
 
-static bool is_leftover(int folder, const char *name) {
+static bool is_leftover(int folder, const char *name, void *user) {
     (void)folder;
+    (void)user;
     return strcmp(name, CLI_RUN_LOCK) == 0 || strcmp(name, CLI_RUN_MODEL_NEW) == 0 ||
            strcmp(name, CLI_RUN_METRICS_NEW) == 0 || is_temporary(name);
 }
 
 bool cli_run_is_vacant(int folder) {
-    int found = visit_names(folder, is_leftover);
+    int found = cli_run_visit(folder, is_leftover, NULL);
     errno = found < 0 ? errno : 0;
     return found == 0;
 }
@@ -280,7 +320,7 @@ bool cli_run_is_vacant(int folder) {
 int cli_run_recover(int folder) {
     int waits = look(folder, CLI_RUN_MODEL_NEW);
     int result = waits < 0 ? -1 : waits > 0 ? cli_run_discard(folder) : finish_lines(folder);
-    return result == 0 ? visit_names(folder, remove_if_temporary) : -1;
+    return result == 0 ? cli_run_visit(folder, remove_if_temporary, NULL) : -1;
 }
 
 void cli_run_recover_unlocked(const char *path) {

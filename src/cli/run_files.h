@@ -17,7 +17,6 @@
 #define CLI_RUN_MODEL "model.safetensors"
 #define CLI_RUN_METRICS "metrics.jsonl"
 #define CLI_RUN_TIMING "timing.jsonl"
-#define CLI_RUN_INTERRUPTED "interrupted.safetensors"
 #define CLI_RUN_MODEL_NEW CLI_RUN_MODEL ".new"
 #define CLI_RUN_METRICS_NEW CLI_RUN_METRICS ".new"
 
@@ -28,13 +27,20 @@ int cli_run_write_lines(int folder, const char *lines);
  * place. 0, or -1 with errno; *counts tells whether the model has been renamed. */
 int cli_run_commit(int folder, const char *lines, bool again, bool *counts);
 
-/* Put the lines that wait in their place, those of a first epoch over an older run's, whose interrupted
- * model goes. 0, or -1 with errno: they wait on, to be settled `again`. */
+/* Put the lines that wait in their place, those that begin with the first epoch over all others. 0, or -1 with errno: they wait on, to be settled `again`. */
 int cli_run_settle(int folder, const char *lines, bool again);
 
 /* Append lines that need no model. 0, or -1 with errno: to be appended `again`, which takes out first
  * what is there of them. */
 int cli_run_append(int folder, const char *lines, bool again);
+
+/* Put lines, of which the first is of the first epoch, in the place of all there are. 0, or -1 with errno and
+ * all as it was. */
+int cli_run_replace(int folder, const char *lines);
+
+/* The lines of metrics of the first so many epochs, from malloc; *more tells whether others follow. NULL with
+ * errno, ENODATA where there are fewer. */
+char *cli_run_read_lines(int folder, size_t epochs, bool *more);
 
 /* Append lines of times in the place of those of their epochs and of later ones, an older run's among them.
  * Nothing depends on these: they are not synced. 0, or -1 with errno. */
@@ -49,6 +55,13 @@ int cli_run_recover(int folder);
 /* The same for those that only read a run: nothing happens where there is nothing to finish, where a run
  * is going on and where the folder cannot be written. */
 void cli_run_recover_unlocked(const char *path);
+
+/* Call `visit` with every name in the folder but "." and ".." until it says false. 0: with all; 1: it
+ * said so; -1 with errno. */
+int cli_run_visit(int folder, bool (*visit)(int folder, const char *name, void *user), void *user);
+
+/* Let the names in the folder last through a power cut; errno stays. */
+void cli_run_sync(int folder);
 
 /* Whether the folder holds nothing but what killed runs leave before their first epoch. False with errno
  * set when it cannot be read, else with errno 0. */

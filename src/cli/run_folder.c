@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "cli/find.h"
 #include "cli/report.h"
+#include "cli/run_checkpoint.h"
 #include "cli/run_files.h"
 #include "cli/run_lock.h"
 
@@ -100,7 +100,8 @@ static int lock_folder(struct cli_run_folder *folder, bool force, bool quiet) {
         return CLI_FAILED;
     }
     int code = force ? CLI_DONE : check_vacant(folder);
-    if (code == CLI_DONE && cli_run_recover(folder->descriptor) != 0) {
+    if (code == CLI_DONE &&
+        (cli_run_recover(folder->descriptor) != 0 || cli_checkpoints_recover(folder->descriptor) != 0)) {
         code = refuse(folder->path, "cannot clear it of what a killed run has left");
     }
     return code;
@@ -115,14 +116,20 @@ static void leave(struct cli_run_folder *folder) {
     }
 }
 
+/* From malloc, without slashes at the end. */
+static char *plain_path(const char *given) {
+    char *path = cli_text("%s", given);
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') {
+        path[--length] = '\0';
+    }
+    return path;
+}
+
 /* Take the folder given with --out. */
 static int take_given(const struct cli_request *request, struct cli_run_folder *folder) {
     enum { ATTEMPTS = 100 };
-    folder->path = cli_text("%s", request->out);
-    size_t length = strlen(folder->path);
-    while (length > 1 && folder->path[length - 1] == '/') {
-        folder->path[--length] = '\0';
-    }
+    folder->path = plain_path(request->out);
     if (cli_is_file(folder->path)) {
         return cli_fail(CLI_WRONG, "%s: found a file, expected a folder", request->out);
     }
@@ -187,8 +194,7 @@ static int name_files(struct cli_run_folder *folder) {
     folder->model_new = cli_text("%s/" CLI_RUN_MODEL_NEW, folder->path);
     folder->metrics = cli_text("%s/" CLI_RUN_METRICS, folder->path);
     folder->timings = cli_text("%s/" CLI_RUN_TIMING, folder->path);
-    folder->interrupted = cli_text("%s/" CLI_RUN_INTERRUPTED, folder->path);
-    const char *const files[] = {folder->model, folder->metrics, folder->timings, folder->interrupted};
+    const char *const files[] = {folder->model, folder->metrics, folder->timings};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         if (cli_is_folder(files[i])) {
             return cli_fail(CLI_WRONG, "%s: found a folder, expected a file to replace", files[i]);
@@ -197,11 +203,24 @@ static int name_files(struct cli_run_folder *folder) {
     return CLI_DONE;
 }
 
+/* An older run's checkpoints stay as long as its model does. */
+static int look_for_older(struct cli_run_folder *folder) {
+    size_t count = 0;
+    uint64_t *steps = cli_checkpoints_list(folder->descriptor, &count);
+    folder->older = count > 0;
+    free(steps);
+    return steps ? CLI_DONE : refuse(folder->path, "cannot read the folder");
+}
+
 int cli_run_folder_open(const struct cli_request *request, const char *name, struct cli_run_folder *folder) {
-    *folder = (struct cli_run_folder){.descriptor = -1, .lock = -1};
+    *folder = (struct cli_run_folder){
+        .descriptor = -1, .lock = -1, .keep = request->keep ? request->keep : CLI_CHECKPOINTS_KEPT};
     int code = request->out ? take_given(request, folder) : take_next(name, folder);
     if (code == CLI_DONE) {
         code = name_files(folder);
+    }
+    if (code == CLI_DONE) {
+        code = look_for_older(folder);
     }
     if (code != CLI_DONE) {
         cli_run_folder_close(folder);
@@ -209,156 +228,24 @@ int cli_run_folder_open(const struct cli_request *request, const char *name, str
     return code;
 }
 
-/* What follows from recipe, data and seed alone. */
-static json_t *metrics_line(const stoa_progress *progress) {
-    json_t *line = cli_json_object();
-    cli_json_set(line, "epoch", cli_json_count(progress->epoch));
-    cli_json_set(line, "train_loss", cli_json_number(progress->train_loss));
-    cli_json_set(line, "train_accuracy", cli_json_number(progress->train_accuracy));
-    if (isfinite(progress->validation_loss)) {
-        cli_json_set(line, "validation_loss", cli_json_number(progress->validation_loss));
-        cli_json_set(line, "validation_accuracy", cli_json_number(progress->validation_accuracy));
-        cli_json_set(line, "best", json_boolean(progress->best));
-    }
-    cli_json_set(line, "test_loss", cli_json_number(progress->test_loss));
-    cli_json_set(line, "test_accuracy", cli_json_number(progress->test_accuracy));
-    cli_json_set(line, "lr", cli_json_float(progress->learning_rate));
-    return line;
-}
-
-/* What differs from run to run of the same training. */
-static json_t *timing_line(const stoa_progress *progress) {
-    json_t *line = cli_json_object();
-    cli_json_set(line, "epoch", cli_json_count(progress->epoch));
-    cli_json_set(line, "seconds", cli_json_number(progress->seconds));
-    cli_json_set(line, "images_per_second", cli_json_number(progress->images_per_second));
-    cli_json_set(line, "threads", cli_json_count(progress->threads));
-    return line;
-}
-
-/* Add a line, which is released, to those that wait. */
-static void wait_with(char **waiting, json_t *line) {
-    char *text = cli_json_line(line);
-    char *all = cli_text("%s%s\n", *waiting ? *waiting : "", text);
-    json_decref(line);
-    free(text);
-    free(*waiting);
-    *waiting = all;
-}
-
-enum { SENTENCE = 1024 };
-
-static int cannot_write(const char *path, char sentence[SENTENCE]) {
-    (void)snprintf(sentence, SENTENCE, "%s: cannot write: %s", path, strerror(errno));
-    return CLI_FAILED;
-}
-
-/* Lines whose model is in the folder but which could not be appended then. They come first: until they
- * are in their place a killed run is known by them. */
-static int settle_owed(struct cli_run_folder *folder, char sentence[SENTENCE]) {
-    if (folder->settled == 0) {
-        return CLI_DONE;
-    }
-    char *owed = strndup(folder->waiting, folder->settled);
-    int result = owed ? cli_run_settle(folder->descriptor, owed, true) : -1;
-    free(owed);
-    if (result != 0) {
-        return cannot_write(folder->metrics, sentence);
-    }
-    memmove(folder->waiting, folder->waiting + folder->settled,
-            strlen(folder->waiting + folder->settled) + 1);
-    folder->settled = 0;
-    return CLI_DONE;
-}
-
-/* Save the model and the lines that wait for it, as one. */
-static int commit(struct cli_run_folder *folder, stoa_context *context, stoa_model *model, size_t epoch,
-                  char sentence[SENTENCE]) {
-    stoa_status status = stoa_model_save(model, folder->model_new);
-    if (status != STOA_OK) {
-        const char *reason = stoa_context_error(context);
-        (void)snprintf(sentence, SENTENCE, "%s", reason[0] ? reason : stoa_status_text(status));
-        return CLI_FAILED;
-    }
-    bool counts = false;
-    int result = cli_run_write_lines(folder->descriptor, folder->waiting);
-    result = result == 0 ? cli_run_commit(folder->descriptor, folder->waiting, folder->again, &counts) : -1;
-    if (result != 0) {
-        (void)cannot_write(counts ? folder->metrics : folder->model, sentence);
-    }
-    if (!counts) {
-        (void)cli_run_discard(folder->descriptor);
-        return CLI_FAILED;
-    }
-    folder->committed = true;
-    folder->model_due = false;
-    folder->saved = epoch;
-    folder->settled = result == 0 ? 0 : strlen(folder->waiting);
-    return result == 0 ? CLI_DONE : CLI_FAILED;
-}
-
-/* Save what waits up to `epoch`. Where a model is due, `model` is it, or NULL when it is not at hand. */
-static int save(struct cli_run_folder *folder, stoa_context *context, stoa_model *model, size_t epoch,
-                char sentence[SENTENCE]) {
-    int code = settle_owed(folder, sentence);
-    if (code == CLI_DONE && folder->model_due) {
-        code = model ? commit(folder, context, model, epoch, sentence) : CLI_FAILED;
-    } else if (code == CLI_DONE && folder->waiting[0] &&
-               cli_run_append(folder->descriptor, folder->waiting, folder->again) != 0) {
-        folder->again = true;
-        code = cannot_write(folder->metrics, sentence);
+int cli_run_folder_continue(const struct cli_request *request, struct cli_run_folder *folder) {
+    *folder = (struct cli_run_folder){
+        .descriptor = -1, .lock = -1, .keep = request->keep ? request->keep : CLI_CHECKPOINTS_KEPT};
+    folder->path = plain_path(request->resume);
+    folder->descriptor = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int code = folder->descriptor >= 0 ? lock_folder(folder, true, false)
+                                       : cli_fail(CLI_WRONG, "--resume: %s: %s, expected the folder of a run",
+                                                  request->resume, strerror(errno));
+    if (code == CLI_FAILED) {
+        code = cli_fail(CLI_WRONG, "--resume: %s: is being removed", request->resume);
     }
     if (code == CLI_DONE) {
-        free(folder->waiting);
-        folder->waiting = NULL;
-        folder->again = false;
-        folder->saved = epoch;
-        if (folder->timing && cli_run_append_timing(folder->descriptor, folder->timing) == 0) {
-            free(folder->timing);
-            folder->timing = NULL;
-        }
+        code = name_files(folder);
+    }
+    if (code != CLI_DONE) {
+        cli_run_folder_close(folder);
     }
     return code;
-}
-
-void cli_run_folder_epoch(struct cli_run_folder *folder, stoa_context *context, stoa_model *model,
-                          const stoa_progress *progress, bool keep_older) {
-    wait_with(&folder->waiting, metrics_line(progress));
-    wait_with(&folder->timing, timing_line(progress));
-    char sentence[SENTENCE] = "";
-    /* Metrics never come without a model: the first is due whatever its validation says. */
-    folder->model_due = folder->model_due || !keep_older || !folder->committed;
-    /* What fails after the last epoch is told by cli_run_folder_finish(), and what waits for a better
-     * model has been told. */
-    if (save(folder, context, keep_older ? NULL : model, progress->epoch, sentence) != CLI_DONE &&
-        sentence[0] && !progress->last) {
-        (void)cli_fail(CLI_FAILED, "%s; epoch %zu is not saved, the next one tries again", sentence,
-                       progress->epoch);
-    }
-}
-
-int cli_run_folder_finish(struct cli_run_folder *folder, stoa_context *context, stoa_model *model,
-                          size_t epoch) {
-    char sentence[SENTENCE] = "";
-    if (!folder->waiting || save(folder, context, model, epoch, sentence) == CLI_DONE) {
-        return CLI_DONE;
-    }
-    if (folder->settled > 0) {
-        return cli_fail(CLI_FAILED, "%s; %s holds the model, " CLI_RUN_METRICS_NEW " its last metrics",
-                        sentence, folder->path);
-    }
-    return folder->saved > 0 ? cli_fail(CLI_FAILED, "%s; %s holds epoch %zu, the later ones are lost",
-                                        sentence, folder->path, folder->saved)
-                             : cli_fail(CLI_FAILED, "%s; no epoch is saved", sentence);
-}
-
-int cli_run_folder_interrupted(struct cli_run_folder *folder, stoa_context *context, stoa_model *model) {
-    stoa_status status = stoa_model_save(model, folder->interrupted);
-    if (status != STOA_OK) {
-        (void)cli_fail_library(context, status);
-        return CLI_FAILED;
-    }
-    return CLI_DONE;
 }
 
 void cli_run_folder_close(struct cli_run_folder *folder) {
@@ -371,7 +258,6 @@ void cli_run_folder_close(struct cli_run_folder *folder) {
     free(folder->model_new);
     free(folder->metrics);
     free(folder->timings);
-    free(folder->interrupted);
     free(folder->waiting);
     free(folder->timing);
     *folder = (struct cli_run_folder){.descriptor = -1, .lock = -1};

@@ -9,18 +9,33 @@
 #include "cli/init.h"
 #include "cli/report.h"
 
-/* What the recipe says, and what the command line says instead. */
-static void choose_options(const struct cli_request *request, const stoa_recipe_info *info,
-                           stoa_train_options *options) {
-    *options = info->train;
-    options->epochs = request->epochs ? request->epochs : options->epochs;
-    options->batch = request->batch ? request->batch : options->batch;
-    if (request->learning_rate > 0) {
-        options->learning_rate = (float)request->learning_rate;
+int cli_setup_recipe(const struct cli_request *request, stoa_context *context, stoa_recipe *recipe) {
+    enum { DIGITS = 32 };
+    char epochs[DIGITS], batch[DIGITS], rate[DIGITS], seed[DIGITS], split[DIGITS];
+    (void)snprintf(epochs, DIGITS, "%zu", request->epochs);
+    (void)snprintf(batch, DIGITS, "%zu", request->batch);
+    (void)snprintf(rate, DIGITS, "%.9g", request->learning_rate);
+    (void)snprintf(seed, DIGITS, "%llu", (unsigned long long)request->seed.value);
+    (void)snprintf(split, DIGITS, "%llu", (unsigned long long)request->split_seed.value);
+    const struct {
+        const char *option, *key, *value; /* NULL: as the recipe says */
+    } settings[] = {
+        {"epochs", "train.epochs", request->epochs ? epochs : NULL},
+        {"batch", "train.batch", request->batch ? batch : NULL},
+        {"lr", "train.lr", request->learning_rate > 0 ? rate : NULL},
+        {"seed", "train.seed", request->seed.given ? seed : NULL},
+        {"split-seed", "data.split_seed", request->split_seed.given ? split : NULL},
+        {"layout", "data.layout", request->layout},
+    };
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        stoa_status status = settings[i].value
+                                 ? stoa_recipe_set(context, recipe, settings[i].key, settings[i].value)
+                                 : STOA_OK;
+        if (status != STOA_OK) {
+            return cli_fail(cli_code_of(status), "--%s: %s", settings[i].option, stoa_context_error(context));
+        }
     }
-    if (request->seed.given) {
-        options->seed = request->seed.value;
-    }
+    return CLI_DONE;
 }
 
 /* The model file says where it is from; nothing here depends on time or threads. */
@@ -30,29 +45,36 @@ stoa_status cli_set_number(stoa_model *model, const char *key, uint64_t value) {
     return stoa_model_set_fact(model, key, text);
 }
 
-/* First weights, and the facts that say where the model comes from. */
-static stoa_status prepare_model(stoa_model *model, const char *name, uint64_t seed) {
-    stoa_status status = stoa_model_init(model, seed);
-    if (status != STOA_OK) {
-        return status;
-    }
-    /* Facts are UTF-8; a file name need not be, and the first save would be late to find out. */
-    json_t *text = cli_json_text(name);
-    status = stoa_model_set_fact(model, "recipe", json_string_value(text));
+/* Facts are UTF-8; a file's name and text need not be, and the first save would be late to find out. */
+static stoa_status set_text(stoa_model *model, const char *key, const char *value) {
+    json_t *text = cli_json_text(value);
+    stoa_status status = stoa_model_set_fact(model, key, json_string_value(text));
     json_decref(text);
-    return status == STOA_OK ? cli_set_number(model, "train.seed", seed) : status;
+    return status;
 }
 
-int cli_setup_open(const struct cli_request *request, const struct cli_subject *subject,
-                   const stoa_dataset *train, const stoa_dataset *test, struct cli_setup *setup) {
+/* First weights, and the facts that say where the model comes from. */
+static stoa_status prepare_model(const struct cli_subject *subject, const char *name, uint64_t seed) {
+    stoa_status status = stoa_model_init(subject->model, seed);
+    if (status == STOA_OK) {
+        status = set_text(subject->model, "recipe", name);
+    }
+    if (status == STOA_OK) {
+        status = set_text(subject->model, "recipe.text", stoa_recipe_text(subject->recipe));
+    }
+    return status == STOA_OK ? cli_set_number(subject->model, "train.seed", seed) : status;
+}
+
+int cli_setup_open(const char *init, const struct cli_subject *subject, const stoa_dataset *train,
+                   const stoa_dataset *test, struct cli_setup *setup) {
     stoa_recipe_info info;
     stoa_recipe_describe(subject->recipe, &info);
     *setup = (struct cli_setup){.name = cli_recipe_name(subject->path)};
-    choose_options(request, &info, &setup->options);
+    setup->options = info.train;
     setup->options.loss = stoa_model_fact(subject->model, "loss"); /* with measured weights of the classes */
-    stoa_status status = prepare_model(subject->model, setup->name, setup->options.seed);
-    if (status == STOA_OK && request->init) {
-        int code = cli_init_model(request->init, subject, &setup->init);
+    stoa_status status = prepare_model(subject, setup->name, setup->options.seed);
+    if (status == STOA_OK && init) {
+        int code = cli_init_model(init, subject, &setup->init);
         if (code != CLI_DONE) {
             return code;
         }

@@ -11,24 +11,35 @@
 #include "cli/open.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "cli/resume.h"
+#include "cli/run_checkpoint.h"
 #include "cli/run_folder.h"
 #include "cli/setup.h"
 #include "cli/signals.h"
 #include "cli/summary.h"
 #include "cli/table.h"
 
-/* What the callback needs, and what it leaves. */
+/* What the callbacks need, and what they leave. */
 struct training {
+    const struct cli_subject *subject;
     stoa_context *context;
     stoa_model *model;
     struct cli_run_folder *folder;
+    struct cli_resume *resume; /* NULL: a new run */
+    const stoa_train_options *options;
     const char *name; /* the recipe's; NULL once the run is announced */
     const char *init; /* what --init has taken, or NULL */
     const stoa_dataset *train, *test;
     stoa_progress last; /* the last step or epoch reported */
     bool keep_best;     /* the file keeps the model of the epoch with the best validation */
     size_t best;        /* epoch of the model that the file is to hold */
-    bool broke_off;     /* with the sentence printed */
+    stoa_train_callbacks callbacks;
+    bool broke_off;             /* with the sentence printed */
+    int code;                   /* and with this one */
+    stoa_trainer_info from;     /* where a continued run began */
+    bool went_on;               /* and has made a step */
+    bool state_saved;           /* by the last checkpoint */
+    char why[CLI_RUN_SENTENCE]; /* it was not */
     struct cli_summary summary;
     struct cli_diagnosis diagnosis;
 };
@@ -50,19 +61,48 @@ static void announce(struct training *training) {
               stoa_isa_name(stoa_context_isa(training->context)), blas.name, blas.core[0] ? " " : "",
               blas.core);
     cli_print("%s", training->init ? training->init : "");
+    if (training->resume) {
+        cli_print("continues %s behind step %zu, %zu of %zu epochs are done\n", training->folder->path,
+                  training->from.steps, training->from.epochs, training->options->epochs);
+    }
     (void)fflush(stdout);
     training->name = NULL;
 }
 
+/* A continued run begins where its newest checkpoint was saved. */
 static stoa_status on_start(void *user, stoa_trainer *trainer) {
     struct training *training = user;
     training->diagnosis.trainer = trainer;
-    return STOA_OK;
+    if (!training->resume) {
+        return STOA_OK;
+    }
+    training->code = CLI_FAILED;
+    stoa_status status = cli_resume_load(training->resume, training->subject, training->folder,
+                                         training->options, trainer, &training->code);
+    training->broke_off = status != STOA_OK;
+    stoa_trainer_describe(trainer, &training->from);
+    training->last.epoch = training->from.epochs;
+    training->last.epochs = training->options->epochs;
+    training->best = training->keep_best ? training->from.best_epoch : training->from.epochs;
+    return status;
+}
+
+/* A checkpoint that cannot be saved is no end: the one before stays. */
+static bool on_checkpoint(void *user, stoa_trainer *trainer, const stoa_progress *progress) {
+    struct training *training = user;
+    training->state_saved =
+        cli_run_folder_checkpoint(training->folder, training->context, trainer, training->why) == CLI_DONE;
+    if (!training->state_saved && training->why[0] && (!cli_stop_signal() || progress->last)) {
+        (void)cli_fail(CLI_DONE, "%s; the state of epoch %zu, step %zu is not saved", training->why,
+                       progress->epoch, progress->step);
+    }
+    return false;
 }
 
 static bool on_progress(void *user, const stoa_progress *progress) {
     struct training *training = user;
     training->last = *progress;
+    training->went_on = true;
     announce(training);
     cli_diagnosis_watch(&training->diagnosis, progress);
     if (!progress->epoch_done) {
@@ -73,7 +113,7 @@ static bool on_progress(void *user, const stoa_progress *progress) {
     training->best = keep_older ? training->best : progress->epoch;
     stoa_status status = cli_set_number(training->model, "train.epoch", progress->epoch);
     if (status != STOA_OK) {
-        (void)cli_fail_library(training->context, status);
+        training->code = cli_fail_library(training->context, status);
         training->broke_off = true;
         return true;
     }
@@ -83,16 +123,20 @@ static bool on_progress(void *user, const stoa_progress *progress) {
     return cli_stop_signal() != 0 && progress->epoch < progress->epochs;
 }
 
-static int interrupted(struct training *training) {
+static int interrupted(const struct training *training) {
     const stoa_progress *last = &training->last;
-    if (cli_run_folder_interrupted(training->folder, training->context, training->model) != CLI_DONE) {
-        return CLI_FAILED;
+    const struct cli_run_folder *folder = training->folder;
+    if (training->state_saved) {
+        return cli_fail(
+            CLI_SIGNAL + cli_stop_signal(),
+            "interrupted, state saved: epoch %zu, step %zu of %zu; stoa train --resume %s continues",
+            last->epoch, last->step, last->steps, folder->path);
     }
-    return cli_fail(CLI_SIGNAL + cli_stop_signal(),
-                    "interrupted, parameters saved: %s, epoch %zu, step %zu of %zu%s%s",
-                    training->folder->interrupted, last->epoch, last->step, last->steps,
-                    training->folder->committed ? "; last whole epoch: " : "",
-                    training->folder->committed ? training->folder->model : "");
+    return cli_fail(CLI_FAILED, "interrupted, state not saved: %s; %s%s%s",
+                    training->why[0] ? training->why : "an epoch before it is not saved",
+                    folder->checkpoint ? "stoa train --resume " : "no checkpoint is there",
+                    folder->checkpoint ? folder->path : "",
+                    folder->checkpoint ? " continues from an earlier one" : "");
 }
 
 /* The model is that of the last epoch now, or with keep_best that of the best. */
@@ -108,11 +152,15 @@ static int train_into_folder(struct training *training, const struct cli_request
                              const stoa_train_options *options) {
     const struct cli_run_folder *folder = training->folder;
     training->keep_best = options->keep_best;
-    stoa_status status =
-        stoa_train(training->context, training->model, training->train, training->test, options,
-                   &(stoa_train_callbacks){.start = on_start, .progress = on_progress, .user = training});
+    training->options = options;
+    training->callbacks.user = training;
+    training->callbacks.start = on_start;
+    training->callbacks.progress = on_progress;
+    training->callbacks.checkpoint = on_checkpoint;
+    stoa_status status = stoa_train(training->context, training->model, training->train, training->test,
+                                    options, &training->callbacks);
     if (training->broke_off) {
-        return CLI_FAILED; /* its sentence is out */
+        return training->code; /* its sentence is out */
     }
     if (status == STOA_ERR_CANCELLED && cli_stop_signal()) {
         return interrupted(training);
@@ -128,6 +176,11 @@ static int train_into_folder(struct training *training, const struct cli_request
     if (code != CLI_DONE) {
         return code;
     }
+    if (training->resume && !training->went_on && !request->quiet && !request->json) {
+        cli_print("%s is complete with %zu epochs; --epochs goes on to a larger number\n", folder->path,
+                  training->last.epoch);
+        return CLI_DONE;
+    }
     if (!request->quiet || request->json) {
         cli_summary_print(&training->summary, folder->path, &training->last, request->json);
     }
@@ -138,75 +191,78 @@ static void close_folder(void *folder) {
     cli_run_folder_close(folder);
 }
 
-/* Open the folder and train: from here on the request was right, as far as it can be told without computing.
- */
-static int train_model(const struct cli_request *request, const struct cli_subject *subject,
-                       const stoa_dataset *train, const stoa_dataset *test) {
-    struct cli_run_folder folder = {0};
+/* What the run is called, how it is trained and where it goes: from here on the request was right, as far as
+ * it can be told without computing. */
+static int train_model(const struct cli_request *request, struct training *training) {
     struct cli_setup setup;
-    int code = cli_setup_open(request, subject, train, test, &setup);
-    struct training training = {.context = subject->context,
-                                .model = subject->model,
-                                .folder = &folder,
-                                .name = request->quiet || request->json ? NULL : setup.name,
-                                .init = setup.init,
-                                .train = train,
-                                .test = test};
+    int code = cli_setup_open(request->init, training->subject, training->train, training->test, &setup);
+    training->model = training->subject->model;
+    training->name = request->quiet || request->json ? NULL : setup.name;
+    training->init = setup.init;
+    if (code == CLI_DONE && training->resume) {
+        code = cli_resume_facts(training->resume, training->subject, true);
+    }
     if (code == CLI_DONE) {
         cli_listen_for_signals();
         cli_progress_start(request->quiet || request->json);
-        cli_summary_begin(&training.summary, setup.options.keep_best);
-        cli_diagnosis_open(&training.diagnosis, subject->model, train, &setup.options, setup.name,
+        cli_summary_begin(&training->summary, setup.options.keep_best);
+        cli_diagnosis_open(&training->diagnosis, training->model, training->train, &setup.options, setup.name,
                            request->quiet);
-        cli_set_clean_up(close_folder, &folder);
-        code = cli_run_folder_open(request, setup.name, &folder);
-        if (code == CLI_DONE) {
-            code = train_into_folder(&training, request, &setup.options);
-            cli_run_folder_close(&folder);
-        }
-        cli_set_clean_up(NULL, NULL);
+        code = training->resume ? CLI_DONE : cli_run_folder_open(request, setup.name, training->folder);
+    }
+    if (code == CLI_DONE) {
+        code = train_into_folder(training, request, &setup.options);
     }
     cli_setup_free(&setup);
     return code;
 }
 
-/* The split's number travels with the model, so that it is tested on what it has not seen. */
-static int choose_split(const struct cli_request *request, const struct cli_subject *subject) {
-    stoa_status status = request->split_seed.given
-                             ? cli_set_number(subject->model, "data.split_seed", request->split_seed.value)
-                             : STOA_OK;
-    return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
+/* The recipe's network and data, or those of a run that is continued. */
+static int open_all(const struct cli_request *request, struct cli_subject *subject, struct training *training,
+                    stoa_dataset **train, stoa_dataset **test) {
+    int code = training->resume ? cli_resume_open(request, subject, training->folder, training->resume)
+               : request->operand_count > 0
+                   ? cli_open_recipe(request->operands[0], request, subject)
+                   : cli_fail(CLI_WRONG, "train: RECIPE missing, expected stoa %s", cli_train.usage);
+    if (code == CLI_DONE && training->resume) {
+        code = cli_resume_facts(training->resume, subject, false);
+    }
+    return code == CLI_DONE ? cli_open_data(subject, request->data, false, train, test, NULL) : code;
 }
 
 static int run(const struct cli_request *request) {
     struct cli_subject subject = {0};
+    struct cli_run_folder folder = {.descriptor = -1, .lock = -1};
+    struct cli_resume resume = {.steps = NULL};
+    struct training training = {
+        .subject = &subject, .folder = &folder, .resume = request->resume ? &resume : NULL};
     stoa_dataset *train = NULL, *test = NULL;
-    int code = cli_open_context(request, &subject);
+    cli_set_clean_up(close_folder, &folder);
+    int code = cli_checkpoint_rhythm(request->checkpoint_every, &training.callbacks);
     if (code == CLI_DONE) {
-        code = cli_open_recipe(request->operands[0], &subject);
+        code = cli_open_context(request, &subject);
     }
     if (code == CLI_DONE) {
-        code = choose_split(request, &subject);
+        code = open_all(request, &subject, &training, &train, &test);
     }
     if (code == CLI_DONE) {
-        code = cli_choose_layout(request, &subject);
+        training.context = subject.context;
+        training.train = train;
+        training.test = test;
+        code = request->find_lr ? cli_find_lr(request, &subject, train) : train_model(request, &training);
     }
-    if (code == CLI_DONE) {
-        code = cli_open_data(&subject, request->data, false, &train, &test, NULL);
-    }
-    if (code == CLI_DONE) {
-        code = request->find_lr ? cli_find_lr(request, &subject, train)
-                                : train_model(request, &subject, train, test);
-    }
+    cli_run_folder_close(&folder);
+    cli_set_clean_up(NULL, NULL);
+    cli_resume_close(&resume);
     stoa_dataset_free(train);
     stoa_dataset_free(test);
     cli_close(&subject);
     return code;
 }
 
-static const char *const option_names[] = {"epochs",  "batch", "lr",      "seed", "split-seed",
-                                           "threads", "data",  "layout",  "out",  "force",
-                                           "init",    "quiet", "find-lr", "json", NULL};
+static const char *const option_names[] = {
+    "epochs", "batch", "lr",   "seed",   "split-seed",       "threads", "data",    "layout", "out",
+    "force",  "quiet", "init", "resume", "checkpoint-every", "keep",    "find-lr", "json",   NULL};
 
 const struct cli_command cli_train = {
     .name = "train",
@@ -219,17 +275,23 @@ const struct cli_command cli_train = {
         "stay until the first new epoch is saved. An epoch that cannot be saved is saved with the next one.\n"
         "With --init a training begins with what another has learned: tensors that fit by name and shape\n"
         "are taken, the others listed; freeze in the recipe keeps layers as they are.\n"
-        "With keep_best in the recipe the model is that of the epoch with the best validation. On SIGINT\n"
-        "or SIGTERM training stops after the step and saves the parameters of the moment as\n"
-        "interrupted.safetensors.",
+        "With keep_best in the recipe the model is that of the epoch with the best validation.\n"
+        "\n"
+        "The whole state of the training is saved as checkpoint-STEP.safetensors after every epoch, within\n"
+        "long ones, and on SIGINT or SIGTERM. --resume RUN continues the run in a folder from there, "
+        "whatever\n"
+        "has ended it, to the same files as if nothing had. It needs no RECIPE; options other than "
+        "--epochs,\n"
+        "--data and those that change no result have to be those of the run.",
     .examples = "  stoa train mnist-cnn\n"
                 "  stoa train lenet5 --epochs 1 --seed 7 --threads 2 --out runs/first\n"
                 "  stoa train ./my.ini --data ~/digits --lr 3e-3\n"
                 "  stoa train ./my.ini --find-lr\n"
-                "  stoa train ./five-digits.ini --init runs/lenet5-1",
+                "  stoa train ./five-digits.ini --init runs/lenet5-1\n"
+                "  stoa train --resume runs/first --epochs 20",
     .options = option_names,
     .operand = "RECIPE",
-    .least_operands = 1,
+    .least_operands = 0,
     .most_operands = 1,
     .multiplies = true,
     .run = run,

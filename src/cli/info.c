@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `stoa info`: what is in a model file. Floor 9: public headers only. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/command.h"
 #include "cli/open.h"
@@ -53,6 +54,24 @@ static void print_layers(const stoa_model *model) {
     cli_table_print(&table);
 }
 
+/* A line each, and those of several lines, such as a recipe's text, as they are behind them. */
+static void print_facts(const stoa_model *model) {
+    struct cli_table table = {.columns = "ll"};
+    const char *key, *value;
+    for (size_t i = 0; stoa_model_fact_at(model, i, &key, &value); i++) {
+        if (!strchr(value, '\n')) {
+            cli_table_cell(&table, "%s", key);
+            cli_table_cell(&table, "%s", value);
+        }
+    }
+    cli_table_print(&table);
+    for (size_t i = 0; stoa_model_fact_at(model, i, &key, &value); i++) {
+        if (strchr(value, '\n')) {
+            cli_print("\n%s:\n%s%s", key, value, value[strlen(value) - 1] == '\n' ? "" : "\n");
+        }
+    }
+}
+
 static void print_text(const struct cli_subject *subject, const struct totals *totals) {
     const stoa_model *model = subject->model;
     size_t shape[3];
@@ -72,13 +91,8 @@ static void print_text(const struct cli_subject *subject, const struct totals *t
     }
     (void)puts("\n");
     print_layers(model);
-    struct cli_table table = {.columns = "ll"};
-    for (size_t i = 0; stoa_model_fact_at(model, i, &key, &value); i++) {
-        cli_table_cell(&table, "%s", key);
-        cli_table_cell(&table, "%s", value);
-    }
     (void)puts("");
-    cli_table_print(&table);
+    print_facts(model);
 }
 
 static json_t *layers_json(const stoa_model *model) {

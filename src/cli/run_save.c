@@ -147,10 +147,13 @@ void cli_run_folder_epoch(struct cli_run_folder *folder, stoa_context *context, 
     char sentence[CLI_RUN_SENTENCE] = "";
     /* Metrics never come without a model: the first is due whatever its validation says. */
     folder->model_due = folder->model_due || !keep_older || !folder->committed;
-    /* What fails after the last epoch is told by cli_run_folder_finish(), and what waits for a better
-     * model has been told. */
-    if (save(folder, context, keep_older ? NULL : model, progress->epoch, sentence) != CLI_DONE &&
-        sentence[0] && !progress->last) {
+    /* Nothing tries again behind the last epoch but cli_run_folder_finish(), which tells what has failed; what
+     * waits for a better model has been told. */
+    int code = CLI_FAILED;
+    for (int tries = progress->last ? 2 : 1; code != CLI_DONE && tries > 0; tries--) {
+        code = save(folder, context, keep_older ? NULL : model, progress->epoch, sentence);
+    }
+    if (code != CLI_DONE && sentence[0] && !progress->last) {
         (void)cli_fail(CLI_FAILED, "%s; epoch %zu is not saved, the next one tries again", sentence,
                        progress->epoch);
     }

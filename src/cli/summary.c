@@ -110,7 +110,9 @@ void cli_summary_print(const struct cli_summary *summary, const char *folder, co
     struct report_run run;
     char sentence[512];
     /* The model is saved all the same where the metrics cannot be read again. */
+    cli_json_begin_reading();
     bool known = report_run_read(folder, &run, sentence, sizeof sentence);
+    cli_json_end_reading();
     if (json) {
         print_json(summary, known ? &run : NULL, folder);
     } else {

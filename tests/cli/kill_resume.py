@@ -21,7 +21,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from support import BINARY, read, safetensors_read, write  # noqa: E402
+from support import BINARY, checkpoints, files_of, read, safetensors_read, write  # noqa: E402
 
 RECIPE = """[model]
 input = 12x12x1
@@ -114,7 +114,7 @@ class Killer:
                 header, data = safetensors_read(os.path.join(path, name))
                 ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
                 check(max(ends) == len(data), folder, name, "is not whole")
-        steps = sorted(int(found[1]) for found in (re.fullmatch(r"checkpoint-(\d+)\.safetensors", n) for n in names) if found)
+        steps = checkpoints(path) if names else []
         # One more while the oldest is being removed.
         check(len(steps) <= KEEP + 1, folder, steps)
         return steps[-1] if steps else None
@@ -169,8 +169,8 @@ class Killer:
         found = self.results(folder)
         for what, one, other in zip(("model", "metrics"), found, expected):
             check(one == other, folder, what, "is another than the undisturbed run's")
-        rest = [n for n in os.listdir(self.file(folder)) if not n.startswith("checkpoint-")]
-        check(sorted(rest) == ["metrics.jsonl", "model.safetensors", "timing.jsonl"], folder, rest)
+        rest = files_of(self.file(folder))
+        check(rest == ["metrics.jsonl", "model.safetensors", "timing.jsonl"], folder, rest)
         epochs = [json.loads(line)["epoch"] for line in read(self.file(folder, "timing.jsonl")).splitlines()]
         check(epochs == sorted(set(epochs)), folder, "times of epochs", epochs)
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -89,6 +90,17 @@ def png(width, height, rows, colour=0):
     head = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
     body = zlib.compress(b"".join(b"\0" + row for row in rows))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def checkpoints(folder):
+    """Steps of the checkpoints in a run's folder, the oldest first."""
+    found = (re.fullmatch(r"checkpoint-(\d+)\.safetensors", name) for name in os.listdir(folder))
+    return sorted(int(match[1]) for match in found if match)
+
+
+def files_of(folder):
+    """What a run's folder holds beside its checkpoints."""
+    return sorted(set(os.listdir(folder)) - {f"checkpoint-{step}.safetensors" for step in checkpoints(folder)})
 
 
 def safetensors_read(path):

@@ -8,7 +8,7 @@ import struct
 import subprocess
 import unittest
 
-from support import RECIPE, SIDE, Command, idx_images, idx_labels, png, read, safetensors_read, safetensors_write, write
+from support import RECIPE, SIDE, Command, files_of, idx_images, idx_labels, png, read, safetensors_read, safetensors_write, write
 
 IMAGES = "data/blobs/train-images-idx3-ubyte"
 LABELS = "data/blobs/train-labels-idx1-ubyte"
@@ -354,7 +354,7 @@ class NotFinite(Command):
         for word in ("epoch ", "step ", "layer"):
             self.assertIn(word, last)
         self.assertNotIn("epoch 1,", last)
-        self.assertEqual(sorted(os.listdir("run")), ["metrics.jsonl", "model.safetensors", "timing.jsonl"])
+        self.assertEqual(files_of("run"), ["metrics.jsonl", "model.safetensors", "timing.jsonl"])
         lines = [json.loads(line) for line in read("run/metrics.jsonl").splitlines()]
         self.assertGreaterEqual(len(lines), 1)
         report = json.loads(self.done("info", "run", "--json"))

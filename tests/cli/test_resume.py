@@ -4,22 +4,15 @@ is not the run's is refused. kill_resume.py kills runs at random moments."""
 
 import json
 import os
-import re
 import shutil
 import signal
 import time
 import unittest
 
-from support import RECIPE, Command, make_set, read, safetensors_read, write
+from support import RECIPE, Command, checkpoints, files_of, make_set, read, write
 
-TRAIN = "train/images"
 STEPS = 10  # of an epoch: 300 images in batches of 32
 HELD = "validation = 0.2\nkeep_best = true\naverage = 0.5\naugment = shift=1\n"
-
-
-def checkpoints(folder):
-    found = (re.fullmatch(r"checkpoint-(\d+)\.safetensors", name) for name in os.listdir(folder))
-    return sorted(int(match[1]) for match in found if match)
 
 
 def results(folder):
@@ -80,7 +73,7 @@ class Resume(Command):
         _, errors = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 130, errors)
         self.assertEqual(len(checkpoints("run")), 1)
-        self.assertEqual([name for name in os.listdir("run") if not name.startswith("checkpoint-")], [])
+        self.assertEqual(files_of("run"), [])
         self.assertNotIn("checkpoint", self.done("train", "--resume", "run", "--epochs", "1"))
         self.assertEqual(epochs("run"), [1])
         # Its number is not free: nobody begins over a run that can be continued.
@@ -360,8 +353,7 @@ class Resume(Command):
                 write("run/checkpoint-3.safetensors", checkpoint)
             self.assertIn("behind step 3, 0 of 4", self.done("train", "--resume", "run"))
             self.assert_same("run", "whole")
-            self.assertEqual(sorted(n for n in os.listdir("run") if not n.startswith("checkpoint-")),
-                             ["metrics.jsonl", "model.safetensors", "timing.jsonl"])
+            self.assertEqual(files_of("run"), ["metrics.jsonl", "model.safetensors", "timing.jsonl"])
             self.assertEqual(len(checkpoints("run")), 2)
 
     def test_an_older_runs_checkpoints_go_with_it(self):

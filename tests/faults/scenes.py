@@ -144,6 +144,12 @@ def all_scenes(stoa):
     scenes.append(Scene("train next", "train", "csv.ini", "--quiet"))
     stoa("train", "idx.ini", "--out", "models/old", "--quiet", "--seed", "8")
     scenes.append(Scene("train force", "train", "idx.ini", "--out", "out", "--force", before="models/old"))
+    scenes.append(Scene("train checkpoints", "train", "best.ini", "--out", "out", "--checkpoint-every", "2"))
+    # As if it had been killed in its first epoch, behind which model and metrics are made again.
+    stoa("train", "best.ini", "--out", "models/cut", "--quiet", "--checkpoint-every", "2", "--keep", "9")
+    for step in 3, 5, 6:
+        os.unlink(f"models/cut/checkpoint-{step}.safetensors")
+    scenes.append(Scene("train resume", "train", "--resume", "out", before="models/cut"))
     for name in FORMATS:
         more = ("--json",) if name in ("csv", "idx") else ()
         scenes.append(Scene(f"eval {name}", "eval", f"models/{name}", "--data", path_of(name), *more))

@@ -5,8 +5,9 @@ so on to the last; alone, or with all that come after it.
 Whatever fails, the command ends in one of two ways. It exits with 0, and then files and output are those of a run in
 which nothing failed; that an epoch could not be saved and the next one will may have been said. Or it exits with 1 or 2
 and one sentence on stderr, a lack of memory with 1; then a run's folder holds what a whole epoch left, the older run, or
-nothing, and no file of another name stands anywhere. Reads and writes that move a part of what was asked for, or are
-interrupted, change nothing at all.
+nothing, and no file of another name stands anywhere. Where it holds a checkpoint, the run is continued from it to the
+end that it would have had. Reads and writes that move a part of what was asked for, or are interrupted, change nothing
+at all.
 
     tests/faults/sweep.py STOA HOST INJECTOR [--share PART] [--jobs N] [--scene WORDS] [--seed N]
 
@@ -31,15 +32,18 @@ import scenes
 # What is failed, as inject.c spells it: kind of call, and whether all later ones fail too.
 MODES = (("memory", ""), ("memory", "+"), ("io", ""), ("io", "+"), ("short", ""), ("interrupt", ""))
 COUNTS = re.compile(r"counts memory (\d+) io (\d+) transfers (\d+) vendor (\d)")
-LATER = re.compile(r"stoa: .* is not saved, the next one tries again")
+LATER = re.compile(r"stoa: .*(; epoch \d+ is not saved, the next one tries again|; the state of epoch \d+, step \d+ is not saved"
+                   r"|; taking out/checkpoint-\d+\.safetensors)")
+CHECKPOINT = re.compile(r"/checkpoint-\d+\.safetensors(\.new)?$")
 SKIPPED = 77
 ALLOWED_SECONDS = 60
 
-Outcome = collections.namedtuple("Outcome", "code stdout stderr files")
+Outcome = collections.namedtuple("Outcome", "code stdout stderr files ends")
 
 
 def without_times(text):
-    text = re.sub(r"[\d,]+ img/s", "N img/s", text)
+    text = re.sub(r"[\d,]+ (img|images)/s", "N images/s", text)
+    text = re.sub(r"(?m)^(done .* in) [\d:]+,", r"\1 N,", text)
     text = re.sub(r"(?m)^seconds .*$", "seconds", text)
     return re.sub(r'"(seconds|images_per_second)": [^,\n}]*', r'"\1": N', text)
 
@@ -108,13 +112,24 @@ class Sweep:
                 subprocess.run([self.options.stoa, "info", name], cwd=folder, env=self.environment, check=False,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             files = self.new_files(folder)
+        ends = self.go_on(folder, files) if code in (1, 2) and scene.arguments[0] == "train" else {}
         for name in "out", "runs":
             shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
         for name in self.names(folder) - self.local.names:
             os.unlink(os.path.join(folder, name))
         outcome = Outcome(code, without_times(self.read(out).decode(errors="replace")),
-                          self.read(err).decode(errors="replace"), files)
+                          self.read(err).decode(errors="replace"), files, ends)
         return outcome, self.read(report).decode() if os.path.exists(report) else ""
+
+    def go_on(self, folder, files):
+        """What the runs in the folder that left a checkpoint become when they are continued."""
+        runs = {os.path.dirname(name) for name in files if CHECKPOINT.search(name)}
+        for name in runs:
+            done = subprocess.run([self.options.stoa, "train", "--resume", name, "--quiet"], cwd=folder, check=False,
+                                  env=self.environment, capture_output=True, text=True)
+            if done.returncode != 0:
+                return {name: done.stderr}
+        return self.new_files(folder) if runs else {}
 
     def new_files(self, folder):
         """What stands in the folder that was not given: what is in it, None for a folder."""
@@ -143,11 +158,18 @@ class Sweep:
 
     @staticmethod
     def comparable(files):
-        """Times differ from run to run, and nothing depends on their file."""
-        return {name: parse_metrics(data) if name.endswith("metrics.jsonl") else data for name, data in files.items()
-                if not name.endswith("/timing.jsonl")}
+        """Times differ from run to run, and nothing depends on their file. Checkpoints may be more or fewer, and are
+        tried. The number of epochs stands in a model's recipe, also in one that is saved before the last of them."""
 
-    def judge(self, undisturbed, allowed, kind, outcome, report):
+        def plain(name, data):
+            if name.endswith("metrics.jsonl"):
+                return parse_metrics(data)
+            return re.sub(rb"epochs = \d", b"epochs = N", data) if name.endswith("model.safetensors") else data
+
+        return {name: plain(name, data) for name, data in files.items()
+                if not name.endswith("/timing.jsonl") and not CHECKPOINT.search(name)}
+
+    def judge(self, undisturbed, allowed, ends, kind, outcome, report):
         """What is wrong with the outcome, or None."""
         code = outcome.code
         lines = [line for line in outcome.stderr.splitlines() if not LATER.fullmatch(line)]
@@ -168,9 +190,16 @@ class Sweep:
                 return f"exit 0 and other files: {self.difference(expected, files)}"
             if outcome.stdout != undisturbed.stdout:
                 return f"exit 0 and other output: {outcome.stdout[-200:]!r}"
+            missing = {n for n in undisturbed.files if CHECKPOINT.search(n)} - set(outcome.files)
+            if missing and "is not saved" not in outcome.stderr:
+                return f"exit 0 and without a word no {missing}"
             return None if not lines else f"exit 0 and a sentence on stderr: {outcome.stderr!r}"
         if len(lines) != 1 or not lines[0].startswith("stoa: "):
             return f"exit {code} and not one sentence on stderr: {outcome.stderr!r}"
+        if outcome.ends and not any(self.comparable(outcome.ends) == self.comparable(one) for one in ends):
+            return f"exit {code} and continued to another end: {self.difference(self.comparable(ends[0]), outcome.ends)}"
+        if any(CHECKPOINT.search(name) for name in outcome.files):
+            allowed = [*allowed, {os.path.dirname(n): None for n in outcome.files if CHECKPOINT.search(n)}]
         if not any(files == self.comparable(one) for one in allowed):
             return f"exit {code} and neither a whole run nor none: {self.difference(self.comparable(allowed[0]), files)}"
         if kind == "memory" and (code != 1 or not re.search("memory|allocate", lines[0])):
@@ -211,13 +240,14 @@ class Sweep:
     def try_scene(self, scene, pool):
         undisturbed, faults = self.plan(scene)
         allowed = self.whole_runs(scene, undisturbed)
+        ends = [undisturbed.files, allowed[1]] if scene.before else [undisturbed.files]
         allowed.append(undisturbed.files)
         results = collections.Counter()
         wrong = []
 
         def attempt(fault):
             outcome, report = self.run(scene, fault[1])
-            return fault, self.judge(undisturbed, allowed, fault[0], outcome, report), outcome.code, report
+            return fault, self.judge(undisturbed, allowed, ends, fault[0], outcome, report), outcome.code, report
 
         for fault, complaint, code, report in pool.map(attempt, faults):
             results[code if code in (0, 1, 2) else "other"] += 1

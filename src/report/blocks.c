@@ -30,7 +30,7 @@ static void draw_block(const struct report_frame *frame, const struct report_blo
     struct report_word words[4];
     report_print(frame->out,
                  "<rect class=\"s%zu o\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
-                 "fill-opacity=\".75\"><title>",
+                 "fill-opacity=\".45\"><title>",
                  report_colour(block->series), left, top, fmax(right - left, 0.5), fmax(bottom - top, 0.5));
     report_escape(frame->out, block->label);
     report_print(frame->out, ": %s to %s, %s to %s</title></rect>",
@@ -38,7 +38,7 @@ static void draw_block(const struct report_frame *frame, const struct report_blo
                  report_number_word(&words[2], block->low), report_number_word(&words[3], block->high));
     if (block->label && bottom - top > REPORT_LETTERS &&
         report_text_width(block->label, REPORT_LETTERS) + 6 < right - left) {
-        report_text(frame->out, (left + right) / 2, (top + bottom) / 2 + 4.5, HUGE_VAL, "class=\"m on\"",
+        report_text(frame->out, (left + right) / 2, (top + bottom) / 2 + 4.5, HUGE_VAL, "class=\"m\"",
                     block->label);
     }
 }

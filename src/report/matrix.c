@@ -38,6 +38,9 @@ static double widest_of(const char *const *labels, size_t count) {
     return widest;
 }
 
+/* The strongest colour that a number is legible upon in both themes, as contrast of 4.5 to 1. */
+static const double MOST_STRENGTH = 0.5;
+
 /* Right answers are strong as a share of their row; wrong ones by the root of their share of the largest, so
  * that a few are seen. */
 static double strength_of(const struct report_matrix *matrix, const struct grid *grid, size_t row,
@@ -61,7 +64,7 @@ static void draw_cell(const struct report_frame *frame, const struct grid *grid,
                  "<rect class=\"%s o\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
                  "fill-opacity=\"%.2f\">",
                  matrix->is_confusion && row != column ? "wrong" : "heat", x, y, grid->cell_width,
-                 grid->cell_height, strength);
+                 grid->cell_height, MOST_STRENGTH * strength);
     if (matrix->rows * matrix->columns <= MOST_ABOUT) {
         report_put(out, "<title>");
         report_escape(out, matrix->row_label[row]);
@@ -71,8 +74,8 @@ static void draw_cell(const struct report_frame *frame, const struct grid *grid,
     }
     report_put(out, "</rect>");
     if (report_text_width(number, REPORT_LETTERS) < grid->cell_width && grid->cell_height > REPORT_LETTERS) {
-        report_text(out, x + grid->cell_width / 2, y + grid->cell_height / 2 + 4.5, HUGE_VAL,
-                    strength > 0.55 ? "class=\"m on\"" : "class=\"m\"", number);
+        report_text(out, x + grid->cell_width / 2, y + grid->cell_height / 2 + 4.5, HUGE_VAL, "class=\"m\"",
+                    number);
     }
 }
 

@@ -10,13 +10,13 @@
     "f5f7f9;"                                                                                                \
     "--s1:#0072b2;--s2:#d15300;--s3:#008060;--s4:#b8558f;--s5:#8a6d00;--s6:#2b8cc4;--s7:#5f6368;--s8:#"      \
     "7546b8;"                                                                                                \
-    "--heat:#0072b2;--wrong:#d15300;--onheat:#fff"
+    "--heat:#0072b2;--wrong:#d15300"
 #define DARK                                                                                                 \
     "color-scheme:dark;--bg:#14171b;--ink:#e8ebee;--dim:#a3abb4;--grid:#2d333a;--axis:#717a84;--panel:#"     \
     "1d2127;"                                                                                                \
     "--s1:#4fb3ee;--s2:#ff9550;--s3:#35c79b;--s4:#e59ac6;--s5:#eed24a;--s6:#9ad6f7;--s7:#b6bcc3;--s8:#"      \
     "b79cf2;"                                                                                                \
-    "--heat:#4fb3ee;--wrong:#ff9550;--onheat:#0b0d0f"
+    "--heat:#4fb3ee;--wrong:#ff9550"
 
 void report_chart_style(struct report_out *out) {
     report_put(out, ":root{" LIGHT "}\n"
@@ -39,7 +39,7 @@ void report_chart_style(struct report_out *out) {
                  ".chart .faint{stroke-width:1;opacity:.55}.chart .o{stroke:var(--bg)}\n"
                  ".chart .best{fill:var(--bg);stroke:var(--c);stroke-width:2.5}\n"
                  ".chart .heat{fill:var(--heat)}.chart .wrong{fill:var(--wrong)}\n"
-                 ".chart .on{fill:var(--onheat)}.chart .frame{fill:none;stroke:var(--grid)}\n"
+                 ".chart .frame{fill:none;stroke:var(--grid)}\n"
                  ".chart image{image-rendering:pixelated}\n"
                  "@media print{.chart{print-color-adjust:exact;-webkit-print-color-adjust:exact}}\n");
 }

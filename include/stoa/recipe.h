@@ -45,6 +45,18 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_recipe_set(stoa_context *context, stoa
  * given or set, a line each, without comments. Belongs to the recipe, valid until stoa_recipe_set(). */
 STOA_API const char *stoa_recipe_text(const stoa_recipe *recipe);
 
+/** What one key of a recipe can say. Static storage. */
+typedef struct stoa_recipe_key {
+    const char *section;  /**< "data" or "train"; "" for what stands before the first section */
+    const char *name;     /**< with the section, as stoa_recipe_set() takes it: "train" and "lr" */
+    const char *fallback; /**< the default as text; "" for none */
+    const char *meaning;  /**< a few words */
+    char expected[160];   /**< what a value must be: "a number from 1 to 1000000" */
+} stoa_recipe_key;
+
+/** Say in `*key` what key number `index` of recipes is, from 0; false past the last, and nothing is set. */
+STOA_API bool stoa_recipe_key_at(size_t index, stoa_recipe_key *key);
+
 /** What a recipe says; strings belong to it. */
 typedef struct stoa_recipe_info {
     const char *title;   /**< `title` before the first section, "" when missing: one line for people */

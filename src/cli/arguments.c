@@ -59,6 +59,8 @@ static const struct option options[] = {
     {"force", FLAG, AT(force), NULL,
      "replace model and metrics in a folder that is not empty, or another file by a report", 0, 0},
     {"inference", FLAG, AT(inference), NULL, "plan inference (default: training)", 0, 0},
+    {"keys", FLAG, AT(keys), NULL, "what recipes can say, with ranges and defaults, in the place of the list",
+     0, 0},
     {"json", FLAG, AT(json), NULL, "print JSON", 0, 0},
     {"quiet", FLAG, AT(quiet), NULL, "print nothing but errors", 0, 0},
 };

@@ -24,7 +24,7 @@ struct cli_request {
     const char *data, *out, *recipe, *layout, *init, *resume; /* NULL: not given */
     size_t keep;                                              /* checkpoints; 0: not given */
     const char *checkpoint_every;                             /* time or steps; NULL: not given */
-    bool force, quiet, json, inference, all, find_lr;
+    bool force, quiet, json, inference, all, find_lr, keys;
     char **operands;
     size_t operand_count;
 };
@@ -41,6 +41,9 @@ struct cli_command {
     bool multiplies; /* uses the BLAS: worth choosing its core first */
     int (*run)(const struct cli_request *request);
 };
+
+/* Print what a recipe can say. */
+int cli_print_keys(const struct cli_request *request);
 
 extern const struct cli_command cli_train, cli_eval, cli_predict, cli_info, cli_plan, cli_recipes,
     cli_gradcheck, cli_doctor, cli_report;

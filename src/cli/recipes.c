@@ -230,16 +230,16 @@ static int print_file(const char *name) {
 
 static int run(const struct cli_request *request) {
     if (request->operand_count == 0) {
-        return list_all(request);
+        return request->keys ? cli_print_keys(request) : list_all(request);
     }
-    if (request->json) {
-        return cli_fail(CLI_WRONG, "--json: found with '%s', expected with the list only",
-                        request->operands[0]);
+    if (request->json || request->keys) {
+        return cli_fail(CLI_WRONG, "--%s: found with '%s', expected with the list only",
+                        request->json ? "json" : "keys", request->operands[0]);
     }
     return print_file(request->operands[0]);
 }
 
-static const char *const option_names[] = {"json", NULL};
+static const char *const option_names[] = {"keys", "json", NULL};
 
 const struct cli_command cli_recipes = {
     .name = "recipes",
@@ -249,8 +249,9 @@ const struct cli_command cli_recipes = {
         "List the recipes with their parameters, what a training needs and what it has reached: those found\n"
         "in the current folder, data/recipes, the user's data folder ($XDG_DATA_HOME/stoa/recipes),\n"
         "$XDG_DATA_DIRS and the installed data folder; the first of a name counts. With a name, print that\n"
-        "recipe's file.",
+        "recipe's file. With --keys, print what recipes can say in [data] and [train].",
     .examples = "  stoa recipes\n"
+                "  stoa recipes --keys\n"
                 "  stoa recipes lenet5 > mine.ini",
     .options = option_names,
     .operand = "NAME",

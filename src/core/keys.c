@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/float_state.h"
 #include "base/number.h"
 
 const struct stoa_key *stoa_key_find(const struct stoa_keys *keys, const char *name) {
@@ -107,12 +108,14 @@ static const char *member_text(const struct stoa_key *key, const void *options, 
 }
 
 const char *stoa_key_text(const struct stoa_key *key, const void *options, char number[STOA_KEY_TEXT]) {
+    STOA_FLOAT_STATE();
     const char *text = member_text(key, options, number);
     return !text && key->always ? "0" : text;
 }
 
 stoa_status stoa_keys_complete(struct stoa_error *error, const struct stoa_keys *keys, void *options,
                                void *parsed) {
+    STOA_FLOAT_STATE(); /* numbers go through their texts and must come back as they were */
     stoa_status status = STOA_OK;
     for (size_t i = 0; status == STOA_OK && i < keys->count; i++) {
         const struct stoa_key *key = &keys->key[i];
@@ -137,6 +140,25 @@ void stoa_keys_forget_texts(const struct stoa_keys *keys, void *options) {
         if (keys->key[i].option.type == STOA_OPTION_TEXT) {
             memcpy((char *)options + keys->key[i].option.offset, &none, sizeof none);
         }
+    }
+}
+
+const char *stoa_key_default(const struct stoa_key *key) {
+    const struct stoa_option *option = &key->option;
+    if (option->fallback[0]) {
+        return option->fallback;
+    }
+    switch (option->type) {
+    case STOA_OPTION_SIZE:
+    case STOA_OPTION_SEED:
+    case STOA_OPTION_FLOAT:
+        return "0";
+    case STOA_OPTION_BOOL:
+        return "false";
+    case STOA_OPTION_WORD:
+        return option->choices[0];
+    default:
+        return "";
     }
 }
 

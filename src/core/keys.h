@@ -50,6 +50,9 @@ stoa_status stoa_keys_complete(struct stoa_error *error, const struct stoa_keys 
 /* Make members that are texts NULL, for a struct that outlives them. */
 void stoa_keys_forget_texts(const struct stoa_keys *keys, void *options);
 
+/* The default as text, "" where there is none: a number, a word, false. */
+const char *stoa_key_default(const struct stoa_key *key);
+
 /* What a value of `key` must be, in words; cut where `size` is too small. */
 void stoa_key_expected(const struct stoa_key *key, char *out, size_t size);
 

@@ -27,8 +27,10 @@ static stoa_status check_name(struct stoa_error *error, const char *text, void *
          words},                                                                                             \
             meaning, read, always                                                                            \
     }
-#define NUMBER(name, type, member, lowest, highest, meaning)                                                 \
-    KEY(name, type, member, "", lowest, highest, NULL, NULL, false, meaning)
+#define AS_TEXT(number) #number
+#define TEXT_OF(number) AS_TEXT(number)
+#define NUMBER(name, type, member, fallback, lowest, highest, meaning)                                       \
+    KEY(name, type, member, fallback, lowest, highest, NULL, NULL, false, meaning)
 #define ALWAYS(name, type, member, fallback, lowest, highest, meaning)                                       \
     KEY(name, type, member, fallback, lowest, highest, NULL, NULL, true, meaning)
 #define WORD(name, member, words, meaning) KEY(name, WORD, member, "", 0, 0, words, NULL, false, meaning)
@@ -44,11 +46,12 @@ static const struct stoa_key keys[] = {
     TEXT("label", options.label, NULL, "the label's column of a table, by name or by number from 1"),
     WORD("header", options.header, header_words, "whether a table begins with a line of names"),
     WORD("layout", options.layout, layout_words, "the order of colour in arrays and tables"),
-    NUMBER("test", FLOAT, options.test, 1e-3, 0.999,
+    NUMBER("test", FLOAT, options.test, TEXT_OF(STOA_DEFAULT_TEST_SHARE), 1e-3, 0.999,
            "share of each class that becomes the test part of data without one"),
-    NUMBER("split_seed", SEED, options.seed, 0, 0, "which samples those are, and which digits are drawn"),
-    NUMBER("samples", SIZE, options.samples, 10, 1e6, "how many digits are drawn"),
-    NUMBER("memory", BYTES, options.memory, 0, 0,
+    NUMBER("split_seed", SEED, options.seed, "", 0, 0, "which samples those are, and which digits are drawn"),
+    NUMBER("samples", SIZE, options.samples, TEXT_OF(STOA_DEFAULT_DIGITS), 10, 1e6,
+           "how many digits are drawn"),
+    NUMBER("memory", BYTES, options.memory, "", 0, 0,
            "bytes of samples to hold in memory; larger plain files stay on disk"),
     WORD("weights", weights, weights_words,
          "whether the loss weighs rare classes up, as measured on the training data"),

@@ -15,6 +15,10 @@ struct stoa_data_source {
     stoa_data_options options;
 };
 
+/* What zeros in stoa_data_options mean. */
+#define STOA_DEFAULT_TEST_SHARE 0.2
+#define STOA_DEFAULT_DIGITS 12000
+
 /* Members of struct stoa_data_source. */
 extern const struct stoa_keys stoa_data_keys;
 

@@ -11,6 +11,7 @@
 #include "base/float_state.h"
 #include "data/dataset.h"
 #include "data/folder.h"
+#include "data/keys.h"
 #include "data/read.h"
 
 enum { TRAIN = STOA_LOAD_TRAIN, TEST = STOA_LOAD_TEST };
@@ -46,7 +47,7 @@ stoa_status stoa_load_divide(struct stoa_load *load, stoa_dataset *whole) {
         load->made[TEST] = whole;
         return STOA_OK;
     }
-    stoa_status status = stoa_dataset_split(whole, share > 0 ? (double)share : 0.2, load->options->seed,
+    stoa_status status = stoa_dataset_split(whole, share > 0 ? (double)share : STOA_DEFAULT_TEST_SHARE, load->options->seed,
                                             &load->made[TRAIN], &load->made[TEST]);
     stoa_dataset_free(whole);
     return status == STOA_OK ? status : stoa_error_prefix(&load->context->error, "%s: ", load->path);
@@ -341,7 +342,7 @@ static stoa_status load_digits(struct stoa_load *load) {
         return stoa_fail(load->context, STOA_ERR_ARGUMENT, "digits: has 10 classes, expected %zu",
                          options->classes);
     }
-    stoa_status status = stoa_dataset_draw_digits(load->context, options->samples ? options->samples : 12000,
+    stoa_status status = stoa_dataset_draw_digits(load->context, options->samples ? options->samples : STOA_DEFAULT_DIGITS,
                                                   sized ? options->height : 28, sized ? options->width : 28,
                                                   options->seed, &whole);
     return status == STOA_OK ? stoa_load_divide(load, whole) : status;

@@ -77,3 +77,21 @@ stoa_status stoa_recipe_set(stoa_context *context, stoa_recipe *recipe, const ch
     }
     return status;
 }
+
+bool stoa_recipe_key_at(size_t index, stoa_recipe_key *key) {
+    for (size_t section = 0; section < STOA_RECIPE_SECTIONS; section++) {
+        const struct stoa_keys *keys = stoa_recipe_keys(section);
+        size_t count = keys ? keys->count : 0;
+        if (index < count) {
+            const struct stoa_key *found = &keys->key[index];
+            *key = (stoa_recipe_key){.section = stoa_recipe_section_name(section),
+                                     .name = found->option.name,
+                                     .fallback = stoa_key_default(found),
+                                     .meaning = found->meaning};
+            stoa_key_expected(found, key->expected, sizeof key->expected);
+            return true;
+        }
+        index -= count;
+    }
+    return false;
+}

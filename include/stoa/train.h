@@ -197,8 +197,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_backward(stoa_trainer *trainer
 STOA_API void stoa_trainer_update(stoa_trainer *trainer);
 /** All gradients of `trainer` in one array of `*count` floats, to be read or changed between
  * stoa_trainer_backward(), or the last of them, and stoa_trainer_update(). Their order is the engine's own,
- * the same for every trainer of such a model, with zeros or anything in between the tensors; for one tensor
- * there is stoa_plan_get_gradient(). Borrowed. */
+ * the same for every trainer of such a model, with zeros between the tensors and for those of frozen layers;
+ * for one tensor there is stoa_plan_get_gradient(). Borrowed. */
 STOA_API float *stoa_trainer_gradients(stoa_trainer *trainer, size_t *count);
 /** Tell `trainer`'s schedule that an epoch has ended with these mean losses; `validation_loss` may be NAN
  * where the schedule does not watch it. Needed by schedule plateau only. */

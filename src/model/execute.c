@@ -2,6 +2,7 @@
 /* Running a plan: operators in order over the arena, and backwards. Allocates nothing. Floor 6. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/float_state.h"
@@ -263,8 +264,21 @@ static stoa_status forward_loss(const struct call *call, double *mean) {
     return isfinite(*mean) ? STOA_OK : name_nonfinite(call, *mean);
 }
 
+/* Between the gradients of tensors there may lie what forward has left; optimisers and norms run over it. */
+static void clear_gaps(const struct stoa_plan *plan) {
+    const stoa_model *model = plan->model;
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        const struct stoa_tensor *tensor = &model->tensors[i];
+        size_t gap = stoa_round_up(tensor->count, STOA_ALIGN_FLOATS) - tensor->count;
+        if (tensor->spec.trainable) {
+            memset(stoa_plan_gradients(plan) + tensor->offset + tensor->count, 0, gap * sizeof(float));
+        }
+    }
+}
+
 static void backward_all(const struct call *call) {
     const struct stoa_plan *plan = call->plan;
+    clear_gaps(plan);
     float *loss_gradient = stoa_value_data(plan, plan->loss_gradient);
     double weight = stoa_plan_loss_weight(plan, call->targets.labels, call->samples);
     float share = plan->summed ? 1.0F : weight > 0 ? 1.0F / (float)weight : 0.0F;

@@ -428,10 +428,6 @@ stoa_status stoa_plan_bind(stoa_plan *plan, void *memory) {
     if (plan->arena && plan->optimizer != STOA_NO_VALUE) {
         memset(stoa_value_data(plan, plan->optimizer), 0, plan->values[plan->optimizer].bytes);
     }
-    if (plan->arena && plan->gradients != STOA_NO_VALUE) {
-        /* The gaps between tensors are never written, and optimisers run over them. */
-        memset(stoa_value_data(plan, plan->gradients), 0, plan->values[plan->gradients].bytes);
-    }
     return plan->arena ? STOA_OK : STOA_ERR_MEMORY;
 }
 

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/float_state.h"
 #include "base/size.h"
@@ -69,8 +70,17 @@ stoa_plan *stoa_trainer_plan(stoa_trainer *trainer) {
 }
 
 float *stoa_trainer_gradients(stoa_trainer *trainer, size_t *count) {
-    *count = trainer->model->parameter_floats;
-    return stoa_plan_gradients(trainer->plan);
+    const stoa_model *model = trainer->model;
+    float *gradients = stoa_plan_gradients(trainer->plan);
+    /* Nobody computes those of frozen layers, and forward may have left something in their place. */
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        const struct stoa_tensor *tensor = &model->tensors[i];
+        if (tensor->spec.trainable && trainer->rates[stoa_tensor_node(model, i)] == 0) {
+            memset(gradients + tensor->offset, 0, tensor->count * sizeof *gradients);
+        }
+    }
+    *count = model->parameter_floats;
+    return gradients;
 }
 
 void stoa_trainer_describe(const stoa_trainer *trainer, stoa_trainer_info *info) {

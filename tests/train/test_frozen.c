@@ -122,11 +122,14 @@ static void frozen_layers_keep_their_bits(void **state) {
     }
 }
 
-static double norm_of_gradients(const stoa_trainer *trainer) {
+/* Of the array of all gradients. */
+static double norm_of_gradients(stoa_trainer *trainer) {
+    size_t count = 0;
+    const float *gradients = stoa_trainer_gradients(trainer, &count);
     double sum = 0;
-    for (size_t i = 0; i < trainer->model->parameter_floats; i++) {
-        double g = (double)stoa_plan_gradients(trainer->plan)[i];
-        sum += g * g;
+    assert_int_equal(count, trainer->model->parameter_floats);
+    for (size_t i = 0; i < count; i++) {
+        sum += (double)gradients[i] * (double)gradients[i];
     }
     return sqrt(sum);
 }
@@ -152,6 +155,48 @@ static void the_norm_is_that_of_what_is_trained(void **state) {
         make_step(trainer, 0);
         double expected = fmin(norm[1], (double)limits[i]);
         assert_true(fabs(norm_of_gradients(trainer) - expected) < 1e-5 * expected);
+        stoa_trainer_free(trainer);
+        stoa_model_free(model);
+    }
+}
+
+static double norm_of_tensors(const stoa_trainer *trainer) {
+    double sum = 0;
+    for (size_t i = 0; i < trainer->model->tensor_count; i++) {
+        float values[2048];
+        size_t count = trainer->model->tensors[i].count;
+        assert_true(count <= 2048);
+        bool learns = stoa_plan_get_gradient(trainer->plan, i, values, count) == STOA_OK;
+        for (size_t j = 0; learns && j < count; j++) {
+            sum += (double)values[j] * (double)values[j];
+        }
+    }
+    return sqrt(sum);
+}
+
+/* Activations of frozen layers lie where gradients come to lie later. What they leave between the tensors and
+ * in those that are frozen is no gradient: not for the norm, and not for who looks at all gradients. */
+static void what_lies_between_gradients_is_zero(void **state) {
+    (void)state;
+    for (size_t frozen = 0; frozen < 2; frozen++) {
+        stoa_model *model = NULL;
+        assert_int_equal(stoa_model_create(context, &model), STOA_OK);
+        stoa_model_input(model, 8, 8, 2);
+        for (size_t i = 0; i < 4; i++) {
+            const char name[] = {'c', (char)('1' + i), 0};
+            stoa_model_add(model, name, "conv2d filters=9 kernel=3 pad=1");
+        }
+        stoa_model_add(model, "g", "global_avgpool");
+        stoa_model_add(model, "l", "linear units=5");
+        assert_int_equal(stoa_model_build(model), STOA_OK);
+        assert_int_equal(stoa_model_init(model, 4), STOA_OK);
+        stoa_train_options options = {.freeze = frozen ? "c*" : NULL, .clip_norm = 1e-3F};
+        stoa_trainer *trainer = make_trainer(model, options);
+        for (size_t step = 0; step < 2; step++) {
+            make_step(trainer, step);
+            assert_true(fabs(norm_of_tensors(trainer) - 1e-3) < 1e-8);
+            assert_true(fabs(norm_of_gradients(trainer) - 1e-3) < 1e-8);
+        }
         stoa_trainer_free(trainer);
         stoa_model_free(model);
     }
@@ -238,6 +283,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frozen_layers_keep_their_bits),
         cmocka_unit_test(the_norm_is_that_of_what_is_trained),
+        cmocka_unit_test(what_lies_between_gradients_is_zero),
         cmocka_unit_test(factors_scale_the_step),
         cmocka_unit_test(wrong_lines_are_refused),
     };

@@ -238,6 +238,7 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_load_memory(stoa_trainer *trai
 
 /** How far a trainer has come. */
 typedef struct stoa_trainer_info {
+    size_t parameters;   /**< that are trained: those of frozen layers are not counted */
     size_t steps;        /**< updates that were made */
     size_t epochs;       /**< whole epochs */
     size_t samples;      /**< trained of the epoch that is not whole */

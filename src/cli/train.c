@@ -49,12 +49,15 @@ static void announce(struct training *training) {
     if (!training->name) {
         return;
     }
-    struct cli_word parameters = {""}, images = {""}, tests = {""};
+    struct cli_word parameters = {""}, trained = {""}, images = {""}, tests = {""};
     stoa_blas_info blas;
     stoa_blas_describe(&blas);
     size_t threads = stoa_context_threads(training->context);
-    cli_print("%s: %s parameters, %s training and %s test images\n", training->name,
-              cli_word_count(&parameters, stoa_model_parameter_count(training->model)),
+    size_t count = stoa_model_parameter_count(training->model);
+    bool frozen = training->from.parameters < count;
+    cli_print("%s: %s parameters%s%s, %s training and %s test images\n", training->name,
+              cli_word_count(&parameters, count), frozen ? ", to be trained " : "",
+              frozen ? cli_word_count(&trained, training->from.parameters) : "",
               cli_word_count(&images, stoa_dataset_count(training->train)),
               cli_word_count(&tests, stoa_dataset_count(training->test)));
     cli_print("%zu thread%s, %s, %s%s%s\n", threads, threads == 1 ? "" : "s",
@@ -73,6 +76,7 @@ static void announce(struct training *training) {
 static stoa_status on_start(void *user, stoa_trainer *trainer) {
     struct training *training = user;
     training->diagnosis.trainer = trainer;
+    stoa_trainer_describe(trainer, &training->from);
     if (!training->resume) {
         return STOA_OK;
     }

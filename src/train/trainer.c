@@ -83,9 +83,20 @@ float *stoa_trainer_gradients(stoa_trainer *trainer, size_t *count) {
     return gradients;
 }
 
+static size_t count_trained(const stoa_trainer *trainer) {
+    const stoa_model *model = trainer->model;
+    size_t count = 0;
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        bool trained = model->tensors[i].spec.trainable && trainer->rates[stoa_tensor_node(model, i)] != 0;
+        count += trained ? model->tensors[i].count : 0;
+    }
+    return count;
+}
+
 void stoa_trainer_describe(const stoa_trainer *trainer, stoa_trainer_info *info) {
     const struct stoa_training_state *state = &trainer->state;
-    *info = (stoa_trainer_info){.steps = (size_t)state->steps,
+    *info = (stoa_trainer_info){.parameters = count_trained(trainer),
+                                .steps = (size_t)state->steps,
                                 .epochs = (size_t)state->epochs,
                                 .samples = (size_t)state->samples,
                                 .best_epoch = (size_t)state->best.epoch,

@@ -132,6 +132,7 @@ static const struct {
     {"early stopping",
      {.epochs = 9, .validation = 0.3F, .patience = 1, .min_delta = 0.05F, .learning_rate = 0.05F}},
     {"accumulate", {.accumulate = 3, .average = 0.5F, .augment = "shift=1"}},
+    {"frozen", {.freeze = "a,b", .lr_scale = "f=0.5", .average = 0.9F, .clip_norm = 0.1F}},
     {"accumulate a sum", {.accumulate = 2, .summed = true, .optimizer = "sgd momentum=0.9"}},
 };
 
@@ -262,6 +263,12 @@ static void names_what_has_changed(void **state) {
     other = options;
     other.validation = 0.5F;
     refuse(&s, &other, &saved, STOA_ERR_ARGUMENT, "train.validation: found '0.5', expected ''");
+    other = options;
+    other.freeze = "a";
+    refuse(&s, &other, &saved, STOA_ERR_ARGUMENT, "train.freeze: found 'a', expected ''");
+    other = options;
+    other.lr_scale = "f=2";
+    refuse(&s, &other, &saved, STOA_ERR_ARGUMENT, "train.lr_scale: found 'f=2', expected ''");
     close_subject(&s);
 
     const char *const another_net[] = {"conv2d filters=5 kernel=3 pad=1",

@@ -47,8 +47,8 @@ stoa_status stoa_load_divide(struct stoa_load *load, stoa_dataset *whole) {
         load->made[TEST] = whole;
         return STOA_OK;
     }
-    stoa_status status = stoa_dataset_split(whole, share > 0 ? (double)share : STOA_DEFAULT_TEST_SHARE, load->options->seed,
-                                            &load->made[TRAIN], &load->made[TEST]);
+    stoa_status status = stoa_dataset_split(whole, share > 0 ? (double)share : STOA_DEFAULT_TEST_SHARE,
+                                            load->options->seed, &load->made[TRAIN], &load->made[TEST]);
     stoa_dataset_free(whole);
     return status == STOA_OK ? status : stoa_error_prefix(&load->context->error, "%s: ", load->path);
 }
@@ -342,9 +342,9 @@ static stoa_status load_digits(struct stoa_load *load) {
         return stoa_fail(load->context, STOA_ERR_ARGUMENT, "digits: has 10 classes, expected %zu",
                          options->classes);
     }
-    stoa_status status = stoa_dataset_draw_digits(load->context, options->samples ? options->samples : STOA_DEFAULT_DIGITS,
-                                                  sized ? options->height : 28, sized ? options->width : 28,
-                                                  options->seed, &whole);
+    stoa_status status = stoa_dataset_draw_digits(
+        load->context, options->samples ? options->samples : STOA_DEFAULT_DIGITS,
+        sized ? options->height : 28, sized ? options->width : 28, options->seed, &whole);
     return status == STOA_OK ? stoa_load_divide(load, whole) : status;
 }
 
@@ -372,10 +372,12 @@ static stoa_status load_path(struct stoa_load *load) {
 }
 
 static stoa_status check_options(stoa_context *context, const stoa_data_options *options, bool train) {
-    if (options->test != 0.0F && !(options->test > 0 && options->test < 1)) {
-        return stoa_fail(context, STOA_ERR_ARGUMENT,
-                         "data set: a test part of %g, expected more than 0 and less than 1",
-                         (double)options->test);
+    /* As a recipe would say it. Sizes have no bounds here but memory's. */
+    struct stoa_data_source said = {
+        .options = {.header = options->header, .layout = options->layout, .test = options->test}};
+    stoa_status status = stoa_keys_complete(&context->error, &stoa_data_keys, &said, NULL);
+    if (status != STOA_OK) {
+        return stoa_error_prefix(&context->error, "data set: ");
     }
     if ((options->whole || options->unlabelled) && train) {
         return stoa_fail(context, STOA_ERR_ARGUMENT,

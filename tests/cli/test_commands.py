@@ -4,6 +4,7 @@
 import json
 import math
 import os
+import re
 import pty
 import shutil
 import signal
@@ -372,6 +373,22 @@ class Show(Command):
         self.assertEqual((listed["noted"]["needs"], listed["noted"]["reaches"]), ("nothing", ""))
         self.assertEqual(text.count("  needs nothing\n"), 1)
         self.assertEqual(self.done("recipes", "tiny"), RECIPE)
+
+    def test_keys_of_recipes(self):
+        """What --keys lists is what a recipe takes, with these defaults and ranges."""
+        keys = json.loads(self.done("recipes", "--keys", "--json"))
+        self.assertEqual({key["section"] for key in keys}, {"", "data", "train"})
+        batch = {"section": "train", "key": "batch", "default": "64", "expected": "a number from 1 to 1000000",
+                 "meaning": "samples of a step"}
+        self.assertIn(batch, keys)
+        text = self.done("recipes", "--keys")
+        for key in keys:
+            self.assertRegex(text, rf"(?m)^  {key['key']} +{re.escape(key['expected'])}(; default {key['default']})?$")
+            if key["default"] and key["section"] and key["key"] not in ("classes", "loss"):
+                section = f"[{key['section']}]\n"
+                write("one.ini", RECIPE.split("[data]")[0] + f"{section}{key['key']} = {key['default']}\n")
+                self.done("plan", "one.ini")
+        self.refused("recipes", "tiny", "--keys", words=["--keys", "'tiny'"])
 
     def test_the_list_of_recipes_is_narrow(self):
         shutil.copytree(SHIPPED, "data/recipes")

@@ -252,7 +252,13 @@ static void refuses_to_load(void **state) {
     refuse_load(scratch_write(&scratch, "one.csv", "1,a\n2,b\n1,b\n", 12), NULL, STOA_ERR_FORMAT,
                 ": class 0 ('a') has one sample, expected at least two: one for each part of the data");
     refuse_load(STOA_IRIS, &(stoa_data_options){.test = 1}, STOA_ERR_ARGUMENT,
-                "data set: a test part of 1, expected more than 0 and less than 1");
+                "data set: test: found '1', expected a number from 0.001 to 0.999");
+    refuse_load(STOA_IRIS, &(stoa_data_options){.test = -0.5F}, STOA_ERR_ARGUMENT,
+                "data set: test: found '-0.5', expected a number from 0.001 to 0.999");
+    refuse_load(STOA_IRIS, &(stoa_data_options){.layout = (stoa_layout)3}, STOA_ERR_ARGUMENT,
+                "data set: layout: found '3', expected auto or nhwc or nchw");
+    refuse_load(STOA_IRIS, &(stoa_data_options){.header = (stoa_header)-1}, STOA_ERR_ARGUMENT,
+                "data set: header: found '-1', expected auto or yes or no");
     refuse_load(STOA_IRIS, &(stoa_data_options){.unlabelled = true}, STOA_ERR_ARGUMENT,
                 "data set: samples that are not divided have no training part");
 }

@@ -307,6 +307,14 @@ CALL(recipe_load_memory) {
     stoa_recipe_describe(recipe, &info);
     must(stoa_recipe_model(c, recipe, &model));
     out.f[0] = info.train.learning_rate;
+    must(stoa_recipe_set(c, recipe, "lr", "0.0234567891"));
+    stoa_recipe_describe(recipe, &info);
+    out.f[1] = info.train.learning_rate;
+    must(stoa_model_set_fact(model, "data.mean", "0.123456789"));
+    must(stoa_model_set_fact(model, "data.deviation", "0.0234567891"));
+    must(stoa_model_set_fact(model, "data.white", "254.987654321"));
+    memcpy(out.f + 2, given.a, 16 * sizeof(float));
+    must(stoa_model_normalize(c, model, true, out.f + 2, 1));
     stoa_model_free(model);
     stoa_recipe_free(recipe);
 }
@@ -350,7 +358,8 @@ static const struct entry entries[] = {
      call_trainer_step},
     ENTRY(train),
     ENTRY(gradcheck),
-    {"stoa_recipe_load_memory stoa_recipe_model stoa_recipe_describe", call_recipe_load_memory},
+    {"stoa_recipe_load_memory stoa_recipe_model stoa_recipe_describe stoa_recipe_set stoa_model_normalize",
+     call_recipe_load_memory},
 };
 enum { ENTRIES = sizeof entries / sizeof *entries };
 

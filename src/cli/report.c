@@ -21,7 +21,7 @@
 
 /* One process has one stderr and one thing to leave in order. */
 static struct {
-    bool failed; /* a sentence is out */
+    bool failed; /* a sentence that tells of an end is out */
     void (*clean_up)(void *object);
     void *object;
 } ending;
@@ -101,7 +101,7 @@ int cli_fail(int code, const char *format, ...) {
     cli_progress_clear();
     (void)fflush(stdout);
     (void)fprintf(stderr, CLI_PROGRAM ": %s\n", line);
-    ending.failed = true;
+    ending.failed = ending.failed || code != CLI_DONE;
     return code;
 }
 

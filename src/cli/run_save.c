@@ -154,7 +154,7 @@ void cli_run_folder_epoch(struct cli_run_folder *folder, stoa_context *context, 
         code = save(folder, context, keep_older ? NULL : model, progress->epoch, sentence);
     }
     if (code != CLI_DONE && sentence[0] && !progress->last) {
-        (void)cli_fail(CLI_FAILED, "%s; epoch %zu is not saved, the next one tries again", sentence,
+        (void)cli_fail(CLI_DONE, "%s; epoch %zu is not saved, the next one tries again", sentence,
                        progress->epoch);
     }
 }

@@ -240,7 +240,7 @@ class Sweep:
     def try_scene(self, scene, pool):
         undisturbed, faults = self.plan(scene)
         allowed = self.whole_runs(scene, undisturbed)
-        ends = [undisturbed.files, allowed[1]] if scene.before else [undisturbed.files]
+        ends = [undisturbed.files, allowed[0]] if scene.before else [undisturbed.files]
         allowed.append(undisturbed.files)
         results = collections.Counter()
         wrong = []

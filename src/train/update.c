@@ -173,7 +173,23 @@ static float keep_of_average(const struct stoa_trainer *t) {
     return t->state.steps == 0 ? 0 : (float)fmin((double)t->settings.options.average, rising);
 }
 
+/* What is frozen is its own average, to the bit. */
+static void average_frozen(stoa_trainer *trainer) {
+    const stoa_model *model = trainer->model;
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        const struct stoa_tensor *tensor = &model->tensors[i];
+        if (trainer->rates[stoa_tensor_node(model, i)] == 0) {
+            float *average =
+                tensor->spec.trainable ? stoa_trainer_average(trainer) : trainer->average_statistics;
+            memcpy(average + tensor->offset, stoa_tensor_data(model, i), tensor->count * sizeof *average);
+        }
+    }
+}
+
 void stoa_update_run(stoa_trainer *trainer) {
+    if (trainer->settings.options.average > 0 && trainer->state.steps == 0) {
+        average_frozen(trainer);
+    }
     struct loop loop = {.trainer = trainer,
                         .parameters = stoa_model_change(trainer->model),
                         .factor = 1,
@@ -201,6 +217,7 @@ static void exchange(float *a, float *b, const struct stoa_piece *pieces, size_t
 }
 
 void stoa_update_exchange(stoa_trainer *trainer) {
+    average_frozen(trainer);
     exchange(stoa_model_change(trainer->model), stoa_trainer_average(trainer), trainer->pieces,
              trainer->piece_count);
     if (trainer->average_statistics) {

@@ -27,9 +27,11 @@ static const char *place_of(const struct trial *trial) {
 
 static int open_trial(struct bench_seed_run *run, struct trial *trial) {
     *trial = (struct trial){.run = run};
-    const struct cli_seed seed = {.value = run->seed, .given = true};
+    char seed[32];
+    (void)snprintf(seed, sizeof seed, "%llu", (unsigned long long)run->seed);
+    struct cli_given given[] = {{"seed", seed}, {"split-seed", seed}};
     const struct cli_request request = {
-        .threads = run->threads, .seed = seed, .split_seed = run->row->splits ? seed : (struct cli_seed){0}};
+        .threads = run->threads, .given = given, .given_count = run->row->splits ? 2 : 1};
     int code = cli_open_context(&request, &trial->subject);
     if (code == CLI_DONE) {
         code = cli_open_recipe(run->row->recipe, &request, &trial->subject);

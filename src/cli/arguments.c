@@ -11,7 +11,7 @@
 
 #include "cli/report.h"
 
-enum option_type { FLAG, COUNT, SEED, NUMBER, TEXT };
+enum option_type { FLAG, COUNT, SEED, NUMBER, TEXT, LIST };
 
 struct option {
     const char *name;
@@ -54,6 +54,11 @@ static const struct option options[] = {
     {"tolerance", NUMBER, AT(tolerance), "X", "largest relative error that passes (default: 1e-5)", 1e-30,
      1e30},
     {"seconds", NUMBER, AT(seconds), "S", "about the time to measure (default: 4)", 0.1, 3600},
+    {"set", LIST, 0, "KEY=VALUE", "let the recipe say this; of several values, KEY=A,B, each is trained", 0,
+     0},
+    {"seeds", COUNT, AT(seeds), "N", "train with so many seeds, from the recipe's on", 1, 10000},
+    {"jobs", COUNT, AT(jobs), "N", "so many runs at once (default: one a CPU)", 1, CLI_MOST_THREADS},
+    {"minutes", NUMBER, AT(minutes), "M", "stop after so much time, with the state saved", 1e-3, 1e7},
     {"find-lr", FLAG, AT(find_lr), NULL,
      "only try learning rates on the training data, and suggest one; writes nothing", 0, 0},
     {"force", FLAG, AT(force), NULL,
@@ -136,6 +141,8 @@ static int store(const struct option *option, const char *text, struct cli_reque
         }
         memcpy(place, &number, sizeof number);
         return CLI_DONE;
+    case LIST: /* those who want it look among what is given */
+        return CLI_DONE;
     case TEXT:
         break;
     }
@@ -170,12 +177,13 @@ static int read_option(const struct cli_command *command, int count, char **argu
         value = arguments[(*next)++];
     }
     const char **before = &seen[option - options];
-    if (*before) {
+    if (*before && option->type != LIST) {
         return option->type == FLAG
                    ? cli_fail(CLI_WRONG, "--%s: given twice", option->name)
                    : cli_fail(CLI_WRONG, "--%s: given twice, as '%s' and '%s'", option->name, *before, value);
     }
     *before = value ? value : "";
+    request->given[request->given_count++] = (struct cli_given){option->name, value};
     return store(option, value, request);
 }
 
@@ -198,7 +206,8 @@ static int check_operands(const struct cli_command *command, const struct cli_re
 
 int cli_arguments_read(const struct cli_command *command, int count, char **arguments,
                        struct cli_request *request, bool *help) {
-    *request = (struct cli_request){.operands = arguments};
+    *request = (struct cli_request){.operands = arguments,
+                                    .given = cli_allocate((size_t)count + 1, sizeof *request->given)};
     for (int i = 0; i < count && strcmp(arguments[i], "--") != 0; i++) {
         if (strcmp(arguments[i], "--help") == 0 || strcmp(arguments[i], "-h") == 0) {
             *help = true;
@@ -223,6 +232,11 @@ int cli_arguments_read(const struct cli_command *command, int count, char **argu
         }
     }
     return check_operands(command, request);
+}
+
+void cli_arguments_free(struct cli_request *request) {
+    free(request->given);
+    request->given = NULL;
 }
 
 void cli_arguments_help(const struct cli_command *command) {

@@ -11,6 +11,9 @@
 int cli_arguments_read(const struct cli_command *command, int count, char **arguments,
                        struct cli_request *request, bool *help);
 
+/* Release what the request holds. */
+void cli_arguments_free(struct cli_request *request);
+
 /* Print --help of a command. */
 void cli_arguments_help(const struct cli_command *command);
 

@@ -16,17 +16,25 @@ struct cli_seed {
     bool given;
 };
 
+/* An option as it was given: its name, and its value or NULL. */
+struct cli_given {
+    const char *name, *value;
+};
+
 /* Everything that can be asked for on a command line; each command takes a part of it. */
 struct cli_request {
-    size_t epochs, batch, threads, samples;   /* 0: not given */
-    double learning_rate, seconds, tolerance; /* 0: not given */
+    size_t epochs, batch, threads, samples, seeds, jobs; /* 0: not given */
+    double learning_rate, seconds, tolerance, minutes;   /* 0: not given */
     struct cli_seed seed, split_seed;
     const char *data, *out, *recipe, *layout, *init, *resume; /* NULL: not given */
     size_t keep;                                              /* checkpoints; 0: not given */
     const char *checkpoint_every;                             /* time or steps; NULL: not given */
     bool force, quiet, json, inference, all, find_lr, keys;
+    size_t combination; /* of the values of --set: 0 but for the runs of a grid */
     char **operands;
     size_t operand_count;
+    struct cli_given *given; /* all options in their order */
+    size_t given_count;
 };
 
 struct cli_command {

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/progress.h"
 #include "cli/report.h"
@@ -92,27 +93,27 @@ static void print_json(const stoa_rate_curve *curve, const struct cli_setup *set
     cli_json_print(all);
 }
 
-/* What asks for a run has no meaning here. */
-static int check_request(const struct cli_request *request) {
-    const char *found = request->out      ? "--out"
-                        : request->force  ? "--force"
-                        : request->epochs ? "--epochs"
-                                          : NULL;
-    return found ? cli_fail(CLI_WRONG,
-                            "--find-lr: found %s too, expected neither a folder nor epochs: it only tries "
-                            "learning rates and writes nothing",
-                            found)
-                 : CLI_DONE;
+int cli_find_lr_check(const struct cli_request *request) {
+    static const char *const runs[] = {"out",  "force",   "epochs", "resume",          "seeds",
+                                       "jobs", "minutes", "keep",   "checkpoint-every"};
+    for (size_t i = 0; request->find_lr && i < request->given_count; i++) {
+        for (size_t k = 0; k < sizeof runs / sizeof runs[0]; k++) {
+            if (strcmp(request->given[i].name, runs[k]) == 0) {
+                return cli_fail(CLI_WRONG,
+                                "--find-lr: found --%s too, expected nothing that a run needs: it only "
+                                "tries learning rates and writes nothing",
+                                runs[k]);
+            }
+        }
+    }
+    return CLI_DONE;
 }
 
 int cli_find_lr(const struct cli_request *request, const struct cli_subject *subject,
                 const stoa_dataset *train) {
     struct cli_setup setup = {.name = NULL};
     stoa_rate_curve curve;
-    int code = check_request(request);
-    if (code == CLI_DONE) {
-        code = cli_setup_open(request->init, subject, train, NULL, &setup);
-    }
+    int code = cli_setup_open(request->init, subject, train, NULL, &setup);
     if (code == CLI_DONE) {
         cli_listen_for_signals();
         bool quiet = request->quiet;

@@ -5,6 +5,9 @@
 
 #include "cli/open.h"
 
+/* Whether --find-lr stands alone. CLI_DONE, or CLI_WRONG with the sentence printed. */
+int cli_find_lr_check(const struct cli_request *request);
+
 /* Try learning rates on the training data and print curve and suggestion; writes nothing. */
 int cli_find_lr(const struct cli_request *request, const struct cli_subject *subject,
                 const stoa_dataset *train);

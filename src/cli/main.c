@@ -111,6 +111,7 @@ static int run(const struct cli_command *command, int count, char **arguments, c
         }
         code = command->run(&request);
     }
+    cli_arguments_free(&request);
     free(copy);
     return code;
 }

@@ -11,7 +11,7 @@
 #include "cli/find.h"
 #include "cli/report.h"
 #include "cli/run_files.h"
-#include "cli/setup.h"
+#include "cli/settings.h"
 
 /* The library's advice, a line each, beside the errors. */
 static void note(void *user, const char *line) {
@@ -41,7 +41,7 @@ int cli_open_recipe(const char *name, const struct cli_request *settings, struct
         return CLI_WRONG;
     }
     stoa_status status = stoa_recipe_load(subject->context, subject->path, &subject->recipe);
-    int code = status == STOA_OK && settings ? cli_setup_recipe(settings, subject->context, subject->recipe)
+    int code = status == STOA_OK && settings ? cli_settings_apply(settings, subject->context, subject->recipe)
                                              : CLI_DONE;
     if (code != CLI_DONE) {
         return code;

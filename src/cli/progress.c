@@ -20,7 +20,7 @@ static struct {
     double last;     /* when it was drawn */
 } shown;
 
-static double now(void) {
+double cli_now(void) {
     struct timespec time;
     (void)clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
@@ -125,7 +125,7 @@ void cli_progress_step(const stoa_progress *progress) {
     if (!shown.bar || progress->steps == 0) {
         return;
     }
-    double time = now();
+    double time = cli_now();
     if (time - shown.last < 0.1 && progress->step != progress->steps) {
         return;
     }

@@ -7,6 +7,9 @@
 
 #include <stoa/train.h>
 
+/* Seconds of a clock that only runs forward. */
+double cli_now(void);
+
 /* Choose what is shown: nothing when quiet; the bar only when stderr is a terminal. */
 void cli_progress_start(bool quiet);
 

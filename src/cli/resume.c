@@ -11,7 +11,7 @@
 #include "cli/find.h"
 #include "cli/report.h"
 #include "cli/run_checkpoint.h"
-#include "cli/setup.h"
+#include "cli/settings.h"
 
 /* ---- which checkpoint ---- */
 
@@ -200,7 +200,7 @@ static int check_recipe(const struct cli_request *request, const struct cli_subj
                               : stoa_recipe_load_memory(subject->context, folder->path, resume->recipe,
                                                         strlen(resume->recipe), &asked);
     free(path);
-    int code = status == STOA_OK ? cli_setup_recipe(request, subject->context, asked)
+    int code = status == STOA_OK ? cli_settings_apply(request, subject->context, asked)
                                  : cli_fail_library(subject->context, status);
     if (code == CLI_DONE) {
         code = compare(folder, stoa_recipe_text(asked), resume->recipe);

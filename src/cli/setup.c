@@ -9,35 +9,6 @@
 #include "cli/init.h"
 #include "cli/report.h"
 
-int cli_setup_recipe(const struct cli_request *request, stoa_context *context, stoa_recipe *recipe) {
-    enum { DIGITS = 32 };
-    char epochs[DIGITS], batch[DIGITS], rate[DIGITS], seed[DIGITS], split[DIGITS];
-    (void)snprintf(epochs, DIGITS, "%zu", request->epochs);
-    (void)snprintf(batch, DIGITS, "%zu", request->batch);
-    (void)snprintf(rate, DIGITS, "%.9g", request->learning_rate);
-    (void)snprintf(seed, DIGITS, "%llu", (unsigned long long)request->seed.value);
-    (void)snprintf(split, DIGITS, "%llu", (unsigned long long)request->split_seed.value);
-    const struct {
-        const char *option, *key, *value; /* NULL: as the recipe says */
-    } settings[] = {
-        {"epochs", "train.epochs", request->epochs ? epochs : NULL},
-        {"batch", "train.batch", request->batch ? batch : NULL},
-        {"lr", "train.lr", request->learning_rate > 0 ? rate : NULL},
-        {"seed", "train.seed", request->seed.given ? seed : NULL},
-        {"split-seed", "data.split_seed", request->split_seed.given ? split : NULL},
-        {"layout", "data.layout", request->layout},
-    };
-    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-        stoa_status status = settings[i].value
-                                 ? stoa_recipe_set(context, recipe, settings[i].key, settings[i].value)
-                                 : STOA_OK;
-        if (status != STOA_OK) {
-            return cli_fail(cli_code_of(status), "--%s: %s", settings[i].option, stoa_context_error(context));
-        }
-    }
-    return CLI_DONE;
-}
-
 /* The model file says where it is from; nothing here depends on time or threads. */
 stoa_status cli_set_number(stoa_model *model, const char *key, uint64_t value) {
     char text[32];

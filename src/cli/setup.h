@@ -11,10 +11,6 @@ struct cli_setup {
     char *init; /* lines that say what --init has taken; NULL: it was not asked for */
 };
 
-/* Let the recipe say what the command line says instead. CLI_DONE, or another code with the sentence
- * printed. */
-int cli_setup_recipe(const struct cli_request *request, stoa_context *context, stoa_recipe *recipe);
-
 /* Set all of it up for the model of a recipe, with what fits of the model `init` (NULL: none), and see
  * whether stoa_train() would begin: nothing is written.
  * CLI_DONE, or another code with the sentence printed; release with cli_setup_free() either way. */

@@ -4,21 +4,15 @@
 #include "cli/summary.h"
 
 #include <stdio.h>
-#include <time.h>
 
+#include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/run_files.h"
 #include "cli/table.h"
 #include "report/run.h"
 
-static double now(void) {
-    struct timespec time;
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
 void cli_summary_begin(struct cli_summary *summary, bool keeps_best) {
-    *summary = (struct cli_summary){.start = now(), .keeps_best = keeps_best};
+    *summary = (struct cli_summary){.start = cli_now(), .keeps_best = keeps_best};
 }
 
 void cli_summary_epoch(struct cli_summary *summary, const stoa_progress *progress) {
@@ -31,7 +25,7 @@ static void print_time(const struct cli_summary *summary) {
     struct cli_word time = {""}, rate = {""};
     double seconds = summary->training_seconds;
     cli_print("done    %zu epoch%s in %s, %s images/s while training\n", summary->epochs,
-              summary->epochs == 1 ? "" : "s", cli_word_seconds(&time, now() - summary->start),
+              summary->epochs == 1 ? "" : "s", cli_word_seconds(&time, cli_now() - summary->start),
               cli_word_count(&rate, seconds > 0 ? (size_t)(summary->images / seconds) : 0));
 }
 
@@ -94,7 +88,7 @@ static void print_json(const struct cli_summary *summary, const struct report_ru
     json_t *all = cli_json_object();
     double seconds = summary->training_seconds;
     cli_json_set(all, "run", cli_json_text(folder));
-    cli_json_set(all, "seconds", cli_json_number(now() - summary->start));
+    cli_json_set(all, "seconds", cli_json_number(cli_now() - summary->start));
     cli_json_set(all, "images_per_second", cli_json_number(seconds > 0 ? summary->images / seconds : 0));
     if (run) {
         cli_json_set(all, "last", figures_of(run, run->epochs - 1));

@@ -8,6 +8,7 @@
 #include "cli/data.h"
 #include "cli/diagnosis.h"
 #include "cli/find_lr.h"
+#include "cli/grid.h"
 #include "cli/open.h"
 #include "cli/progress.h"
 #include "cli/report.h"
@@ -40,6 +41,7 @@ struct training {
     bool went_on;               /* and has made a step */
     bool state_saved;           /* by the last checkpoint */
     char why[CLI_RUN_SENTENCE]; /* it was not */
+    double deadline;            /* on cli_now()'s clock; 0: none */
     struct cli_summary summary;
     struct cli_diagnosis diagnosis;
 };
@@ -103,6 +105,10 @@ static bool on_checkpoint(void *user, stoa_trainer *trainer, const stoa_progress
     return false;
 }
 
+static bool is_to_stop(const struct training *training) {
+    return cli_stop_signal() != 0 || (training->deadline > 0 && cli_now() >= training->deadline);
+}
+
 static bool on_progress(void *user, const stoa_progress *progress) {
     struct training *training = user;
     training->last = *progress;
@@ -111,7 +117,7 @@ static bool on_progress(void *user, const stoa_progress *progress) {
     cli_diagnosis_watch(&training->diagnosis, progress);
     if (!progress->epoch_done) {
         cli_progress_step(progress);
-        return cli_stop_signal() != 0;
+        return is_to_stop(training);
     }
     bool keep_older = training->keep_best && !progress->best;
     training->best = keep_older ? training->best : progress->epoch;
@@ -124,23 +130,35 @@ static bool on_progress(void *user, const stoa_progress *progress) {
     cli_progress_epoch(progress);
     cli_summary_epoch(&training->summary, progress);
     cli_run_folder_epoch(training->folder, training->context, training->model, progress, keep_older);
-    return cli_stop_signal() != 0 && progress->epoch < progress->epochs;
+    return !progress->last && is_to_stop(training);
 }
 
-static int interrupted(const struct training *training) {
+/* By a signal, or at the end of --minutes, which is no failure. */
+static int stopped(const struct training *training, const struct cli_request *request) {
     const stoa_progress *last = &training->last;
     const struct cli_run_folder *folder = training->folder;
-    if (training->state_saved) {
+    if (training->state_saved && cli_stop_signal()) {
         return cli_fail(
             CLI_SIGNAL + cli_stop_signal(),
             "interrupted, state saved: epoch %zu, step %zu of %zu; stoa train --resume %s continues",
             last->epoch, last->step, last->steps, folder->path);
     }
-    return cli_fail(CLI_FAILED, "interrupted, state not saved: %s; %s%s%s",
-                    training->why[0] ? training->why : "an epoch before it is not saved",
-                    folder->checkpoint ? "stoa train --resume " : "no checkpoint is there",
-                    folder->checkpoint ? folder->path : "",
-                    folder->checkpoint ? " continues from an earlier one" : "");
+    cli_progress_clear();
+    if (training->state_saved && request->json) {
+        cli_summary_print(&training->summary, folder->path, last, true);
+    } else if (training->state_saved && !request->quiet) {
+        cli_print("stopped after %g minutes, state saved: epoch %zu, step %zu of %zu\nnext    stoa train "
+                  "--resume %s\n",
+                  request->minutes, last->epoch, last->step, last->steps, folder->path);
+    }
+    if (training->state_saved) {
+        return CLI_DONE;
+    }
+    return cli_fail(
+        CLI_FAILED, "%s, state not saved: %s; %s%s%s", cli_stop_signal() ? "interrupted" : "stopped",
+        training->why[0] ? training->why : "an epoch before it is not saved",
+        folder->checkpoint ? "stoa train --resume " : "no checkpoint is there",
+        folder->checkpoint ? folder->path : "", folder->checkpoint ? " continues from an earlier one" : "");
 }
 
 /* The model is that of the last epoch now, or with keep_best that of the best. */
@@ -166,8 +184,8 @@ static int train_into_folder(struct training *training, const struct cli_request
     if (training->broke_off) {
         return training->code; /* its sentence is out */
     }
-    if (status == STOA_ERR_CANCELLED && cli_stop_signal()) {
-        return interrupted(training);
+    if (status == STOA_ERR_CANCELLED) {
+        return stopped(training, request);
     }
     cli_progress_clear();
     if (status != STOA_OK) {
@@ -209,6 +227,7 @@ static int train_model(const struct cli_request *request, struct training *train
     if (code == CLI_DONE) {
         cli_listen_for_signals();
         cli_progress_start(request->quiet || request->json);
+        training->deadline = request->minutes > 0 ? cli_now() + 60 * request->minutes : 0;
         cli_summary_begin(&training->summary, setup.options.keep_best);
         cli_diagnosis_open(&training->diagnosis, training->model, training->train, &setup.options, setup.name,
                            request->quiet);
@@ -234,7 +253,7 @@ static int open_all(const struct cli_request *request, struct cli_subject *subje
     return code == CLI_DONE ? cli_open_data(subject, request->data, false, train, test, NULL) : code;
 }
 
-static int run(const struct cli_request *request) {
+static int train(const struct cli_request *request) {
     struct cli_subject subject = {0};
     struct cli_run_folder folder = {.descriptor = -1, .lock = -1};
     struct cli_resume resume = {.steps = NULL};
@@ -264,9 +283,23 @@ static int run(const struct cli_request *request) {
     return code;
 }
 
+static int run(const struct cli_request *request) {
+    bool several = false;
+    int code = cli_find_lr_check(request);
+    code = code == CLI_DONE ? cli_grid_is_wanted(request, &several) : code;
+    if (code != CLI_DONE) {
+        return code;
+    }
+    if (request->resume && cli_grid_is_folder(request->resume)) {
+        return cli_grid_resume(request);
+    }
+    return several ? cli_grid(request) : train(request);
+}
+
 static const char *const option_names[] = {
-    "epochs", "batch", "lr",   "seed",   "split-seed",       "threads", "data",    "layout", "out",
-    "force",  "quiet", "init", "resume", "checkpoint-every", "keep",    "find-lr", "json",   NULL};
+    "epochs", "batch", "lr",      "seed",   "split-seed",       "threads", "data",    "layout", "out",
+    "force",  "quiet", "init",    "resume", "checkpoint-every", "keep",    "find-lr", "json",   "set",
+    "seeds",  "jobs",  "minutes", NULL};
 
 const struct cli_command cli_train = {
     .name = "train",
@@ -286,11 +319,20 @@ const struct cli_command cli_train = {
         "whatever\n"
         "has ended it, to the same files as if nothing had. It needs no RECIPE; options other than "
         "--epochs,\n"
-        "--data and those that change no result have to be those of the run.",
+        "--data and those that change no result have to be those of the run.\n"
+        "\n"
+        "With --seeds N and with several values of --set KEY=A,B all combinations are trained, side by side "
+        "on\n"
+        "the CPUs, each into a folder below one folder, and a table compares them. A comma that belongs to "
+        "a\n"
+        "value stands in double quotes, as in CSV: --set 'freeze=\"c1,c2\",c1'. What was stopped goes on "
+        "with\n"
+        "--resume FOLDER.",
     .examples = "  stoa train mnist-cnn\n"
                 "  stoa train lenet5 --epochs 1 --seed 7 --threads 2 --out runs/first\n"
                 "  stoa train ./my.ini --data ~/digits --lr 3e-3\n"
                 "  stoa train ./my.ini --find-lr\n"
+                "  stoa train ./my.ini --set lr=1e-3,3e-3 --set batch=32,64 --set validation=0.1 --seeds 3\n"
                 "  stoa train ./five-digits.ini --init runs/lenet5-1\n"
                 "  stoa train --resume runs/first --epochs 20",
     .options = option_names,

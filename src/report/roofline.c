@@ -7,7 +7,7 @@
 
 #include "report/frame.h"
 
-enum { INSIDE = 330, POINT = 8, LINE = 12 };
+enum { INSIDE = 330, POINT = 8, LINE = 12, TRIES = 16 };
 static const double LETTERS = 10.5; /* of the names: many are to stand */
 
 struct roofline {
@@ -124,7 +124,7 @@ static bool is_crossed(const struct roofline *r, double x, double y, double angl
         double dx = report_x(r->frame, r->chart->point[i].x) - x;
         double dy = report_y(r->frame, r->chart->point[i].y) - y;
         double along = dx * cos(angle) - dy * sin(angle), across = dx * sin(angle) + dy * cos(angle);
-        if (fabs(along) < width / 2 + POINT && fabs(across) < LINE) {
+        if (fabs(along) < (width + POINT) / 2 && fabs(across) < LINE) {
             return true;
         }
     }
@@ -133,14 +133,14 @@ static bool is_crossed(const struct roofline *r, double x, double y, double angl
 
 /* The name of the slanted roof, along it, where no point lies on it. */
 static void draw_slope_name(const struct roofline *r, double left, double bottom, double right, double top) {
-    static const double shares[] = {0.5, 0.35, 0.65, 0.25, 0.75};
     double angle = atan2(bottom - top, right - left);
     double width = report_text_width(r->chart->slope_name, LETTERS), x = 0, y = 0;
-    for (size_t i = sizeof shares / sizeof *shares; i-- > 0;) {
-        double at_x = left + (right - left) * shares[i] - 5 * sin(angle);
-        double at_y = bottom + (top - bottom) * shares[i] - 5 * cos(angle);
-        bool last = i == 0 && !(x > 0);
-        if (last || !is_crossed(r, at_x, at_y, angle, width)) {
+    /* From the middle outwards, to either side; in the middle where there is no room at all. */
+    for (int i = TRIES; i >= 0; i--) {
+        double share = 0.5 + 0.02 * (i % 2 ? i : -i);
+        double at_x = left + (right - left) * share - 5 * sin(angle);
+        double at_y = bottom + (top - bottom) * share - 5 * cos(angle);
+        if ((i == 0 && !(x > 0)) || !is_crossed(r, at_x, at_y, angle, width)) {
             x = at_x;
             y = at_y;
         }

@@ -67,6 +67,10 @@ static const struct option options[] = {
     {"keys", FLAG, AT(keys), NULL, "what recipes can say, with ranges and defaults, in the place of the list",
      0, 0},
     {"json", FLAG, AT(json), NULL, "print JSON", 0, 0},
+    {"text", FLAG, AT(text), NULL, "draw the curves in the terminal", 0, 0},
+    {"svg", TEXT, AT(svg), "DIR", "write the curves as SVG files", 0, 0},
+    {"csv", TEXT, AT(csv), "FILE", "write the numbers of every epoch as a table; -: to the standard output",
+     0, 0},
     {"quiet", FLAG, AT(quiet), NULL, "print nothing but errors", 0, 0},
 };
 #undef AT

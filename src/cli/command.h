@@ -27,9 +27,10 @@ struct cli_request {
     double learning_rate, seconds, tolerance, minutes;   /* 0: not given */
     struct cli_seed seed, split_seed;
     const char *data, *out, *recipe, *layout, *init, *resume; /* NULL: not given */
+    const char *svg, *csv;                                    /* NULL: not given */
     size_t keep;                                              /* checkpoints; 0: not given */
     const char *checkpoint_every;                             /* time or steps; NULL: not given */
-    bool force, quiet, json, inference, all, find_lr, keys;
+    bool text, force, quiet, json, inference, all, find_lr, keys;
     size_t combination; /* of the values of --set: 0 but for the runs of a grid */
     char **operands;
     size_t operand_count;

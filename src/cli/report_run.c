@@ -11,6 +11,7 @@
 #include "cli/find.h"
 #include "cli/open.h"
 #include "cli/report.h"
+#include "cli/report_curves.h"
 #include "cli/run_files.h"
 #include "cli/whole_file.h"
 #include "report/page.h"
@@ -174,28 +175,6 @@ static char *choose_path(const struct cli_request *request) {
     return NULL;
 }
 
-/* The last part of its path, or where two would have the same name all of it. */
-static void name_entries(const struct cli_request *request, struct entry *entries) {
-    for (size_t i = 0; i < request->operand_count; i++) {
-        entries[i].name = report_run_name(request->operands[i]);
-        if (!entries[i].name) {
-            cli_out_of_memory();
-        }
-    }
-    for (size_t i = 0; i < request->operand_count; i++) {
-        bool twice = false;
-        for (size_t j = 0; j < request->operand_count; j++) {
-            char *other = report_run_name(request->operands[j]);
-            twice = twice || (j != i && other && strcmp(other, entries[i].name) == 0);
-            free(other);
-        }
-        if (twice) {
-            free(entries[i].name);
-            entries[i].name = cli_text("%s", request->operands[i]);
-        }
-    }
-}
-
 static int write_page(const char *path, const struct entry *entries, size_t count, bool quiet) {
     const struct report_part **parts = cli_allocate(count, sizeof *parts);
     struct report_out page = {0};
@@ -215,7 +194,7 @@ static int write_page(const char *path, const struct entry *entries, size_t coun
     return code;
 }
 
-static int run(const struct cli_request *request) {
+static int make_page(const struct cli_request *request) {
     int code = check_operands(request);
     char *path = code == CLI_DONE ? choose_path(request) : NULL;
     if (!path) {
@@ -223,10 +202,9 @@ static int run(const struct cli_request *request) {
     }
     struct entry *entries = cli_allocate(request->operand_count, sizeof *entries);
     code = cli_check_replaceable(path, "<!doctype html>", request->force);
-    if (code == CLI_DONE) {
-        name_entries(request, entries);
-    }
+    char **names = cli_run_names(request);
     for (size_t i = 0; code == CLI_DONE && i < request->operand_count; i++) {
+        entries[i].name = names[i];
         code = look(request, i, &entries[i]);
     }
     if (code == CLI_DONE) {
@@ -235,15 +213,23 @@ static int run(const struct cli_request *request) {
     for (size_t i = 0; i < request->operand_count; i++) {
         report_part_free(entries[i].part);
         report_run_free(&entries[i].run);
-        free(entries[i].name);
+        free(names[i]);
     }
+    free(names);
     free(entries);
     free(path);
     return code;
 }
 
-static const char *const option_names[] = {"out",     "data",  "all",   "samples",
-                                           "threads", "force", "quiet", NULL};
+/* The curves take the place of the page, or with --out stand beside it. */
+static int run(const struct cli_request *request) {
+    bool curves = request->text || request->svg || request->csv;
+    int code = curves ? cli_report_curves(request) : CLI_DONE;
+    return code == CLI_DONE && (!curves || request->out) ? make_page(request) : code;
+}
+
+static const char *const option_names[] = {"out",     "text",    "svg",   "csv",   "data", "all",
+                                           "samples", "threads", "force", "quiet", NULL};
 
 const struct cli_command cli_report = {
     .name = "report",
@@ -258,8 +244,13 @@ const struct cli_command cli_report = {
         "folder\n"
         "of a run, also of one that is going on, or a model file. The page of one run is RUN/report.html,\n"
         "that of several needs --out. What cannot be shown, for want of the data or of the model, is left\n"
-        "out, and the page says why.",
+        "out, and the page says why.\n\n"
+        "--text draws the curves in the terminal instead, --svg writes each as a file of its own, and --csv\n"
+        "the numbers as a table with the columns Run, Tag, Wall time, Step and Value: the last three are\n"
+        "those of TensorBoard. None of them needs model or data; with --out there is a page too.",
     .examples = "  stoa report runs/mnist-cnn-1\n"
+                "  stoa report --text runs/mnist-cnn-1\n"
+                "  stoa report --svg pictures --csv curves.csv runs/lenet5-*\n"
                 "  stoa report runs/lenet5-* --out lenet5.html\n"
                 "  stoa report model.safetensors --data ~/digits --samples 1000 --out page.html",
     .options = option_names,

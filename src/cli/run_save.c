@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli/find.h"
 #include "cli/report.h"
@@ -36,6 +37,7 @@ static json_t *timing_line(const stoa_progress *progress) {
     cli_json_set(line, "seconds", cli_json_number(progress->seconds));
     cli_json_set(line, "images_per_second", cli_json_number(progress->images_per_second));
     cli_json_set(line, "threads", cli_json_count(progress->threads));
+    cli_json_set(line, "time", cli_json_count((size_t)time(NULL)));
     return line;
 }
 

@@ -5,131 +5,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/curves.h"
 #include "report/html.h"
 #include "report/page_part.h"
 #include "report/words.h"
 
-enum { LINES = 3 };
-
-/* A chart: what it shows of each run, the most telling first. */
-struct curve {
-    const char *id, *title, *label;
-    enum report_metric metric[LINES];
-    const char *name[LINES]; /* in the chart of one run */
-    size_t count;
-    struct report_axis y;
-};
-static const struct curve curves[] = {
-    {"loss",
-     "Loss",
-     "loss",
-     {REPORT_TEST_LOSS, REPORT_VALIDATION_LOSS, REPORT_TRAIN_LOSS},
-     {"test", "validation", "training"},
-     3,
-     {.label = NULL}},
-    {"accuracy",
-     "Accuracy",
-     "accuracy",
-     {REPORT_TEST_ACCURACY, REPORT_VALIDATION_ACCURACY, REPORT_TRAIN_ACCURACY},
-     {"test", "validation", "training"},
-     3,
-     {.scale = REPORT_LINEAR}},
-    {"rate", "Learning rate", "learning rate", {REPORT_LEARNING_RATE}, {"learning rate"}, 1, {.label = NULL}},
-    {"speed",
-     "Images per second",
-     "images per second",
-     {REPORT_IMAGES_PER_SECOND},
-     {"images per second"},
-     1,
-     {.scale = REPORT_LINEAR}},
-};
-enum { CURVES = sizeof curves / sizeof *curves };
-
-/* The place that the best by validation, else the best test value, has among the epochs, from 1. */
-static size_t best_of(const struct report_run *run, enum report_metric metric) {
-    if (run->best || metric == REPORT_LEARNING_RATE || metric == REPORT_IMAGES_PER_SECOND) {
-        return metric == REPORT_LEARNING_RATE || metric == REPORT_IMAGES_PER_SECOND ? 0 : run->best;
-    }
-    bool low = metric == REPORT_TEST_LOSS || metric == REPORT_TRAIN_LOSS || metric == REPORT_VALIDATION_LOSS;
-    size_t place = low ? report_run_lowest(run, metric) : report_run_highest(run, metric);
-    return place == SIZE_MAX ? 0 : place + 1;
-}
-
-/* The lines of one run: alone each has a colour of its own; among others the first is strong and the rest
- * faint, in the run's colour. */
-static size_t add_lines(const struct curve *curve, const struct report_part *part, bool alone,
-                        struct report_line *line) {
-    const struct report_run *run = part->run;
-    size_t count = 0;
-    for (size_t i = 0; i < curve->count; i++) {
-        if (!report_run_has(run, curve->metric[i])) {
-            continue;
-        }
-        line[count] = (struct report_line){.name = alone ? curve->name[i] : part->name,
-                                           .x = run->value[REPORT_EPOCH],
-                                           .y = run->value[curve->metric[i]],
-                                           .count = run->epochs,
-                                           .best = count == 0 ? best_of(run, curve->metric[i]) : 0,
-                                           .style = alone ? i + 1 : part->number,
-                                           .is_faint = !alone && count > 0,
-                                           .no_key = (alone && curve->count == 1) || (!alone && count > 0),
-                                           .group = alone ? 0 : part->number};
-        count++;
-    }
-    return count;
-}
-
-/* Names of faint lines, for the table of numbers. */
-static void name_faint(const struct curve *curve, const struct report_part *part, struct report_line *line,
-                       size_t count, struct report_out *names) {
-    size_t at = 0;
-    for (size_t i = 0; i < curve->count && at < count; i++) {
-        if (report_run_has(part->run, curve->metric[i])) {
-            if (curve->count > 1) {
-                report_print(&names[at], "%s, %s", part->name, curve->name[i]);
-            }
-            line[at].name = names[at].text ? names[at].text : part->name;
-            at++;
-        }
-    }
-}
-
-static void write_curve(struct report_out *out, const struct curve *curve,
-                        const struct report_part *const *parts, size_t count) {
-    struct report_line *line = report_memory(out, LINES * count, sizeof *line);
-    struct report_out *names = report_memory(out, LINES * count, sizeof *names);
-    size_t lines = 0, runs = 0;
-    bool faint = false;
-    for (size_t i = 0; i < count; i++) {
-        runs += parts[i]->run != NULL;
-    }
-    for (size_t i = 0; line && names && i < count; i++) {
-        size_t added = parts[i]->run ? add_lines(curve, parts[i], count == 1, line + lines) : 0;
-        if (count > 1 && added > 0) {
-            name_faint(curve, parts[i], line + lines, added, names + lines);
-        }
-        faint = faint || (count > 1 && added > 1);
-        lines += added;
-    }
-    struct report_lines chart_lines = {
-        .x = {.label = "epoch", .whole = true}, .y = curve->y, .line = line, .count = lines};
-    chart_lines.y.label = curve->label;
-    const struct report_chart chart = {.id = curve->id, .title = curve->title, .lines = &chart_lines};
-    if (lines > 0 && !out->failed) {
-        report_html_chart(out, &chart, faint ? "Strong: test. Faint: validation and training." : NULL);
-    }
-    for (size_t i = 0; names && i < LINES * count; i++) {
-        report_out_free(&names[i]);
-    }
-    free(names);
-    free(line);
+static void write_chart(void *page, const struct report_chart *chart, bool mixed) {
+    report_html_chart(page, chart, mixed ? "Strong: test. Faint: validation and training." : NULL);
 }
 
 void report_write_curves(struct report_out *out, const struct report_part *const *parts, size_t count) {
     report_put(out, "<div class=\"figures pairs\">\n");
-    for (size_t i = 0; i < CURVES; i++) {
-        write_curve(out, &curves[i], parts, count);
+    struct report_named_run *runs = report_memory(out, count, sizeof *runs);
+    size_t known = 0;
+    for (size_t i = 0; runs && i < count; i++) {
+        if (parts[i]->run) {
+            runs[known++] = (struct report_named_run){parts[i]->name, parts[i]->run, parts[i]->number};
+        }
     }
+    if (runs) {
+        report_curves(out, runs, known, count == 1, write_chart, out);
+    }
+    free(runs);
     report_html_figures_end(out);
     for (size_t i = 0; i < count; i++) {
         if (!parts[i]->run) {

@@ -28,6 +28,7 @@ const char *const report_metric_key[REPORT_METRICS] = {
     [REPORT_SECONDS] = "seconds",
     [REPORT_IMAGES_PER_SECOND] = "images_per_second",
     [REPORT_THREADS] = "threads",
+    [REPORT_TIME] = "time",
 };
 
 /* A million epochs have lines of a few hundred bytes. */
@@ -167,7 +168,8 @@ static bool add_epoch(struct reader *reader, const json_t *line) {
 
 /* A line of times, to the epoch that there is. */
 static bool add_times(struct reader *reader, const json_t *line) {
-    static const enum report_metric times[] = {REPORT_SECONDS, REPORT_IMAGES_PER_SECOND, REPORT_THREADS};
+    static const enum report_metric times[] = {REPORT_SECONDS, REPORT_IMAGES_PER_SECOND, REPORT_THREADS,
+                                               REPORT_TIME};
     const struct report_run *run = reader->run;
     double epoch, value;
     if (!read_epoch(reader, line, &epoch)) {

@@ -20,6 +20,7 @@ enum report_metric {
     REPORT_SECONDS,
     REPORT_IMAGES_PER_SECOND,
     REPORT_THREADS,
+    REPORT_TIME, /* of the epoch's end, in seconds since 1970 */
     REPORT_METRICS
 };
 /* Their keys in the files. */
@@ -35,9 +36,9 @@ struct report_run {
     bool cut;                   /* the last line was not whole: the run goes on, or was killed */
 };
 
-/* Read a run; without a whole line it has no epochs. True, or false with a sentence in `sentence` of `size`
- * bytes: there are no metrics, or a line that is none of a run. Times are left out where they cannot be read. The metrics of earlier
- * versions, which hold the times too, are read as well. */
+/* Read a run; without a whole line it has no epochs. True, or false with a sentence in `sentence` of
+ * `size` bytes: there are no metrics, or a line that is none of a run. Times are left out where they
+ * cannot be read. The metrics of earlier versions, which hold the times too, are read as well. */
 bool report_run_read(const char *folder, struct report_run *run, char *sentence, size_t size);
 void report_run_free(struct report_run *run);
 /* The last part of a path, without slashes behind it; from malloc, NULL when memory is short. */

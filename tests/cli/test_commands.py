@@ -18,7 +18,7 @@ import unittest
 from support import BINARY, RECIPE, SHIPPED, SIDE, Command, checkpoints, files_of, png, read, safetensors_read, safetensors_write, write
 
 METRICS = ["epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "lr"]
-TIMING = ["epoch", "seconds", "images_per_second", "threads"]
+TIMING = ["epoch", "seconds", "images_per_second", "threads", "time"]
 WHOLE = ["metrics.jsonl", "model.safetensors", "timing.jsonl"]
 
 

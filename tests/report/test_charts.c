@@ -168,8 +168,8 @@ static void test_very_long_line(void **state) {
     free(y);
 }
 
-/* Ten runs of a hundred epochs: every line is told from every other by colour and dashes or mark, every number
- * stands in the table, and all of it stays small. */
+/* Ten runs of a hundred epochs: every line is told from every other by colour and dashes or mark, every
+ * number stands in the table, and all of it stays small. */
 static void test_ten_runs(void **state) {
     (void)state;
     static double x[10][100], y[10][100];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines in a terminal: no wider than asked for, each found by its letter, in any width and both kinds of letters. */
+/* Lines in a terminal: no wider than asked for, each found by its letter, in any width and both kinds of
+ * letters. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

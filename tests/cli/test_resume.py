@@ -4,6 +4,7 @@ is not the run's is refused. kill_resume.py kills runs at random moments."""
 
 import json
 import os
+import resource
 import shutil
 import signal
 import time
@@ -322,6 +323,63 @@ class Resume(Command):
         self.assertEqual(checkpoints("default"), [40, 50])
         self.train("often", "--checkpoint-every", "0.001s", "--keep", "1000", "--batch", "1", epochs=1)
         self.assertGreater(len(checkpoints("often")), 2)
+
+    def limited(self, *arguments):
+        """The command where models fit, but no state of a training."""
+        most = 2 * len(read(self.model("one.safetensors")))
+        return self.stoa(*arguments, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)))
+
+    def test_a_checkpoint_that_cannot_be_saved(self):
+        """It is told of, the one before stays, and the run goes on to its end; an older run's do not stay."""
+        self.cut_short("run", to=13)
+        self.train("whole")
+        for arguments in (["--resume", "run"], ["tiny", "--epochs", "4", "--out", "run", "--force"]):
+            result = self.limited("train", "--quiet", *arguments)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            first = 2 if "--resume" in arguments else 1
+            for i, line in enumerate(result.stderr.splitlines()):
+                self.assertRegex(line, rf"^stoa: run/checkpoint-{10 * (first + i)}\.safetensors(\.new)?: cannot write: File "
+                                       rf"too large; the state of epoch {first + i}, step 10 is not saved$")
+            self.assertEqual(len(result.stderr.splitlines()), 5 - first)
+            self.assert_same("run", "whole")
+            self.assertEqual(checkpoints("run"), [3, 6, 9, 10, 13] if "--resume" in arguments else [])
+        self.refused("train", "--resume", "run", words=["run: found no checkpoint"])
+
+    def test_an_interruption_that_cannot_be_saved(self):
+        most = 2 * len(read(self.model("one.safetensors")))
+        for before in (False, True):
+            if before:
+                self.cut_short("run", to=13)
+            process = self.start("train", "--epochs", "100000", *(["--resume", "run"] if before else ["tiny", "--out", "run"]),
+                                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)))
+            process.stdout.readline()
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 1, errors)
+            end = "stoa train --resume run continues from an earlier one" if before else "no checkpoint is there"
+            self.assertRegex(errors.splitlines()[-1], f"^stoa: interrupted, state not saved: run/check.*: File too large; {end}$")
+            shutil.rmtree("run", ignore_errors=True)
+
+    def test_checkpoints_wait_for_their_epoch(self):
+        """Nothing can be saved over a folder: no checkpoint is newer than the model, and the run is continued."""
+        self.train("whole", epochs=60)
+        process = self.start("train", "tiny", "--epochs", "60", "--out", "run", "--quiet")
+        made = False
+        while not made:
+            self.assertIsNone(process.poll())
+            try:
+                if os.path.exists("run/metrics.jsonl"):
+                    os.mkdir("run/model.safetensors.new")
+                    made = True
+            except FileExistsError:
+                pass
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 1, errors)
+        os.rmdir("run/model.safetensors.new")
+        self.assertEqual(checkpoints("run")[-1], 10 * len(epochs("run")))
+        self.assertLess(len(epochs("run")), 60)
+        self.done("train", "--resume", "run", "--quiet")
+        self.assert_same("run", "whole")
 
     def test_a_checkpoint_is_a_model(self):
         self.train("run", epochs=2)

@@ -173,6 +173,7 @@ void cli_end(int code) {
 }
 
 void cli_out_of_memory(void) {
+    cli_keep_sentences(NULL, 0);
     if (!ending.failed) {
         (void)cli_fail(CLI_FAILED, "out of memory");
     }

@@ -49,7 +49,7 @@ static int read_metrics(const char *operand, struct report_subject *subject, str
     bool good = report_run_read(operand, &entry->run, sentence, sizeof sentence);
     cli_json_end_reading();
     if (!good) {
-        return cli_fail(CLI_WRONG, "%s", sentence);
+        return cli_fail(entry->run.no_memory ? CLI_FAILED : CLI_WRONG, "%s", sentence);
     }
     if (entry->run.epochs == 0) {
         (void)snprintf(entry->no_run, SENTENCE,
@@ -82,7 +82,7 @@ static int open_data(const struct cli_request *request, const struct cli_subject
     cli_keep_sentences(entry->no_data, SENTENCE);
     int code = cli_open_data(opened, request->data, request->all, NULL, data, from);
     cli_keep_sentences(NULL, 0);
-    if (code != CLI_DONE && request->data) {
+    if (code == CLI_FAILED || (code != CLI_DONE && request->data)) {
         return cli_fail(code, "%s", entry->no_data);
     }
     if (code != CLI_DONE && !request->quiet) {
@@ -134,7 +134,9 @@ static int look(const struct cli_request *request, size_t at, struct entry *entr
     if (code == CLI_DONE) {
         subject.data = data;
         subject.data_path = from;
+        cli_json_begin_reading();
         entry->part = report_part_make(&subject);
+        cli_json_end_reading();
         if (!entry->part) {
             cli_out_of_memory();
         }

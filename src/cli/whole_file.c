@@ -75,6 +75,19 @@ int cli_write_whole(const char *path, const char *data, size_t bytes) {
     return code;
 }
 
+static bool begins_with(const char *path, const char *begin) {
+    char head[64];
+    ssize_t bytes = -1;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    do {
+        bytes = file < 0 ? -1 : read(file, head, sizeof head);
+    } while (bytes < 0 && file >= 0 && errno == EINTR);
+    if (file >= 0) {
+        (void)close(file);
+    }
+    return bytes >= (ssize_t)strlen(begin) && memcmp(head, begin, strlen(begin)) == 0;
+}
+
 int cli_check_replaceable(const char *path, const char *begin, bool force) {
     char *folder = folder_of(path);
     bool has_folder = cli_is_folder(folder);
@@ -91,14 +104,7 @@ int cli_check_replaceable(const char *path, const char *begin, bool force) {
     if (!cli_is_regular(path)) {
         return cli_fail(CLI_WRONG, "%s: found no regular file, expected one, or none, to write", path);
     }
-    char head[64] = "";
-    FILE *file = fopen(path, "rbe");
-    size_t bytes = file ? fread(head, 1, sizeof head, file) : 0;
-    if (file) {
-        (void)fclose(file);
-    }
-    bool same = bytes >= strlen(begin) && memcmp(head, begin, strlen(begin)) == 0;
-    return same || force
+    return force || begins_with(path, begin)
                ? CLI_DONE
                : cli_fail(CLI_WRONG, "%s: found another file, expected a new name or --force", path);
 }

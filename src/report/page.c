@@ -45,6 +45,12 @@ void report_write_missing(struct report_out *out, const char *reason) {
     report_put(out, "</p>\n");
 }
 
+void report_write_failure(struct report_part *part, enum report_section section, const stoa_context *context,
+                          stoa_status status) {
+    part->failed = part->failed || status == STOA_ERR_MEMORY;
+    report_write_missing(&part->section[section], stoa_context_error(context));
+}
+
 /* What the recipe in a model file says of its training. */
 static void read_recipe(struct report_part *part, const struct report_subject *subject) {
     const char *text = stoa_model_fact(subject->model, "recipe.text");
@@ -52,8 +58,11 @@ static void read_recipe(struct report_part *part, const struct report_subject *s
     part->settings = report_copy(part, text);
     part->loss = report_copy(part, stoa_model_fact(subject->model, "loss"));
     part->batch = DEFAULT_BATCH;
-    if (text &&
-        stoa_recipe_load_memory(subject->context, "recipe.text", text, strlen(text), &recipe) == STOA_OK) {
+    stoa_status status =
+        text ? stoa_recipe_load_memory(subject->context, "recipe.text", text, strlen(text), &recipe)
+             : STOA_ERR_NOT_FOUND;
+    part->failed = part->failed || status == STOA_ERR_MEMORY;
+    if (status == STOA_OK) {
         stoa_recipe_info info;
         stoa_recipe_describe(recipe, &info);
         part->title = report_copy(part, *info.title ? info.title : NULL);
@@ -214,7 +223,7 @@ static const char style[] =
     ".cards span{font-size:.8125rem;color:var(--dim)}\n"
     ".cards div:first-child b{font-size:2rem;line-height:1.1}\n"
     ".pairs{grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1fr))}\n"
-    ".narrow{max-width:42rem;margin:0 0 1rem}\n"
+    ".narrow{max-width:42rem;margin:0 0 1rem}.narrow .chart{max-width:none}\n"
     ".wrap td{white-space:normal;overflow-wrap:anywhere}\n"
     ".missing{color:var(--dim);font-style:italic}\n"
     ".swatch{display:inline-block;width:.8em;height:.8em;border-radius:2px;background:var(--c)}\n"

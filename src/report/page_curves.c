@@ -221,7 +221,8 @@ static void write_differences(struct report_out *out, const struct report_part *
     }
     if (rows.length > 0) {
         report_put(out, "<h3>What differs between the recipes</h3>\n<div class=\"scroll\" role=\"region\" "
-                        "tabindex=\"0\" aria-label=\"Settings that differ\"><table><thead><tr><th "
+                        "tabindex=\"0\" aria-label=\"Settings that differ\"><table><caption>Settings that "
+                        "differ</caption><thead><tr><th "
                         "scope=\"col\">setting</th>");
         for (size_t i = 0; i < count; i++) {
             report_put(out, "<th scope=\"col\">");

@@ -110,6 +110,7 @@ static void draw_filters(struct report_part *part, const struct filters *filters
         report_html_chart(out, &chart, about.text);
         report_put(out, "</div>\n");
     }
+    out->failed = out->failed || title.failed || about.failed;
     report_out_free(&title);
     report_out_free(&about);
     free(pixels);
@@ -249,6 +250,7 @@ static void show_layer(void *user, const stoa_traced_step *step) {
         report_chart_svg(traced->out, &chart);
         report_put(traced->out, "</li>\n");
     }
+    traced->out->failed = traced->out->failed || about.failed;
     report_out_free(&about);
     free(tile);
     free(pixels);
@@ -316,7 +318,7 @@ static void show_activations(struct report_part *part, const struct report_subje
     stoa_status status = stoa_plan_create(subject->context, subject->model, &options, &plan);
     status = status == STOA_OK ? trace_sample(&traced, plan) : status;
     if (status != STOA_OK) {
-        report_write_missing(traced.out, stoa_context_error(subject->context));
+        report_write_failure(part, REPORT_INSIDE, subject->context, status);
     }
     stoa_plan_free(plan);
 }

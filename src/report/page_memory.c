@@ -120,13 +120,15 @@ static void write_algorithms(struct report_out *out, const stoa_plan *plan) {
 }
 
 /* Bytes of an inference plan for one sample; 0 where there is none. */
-static size_t inference_bytes(const struct report_subject *subject) {
+static size_t inference_bytes(struct report_part *part, const struct report_subject *subject) {
     stoa_plan *plan = NULL;
     stoa_plan_options options = {.batch = 1, .prepare = true};
     size_t bytes = 0;
-    if (stoa_plan_create(subject->context, subject->model, &options, &plan) == STOA_OK) {
+    stoa_status status = stoa_plan_create(subject->context, subject->model, &options, &plan);
+    if (status == STOA_OK) {
         bytes = stoa_plan_bytes(plan);
     }
+    part->failed = part->failed || status == STOA_ERR_MEMORY;
     stoa_plan_free(plan);
     return bytes;
 }
@@ -141,7 +143,7 @@ static void write_plan(struct report_part *part, const struct report_subject *su
                  report_bytes_words(&unshared, stoa_plan_bytes_unshared(plan)));
     put_peak(&caption, plan);
     report_print(&caption, " Inference of one sample takes %s; the parameters, %s, lie beside both.",
-                 report_bytes_words(&one, inference_bytes(subject)),
+                 report_bytes_words(&one, inference_bytes(part, subject)),
                  report_bytes_words(&parameters, part->parameters * sizeof(float)));
     if (!caption.failed) {
         draw_map(part, plan, caption.text);
@@ -162,7 +164,7 @@ void report_write_memory(struct report_part *part, const struct report_subject *
     if (status == STOA_OK) {
         write_plan(part, subject, plan);
     } else {
-        report_write_missing(&part->section[REPORT_MEMORY], stoa_context_error(subject->context));
+        report_write_failure(part, REPORT_MEMORY, subject->context, status);
     }
     stoa_plan_free(plan);
 }

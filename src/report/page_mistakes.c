@@ -188,6 +188,7 @@ static bool run_test(struct test *test, char *reason, size_t size) {
         stoa_status status = stoa_dataset_check(data);
         status = status == STOA_OK ? stoa_plan_infer(test->plan, count, &output) : status;
         if (status != STOA_OK) {
+            test->part->failed = test->part->failed || status == STOA_ERR_MEMORY;
             (void)snprintf(reason, size, "%s", stoa_context_error(test->subject->context));
             return false;
         }
@@ -459,8 +460,8 @@ void report_write_mistakes(struct report_part *part, const struct report_subject
     if (good) {
         stoa_status status = open_test(&test);
         good = status == STOA_OK;
-        (void)snprintf(reason, sizeof reason, "%s",
-                       status == STOA_ERR_MEMORY ? "out of memory" : stoa_context_error(subject->context));
+        part->failed = part->failed || status == STOA_ERR_MEMORY;
+        (void)snprintf(reason, sizeof reason, "%s", stoa_context_error(subject->context));
     }
     good = good && run_test(&test, reason, sizeof reason);
     if (good) {

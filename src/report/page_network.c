@@ -227,10 +227,13 @@ void report_write_network(struct report_part *part, const struct report_subject 
                           .batch = part->batch,
                           .layers = stoa_model_layer_count(subject->model)};
     if (open_times(&times)) {
-        bool timed = time_plan(&times, true) == STOA_OK || time_plan(&times, false) == STOA_OK;
-        write_table(&times, timed);
-        if (!timed) {
-            report_write_missing(times.out, stoa_context_error(subject->context));
+        stoa_status status = time_plan(&times, true);
+        if (status != STOA_OK && status != STOA_ERR_MEMORY) {
+            status = time_plan(&times, false);
+        }
+        write_table(&times, status == STOA_OK);
+        if (status != STOA_OK) {
+            report_write_failure(part, REPORT_NETWORK, subject->context, status);
         }
     }
     free(times.pass[0]);

@@ -58,6 +58,9 @@ void report_write_comparison(struct report_out *out, const struct report_part *c
 
 /* A sentence in the place of something that cannot be shown. */
 void report_write_missing(struct report_out *out, const char *reason);
+/* The same after a call of the library that failed, in its words; for want of memory the part fails. */
+void report_write_failure(struct report_part *part, enum report_section section, const stoa_context *context,
+                          stoa_status status);
 
 /* ---- pictures of a model's samples (page_picture.c) ---- */
 

@@ -7,6 +7,7 @@
 #include "report/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdarg.h>
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 const char *const report_metric_key[REPORT_METRICS] = {
     [REPORT_EPOCH] = "epoch",
@@ -53,11 +55,28 @@ __attribute__((format(printf, 2, 3))) static bool fail(const struct reader *read
 }
 
 static bool no_memory(const struct reader *reader) {
+    reader->run->no_memory = true;
     return fail(reader, "%s: out of memory", reader->run->path);
 }
 
 static bool fail_line(const struct reader *reader, const char *found, const char *expected) {
     return fail(reader, "%s:%zu: found %s, expected %s", reader->path, reader->line, found, expected);
+}
+
+/* Read `size` bytes or to the end of the file: how many, or -1 with errno. */
+static ssize_t read_bytes(int file, char *text, size_t size) {
+    size_t got = 0;
+    while (got < size) {
+        ssize_t some = read(file, text + got, size - got);
+        if (some == 0) {
+            break;
+        }
+        if (some < 0 && errno != EINTR) {
+            return -1;
+        }
+        got += some > 0 ? (size_t)some : 0;
+    }
+    return (ssize_t)got;
 }
 
 /* All of a regular file; NULL with errno. */
@@ -70,19 +89,19 @@ static char *read_file(const char *path, size_t *bytes) {
         errno = S_ISREG(about.st_mode) ? EFBIG : S_ISDIR(about.st_mode) ? EISDIR : EINVAL;
         return NULL;
     }
-    FILE *file = fopen(path, "rbe");
-    char *text = file ? malloc((size_t)about.st_size + 1) : NULL;
-    *bytes = text ? fread(text, 1, (size_t)about.st_size, file) : 0;
-    int reason = file && text && ferror(file) ? EIO : errno;
-    bool good = text && !ferror(file);
-    if (file) {
-        (void)fclose(file);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    char *text = file < 0 ? NULL : malloc((size_t)about.st_size + 1);
+    ssize_t got = text ? read_bytes(file, text, (size_t)about.st_size) : -1;
+    int reason = errno;
+    if (file >= 0) {
+        (void)close(file);
     }
-    if (!good) {
+    if (got < 0) {
         free(text);
         errno = reason;
         return NULL;
     }
+    *bytes = (size_t)got;
     text[*bytes] = '\0';
     return text;
 }
@@ -229,8 +248,8 @@ static bool read_metrics(struct reader *reader) {
         return fail(reader, "%s: has no metrics.jsonl, expected the folder of a run", reader->run->path);
     }
     if (!text) {
-        return fail(reader, "%s: cannot read: %s", reader->path ? reader->path : reader->run->path,
-                    strerror(errno));
+        return errno == ENOMEM ? no_memory(reader)
+                               : fail(reader, "%s: cannot read: %s", reader->path, strerror(errno));
     }
     bool good = read_lines(reader, text, bytes, false, add_epoch);
     free(text);
@@ -261,14 +280,17 @@ char *report_run_name(const char *path) {
 bool report_run_read(const char *folder, struct report_run *run, char *sentence, size_t size) {
     *run = (struct report_run){.path = strdup(folder), .name = report_run_name(folder)};
     struct reader reader = {.run = run, .sentence = sentence, .size = size};
-    bool good = run->path && run->name ? read_metrics(&reader) : fail(&reader, "%s: out of memory", folder);
+    run->no_memory = !run->path || !run->name;
+    bool good = run->no_memory ? fail(&reader, "%s: out of memory", folder) : read_metrics(&reader);
     if (good) {
         char ignored[8];
         reader.sentence = ignored;
         reader.size = sizeof ignored;
         read_times(&reader);
     } else {
+        bool no_memory_left = run->no_memory;
         report_run_free(run);
+        run->no_memory = no_memory_left;
     }
     free(reader.path);
     return good;

@@ -34,6 +34,7 @@ struct report_run {
         *value[REPORT_METRICS]; /* a number an epoch, in the order of the epochs; NAN where it is not said */
     size_t best;                /* the place of the last epoch that was best by validation, from 1; 0: none */
     bool cut;                   /* the last line was not whole: the run goes on, or was killed */
+    bool no_memory;             /* it could not be read for want of memory */
 };
 
 /* Read a run; without a whole line it has no epochs. True, or false with a sentence in `sentence` of

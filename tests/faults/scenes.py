@@ -160,6 +160,11 @@ def all_scenes(stoa):
     scenes.append(Scene("predict npy", "predict", "models/npy", "data/npy/x_test.npy", "--json"))
     scenes.append(Scene("info", "info", "models/csv"))
     scenes.append(Scene("info json", "info", "models/csv", "--json"))
+    # Times that cannot be read are left out, and data that are not named for it: neither is an end of the command.
+    for name in ("csv", "idx", "png"):
+        os.unlink(f"models/{name}/timing.jsonl")
+    scenes.append(Scene("report", "report", "models/csv", "--data", path_of("csv"), "--out", "page.html"))
+    scenes.append(Scene("report two", "report", "models/idx", "models/png", "--data", path_of("png"), "--out", "page.html"))
     scenes.append(Scene("plan", "plan", "best.ini"))
     scenes.append(Scene("plan json", "plan", "models/idx", "--json", "--inference"))
     scenes.append(Scene("gradcheck", "gradcheck", "idx.ini"))

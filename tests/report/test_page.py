@@ -194,8 +194,8 @@ class OneRun(ReportCase):
     def test_memory_is_that_of_the_plan(self):
         self.train("run")
         page = self.report("run")
-        batch = re.search(r"A training step of (\d+) samples", page.text()).group(1)
-        plan = json.loads(self.done("plan", "run", "--batch", batch, "--json"))
+        self.assertIn("A training step of 32 samples", page.text())
+        plan = json.loads(self.done("plan", "tiny", "--json"))
         blocks = page.rows("Memory of a training step")[1:]
         own = [v for v in plan["values"] if not v["in_place"] and v["bytes"] > 0]
         self.assertEqual([row[0] for row in blocks], [v["name"] for v in own])
@@ -297,6 +297,8 @@ class Several(ReportCase):
         self.train("b", "--lr", "1e-6")
         self.model("c.safetensors")
         page = self.report("a", "b", "c.safetensors", "--out", "all.html")
+        self.assertEqual([[float(cell) for cell in row[1:]] for row in page.rows("Settings that differ")[1:]],
+                         [[5e-3, 1e-6, 5e-3]])
         rows = page.rows("Runs")[1:]
         self.assertEqual([row[0] for row in rows], ["a", "b", "c.safetensors"])
         for row, run in zip(rows, ("a", "b", "c.safetensors")):

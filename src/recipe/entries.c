@@ -131,10 +131,12 @@ stoa_status stoa_recipe_put(stoa_recipe *recipe, struct stoa_error *error, size_
     return status;
 }
 
-/* Append "NAME = VALUE", without its spaces where the line would be too long to be read again. */
+/* Append "NAME = VALUE", without its spaces where the line would not be read so again: too long, or the value
+ * a comment. */
 static size_t write_line(char *out, const struct stoa_recipe_entry *entry) {
     bool fits = strlen(entry->name) + strlen(" = ") + strlen(entry->value) <= STOA_LINE_MAX;
-    return (size_t)sprintf(out, "%s%s%s\n", entry->name, fits ? " = " : "=", entry->value);
+    bool spaced = fits && entry->value[0] != '#' && entry->value[0] != ';';
+    return (size_t)sprintf(out, "%s%s%s\n", entry->name, spaced ? " = " : "=", entry->value);
 }
 
 void stoa_recipe_write(stoa_recipe *recipe) {

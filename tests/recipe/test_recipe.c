@@ -412,6 +412,10 @@ static void test_text(void **state) {
     recipe = load_good(whole);
     assert_string_equal(stoa_recipe_text(recipe), whole);
     stoa_recipe_free(recipe);
+    /* So does a value that would begin a comment behind a space. */
+    recipe = load_good("title =#1\nneeds=;x\n" MODEL);
+    assert_string_equal(stoa_recipe_text(recipe), "title=#1\nneeds=;x\n\n" MODEL);
+    stoa_recipe_free(recipe);
 }
 
 static void test_set(void **state) {

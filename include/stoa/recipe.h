@@ -75,11 +75,11 @@ typedef struct stoa_recipe_info {
 /** Say in `*info` what is in `recipe`. */
 STOA_API void stoa_recipe_describe(const stoa_recipe *recipe, stoa_recipe_info *info);
 
-/** Build the model of `recipe`, `*model` (not initialised), with its data facts set: "data.set",
- * "data.classes", "data.mean" and "data.deviation" or "data.normalize", "loss", and what the recipe says of
- * "data.label", "data.header", "data.layout", "data.test", "data.split_seed", "data.samples" and
- * "data.memory". It borrows `context`. Release with stoa_model_free(). Errors: those of
- * stoa_model_build(). */
+/** Build the model of `recipe`, `*model` (not initialised), with its data facts set: "loss", "data.classes",
+ * "data.mean" and "data.deviation" or "data.normalize", and of the other keys of [data] those that are not
+ * the default, as "data.KEY". stoa_model_open_training_data() opens its data then. It borrows `context`.
+ * Release with stoa_model_free(). Errors: those of stoa_model_build(); STOA_ERR_ARGUMENT (one key needs
+ * another, after stoa_recipe_set()), STOA_ERR_SHAPE. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_recipe_model(stoa_context *context, const stoa_recipe *recipe,
                                                        stoa_model **model);
 

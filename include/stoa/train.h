@@ -16,7 +16,8 @@ extern "C" {
 #define STOA_MOST_BATCH 1000000        /**< of `batch` in recipes and of --batch */
 #define STOA_MOST_EPOCHS 1000000       /**< of `epochs` in recipes and of --epochs */
 
-/** Options of stoa_train() and stoa_trainer_create(). Strings are copied. Zero values mean the default. */
+/** Options of stoa_train() and stoa_trainer_create(). Strings are copied. Zero values mean the default;
+ * numbers have the ranges that stoa_recipe_key_at() tells. */
 typedef struct stoa_train_options {
     size_t epochs;         /**< 1 */
     size_t batch;          /**< 64 */

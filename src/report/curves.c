@@ -74,32 +74,39 @@ static void add_line(struct drawing *drawing, const struct curve *curve, const s
     drawing->mixed = drawing->mixed || (!alone && !strong);
 }
 
-static void draw(struct report_out *out, const struct curve *curve, const struct report_named_run *runs,
-                 size_t count, bool alone, report_take_chart *take, void *user) {
-    struct drawing drawing = {.line = report_memory(out, LINES * count, sizeof *drawing.line),
-                              .names = report_memory(out, LINES * count, sizeof *drawing.names)};
-    for (size_t i = 0; drawing.line && drawing.names && i < count; i++) {
+static void add_lines(struct drawing *drawing, const struct curve *curve, const struct report_named_run *runs,
+                      size_t count, bool alone) {
+    for (size_t i = 0; i < count; i++) {
         bool strong = true;
         for (size_t part = 0; part < curve->count; part++) {
             if (report_run_has(runs[i].run, curve->metric[part])) {
-                add_line(&drawing, curve, &runs[i], part, alone, strong);
+                add_line(drawing, curve, &runs[i], part, alone, strong);
                 strong = false;
             }
         }
     }
-    const struct report_lines lines = {.x = {.label = "epoch", .whole = true},
-                                       .y = {.label = curve->label, .scale = curve->scale},
-                                       .line = drawing.line,
-                                       .count = drawing.count};
-    const struct report_chart chart = {.id = curve->id, .title = curve->title, .lines = &lines};
-    for (size_t i = 0; i < drawing.count; i++) {
-        out->failed = out->failed || drawing.names[i].failed;
-    }
-    if (drawing.count > 0 && !out->failed) {
-        take(user, &chart, drawing.mixed);
-    }
-    for (size_t i = 0; i < drawing.count; i++) {
-        report_out_free(&drawing.names[i]);
+}
+
+static void draw(struct report_out *out, const struct curve *curve, const struct report_named_run *runs,
+                 size_t count, bool alone, report_take_chart *take, void *user) {
+    struct drawing drawing = {.line = report_memory(out, LINES * count, sizeof *drawing.line),
+                              .names = report_memory(out, LINES * count, sizeof *drawing.names)};
+    if (drawing.line && drawing.names) {
+        add_lines(&drawing, curve, runs, count, alone);
+        const struct report_lines lines = {.x = {.label = "epoch", .whole = true},
+                                           .y = {.label = curve->label, .scale = curve->scale},
+                                           .line = drawing.line,
+                                           .count = drawing.count};
+        const struct report_chart chart = {.id = curve->id, .title = curve->title, .lines = &lines};
+        for (size_t i = 0; i < drawing.count; i++) {
+            out->failed = out->failed || drawing.names[i].failed;
+        }
+        if (drawing.count > 0 && !out->failed) {
+            take(user, &chart, drawing.mixed);
+        }
+        for (size_t i = 0; i < drawing.count; i++) {
+            report_out_free(&drawing.names[i]);
+        }
     }
     free(drawing.names);
     free(drawing.line);

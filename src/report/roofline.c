@@ -25,7 +25,7 @@ static double roof_of(const struct report_roofline *chart, double x) {
 static void find_spans(struct report_frame *frame) {
     const struct report_roofline *chart = frame->chart->roofline;
     double ridge = chart->flat / chart->slope;
-    double least_x = ridge / 4, most_x = ridge * 4, least_y = chart->flat, most_y = chart->flat;
+    double least_x = ridge / 4, most_x = ridge * 4, least_y = chart->flat, most_y = least_y;
     for (size_t i = 0; i < chart->count; i++) {
         least_x = fmin(least_x, chart->point[i].x / 1.6);
         most_x = fmax(most_x, chart->point[i].x * 1.6);

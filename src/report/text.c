@@ -33,7 +33,7 @@ static size_t columns_of(const char *text, size_t bytes, unsigned point, bool un
     return !shown ? 0 : point >= 0x1100 ? 2 : 1;
 }
 
-/* A text of at most `most` columns, made harmless. Returns its columns. */
+/* A text of at most `most` columns, made harmless. Returns its columns; without `out` it only counts. */
 static size_t put_plain(struct report_out *out, const char *text, size_t most, bool unicode) {
     size_t used = 0;
     for (const char *c = text ? text : ""; *c;) {
@@ -42,10 +42,8 @@ static size_t put_plain(struct report_out *out, const char *text, size_t most, b
         if (used + (columns ? columns : 1) > most) {
             break;
         }
-        if (columns) {
-            report_put_bytes(out, c, bytes);
-        } else {
-            report_put(out, "?");
+        if (out) {
+            report_put_bytes(out, columns ? c : "?", columns ? bytes : 1);
         }
         used += columns ? columns : 1;
         c += bytes ? bytes : 1;
@@ -54,10 +52,7 @@ static size_t put_plain(struct report_out *out, const char *text, size_t most, b
 }
 
 static size_t plain_columns(const char *text, bool unicode) {
-    struct report_out out = {0};
-    size_t columns = put_plain(&out, text, MOST_WIDTH, unicode);
-    report_out_free(&out);
-    return columns;
+    return put_plain(NULL, text, MOST_WIDTH, unicode);
 }
 
 static void put_spaces(struct report_out *out, size_t count) {
@@ -101,9 +96,10 @@ static void set_dot(const struct grid *grid, double x, double y, size_t place) {
 }
 
 static void draw_to(const struct grid *grid, double x0, double y0, double x1, double y1, size_t place) {
-    double steps = fmax(1, ceil(fmax(fabs(x1 - x0), fabs(y1 - y0))));
-    for (double i = 0; i <= steps; i++) {
-        set_dot(grid, x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps, place);
+    size_t steps = (size_t)fmax(1, ceil(fmax(fabs(x1 - x0), fabs(y1 - y0))));
+    for (size_t i = 0; i <= steps; i++) {
+        double share = (double)i / (double)steps;
+        set_dot(grid, x0 + (x1 - x0) * share, y0 + (y1 - y0) * share, place);
     }
 }
 
@@ -254,7 +250,7 @@ static void put_x(struct report_out *out, const struct grid *grid, const struct 
         const char *text = report_tick_word(&word, ticks[i], axis->whole ? fmax(1, step) : step);
         size_t length = strlen(text);
         double place = report_place(&grid->frame.x, ticks[i]) * (double)(grid->columns - 1);
-        size_t at = (size_t)fmax(0, place - (double)(length / 2));
+        size_t half = length / 2, at = (size_t)fmax(0, place - (double)half);
         bool whole = !axis->whole || fabs(ticks[i] - nearbyint(ticks[i])) < 1e-6;
         at = at + length > grid->columns ? grid->columns - length : at;
         if (whole && at >= free_from && length <= grid->columns) {
@@ -278,19 +274,17 @@ static void put_x(struct report_out *out, const struct grid *grid, const struct 
 }
 
 void report_lines_text(struct report_out *out, const char *title, const struct report_lines *lines,
-                       const struct report_terminal *wanted) {
-    struct report_terminal terminal = *wanted;
-    terminal.width = terminal.width < LEAST_WIDTH  ? LEAST_WIDTH
-                     : terminal.width > MOST_WIDTH ? MOST_WIDTH
-                                                   : terminal.width;
-    size_t rows = terminal.height == 0 ? HEIGHT : terminal.height;
+                       const struct report_terminal *terminal) {
+    struct report_terminal held = *terminal;
+    held.width = held.width < LEAST_WIDTH ? LEAST_WIDTH : held.width > MOST_WIDTH ? MOST_WIDTH : held.width;
+    size_t rows = held.height == 0 ? HEIGHT : held.height;
     struct grid grid = {.lines = lines,
-                        .terminal = &terminal,
+                        .terminal = &held,
                         .rows = rows < 3             ? 3
                                 : rows > MOST_HEIGHT ? MOST_HEIGHT
                                                      : rows,
-                        .dots_wide = terminal.unicode ? 2 : 1,
-                        .dots_high = terminal.unicode ? 4 : 1};
+                        .dots_wide = held.unicode ? 2 : 1,
+                        .dots_high = held.unicode ? 4 : 1};
     put_head(out, title, &grid);
     if (!report_lines_spans(lines, &grid.frame.x, &grid.frame.y)) {
         report_put(out, "  nothing to draw: no finite value\n");
@@ -298,7 +292,7 @@ void report_lines_text(struct report_out *out, const char *title, const struct r
     }
     struct labels labels;
     find_labels(&grid, &labels);
-    grid.columns = terminal.width - labels.width - 2;
+    grid.columns = held.width - labels.width - 2;
     grid.frame.box = (struct report_box){.right = (double)(grid.columns * grid.dots_wide) - 0.5,
                                          .bottom = (double)(grid.rows * grid.dots_high) - 0.5};
     grid.cell = report_memory(out, grid.columns * grid.rows, sizeof *grid.cell);

@@ -84,7 +84,8 @@ static size_t log_ticks(const struct report_span *span, size_t most, double *tic
     double decades = log10(span->most) - log10(span->least);
     double every = fmax(1, ceil((high - low + 1) / (double)most));
     size_t kind = decades * 3 <= (double)most ? 2 : decades * 2 <= (double)most ? 1 : 0, count = 0;
-    for (double decade = kind ? low - 1 : low; decade <= high; decade += kind ? 1 : every) {
+    int first = (int)low - (kind > 0), step = kind > 0 ? 1 : (int)every;
+    for (int decade = first; decade <= (int)high; decade += step) {
         for (const double *digit = digits[kind]; *digit > 0 && count < most; digit++) {
             double tick = *digit * pow(10, decade);
             if (tick >= span->least * (1 - 1e-9) && tick <= span->most * (1 + 1e-9)) {

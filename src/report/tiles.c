@@ -61,8 +61,9 @@ static void draw(struct report_frame *frame) {
     double side = fmin(MOST_SIDE, inside / (double)columns - SPACE);
     double row = side + SPACE + (labels ? LABEL : 0);
     for (size_t i = 0; i < tiles->count; i++) {
-        draw_tile(frame, &tiles->tile[i], REPORT_GAP + (double)(i % columns) * (side + SPACE),
-                  frame->box.top + (double)(i / columns) * row, side);
+        size_t across = i % columns, down = i / columns;
+        draw_tile(frame, &tiles->tile[i], REPORT_GAP + (double)across * (side + SPACE),
+                  frame->box.top + (double)down * row, side);
     }
     frame->height = frame->box.top + ceil((double)tiles->count / (double)columns) * row + 4;
 }

@@ -104,6 +104,9 @@ class Drawings(unittest.TestCase):
                 self.assertEqual(words.endswith('…'), cut is not None, (kind, words))
                 if cut is not None:
                     self.assertTrue(cut.text.startswith(words[:-1]))
+        wholes = [cut.text for cut in self.roots['lines'].iterfind(f'{SVG}text/{SVG}title')]
+        self.assertEqual([text for text in wholes if text.startswith('a name that is')],
+                         ['a name that is a good deal longer than the drawing is wide, so that it has to be cut somewhere'])
 
     def test_one_drawing_for_both_themes(self):
         for kind, root in self.roots.items():

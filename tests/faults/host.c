@@ -83,7 +83,7 @@ static stoa_status build(stoa_context *context, stoa_model **model) {
 /* From the same first weights each time. */
 static stoa_status train(const struct host *host) {
     const stoa_train_options options = {
-        .epochs = 2, .batch = 8, .learning_rate = 0.01F, .seed = 1, .optimizer = "adam"};
+        .epochs = 2, .batch = 8, .learning_rate = 0.01F, .seed = 1, .freeze = "c1", .lr_scale = "l1=2"};
     DO(stoa_model_init(host->model, 1));
     return stoa_train(host->context, host->model, host->train, host->test, &options, NULL);
 }
@@ -94,6 +94,7 @@ static stoa_status save_and_load(struct host *host, const char *path) {
     DO(stoa_model_set_fact(host->model, "note", "a fact that is longer than a few words"));
     DO(stoa_model_save(host->model, path));
     DO(stoa_model_load(host->context, path, &host->loaded));
+    DO(stoa_model_load_matching(host->loaded, path, NULL, NULL));
     DO(stoa_model_save_memory(host->loaded, &data, &bytes));
     stoa_status status = stoa_model_load_memory(host->context, data, bytes, &host->copy);
     if (is_worth_another_try(status)) {

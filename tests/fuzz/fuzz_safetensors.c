@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* libFuzzer target for model files: any bytes as a whole model and as tensors for a small one. What loads
- * must save and load again. */
+/* libFuzzer target for model files: any bytes as a whole model, as tensors for a small one, and as tensors of
+ * which some fit it. What loads must save and load again. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <stoa/model.h>
 
@@ -30,6 +31,12 @@ static void set_up(void) {
     require(stoa_model_build(small) == STOA_OK);
 }
 
+/* What is told has to be there. */
+static void look(void *user, const stoa_tensor_match *match) {
+    size_t *told = user;
+    *told += strlen(match->name) + strlen(match->shape) + strlen(match->found);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     if (!context) {
         set_up();
@@ -47,5 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     }
     stoa_status status = stoa_model_load_tensors_memory(small, data, bytes);
     require(status == STOA_OK || stoa_context_error(context)[0] != '\0');
+    size_t told = 0;
+    status = stoa_model_load_matching_memory(small, data, bytes, look, &told);
+    require((status == STOA_OK) == (told > 0));
     return 0;
 }

@@ -170,7 +170,7 @@ static int read_run(const char *operand, struct report_run *run) {
     bool good = report_run_read(operand, run, sentence, sizeof sentence);
     cli_json_end_reading();
     if (!good) {
-        return cli_fail(CLI_WRONG, "%s", sentence);
+        return cli_fail(run->no_memory ? CLI_FAILED : CLI_WRONG, "%s", sentence);
     }
     return run->epochs > 0
                ? CLI_DONE

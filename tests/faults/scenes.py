@@ -164,6 +164,7 @@ def all_scenes(stoa):
     for name in ("csv", "idx", "png"):
         os.unlink(f"models/{name}/timing.jsonl")
     scenes.append(Scene("report", "report", "models/csv", "--data", path_of("csv"), "--out", "page.html"))
+    scenes.append(Scene("report curves", "report", "models/csv", "models/idx", "--text", "--csv", "curves.csv"))
     scenes.append(Scene("report two", "report", "models/idx", "models/png", "--data", path_of("png"), "--out", "page.html"))
     scenes.append(Scene("plan", "plan", "best.ini"))
     scenes.append(Scene("plan json", "plan", "models/idx", "--json", "--inference"))

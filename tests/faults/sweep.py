@@ -45,7 +45,7 @@ def without_times(text):
     text = re.sub(r"[\d,]+ (img|images)/s", "N images/s", text)
     text = re.sub(r"(?m)^(done .* in) [\d:]+,", r"\1 N,", text)
     text = re.sub(r"(?m)^seconds .*$", "seconds", text)
-    return re.sub(r'"(seconds|images_per_second)": [^,\n}]*', r'"\1": N', text)
+    return re.sub(r'"(seconds|images_per_second|time)": [^,\n}]*', r'"\1": N', text)
 
 
 def parse_metrics(data):

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layers named in a line, held against a model. Floor 6. */
+/* Layers named in a line, held against a model. */
 #include "model/layers.h"
 
 #include <stdio.h>

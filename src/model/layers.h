@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layers named in a line: "c1,c2", or with a star for all that begin so, "c*". Floor 6. */
+/* Layers named in a line: "c1,c2", or with a star for all that begin so, "c*". */
 #ifndef STOA_MODEL_LAYERS_H
 #define STOA_MODEL_LAYERS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Options of single layers, held against a model. Floor 7. */
+/* Options of single layers, held against a model. */
 #include "train/rates.h"
 
 #include <math.h>
@@ -22,7 +22,7 @@ static stoa_status read_factor(struct stoa_error *error, struct stoa_layer_word 
                               "c1=0.1; a layer that is to stay as it is goes into freeze",
                               word.length < 64 ? (int)word.length : 64, word.text);
     }
-    *name = (struct stoa_layer_word){word.text, length};
+    name->length = length;
     *factor = (float)value;
     return STOA_OK;
 }
@@ -46,7 +46,7 @@ static stoa_status read_scales(const stoa_model *model, struct stoa_error *error
                                const bool *frozen, float *rate) {
     struct stoa_layer_word word;
     while (stoa_layer_word_next(&line, &word)) {
-        struct stoa_layer_word name;
+        struct stoa_layer_word name = word;
         float factor = 1;
         stoa_status status = read_factor(error, word, &name, &factor);
         if (status == STOA_OK) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What training options say of single layers: which are frozen, and what the learning rate of the others is
- * multiplied with. Floor 7. */
+ * multiplied with. */
 #ifndef STOA_TRAIN_RATES_H
 #define STOA_TRAIN_RATES_H
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const double WIDE = 200;          /* the factor from which on a logarithm shows more */
+static const double WIDE = 50;           /* the factor from which on a logarithm shows more */
 static const double RELATIVE = 1e-9;     /* the least span beside its numbers: labels have so many digits */
 static const double LARGEST = 1e307;     /* beyond it, no room is left for air at the ends */
 static const double LARGEST_LOG = 1e280; /* nor here, and below its inverse no normal number */

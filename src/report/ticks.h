@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 enum report_scale {
-    REPORT_AUTO,   /* logarithmic where all values are above 0 and reach over a factor of 200 */
+    REPORT_AUTO,   /* logarithmic where all values are above 0 and reach over a factor of 50 */
     REPORT_LINEAR, /* also where a logarithm was asked for and a value is not above 0 */
     REPORT_LOG
 };

@@ -178,7 +178,7 @@ static char *choose_path(const struct cli_request *request) {
 }
 
 static int write_page(const char *path, const struct entry *entries, size_t count, bool quiet) {
-    const struct report_part **parts = cli_allocate(count, sizeof *parts);
+    const struct report_part **parts = cli_allocate(count, sizeof(void *));
     struct report_out page = {0};
     for (size_t i = 0; i < count; i++) {
         parts[i] = entries[i].part;

@@ -153,7 +153,7 @@ static void put_card(struct report_out *out, const char *name, const char *value
 }
 
 static void put_accuracy(struct report_out *out, const struct report_part *part) {
-    struct report_words share, wrong, samples;
+    struct report_words share = {""}, wrong = {""}, samples = {""};
     char note[128] = "";
     double last = part->run ? report_run_last(part->run, REPORT_TEST_ACCURACY) : (double)NAN;
     if (part->samples > 0) {
@@ -168,8 +168,8 @@ static void put_accuracy(struct report_out *out, const struct report_part *part)
 }
 
 static void put_run(struct report_out *out, const struct report_run *run) {
-    struct report_words words;
-    struct report_word word, best;
+    struct report_words words = {""};
+    struct report_word word = {""}, best = {""};
     char note[128];
     size_t lowest = report_run_lowest(run, REPORT_TEST_LOSS);
     if (lowest != SIZE_MAX) {
@@ -187,7 +187,7 @@ static void put_run(struct report_out *out, const struct report_run *run) {
     double seconds = report_run_sum(run, REPORT_SECONDS);
     if (isfinite(seconds)) {
         double rate = report_run_last(run, REPORT_IMAGES_PER_SECOND);
-        struct report_words speed;
+        struct report_words speed = {""};
         (void)snprintf(note, sizeof note, "%s images a second",
                        report_count_words(&speed, rate >= 0 && rate < 1e15 ? (size_t)rate : 0));
         put_card(out, "Training time", report_time_words(&words, seconds), isfinite(rate) ? note : "");
@@ -195,7 +195,7 @@ static void put_run(struct report_out *out, const struct report_run *run) {
 }
 
 static void write_cards(struct report_out *out, const struct report_part *part) {
-    struct report_words words, flops;
+    struct report_words words = {""}, flops = {""};
     char note[128];
     report_put(out, "<dl class=\"cards\">\n");
     put_accuracy(out, part);
@@ -244,7 +244,9 @@ static const char style[] =
     "button.theme{float:right;font:inherit;font-size:.8125rem;padding:.3rem .7rem;color:var(--ink);"
     "background:var(--panel);border:1px solid var(--axis);border-radius:.4rem;cursor:pointer}\n"
     "@media print{button.theme,.runs input{display:none}.flow{grid-template-columns:repeat(3,1fr)}"
-    ".flow li{break-inside:avoid}}\n";
+    ".flow li{break-inside:avoid}.pairs{grid-template-columns:1fr 1fr}"
+    "th,td{padding:.1rem .3rem}table{font-size:8pt}.layers .options,.layers "
+    "th{white-space:normal}.share{min-width:3rem}}\n";
 
 /* The script only adds: a button for the theme, which the browser remembers where it may. */
 static const char script[] =
@@ -282,7 +284,7 @@ static void write_style(struct report_out *more, size_t count) {
 
 static void begin_section(struct report_out *out, const struct report_part *part, enum report_section section,
                           bool alone) {
-    struct report_id id;
+    struct report_id id = {""};
     report_id_of(&id, part, anchors[section]);
     if (alone) {
         report_html_section(out, id.text, headings[section]);

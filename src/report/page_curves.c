@@ -60,7 +60,7 @@ static bool best_accuracy(const struct report_part *part, struct report_words *w
     if (at == SIZE_MAX) {
         return false;
     }
-    struct report_words share;
+    struct report_words share = {""};
     (void)snprintf(words->text, sizeof words->text, "%s (%.0f)",
                    report_percent_words(&share, part->run->value[REPORT_TEST_ACCURACY][at]),
                    part->run->value[REPORT_EPOCH][at]);
@@ -69,7 +69,7 @@ static bool best_accuracy(const struct report_part *part, struct report_words *w
 
 static bool last_loss(const struct report_part *part, struct report_words *words) {
     double loss = part->run ? report_run_last(part->run, REPORT_TEST_LOSS) : (double)NAN;
-    struct report_word word;
+    struct report_word word = {""};
     (void)snprintf(words->text, sizeof words->text, "%s", report_number_word(&word, loss));
     return isfinite(loss);
 }
@@ -119,7 +119,7 @@ static void compare_one(struct report_out *out, const struct report_part *part) 
     report_escape(out, part->name);
     report_put(out, "</label></th>");
     for (size_t i = 0; i < FIGURES; i++) {
-        struct report_words words;
+        struct report_words words = {""};
         bool known = figures[i].text(part, &words);
         report_print(out, "<td class=\"r\">%s</td>", known ? words.text : "\342\200\223");
     }

@@ -102,7 +102,7 @@ static void draw_filters(struct report_part *part, const struct filters *filters
                  : filters->channels > 1 ? ", their first channel"
                                          : "");
     const struct report_tiles tiles = {.tile = tile, .count = count};
-    struct report_id id;
+    struct report_id id = {""};
     const struct report_chart chart = {
         .id = report_id_of(&id, part, "filters"), .title = title.text, .about = about.text, .tiles = &tiles};
     if (!out->failed && title.text && about.text) {
@@ -205,8 +205,8 @@ static void about_layer(const stoa_traced_step *step, const stoa_layer_info *lay
         high = fmaxf(high, step->output[i]);
         zeros += step->output[i] >= 0 && step->output[i] <= 0;
     }
-    struct report_words shape;
-    struct report_word least, most;
+    struct report_words shape = {""};
+    struct report_word least = {""}, most = {""};
     report_print(about, "%s %s, %s: from %s to %s", layer->name, layer->op,
                  report_shape_words(&shape, layer->shape, layer->rank),
                  report_number_word(&least, (double)low), report_number_word(&most, (double)high));
@@ -235,7 +235,7 @@ static void show_layer(void *user, const stoa_traced_step *step) {
     struct report_out about = {0};
     about_layer(step, &layer, count, &about);
     char what[24];
-    struct report_id id;
+    struct report_id id = {""};
     (void)snprintf(what, sizeof what, "layer-%zu", step->layer);
     const struct report_tiles tiles = {.tile = tile, .count = count};
     const struct report_chart chart = {.id = report_id_of(&id, traced->part, what),
@@ -270,7 +270,7 @@ static void show_sample(struct traced *traced, const float *sample) {
         const struct report_tile tile = {
             .pixels = bytes, .width = pixels.width, .height = pixels.height, .channels = pixels.shown};
         const struct report_tiles tiles = {.tile = &tile, .count = 1};
-        struct report_id id;
+        struct report_id id = {""};
         const struct report_chart chart = {.id = report_id_of(&id, traced->part, "sample"),
                                            .title = "the sample itself",
                                            .about = "The picture that goes through the network.",
@@ -328,6 +328,8 @@ void report_write_inside(struct report_part *part, const struct report_subject *
     struct filters filters = {.count = 0};
     if (find_filters(subject->model, out, &filters)) {
         draw_filters(part, &filters);
+    } else {
+        report_write_missing(out, "filters: the weights of the first layer are no pictures");
     }
     free(filters.weight);
     if (part->samples > 0) { /* the data fit the model */

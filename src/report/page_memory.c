@@ -57,7 +57,7 @@ static void draw_map(struct report_part *part, const stoa_plan *plan, const char
         at++;
     }
     struct report_block *block = report_memory(out, stoa_plan_value_count(plan), sizeof *block);
-    struct report_id id;
+    struct report_id id = {""};
     if (block) {
         const struct report_blocks blocks = {.x = {.label = "step: forwards, loss, backwards"},
                                              .y = {.label = units[at]},
@@ -86,7 +86,7 @@ static void put_peak(struct report_out *out, const stoa_plan *plan) {
             at = i;
         }
     }
-    struct report_words words;
+    struct report_words words = {""};
     if (peak.live_bytes > 0) {
         report_print(out, " Most is alive in step %zu, the %s pass of %s: %s.", at, peak.pass, peak.layer,
                      report_bytes_words(&words, peak.live_bytes));
@@ -104,7 +104,7 @@ static void write_algorithms(struct report_out *out, const stoa_plan *plan) {
     }
     for (size_t i = 0; i < stoa_plan_step_count(plan); i++) {
         stoa_plan_step step;
-        struct report_words words;
+        struct report_words words = {""};
         if (stoa_plan_step_at(plan, i, &step) == STOA_OK) {
             report_html_cell(out, &table, report_count_words(&words, i));
             report_html_cell(out, &table, step.layer);
@@ -136,7 +136,7 @@ static size_t inference_bytes(struct report_part *part, const struct report_subj
 static void write_plan(struct report_part *part, const struct report_subject *subject,
                        const stoa_plan *plan) {
     struct report_out *out = &part->section[REPORT_MEMORY];
-    struct report_words bytes, unshared, one, parameters;
+    struct report_words bytes = {""}, unshared = {""}, one = {""}, parameters = {""};
     struct report_out caption = {0};
     report_print(&caption, "A training step of %zu samples takes %s, without reuse it would take %s.",
                  part->batch, report_bytes_words(&bytes, stoa_plan_bytes(plan)),

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/frame.h"
 #include "report/html.h"
 #include "report/page_part.h"
 #include "report/words.h"
@@ -215,7 +216,7 @@ static void write_matrix(const struct test *test) {
                                          .columns = test->classes,
                                          .value = test->confusion,
                                          .is_confusion = true};
-    struct report_id id;
+    struct report_id id = {""};
     const struct report_chart chart = {.id = report_id_of(&id, test->part, "confusion"),
                                        .title = "Which class is taken for which",
                                        .matrix = &matrix};
@@ -242,7 +243,7 @@ static size_t worst_of(const struct test *test, size_t label) {
 }
 
 static void number_cell(struct report_out *out, struct report_html_table *table, double number) {
-    struct report_words words;
+    struct report_words words = {""};
     report_html_cell(out, table, report_count_words(&words, (size_t)number));
 }
 
@@ -257,7 +258,7 @@ static void write_classes(const struct test *test) {
     for (size_t i = 0; i < test->classes; i++) {
         size_t worst = worst_of(test, i);
         double samples = samples_of(test, i), right = test->confusion[i * test->classes + i];
-        struct report_words words;
+        struct report_words words = {""};
         report_html_cell(test->out, &table, test->class_name[i]);
         number_cell(test->out, &table, samples);
         number_cell(test->out, &table, right);
@@ -313,6 +314,17 @@ static void fill_album(const struct test *test, const struct report_pixels *pixe
     }
 }
 
+/* Pictures in a line: so many that their names have room; 0: as many as look well. */
+static size_t columns_of(const struct album *album, size_t count) {
+    enum { SIDE = 60, MOST = 7 };
+    double widest = SIDE;
+    for (size_t i = 0; i < count; i++) {
+        widest = fmax(widest, report_text_width(album->label[i].text, 11) + 2 * REPORT_GAP);
+    }
+    double columns = REPORT_WIDTH / widest;
+    return columns >= MOST ? 0 : columns < 1 ? 1 : (size_t)columns;
+}
+
 static void write_album(const struct test *test, const struct report_pixels *pixels) {
     struct album *album = report_memory(test->out, 1, sizeof *album);
     if (album) {
@@ -323,8 +335,9 @@ static void write_album(const struct test *test, const struct report_pixels *pix
     }
     if (album && album->pixels && album->sample) {
         fill_album(test, pixels, album);
-        const struct report_tiles tiles = {.tile = album->tile, .count = test->mistakes};
-        struct report_id id;
+        const struct report_tiles tiles = {
+            .tile = album->tile, .count = test->mistakes, .columns = columns_of(album, test->mistakes)};
+        struct report_id id = {""};
         const struct report_chart chart = {.id = report_id_of(&id, test->part, "album"),
                                            .title = "The worst mistakes",
                                            .about =
@@ -361,8 +374,8 @@ static void write_rows(const struct test *test, const struct report_pixels *pixe
     size_t shown = values < MOST_VALUES ? values : MOST_VALUES;
     float *sample = report_memory(test->out, values, sizeof *sample);
     struct report_html_table table;
-    struct report_words words;
-    struct report_word word;
+    struct report_words words = {""};
+    struct report_word word = {""};
     report_put(test->out, "<figure><h3>The worst mistakes</h3>\n");
     char columns[6 + MOST_VALUES] = "rllrr";
     memset(columns + 5, 'r', shown);
@@ -418,7 +431,7 @@ static void write_mistakes(const struct test *test) {
 
 static void write_head(const struct test *test) {
     const struct report_part *part = test->part;
-    struct report_words percent, wrong, samples, all;
+    struct report_words percent = {""}, wrong = {""}, samples = {""}, all = {""};
     report_print(test->out, "<p><strong>%s</strong> right: %s of %s samples are taken for another class",
                  report_percent_words(&percent, (double)part->correct / (double)part->samples),
                  report_count_words(&wrong, part->samples - part->correct),

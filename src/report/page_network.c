@@ -114,12 +114,12 @@ static void put_text(struct report_out *out, const char *text, const char *class
 }
 
 static void put_seconds(struct report_out *out, double seconds) {
-    struct report_words words;
+    struct report_words words = {""};
     put_text(out, isfinite(seconds) ? report_time_words(&words, seconds) : "\342\200\223", " class=\"r\"");
 }
 
 static void put_row(struct report_out *out, const struct row *row) {
-    struct report_words words;
+    struct report_words words = {""};
     report_put(out, "<tr><th scope=\"row\">");
     report_escape(out, row->name);
     report_put(out, "</th>");
@@ -158,7 +158,7 @@ static void write_rows(const struct times *times, bool timed) {
     }
     for (size_t i = 0; i < times->layers; i++) {
         stoa_layer_info layer;
-        struct report_words shape;
+        struct report_words shape = {""};
         if (stoa_model_layer(model, i, &layer) != STOA_OK) {
             continue;
         }

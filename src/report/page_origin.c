@@ -17,7 +17,7 @@ static void put_pair(struct report_out *out, struct report_html_table *table, co
     report_html_cell(out, table, value);
 }
 
-/* Facts in a line each; those of many lines have a place of their own. */
+/* Facts but for the recipe, which has a place of its own. */
 static void write_facts(struct report_part *part, const stoa_model *model) {
     struct report_out *out = &part->section[REPORT_RECIPE];
     struct report_html_table table;
@@ -26,7 +26,7 @@ static void write_facts(struct report_part *part, const stoa_model *model) {
     report_html_table_begin(out, &table, "ll", "What the model file says of its data and its training");
     put_pair(out, &table, "fact", "value");
     for (size_t i = 0; stoa_model_fact_at(model, i, &key, &value); i++) {
-        if (!strchr(value, '\n')) {
+        if (strcmp(key, "recipe.text") != 0) {
             put_pair(out, &table, key, value);
         }
     }

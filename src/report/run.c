@@ -165,7 +165,7 @@ static bool read_epoch(const struct reader *reader, const json_t *line, double *
 /* A line of metrics becomes an epoch. */
 static bool add_epoch(struct reader *reader, const json_t *line) {
     struct report_run *run = reader->run;
-    double epoch, value;
+    double epoch = NAN, value;
     if (!read_epoch(reader, line, &epoch)) {
         return false;
     }
@@ -190,7 +190,7 @@ static bool add_times(struct reader *reader, const json_t *line) {
     static const enum report_metric times[] = {REPORT_SECONDS, REPORT_IMAGES_PER_SECOND, REPORT_THREADS,
                                                REPORT_TIME};
     const struct report_run *run = reader->run;
-    double epoch, value;
+    double epoch = NAN, value;
     if (!read_epoch(reader, line, &epoch)) {
         return false;
     }

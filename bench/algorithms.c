@@ -121,11 +121,11 @@ static void print_entry(const struct entry *entry, const struct entry *chosen) {
         return;
     }
     const struct bench_summary *time = &entry->times.summary;
-    struct cli_word bytes;
+    struct report_words bytes;
     (void)printf("%9.4f %5.1f %8.1f ", 1e3 * time->median, 100 * time->spread,
                  1e-9 * bench_layer_flops(&layer->conv) / time->median);
     (void)(chosen ? printf("%7.3f", chosen->times.summary.median / time->median) : printf("%7s", "-"));
-    (void)printf(" %10s %7.0e  %s\n", cli_word_bytes(&bytes, entry->work.scratch_bytes[entry->pass]),
+    (void)printf(" %10s %7.0e  %s\n", report_bytes_words(&bytes, entry->work.scratch_bytes[entry->pass]),
                  entry->error.largest, entry->work.algorithm[entry->pass]);
     (void)fflush(stdout);
 }

@@ -38,7 +38,7 @@ static void save_to_file(void *argument) {
 static void report(struct bench *bench, const char *name, const struct saving *saving,
                    const struct bench_times *times, struct cli_table *table) {
     static const char *const words[CASES] = {"step", "memory", "file"};
-    struct cli_word size = {""};
+    struct report_words size = {""};
     double step = times[STEP].summary.median, save = times[SAVE].summary.median;
     double steps = (double)EPOCH_IMAGES / (double)saving->training.batch;
     for (int i = 0; i < CASES; i++) {
@@ -54,7 +54,7 @@ static void report(struct bench *bench, const char *name, const struct saving *s
     cli_table_cell(table, "%s", name + strlen("checkpoint/"));
     cli_table_cell(table, "%.3f", 1e3 * step);
     cli_table_cell(table, "%.2f", steps * step);
-    cli_table_cell(table, "%s", cli_word_bytes(&size, saving->bytes));
+    cli_table_cell(table, "%s", report_bytes_words(&size, saving->bytes));
     cli_table_cell(table, "%.2f", 1e3 * times[MEMORY].summary.median);
     cli_table_cell(table, "%.2f", 1e3 * save);
     cli_table_cell(table, "%.2f %%", 100 * save / (steps * step));

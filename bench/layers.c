@@ -94,7 +94,7 @@ static void print_row(const struct row *row) {
         return;
     }
     const struct bench_summary *time = &row->times.summary;
-    struct cli_word bytes;
+    struct report_words bytes;
     double median = rate(row, time->median);
     double rest = fmax(0, 1 - row->parts.columns - row->parts.products);
     char product[64];
@@ -102,7 +102,7 @@ static void print_row(const struct row *row) {
     (void)printf("%9.4f %9.4f %5.1f %8.1f %6.1f %5.1f %5.1f %5.1f %6zu %-16s %9s %7.0e", 1e3 * time->median,
                  1e3 * time->least, 100 * time->spread, median, 100 * share(row), 100 * row->parts.columns,
                  100 * row->parts.products, 100 * rest, row->parts.calls, row->parts.calls ? product : "-",
-                 cli_word_bytes(&bytes, row->work->scratch_bytes[row->pass]), row->error.largest);
+                 report_bytes_words(&bytes, row->work->scratch_bytes[row->pass]), row->error.largest);
     for (size_t i = 0; i < BENCH_NAIVES; i++) {
         (void)(row->naive[i] > 0 ? printf(" %6.1f", median / row->naive[i]) : printf(" %6s", "-"));
     }

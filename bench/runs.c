@@ -69,21 +69,22 @@ static void report(const struct bench_run *run, const struct bench_times *times,
 
 static void add_row(const struct bench_run *run, const struct bench_times *times, const struct needs *needs,
                     struct cli_table *table) {
-    struct cli_word word;
+    struct report_words word;
     cli_table_cell(table, "%s", run->recipe);
     cli_table_cell(table, "%zu", run->batch);
-    cli_table_cell(table, "%s", cli_word_count(&word, stoa_model_parameter_count(run->model)));
+    cli_table_cell(table, "%s", report_count_words(&word, stoa_model_parameter_count(run->model)));
     cli_table_cell(table, "%.3f", 1e3 * times->summary.median);
     cli_table_cell(table, "%.3f", 1e3 * times->summary.least);
-    cli_table_cell(table, "%s", cli_word_count(&word, (size_t)((double)run->batch / times->summary.median)));
+    cli_table_cell(table, "%s",
+                   report_count_words(&word, (size_t)((double)run->batch / times->summary.median)));
     cli_table_cell(table, "%.0f %%", 100 * times->summary.spread);
     if (bench_allocations_known) {
         cli_table_cell(table, "%zu", needs->allocations);
     } else {
         cli_table_cell(table, "unknown");
     }
-    cli_table_cell(table, "%s", cli_word_bytes(&word, needs->plan_bytes));
-    cli_table_cell(table, "%s", cli_word_bytes(&word, needs->resident_bytes));
+    cli_table_cell(table, "%s", report_bytes_words(&word, needs->plan_bytes));
+    cli_table_cell(table, "%s", report_bytes_words(&word, needs->resident_bytes));
 }
 
 static void look_inside(struct bench_run *run, double step_seconds) {

@@ -160,9 +160,9 @@ static int run_all(struct session *session) {
         whole += row->done == row->runs;
         passed += row->done == row->runs && bench_row_judge(row) != BENCH_FAILS;
     }
-    struct cli_word time = {""};
+    struct report_words time = {""};
     (void)printf("\n%zu of %zu rows pass, in %s.\n%s\n", passed, session->rows.count,
-                 cli_word_seconds(&time, bench_now() - start), bench_seeds_note);
+                 cli_seconds_words(&time, bench_now() - start), bench_seeds_note);
     if (cli_stop_signal()) {
         return cli_fail(CLI_SIGNAL + cli_stop_signal(), "interrupted: %zu of %zu rows are whole", whole,
                         session->rows.count);

@@ -130,12 +130,12 @@ static void fill(const struct bench *bench, const struct bench_row *row, char ce
         return;
     }
     const char *spoiled = row->others_share > BENCH_MOST_OTHERS ? "*" : "";
-    struct cli_word rate = {""};
+    struct report_words rate = {""};
     double seconds = summarise(row, BENCH_SECONDS).mean;
     add_value(row, BENCH_TEST, cell[OURS]);
     add_besides(row, cell[ALSO]);
     add(cell[SECONDS], "%.*f%s", seconds < 1 ? 3 : seconds < 10 ? 1 : 0, seconds, spoiled);
-    add(cell[RATE], "%s%s", cli_word_count(&rate, (size_t)summarise(row, BENCH_RATE).mean), spoiled);
+    add(cell[RATE], "%s%s", report_count_words(&rate, (size_t)summarise(row, BENCH_RATE).mean), spoiled);
 }
 
 /* ---- for people ---- */

@@ -141,7 +141,7 @@ static struct findings look_at_all(const struct cli_diagnosis *d) {
 
 static void print_nothing_learned(const struct cli_diagnosis *d, const stoa_progress *progress) {
     struct findings found = look_at_all(d);
-    struct cli_word loss = {""};
+    struct report_words loss = {""};
     char where[256] = "", advice[256];
     double lower = (double)d->learning_rate / 10;
     (void)snprintf(
@@ -165,7 +165,7 @@ static void print_nothing_learned(const struct cli_diagnosis *d, const stoa_prog
     (void)cli_fail(CLI_DONE,
                    "note: nothing is learned up to epoch %zu: training loss %s, accuracy %.2f %%, as by "
                    "guessing%s; %s",
-                   progress->epoch, cli_word_loss(&loss, progress->train_loss),
+                   progress->epoch, cli_loss_words(&loss, progress->train_loss),
                    100 * progress->train_accuracy, where, advice);
 }
 
@@ -179,15 +179,15 @@ static const char *lower_rate(const struct cli_diagnosis *d, char advice[256]) {
 
 static void print_exploded(const struct cli_diagnosis *d, const stoa_progress *progress) {
     struct findings found = look_at_all(d);
-    struct cli_word loss = {""}, first = {""};
+    struct report_words loss = {""}, first = {""};
     char where[160] = "", advice[256];
     if (found.largest.name && isfinite(ratio(&found.largest))) {
         (void)snprintf(where, sizeof where, "; against its values the gradient of '%.80s' is the largest",
                        found.largest.name);
     }
     (void)cli_fail(CLI_DONE, "note: the loss explodes: %s in epoch %zu, %s in the first step%s; %s",
-                   cli_word_loss(&loss, progress->train_loss), progress->epoch,
-                   cli_word_loss(&first, d->first_loss), where, lower_rate(d, advice));
+                   cli_loss_words(&loss, progress->train_loss), progress->epoch,
+                   cli_loss_words(&first, d->first_loss), where, lower_rate(d, advice));
 }
 
 /* ---- the watch ---- */

@@ -118,7 +118,7 @@ static void add_rate(struct cli_table *table, const struct doctor_findings *foun
 
 static void print_rates(const struct doctor_findings *found) {
     struct cli_table table = {.columns = "lrrrr"};
-    struct cli_word word = {""};
+    struct report_words word = {""};
     cli_table_cell(&table, "GFLOP/s");
     cli_table_cell(&table, "1 thread");
     cli_table_cell(&table, "share");
@@ -126,7 +126,7 @@ static void print_rates(const struct doctor_findings *found) {
     cli_table_cell(&table, "share");
     add_rate(&table, found, "multiply-add limit", &found->fma);
     for (size_t i = 0; i < DOCTOR_SHAPES; i++) {
-        char *name = cli_text("sgemm %s", cli_word_shape(&word, found->shapes[i].size, 3));
+        char *name = cli_text("sgemm %s", report_shape_words(&word, found->shapes[i].size, 3));
         add_rate(&table, found, name, &found->shapes[i].rate);
         free(name);
     }
@@ -139,12 +139,12 @@ static const char *yes(bool kept) {
 }
 
 void doctor_print_text(const struct doctor_findings *found, char *const *advice, size_t count) {
-    struct cli_word word = {""};
+    struct report_words word = {""};
     print_system(found);
     print_rates(found);
     (void)puts("");
     (void)(found->small_limit ? printf("products without packing       up to m*n*k = %s\n",
-                                       cli_word_count(&word, found->small_limit))
+                                       report_count_words(&word, found->small_limit))
                               : printf("products without packing       none\n"));
     (void)printf("memory                         %.1f GB/s\n", found->bandwidth);
     (void)(found->machine.huge_pages[0]

@@ -166,9 +166,10 @@ static void print_data(const struct cli_subject *subject, const struct findings 
 }
 
 static void print_text(const struct cli_subject *subject, const struct findings *found) {
-    struct cli_word correct = {""}, samples = {""};
+    struct report_words correct = {""}, samples = {""};
     (void)printf("accuracy %.2f %% (%s of %s)\n", 100 * found->all.accuracy,
-                 cli_word_count(&correct, found->all.correct), cli_word_count(&samples, found->all.samples));
+                 report_count_words(&correct, found->all.correct),
+                 report_count_words(&samples, found->all.samples));
     for (size_t k = 2; k <= 3 && k < found->classes; k++) {
         (void)printf("top %zu    %.2f %%\n", k, 100 * top(found, k));
     }

@@ -39,7 +39,7 @@ static void print_curve(const stoa_rate_curve *curve) {
     size_t step = (curve->count + ROWS - 1) / ROWS;
     for (size_t i = (curve->count - 1) % step; i < curve->count; i += step) {
         const stoa_rate_point *point = &curve->points[i];
-        struct cli_word loss = {""}, smoothed = {""};
+        struct report_words loss = {""}, smoothed = {""};
         double share = high > low ? (point->smoothed_loss - low) / (high - low) : 0;
         char bar[BAR + 2] = "";
         int length = 1 + (int)(share * BAR);
@@ -47,8 +47,8 @@ static void print_curve(const stoa_rate_curve *curve) {
             bar[k] = '#';
         }
         cli_table_cell(&table, "%.1e", (double)point->learning_rate);
-        cli_table_cell(&table, "%s", cli_word_loss(&loss, point->loss));
-        cli_table_cell(&table, "%s", cli_word_loss(&smoothed, point->smoothed_loss));
+        cli_table_cell(&table, "%s", cli_loss_words(&loss, point->loss));
+        cli_table_cell(&table, "%s", cli_loss_words(&smoothed, point->smoothed_loss));
         cli_table_cell(&table, "%s", bar);
     }
     cli_table_print(&table);

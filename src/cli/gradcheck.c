@@ -34,9 +34,9 @@ static json_t *tensor_json(const stoa_gradcheck_result *result) {
 }
 
 static void add_row(struct cli_table *table, const stoa_gradcheck_result *result) {
-    struct cli_word word = {""};
+    struct report_words word = {""};
     cli_table_cell(table, "%s", result->tensor);
-    cli_table_cell(table, "%s", cli_word_count(&word, result->count));
+    cli_table_cell(table, "%s", report_count_words(&word, result->count));
     cli_table_cell(table, "%zu", result->checked);
     cli_table_cell(table, "%.3g", result->largest);
     cli_table_cell(table, "%.1e", result->error);

@@ -111,11 +111,11 @@ static void add_spread(struct cli_table *table, const struct spread *spread) {
 }
 
 static void add_figures(struct cli_table *table, const struct row *row, int accuracy, int loss) {
-    struct cli_word word = {""};
+    struct report_words word = {""};
     double best = row->of[accuracy].best, mean = row->of[loss].mean;
     add_spread(table, &row->of[accuracy]);
     cli_table_cell(table, isfinite(best) ? "%.2f %%" : "-", 100 * best);
-    cli_table_cell(table, "%s", isfinite(mean) ? cli_word_loss(&word, mean) : "-");
+    cli_table_cell(table, "%s", isfinite(mean) ? cli_loss_words(&word, mean) : "-");
 }
 
 static void add_heads(struct cli_table *table, const struct cli_grid *grid, bool validates) {
@@ -166,10 +166,10 @@ static void print_text(const struct cli_grid *grid, const struct row *rows, size
     }
     cli_print("\n");
     cli_table_print(&table);
-    struct cli_word time = {""};
+    struct report_words time = {""};
     cli_print("\nof %s, mean and deviation over the seeds; in %s\n",
               grid->keeps_best ? "the epoch that validation keeps" : "the last epoch",
-              cli_word_seconds(&time, seconds));
+              cli_seconds_words(&time, seconds));
     if (chosen != SIZE_MAX) {
         cli_print("* the best validation %s\n", grid->by_accuracy ? "accuracy" : "loss");
     } else if (grid->combinations > 1 && !validates) {

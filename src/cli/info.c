@@ -41,13 +41,13 @@ static void print_layers(const stoa_model *model) {
     }
     for (size_t i = 0; i < stoa_model_layer_count(model); i++) {
         stoa_layer_info layer;
-        struct cli_word shape = {""}, parameters = {""}, flops = {""};
+        struct report_words shape = {""}, parameters = {""}, flops = {""};
         if (stoa_model_layer(model, i, &layer) == STOA_OK) {
             cli_table_cell(&table, "%s", layer.name);
             cli_table_cell(&table, "%s", layer.op);
-            cli_table_cell(&table, "%s", cli_word_shape(&shape, layer.shape, layer.rank));
-            cli_table_cell(&table, "%s", cli_word_count(&parameters, layer.parameters));
-            cli_table_cell(&table, "%s", cli_word_flops(&flops, layer.flops));
+            cli_table_cell(&table, "%s", report_shape_words(&shape, layer.shape, layer.rank));
+            cli_table_cell(&table, "%s", report_count_words(&parameters, layer.parameters));
+            cli_table_cell(&table, "%s", report_flops_words(&flops, layer.flops));
             cli_table_cell(&table, "%s", layer.options);
         }
     }
@@ -75,14 +75,15 @@ static void print_facts(const stoa_model *model) {
 static void print_text(const struct cli_subject *subject, const struct totals *totals) {
     const stoa_model *model = subject->model;
     size_t shape[3];
-    struct cli_word word = {""}, bytes = {""};
+    struct report_words word = {""}, bytes = {""};
     stoa_model_input_shape(model, &shape[0], &shape[1], &shape[2]);
-    cli_print("%s\n\ninput       %s\n", subject->path, cli_word_shape(&word, shape, 3));
+    cli_print("%s\n\ninput       %s\n", subject->path, report_shape_words(&word, shape, 3));
     (void)printf("output      %zu\n", stoa_model_output_size(model));
-    (void)printf("parameters  %s\n", cli_word_count(&word, stoa_model_parameter_count(model)));
-    (void)printf("tensors     %zu, %s values, %s\n", totals->tensors, cli_word_count(&word, totals->values),
-                 cli_word_bytes(&bytes, totals->values * sizeof(float)));
-    (void)printf("flops       %s an image, forward\n", cli_word_flops(&word, totals->flops));
+    (void)printf("parameters  %s\n", report_count_words(&word, stoa_model_parameter_count(model)));
+    (void)printf("tensors     %zu, %s values, %s\n", totals->tensors,
+                 report_count_words(&word, totals->values),
+                 report_bytes_words(&bytes, totals->values * sizeof(float)));
+    (void)printf("flops       %s an image, forward\n", report_flops_words(&word, totals->flops));
     const char *key, *value;
     for (size_t i = 0; stoa_model_origin_at(model, i, &key, &value); i++) {
         if (*value) {

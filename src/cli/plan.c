@@ -101,11 +101,12 @@ static void print_values(const struct report *report) {
     add_heads(&table, heads);
     for (size_t i = 0; i < report->value_count; i++) {
         const stoa_plan_value *value = &report->values[i];
-        struct cli_word word = {""};
+        struct report_words word = {""};
         cli_table_cell(&table, "%s", value->name);
-        cli_table_cell(&table, "%s", value->rank ? cli_word_shape(&word, value->shape, value->rank) : "-");
-        cli_table_cell(&table, "%s", cli_word_count(&word, value->bytes));
-        cli_table_cell(&table, "%s", cli_word_count(&word, value->offset));
+        cli_table_cell(&table, "%s",
+                       value->rank ? report_shape_words(&word, value->shape, value->rank) : "-");
+        cli_table_cell(&table, "%s", report_count_words(&word, value->bytes));
+        cli_table_cell(&table, "%s", report_count_words(&word, value->offset));
         cli_table_cell(&table, "%zu-%zu", value->first, value->last);
         cli_table_cell(&table, "%s", value->shares ? "in place" : "");
     }
@@ -119,13 +120,13 @@ static void print_steps(const struct report *report) {
     add_heads(&table, heads);
     for (size_t i = 0; i < report->step_count; i++) {
         const stoa_plan_step *step = &report->steps[i];
-        struct cli_word word = {""};
+        struct report_words word = {""};
         cli_table_cell(&table, "%zu", i);
         cli_table_cell(&table, "%s", step->layer);
         cli_table_cell(&table, "%s", step->op);
         cli_table_cell(&table, "%s", step->pass);
-        cli_table_cell(&table, "%s", cli_word_count(&word, step->workspace_bytes));
-        cli_table_cell(&table, "%s", cli_word_count(&word, step->live_bytes));
+        cli_table_cell(&table, "%s", report_count_words(&word, step->workspace_bytes));
+        cli_table_cell(&table, "%s", report_count_words(&word, step->live_bytes));
         cli_table_cell(&table, "%s", step->algorithm);
     }
     cli_table_print(&table);
@@ -136,12 +137,12 @@ static void print_peak(const struct report *report) {
         return;
     }
     const stoa_plan_step *step = &report->steps[report->peak];
-    struct cli_word word = {""};
+    struct report_words word = {""};
     cli_print("\npeak: step %zu, %s of '%s': %s alive\n", report->peak, step->pass, step->layer,
-              cli_word_bytes(&word, step->live_bytes));
+              report_bytes_words(&word, step->live_bytes));
     struct cli_table table = {.columns = "rl"};
     for (size_t i = 0; i < report->alive_count; i++) {
-        cli_table_cell(&table, "  %s", cli_word_count(&word, report->alive[i].bytes));
+        cli_table_cell(&table, "  %s", report_count_words(&word, report->alive[i].bytes));
         cli_table_cell(&table, "%s%s", report->alive[i].name, report->alive[i].shares ? " (in place)" : "");
     }
     cli_table_print(&table);
@@ -150,7 +151,7 @@ static void print_peak(const struct report *report) {
 static void print_text(const struct report *report) {
     const stoa_context *context = report->subject->context;
     size_t bytes = stoa_plan_bytes(report->plan), unshared = stoa_plan_bytes_unshared(report->plan);
-    struct cli_word count = {""}, word = {""};
+    struct report_words count = {""}, word = {""};
     cli_print("%s: %s, batch %zu, threads %zu, %s, policy %s\n", report->subject->path,
               report->request->inference ? "inference" : "training", report->batch,
               stoa_context_threads(context), stoa_isa_name(stoa_context_isa(context)),
@@ -158,10 +159,10 @@ static void print_text(const struct report *report) {
     if (stoa_context_conv(context)) {
         (void)printf("convolutions   %s, wherever it can (STOA_CONV)\n", stoa_context_conv(context));
     }
-    (void)printf("arena          %s bytes (%s)\n", cli_word_count(&count, bytes),
-                 cli_word_bytes(&word, bytes));
-    (void)printf("without reuse  %s bytes (%s), %.2f times as much\n\n", cli_word_count(&count, unshared),
-                 cli_word_bytes(&word, unshared), bytes ? (double)unshared / (double)bytes : 1.0);
+    (void)printf("arena          %s bytes (%s)\n", report_count_words(&count, bytes),
+                 report_bytes_words(&word, bytes));
+    (void)printf("without reuse  %s bytes (%s), %.2f times as much\n\n", report_count_words(&count, unshared),
+                 report_bytes_words(&word, unshared), bytes ? (double)unshared / (double)bytes : 1.0);
     print_values(report);
     (void)puts("");
     print_steps(report);

@@ -68,7 +68,7 @@ struct prediction {
 };
 
 /* The name of a class, or its number. */
-static const char *name_of(const struct prediction *p, size_t class, struct cli_word *word) {
+static const char *name_of(const struct prediction *p, size_t class, struct report_words *word) {
     const char *name = stoa_dataset_class_name(p->names, class);
     if (name) {
         return name;
@@ -80,7 +80,7 @@ static const char *name_of(const struct prediction *p, size_t class, struct cli_
 /* `number` counts the samples of a table from 1. */
 static void print_text(const struct prediction *p, const struct source *source, size_t number,
                        struct choice *choices) {
-    struct cli_word word = {""};
+    struct report_words word = {""};
     qsort(choices, p->classes, sizeof *choices, by_probability);
     cli_print("%s", source->file);
     if (source->table) {

@@ -64,16 +64,16 @@ enum { LEFT = 24, PARTS = 6, PART = 32, LONGEST_BAR = 40, SHORTEST_BAR = 10, ROO
 
 /* Fill in the words of the line: what there is to say, the most wanted first. */
 static void say(const stoa_progress *progress, char part[PARTS][PART]) {
-    struct cli_word left = {""}, rate = {""}, loss = {""};
+    struct report_words left = {""}, rate = {""}, loss = {""};
     bool testing = progress->step == progress->steps;
-    (void)snprintf(part[0], PART, "%.13s left", cli_word_seconds(&left, progress->seconds_left));
+    (void)snprintf(part[0], PART, "%.13s left", cli_seconds_words(&left, progress->seconds_left));
     if (testing) {
         (void)snprintf(part[0], PART, "testing");
     }
     (void)snprintf(part[1], PART, "acc %5.2f %%", 100 * progress->train_accuracy);
-    (void)snprintf(part[2], PART, "loss %.20s", cli_word_loss(&loss, progress->train_loss));
+    (void)snprintf(part[2], PART, "loss %.20s", cli_loss_words(&loss, progress->train_loss));
     double speed = isfinite(progress->images_per_second) ? progress->images_per_second : 0;
-    (void)snprintf(part[3], PART, "%.20s img/s", cli_word_count(&rate, (size_t)speed));
+    (void)snprintf(part[3], PART, "%.20s img/s", report_count_words(&rate, (size_t)speed));
     (void)snprintf(part[4], PART, "lr %.3g", (double)progress->learning_rate);
     (void)snprintf(part[5], PART, "%3.0f %%", 100.0 * (double)progress->step / (double)progress->steps);
 }
@@ -155,19 +155,19 @@ void cli_progress_epoch(const stoa_progress *progress) {
     }
     cli_progress_clear();
     int digits = snprintf(NULL, 0, "%zu", progress->epochs);
-    struct cli_word rate = {""}, train = {""}, other = {""};
+    struct report_words rate = {""}, train = {""}, other = {""};
     /* Short enough for 80 columns; metrics.jsonl has the rest. */
     (void)printf("epoch %*zu/%zu  lr %-7.3g  train %5.2f %% %s", digits, progress->epoch, progress->epochs,
                  (double)progress->learning_rate, 100 * progress->train_accuracy,
-                 cli_word_loss(&train, progress->train_loss));
+                 cli_loss_words(&train, progress->train_loss));
     if (isfinite(progress->validation_loss)) {
         (void)printf("  valid %5.2f %% %s%s  test %5.2f %%\n", 100 * progress->validation_accuracy,
-                     cli_word_loss(&other, progress->validation_loss), progress->best ? "*" : " ",
+                     cli_loss_words(&other, progress->validation_loss), progress->best ? "*" : " ",
                      100 * progress->test_accuracy);
     } else {
         double speed = isfinite(progress->images_per_second) ? progress->images_per_second : 0;
         (void)printf("  test %5.2f %% %s  %s img/s\n", 100 * progress->test_accuracy,
-                     cli_word_loss(&other, progress->test_loss), cli_word_count(&rate, (size_t)speed));
+                     cli_loss_words(&other, progress->test_loss), report_count_words(&rate, (size_t)speed));
     }
     (void)fflush(stdout); /* whoever follows a log wants the line now */
 }

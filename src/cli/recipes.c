@@ -141,9 +141,9 @@ static void print_text(const struct list *list) {
     (void)printf("  %-*s  %10s  title, needs and reaches\n", width, "recipe", "parameters");
     for (size_t i = 0; i < list->count; i++) {
         const struct entry *entry = &list->entries[i];
-        struct cli_word word = {""};
+        struct report_words word = {""};
         print_folder(entry, i ? entry - 1 : NULL);
-        cli_print("  %-*s  %10s  %s\n", width, entry->name, cli_word_count(&word, entry->parameters),
+        cli_print("  %-*s  %10s  %s\n", width, entry->name, report_count_words(&word, entry->parameters),
                   entry->title);
         bool both = entry->needs[0] && entry->reaches[0];
         if (entry->needs[0] || entry->reaches[0]) {

@@ -22,11 +22,11 @@ void cli_summary_epoch(struct cli_summary *summary, const stoa_progress *progres
 }
 
 static void print_time(const struct cli_summary *summary) {
-    struct cli_word time = {""}, rate = {""};
+    struct report_words time = {""}, rate = {""};
     double seconds = summary->training_seconds;
     cli_print("done    %zu epoch%s in %s, %s images/s while training\n", summary->epochs,
-              summary->epochs == 1 ? "" : "s", cli_word_seconds(&time, cli_now() - summary->start),
-              cli_word_count(&rate, seconds > 0 ? (size_t)(summary->images / seconds) : 0));
+              summary->epochs == 1 ? "" : "s", cli_seconds_words(&time, cli_now() - summary->start),
+              report_count_words(&rate, seconds > 0 ? (size_t)(summary->images / seconds) : 0));
 }
 
 /* "test    99.28 %, loss 0.0251; highest 99.31 % in epoch 8" */
@@ -35,10 +35,10 @@ static void print_set(const struct report_run *run, const char *name, enum repor
     if (!report_run_has(run, accuracy)) {
         return;
     }
-    struct cli_word word = {""};
+    struct report_words word = {""};
     size_t highest = report_run_highest(run, accuracy);
     double last = report_run_last(run, accuracy), most = run->value[accuracy][highest];
-    cli_print("%-7s %.2f %%, loss %s", name, 100 * last, cli_word_loss(&word, report_run_last(run, loss)));
+    cli_print("%-7s %.2f %%, loss %s", name, 100 * last, cli_loss_words(&word, report_run_last(run, loss)));
     if (most > last) {
         cli_print("; highest %.2f %% in epoch %.0f", 100 * most, run->value[REPORT_EPOCH][highest]);
     }
@@ -46,7 +46,7 @@ static void print_set(const struct report_run *run, const char *name, enum repor
 }
 
 static void print_figures(const struct report_run *run, bool keeps_best) {
-    struct cli_word loss = {""};
+    struct report_words loss = {""};
     print_set(run, "train", REPORT_TRAIN_ACCURACY, REPORT_TRAIN_LOSS);
     print_set(run, "valid", REPORT_VALIDATION_ACCURACY, REPORT_VALIDATION_LOSS);
     print_set(run, "test", REPORT_TEST_ACCURACY, REPORT_TEST_LOSS);
@@ -54,7 +54,7 @@ static void print_figures(const struct report_run *run, bool keeps_best) {
         size_t at = run->best - 1;
         cli_print("best    epoch %.0f by validation: test %.2f %%, loss %s\n", run->value[REPORT_EPOCH][at],
                   100 * run->value[REPORT_TEST_ACCURACY][at],
-                  cli_word_loss(&loss, run->value[REPORT_TEST_LOSS][at]));
+                  cli_loss_words(&loss, run->value[REPORT_TEST_LOSS][at]));
     }
 }
 

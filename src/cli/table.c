@@ -60,70 +60,23 @@ void cli_table_print(struct cli_table *table) {
     *table = (struct cli_table){.columns = table->columns};
 }
 
-const char *cli_word_shape(struct cli_word *word, const size_t *shape, size_t rank) {
-    size_t used = 0;
-    word->text[0] = '\0';
-    for (size_t i = 0; i < rank && used < sizeof word->text; i++) {
-        int length = snprintf(word->text + used, sizeof word->text - used, "%s%zu", i ? "x" : "", shape[i]);
-        used += length > 0 ? (size_t)length : 0;
-    }
-    return word->text;
-}
-
-const char *cli_word_count(struct cli_word *word, size_t count) {
-    char digits[32];
-    int length = snprintf(digits, sizeof digits, "%zu", count);
-    size_t used = 0;
-    for (int i = 0; i < length; i++) {
-        if (i && (length - i) % 3 == 0) {
-            word->text[used++] = ',';
-        }
-        word->text[used++] = digits[i];
-    }
-    word->text[used] = '\0';
-    return word->text;
-}
-
-const char *cli_word_bytes(struct cli_word *word, size_t bytes) {
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    double value = (double)bytes;
-    size_t unit = 0;
-    while (value >= 1024 && unit + 1 < sizeof units / sizeof units[0]) {
-        value /= 1024;
-        unit++;
-    }
-    (void)snprintf(word->text, sizeof word->text, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
-    return word->text;
-}
-
-const char *cli_word_flops(struct cli_word *word, double flops) {
-    static const char *const units[] = {"", " k", " M", " G", " T", " P"};
-    size_t unit = 0;
-    while (flops >= 1000 && unit + 1 < sizeof units / sizeof units[0]) {
-        flops /= 1000;
-        unit++;
-    }
-    (void)snprintf(word->text, sizeof word->text, unit ? "%.2f%s" : "%.0f%s", flops, units[unit]);
-    return word->text;
-}
-
-const char *cli_word_loss(struct cli_word *word, double loss) {
+const char *cli_loss_words(struct report_words *words, double loss) {
     /* A rate that is too high makes losses of forty digits. */
-    (void)snprintf(word->text, sizeof word->text, loss < 1000 ? "%.4f" : "%.3g", loss);
-    return word->text;
+    (void)snprintf(words->text, sizeof words->text, loss < 1000 ? "%.4f" : "%.3g", loss);
+    return words->text;
 }
 
-const char *cli_word_seconds(struct cli_word *word, double seconds) {
+const char *cli_seconds_words(struct report_words *words, double seconds) {
     if (!isfinite(seconds) || seconds < 0 || seconds > 1e9) {
-        (void)snprintf(word->text, sizeof word->text, "-:--");
-        return word->text;
+        (void)snprintf(words->text, sizeof words->text, "-:--");
+        return words->text;
     }
     unsigned long whole = (unsigned long)(seconds + 0.5);
     if (whole >= 3600) {
-        (void)snprintf(word->text, sizeof word->text, "%lu:%02lu:%02lu", whole / 3600, whole / 60 % 60,
+        (void)snprintf(words->text, sizeof words->text, "%lu:%02lu:%02lu", whole / 3600, whole / 60 % 60,
                        whole % 60);
     } else {
-        (void)snprintf(word->text, sizeof word->text, "%lu:%02lu", whole / 60, whole % 60);
+        (void)snprintf(words->text, sizeof words->text, "%lu:%02lu", whole / 60, whole % 60);
     }
-    return word->text;
+    return words->text;
 }

@@ -51,17 +51,17 @@ static void announce(struct training *training) {
     if (!training->name) {
         return;
     }
-    struct cli_word parameters = {""}, trained = {""}, images = {""}, tests = {""};
+    struct report_words parameters = {""}, trained = {""}, images = {""}, tests = {""};
     stoa_blas_info blas;
     stoa_blas_describe(&blas);
     size_t threads = stoa_context_threads(training->context);
     size_t count = stoa_model_parameter_count(training->model);
     bool frozen = training->from.parameters < count;
     cli_print("%s: %s parameters%s%s, %s training and %s test images\n", training->name,
-              cli_word_count(&parameters, count), frozen ? ", to be trained " : "",
-              frozen ? cli_word_count(&trained, training->from.parameters) : "",
-              cli_word_count(&images, stoa_dataset_count(training->train)),
-              cli_word_count(&tests, stoa_dataset_count(training->test)));
+              report_count_words(&parameters, count), frozen ? ", to be trained " : "",
+              frozen ? report_count_words(&trained, training->from.parameters) : "",
+              report_count_words(&images, stoa_dataset_count(training->train)),
+              report_count_words(&tests, stoa_dataset_count(training->test)));
     cli_print("%zu thread%s, %s, %s%s%s\n", threads, threads == 1 ? "" : "s",
               stoa_isa_name(stoa_context_isa(training->context)), blas.name, blas.core[0] ? " " : "",
               blas.core);

@@ -36,7 +36,7 @@ static void print_curve(const stoa_rate_curve *curve) {
     cli_table_cell(&table, "loss");
     cli_table_cell(&table, "smoothed");
     cli_table_cell(&table, "%s", "");
-    size_t step = (curve->count + ROWS - 1) / ROWS;
+    size_t step = 1 + (curve->count - 1) / ROWS;
     for (size_t i = (curve->count - 1) % step; i < curve->count; i += step) {
         const stoa_rate_point *point = &curve->points[i];
         struct report_words loss = {""}, smoothed = {""};

@@ -14,34 +14,24 @@
 #include "cli/whole_file.h"
 
 #define GRID_FILE "grid.json"
-enum { MOST_BYTES = 64 << 20, VERSION = 1 };
+enum { VERSION = 1 };
 
+/* All of a text file, from malloc; NULL with errno. */
 static char *read_file(const char *path) {
     FILE *file = fopen(path, "re");
     if (!file) {
         return NULL;
     }
     char *text = NULL;
-    size_t bytes = 0, room = 0;
-    while (!ferror(file) && !feof(file) && bytes < MOST_BYTES) {
-        room = room ? 2 * room : 4096;
-        char *more = cli_allocate(room + 1, 1);
-        if (bytes) {
-            memcpy(more, text, bytes);
-        }
-        free(text);
-        text = more;
-        bytes += fread(text + bytes, 1, room - bytes, file);
-    }
-    bool good = feof(file) && !ferror(file);
+    size_t room = 0;
+    bool empty = getdelim(&text, &room, '\0', file) < 0, failed = ferror(file) != 0;
     int reason = errno;
     (void)fclose(file);
-    if (!good) {
+    if (empty || failed) {
         free(text);
-        errno = reason ? reason : EFBIG;
-        return NULL;
+        errno = reason;
+        return failed ? NULL : cli_text("%s", "");
     }
-    text[bytes] = '\0';
     return text;
 }
 

@@ -11,13 +11,13 @@
 
 #include "cli/grid.h"
 #include "cli/report.h"
+#include "cli/summary.h"
 #include "cli/table.h"
 
 bool cli_grid_figures(const struct cli_grid *grid, const struct cli_grid_run *run,
                       double figures[REPORT_METRICS]) {
     struct report_run read;
-    char sentence[512];
-    if (run->state != CLI_GRID_DONE || !report_run_read(run->path, &read, sentence, sizeof sentence)) {
+    if (run->state != CLI_GRID_DONE || !cli_summary_read(run->path, &read)) {
         return false;
     }
     size_t at = grid->keeps_best && read.best > 0 ? read.best - 1 : read.epochs - 1;
@@ -179,7 +179,7 @@ static void print_text(const struct cli_grid *grid, const struct row *rows, size
     const struct cli_grid_run *first = &grid->run[chosen == SIZE_MAX ? 0 : chosen * grid->seeds];
     cli_print("runs    %s\n", grid->folder.path);
     if (first->state == CLI_GRID_DONE) {
-        cli_print("next    stoa eval %s\n", first->path);
+        cli_print("next    stoa eval %s\n        stoa report %s/*-*\n", first->path, grid->folder.path);
     }
 }
 

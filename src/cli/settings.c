@@ -40,7 +40,6 @@ static int read_setting(const char *text, struct cli_setting *setting) {
         return cli_fail(CLI_WRONG, "--set: found '%s', expected KEY=VALUE, such as lr=1e-3 or data.test=0.1",
                         text);
     }
-    setting->key = cli_text("%.*s", (int)(equals - text), text);
     setting->values = cli_allocate(strlen(equals) + 1, sizeof *setting->values);
     const char *at = equals;
     do {
@@ -107,8 +106,9 @@ int cli_settings_read(const struct cli_request *request, struct cli_settings *se
     for (size_t i = 0; code == CLI_DONE && i < request->given_count; i++) {
         if (strcmp(request->given[i].name, "set") == 0) {
             struct cli_setting *setting = &settings->list[settings->count++];
-            *setting = (struct cli_setting){.key = NULL};
-            code = read_setting(request->given[i].value, setting);
+            const char *text = request->given[i].value;
+            *setting = (struct cli_setting){.key = cli_text("%.*s", (int)strcspn(text, "="), text)};
+            code = read_setting(text, setting);
             code = code == CLI_DONE ? check_key(request, settings, setting->key) : code;
         }
     }

@@ -11,6 +11,18 @@
 #include "cli/table.h"
 #include "report/run.h"
 
+bool cli_summary_read(const char *folder, struct report_run *run) {
+    char sentence[512];
+    cli_json_begin_reading();
+    bool good = report_run_read(folder, run, sentence, sizeof sentence);
+    cli_json_end_reading();
+    if (good && run->epochs == 0) {
+        report_run_free(run);
+        good = false;
+    }
+    return good;
+}
+
 void cli_summary_begin(struct cli_summary *summary, bool keeps_best) {
     *summary = (struct cli_summary){.start = cli_now(), .keeps_best = keeps_best};
 }
@@ -68,7 +80,8 @@ static void print_text(const struct cli_summary *summary, const struct report_ru
         print_figures(run, summary->keeps_best);
     }
     cli_print("model   %s/" CLI_RUN_MODEL "\nmetrics %s/" CLI_RUN_METRICS "\n", folder, folder);
-    cli_print("next    stoa eval %s\n        stoa predict %s FILE\n", folder, folder);
+    cli_print("next    stoa eval %s\n        stoa predict %s FILE\n        stoa report %s\n", folder, folder,
+              folder);
 }
 
 /* What the metrics say of an epoch. */
@@ -102,11 +115,8 @@ static void print_json(const struct cli_summary *summary, const struct report_ru
 void cli_summary_print(const struct cli_summary *summary, const char *folder, const stoa_progress *last,
                        bool json) {
     struct report_run run;
-    char sentence[512];
     /* The model is saved all the same where the metrics cannot be read again. */
-    cli_json_begin_reading();
-    bool known = report_run_read(folder, &run, sentence, sizeof sentence);
-    cli_json_end_reading();
+    bool known = cli_summary_read(folder, &run);
     if (json) {
         print_json(summary, known ? &run : NULL, folder);
     } else {

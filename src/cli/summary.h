@@ -5,6 +5,11 @@
 
 #include <stoa/train.h>
 
+#include "report/run.h"
+
+/* Read the metrics of a run's folder; false without a whole line. Release with report_run_free(). */
+bool cli_summary_read(const char *folder, struct report_run *run);
+
 /* What this process has trained. */
 struct cli_summary {
     double start;                    /* on a clock that only runs forward */

@@ -213,19 +213,20 @@ static void restore_model(stoa_model *model, const float *copy) {
 stoa_status stoa_find_learning_rate(stoa_context *context, stoa_model *model, const stoa_dataset *data,
                                     const stoa_train_options *options, const stoa_rate_range *range,
                                     stoa_rate_fn *told, void *user, stoa_rate_curve *curve) {
-    struct range_test test = {.told = told, .user = user};
+    struct range_test test = {.steps = LEAST_STEPS, .told = told, .user = user};
     stoa_status status = read_range(context, options, range, &test);
     if (status != STOA_OK) {
         return status;
     }
     float *before = copy_model(model);
     test.points = calloc(test.steps, sizeof *test.points);
-    if (before && test.points) {
-        status = train(&test, context, model, data, options);
-        restore_model(model, before);
-    } else {
-        status = stoa_fail(context, STOA_ERR_MEMORY, "learning rate range test: out of memory");
+    if (!before || !test.points) {
+        free(before);
+        free(test.points);
+        return stoa_fail(context, STOA_ERR_MEMORY, "learning rate range test: out of memory");
     }
+    status = train(&test, context, model, data, options);
+    restore_model(model, before);
     free(before);
     if (status != STOA_OK) {
         free(test.points);

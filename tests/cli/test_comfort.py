@@ -90,8 +90,8 @@ class Summary(Command):
         line = [line for line in out if line.startswith("test ")][0]
         self.assertEqual(f"highest {100 * best['test_accuracy']:.2f} % in epoch {best['epoch']}" in line,
                          best["test_accuracy"] > last["test_accuracy"])
-        self.assertEqual([line.split()[0] for line in out[-6:-2]], ["train", "test", "model", "metrics"])
-        self.assertIn("stoa eval run", out[-2])
+        self.assertEqual([line.split()[0] for line in out[-7:-3]], ["train", "test", "model", "metrics"])
+        self.assertIn("stoa eval run", out[-3])
 
     def test_says_which_epoch_is_kept(self):
         write("held.ini", recipe(validation=0.2, keep_best="true", lr=0.03))

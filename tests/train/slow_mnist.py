@@ -57,6 +57,33 @@ class Mnist(unittest.TestCase):
         self.assertGreater(own, 0.98)
         self.assertLessEqual(abs(own - half), 0.0005)
 
+    def command(self, *words, code=0):
+        """The JSON that a training prints."""
+        result = subprocess.run([STOA, 'train', *words, '--json'], check=False, cwd=ROOT, capture_output=True, text=True)
+        self.assertEqual(result.returncode, code, result.stderr)
+        return json.loads(result.stdout)
+
+    def test_lenet5_learns_at_the_rate_that_is_found(self):
+        for seed in ('1', '2', '3'):
+            found = self.command('lenet5', '--find-lr', '--seed', seed)
+            self.assertTrue(found['exploded'])
+            self.assertTrue(5e-4 < found['suggestion'] < 2e-2, found['suggestion'])
+            _, last = train(self.folder, 'lenet5', '--seed', seed, '--epochs', '2', '--lr', f'{found["suggestion"]:.2g}')
+            self.assertGreaterEqual(last['test_accuracy'], 0.98, f'seed {seed}')
+
+    def test_lenet5_settings_times_seeds(self):
+        out = os.path.join(self.folder, 'grid')
+        found = self.command('lenet5', '--epochs', '2', '--set', 'lr=1e-5,5e-3,1e30', '--set', 'validation=0.1', '--seeds',
+                             '2', '--out', out, code=1)
+        low, good, wild = found['settings']
+        self.assertEqual([(row['done'], row['failed'], row['chosen']) for row in (low, good, wild)],
+                         [(2, 0, False), (2, 0, True), (0, 2, False)])
+        self.assertGreater(good['test_accuracy']['mean'], 0.98)
+        self.assertGreater(good['test_accuracy']['mean'], low['test_accuracy']['mean'] + 0.1)
+        alone, _ = train(self.folder, 'lenet5', '--epochs', '2', '--seed', '2', '--set', 'validation=0.1', '--set', 'lr=5e-3')
+        run = pathlib.Path(out) / '4-lr=5e-3-seed=2' / 'model.safetensors'
+        self.assertEqual(hashlib.sha256(run.read_bytes()).hexdigest(), alone)
+
     def test_bits_do_not_depend_on_threads(self):
         for isa in ('base', 'avx2', 'avx512'):
             for recipe in ('lenet5', 'mnist-cnn'):

@@ -5,15 +5,16 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/setup.h"
 #include "cli/signals.h"
-#include "cli/table.h"
+#include "cli/terminal.h"
 
-enum { ROWS = 28, BAR = 40 };
+enum { ROWS = 16 };
 
 static bool on_point(void *user, const stoa_rate_point *point) {
     const bool *quiet = user;
@@ -24,34 +25,37 @@ static bool on_point(void *user, const stoa_rate_point *point) {
     return cli_stop_signal() != 0;
 }
 
-/* A row for every so many points, the last one always among them. */
+/* Loss and smoothed loss over the rate. What explodes would press all else flat: the drawing ends at twice the
+ * loss of the beginning. */
 static void print_curve(const stoa_rate_curve *curve) {
-    double low = curve->points[0].smoothed_loss, high = low;
+    double *values = cli_allocate(3 * curve->count, sizeof *values);
+    double *rate = values, *loss = values + curve->count, *smoothed = loss + curve->count;
+    double most = 0;
     for (size_t i = 0; i < curve->count; i++) {
-        low = fmin(low, curve->points[i].smoothed_loss);
-        high = fmax(high, curve->points[i].smoothed_loss);
+        most = fmax(most, curve->points[i].smoothed_loss);
     }
-    struct cli_table table = {.columns = "rrrl"};
-    cli_table_cell(&table, "learning rate");
-    cli_table_cell(&table, "loss");
-    cli_table_cell(&table, "smoothed");
-    cli_table_cell(&table, "%s", "");
-    size_t step = 1 + (curve->count - 1) / ROWS;
-    for (size_t i = (curve->count - 1) % step; i < curve->count; i += step) {
-        const stoa_rate_point *point = &curve->points[i];
-        struct report_words loss = {""}, smoothed = {""};
-        double share = high > low ? (point->smoothed_loss - low) / (high - low) : 0;
-        char bar[BAR + 2] = "";
-        int length = 1 + (int)(share * BAR);
-        for (int k = 0; k < length; k++) {
-            bar[k] = '#';
-        }
-        cli_table_cell(&table, "%.1e", (double)point->learning_rate);
-        cli_table_cell(&table, "%s", cli_loss_words(&loss, point->loss));
-        cli_table_cell(&table, "%s", cli_loss_words(&smoothed, point->smoothed_loss));
-        cli_table_cell(&table, "%s", bar);
+    for (size_t i = 0; i < curve->count; i++) {
+        rate[i] = (double)curve->points[i].learning_rate;
+        loss[i] = curve->points[i].loss < 2 * most ? curve->points[i].loss : (double)NAN;
+        smoothed[i] = curve->points[i].smoothed_loss;
     }
-    cli_table_print(&table);
+    const struct report_line line[] = {
+        {.name = "smoothed", .x = rate, .y = smoothed, .count = curve->count},
+        {.name = "loss of a batch", .x = rate, .y = loss, .count = curve->count, .is_faint = true}};
+    const struct report_lines lines = {.x = {.label = "learning rate", .scale = REPORT_LOG},
+                                       .y = {.label = "loss", .scale = REPORT_LINEAR},
+                                       .line = line,
+                                       .count = 2};
+    struct report_terminal terminal = cli_terminal();
+    struct report_out out = {.text = NULL};
+    terminal.height = ROWS;
+    report_lines_text(&out, "loss", &lines, &terminal);
+    if (out.failed) {
+        cli_out_of_memory();
+    }
+    (void)fputs(out.text, stdout);
+    report_out_free(&out);
+    free(values);
 }
 
 static void print_result(const stoa_rate_curve *curve, const struct cli_setup *setup) {

@@ -6,20 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "cli/arguments.h"
 #include "cli/find.h"
 #include "cli/report.h"
 #include "cli/run_files.h"
+#include "cli/terminal.h"
 #include "cli/whole_file.h"
 #include "report/curves.h"
 #include "report/text.h"
 
-enum { SENTENCE = 1024, WIDTH = 80, MOST_WIDTH = 160 };
+enum { SENTENCE = 1024 };
 
 char **cli_run_names(const struct cli_request *request) {
     char **names = cli_allocate(request->operand_count, sizeof *names);
@@ -46,43 +43,9 @@ char **cli_run_names(const struct cli_request *request) {
 
 /* ---- the terminal ---- */
 
-static const char *setting(const char *name) {
-    const char *value = getenv(name);
-    return value && *value ? value : NULL;
-}
-
-/* Whether letters beyond ASCII are shown, and braille among them, which the console of Linux has none of. */
-static bool shows_unicode(void) {
-    const char *locale = setting("LC_ALL");
-    locale = locale ? locale : setting("LC_CTYPE");
-    locale = locale ? locale : setting("LANG");
-    const char *terminal = setting("TERM");
-    return locale && (strcasestr(locale, "utf-8") || strcasestr(locale, "utf8")) &&
-           !(terminal && strcmp(terminal, "linux") == 0);
-}
-
-static size_t width_of_terminal(void) {
-    struct winsize size;
-    uint64_t columns;
-    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
-        return size.ws_col;
-    }
-    const char *text = setting("COLUMNS");
-    return text && cli_read_count(text, 1, 100000, &columns) ? (size_t)columns : WIDTH;
-}
-
-static struct report_terminal look_at_terminal(void) {
-    const char *terminal = setting("TERM");
-    size_t width = width_of_terminal();
-    return (struct report_terminal){.width = width > MOST_WIDTH ? MOST_WIDTH : width,
-                                    .unicode = shows_unicode(),
-                                    .colour = isatty(STDOUT_FILENO) && !setting("NO_COLOR") && terminal &&
-                                              strcmp(terminal, "dumb") != 0};
-}
-
 static void take_text(void *user, const struct report_chart *chart, bool mixed) {
     struct report_out *out = user;
-    const struct report_terminal terminal = look_at_terminal();
+    const struct report_terminal terminal = cli_terminal();
     /* Behind others faint lines would only cover them. */
     struct report_line *strong = cli_allocate(chart->lines->count, sizeof *strong);
     struct report_lines lines = *chart->lines;

@@ -37,10 +37,14 @@ class FindLr(Command):
         self.assertLess(lowest["lr"], 0.1)
         self.assertEqual(found["lowest_loss_lr"], lowest["lr"])
         self.assertAlmostEqual(found["suggestion"] / (lowest["lr"] / 10), 1, delta=1e-5)
-        out = self.done("train", "tiny", "--find-lr")
+        out = self.done("train", "tiny", "--find-lr", env={"LANG": "C", "LC_ALL": "C", "COLUMNS": "80"})
         self.assertIn(f"suggestion  --lr {found['suggestion']:.2g}: a tenth of the rate with the smallest", out)
         self.assertIn("the recipe trains with 0.005", out)
-        self.assertGreater(sum(line.endswith("#") for line in out.splitlines()), 15)
+        self.assertRegex(out, r"smoothed.*loss of a batch")
+        self.assertIn("learning rate\n", out)
+        drawn = [line for line in out.splitlines() if "|" in line or "+" in line]
+        self.assertGreater(len(drawn), 15)
+        self.assertTrue(all(len(line) <= 80 for line in drawn))
         self.assertEqual(self.snapshot(), before)
 
     def test_what_it_suggests_trains(self):

@@ -175,7 +175,7 @@ typedef enum stoa_match {
 
 /** One tensor of the model, or one that only the file has; strings are valid during the call. */
 typedef struct stoa_tensor_match {
-    stoa_match match;
+    stoa_match match;  /**< what became of it */
     const char *name;  /**< the model's; with STOA_MATCH_EXTRA the file's */
     const char *shape; /**< the model's, as PyTorch prints it: "(6, 1, 5, 5)"; "" with STOA_MATCH_EXTRA */
     const char *found; /**< the file's; "" with STOA_MATCH_MISSING */

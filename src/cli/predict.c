@@ -214,9 +214,10 @@ static int answer(const struct prediction *p, size_t batch) {
     const struct source *source = p->sources;
     const float *output = NULL;
     size_t number = 0; /* in its file */
+    size_t at = 0;     /* in its batch */
     int code = CLI_DONE;
     for (size_t i = 0; code == CLI_DONE && i < p->count; i++) {
-        if (i % batch == 0) {
+        if (at == 0) {
             code = run_batch(p, i, batch, &output);
         }
         if (number == source->samples) {
@@ -224,8 +225,9 @@ static int answer(const struct prediction *p, size_t batch) {
             number = 0;
         }
         if (code == CLI_DONE) {
-            code = report(p, source, ++number, output + i % batch * p->classes, choices);
+            code = report(p, source, ++number, output + at * p->classes, choices);
         }
+        at = at + 1 < batch ? at + 1 : 0;
     }
     free(choices);
     return code;

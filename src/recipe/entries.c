@@ -108,7 +108,6 @@ static stoa_status read_value(stoa_recipe *recipe, struct stoa_error *error,
 
 stoa_status stoa_recipe_put(stoa_recipe *recipe, struct stoa_error *error, size_t section, const char *name,
                             const char *value, size_t line) {
-    struct stoa_recipe_entry *old = stoa_recipe_find(recipe, section, name);
     size_t name_bytes = strlen(name) + 1, value_bytes = strlen(value) + 1;
     char *block = malloc(name_bytes + value_bytes);
     if (!block || !reserve(recipe, name_bytes + value_bytes)) {
@@ -118,6 +117,7 @@ stoa_status stoa_recipe_put(stoa_recipe *recipe, struct stoa_error *error, size_
     memcpy(block, name, name_bytes);
     memcpy(block + name_bytes, value, value_bytes);
     struct stoa_recipe_entry entry = {section, block, block + name_bytes, line};
+    struct stoa_recipe_entry *old = stoa_recipe_find(recipe, section, name);
     stoa_status status = read_value(recipe, error, &entry);
     if (status != STOA_OK) {
         free(block);

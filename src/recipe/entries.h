@@ -16,7 +16,7 @@ enum { STOA_RECIPE_SECTIONS = 4 };
 
 /* A key or a layer. */
 struct stoa_recipe_entry {
-    enum stoa_recipe_section section;
+    size_t section;
     char *name, *value; /* one block */
     size_t line;        /* 0: was set */
 };

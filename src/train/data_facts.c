@@ -121,7 +121,7 @@ static stoa_status read_texts(const struct stoa_data_facts *facts, const char *k
     if (!good) {
         return fail_fact(facts, key, "an array of JSON with a name for each");
     }
-    *list = malloc(*count * sizeof **list);
+    *list = malloc((*count + 1) * sizeof **list);
     for (size_t i = 0; *list && i < *count; i++) {
         (*list)[i] = json_string_value(json_array_get(*holder, i));
     }

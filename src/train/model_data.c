@@ -311,22 +311,30 @@ static stoa_status name_classes(const struct stoa_data_facts *facts, struct stoa
     return STOA_OK;
 }
 
+/* The samples of a file, as they are; NULL with the context's error set. */
+static stoa_dataset *read_samples(const struct stoa_data_facts *facts, const char *path) {
+    stoa_data_options options = facts->source.options;
+    stoa_dataset *data = NULL;
+    options.unlabelled = true;
+    stoa_status status = is_table(path) ? stoa_dataset_load(facts->context, path, &options, NULL, &data)
+                                        : open_picture(facts, path, &data);
+    return status == STOA_OK ? data : NULL;
+}
+
 stoa_status stoa_model_open_samples(stoa_context *context, const stoa_model *model, const char *path,
                                     stoa_dataset **samples) {
     STOA_FLOAT_STATE();
     struct stoa_data_facts facts;
-    stoa_dataset *data = NULL;
     stoa_status status = stoa_data_facts_read(context, model, &facts);
     if (status != STOA_OK) {
         return status;
     }
-    stoa_data_options options = facts.source.options;
-    options.unlabelled = true;
-    status = is_table(path) ? stoa_dataset_load(context, path, &options, NULL, &data)
-                            : open_picture(&facts, path, &data);
-    if (status == STOA_OK) {
-        status = take_shape(&facts, path, data->store);
+    stoa_dataset *data = read_samples(&facts, path);
+    if (!data) {
+        stoa_data_facts_free(&facts);
+        return context->error.status;
     }
+    status = take_shape(&facts, path, data->store);
     if (status == STOA_OK) {
         status = adapt(&facts, path, data);
     }

@@ -43,11 +43,11 @@ stoa_status stoa_train_settings_check(struct stoa_error *error, const struct sto
 stoa_status stoa_train_options_check(stoa_context *context, const stoa_train_options *options);
 
 /* What the rows of train/keys.c read into settings. */
-stoa_status stoa_optimizer_read(struct stoa_error *error, const char *line, void *settings);
-stoa_status stoa_schedule_read(struct stoa_error *error, const char *line, void *settings);
-stoa_status stoa_loss_read(struct stoa_error *error, const char *line, void *settings);
-stoa_status stoa_monitor_read(struct stoa_error *error, const char *line, void *settings);
-stoa_status stoa_augment_line_read(struct stoa_error *error, const char *line, void *settings);
+stoa_status stoa_optimizer_read(struct stoa_error *error, const char *line, void *into);
+stoa_status stoa_schedule_read(struct stoa_error *error, const char *line, void *into);
+stoa_status stoa_loss_read(struct stoa_error *error, const char *line, void *into);
+stoa_status stoa_monitor_read(struct stoa_error *error, const char *line, void *into);
+stoa_status stoa_augment_line_read(struct stoa_error *error, const char *line, void *into);
 
 /* What the learning rate is multiplied with at `step` (from 0) of `total_steps`, which are settings->options.epochs
  * epochs; later steps are as the last. */

@@ -454,6 +454,24 @@ static void test_set(void **state) {
     stoa_recipe_free(recipe);
 }
 
+/* However many lines there are. */
+static void test_set_in_long_recipes(void **state) {
+    (void)state;
+    for (size_t layers = 24; layers < 40; layers++) {
+        char text[4096] = "title = a\n[model]\ninput = 1x1x2\n";
+        for (size_t i = 0; i < layers; i++) {
+            size_t used = strlen(text);
+            (void)snprintf(text + used, sizeof text - used, "r%zu = relu\n", i);
+        }
+        stoa_recipe *recipe = load_good(text);
+        assert_set(recipe, "title", "b");
+        assert_set(recipe, "model.r7", "sigmoid");
+        assert_non_null(strstr(stoa_recipe_text(recipe), "title = b\n"));
+        assert_non_null(strstr(stoa_recipe_text(recipe), "r6 = relu\nr7 = sigmoid\nr8 = relu\n"));
+        stoa_recipe_free(recipe);
+    }
+}
+
 static void test_set_refused(void **state) {
     (void)state;
     stoa_recipe *recipe = load_good(MODEL "[data]\nclasses = 4\nmean = 0.5\n[train]\nlr = 1\n");
@@ -547,6 +565,7 @@ int main(void) {
         cmocka_unit_test(test_every_prefix),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_set),
+        cmocka_unit_test(test_set_in_long_recipes),
         cmocka_unit_test(test_set_refused),
         cmocka_unit_test(test_files),
     };

@@ -10,6 +10,7 @@
 
 #include "bench/bench.h"
 #include "cli/signals.h"
+#include "report/spread.h"
 
 static double seconds_of(clockid_t clock) {
     struct timespec time;
@@ -68,20 +69,13 @@ static double median_of(const double *values, size_t count) {
 }
 
 struct bench_summary bench_summarise(const double *values, size_t count) {
-    struct bench_summary summary = {.least = values[0], .median = median_of(values, count)};
-    double most = values[0], sum = 0, squares = 0;
-    for (size_t i = 0; i < count; i++) {
-        summary.least = fmin(summary.least, values[i]);
-        most = fmax(most, values[i]);
-        sum += values[i];
-    }
-    summary.mean = sum / (double)count;
-    summary.spread = summary.median > 0 ? (most - summary.least) / summary.median : 0;
-    for (size_t i = 0; i < count; i++) {
-        squares += (values[i] - summary.mean) * (values[i] - summary.mean);
-    }
-    summary.deviation = count > 1 ? sqrt(squares / (double)(count - 1)) : 0;
-    return summary;
+    const struct report_spread spread = report_spread(values, count);
+    const double median = median_of(values, count);
+    return (struct bench_summary){.median = median,
+                                  .least = spread.least,
+                                  .mean = spread.mean,
+                                  .deviation = count > 1 ? spread.deviation : 0,
+                                  .spread = median > 0 ? (spread.most - spread.least) / median : 0};
 }
 
 /* Whether a thread of this process other than the caller is on a CPU or wants one. (The process's CPU clock

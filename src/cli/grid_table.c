@@ -13,6 +13,7 @@
 #include "cli/report.h"
 #include "cli/summary.h"
 #include "cli/table.h"
+#include "report/spread.h"
 
 bool cli_grid_figures(const struct cli_grid *grid, const struct cli_grid_run *run,
                       double figures[REPORT_METRICS]) {
@@ -30,37 +31,14 @@ bool cli_grid_figures(const struct cli_grid *grid, const struct cli_grid_run *ru
 
 /* ---- over the seeds ---- */
 
-struct spread {
-    double mean, deviation, best; /* NAN: there is none; the deviation is that of a sample */
-};
-
 /* Of a combination. */
 struct row {
     size_t runs, failed;
-    struct spread of[REPORT_METRICS];
+    struct report_spread of[REPORT_METRICS];
 };
 
 static bool is_loss(int metric) {
     return metric == REPORT_TRAIN_LOSS || metric == REPORT_VALIDATION_LOSS || metric == REPORT_TEST_LOSS;
-}
-
-static struct spread spread_of(const double *values, size_t count, bool lowest) {
-    struct spread spread = {.mean = NAN, .deviation = NAN, .best = NAN};
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < count; i++) {
-        sum += values[i];
-        spread.best = lowest ? fmin(spread.best, values[i]) : fmax(spread.best, values[i]);
-    }
-    for (size_t i = 0; i < count; i++) {
-        squares += (values[i] - sum / (double)count) * (values[i] - sum / (double)count);
-    }
-    if (count > 0) {
-        spread.mean = sum / (double)count;
-    }
-    if (count > 1) {
-        spread.deviation = sqrt(squares / (double)(count - 1));
-    }
-    return spread;
 }
 
 static struct row row_of(const struct cli_grid *grid, size_t combination) {
@@ -79,7 +57,7 @@ static struct row row_of(const struct cli_grid *grid, size_t combination) {
         }
     }
     for (int m = 0; m < REPORT_METRICS; m++) {
-        row.of[m] = spread_of(values[m], row.runs, is_loss(m));
+        row.of[m] = report_spread(values[m], row.runs);
         free(values[m]);
     }
     return row;
@@ -100,7 +78,7 @@ static size_t choose(const struct cli_grid *grid, const struct row *rows) {
 
 /* ---- as text ---- */
 
-static void add_spread(struct cli_table *table, const struct spread *spread) {
+static void add_spread(struct cli_table *table, const struct report_spread *spread) {
     if (!isfinite(spread->mean)) {
         cli_table_cell(table, "-");
     } else if (isfinite(spread->deviation)) {
@@ -112,7 +90,7 @@ static void add_spread(struct cli_table *table, const struct spread *spread) {
 
 static void add_figures(struct cli_table *table, const struct row *row, int accuracy, int loss) {
     struct report_words word = {""};
-    double best = row->of[accuracy].best, mean = row->of[loss].mean;
+    double best = row->of[accuracy].most, mean = row->of[loss].mean;
     add_spread(table, &row->of[accuracy]);
     cli_table_cell(table, isfinite(best) ? "%.2f %%" : "-", 100 * best);
     cli_table_cell(table, "%s", isfinite(mean) ? cli_loss_words(&word, mean) : "-");
@@ -185,11 +163,12 @@ static void print_text(const struct cli_grid *grid, const struct row *rows, size
 
 /* ---- as JSON ---- */
 
-static json_t *json_of(const struct spread *spread) {
+static json_t *json_of(const struct row *row, int metric) {
+    const struct report_spread *spread = &row->of[metric];
     json_t *object = cli_json_object();
     cli_json_set(object, "mean", cli_json_number(spread->mean));
     cli_json_set(object, "deviation", cli_json_number(spread->deviation));
-    cli_json_set(object, "best", cli_json_number(spread->best));
+    cli_json_set(object, "best", cli_json_number(is_loss(metric) ? spread->least : spread->most));
     return object;
 }
 
@@ -243,7 +222,7 @@ static void print_json(const struct cli_grid *grid, const struct row *rows, size
         cli_json_set(object, "failed", cli_json_count(rows[i].failed));
         cli_json_set(object, "chosen", json_boolean(i == chosen));
         for (int m = REPORT_TRAIN_LOSS; m <= REPORT_TEST_ACCURACY; m++) {
-            cli_json_set(object, report_metric_key[m], json_of(&rows[i].of[m]));
+            cli_json_set(object, report_metric_key[m], json_of(&rows[i], m));
         }
         cli_json_set(object, "runs", runs_of(grid, i));
         cli_json_append(list, object);

@@ -9,7 +9,7 @@
 #include "base/number.h"
 #include "model/layers.h"
 
-/* "c1=0.1": the part before '=' into `name`. */
+/* "c1=0.1": `name`, the word, ends before '='. */
 static stoa_status read_factor(struct stoa_error *error, struct stoa_layer_word word,
                                struct stoa_layer_word *name, float *factor) {
     const char *equals = memchr(word.text, '=', word.length);

@@ -127,7 +127,7 @@ class Init(Command):
         steps = [{s["layer"]: s["algorithm"] for s in p["steps"] if s["pass"] == "backward"} for p in plans]
         self.assertNotEqual(steps[0]["c1"], "none")
         self.assertEqual((steps[1]["c1"], steps[1]["r1"]), ("none", "none"))
-        self.assertLess(plans[1]["arena_bytes"], plans[0]["arena_bytes"])
+        self.assertLess(plans[1]["unshared_bytes"], plans[0]["unshared_bytes"])
         found = json.loads(self.done("gradcheck", "frozen", "--json"))
         self.assertEqual([t["name"] for t in found["tensors"]], ["input", "l1.weight", "l1.bias"])
 

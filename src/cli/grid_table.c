@@ -18,7 +18,8 @@
 bool cli_grid_figures(const struct cli_grid *grid, const struct cli_grid_run *run,
                       double figures[REPORT_METRICS]) {
     struct report_run read;
-    if (run->state != CLI_GRID_DONE || !cli_summary_read(run->path, &read)) {
+    char sentence[CLI_SUMMARY_SENTENCE];
+    if (run->state != CLI_GRID_DONE || !cli_summary_read(run->path, &read, sentence)) {
         return false;
     }
     size_t at = grid->keeps_best && read.best > 0 ? read.best - 1 : read.epochs - 1;

@@ -208,6 +208,9 @@ int cli_run_folder_checkpoint(struct cli_run_folder *folder, stoa_context *conte
 int cli_run_folder_go_on(struct cli_run_folder *folder, size_t epochs, char sentence[CLI_RUN_SENTENCE]) {
     bool more = false;
     char *lines = cli_run_read_lines(folder->descriptor, epochs, &more);
+    if (!lines && errno == ENOMEM) {
+        cli_out_of_memory();
+    }
     if (!lines) {
         (void)snprintf(sentence, CLI_RUN_SENTENCE, "%s: %s", folder->metrics,
                        errno == ENODATA ? "lines of earlier epochs are missing" : strerror(errno));

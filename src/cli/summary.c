@@ -5,18 +5,19 @@
 
 #include <stdio.h>
 
+#include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/run_files.h"
 #include "cli/table.h"
 #include "report/run.h"
 
-bool cli_summary_read(const char *folder, struct report_run *run) {
-    char sentence[512];
+bool cli_summary_read(const char *folder, struct report_run *run, char sentence[CLI_SUMMARY_SENTENCE]) {
     cli_json_begin_reading();
-    bool good = report_run_read(folder, run, sentence, sizeof sentence);
+    bool good = report_run_read(folder, run, sentence, CLI_SUMMARY_SENTENCE);
     cli_json_end_reading();
     if (good && run->epochs == 0) {
+        (void)snprintf(sentence, CLI_SUMMARY_SENTENCE, "%s: has metrics of no epoch", folder);
         report_run_free(run);
         good = false;
     }
@@ -112,11 +113,14 @@ static void print_json(const struct cli_summary *summary, const struct report_ru
     cli_json_print(all);
 }
 
-void cli_summary_print(const struct cli_summary *summary, const char *folder, const stoa_progress *last,
-                       bool json) {
+int cli_summary_print(const struct cli_summary *summary, const char *folder, const stoa_progress *last,
+                      bool json) {
     struct report_run run;
-    /* The model is saved all the same where the metrics cannot be read again. */
-    bool known = cli_summary_read(folder, &run);
+    char sentence[CLI_SUMMARY_SENTENCE];
+    bool known = cli_summary_read(folder, &run, sentence);
+    if (!known && summary->epochs > 0) {
+        return cli_fail(CLI_FAILED, "%s", sentence);
+    }
     if (json) {
         print_json(summary, known ? &run : NULL, folder);
     } else {
@@ -125,4 +129,5 @@ void cli_summary_print(const struct cli_summary *summary, const char *folder, co
     if (known) {
         report_run_free(&run);
     }
+    return CLI_DONE;
 }

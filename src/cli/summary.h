@@ -7,8 +7,11 @@
 
 #include "report/run.h"
 
-/* Read the metrics of a run's folder; false without a whole line. Release with report_run_free(). */
-bool cli_summary_read(const char *folder, struct report_run *run);
+enum { CLI_SUMMARY_SENTENCE = 512 };
+
+/* Read the metrics of a run's folder; false with `sentence` without a whole line. Release with
+ * report_run_free(). */
+bool cli_summary_read(const char *folder, struct report_run *run, char sentence[CLI_SUMMARY_SENTENCE]);
 
 /* What this process has trained. */
 struct cli_summary {
@@ -23,8 +26,9 @@ void cli_summary_begin(struct cli_summary *summary, bool keeps_best);
 void cli_summary_epoch(struct cli_summary *summary, const stoa_progress *progress);
 
 /* Print it for the run in `folder` to stdout, as text or as JSON: time, the figures of the last and of the best
- * epoch, files, and what to do next. */
-void cli_summary_print(const struct cli_summary *summary, const char *folder, const stoa_progress *last,
-                       bool json);
+ * epoch, files, and what to do next. CLI_DONE, or CLI_FAILED with the sentence printed when the metrics cannot be
+ * read again. */
+int cli_summary_print(const struct cli_summary *summary, const char *folder, const stoa_progress *last,
+                      bool json);
 
 #endif

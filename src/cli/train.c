@@ -93,20 +93,20 @@ static stoa_status on_start(void *user, stoa_trainer *trainer) {
     return status;
 }
 
+static bool is_to_stop(const struct training *training) {
+    return cli_stop_signal() != 0 || (training->deadline > 0 && cli_now() >= training->deadline);
+}
+
 /* A checkpoint that cannot be saved is no end: the one before stays. */
 static bool on_checkpoint(void *user, stoa_trainer *trainer, const stoa_progress *progress) {
     struct training *training = user;
     training->state_saved =
         cli_run_folder_checkpoint(training->folder, training->context, trainer, training->why) == CLI_DONE;
-    if (!training->state_saved && training->why[0] && (!cli_stop_signal() || progress->last)) {
+    if (!training->state_saved && training->why[0] && (!is_to_stop(training) || progress->last)) {
         (void)cli_fail(CLI_DONE, "%s; the state of epoch %zu, step %zu is not saved", training->why,
                        progress->epoch, progress->step);
     }
     return false;
-}
-
-static bool is_to_stop(const struct training *training) {
-    return cli_stop_signal() != 0 || (training->deadline > 0 && cli_now() >= training->deadline);
 }
 
 static bool on_progress(void *user, const stoa_progress *progress) {
@@ -145,8 +145,9 @@ static int stopped(const struct training *training, const struct cli_request *re
     }
     cli_progress_clear();
     if (training->state_saved && request->json) {
-        cli_summary_print(&training->summary, folder->path, last, true);
-    } else if (training->state_saved && !request->quiet) {
+        return cli_summary_print(&training->summary, folder->path, last, true);
+    }
+    if (training->state_saved && !request->quiet) {
         cli_print("stopped after %g minutes, state saved: epoch %zu, step %zu of %zu\nnext    stoa train "
                   "--resume %s\n",
                   request->minutes, last->epoch, last->step, last->steps, folder->path);
@@ -203,10 +204,9 @@ static int train_into_folder(struct training *training, const struct cli_request
                   training->last.epoch);
         return CLI_DONE;
     }
-    if (!request->quiet || request->json) {
-        cli_summary_print(&training->summary, folder->path, &training->last, request->json);
-    }
-    return CLI_DONE;
+    return request->quiet && !request->json
+               ? CLI_DONE
+               : cli_summary_print(&training->summary, folder->path, &training->last, request->json);
 }
 
 static void close_folder(void *folder) {
@@ -315,19 +315,14 @@ const struct cli_command cli_train = {
         "With keep_best in the recipe the model is that of the epoch with the best validation.\n"
         "\n"
         "The whole state of the training is saved as checkpoint-STEP.safetensors after every epoch, within\n"
-        "long ones, and on SIGINT or SIGTERM. --resume RUN continues the run in a folder from there, "
-        "whatever\n"
-        "has ended it, to the same files as if nothing had. It needs no RECIPE; options other than "
-        "--epochs,\n"
-        "--data and those that change no result have to be those of the run.\n"
+        "long ones, and on SIGINT or SIGTERM. --resume RUN continues the run in a folder from there,\n"
+        "whatever has ended it, to the same files as if nothing had. It needs no RECIPE; options other\n"
+        "than --epochs, --data and those that change no result have to be those of the run.\n"
         "\n"
-        "With --seeds N and with several values of --set KEY=A,B all combinations are trained, side by side "
-        "on\n"
-        "the CPUs, each into a folder below one folder, and a table compares them. A comma that belongs to "
-        "a\n"
-        "value stands in double quotes, as in CSV: --set 'freeze=\"c1,c2\",c1'. What was stopped goes on "
-        "with\n"
-        "--resume FOLDER.",
+        "With --seeds N and with several values of --set KEY=A,B all combinations are trained, side by\n"
+        "side on the CPUs, each into a folder below one folder, and a table compares them. A comma that\n"
+        "belongs to a value stands in double quotes, as in CSV: --set 'freeze=\"c1,c2\",c1'. What was\n"
+        "stopped goes on with --resume FOLDER.",
     .examples = "  stoa train mnist-cnn\n"
                 "  stoa train lenet5 --epochs 1 --seed 7 --threads 2 --out runs/first\n"
                 "  stoa train ./my.ini --data ~/digits --lr 3e-3\n"

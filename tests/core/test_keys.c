@@ -76,7 +76,7 @@ static void sets_and_writes(void **state) {
         {"rate", "-1", NULL},         {"flag", "true", NULL},
         {"word", "all", NULL},        {"text", "a b c", NULL},
         {"kind", "down", NULL},       {"line", "sgd momentum=0.9", NULL},
-        {"share", "0.8999999", NULL}, {"rate", "0.123456791", NULL},
+        {"share", "0.8999999", NULL}, {"rate", "0.123456791", "0.12345679"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct said said = {.count = 0};

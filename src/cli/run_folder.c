@@ -79,8 +79,13 @@ static int check_vacant(const struct cli_run_folder *folder) {
     if (folder->lock < 0 && cli_run_lock_held(folder->descriptor, &holder)) {
         return in_use(folder->path, holder);
     }
-    return cli_fail(CLI_WRONG, "%s: found a folder that is not empty, expected a new one or --force",
-                    folder->path);
+    size_t checkpoints = 0;
+    free(cli_checkpoints_list(folder->descriptor, &checkpoints));
+    return checkpoints > 0
+               ? cli_fail(CLI_WRONG, "%s: found a run, expected a new folder, --resume %s or --force",
+                          folder->path, folder->path)
+               : cli_fail(CLI_WRONG, "%s: found a folder that is not empty, expected a new one or --force",
+                          folder->path);
 }
 
 /* Lock the open folder, and clear it of what a killed run has left. CLI_DONE; CLI_WRONG with the sentence

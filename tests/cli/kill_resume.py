@@ -38,6 +38,7 @@ set = digits
 classes = 10
 samples = 2000
 normalize = measured
+weights = measured
 [train]
 epochs = 8
 batch = 16
@@ -57,7 +58,7 @@ RECIPES = (
                              "keep_best = true\nschedule = cosine"),
     ("accumulate", True, "5e-3", "accumulate = 3\noptimizer = nesterov momentum=0.9\naugment = erase=0.5\n"
                                  "schedule = exponential factor=0.8 per=epoch"),
-    ("order", False, "1e-2", "optimizer = adagrad\nin_order = true\nschedule = linear\nsummed = false"),
+    ("order", False, "1e-2", "optimizer = adagrad\nin_order = true\nschedule = linear\nfreeze = c1"),
 )
 KEEP, EVERY = 2, "20"
 

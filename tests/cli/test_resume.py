@@ -77,6 +77,7 @@ class Resume(Command):
         self.assertEqual(files_of("run"), [])
         self.assertNotIn("checkpoint", self.done("train", "--resume", "run", "--epochs", "1"))
         self.assertEqual(epochs("run"), [1])
+        self.refused("train", "tiny", "--out", "run", words=["run: found a run", "--resume run", "--force"])
         # Its number is not free: nobody begins over a run that can be continued.
         shutil.move("run", "runs/tiny-1") if os.makedirs("runs") is None else None
         self.done("train", "tiny", "--epochs", "1")
@@ -295,6 +296,16 @@ class Resume(Command):
         self.assertEqual(facts[0].pop("data.path"), "elsewhere")
         self.assertEqual(facts[0], facts[1])
 
+    def test_what_a_run_began_with_is_not_needed_again(self):
+        self.model("given.safetensors")
+        self.train("whole", "--init", "given.safetensors")
+        self.cut_short("run", "--init", "given.safetensors")
+        os.remove("given.safetensors")
+        os.remove("tiny.ini")
+        self.refused("train", "--resume", "run", "--init", "whole", words=["--init: found beside --resume"])
+        self.done("train", "--resume", "run", "--quiet")
+        self.assert_same("run", "whole")
+
     def test_data_given_by_path_are_found_again(self):
         os.rename("data/blobs", "elsewhere")
         self.train("whole", "--data", "elsewhere")
@@ -321,6 +332,9 @@ class Resume(Command):
             self.assertEqual(checkpoints(f"k{keep}"), expected)
         self.train("default", epochs=5)
         self.assertEqual(checkpoints("default"), [40, 50])
+        for every in "2h", "0.5m", "1e6s":
+            self.train("seldom", "--checkpoint-every", every, "--keep", "9", "--force", epochs=1)
+            self.assertEqual(checkpoints("seldom"), [10])
         self.train("often", "--checkpoint-every", "0.001s", "--keep", "1000", "--batch", "1", epochs=1)
         self.assertGreater(len(checkpoints("often")), 2)
 

@@ -174,7 +174,7 @@ class Runs(Command):
                     self.assertEqual(process.returncode, 2, errors)
                     self.assertEqual(errors.count("\n"), 1, errors)
                     self.assertRegex(
-                        errors, r"stoa: shared./run: (in use by process \d+|found a folder that is not empty), ")
+                        errors, r"stoa: shared./run: (in use by process \d+|found a (run|folder that is not empty)), ")
             self.assertEqual(files_of(f"shared{len(arguments)}/run"), WHOLE)
             self.assertEqual(self.assert_pair(f"shared{len(arguments)}/run"), 60)
 

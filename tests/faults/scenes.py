@@ -143,6 +143,7 @@ def all_scenes(stoa):
     scenes.append(Scene("train threads", "train", "npy.ini", "--out", "out", "--threads", "2"))
     scenes.append(Scene("train next", "train", "csv.ini", "--quiet"))
     stoa("train", "idx.ini", "--out", "models/old", "--quiet", "--seed", "8")
+    scenes.append(Scene("find lr", "train", "idx.ini", "--find-lr"))
     scenes.append(Scene("train force", "train", "idx.ini", "--out", "out", "--force", before="models/old"))
     scenes.append(Scene("train checkpoints", "train", "best.ini", "--out", "out", "--checkpoint-every", "2"))
     # As if it had been killed in its first epoch, behind which model and metrics are made again.

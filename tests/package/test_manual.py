@@ -29,7 +29,7 @@ def listed(text, heading, pattern):
 
 def options_of(text):
     """Name and value of each option that a help text lists, but --help, which all have."""
-    return {(name, value or '') for name, value in listed(text, 'Options', r'  --([a-z-]+)(?: ([A-Z]+))?(?: |$)')} - {
+    return {(name, value or '') for name, value in listed(text, 'Options', r'  --([a-z-]+)(?: ([A-Z=]+))?(?: |$)')} - {
         ('help', '')}
 
 
@@ -43,7 +43,7 @@ def synopsis():
     for block in section('SYNOPSIS').split('.Nm\n')[1:]:
         command = re.match(r'\.Cm ([a-z]+)', block)
         if command:
-            commands[command[1]] = set(re.findall(r'^\.Op Fl -([a-z-]+)(?: Ar ([A-Z]+))?$', block, re.MULTILINE))
+            commands[command[1]] = set(re.findall(r'^\.Op Fl -([a-z-]+)(?: Ar ([A-Z=]+))?$', block, re.MULTILINE))
     return commands
 
 

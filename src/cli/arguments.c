@@ -39,9 +39,7 @@ static const struct option options[] = {
      "order of colour in arrays and tables: auto, nhwc or nchw (default: the recipe's)", 0, 0},
     {"all", FLAG, AT(all), NULL,
      "all samples of data that have no test part (default: those left out of training)", 0, 0},
-    {"out", TEXT, AT(out), "PATH",
-     "folder of the run (default: runs/NAME-1, -2, ...), or file of the report (default: RUN/report.html)", 0,
-     0},
+    {"out", TEXT, AT(out), "PATH", "folder for model and metrics (default: runs/NAME-1, -2, ...)", 0, 0},
     {"init", TEXT, AT(init), "MODEL",
      "begin with the tensors of a model or a file that fit by name and shape", 0, 0},
     {"resume", TEXT, AT(resume), "RUN", "continue the run in this folder", 0, 0},
@@ -49,8 +47,7 @@ static const struct option options[] = {
      "save the state within an epoch too: 30s, 5m, 2h, or steps such as 500 (default: 5m)", 0, 0},
     {"keep", COUNT, AT(keep), "N", "so many checkpoints (default: 2)", 1, 1e6},
     {"recipe", TEXT, AT(recipe), "RECIPE", "build this network and take only the tensors of MODEL", 0, 0},
-    {"samples", COUNT, AT(samples), "N",
-     "elements of each tensor to look at (default: 16), or samples of the test (default: all)", 1, 1e9},
+    {"samples", COUNT, AT(samples), "N", "elements to look at in each tensor (default: 16)", 1, 1e9},
     {"tolerance", NUMBER, AT(tolerance), "X", "largest relative error that passes (default: 1e-5)", 1e-30,
      1e30},
     {"seconds", NUMBER, AT(seconds), "S", "about the time to measure (default: 4)", 0.1, 3600},
@@ -61,8 +58,7 @@ static const struct option options[] = {
     {"minutes", NUMBER, AT(minutes), "M", "stop after so much time, with the state saved", 1e-3, 1e7},
     {"find-lr", FLAG, AT(find_lr), NULL,
      "only try learning rates on the training data, and suggest one; writes nothing", 0, 0},
-    {"force", FLAG, AT(force), NULL,
-     "replace model and metrics in a folder that is not empty, or another file by a report", 0, 0},
+    {"force", FLAG, AT(force), NULL, "replace model and metrics in a folder that is not empty", 0, 0},
     {"inference", FLAG, AT(inference), NULL, "plan inference (default: training)", 0, 0},
     {"keys", FLAG, AT(keys), NULL, "what recipes can say, with ranges and defaults, in the place of the list",
      0, 0},
@@ -75,6 +71,25 @@ static const struct option options[] = {
 };
 #undef AT
 enum { OPTIONS = sizeof options / sizeof options[0] };
+
+/* What an option means to a command, where that is another thing. */
+static const struct {
+    const char *command, *option, *meaning;
+} own_meanings[] = {
+    {"report", "out", "file of the page (default: RUN/report.html)"},
+    {"report", "samples", "test with so many samples, evenly taken from the data (default: all)"},
+    {"report", "force", "let what is written take the place of any file"},
+};
+
+static const char *meaning_of(const struct cli_command *command, const struct option *option) {
+    for (size_t i = 0; i < sizeof own_meanings / sizeof own_meanings[0]; i++) {
+        if (strcmp(own_meanings[i].command, command->name) == 0 &&
+            strcmp(own_meanings[i].option, option->name) == 0) {
+            return own_meanings[i].meaning;
+        }
+    }
+    return option->meaning;
+}
 
 static bool takes(const struct cli_command *command, const struct option *option) {
     for (const char *const *name = command->options; *name; name++) {
@@ -250,7 +265,7 @@ void cli_arguments_help(const struct cli_command *command) {
             char left[40];
             (void)snprintf(left, sizeof left, "--%s%s%s", options[i].name, options[i].value ? " " : "",
                            options[i].value ? options[i].value : "");
-            (void)printf("  %-16s %s\n", left, options[i].meaning);
+            (void)printf("  %-16s %s\n", left, meaning_of(command, &options[i]));
         }
     }
     (void)printf("  %-16s %s\n", "--help", "print this");

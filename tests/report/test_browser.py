@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""The page of `stoa report` in Chromium: no complaint on the console, no request, everything drawn where it can be seen, in both
-themes, on a telephone, on paper, with the keyboard and without scripts; and a large one opens in under a second.
+"""The pages of `stoa report` and `stoa-bench report` in Chromium: no complaint on the console, no request, everything drawn
+where it can be seen, in both themes, on a telephone, on paper, with the keyboard and without scripts; and a large one opens
+in under a second.
 
-Run by meson with STOA_BINARY; skipped (exit 77) where there is no Chromium. With STOA_SCREENSHOTS=FOLDER pictures of every page
-are left there to be looked at. Python's standard library only."""
+Run by meson with STOA_BINARY, and STOA_BENCH where there is one; skipped (exit 77) where there is no Chromium. With
+STOA_SCREENSHOTS=FOLDER pictures of every page are left there to be looked at. Python's standard library only."""
 
 import base64
 import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import unittest
 
+BENCH = os.environ.get("STOA_BENCH")
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "cli")]
 from browser import Browser, find  # noqa: E402
@@ -295,6 +298,46 @@ class Several(InBrowser):
         print(f"ten runs: {os.path.getsize('ten.html')} bytes, opened in {', '.join(f'{t:.0f}' for t in times)} ms")
         self.assertLess(min(times), 1000)
         self.picture("ten")
+
+
+class Drawings(InBrowser):
+    def test_curves_as_files(self):
+        """Drawings that stand alone say nothing, ask for nothing, and follow the theme of their reader."""
+        self.train("run")
+        self.done("report", "run", "--svg", "pictures")
+        names = sorted(os.listdir("pictures"))
+        self.assertEqual(names, ["accuracy.svg", "loss.svg", "rate.svg", "speed.svg"])
+        for name in names:
+            grounds = []
+            for theme in ("light", "dark"):
+                self.browser.theme(theme)
+                self.open(f"pictures/{name}")
+                self.assertGreater(self.js("document.querySelectorAll('path.l').length"), 0)
+                self.assertGreater(self.js("document.documentElement.getBoundingClientRect().width"), 300)
+                grounds.append(self.js("getComputedStyle(document.querySelector('rect.b')).fill"))
+            self.assertEqual(len(set(grounds)), 2, name)
+
+    @unittest.skipUnless(BENCH, "built without the bench")
+    def test_page_of_the_bench(self):
+        rows = [{"run_name": f"layers/lenet {layer}/{one}", "run_type": "aggregate", "aggregate_name": "median",
+                 "time_unit": "ms", "real_time": 1, "flops_per_second": 3e10 * (1 + i), "pass": one,
+                 "speedup_over_naive_o3": 20, "sgemm_share": 0.8}
+                for one in ("forward", "backward data", "backward weights") for i, layer in enumerate(("c1", "c2", "c3"))]
+        for policy, factor in (("default", 1), ("blas", 0.7)):
+            slower = [{**row, "flops_per_second": row["flops_per_second"] * factor} for row in rows]
+            write(f"{policy}.json", json.dumps({"context": {"policy": policy, "cpu_model": "a <CPU>"}, "benchmarks": slower}))
+        subprocess.run([BENCH, "report", "default.json", "blas.json", "--out", "bench.html"], check=True, stdout=subprocess.DEVNULL)
+        for theme in ("light", "dark"):
+            for width in (1280, 400):
+                self.browser.theme(theme)
+                self.browser.size(width, 800)
+                self.open("bench.html")
+                self.picture(f"bench-{width}-{theme}")
+                self.unfold()
+                self.assertGreaterEqual(self.js("document.querySelectorAll('svg').length"), 3)
+                self.assertEqual(self.js("document.documentElement.scrollWidth"), width)
+                self.assertEqual(self.js(BEYOND), [])
+                self.assertEqual(self.js(CONTRAST)["faults"], [])
 
 
 if __name__ == "__main__":

@@ -407,6 +407,13 @@ class Refused(ReportCase):
             write("run/metrics.jsonl", text)
             self.refused("report", "run", words=["run/metrics.jsonl", "no epoch is done yet"])
 
+    def test_help(self):
+        """What its options mean is not what they mean to other commands."""
+        page, train = self.done("help", "report"), self.done("help", "train")
+        self.assertIn("file of the page (default: RUN/report.html)", page)
+        self.assertIn("folder for model and metrics", train)
+        self.assertNotIn("page", train)
+
     def test_model(self):
         self.train("run")
         write("run/model.safetensors", read("run/model.safetensors")[:-7])

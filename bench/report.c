@@ -46,8 +46,8 @@ static void put_headline(struct page *page) {
     report_put(out, "<p>");
     report_escape(out, sides->side[sides->ours].name);
     report_print(out,
-                 " runs %zu passes of layers at %s GFLOP/s (geometric mean). It is so many times as fast "
-                 "as</p>\n<ul class=\"big\">\n",
+                 " runs %zu passes of layers at %s GFLOP/s (geometric mean). Times as fast as</p>\n<ul "
+                 "class=\"big\">\n",
                  rows, report_digits_word(&word, rate, 3));
     for (size_t i = 0; i < sides->sides; i++) {
         if (i != sides->ours) {
@@ -179,10 +179,9 @@ static void put_comparison(struct page *page) {
     struct report_out *out = &page->out;
     report_html_section(out, "sides", "Side by side");
     put_headline(page);
-    report_html_figures(out);
+    report_put(out, "<div class=\"beside\">\n");
     put_means(page);
-    put_layers(page);
-    report_html_figures_end(out);
+    report_put(out, "<div>\n");
     put_ratios(page);
     if (page->count > 1) {
         report_html_text(out,
@@ -190,6 +189,12 @@ static void put_comparison(struct page *page) {
                          "both were measured. Others, and the bars, bring runs together: a machine may "
                          "have changed between them.");
     }
+    report_put(out, "</div>\n</div>\n");
+    report_html_section_end(out);
+    report_html_section(out, "layers", "Layer by layer");
+    report_html_figures(out);
+    put_layers(page);
+    report_html_figures_end(out);
     report_html_section_end(out);
 }
 
@@ -315,7 +320,9 @@ static int write_page(struct page *page, const char *path) {
         &page->out, is_compared(page) ? "Layers side by side" : "Measurements of Stoa",
         page->files[0].machine,
         ".big{display:flex;flex-wrap:wrap;gap:.2rem 2rem;list-style:none;margin:.2rem 0 1rem;padding:0}"
-        ".big b{display:block;font-size:1.9rem;line-height:1.2}\n");
+        ".big b{display:block;font-size:1.9rem;line-height:1.2}\n"
+        ".beside{display:flex;flex-wrap:wrap;gap:1rem;align-items:flex-start}"
+        ".beside>figure{flex:1 1 min(100%,22rem)}.beside>div{flex:2 1 min(100%,30rem);min-width:0}\n");
     if (is_compared(page)) {
         put_comparison(page);
     }

@@ -75,10 +75,10 @@ static void add_own_side(struct bench_sides *sides, const struct bench_plot_file
                        : cli_text("Stoa%s%s%s", exact ? ", exact" : "", *conv ? ", " : "", conv);
     size_t style = plain ? STYLE_BLAS : STYLE_OURS;
     if (is_named(sides, name)) {
-        style = next_style(others);
         char *other = file->peer_rows > 0 ? NULL : cli_text("%s, %s", name, file->stem);
         free(name);
         name = other;
+        style = name ? next_style(others) : 0;
     }
     if (name) {
         sides->ours = sides->sides;

@@ -90,6 +90,7 @@ class InBrowser(unittest.TestCase):
                 self.assertGreater(found['count'], 300)
                 self.assertEqual(found['faults'], [])
                 self.assertEqual(self.browser.evaluate(BEYOND), [])
+                self.assertLessEqual(self.browser.evaluate("document.documentElement.scrollWidth"), width)
                 smallest = self.browser.evaluate("Math.min(...[...document.querySelectorAll('svg text')].map("
                                                  "(e) => e.getBoundingClientRect().height))")
                 self.assertGreater(smallest, 9)

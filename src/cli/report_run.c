@@ -128,6 +128,9 @@ static int look(const struct cli_request *request, size_t at, struct entry *entr
     if (code == CLI_DONE) {
         code = check_found(operand, &subject, entry);
     }
+    if (code == CLI_DONE && opened.model) {
+        code = cli_choose_layout(request, &opened);
+    }
     if (code == CLI_DONE) {
         code = open_data(request, &opened, &data, &from, entry);
     }
@@ -230,8 +233,8 @@ static int run(const struct cli_request *request) {
     return code == CLI_DONE && (!curves || request->out) ? make_page(request) : code;
 }
 
-static const char *const option_names[] = {"out",     "text",    "svg",   "csv",   "data", "all",
-                                           "samples", "threads", "force", "quiet", NULL};
+static const char *const option_names[] = {"out", "text",    "svg",     "csv",   "data",  "layout",
+                                           "all", "samples", "threads", "force", "quiet", NULL};
 
 const struct cli_command cli_report = {
     .name = "report",

@@ -175,14 +175,21 @@ static bool judge(struct test *test, size_t sample, size_t label, const float *o
     return true;
 }
 
+/* The sample of the data that is tested as number `i`: one of each of as many equal parts, at places in them
+ * that keep no step with classes that take turns (multiples of the golden section). */
+static size_t sample_at(const struct test *test, size_t i) {
+    double place = (double)i + fmod((double)i * 0.6180339887498949, 1);
+    size_t sample = (size_t)(place * (double)test->part->all_samples / (double)test->count);
+    return sample < test->part->all_samples ? sample : test->part->all_samples - 1;
+}
+
 /* Test all samples; false with the reason. */
 static bool run_test(struct test *test, char *reason, size_t size) {
     const stoa_dataset *data = test->subject->data;
     for (size_t first = 0; first < test->count; first += BATCH) {
         size_t count = test->count - first < BATCH ? test->count - first : BATCH;
         for (size_t i = 0; i < count; i++) {
-            double place = (double)(first + i) * (double)test->part->all_samples / (double)test->count;
-            test->index[i] = (size_t)place;
+            test->index[i] = sample_at(test, first + i);
         }
         const float *output;
         stoa_dataset_read(data, test->index, 0, count, stoa_plan_input(test->plan), test->labels);
@@ -437,8 +444,7 @@ static void write_head(const struct test *test) {
                  report_count_words(&wrong, part->samples - part->correct),
                  report_count_words(&samples, part->samples));
     if (part->samples < part->all_samples) {
-        report_print(test->out, ", every %.3gth of %s", (double)part->all_samples / (double)part->samples,
-                     report_count_words(&all, part->all_samples));
+        report_print(test->out, ", evenly taken from %s", report_count_words(&all, part->all_samples));
     }
     report_put(test->out, ". Tested with ");
     report_escape(test->out, test->subject->data_path);

@@ -4,17 +4,22 @@
 Run by meson with STOA_BINARY; needs Python's standard library only."""
 
 import csv
+import fcntl
 import io
 import json
 import os
+import pty
 import re
+import struct
+import subprocess
 import sys
+import termios
 import time
 import unittest
 import xml.etree.ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
-from support import Command, read, write  # noqa: E402
+from support import BINARY, Command, read, write  # noqa: E402
 
 SVG = "{http://www.w3.org/2000/svg}"
 UTF8, ASCII = {"LC_ALL": "C.UTF-8", "TERM": "xterm"}, {"LC_ALL": "C"}
@@ -143,6 +148,36 @@ class Curves(Command):
             self.assertTrue(self.done("report", "--text", "run", env=env).isascii(), env)
         for env in ({"LC_ALL": None, "LC_CTYPE": None, "LANG": "de_DE.utf8", "TERM": "xterm"},):
             self.assertFalse(self.done("report", "--text", "run", env=env).isascii(), env)
+
+    def on_terminal(self, *arguments, columns, **env):
+        """What the command writes to a terminal of so many columns."""
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        process = subprocess.Popen([BINARY, *arguments], env=self.environment(**env), stdin=slave, stdout=slave, stderr=slave)
+        os.close(slave)
+        written = b""
+        while True:
+            try:
+                some = os.read(master, 65536)
+            except OSError:  # the other side is closed
+                break
+            written += some
+            if not some:
+                break
+        os.close(master)
+        self.assertEqual(process.wait(), 0, written)
+        return written.decode().replace("\r\n", "\n")
+
+    def test_text_on_a_terminal(self):
+        runs = [self.a_run("r1", 8), self.a_run("r2", 12, 3)]
+        text = self.on_terminal("report", "--text", *runs, columns=67, **UTF8)
+        bare = re.sub(r"\x1b\[\d+m", "", text)
+        self.assertIn("\x1b[34m", text)
+        self.assertIn("\x1b[31m", text)
+        self.assertNotIn("\x1b", bare)
+        self.assertEqual(max(self.widths(bare)), 67)
+        for env in ({**UTF8, "NO_COLOR": "1"}, {**UTF8, "TERM": "dumb"}, {**UTF8, "TERM": None}):
+            self.assertEqual(self.on_terminal("report", "--text", *runs, columns=67, **env), bare, env)
 
     def test_text_of_several_runs(self):
         runs = [self.a_run(f"r{i}", 10 * i, i) for i in range(1, 4)]

@@ -7,6 +7,7 @@
 #include <stoa/stoa.h>
 
 #include "../base/cmocka_prelude.h"
+#include "quarters.h"
 
 enum { SIZE = 8, PIXELS = SIZE * SIZE, CLASSES = 4, SAMPLES = 59, BATCH = 8 };
 
@@ -14,16 +15,7 @@ static float images[SAMPLES * PIXELS];
 static int32_t labels[SAMPLES];
 
 static void make_images(void) {
-    uint32_t state = 1;
-    for (size_t n = 0; n < SAMPLES; n++) {
-        labels[n] = (int32_t)(n % CLASSES);
-        for (size_t i = 0; i < PIXELS; i++) {
-            state = state * 1664525U + 1013904223U;
-            size_t quarter = i / SIZE / (SIZE / 2) * 2 + i % SIZE / (SIZE / 2);
-            images[n * PIXELS + i] =
-                (float)(state >> 8) / 33554432.0F + (quarter == (size_t)labels[n] ? 0.5F : 0);
-        }
-    }
+    fill_quarters(SIZE, SAMPLES, 0.5F, images, labels);
 }
 
 static const char *const net[] = {"conv2d filters=5 kernel=3 pad=1",

@@ -7,24 +7,15 @@
 #include <string.h>
 
 #include "../base/cmocka_prelude.h"
+#include "quarters.h"
 
 enum { SIZE = 8, PIXELS = SIZE * SIZE, CLASSES = 4, SAMPLES = 107, BATCH = 16, STEPS = 7 };
 
 static float images[SAMPLES * PIXELS];
 static int32_t labels[SAMPLES];
 
-/* A bright quarter of the image says the class; the rest is noise. */
 static void make_images(void) {
-    uint32_t state = 1;
-    for (size_t n = 0; n < SAMPLES; n++) {
-        labels[n] = (int32_t)(n % CLASSES);
-        for (size_t i = 0; i < PIXELS; i++) {
-            state = state * 1664525U + 1013904223U;
-            size_t quarter = i / SIZE / (SIZE / 2) * 2 + i % SIZE / (SIZE / 2);
-            images[n * PIXELS + i] =
-                (float)(state >> 8) / 33554432.0F + (quarter == (size_t)labels[n] ? 0.7F : 0);
-        }
-    }
+    fill_quarters(SIZE, SAMPLES, 0.7F, images, labels);
 }
 
 static stoa_context *make_context(size_t threads) {

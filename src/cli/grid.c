@@ -20,7 +20,8 @@ enum { MOST_RUNS = 10000, LONGEST_NAME = 100 };
 int cli_grid_is_wanted(const struct cli_request *request, bool *wanted) {
     struct cli_settings settings;
     int code = cli_settings_read(request, &settings);
-    *wanted = request->seeds > 0 || request->jobs > 0 || cli_settings_combinations(&settings) > 1;
+    *wanted = code == CLI_DONE &&
+              (request->seeds > 0 || request->jobs > 0 || cli_settings_combinations(&settings) > 1);
     cli_settings_free(&settings);
     return code;
 }

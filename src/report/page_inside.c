@@ -11,7 +11,7 @@
 
 /* Pictures of filters and of channels; the longer side of a channel's picture, in points; numbers of a layer
  * that is a row. */
-enum { MOST_FILTERS = 64, MOST_CHANNELS = 16, MOST_SIDE = 40, MOST_ROW = 1024 };
+enum { MOST_FILTERS = 64, MOST_CHANNELS = 12, MOST_SIDE = 40, MOST_ROW = 1024 };
 
 /* ---- filters ---- */
 

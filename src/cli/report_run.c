@@ -13,6 +13,7 @@
 #include "cli/report.h"
 #include "cli/report_curves.h"
 #include "cli/run_files.h"
+#include "cli/run_list.h"
 #include "cli/whole_file.h"
 #include "report/page.h"
 
@@ -26,13 +27,6 @@ struct entry {
     char no_run[SENTENCE], no_model[SENTENCE], no_data[SENTENCE];
 };
 
-static bool has_file(const char *folder, const char *name) {
-    char *path = cli_text("%s/%s", folder, name);
-    bool there = cli_is_file(path);
-    free(path);
-    return there;
-}
-
 /* Read the metrics of a run's folder. A run without a whole line has a sentence instead. */
 static int read_metrics(const char *operand, struct report_subject *subject, struct entry *entry) {
     if (!cli_is_folder(operand)) {
@@ -40,7 +34,7 @@ static int read_metrics(const char *operand, struct report_subject *subject, str
                        "%s is a model file alone: metrics lie in the folder of its run", operand);
         return CLI_DONE;
     }
-    if (!has_file(operand, CLI_RUN_METRICS)) {
+    if (!cli_run_has(operand, CLI_RUN_METRICS)) {
         (void)snprintf(entry->no_run, SENTENCE, "%s has no " CLI_RUN_METRICS, operand);
         return CLI_DONE;
     }
@@ -63,7 +57,7 @@ static int read_metrics(const char *operand, struct report_subject *subject, str
 /* Open the model of a run's folder, or a model file. */
 static int open_model(const char *operand, struct cli_subject *opened, struct report_subject *subject,
                       struct entry *entry) {
-    if (cli_is_folder(operand) && !has_file(operand, CLI_RUN_MODEL)) {
+    if (cli_is_folder(operand) && !cli_run_has(operand, CLI_RUN_MODEL)) {
         (void)snprintf(entry->no_model, SENTENCE, "%s has no " CLI_RUN_MODEL, operand);
         return CLI_DONE;
     }
@@ -96,7 +90,7 @@ static int check_found(const char *operand, const struct report_subject *subject
     if (subject->run || subject->model) {
         return CLI_DONE;
     }
-    bool begun = cli_is_folder(operand) && has_file(operand, CLI_RUN_METRICS);
+    bool begun = cli_is_folder(operand) && cli_run_has(operand, CLI_RUN_METRICS);
     return begun ? cli_fail(CLI_WRONG, "%s", entry->no_run)
                  : cli_fail(CLI_WRONG,
                             "%s: found neither " CLI_RUN_METRICS " nor " CLI_RUN_MODEL
@@ -199,14 +193,10 @@ static int write_page(const char *path, const struct entry *entries, size_t coun
     return code;
 }
 
-static int make_page(const struct cli_request *request) {
-    int code = check_operands(request);
-    char *path = code == CLI_DONE ? choose_path(request) : NULL;
-    if (!path) {
-        return CLI_WRONG;
-    }
+/* `request` names every run, and `path` the page. */
+static int make_page(const struct cli_request *request, const char *path) {
     struct entry *entries = cli_allocate(request->operand_count, sizeof *entries);
-    code = cli_check_replaceable(path, "<!doctype html>", request->force);
+    int code = cli_check_replaceable(path, "<!doctype html>", request->force);
     char **names = cli_run_names(request);
     for (size_t i = 0; code == CLI_DONE && i < request->operand_count; i++) {
         entries[i].name = names[i];
@@ -222,15 +212,27 @@ static int make_page(const struct cli_request *request) {
     }
     free(names);
     free(entries);
-    free(path);
     return code;
 }
 
 /* The curves take the place of the page, or with --out stand beside it. */
 static int run(const struct cli_request *request) {
-    bool curves = request->text || request->svg || request->csv;
-    int code = curves ? cli_report_curves(request) : CLI_DONE;
-    return code == CLI_DONE && (!curves || request->out) ? make_page(request) : code;
+    bool curves = request->text || request->svg || request->csv, page = !curves || request->out;
+    int code = check_operands(request);
+    char *path = code == CLI_DONE && page ? choose_path(request) : NULL;
+    if (code != CLI_DONE || (page && !path)) {
+        return CLI_WRONG;
+    }
+    struct cli_run_list runs;
+    struct cli_request every = *request;
+    cli_list_runs(request, &runs);
+    every.operands = runs.path;
+    every.operand_count = runs.count;
+    code = curves ? cli_report_curves(&every) : CLI_DONE;
+    code = code == CLI_DONE && page ? make_page(&every, path) : code;
+    cli_free_runs(&runs);
+    free(path);
+    return code;
 }
 
 static const char *const option_names[] = {"out", "text",    "svg",     "csv",   "data",  "layout",
@@ -241,15 +243,14 @@ const struct cli_command cli_report = {
     .summary = "a page about runs: curves, mistakes, layers, memory",
     .usage = "report RUN... [options]",
     .description =
-        "Write one HTML file about a run, or about several side by side: curves of loss, accuracy and "
-        "rates,\n"
-        "which class is taken for which, the worst mistakes, filters and activations, every layer with its\n"
-        "size and its share of the time, the plan of memory, recipe and fingerprint. It asks for nothing\n"
-        "from anywhere, fits a telephone and paper, and is light or dark as its reader is. RUN is the "
-        "folder\n"
-        "of a run, also of one that is going on, or a model file. The page of one run is RUN/report.html,\n"
-        "that of several needs --out. What cannot be shown, for want of the data or of the model, is left\n"
-        "out, and the page says why.\n\n"
+        "Write one HTML file about a run, or about several side by side: curves of loss, accuracy and\n"
+        "rates, which class is taken for which, the worst mistakes, filters and activations, every layer\n"
+        "with its size and its share of the time, the plan of memory, recipe and fingerprint. It asks for\n"
+        "nothing from anywhere, fits a telephone and paper, and is light or dark as its reader is.\n"
+        "RUN is the folder of a run, also of one that is going on; a folder of runs, as --seeds and --set\n"
+        "of stoa train make one; or a model file. The page of one folder is report.html in it, that of\n"
+        "several needs --out. What cannot be shown, for want of the data or of the model, is left out, and\n"
+        "the page says why.\n\n"
         "--text draws the curves in the terminal instead, --svg writes each as a file of its own, and --csv\n"
         "the numbers as a table with the columns Run, Tag, Wall time, Step and Value: the last three are\n"
         "those of TensorBoard. None of them needs model or data; with --out there is a page too.",

@@ -314,6 +314,19 @@ class Several(ReportCase):
         self.assertEqual({e["attributes"].get("class") for e in page.all("g")} & {"g1", "g2", "g3"}, {"g1", "g2"})
         self.assertEqual([e["text"] for e in page.all("h2")][-3:], ["a", "b", "c.safetensors"])
 
+    def test_folder_of_runs(self):
+        """A folder that is no run stands for the runs in it, in the order of their numbers."""
+        for name in ("10-b", "9-a"):
+            self.train(f"all/{name}", "--epochs", "1")
+        os.makedirs("all/notes")
+        write("all/table.json", "{}")
+        page = self.report("all")
+        self.assertEqual([row[0] for row in page.rows("Runs")[1:]], ["9-a", "10-b"])
+        self.assertTrue(os.path.exists("all/report.html"))
+        self.assertIn("9-a: epoch 1\n10-b: epoch 1\n", self.done("report", "all", "--text"))
+        page = self.report("all", "all/9-a", "--out", "more.html")
+        self.assertEqual(len(page.rows("Runs")), 4)
+
     def test_names_that_are_equal(self):
         self.train("x/run")
         self.train("y/run")

@@ -187,6 +187,13 @@ static const char *state_of(const struct cli_grid_run *run) {
     return names[run->state];
 }
 
+/* A number where jansson has room for it. */
+static json_t *json_of_seed(uint64_t seed) {
+    char text[32];
+    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)seed);
+    return seed <= INT64_MAX ? json_integer((json_int_t)seed) : cli_json_text(text);
+}
+
 static json_t *runs_of(const struct cli_grid *grid, size_t combination) {
     json_t *runs = cli_json_array();
     double figures[REPORT_METRICS];
@@ -194,7 +201,7 @@ static json_t *runs_of(const struct cli_grid *grid, size_t combination) {
         const struct cli_grid_run *run = &grid->run[i];
         json_t *object = cli_json_object();
         cli_json_set(object, "run", cli_json_text(run->path));
-        cli_json_set(object, "seed", json_integer((json_int_t)run->seed));
+        cli_json_set(object, "seed", json_of_seed(run->seed));
         cli_json_set(object, "state", cli_json_text(state_of(run)));
         bool known = cli_grid_figures(grid, run, figures);
         for (int m = REPORT_EPOCH; known && m <= REPORT_TEST_ACCURACY; m++) {

@@ -115,6 +115,11 @@ class Grid(Command):
                          [{"optimizer": name, "title": 'one, and "two"'} for name in ("sgd momentum=0.9", "adam")])
         self.assertEqual(sorted(os.listdir("g"))[:2], ["1-optimizer=sgd_momentum=0.9-seed=3", "2-optimizer=adam-seed=3"])
 
+    def test_large_seeds(self):
+        found = json.loads(self.done("train", "tiny", "--epochs", "1", "--seed", str(2**63 - 1), "--seeds", "2", "--json"))
+        self.assertEqual([run["seed"] for run in found["settings"][0]["runs"]], [2**63 - 1, str(2**63)])
+        self.refused("train", "tiny", "--seed", str(2**64 - 1), "--seeds", "2", words=["--seeds", str(2**64 - 1)])
+
     def test_one_run_fails(self):
         result = self.stoa("train", "tiny", "--set", "lr=1e-3,1e30,5e-3", "--out", "g")
         self.assertEqual(result.returncode, 1, result.stderr)

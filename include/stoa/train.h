@@ -258,8 +258,7 @@ STOA_API void stoa_trainer_describe(const stoa_trainer *trainer, stoa_trainer_in
 typedef struct stoa_rate_range {
     float lowest;  /**< of the first step; 1e-7 */
     float highest; /**< of the last step, should the loss not explode before; 10 */
-    size_t
-        steps; /**< 20 to 1000000; 200, for batches below 32 more, so that 6400 samples are seen, up to 2000 */
+    size_t steps;  /**< 20 to 1000000; 200, for batches below 32 up to 2000, so that 6400 samples are seen */
 } stoa_rate_range;
 
 /** One step of it. */
@@ -273,12 +272,10 @@ typedef struct stoa_rate_point {
 typedef struct stoa_rate_curve {
     stoa_rate_point *points; /**< in the order of the rates */
     size_t count;            /**< of them, at least 1 */
-    bool
-        exploded; /**< the test ended early: the smoothed loss became four times its smallest value, or not finite */
-    float suggestion; /**< a tenth of `lowest_loss`; 0: none, as the loss fell by less than a twentieth */
-    float
-        lowest_loss; /**< rate at which the smoothed loss is smallest, or first below a fiftieth of its start */
-    float steepest; /**< rate at which it falls fastest against the logarithm of the rate */
+    bool exploded;           /**< the smoothed loss became four times its smallest value, or infinite */
+    float suggestion;        /**< lowest_loss / 10; 0: none, as the loss fell by less than a twentieth */
+    float lowest_loss; /**< rate of the smallest smoothed loss, or of the first below 1/50 of its start */
+    float steepest;    /**< rate at which it falls fastest against the logarithm of the rate */
 } stoa_rate_curve;
 
 /** Told of `point`, which is valid during the call, with the `user` pointer given to
@@ -291,8 +288,8 @@ typedef bool stoa_rate_fn(void *user, const stoa_rate_point *point);
  * @param context  As for stoa_train().
  * @param model  Built and initialised; the same again when the call returns, whatever it returns.
  * @param data  What to learn from.
- * @param options  As for stoa_train(); learning_rate, schedule, epochs, average, patience and keep_best play no
- *                 part. Not kept.
+ * @param options  As for stoa_train(); learning_rate, schedule, epochs, average, patience and keep_best play
+ *                 no part. Not kept.
  * @param range  Which rates; NULL for the defaults. Not kept.
  * @param told  Called after every step on the caller's thread; may be NULL.
  * @param user  Handed to `told`.

@@ -92,8 +92,8 @@ static bool look(const struct cli_diagnosis *d, size_t index, struct tensor_stat
     return known;
 }
 
-/* Of all tensors the last without any gradient, and of all weights that with the smallest gradient against its
- * values and that with the largest. Names are NULL where there is none. */
+/* Of all tensors the last without any gradient, and of all weights that with the smallest gradient against
+ * its values and that with the largest. Names are NULL where there is none. */
 struct findings {
     struct tensor_state dead, smallest, largest;
     bool starves; /* another tensor of that layer has a gradient: what is zero is its input */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* `stoa train RECIPE --find-lr`: a short training with a growing learning rate, as a curve and one suggestion.
- * Public headers only. */
+/* `stoa train RECIPE --find-lr`: a short training with a growing learning rate, as a curve and one
+ * suggestion. Public headers only. */
 #include "cli/find_lr.h"
 
 #include <math.h>
@@ -25,8 +25,8 @@ static bool on_point(void *user, const stoa_rate_point *point) {
     return cli_stop_signal() != 0;
 }
 
-/* Loss and smoothed loss over the rate. What explodes would press all else flat: the drawing ends at twice the
- * loss of the beginning. */
+/* Loss and smoothed loss over the rate. What explodes would press all else flat: the drawing ends at twice
+ * the loss of the beginning. */
 static void print_curve(const stoa_rate_curve *curve) {
     double *values = cli_allocate(3 * curve->count, sizeof *values);
     double *rate = values, *loss = values + curve->count, *smoothed = loss + curve->count;

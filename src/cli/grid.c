@@ -89,8 +89,8 @@ static int check_combination(struct cli_grid *grid, size_t combination, uint64_t
     return code;
 }
 
-/* Every value once, with the first values of the other keys; what only a pair of values makes wrong is told by
- * its run. */
+/* Every value once, with the first values of the other keys; what only a pair of values makes wrong is
+ * told by its run. */
 static int check_values(struct cli_grid *grid, uint64_t *first_seed) {
     uint64_t seed;
     size_t stride = 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Several trainings of one recipe: settings times seeds, side by side, each a process with a folder of its own
- * below one folder: what the files of the grid share. */
+/* Several trainings of one recipe: settings times seeds, side by side, each a process with a folder of its
+ * own below one folder: what the files of the grid share. */
 #ifndef STOA_CLI_GRID_H
 #define STOA_CLI_GRID_H
 
@@ -40,7 +40,8 @@ struct cli_grid_kept {
     char *recipe, *operand[2];
 };
 
-/* Whether the request asks for more than one run, in *wanted. CLI_DONE, or CLI_WRONG with the sentence printed. */
+/* Whether the request asks for more than one run, in *wanted. CLI_DONE, or CLI_WRONG with the sentence
+ * printed. */
 int cli_grid_is_wanted(const struct cli_request *request, bool *wanted);
 
 /* Make all runs and print their table. Exit codes as of a run; 1 where one of them failed. */
@@ -52,14 +53,14 @@ bool cli_grid_is_folder(const char *path);
 /* Continue the grid in the folder given with --resume. Exit codes as of cli_grid(). */
 int cli_grid_resume(const struct cli_request *request);
 
-/* Copy the recipe into the open folder of the grid and save what the grid is. CLI_DONE, or another code with the
- * sentence printed. */
+/* Copy the recipe into the open folder of the grid and save what the grid is. CLI_DONE, or another code
+ * with the sentence printed. */
 int cli_grid_begin(struct cli_grid *grid, const char *recipe, const char *name);
 /* Save which runs are done. CLI_DONE, or CLI_FAILED with the sentence printed. */
 int cli_grid_save(struct cli_grid *grid);
 
-/* Read what was saved in the folder given with --resume. CLI_DONE, or CLI_WRONG with the sentence printed; release
- * with cli_grid_forget() either way. */
+/* Read what was saved in the folder given with --resume. CLI_DONE, or CLI_WRONG with the sentence printed;
+ * release with cli_grid_forget() either way. */
 int cli_grid_read(const struct cli_request *request, struct cli_grid_kept *kept);
 bool cli_grid_was_done(const struct cli_grid_kept *kept, const char *name);
 void cli_grid_forget(struct cli_grid_kept *kept);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a grid leaves in its folder beside its runs, so that it can be continued: a copy of its recipe, which may
- * change meanwhile, and grid.json with the words it was asked with and the runs that are done. Public headers
- * only. */
+/* What a grid leaves in its folder beside its runs, so that it can be continued: a copy of its recipe,
+ * which may change meanwhile, and grid.json with the words it was asked with and the runs that are done.
+ * Public headers only. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

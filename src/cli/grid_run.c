@@ -48,7 +48,8 @@ struct children {
 
 /* ---- starting one ---- */
 
-/* Not those that are the grid's own, or said anew for each run; nor that a run that goes on has no need of. */
+/* Not those that are the grid's own, or said anew for each run; nor that a run that goes on has no need
+ * of. */
 static bool is_handed_on(const char *name, bool goes_on) {
     static const char *const own[] = {"seeds",   "set",  "jobs",  "seed",   "threads", "out",
                                       "minutes", "json", "quiet", "resume", "init",    "force"};

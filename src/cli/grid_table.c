@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What the runs of a grid have reached: mean, deviation and best over the seeds of each combination of settings.
- * Public headers only.
+/* What the runs of a grid have reached: mean, deviation and best over the seeds of each combination of
+ * settings. Public headers only.
  *
- * The figures are those of the last epoch or, where the recipe keeps the best by validation, of that one: of the
- * model in the folder. A combination is marked as the best by its validation only: what is chosen by the test
- * set is not measured by it any more. */
+ * The figures are those of the last epoch or, where the recipe keeps the best by validation, of that one:
+ * of the model in the folder. A combination is marked as the best by its validation only: what is chosen
+ * by the test set is not measured by it any more. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,7 +64,8 @@ static struct row row_of(const struct cli_grid *grid, size_t combination) {
     return row;
 }
 
-/* The combination with the best validation, or SIZE_MAX: there is no validation, or nothing to choose from. */
+/* The combination with the best validation, or SIZE_MAX: there is no validation, or nothing to choose
+ * from. */
 static size_t choose(const struct cli_grid *grid, const struct row *rows) {
     size_t chosen = SIZE_MAX;
     int metric = grid->by_accuracy ? REPORT_VALIDATION_ACCURACY : REPORT_VALIDATION_LOSS;

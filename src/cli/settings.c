@@ -8,8 +8,8 @@
 
 #include "cli/report.h"
 
-/* A value that begins at `*at`, without its quotes; `*at` moves to the comma or the end behind it. NULL where a
- * quote has no end or is followed by something else. */
+/* A value that begins at `*at`, without its quotes; `*at` moves to the comma or the end behind it. NULL
+ * where a quote has no end or is followed by something else. */
 static char *read_value(const char **at) {
     const char *c = *at;
     char *value = cli_allocate(strlen(c) + 1, 1), *out = value;

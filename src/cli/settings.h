@@ -17,8 +17,9 @@ struct cli_settings {
     size_t count;
 };
 
-/* Read all --set of a request: KEY=VALUE, or KEY=VALUE,VALUE,... A value in double quotes keeps its commas, as in
- * a CSV file. CLI_DONE, or CLI_WRONG with the sentence printed; release with cli_settings_free() either way. */
+/* Read all --set of a request: KEY=VALUE, or KEY=VALUE,VALUE,... A value in double quotes keeps its
+ * commas, as in a CSV file. CLI_DONE, or CLI_WRONG with the sentence printed; release with
+ * cli_settings_free() either way. */
 int cli_settings_read(const struct cli_request *request, struct cli_settings *settings);
 void cli_settings_free(struct cli_settings *settings);
 
@@ -27,8 +28,8 @@ size_t cli_settings_combinations(const struct cli_settings *settings);
 /* The value of setting `index` in a combination: the last setting changes fastest. */
 const char *cli_settings_value(const struct cli_settings *settings, size_t combination, size_t index);
 
-/* Let the recipe say what the options of a request say that stand for keys, and its --set, of whose values it has
- * the combination request->combination. CLI_DONE, or another code with the sentence printed. */
+/* Let the recipe say what the options of a request say that stand for keys, and its --set, of whose values
+ * it has the combination request->combination. CLI_DONE, or another code with the sentence printed. */
 int cli_settings_apply(const struct cli_request *request, stoa_context *context, stoa_recipe *recipe);
 
 /* A setting with one value as a word for --set, from malloc. */

@@ -25,9 +25,9 @@ void cli_summary_begin(struct cli_summary *summary, bool keeps_best);
 /* An epoch is done. */
 void cli_summary_epoch(struct cli_summary *summary, const stoa_progress *progress);
 
-/* Print it for the run in `folder` to stdout, as text or as JSON: time, the figures of the last and of the best
- * epoch, files, and what to do next. CLI_DONE, or CLI_FAILED with the sentence printed when the metrics cannot be
- * read again. */
+/* Print it for the run in `folder` to stdout, as text or as JSON: time, the figures of the last and of the
+ * best epoch, files, and what to do next. CLI_DONE, or CLI_FAILED with the sentence printed when the
+ * metrics cannot be read again. */
 int cli_summary_print(const struct cli_summary *summary, const char *folder, const stoa_progress *last,
                       bool json);
 

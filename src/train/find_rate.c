@@ -122,8 +122,8 @@ static void smooth(struct range_test *test) {
     }
 }
 
-/* Where the smoothed loss is smallest. An easy set may be learned before the rate is too high: what comes then
- * is small at any rate and says nothing. */
+/* Where the smoothed loss is smallest. An easy set may be learned before the rate is too high: what comes
+ * then is small at any rate and says nothing. */
 static size_t find_lowest(const stoa_rate_point *points, size_t count, double *start) {
     size_t lowest = 0, learned = 0;
     *start = points[0].smoothed_loss;

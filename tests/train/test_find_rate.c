@@ -22,8 +22,9 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* One weight a class on an input that is always 1, and two classes by turns: the mean of (w - target)^2 over two
- * outputs, along whose gradient a step of 1 arrives at the batch's targets and one above 2 leads away. */
+/* One weight a class on an input that is always 1, and two classes by turns: the mean of (w - target)^2
+ * over two outputs, along whose gradient a step of 1 arrives at the batch's targets and one above 2 leads
+ * away. */
 enum { SAMPLES = 64, CLASSES = 2 };
 static const stoa_train_options on_bowl = {.batch = 4, .optimizer = "sgd", .loss = "mse", .seed = 1};
 

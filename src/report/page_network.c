@@ -148,55 +148,65 @@ static void put_heads(struct report_out *out, bool timed) {
     report_put(out, "</tr></thead>\n<tbody>\n");
 }
 
-static void write_rows(const struct times *times, bool timed) {
-    struct report_out *out = times->out;
-    const stoa_model *model = times->subject->model;
-    double sum = timed && times->backward ? time_of(times, times->layers) : 0;
-    struct row total = {.name = "all", .op = "", .options = "", .output = "", .seconds = {0, 0}};
-    for (size_t i = 0; timed && i < times->layers; i++) {
-        sum += time_of(times, i);
+/* Of a layer, or of the loss behind the last; `sum` is the time of all, 0 where it is not known. */
+static double share_of(const struct times *times, size_t layer, double sum) {
+    return sum > 0 ? time_of(times, layer) / sum : (double)NAN;
+}
+
+static struct row row_of(const struct times *times, const stoa_layer_info *layer, size_t at, double sum,
+                         struct report_words *shape) {
+    size_t outputs = 1;
+    for (size_t i = 0; i < layer->rank; i++) {
+        outputs *= layer->shape[i];
     }
+    return (struct row){.name = layer->name,
+                        .op = layer->op,
+                        .options = layer->options,
+                        .output = report_shape_words(shape, layer->shape, layer->rank),
+                        .parameters = layer->parameters,
+                        .bytes = (layer->parameters + outputs) * sizeof(float),
+                        .flops = layer->flops,
+                        .seconds = {times->pass[0][at], times->pass[1][at]},
+                        .share = share_of(times, at, sum)};
+}
+
+static struct row row_of_loss(const struct times *times, double sum) {
+    return (struct row){.name = "loss",
+                        .op = "",
+                        .options = times->part->loss ? times->part->loss : "",
+                        .output = "1",
+                        .bytes = sizeof(float),
+                        .seconds = {times->pass[0][times->layers], times->pass[1][times->layers]},
+                        .share = share_of(times, times->layers, sum)};
+}
+
+static void add_up(struct row *total, const struct row *row) {
+    total->parameters += row->parameters;
+    total->bytes += row->bytes;
+    total->flops += row->flops;
+    for (int pass = 0; pass < 2; pass++) {
+        total->seconds[pass] += isfinite(row->seconds[pass]) ? row->seconds[pass] : 0;
+    }
+}
+
+static void write_rows(const struct times *times, double sum) {
+    struct report_out *out = times->out;
+    struct row total = {
+        .name = "all", .op = "", .options = "", .output = "", .share = sum > 0 ? 1 : (double)NAN};
     for (size_t i = 0; i < times->layers; i++) {
         stoa_layer_info layer;
         struct report_words shape = {""};
-        if (stoa_model_layer(model, i, &layer) != STOA_OK) {
-            continue;
+        if (stoa_model_layer(times->subject->model, i, &layer) == STOA_OK) {
+            const struct row row = row_of(times, &layer, i, sum, &shape);
+            put_row(out, &row);
+            add_up(&total, &row);
         }
-        size_t values = layer.parameters;
-        for (size_t j = 0, size = 1; j < layer.rank; j++) {
-            size *= layer.shape[j];
-            values += j + 1 == layer.rank ? size : 0;
-        }
-        const struct row row = {.name = layer.name,
-                                .op = layer.op,
-                                .options = layer.options,
-                                .output = report_shape_words(&shape, layer.shape, layer.rank),
-                                .parameters = layer.parameters,
-                                .bytes = values * sizeof(float),
-                                .flops = layer.flops,
-                                .seconds = {times->pass[0][i], times->pass[1][i]},
-                                .share = timed && sum > 0 ? time_of(times, i) / sum : (double)NAN};
+    }
+    if (sum > 0 && times->backward) {
+        const struct row row = row_of_loss(times, sum);
         put_row(out, &row);
-        total.parameters += row.parameters;
-        total.bytes += row.bytes;
-        total.flops += row.flops;
+        add_up(&total, &row);
     }
-    if (timed && times->backward) {
-        const struct row loss = {.name = "loss",
-                                 .op = "",
-                                 .options = times->part->loss ? times->part->loss : "",
-                                 .output = "1",
-                                 .bytes = sizeof(float),
-                                 .seconds = {times->pass[0][times->layers], times->pass[1][times->layers]},
-                                 .share = sum > 0 ? time_of(times, times->layers) / sum : (double)NAN};
-        put_row(out, &loss);
-    }
-    for (size_t i = 0; timed && i <= times->layers; i++) {
-        for (int pass = 0; pass < 2; pass++) {
-            total.seconds[pass] += isfinite(times->pass[pass][i]) ? times->pass[pass][i] : 0;
-        }
-    }
-    total.share = timed && sum > 0 ? 1 : (double)NAN;
     report_put(out, "</tbody>\n<tfoot>\n");
     put_row(out, &total);
     report_put(out, "</tfoot>\n");
@@ -205,18 +215,22 @@ static void write_rows(const struct times *times, bool timed) {
 static void write_table(const struct times *times, bool timed) {
     struct report_out *out = times->out;
     const stoa_context *context = times->subject->context;
+    double sum = 0;
+    for (size_t i = 0; timed && i <= times->layers; i++) {
+        sum += time_of(times, i);
+    }
     report_put(
         out, "<p>Flops and bytes are of one sample forwards: a multiply and an add are two, bytes are those "
              "of parameters and output.");
-    if (timed) {
+    if (sum > 0) {
         report_print(out, " Times are of %s of %zu samples on %zu thread%s, the fastest of each pass.",
                      times->backward ? "a training step" : "inference", times->batch,
                      stoa_context_threads(context), stoa_context_threads(context) == 1 ? "" : "s");
     }
     report_put(out, "</p>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Layers\"><table "
                     "class=\"layers\"><caption>Layers</caption>\n");
-    put_heads(out, timed);
-    write_rows(times, timed);
+    put_heads(out, sum > 0);
+    write_rows(times, sum);
     report_put(out, "</table></div>\n");
 }
 

@@ -60,11 +60,23 @@ static stoa_status begin(void *user, stoa_trainer *trainer) {
     return STOA_OK;
 }
 
-/* The update that follows is made with the next rate. */
+/* The update that follows is made with the next rate. Callbacks run in the caller's floating-point state, in
+ * which nothing of the curve is to be computed. */
 static bool set_rate(void *user, stoa_trainer *trainer) {
+    STOA_FLOAT_STATE();
     struct range_test *test = user;
     trainer->settings.options.learning_rate = (float)(test->lowest * pow(test->growth, (double)test->count));
     return false;
+}
+
+static const stoa_rate_point *add_point(struct range_test *test, const stoa_progress *progress) {
+    STOA_FLOAT_STATE();
+    stoa_rate_point *point = &test->points[test->count++];
+    *point = (stoa_rate_point){progress->learning_rate, progress->step_loss, NAN};
+    point->smoothed_loss = add(&test->mean, point->loss);
+    test->smallest = fmin(test->smallest, point->smoothed_loss);
+    test->exploded = point->smoothed_loss > EXPLODED * test->smallest;
+    return point;
 }
 
 static bool take_point(void *user, const stoa_progress *progress) {
@@ -72,11 +84,7 @@ static bool take_point(void *user, const stoa_progress *progress) {
     if (progress->epoch_done) {
         return false;
     }
-    stoa_rate_point *point = &test->points[test->count++];
-    *point = (stoa_rate_point){progress->learning_rate, progress->step_loss, NAN};
-    point->smoothed_loss = add(&test->mean, point->loss);
-    test->smallest = fmin(test->smallest, point->smoothed_loss);
-    test->exploded = point->smoothed_loss > EXPLODED * test->smallest;
+    const stoa_rate_point *point = add_point(test, progress);
     test->cancelled = test->told && test->told(test->user, point);
     return test->exploded || test->cancelled || test->count == test->steps;
 }
@@ -109,6 +117,7 @@ static stoa_status train(struct range_test *test, stoa_context *context, stoa_mo
 /* What explodes behind the smallest mean would pull the curve up long before it: it counts as what ended the
  * test. */
 static void smooth(struct range_test *test) {
+    STOA_FLOAT_STATE();
     stoa_rate_point *points = test->points;
     const double most = EXPLODED * test->smallest;
     struct mean there = {.memory = test->mean.memory}, back = there;
@@ -140,6 +149,7 @@ static size_t find_lowest(const stoa_rate_point *points, size_t count, double *s
 }
 
 static void read_curve(const struct range_test *test, stoa_rate_curve *curve) {
+    STOA_FLOAT_STATE();
     const stoa_rate_point *points = test->points;
     double start, fall = 0;
     size_t lowest = find_lowest(points, test->count, &start), steepest = 0;
@@ -167,6 +177,7 @@ static size_t steps_by_itself(const stoa_train_options *options) {
 
 static stoa_status read_range(stoa_context *context, const stoa_train_options *options,
                               const stoa_rate_range *range, struct range_test *test) {
+    STOA_FLOAT_STATE();
     double lowest = range && range->lowest != 0 ? (double)range->lowest : 1e-7;
     double highest = range && range->highest != 0 ? (double)range->highest : 10;
     if (!(lowest > 0) || !isfinite(highest) || !(highest > lowest)) {

@@ -264,6 +264,27 @@ CALL(train) {
     out.f[100] = (float)wrong;
 }
 
+static bool look_at_rate(void *user, const stoa_rate_point *point) {
+    size_t *wrong = user;
+    *wrong += get_state() != callers;
+    (void)point;
+    return false;
+}
+
+CALL(find_learning_rate) {
+    size_t wrong = 0;
+    stoa_rate_curve curve;
+    must(stoa_model_init(given.model, 5));
+    must(stoa_find_learning_rate(c, given.model, given.data, &(stoa_train_options){.batch = 7},
+                                 &(stoa_rate_range){.steps = 20}, look_at_rate, &wrong, &curve));
+    for (size_t i = 0; i < curve.count; i++) {
+        out.d[i] = curve.points[i].smoothed_loss;
+    }
+    out.f[99] = curve.suggestion;
+    out.f[100] = (float)wrong;
+    stoa_rate_curve_free(&curve);
+}
+
 static void look_at_check(void *user, const stoa_gradcheck_result *result) {
     size_t *wrong = user;
     *wrong += get_state() != callers;
@@ -357,6 +378,7 @@ static const struct entry entries[] = {
      "stoa_trainer_save_memory stoa_trainer_load_memory",
      call_trainer_step},
     ENTRY(train),
+    ENTRY(find_learning_rate),
     ENTRY(gradcheck),
     {"stoa_recipe_load_memory stoa_recipe_model stoa_recipe_describe stoa_recipe_set stoa_model_normalize",
      call_recipe_load_memory},
@@ -412,6 +434,7 @@ static const char *const without_arithmetic[] = {
     "stoa_plan_input",
     "stoa_plan_step_",
     "stoa_plan_value_",
+    "stoa_rate_curve_free",
     "stoa_recipe_",
     "stoa_trainer_describe",
     "stoa_trainer_free",

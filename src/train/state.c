@@ -282,8 +282,10 @@ static stoa_status check_place(const struct stoa_trainer *trainer, const struct 
                          "epochs: found %zu, expected %" PRIu64 " or more, which are trained",
                          trainer->settings.options.epochs, state->epochs);
     }
-    if (trainer->step_samples > 0 &&
-        (state->samples >= trainer->epoch_samples || state->samples % trainer->step_samples != 0)) {
+    /* Behind its last step an epoch may wait for its evaluation; that step may have had fewer samples. */
+    bool stepped = state->samples == trainer->epoch_samples ||
+                   (trainer->step_samples > 0 && state->samples % trainer->step_samples == 0);
+    if (trainer->step_samples > 0 && (state->samples > trainer->epoch_samples || !stepped)) {
         return stoa_fail(trainer->context, STOA_ERR_FORMAT,
                          "found %" PRIu64 " samples of an epoch of %zu trained, expected whole steps of %zu",
                          state->samples, trainer->epoch_samples, trainer->step_samples);

@@ -178,33 +178,47 @@ static void takes_more_epochs(void **state) {
     close_subject(&d);
 }
 
+/* The step of the second epoch behind which the callback below stops. */
+static size_t last_step;
+
 /* A callback that stops leaves a state to go on from. */
 static bool stop_in_the_middle(void *user, const stoa_progress *progress) {
     (void)listen(user, progress);
-    return progress->epoch == 2 && progress->step == 3;
+    return progress->epoch == 2 && progress->step == last_step && !progress->epoch_done;
 }
 
-static void saves_when_it_is_stopped(void **state) {
-    (void)state;
+static void stop_behind(size_t step) {
     static struct record whole, part, rest;
+    char sentence[64];
     stoa_train_options options = {.epochs = 3, .batch = BATCH, .seed = 3};
     struct subject a = open_subject(1, net, 1), b = open_subject(1, net, 1), c = open_subject(2, net, 5);
     train(&a, &options, NULL, &whole);
     part = (struct record){.subject = &b};
     const stoa_train_callbacks callbacks = {
         .user = &part, .progress = stop_in_the_middle, .checkpoint = keep_state};
+    last_step = step;
     assert_int_equal(stoa_train(b.context, b.model, b.data, b.data, &options, &callbacks),
                      STOA_ERR_CANCELLED);
-    assert_string_equal(stoa_context_error(b.context), "cancelled in epoch 2 at step 3");
+    (void)snprintf(sentence, sizeof sentence, "cancelled in epoch 2 at step %zu", step);
+    assert_string_equal(stoa_context_error(b.context), sentence);
     assert_int_equal(part.count, 2); /* of the first epoch and of the moment */
     train(&c, &options, &part.states[1], &rest);
     assert_memory_equal(rest.model, whole.model, whole.model_bytes);
+    assert_string_equal(rest.told, whole.told + part.states[1].told);
     free_record(&whole);
     free_record(&part);
     free_record(&rest);
     close_subject(&a);
     close_subject(&b);
     close_subject(&c);
+}
+
+/* Behind the last step of an epoch the epoch is not done yet: it is not evaluated. */
+static void saves_when_it_is_stopped(void **state) {
+    (void)state;
+    const size_t steps = (SAMPLES + BATCH - 1) / BATCH;
+    stop_behind(3);
+    stop_behind(steps);
 }
 
 /* ---- what is refused ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Absolute error of rows and its gradient. Floor 1. */
+/* Absolute error of rows and its gradient. */
 #include "kernels/isa.h"
 
 void STOA_KERNEL(absolute_error)(const float *restrict x, const float *restrict t, size_t rows,

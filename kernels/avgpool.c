@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Average pooling, over windows and over whole images, and the gradients. Floor 1. */
+/* Average pooling, over windows and over whole images, and the gradients. */
 #include "base/size.h"
 #include "kernels/isa.h"
 #include "kernels/span.h"

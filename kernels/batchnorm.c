@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Batch normalisation: moments, normalised columns, and the gradient. Floor 1.
+/* Batch normalisation: moments, normalised columns, and the gradient.
  *
  * Moments are taken over chunks of rows that stay in the cache: first the mean of the chunk, then the squares
  * of distances to it; chunks merge after Chan, Golub and LeVeque (1979). No difference of large squares

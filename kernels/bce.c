@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Binary cross entropy of rows of logits and its gradient. Floor 1. */
+/* Binary cross entropy of rows of logits and its gradient. */
 #include "kernels/isa.h"
 #include "kernels/polynomial.h"
 

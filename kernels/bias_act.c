@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bias and optional rectifier over the rows of a matrix, in place. Floor 1.
+/* Bias and optional rectifier over the rows of a matrix, in place.
  *
  * Rows without gaps and few columns (feature maps of a first layer) would leave most lanes idle, so the bias
  * is first repeated over a group of rows and the matrix read as a narrower number of longer rows. */

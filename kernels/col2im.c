@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Columns to images: the adjoint of im2col, which adds every patch where it came from. Floor 1.
+/* Columns to images: the adjoint of im2col, which adds every patch where it came from.
  *
  * Without strides and dilation the sum is gathered: each input pixel reads the (at most kernel_height *
  * kernel_width) patches that contain it and is written once. Adding patch after patch instead would reload

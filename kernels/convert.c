@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bytes to numbers, and the search for numbers that are none. Floor 1. */
+/* Bytes to numbers, and the search for numbers that are none. */
 #include "kernels/isa.h"
 
 void STOA_KERNEL(bytes_to_real)(const uint8_t *restrict x, size_t n, float scale, float shift,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows of one matrix into another, and images enlarged by whole factors. Floor 1. */
+/* Rows of one matrix into another, and images enlarged by whole factors. */
 #include "kernels/isa.h"
 
 void STOA_KERNEL(copy_rows)(const float *restrict x, size_t rows, size_t columns, size_t x_stride,

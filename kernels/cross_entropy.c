@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Cross entropy of rows of probabilities and its gradient. Floor 1. */
+/* Cross entropy of rows of probabilities and its gradient. */
 #include "kernels/isa.h"
 #include "kernels/polynomial.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Depthwise convolution, one filter a channel, and its gradients; vectors along the channels. Floor 1.
+/* Depthwise convolution, one filter a channel, and its gradients; vectors along the channels.
  *
  * Kernels of three columns and at most three lines, the usual ones, have paths of their own: for each vector
  * of channels they keep all taps in registers and sweep along some rows of outputs at once, so that every

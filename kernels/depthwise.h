@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the sweeps of depthwise convolutions with 3 x 3 taps share. They work on several rows of outputs at
- * once; a block of rows is compiled for every height. Floor 1. */
+ * once; a block of rows is compiled for every height. */
 #ifndef STOA_KERNELS_DEPTHWISE_H
 #define STOA_KERNELS_DEPTHWISE_H
 

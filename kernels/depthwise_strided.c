@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Gradient of a depthwise convolution's input where outputs lie apart; vectors along the channels. Floor
- * 1. */
+/* Gradient of a depthwise convolution's input where outputs lie apart; vectors along the channels. */
 #include "base/size.h"
 #include "kernels/depthwise.h"
 #include "kernels/isa.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Weight gradient of a depthwise convolution; vectors along the channels. Floor 1.
+/* Weight gradient of a depthwise convolution; vectors along the channels.
  *
  * Kernels of 3 x 3 taps have a path of their own: for each vector of channels all nine sums stay in registers
  * while it sweeps along some rows of outputs at once, so that every pixel is loaded once for as many of their

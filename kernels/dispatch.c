@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The tables of kernels, one per instruction set, and the reader's way to them. Floor 1.
+/* The tables of kernels, one per instruction set, and the reader's way to them.
  *
  * Compiled for the platform's baseline. The tables hold addresses only: nothing of a higher instruction set
  * runs before somebody has asked stoa_isa_best() and called through a table. STOA_HAVE_X86_TABLES comes from

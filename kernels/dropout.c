@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Inverted dropout. The mask is a function of (key, stream, position) alone, so that backward runs the same
- * kernel on the gradient and nothing is stored. Floor 1. */
+ * kernel on the gradient and nothing is stored. */
 #include "kernels/isa.h"
 
 enum { COUNTERS = 64 };

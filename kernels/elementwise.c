@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sums of arrays, element by element. Floor 1. */
+/* Sums of arrays, element by element. */
 #include "kernels/isa.h"
 
 void STOA_KERNEL(add)(const float *a, const float *b, float *y, size_t n) {

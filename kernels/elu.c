@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Exponential linear unit and its gradient. Floor 1. */
+/* Exponential linear unit and its gradient. */
 #include "kernels/isa.h"
 #include "kernels/polynomial.h"
 

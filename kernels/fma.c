@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Chains of multiply-adds in registers: nothing is loaded or stored between the first step and the last.
- * Floor 1. */
+/* Chains of multiply-adds in registers: nothing is loaded or stored between the first step and the last. */
 #include "kernels/isa.h"
 
 /* As many vectors at a time as fit the registers of every instruction set beside the two constants. */

@@ -2,7 +2,7 @@
 /* Gaussian error linear unit and its gradient, exact and with the tanh form (Hendrycks and Gimpel 2016).
  *
  * 0.5 * (1 + tanh(u)) is sigmoid(2 u), u = sqrt(2 / pi) * (x + 0.044715 x^3); beyond 64 it does not change
- * any more, and the cube must not overflow. Floor 1. */
+ * any more, and the cube must not overflow. */
 #include "kernels/isa.h"
 #include "kernels/polynomial.h"
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What happens to gradients and parameters around an optimiser's step: clipping, and a moving average. Floor
- * 1. */
+/* What happens to gradients and parameters around an optimiser's step: clipping, and a moving average. */
 #include "kernels/isa.h"
 
 void STOA_KERNEL(clip)(float *y, size_t n, float limit) {

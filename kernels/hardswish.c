@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Hard swish and its gradient. Floor 1. */
+/* Hard swish and its gradient. */
 #include "kernels/isa.h"
 
 void STOA_KERNEL(hardswish)(const float *x, float *y, size_t n, float unused) {

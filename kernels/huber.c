@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Huber loss of rows and its gradient. Floor 1. */
+/* Huber loss of rows and its gradient. */
 #include "kernels/isa.h"
 
 void STOA_KERNEL(huber)(const float *restrict x, const float *restrict t, size_t rows, size_t columns,

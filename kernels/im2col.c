@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Images to columns: the patches of a convolution laid side by side for one matrix product. Floor 1.
+/* Images to columns: the patches of a convolution laid side by side for one matrix product.
  *
  * With channels last and no horizontal dilation, one kernel row of a patch is one contiguous run of
  * kernel_width * channels floats. Runs are short in first layers (5 floats for one channel and a 5x5 kernel),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What every fast kernel file shares: its name for the instruction set it is compiled for, vector types of
- * that width, and prototypes of all kernels. Floor 1.
+ * that width, and prototypes of all kernels.
  *
  * The build compiles each kernel file once per instruction set with STOA_ISA set to base, avx2 or avx512.
  * STOA_KERNEL(relu) is then stoa_relu_avx2 and so on. Vector types stay inside functions: they never cross a

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The list of kernels: slot, signature, contract. One line a kernel; the dispatch tables, the references and
- * the tests read it. Floor 1: raw loops on pointers and strides, no BLAS, no allocation, no tensors.
+ * the tests read it. Raw loops on pointers and strides, no BLAS, no allocation, no tensors.
  *
  * Terms. A "row" of a window is one row of output pixels: row r of a batch is image r / out_height, output
  * line r % out_height, and has out_width pixels. Images are contiguous NHWC. Strides and counts are in

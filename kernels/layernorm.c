@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Moments of rows, normalised rows and the gradients of layer normalisation. Floor 1.
+/* Moments of rows, normalised rows and the gradients of layer normalisation.
  *
  * Moments are taken over chunks that stay in the cache, as those of columns in batchnorm.c: first the mean,
  * then the squares of distances to it; chunks merge after Chan, Golub and LeVeque (1979). A chunk whose

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Leaky rectified linear unit and its gradient. Floor 1. */
+/* Leaky rectified linear unit and its gradient. */
 #include "kernels/isa.h"
 
 void STOA_KERNEL(leaky_relu)(const float *x, float *y, size_t n, float slope) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Logarithm of softmax over rows, and its gradient. Floor 1. */
+/* Logarithm of softmax over rows, and its gradient. */
 #include "kernels/isa.h"
 #include "kernels/polynomial.h"
 #include "kernels/row.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Max pooling and its gradient, vectors along the channels. Floor 1.
+/* Max pooling and its gradient, vectors along the channels.
  *
  * A pixel's channels are taken in vectors; where their number is no multiple, the last vector overshoots into
  * the next pixel, which is written later. Pixels at the end of the rows are finished channel by channel. A

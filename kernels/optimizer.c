@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Optimiser steps. Each begins with the two forms of weight decay: `decay` * p is added to the gradient (L2),
- * and p is multiplied with `keep` before the step (decoupled). Floor 1. */
+ * and p is multiplied with `keep` before the step (decoupled). */
 #include <math.h>
 
 #include "kernels/isa.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Convolution with pixels in the lanes, for few filters: a vector holds neighbouring pixels of one channel.
- * Floor 1.
+ *
  *
  * As many sums stay in registers as there are: forward of all filters by some vectors of pixels, in the
  * gradient of some terms by all filters. */

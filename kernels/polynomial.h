@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* exp, log and what activations make of them, as polynomials without branches or calls, so that loops over
- * them vectorise. NaN passes through all of them. Floor 1. */
+ * them vectorise. NaN passes through all of them. */
 #ifndef STOA_KERNELS_POLYNOMIAL_H
 #define STOA_KERNELS_POLYNOMIAL_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rectified linear unit with a learned slope a column, and its gradients. Floor 1. */
+/* Rectified linear unit with a learned slope a column, and its gradients. */
 #include "base/size.h"
 #include "kernels/isa.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Products of matrices whose left operand is read where it lies. Floor 1.
+/* Products of matrices whose left operand is read where it lies.
  *
  * A block of the result stays in registers, rows by vectors. Each step of the sum broadcasts one number of
  * every row and multiplies it by as many vectors of b: with 32 registers blocks of 16x1, 14x2, 8x3 or 6x4,

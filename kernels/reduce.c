@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sums over rows and over arrays: floats within chunks of a fixed size, doubles over the chunks, so that the
- * error does not grow with the length. Floor 1. */
+ * error does not grow with the length. */
 #include "base/size.h"
 #include "kernels/isa.h"
 

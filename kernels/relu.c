@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rectified linear unit and its gradient. Floor 1. */
+/* Rectified linear unit and its gradient. */
 #include "kernels/isa.h"
 
 void STOA_KERNEL(relu)(const float *x, float *y, size_t n) {

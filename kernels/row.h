@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The largest of a row, for softmax and its kin. Floor 1. */
+/* The largest of a row, for softmax and its kin. */
 #ifndef STOA_KERNELS_ROW_H
 #define STOA_KERNELS_ROW_H
 

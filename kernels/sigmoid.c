@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Logistic sigmoid and its gradient. Floor 1. */
+/* Logistic sigmoid and its gradient. */
 #include "kernels/isa.h"
 #include "kernels/polynomial.h"
 

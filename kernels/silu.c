@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sigmoid-weighted linear unit and its gradient. Floor 1. */
+/* Sigmoid-weighted linear unit and its gradient. */
 #include "kernels/isa.h"
 #include "kernels/polynomial.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Softmax over rows, its gradient, and softmax with cross entropy. Floor 1.
+/* Softmax over rows, its gradient, and softmax with cross entropy.
  *
  * A NaN in a row makes the whole row NaN through its exponential, whatever the maximum search did with it. */
 #include "kernels/isa.h"

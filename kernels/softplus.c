@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Softplus and its gradient, the sigmoid of x, which 1 - exp(-y) is too. Floor 1. */
+/* Softplus and its gradient, the sigmoid of x, which 1 - exp(-y) is too. */
 #include "kernels/isa.h"
 #include "kernels/polynomial.h"
 

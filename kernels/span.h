@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which taps of a window fall inside the image, along one axis. Floor 1. */
+/* Which taps of a window fall inside the image, along one axis. */
 #ifndef STOA_KERNELS_SPAN_H
 #define STOA_KERNELS_SPAN_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Hyperbolic tangent and its gradient. Floor 1. */
+/* Hyperbolic tangent and its gradient. */
 #include "kernels/isa.h"
 #include "kernels/polynomial.h"
 

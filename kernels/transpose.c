@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Matrix transpose in tiles. Floor 1.
+/* Matrix transpose in tiles.
  *
  * In bands of so many rows that whole lines of the result are written, and along them, as hardware
  * prefetchers follow rows: measured 1.2 to 2 times as fast as square blocks, near memcpy(). Images of a few

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Products of a matrix and one vector: every element of the matrix is used once, so memory is their limit.
- * Floor 1. */
+/* Products of a matrix and one vector: every element of the matrix is used once, so memory is their limit. */
 #include "kernels/isa.h"
 
 enum { WIDTH = 8 * STOA_LANES };

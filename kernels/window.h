@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A sliding window over one NHWC image: the geometry that convolution and pooling share. Floor 1. */
+/* A sliding window over one NHWC image: the geometry that convolution and pooling share. */
 #ifndef STOA_KERNELS_WINDOW_H
 #define STOA_KERNELS_WINDOW_H
 

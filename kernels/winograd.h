@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Winograd's minimal filtering for square kernels with stride 1: what its kernels and their callers agree on.
- * Floor 1.
+ *
  *
  * With r taps a side, 3 to 5, a tile of h x w outputs reads a patch of (h + r - 1) x (w + r - 1) inputs:
  *     Y = A_h^T [(G W G^T) . (B_h^T X B_w)] A_w

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Winograd's transform of input patches, B^T X B; vectors along the channels. Floor 1.
+/* Winograd's transform of input patches, B^T X B; vectors along the channels.
  *
  * A patch is transformed column by column into a small buffer and from there line by line: 36 or 64 vectors
  * and what they are made of do not fit the registers. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The transforms of kernels/winograd.h along one line, over vectors. Floor 1.
+/* The transforms of kernels/winograd.h along one line, over vectors.
  *
  * Each takes the line's length as a constant, so that after inlining only arithmetic is left. The points a
  * and -a, b and

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Winograd's transform to outputs, A^T M A, and its adjoint for output gradients, A DY A^T; vectors along the
- * filters. Floor 1. */
+ * filters. */
 #include "base/size.h"
 #include "kernels/winograd_lines.h"
 

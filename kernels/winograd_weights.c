@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Winograd's transform of weights, G W G^T, and its adjoint for their gradients, G^T S G; vectors along the
- * filters. Floor 1. */
+ * filters. */
 #include "base/size.h"
 #include "kernels/winograd_lines.h"
 

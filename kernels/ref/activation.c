@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference activations and their gradients. Floor 1. */
+/* Reference activations and their gradients. */
 #include <tgmath.h>
 
 #include "kernels/ref/ref.h"

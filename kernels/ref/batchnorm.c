@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference batch normalisation. Floor 1. */
+/* Reference batch normalisation. */
 #include "kernels/ref/ref.h"
 
 void STOA_REFERENCE(bn_moments)(const real *x, size_t rows, size_t channels, double *mean, double *m2) {

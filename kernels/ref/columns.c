@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference im2col, col2im and transpose. Floor 1. */
+/* Reference im2col, col2im and transpose. */
 #include "kernels/ref/ref.h"
 
 void STOA_REFERENCE(im2col)(const struct stoa_window *w, const real *x, size_t channel0, size_t channels,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference products and convolutions, straight from their definitions. Floor 1. */
+/* Reference products and convolutions, straight from their definitions. */
 #include "kernels/ref/ref.h"
 
 void STOA_REFERENCE(gemm)(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, real alpha,

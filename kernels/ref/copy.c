@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference copies of rows and enlarged images. Floor 1. */
+/* Reference copies of rows and enlarged images. */
 #include "kernels/ref/ref.h"
 
 void STOA_REFERENCE(copy_rows)(const real *x, size_t rows, size_t columns, size_t x_stride, real *y,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference depthwise convolution. Floor 1. */
+/* Reference depthwise convolution. */
 #include "kernels/ref/ref.h"
 
 void STOA_REFERENCE(depthwise)(const struct stoa_window *w, const real *x, const real *weight,

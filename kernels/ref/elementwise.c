@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference operations on one element at a time, and dropout. Floor 1. */
+/* Reference operations on one element at a time, and dropout. */
 #include "base/random.h"
 #include "kernels/ref/ref.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference chains of multiply-adds. Floor 1. */
+/* Reference chains of multiply-adds. */
 #include "kernels/ref/ref.h"
 
 void STOA_REFERENCE(fma_chain)(const real *x, size_t rounds, real factor, real summand, real *y) {

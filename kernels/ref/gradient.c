@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference clipping and averaging. Floor 1. */
+/* Reference clipping and averaging. */
 #include "kernels/ref/ref.h"
 
 void STOA_REFERENCE(clip)(real *y, size_t n, real limit) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference layer normalisation. Floor 1. */
+/* Reference layer normalisation. */
 #include "kernels/ref/ref.h"
 
 void STOA_REFERENCE(row_moments)(const real *x, size_t rows, size_t columns, double *mean, double *m2) {

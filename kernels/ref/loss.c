@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference softmax and losses. Floor 1. */
+/* Reference softmax and losses. */
 #include <tgmath.h>
 
 #include "kernels/ref/ref.h"

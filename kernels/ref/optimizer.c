@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference optimiser steps. Floor 1. */
+/* Reference optimiser steps. */
 #include <tgmath.h>
 
 #include "kernels/ref/ref.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference convolution of planes. Floor 1. */
+/* Reference convolution of planes. */
 #include "kernels/ref/ref.h"
 
 void STOA_REFERENCE(planes)(const real *x, const size_t *term, size_t terms, const real *weight,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference pooling. Floor 1. */
+/* Reference pooling. */
 #include <math.h>
 
 #include "kernels/ref/ref.h"

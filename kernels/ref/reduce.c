@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference sums. Floor 1. */
+/* Reference sums. */
 #include "kernels/ref/ref.h"
 
 void STOA_REFERENCE(column_sums)(const real *x, size_t rows, size_t columns, size_t stride, real *sum) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the reference files share: the type `real`, names and prototypes. Floor 1.
+/* What the reference files share: the type `real`, names and prototypes.
  *
  * References are the definitions written as loops, with no thought of speed: the fast kernels are tested
  * against them and the bench is measured from them. Each file is compiled twice, with STOA_REAL float and

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of references in one type. Floor 1. */
+/* The table of references in one type. */
 #include "kernels/ref/ref.h"
 
 #define STOA_TABLE_EXPANDED(name) stoa_reference_##name

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference products with one vector. Floor 1. */
+/* Reference products with one vector. */
 #include "kernels/ref/ref.h"
 
 void STOA_REFERENCE(row_times_matrix)(const real *x, const real *w, size_t k, size_t n, size_t stride,

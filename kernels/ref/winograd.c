@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reference transforms of Winograd's convolution: the matrices of kernels/winograd.h built from their points
- * by the definition, and multiplied. Floor 1. */
+ * by the definition, and multiplied. */
 #include "kernels/ref/ref.h"
 #include "kernels/winograd_tile.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* CPU detection through the compiler's run-time, which checks the operating system's support too. Floor 0. */
+/* CPU detection through the compiler's run-time, which checks the operating system's support too. */
 #include "base/cpu.h"
 
 static stoa_isa isa_of_cpu(void) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What this CPU can run, beyond the public stoa_isa_best(). Floor 0. */
+/* What this CPU can run, beyond the public stoa_isa_best(). */
 #ifndef STOA_BASE_CPU_H
 #define STOA_BASE_CPU_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Numbers as they lie in files, whatever the order of bytes of this machine: safetensors, NPY and zip are
- * little-endian, IDX is big-endian. Addresses need no alignment. Compilers make one load of each. Floor 0. */
+ * little-endian, IDX is big-endian. Addresses need no alignment. Compilers make one load of each. */
 #ifndef STOA_BASE_ENDIAN_H
 #define STOA_BASE_ENDIAN_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Error sentences: formatting only, no allocation. Floor 0. */
+/* Error sentences: formatting only, no allocation. */
 #include "base/error.h"
 
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One error: a status and a sentence. Floor 0. */
+/* One error: a status and a sentence. */
 #ifndef STOA_BASE_ERROR_H
 #define STOA_BASE_ERROR_H
 

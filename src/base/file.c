@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Whole files, with POSIX calls: a reader that cannot be made to hang or to read without bound, and a writer
- * whose result is whole or not there. Knows nothing of what the bytes mean. Floor 0. */
+ * whose result is whole or not there. Knows nothing of what the bytes mean. */
 #include "base/file.h"
 
 #include <errno.h>

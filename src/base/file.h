@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whole files in, whole files out. Floor 0. */
+/* Whole files in, whole files out. */
 #ifndef STOA_BASE_FILE_H
 #define STOA_BASE_FILE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Entering and leaving the engine's floating-point state. Calls of another file, so that no compiler moves
- * arithmetic across them. Floor 0. */
+ * arithmetic across them. */
 #include "base/float_state.h"
 
 #if defined(__SSE__)

@@ -2,7 +2,7 @@
 /* The floating-point state in which the engine computes, whatever its caller's is: rounding to nearest, no
  * traps, and numbers too small to be normal are zero, read and written, where the CPU can do so (x86 with
  * SSE, AArch64). Most CPUs take a hundred times as long for such numbers. All threads compute in the same
- * state, so that results depend on none. Floor 0. */
+ * state, so that results depend on none. */
 #ifndef STOA_BASE_FLOAT_STATE_H
 #define STOA_BASE_FLOAT_STATE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Numbers as text. strtod and printf follow LC_NUMERIC, which belongs to the program that links us, so the
- * point is swapped for the locale's own before and after: one or several bytes, as in Pashto's. Floor 0. */
+ * point is swapped for the locale's own before and after: one or several bytes, as in Pashto's. */
 #include "base/number.h"
 
 #include <errno.h>

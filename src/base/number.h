@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers as text, independent of the process's locale. Floor 0. */
+/* Numbers as text, independent of the process's locale. */
 #ifndef STOA_BASE_NUMBER_H
 #define STOA_BASE_NUMBER_H
 

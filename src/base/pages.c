@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Large blocks: shifted, and in transparent huge pages, which Linux gives to those who ask, unless
- * /sys/kernel/mm/transparent_hugepage/enabled says never. Floor 0. */
+ * /sys/kernel/mm/transparent_hugepage/enabled says never. */
 #include "base/pages.h"
 
 #include <stdatomic.h>

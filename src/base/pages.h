@@ -4,7 +4,7 @@
  * transparent huge pages leave nothing to it. And arrays that all begin at the start of a page meet in the
  * same sets of the first cache wherever their rows are a multiple of a page apart: read side by side they are
  * up to 1.7 times as slow (depthwise convolution of 256 channels, 28 x 28). So each large block begins some
- * lines further into its page than the one before. Floor 0. */
+ * lines further into its page than the one before. */
 #ifndef STOA_BASE_PAGES_H
 #define STOA_BASE_PAGES_H
 

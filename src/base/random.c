@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Normal and uniform numbers, and shuffles on top of Philox. Floor 0. */
+/* Normal and uniform numbers, and shuffles on top of Philox. */
 #include "base/random.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3",
  * SC 2011). The same (key, counter) gives the same four words on any machine and any number of threads.
- * Inline so that a kernel can run many counters side by side. Floor 0. */
+ * Inline so that a kernel can run many counters side by side. */
 #ifndef STOA_BASE_RANDOM_H
 #define STOA_BASE_RANDOM_H
 

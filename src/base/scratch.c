@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which memory is whose: one pointer a thread. Floor 0. */
+/* Which memory is whose: one pointer a thread. */
 #include "base/scratch.h"
 
 #include <stddef.h>

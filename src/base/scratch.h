@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory of the calling thread for what would be too large for its stack: hosts give threads of 64 KiB. A
  * context owns it, for each of its threads, and a parallel loop lends it to those that run the tasks.
- * Whatever is put there is done with before anything else that uses it is called. Floor 0. */
+ * Whatever is put there is done with before anything else that uses it is called. */
 #ifndef STOA_BASE_SCRATCH_H
 #define STOA_BASE_SCRATCH_H
 

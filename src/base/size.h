@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Checked size arithmetic: every size that comes from outside goes through here. Floor 0. */
+/* Checked size arithmetic: every size that comes from outside goes through here. */
 #ifndef STOA_BASE_SIZE_H
 #define STOA_BASE_SIZE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The choice of BLAS core: what OpenBLAS chose, what the CPU could have, and the switch in place. Floor 2.
+/* The choice of BLAS core: what OpenBLAS chose, what the CPU could have, and the switch in place.
  *
  * OpenBLAS chooses its kernels when it is loaded, by a list of CPUs that ends at its release date; a newer
  * CPU gets an older core. gotoblas_dynamic_quit() and _init() run that choice again, and OPENBLAS_CORETYPE

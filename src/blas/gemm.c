@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Products through cblas. Floor 2.
+/* Products through cblas.
  *
  * OpenBLAS's AVX-512 cores multiply small products, up to a limit of m * n * k, straight from the operands;
  * larger ones are packed first, which costs a fifth to a third of the speed at the sizes that layers have. So

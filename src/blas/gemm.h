@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The one door to sgemm. This folder is the only place that knows cblas.h and OpenBLAS. Floor 2. */
+/* The one door to sgemm. This folder is the only place that knows cblas.h and OpenBLAS. */
 #ifndef STOA_BLAS_GEMM_H
 #define STOA_BLAS_GEMM_H
 

@@ -2,7 +2,7 @@
 /* The guard that keeps the BLAS to one thread while the engine's own threads work.
  *
  * It counts the regions of all threads of the process: OpenBLAS has one thread count for the process, so the
- * first region saves it and the last one puts it back. Floor 2. */
+ * first region saves it and the last one puts it back. */
 #include <pthread.h>
 #include <stdbool.h>
 

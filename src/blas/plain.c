@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The one call of cblas: a product as the BLAS itself computes it. Floor 2. */
+/* The one call of cblas: a product as the BLAS itself computes it. */
 #include <cblas.h>
 
 #include "blas/gemm.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which BLAS is linked: by the symbols it exports. Floor 2. */
+/* Which BLAS is linked: by the symbols it exports. */
 #include "blas/vendor.h"
 
 #include <dlfcn.h>

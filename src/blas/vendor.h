@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Functions that only some BLAS have, looked up at run time so that any cblas links. Floor 2. */
+/* Functions that only some BLAS have, looked up at run time so that any cblas links. */
 #ifndef STOA_BLAS_VENDOR_H
 #define STOA_BLAS_VENDOR_H
 

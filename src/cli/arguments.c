@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The option parser: one table says what every option is called, takes and means; a command names those it
- * has. Floor 9: public headers only. */
+ * has. Public headers only. */
 #include "cli/arguments.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a subcommand is, and the request it gets. Floor 9: the commands know public headers only. */
+/* What a subcommand is, and the request it gets. The commands know public headers only. */
 #ifndef STOA_CLI_COMMAND_H
 #define STOA_CLI_COMMAND_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `stoa doctor`: what this machine and its BLAS can do, and what stands in the way. Floor 9: public headers
+/* `stoa doctor`: what this machine and its BLAS can do, and what stands in the way. Public headers
  * only. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From findings to advice: one line each, none where all is well. Floor 9: public headers only. */
+/* From findings to advice: one line each, none where all is well. Public headers only. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

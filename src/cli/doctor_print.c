@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the doctor found, for people and as JSON. Floor 9: public headers only. */
+/* What the doctor found, for people and as JSON. Public headers only. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* STOA_CPU, STOA_THREADS, STOA_POLICY, STOA_CONV and the BLAS core. Floor 9: public headers only. */
+/* STOA_CPU, STOA_THREADS, STOA_POLICY, STOA_CONV and the BLAS core. Public headers only. */
 #include "cli/environment.h"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `stoa eval`: how good a model is over a whole test set, and at which classes. Floor 9: public headers
+/* `stoa eval`: how good a model is over a whole test set, and at which classes. Public headers
  * only. */
 #include <stdio.h>
 #include <stdlib.h>

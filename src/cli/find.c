@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Recipes and data sets by name. Floor 9: public headers only. */
+/* Recipes and data sets by name. Public headers only. */
 #include "cli/find.h"
 
 #include <errno.h>

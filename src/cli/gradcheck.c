@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `stoa gradcheck`: whether the gradients of a recipe's network are right. Floor 9: public headers only. */
+/* `stoa gradcheck`: whether the gradients of a recipe's network are right. Public headers only. */
 #include <math.h>
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `stoa info`: what is in a model file. Floor 9: public headers only. */
+/* `stoa info`: what is in a model file. Public headers only. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* JSON through jansson, with memory that is there or ends the command. Floor 9: public headers only. */
+/* JSON through jansson, with memory that is there or ends the command. Public headers only. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>

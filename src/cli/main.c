@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The `stoa` command: picks the subcommand, reads its arguments, checks its output. Floor 9: public headers
+/* The `stoa` command: picks the subcommand, reads its arguments, checks its output. Public headers
  * only. */
 #include <stdio.h>
 #include <stdlib.h>

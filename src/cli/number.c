@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whole and decimal numbers from a command line or the environment. Floor 9: public headers only. */
+/* Whole and decimal numbers from a command line or the environment. Public headers only. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Contexts, models and data from the command line's words. Floor 9: public headers only. */
+/* Contexts, models and data from the command line's words. Public headers only. */
 #include "cli/open.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `stoa plan`: where every value of a run lies, and what makes the peak. Computes nothing. Floor 9: public
+/* `stoa plan`: where every value of a run lies, and what makes the peak. Computes nothing. Public
  * headers only. */
 #include <stdio.h>
 #include <stdlib.h>

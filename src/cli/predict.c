@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `stoa predict`: the class of images in PNG files and of samples in tables. All files are read before the
- * first answer, so that a bad one stops the command before it has printed anything. Floor 9: public headers
+ * first answer, so that a bad one stops the command before it has printed anything. Public headers
  * only. */
 #include <limits.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The progress bar. One process has one terminal, so its state is this file's. Floor 9: public headers only.
+/* The progress bar. One process has one terminal, so its state is this file's. Public headers only.
  */
 #include "cli/progress.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `stoa recipes`: the recipes there are, or the text of one. Floor 9: public headers only. */
+/* `stoa recipes`: the recipes there are, or the text of one. Public headers only. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Errors, checked output, checked memory. Floor 9: public headers only. */
+/* Errors, checked output, checked memory. Public headers only. */
 #include "cli/report.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The files of a run and how an epoch is committed: see run_files.h. Floor 9: public headers only. */
+/* The files of a run and how an epoch is committed: see run_files.h. Public headers only. */
 #include "cli/run_files.h"
 
 #include <dirent.h>

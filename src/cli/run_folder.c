@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Output folders. Floor 9: public headers only. */
+/* Output folders. Public headers only. */
 #include "cli/run_folder.h"
 
 #include <dirent.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The lock of a run's folder: see run_lock.h. Floor 9: public headers only. */
+/* The lock of a run's folder: see run_lock.h. Public headers only. */
 #include "cli/run_lock.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The signals that end a run: see signals.h. Floor 9. */
+/* The signals that end a run: see signals.h. */
 #include "cli/signals.h"
 
 #include <signal.h>

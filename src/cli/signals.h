@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Stopping a run from outside, of the command and of the bench. Floor 9. */
+/* Stopping a run from outside, of the command and of the bench. */
 #ifndef STOA_CLI_SIGNALS_H
 #define STOA_CLI_SIGNALS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Aligned tables and readable numbers. Floor 9: public headers only. */
+/* Aligned tables and readable numbers. Public headers only. */
 #include "cli/table.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `stoa train`: a recipe's network on its data, into a run's folder. Floor 9: public headers only. */
+/* `stoa train`: a recipe's network on its data, into a run's folder. Public headers only. */
 #include <stdio.h>
 
 #include <stoa/blas.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which algorithm computes a convolution: the cheapest that can, or the one asked for. Floor 4. */
+/* Which algorithm computes a convolution: the cheapest that can, or the one asked for. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Convolution algorithms: one a file, each with its own rule of what it can do, its workspace and three
- * passes. Floor 4.
+ * passes.
  *
  * Shapes: x (batch, H, W, C), y (batch, OH, OW, K), NHWC contiguous; weights (KH, KW, C / groups, K)
  * contiguous ("HWIO"), filter k belongs to group k / (K / groups). */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The nominal machine. Floor 4. */
+/* The nominal machine. */
 #include "conv/cost.h"
 
 #include <math.h>

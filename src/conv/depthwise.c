@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Depthwise convolution with a direct kernel: one filter a channel is a product of one column, which sgemm
- * cannot do well. Floor 4. */
+ * cannot do well. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What several algorithms do around their products: transposed weights, bias and ReLU. Floor 4. */
+/* What several algorithms do around their products: transposed weights, bias and ReLU. */
 #include "base/size.h"
 #include "conv/conv.h"
 #include "core/threads.h"

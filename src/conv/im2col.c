@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Convolution as tiled im2col and sgemm. Floor 4.
+/* Convolution as tiled im2col and sgemm.
  *
  * The columns of a few output rows, possibly of several images, or of a part of a long row, fill a tile that
  * stays in a core's L2; the thread that wrote them multiplies them at once:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Convolution without columns: the engine's own product kernel reads every patch of the image where it lies.
- * Floor 4.
+ *
  *
  * In NHWC a line of a patch is one run of KW * C numbers, so a patch is KH segments, a line of the image
  * apart. Where the image needs padding, the lines under a tile of output rows are copied into a padded one

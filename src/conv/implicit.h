@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the passes of the implicit algorithm share: how they cut a batch into tiles, and where what the
- * product kernel reads of one lies. Floor 4. */
+ * product kernel reads of one lies. */
 #ifndef STOA_CONV_IMPLICIT_H
 #define STOA_CONV_IMPLICIT_H
 

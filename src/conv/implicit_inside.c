@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tiles of the implicit algorithm without a copy: their sums leave the padding out. Floor 4.
+/* Tiles of the implicit algorithm without a copy: their sums leave the padding out.
  *
  * Outputs whose patches lie inside the image read all of it where it lies. At its edges a patch lacks lines,
  * which are the first or last terms of the sums, or columns: then each line of it is a product of its own. */

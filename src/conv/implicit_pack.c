@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The weight of the implicit algorithm in panels: columns that are no whole vectors, bands for groups of
- * pixels, the turned kernels of backward data. Floor 4. */
+ * pixels, the turned kernels of backward data. */
 #include <string.h>
 
 #include "base/size.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How the implicit algorithm cuts a pass: the tiles, and which taps see which outputs. Floor 4. */
+/* How the implicit algorithm cuts a pass: the tiles, and which taps see which outputs. */
 #include "base/size.h"
 #include "conv/implicit.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tiles of the implicit algorithm, and the images under them. Floor 4. */
+/* Tiles of the implicit algorithm, and the images under them. */
 #include <string.h>
 
 #include "base/size.h"

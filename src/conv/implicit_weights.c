@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Weight gradients of the implicit algorithm. Floor 4.
+/* Weight gradients of the implicit algorithm.
  *
  *   dweight[KH KW C][K] = patches[pixels][KH KW C]^T * dy[pixels][K]
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The pixels that a 1x1 kernel of a larger stride sees. Floor 4. */
+/* The pixels that a 1x1 kernel of a larger stride sees. */
 #include "conv/pixels.h"
 
 #include <string.h>

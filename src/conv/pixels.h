@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The pixels that a 1x1 kernel of a larger stride sees, gathered into a matrix and scattered back. Floor
- * 4. */
+/* The pixels that a 1x1 kernel of a larger stride sees, gathered into a matrix and scattered back. */
 #ifndef STOA_CONV_PIXELS_H
 #define STOA_CONV_PIXELS_H
 

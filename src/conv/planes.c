@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Convolution of stride 1 with pixels in the lanes, for filters too few to fill a vector: the 6 of LeNet's
- * first layer. Floor 4.
+ * first layer.
  *
  * A tile's input is copied to planes, one a channel, with its padding. A line of outputs is then computed as
  * wide as the plane's own: all of a tile's outputs of a filter are one run of n numbers, a few of each line

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* 1x1 convolution: a product of all pixels' channels with the weight, without columns. Floor 4.
+/* 1x1 convolution: a product of all pixels' channels with the weight, without columns.
  *
  * A kernel as large as the image is one too: its only column is the image as it lies, a pixel of many
  * channels.

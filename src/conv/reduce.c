@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sums over blocks of samples in a fixed tree, so that the bits do not depend on who computed which block.
- * Floor 4. */
+/* Sums over blocks of samples in a fixed tree, so that the bits do not depend on who computed which block. */
 #include <string.h>
 
 #include "base/size.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Convolution by Winograd's minimal filtering: the algorithms winograd2, winograd4 and winograd6, with tiles
  * of 4x4, 6x6 and 8x8 points, which for 3x3 kernels are 2x2, 4x4 and 6x6 outputs, and fewer for the larger
- * kernels. Floor 4.
+ * kernels.
  *
  * See kernels/winograd.h for the transforms. Inputs and weights are transformed to one matrix for each point
  * of a tile; the matrices of a point are multiplied, [tiles][C] by [C][K], and the products transformed to

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the passes of Winograd's convolution share: the tiles of a batch in their order. Floor 4; for
+/* What the passes of Winograd's convolution share: the tiles of a batch in their order, for
  * src/conv/winograd*.c only. */
 #ifndef STOA_CONV_WINOGRAD_H
 #define STOA_CONV_WINOGRAD_H

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The tiles of Winograd's convolution in their order, what they read and what they write: see winograd.h.
- * Floor 4. */
+/* The tiles of Winograd's convolution in their order, what they read and what they write: see winograd.h. */
 #include <assert.h>
 
 #include "base/scratch.h"

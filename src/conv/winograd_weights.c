@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The weight gradient of a convolution by Winograd's minimal filtering. Floor 4.
+/* The weight gradient of a convolution by Winograd's minimal filtering.
  *
  * The forward pass is linear in the weights, so its adjoint serves: for each point the matrices of
  * transformed inputs, V [tiles][C], and of transformed output gradients, Z [tiles][K], give S = V^T Z, and dw

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Contexts: made, read and released. Floor 3. */
+/* Contexts: made, read and released. */
 #include "core/context.h"
 
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The context's inside and the memory it hands out. Floor 3. */
+/* The context's inside and the memory it hands out. */
 #ifndef STOA_CORE_CONTEXT_H
 #define STOA_CORE_CONTEXT_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* CPUs that the process may use: its affinity, and the quota of its control group. Floor 3. */
+/* CPUs that the process may use: its affinity, and the quota of its control group. */
 #include <errno.h>
 #include <unistd.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One thread that sleeps until there is work. Tasks are handed out under the lock: each is the work of
- * microseconds, and two take part at most. Floor 3. */
+ * microseconds, and two take part at most. */
 #include "core/helper.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A thread beside the engine's: it works on numbered tasks while its owner does something else, and the owner
- * takes part in what is left when it needs the result. Floor 3. */
+ * takes part in what is left when it needs the result. */
 #ifndef STOA_CORE_HELPER_H
 #define STOA_CORE_HELPER_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rates of this machine: multiply-adds, products, memory. Floor 3. */
+/* Rates of this machine: multiply-adds, products, memory. */
 #include "core/machine.h"
 
 #include <unistd.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the measurements of the machine share. Floor 3. */
+/* What the measurements of the machine share. */
 #ifndef STOA_CORE_MACHINE_H
 #define STOA_CORE_MACHINE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Whether the BLAS keeps promises the engine relies on. Small integers make every order of summation exact,
- * so results are compared bit for bit. Floor 3. */
+ * so results are compared bit for bit. */
 #include <math.h>
 #include <stdatomic.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The way of a cache line from one CPU to another: two threads answer each other through one word. Floor 3.
+/* The way of a cache line from one CPU to another: two threads answer each other through one word.
  */
 #include <math.h>
 #include <pthread.h>

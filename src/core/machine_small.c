@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The limit of the BLAS's path for small products, found by the step in its rate. Floor 3. */
+/* The limit of the BLAS's path for small products, found by the step in its rate. */
 #include <math.h>
 
 #include "blas/gemm.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the system says about this machine: CPU, quota of the control group, load, frequency, huge pages.
- * Floor 3. */
+/* What the system says about this machine: CPU, quota of the control group, load, frequency, huge pages. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads to measure with, and the clock. Floor 3.
+/* Threads to measure with, and the clock.
  *
  * A time is the best of several rounds: other work on the machine only ever slows a round down. */
 #include <math.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Options as text: "conv2d filters=6 kernel=5 pad=2" into a struct, by a table. Layers, optimisers and
- * schedules all take their options this way, from recipes and from C alike. Floor 3. */
+ * schedules all take their options this way, from recipes and from C alike. */
 #ifndef STOA_CORE_OPTIONS_H
 #define STOA_CORE_OPTIONS_H
 

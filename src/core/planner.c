@@ -3,7 +3,7 @@
  * that lives at the same time. Within a few per cent of the lower bound on networks (Pisarchyk and Lee,
  * "Efficient Memory Management for Deep Neural Net Inference", 2020). Of n blocks each looks at all before it
  * again whenever one of them moved it: n^3 steps at worst, near n^2 on networks, whose n stays in the
- * hundreds. Floor 3. */
+ * hundreds. */
 #include "core/planner.h"
 
 #include "base/size.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Lifetimes to offsets: largest first, lowest offset that fits. Floor 3. */
+/* Lifetimes to offsets: largest first, lowest offset that fits. */
 #ifndef STOA_CORE_PLANNER_H
 #define STOA_CORE_PLANNER_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Large dense layers: tiles of the result, one sgemm each. Floor 3. */
+/* Large dense layers: tiles of the result, one sgemm each. */
 #include "core/product.h"
 
 #include <string.h>

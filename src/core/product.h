@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One product cut over the engine's threads. Floor 3. */
+/* One product cut over the engine's threads. */
 #ifndef STOA_CORE_PRODUCT_H
 #define STOA_CORE_PRODUCT_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Shapes as text. Floor 3. */
+/* Shapes as text. */
 #include "core/shape.h"
 
 #include <stdio.h>

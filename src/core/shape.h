@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Shapes of one sample: H, W, C or a vector of features. The batch is not part of it. Floor 3. */
+/* Shapes of one sample: H, W, C or a vector of features. The batch is not part of it. */
 #ifndef STOA_CORE_SHAPE_H
 #define STOA_CORE_SHAPE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A pool of threads that serves one parallel loop at a time. Floor 3.
+/* A pool of threads that serves one parallel loop at a time.
  *
  * Why not OpenMP: its loops end in a barrier that every thread must reach. When other work on the machine
  * keeps one thread off its CPU, all wait for it, even if it has nothing to do; small networks run thousands

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The engine's threads: one parallel loop over numbered tasks. Floor 3. */
+/* The engine's threads: one parallel loop over numbered tasks. */
 #ifndef STOA_CORE_THREADS_H
 #define STOA_CORE_THREADS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Dense layers on a single row. sgemm would pack a matrix that is used once and copy it transposed; here each
- * pass reads or writes it once, where it lies, cut by its shape alone. Floor 3. */
+ * pass reads or writes it once, where it lies, cut by its shape alone. */
 #include "core/vector.h"
 
 #include "base/size.h"

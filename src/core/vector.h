@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Dense layers on a single row, forward and backward: products of a matrix and a vector. Floor 3. */
+/* Dense layers on a single row, forward and backward: products of a matrix and a vector. */
 #ifndef STOA_CORE_VECTOR_H
 #define STOA_CORE_VECTOR_H
 

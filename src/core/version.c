@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The version the library was built as. Floor 3. */
+/* The version the library was built as. */
 #include <stoa/version.h>
 
 const char *stoa_version(void) {

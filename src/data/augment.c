@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is drawn for a sample, and the changes that are not resampling. Each kind draws its numbers whether it
- * acts or not, so that switching one on leaves the others as they were. Floor 6. */
+ * acts or not, so that switching one on leaves the others as they were. */
 #include "data/augment.h"
 
 #include <math.h>

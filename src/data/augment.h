@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Augmentation: samples changed a little, in a new way every epoch. What happens to a sample follows from
- * seed, epoch and sample number alone. Floor 6. */
+ * seed, epoch and sample number alone. */
 #ifndef STOA_DATA_AUGMENT_H
 #define STOA_DATA_AUGMENT_H
 

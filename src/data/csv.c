@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Records and fields of comma-separated values, after RFC 4180, with LF for CRLF, white space around fields,
  * and semicolons or tabs for commas allowed. Fields stay where they are in the text: most of them are numbers
- * and never become strings. Floor 6. */
+ * and never become strings. */
 #include "data/csv.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Comma-separated values, or with semicolons or tabs between them: records and fields of a text in memory.
- * Knows nothing of what they mean. Floor 6. */
+ * Knows nothing of what they mean. */
 #ifndef STOA_DATA_CSV_H
 #define STOA_DATA_CSV_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Columns of tables. A column is found by its name where both the table and the options have names, so that
- * other orders and further columns do no harm; else columns count as they stand. Floor 6. */
+ * other orders and further columns do no harm; else columns count as they stand. */
 #include "data/csv_columns.h"
 
 #include <stdlib.h>

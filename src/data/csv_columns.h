@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the first line of a table says of its columns: whether it is a header, which column is the label, and
- * which ones hold a sample's values, in which order. Floor 6. */
+ * which ones hold a sample's values, in which order. */
 #ifndef STOA_DATA_CSV_COLUMNS_H
 #define STOA_DATA_CSV_COLUMNS_H
 

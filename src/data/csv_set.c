@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Data sets from tables. The text is gone through twice: once to count its lines and collect its labels, once
- * to read its numbers into memory of exactly that size. Floor 6. */
+ * to read its numbers into memory of exactly that size. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Data sets: views of stores. Samples stay as they lie in their file, MNIST's pixels as bytes, and become
  * floats when a batch is read: a quarter of the memory and of the traffic. The caller's own float arrays are
- * borrowed. Floor 6. */
+ * borrowed. */
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A data set's inside: a store that several data sets may share, and a view of it with its own selection and
- * normalisation. Readers make stores. Floor 6. */
+ * normalisation. Readers make stores. */
 #ifndef STOA_DATA_DATASET_H
 #define STOA_DATA_DATASET_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Drawn digits, so that everything can be tried without data: strokes of pen on 20/28 of the picture, each
  * sample with its own slant, size, place, thickness, tremble and noise. A sample follows from the seed and
- * its number alone, by sums, products, quotients and roots, which are the same on every machine. Floor 6. */
+ * its number alone, by sums, products, quotients and roots, which are the same on every machine. */
 #include <math.h>
 
 #include "base/float_state.h"

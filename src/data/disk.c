@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files on disk, with POSIX calls. Floor 6. */
+/* Files on disk, with POSIX calls. */
 #include "data/disk.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Files that stay on disk and are read piece by piece. The system's page cache is the buffer; nothing of a
  * file is the process's own memory, and none is mapped: a file that shrinks meanwhile is an error, not a
- * signal. Floor 6. */
+ * signal. */
 #ifndef STOA_DATA_DISK_H
 #define STOA_DATA_DISK_H
 

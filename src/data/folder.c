@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Folders, with POSIX calls. Floor 6. */
+/* Folders, with POSIX calls. */
 #include "data/folder.h"
 
 #include <dirent.h>

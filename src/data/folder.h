@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is in a folder, all of it or an error: a folder that cannot be read to its end is never taken for a
- * smaller one. Floor 6. */
+ * smaller one. */
 #ifndef STOA_DATA_FOLDER_H
 #define STOA_DATA_FOLDER_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The IDX reader. A header that lies must cost nothing: what it announces is held against what the input can
- * hold before memory is taken, and of gzip data exactly that many bytes are inflated. Knows zlib. Floor 6. */
+ * hold before memory is taken, and of gzip data exactly that many bytes are inflated. Knows zlib. */
 #include "data/idx.h"
 
 #include <assert.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The IDX format of MNIST: a magic number, the sizes, then unsigned bytes; plain or gzip, told by the
- * content. Floor 6. */
+ * content. */
 #ifndef STOA_DATA_IDX_H
 #define STOA_DATA_IDX_H
 

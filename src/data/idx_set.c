@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Data sets from pairs of IDX files: images and labels. Floor 6. */
+/* Data sets from pairs of IDX files: images and labels. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A picture of one digit, prepared as MNIST was: the ink's box scaled into 20 of 28 pixels, centred by its
  * centre of mass, light on dark. Everything up to the scaling works on 8-bit grey, so that "how much ink is
- * this" is a table of 256 numbers. Floor 6. */
+ * this" is a table of 256 numbers. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Labels as text. Whole numbers below the number of classes are the classes' numbers; other labels are names,
- * and their sorted order makes the classes, so that the order of the lines does not matter. Floor 6. */
+ * and their sorted order makes the classes, so that the order of the lines does not matter. */
 #include "data/labels.h"
 
 #include <math.h>

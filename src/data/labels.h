@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Labels as text: which class each means. Collected first, settled, then looked up. Floor 6. */
+/* Labels as text: which class each means. Collected first, settled, then looked up. */
 #ifndef STOA_DATA_LABELS_H
 #define STOA_DATA_LABELS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Any data set by its path: what it is follows from what is there. Formats come in two kinds: with a training
- * and a test part of their own, and whole, which are divided here. Floor 6. */
+ * and a test part of their own, and whole, which are divided here. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* NumPy's arrays by their usual names: x and y, images and labels, data and target, each with _train and
- * _test behind or train_ and test_ before it where there are two parts. Floor 6. */
+ * _test behind or train_ and test_ before it where there are two parts. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What can be measured on a data set: its range, mean and deviation of its channels, the sizes of its
- * classes. Floor 6. */
+ * classes. */
 #include <math.h>
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The header of .npy files: a dictionary written as Python would print it, with the keys descr, fortran_order
- * and shape. As much of Python's grammar is read as NumPy writes. Floor 6. */
+ * and shape. As much of Python's grammar is read as NumPy writes. */
 #include "data/npy.h"
 
 #include <math.h>

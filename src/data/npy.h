@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* NumPy's .npy format, versions 1 to 3: a header that describes an array, then its values. Floor 6. */
+/* NumPy's .npy format, versions 1 to 3: a header that describes an array, then its values. */
 #ifndef STOA_DATA_NPY_H
 #define STOA_DATA_NPY_H
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Labels out of NumPy's arrays: whole numbers of any type, also written as floats, or one-hot rows. Floor
- * 6. */
+/* Labels out of NumPy's arrays: whole numbers of any type, also written as floats, or one-hot rows. */
 #include "data/npy_labels.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Labels out of NumPy's arrays. Floor 6. */
+/* Labels out of NumPy's arrays. */
 #ifndef STOA_DATA_NPY_LABELS_H
 #define STOA_DATA_NPY_LABELS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Data sets from NumPy's arrays: one of samples and one of labels, from two .npy files or out of an .npz
- * archive. Values stay in the type of the file. Floor 6. */
+ * archive. Values stay in the type of the file. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

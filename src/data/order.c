@@ -2,7 +2,7 @@
 /* The order in which an epoch sees its samples. Of data in memory it is any; of data that stay on disk the
  * file is gone through once from its beginning to its end, in windows that are shuffled, so that no more of
  * it need be in memory than two of them. Where windows begin changes with the epoch: samples on two sides of
- * a border meet in the next. Floor 6. */
+ * a border meet in the next. */
 #include "base/random.h"
 #include "base/size.h"
 #include "data/dataset.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Data sets from folders of PNG pictures: a folder a class. Names are sorted, so that the order of a folder's
- * entries does not matter. Floor 6. */
+ * entries does not matter. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

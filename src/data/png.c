@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* PNG through libpng's rows: its simplified interface would bring values to another gamma and mix colours in
  * linear light. Only what libpng unpacks is used of it; grey and transparency are mixed here. Its messages
- * stay here too: nothing reaches stderr. Knows libpng. Floor 6. */
+ * stay here too: nothing reaches stderr. Knows libpng. */
 #include "data/png.h"
 
 #include <png.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* PNG pictures as the values that their files store. Floor 6. */
+/* PNG pictures as the values that their files store. */
 #ifndef STOA_DATA_PNG_H
 #define STOA_DATA_PNG_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the readers of single formats offer stoa_dataset_load() beyond the public header, and what it offers
- * the parts it is made of. Floor 6. */
+ * the parts it is made of. */
 #ifndef STOA_DATA_READ_H
 #define STOA_DATA_READ_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The shape of samples. In memory they are NHWC, pixel by pixel. Files have them so, or plane by plane as
  * PyTorch does; where both fit, only the options tell. A row of values means planes, which is what flatten
- * gives, in PyTorch too. Floor 6. */
+ * gives, in PyTorch too. */
 #include "data/shape.h"
 
 #include <stdio.h>

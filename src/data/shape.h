@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The shape of samples, and the order of values in them: as many values are not the same layout. Floor 6. */
+/* The shape of samples, and the order of values in them: as many values are not the same layout. */
 #ifndef STOA_DATA_SHAPE_H
 #define STOA_DATA_SHAPE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Views of a part of a data set. Floor 6. */
+/* Views of a part of a data set. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Stores: the memory of samples and labels, counted by the data sets that look at it. Floor 6. */
+/* Stores: the memory of samples and labels, counted by the data sets that look at it. */
 #include <stdlib.h>
 #include <string.h>
 

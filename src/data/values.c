@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Values of all types as numbers. Each is put together from its bytes, so that neither their order nor their
- * address matters. Floor 6. */
+ * address matters. */
 #include "data/values.h"
 
 #include <math.h>

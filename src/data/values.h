@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How values lie in memory, and what they are as numbers. Floor 6. */
+/* How values lie in memory, and what they are as numbers. */
 #ifndef STOA_DATA_VALUES_H
 #define STOA_DATA_VALUES_H
 

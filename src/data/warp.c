@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bilinear resampling of NHWC images. All moves of a sample are one map, so that it is blurred once. Floor
- * 6. */
+/* Bilinear resampling of NHWC images. All moves of a sample are one map, so that it is blurred once. */
 #include "data/warp.h"
 
 #include <math.h>

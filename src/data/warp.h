@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Images resampled: where each pixel's value is taken from is an affine map, and a field of displacements on
- * top. Floor 6. */
+ * top. */
 #ifndef STOA_DATA_WARP_H
 #define STOA_DATA_WARP_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Zip archives after PKWARE's APPNOTE: the end record, the central directory, members stored or deflated. The
  * directory's sizes count; the local headers, which writers of streams leave empty, only tell where data
- * begin. Every offset is held against the archive. Knows zlib. Floor 6. */
+ * begin. Every offset is held against the archive. Knows zlib. */
 #include "data/zip.h"
 
 #include <limits.h>

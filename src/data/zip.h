@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Zip archives in memory: members found by name and unpacked. What .npz files need and no more. Floor 6. */
+/* Zip archives in memory: members found by name and unpacked. What .npz files need and no more. */
 #ifndef STOA_DATA_ZIP_H
 #define STOA_DATA_ZIP_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a model file says of its model: graph and facts as one JSON text. Nothing of the host's time, name or
- * threads goes in, so that equal models give equal bytes. Floor 6. */
+ * threads goes in, so that equal models give equal bytes. */
 #include "model/describe.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The text of a model's graph and facts. Floor 6. */
+/* The text of a model's graph and facts. */
 #ifndef STOA_MODEL_DESCRIBE_H
 #define STOA_MODEL_DESCRIBE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Running a plan: operators in order over the arena, and backwards. Allocates nothing. Floor 6. */
+/* Running a plan: operators in order over the arena, and backwards. Allocates nothing. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

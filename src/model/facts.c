@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Facts: strings that travel with a model, in the order of their keys. Floor 6. */
+/* Facts: strings that travel with a model, in the order of their keys. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the two halves of model files share: graph and tensors of a file, held against a model. Floor 6. */
+/* What the two halves of model files share: graph and tensors of a file, held against a model. */
 #ifndef STOA_MODEL_FILES_H
 #define STOA_MODEL_FILES_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Gradients of a whole network checked: the double reference's against finite differences of its loss, the
- * fast passes' against the double reference. Floor 6. */
+ * fast passes' against the double reference. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Building a model: a layer a call, shapes known at once, the first error kept. Floor 6. */
+/* Building a model: a layer a call, shapes known at once, the first error kept. */
 #include "model/graph.h"
 
 #include <stdio.h>

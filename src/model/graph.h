@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A model's inside: layers in order, each reading values of earlier ones, and two flat arrays of tensors.
- * Floor 6.
+ *
  *
  * Value 0 is the input; value i + 1 is the output of layer i. Trainable tensors lie in `parameters`, running
  * statistics in `statistics`; each tensor starts at a 64-byte boundary. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Initial values of parameters. Each tensor has a random stream of its own, so that its values follow from
- * the seed and its number alone. Floor 6. */
+ * the seed and its number alone. */
 #include <math.h>
 #include <stdlib.h>
 

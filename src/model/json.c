@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Bounded JSON (RFC 8259) into jansson's values. Read here and not by jansson, whose reader (2.14) passes
- * over a failure to make room for more of a string and then reads and writes on behind what it holds. Floor
- * 6. */
+ * over a failure to make room for more of a string and then reads and writes on behind what it holds. */
 #include "model/json.h"
 
 #include <stdint.h>

@@ -2,7 +2,7 @@
 /* JSON from files, bounded before jansson builds anything of it: a parsed value takes up to a hundred times
  * its text, and jansson goes one call deeper for each bracket. So a text is measured first, in one pass
  * without memory, and what is deeper or has more parts than its reader can use is refused; large objects are
- * read a member at a time. Floor 6. */
+ * read a member at a time. */
 #ifndef STOA_MODEL_JSON_H
 #define STOA_MODEL_JSON_H
 

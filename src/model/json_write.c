@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Checked writing of JSON. Floor 6. */
+/* Checked writing of JSON. */
 #include "model/json_write.h"
 
 #include <stdlib.h>

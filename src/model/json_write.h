@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* JSON that goes into model files, with every lack of memory noticed. jansson hides some: json_pack() leaves
- * out a member that it has no memory for, json_dumps() a name, and both report success. Floor 6. */
+ * out a member that it has no memory for, json_dumps() a name, and both report success. */
 #ifndef STOA_MODEL_JSON_WRITE_H
 #define STOA_MODEL_JSON_WRITE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Models from files: everything is checked before anything is changed, and no memory is asked for that the
- * file's own size does not account for. Works through the public functions of a model only. Floor 6. */
+ * file's own size does not account for. Works through the public functions of a model only. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Planning: which values a run needs, how long each lives, which may share memory, and where each lies.
- * Floor 6. */
+/* Planning: which values a run needs, how long each lives, which may share memory, and where each lies. */
 #include "model/plan.h"
 
 #include <stdio.h>

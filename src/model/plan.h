@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A plan's inside: steps, values and their places in the arena. Floor 6.
+/* A plan's inside: steps, values and their places in the arena.
  *
  * Steps of a training plan: forward of layer 0 .. n-1, the loss, the loss backwards, backward of layer n-1 ..
  * 0, and one more at which gradients and the output are read. An inference plan has the forward steps and the

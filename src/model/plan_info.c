@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A plan described: values, steps, gradients by name. Floor 6. */
+/* A plan described: values, steps, gradients by name. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Running a model's references in double. Floor 6. */
+/* Running a model's references in double. */
 #include "model/reference.h"
 
 #include <string.h>

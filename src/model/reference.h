@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A model in double: the operators' references run one after the other, every value in a place of its own.
- * For checks, not for speed. Floor 6. */
+ * For checks, not for speed. */
 #ifndef STOA_MODEL_REFERENCE_H
 #define STOA_MODEL_REFERENCE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Safetensors files in memory: an 8-byte little-endian header length, a JSON header, data. The reader checks
- * everything before it hands out a pointer; the writer makes the header. Knows nothing of models. Floor 6. */
+ * everything before it hands out a pointer; the writer makes the header. Knows nothing of models. */
 #ifndef STOA_MODEL_SAFETENSORS_H
 #define STOA_MODEL_SAFETENSORS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The start of a safetensors file: the same bytes for the same tensors, padded so that their data lie
- * aligned. Floor 6. */
+ * aligned. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdbool.h>

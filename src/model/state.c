@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Tensors of a file held against a model's: PyTorch's state dictionaries as they come. Types shorter and
  * longer than float32 become float32, and names may stand behind what PyTorch's wrappers put in front of
- * them. Floor 6. */
+ * them. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The tensors of a model: two flat arrays, names, disk order. Floor 6. */
+/* The tensors of a model: two flat arrays, names, disk order. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

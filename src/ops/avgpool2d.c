@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* avgpool2d: the mean of each window. x (N, H, W, C), y (N, OH, OW, C). The padding counts as zeros in the
- * mean, as in PyTorch, unless include_pad=false. Floor 5. */
+ * mean, as in PyTorch, unless include_pad=false. */
 #include "ops/pool.h"
 
 static const struct stoa_option options[] = {

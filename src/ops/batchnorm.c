@@ -12,7 +12,7 @@
  * Moments of blocks of samples are merged in double, in a fixed tree after Chan, Golub and LeVeque 1979. The
  * mean is taken off before anything is multiplied, and where deviations are very large numbers are scaled by
  * a power of two first, so that y is right for all numbers that floats hold. Saved: mean and 1 / deviation,
- * in double. Floor 5. */
+ * in double. */
 #include <math.h>
 #include <string.h>
 

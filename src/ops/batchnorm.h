@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Options of batch norm, for the operator and its stateless form. Floor 5. */
+/* Options of batch norm, for the operator and its stateless form. */
 #ifndef STOA_OPS_BATCHNORM_H
 #define STOA_OPS_BATCHNORM_H
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* bce_with_logits: binary cross entropy of each of K logits. x logits and target in [0, 1] (N, K), y (N): the
  * mean, or sum, over k of -pos_weight * t * log(s) - (1 - t) * log(1 - s), s = sigmoid(x), computed without a
- * logarithm of a small number. dx = (s * (1 + (pos_weight - 1) * t) - pos_weight * t) times dy / K, or dy.
- * Floor 5. */
+ * logarithm of a small number. dx = (s * (1 + (pos_weight - 1) * t) - pos_weight * t) times dy / K, or dy. */
 #include "ops/row_loss.h"
 
 static const struct stoa_option options[] = {

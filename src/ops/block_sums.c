@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sums over the batch in a fixed tree. Floor 5. */
+/* Sums over the batch in a fixed tree. */
 #include "ops/block_sums.h"
 
 #include "base/size.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sums over the batch that do not depend on the number of threads: a vector a block of samples, summed in a
- * fixed tree. Floor 5. */
+ * fixed tree. */
 #ifndef STOA_OPS_BLOCK_SUMS_H
 #define STOA_OPS_BLOCK_SUMS_H
 

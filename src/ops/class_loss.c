@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Options and shape rule of losses of class numbers. Floor 5. */
+/* Options and shape rule of losses of class numbers. */
 #include "ops/class_loss.h"
 
 enum { BY_SAMPLES, BY_WEIGHTS };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What losses of class numbers share: options, shape rule, and the weights of classes. Floor 5. */
+/* What losses of class numbers share: options, shape rule, and the weights of classes. */
 #ifndef STOA_OPS_CLASS_LOSS_H
 #define STOA_OPS_CLASS_LOSS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* concat: 2 to 4 inputs side by side along an axis; the others must agree. y (N, H, W, C0 + C1 + ...) for
  * images with axis=channels, (N, H0 + H1 + ..., W, C) with axis=height, and so with width; (N, K0 + K1 + ...)
- * for vectors. Each dx is its part of dy. Floor 5. */
+ * for vectors. Each dx is its part of dy. */
 #include "ops/op.h"
 
 enum { CHANNELS, HEIGHT, WIDTH };

@@ -7,7 +7,7 @@
  *       x[n, oh * stride + kh * dilation - pad, ow * stride + kw * dilation - pad, group(k), c]
  *   OH = floor((H + 2 * pad - dilation * (KH - 1) - 1) / stride) + 1
  * With pad=same OH = ceil(H / stride), the odd row of padding at the bottom (as in TensorFlow, and PyTorch
- * for stride 1). Floor 5. */
+ * for stride 1). */
 #include <stdio.h>
 
 #include "base/size.h"

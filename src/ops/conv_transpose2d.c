@@ -6,8 +6,7 @@
  * disk, bias (K):
  *   OH = (H - 1) * stride - 2 * pad + dilation * (KH - 1) + output_pad + 1
  * With the convolution that takes (N, OH, OW, K) to (N, H, W, C) and this weight: y is its backward data of
- * x, dx its forward of dy, dweight its backward weights of dy and x. dbias = sum of dy over pixels. Floor
- * 5. */
+ * x, dx its forward of dy, dweight its backward weights of dy and x. dbias = sum of dy over pixels. */
 #include <stdio.h>
 #include <string.h>
 

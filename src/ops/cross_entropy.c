@@ -4,7 +4,7 @@
  * x (N, K) probabilities, labels (N) in [0, K), y (N). The target t of a sample is smoothing / K for every
  * class, and 1 - smoothing more for its own, each times the weight of its class:
  *   y = -sum over k of t[k] * log(max(x[k], epsilon)), dx = -t / x * dy, 0 where x < epsilon
- * Rows need not sum to 1. softmax_cross_entropy takes logits, and is more exact. Floor 5. */
+ * Rows need not sum to 1. softmax_cross_entropy takes logits, and is more exact. */
 #include "ops/class_loss.h"
 
 static const struct stoa_option options[] = {

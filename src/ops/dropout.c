@@ -4,7 +4,7 @@
  * frozen, y = x. Any shape; in place.
  *
  * The mask follows from seed, step, layer and element alone, so backward computes it again and nothing is
- * saved. Floor 5. */
+ * saved. */
 #include <string.h>
 
 #include "base/random.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* elu: y = x where x > 0, else alpha * (exp(x) - 1) (Clevert et al. 2016). dx = dy where y > 0, else dy * (y
- * + alpha). Any shape; in place. Floor 5. */
+ * + alpha). Any shape; in place. */
 #include "ops/map.h"
 
 struct elu_options {

@@ -2,7 +2,7 @@
 /* flatten: an image (N, H, W, C) becomes features (N, H * W * C); no number moves.
  *
  * In memory the features keep the order H, W, C; the layer behind remembers it and gives files PyTorch's C,
- * H, W. As the last layer it gives its features in the order H, W, C. Floor 5. */
+ * H, W. As the last layer it gives its features in the order H, W, C. */
 #include <string.h>
 
 #include "ops/op.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* gelu: y = x * P(x), P the distribution function of the normal distribution: 0.5 * (1 + erf(x / sqrt 2)), or
  * with approximate=tanh 0.5 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) (Hendrycks and Gimpel 2016). dx =
- * dy * (P(x) + x * P'(x)). Any shape. Floor 5. */
+ * dy * (P(x) + x * P'(x)). Any shape. */
 #include "ops/map.h"
 
 struct gelu_options {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* global_avgpool: the mean of each channel. x (N, H, W, C), y (N, C). Floor 5. */
+/* global_avgpool: the mean of each channel. x (N, H, W, C), y (N, C). */
 #include "ops/op.h"
 
 static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {

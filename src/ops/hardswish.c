@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* hardswish: y = x * min(max(x + 3, 0), 6) / 6 (Howard et al. 2019). dx = 0 below -3, dy above 3, dy * (x / 3
- * + 1 / 2) between. Any shape. Floor 5. */
+ * + 1 / 2) between. Any shape. */
 #include "ops/map.h"
 
 static void forward(const struct stoa_op_run *run) {

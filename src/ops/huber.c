@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* huber: squared error near the target, absolute error far from it (Huber 1964). x and target (N, K), y (N):
  * the mean, or sum, over k of d^2 / 2 where |d| <= delta, else delta * (|d| - delta / 2), d = x - target. dx
- * = d within [-delta, delta], times dy / K, or dy. Floor 5. */
+ * = d within [-delta, delta], times dy / K, or dy. */
 #include "ops/row_loss.h"
 
 static const struct stoa_option options[] = {

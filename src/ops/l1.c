@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* l1: absolute error. x and target (N, K), y (N): the mean, or sum, over k of |x - target|. dx = the sign of
- * x - target times dy / K, or dy; 0 where they are equal. Floor 5. */
+ * x - target times dy / K, or dy; 0 where they are equal. */
 #include "ops/row_loss.h"
 
 static const struct stoa_option options[] = {

@@ -8,7 +8,7 @@
  *   xhat = (x - mean) / sqrt(var + epsilon), var: population variance; y = weight * xhat + bias
  *   dx = (g - mean(g) - xhat * mean(g * xhat)) / sqrt(var + epsilon), g = dy * weight
  *   dweight = sum(dy * xhat), dbias = sum(dy) over all rows
- * Saved: mean and 1 / deviation of each row, in double. Floor 5. */
+ * Saved: mean and 1 / deviation of each row, in double. */
 #include <math.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* leaky_relu: y = x where x >= 0, else slope * x (Maas et al. 2013). dx = dy where y > 0, else slope * dy.
- * Any shape; in place: with a slope from 0 the sign of y is that of x. Floor 5. */
+ * Any shape; in place: with a slope from 0 the sign of y is that of x. */
 #include "ops/map.h"
 
 struct leaky_relu_options {

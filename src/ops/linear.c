@@ -3,7 +3,7 @@
  *
  * x (N, I), weight (I, O) in memory and (O, I) on disk, bias (O), y (N, O). Behind a flatten the I features
  * lie in H, W, C order in memory and in C, H, W order on disk, as in PyTorch; load and save permute.
- *   dx = dy W^T,  dW = x^T dy,  db = sum over n of dy. Floor 5. */
+ *   dx = dy W^T,  dW = x^T dy,  db = sum over n of dy. */
 #include "base/size.h"
 #include "core/product.h"
 #include "core/threads.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* log_softmax over the last axis: y = x - max(x) - log(sum(exp(x - max(x)))). dx = dy - exp(y) * sum(dy). In
- * place. Floor 5. */
+ * place. */
 #include "ops/op.h"
 
 static size_t columns_of(const struct stoa_layer *layer) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Loops of operators of one element at a time. Floor 5. */
+/* Loops of operators of one element at a time. */
 #include "ops/map.h"
 
 #include "base/size.h"

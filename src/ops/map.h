@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What operators of one element at a time share: the loops over the batch around a kernel of kernels.h's
- * activations. Floor 5. */
+ * activations. */
 #ifndef STOA_OPS_MAP_H
 #define STOA_OPS_MAP_H
 

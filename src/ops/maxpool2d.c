@@ -2,7 +2,7 @@
 /* maxpool2d: the largest value of each window; the gradient goes to the first largest one.
  *
  * x (N, H, W, C), y (N, OH, OW, C). Padding never wins. Saved: which tap of the window won, one uint16 an
- * output. Floor 5. */
+ * output. */
 #include <stdlib.h>
 
 #include "base/size.h"

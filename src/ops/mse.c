@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* mse: squared error. x and target (N, K), y (N): the mean over k of (x - target)^2, their sum, or half of it
- * (reduction=half_sum). dx = 2 * scale * (x - target) * dy, where scale is 1 / K, 1 or 1 / 2. Floor 5. */
+ * (reduction=half_sum). dx = 2 * scale * (x - target) * dy, where scale is 1 / K, 1 or 1 / 2. */
 #include "ops/row_loss.h"
 
 static const struct stoa_option options[] = {

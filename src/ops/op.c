@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The registry of operators, layers made from lines, and helpers that operators share. Floor 5. */
+/* The registry of operators, layers made from lines, and helpers that operators share. */
 #include "ops/op.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What an operator is: one `const struct stoa_op` at the end of its file. Floor 5.
+/* What an operator is: one `const struct stoa_op` at the end of its file.
  *
  * The floors above know operators only through this struct: a new operator is one file in src/ops and one
  * word in src/ops/meson.build. Comments here are the contract. */

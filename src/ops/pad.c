@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pad: an image with a border of a constant. x (N, H, W, C), y (N, H + top + bottom, W + left + right, C);
- * `size` counts on all four sides, the others beside it. dx is the inside of dy. Floor 5. */
+ * `size` counts on all four sides, the others beside it. dx is the inside of dy. */
 #include <string.h>
 
 #include "ops/op.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What max and average pooling share. Floor 5. */
+/* What max and average pooling share. */
 #include "ops/pool.h"
 
 stoa_status stoa_pool_infer(struct stoa_error *error, struct stoa_layer *layer) {

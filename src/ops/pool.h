@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Options and shape rule that max and average pooling share. Floor 5. */
+/* Options and shape rule that max and average pooling share. */
 #ifndef STOA_OPS_POOL_H
 #define STOA_OPS_POOL_H
 

@@ -3,7 +3,7 @@
  * 2015).
  *
  * x, y any shape; weight (1), or (C) with per_channel=true, starts at `init`.
- *   dx = dy where x > 0, else slope * dy;  dweight = sum of x * dy where x <= 0. Floor 5. */
+ *   dx = dy where x > 0, else slope * dy;  dweight = sum of x * dy where x <= 0. */
 #include <string.h>
 
 #include "base/size.h"

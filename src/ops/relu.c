@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* relu: y = max(0, x), NaN stays NaN. dx = dy where y > 0, else 0. Any shape; in place. Floor 5. */
+/* relu: y = max(0, x), NaN stays NaN. dx = dy where y > 0, else 0. Any shape; in place. */
 #include "ops/op.h"
 
 static void forward_range(const struct stoa_op_run *run, size_t first, size_t count) {

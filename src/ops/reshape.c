@@ -4,7 +4,7 @@
  * image into features.
  *
  * In memory images are H, W, C, so numbers move unless both sides have the same pixels and channels. dx is
- * the same the other way round. Floor 5. */
+ * the same the other way round. */
 #include <string.h>
 
 #include "base/size.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Losses of targets that have the output's shape. Floor 5. */
+/* Losses of targets that have the output's shape. */
 #include "ops/row_loss.h"
 
 #include "base/size.h"

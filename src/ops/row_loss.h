@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What losses of targets that have the output's shape share: the reduction of a sample's terms to one number,
- * and the loops over the batch around a kernel of kernels.h's losses of rows. Floor 5. */
+ * and the loops over the batch around a kernel of kernels.h's losses of rows. */
 #ifndef STOA_OPS_ROW_LOSS_H
 #define STOA_OPS_ROW_LOSS_H
 

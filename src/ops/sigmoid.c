@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sigmoid: y = 1 / (1 + exp(-x)). dx = dy * y * (1 - y). Any shape; in place. Floor 5. */
+/* sigmoid: y = 1 / (1 + exp(-x)). dx = dy * y * (1 - y). Any shape; in place. */
 #include "ops/map.h"
 
 static void forward(const struct stoa_op_run *run) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* silu: y = x * sigmoid(x) (Hendrycks and Gimpel 2016; "swish"). dx = dy * s * (1 + x * (1 - s)), s =
- * sigmoid(x). Any shape. Floor 5. */
+ * sigmoid(x). Any shape. */
 #include "ops/map.h"
 
 static void forward(const struct stoa_op_run *run) {

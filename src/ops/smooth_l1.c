@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* smooth_l1: the Huber loss over its threshold, whose slope is 1 far from the target (Girshick 2015). x and
  * target (N, K), y (N): the mean, or sum, over k of d^2 / (2 * beta) where |d| <= beta, else |d| - beta / 2,
- * d = x - target. Floor 5. */
+ * d = x - target. */
 #include "ops/row_loss.h"
 
 static const struct stoa_option options[] = {

@@ -7,7 +7,7 @@
  *   dx = (softmax(x) * sum(t) - t) * dy
  * The logarithm is never one of a small number.
  * As PyTorch's with reduction=none. The mean over a batch is by samples, or with mean=weights, as PyTorch's,
- * by the weights of their classes. Saved: the probabilities. Floor 5. */
+ * by the weights of their classes. Saved: the probabilities. */
 #include "base/size.h"
 #include "ops/class_loss.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* softplus: y = log(1 + exp(beta * x)) / beta. dx = dy * sigmoid(beta * x) = dy * (1 - exp(-beta * y)). Any
  * shape; in place. PyTorch goes over to y = x above a threshold, where the difference is below 2e-9; here the
- * formula holds everywhere. Floor 5. */
+ * formula holds everywhere. */
 #include "ops/map.h"
 
 struct softplus_options {

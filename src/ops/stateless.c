@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Stateless operators: the checks they share, products, and layout conversion. Floor 5. */
+/* Stateless operators: the checks they share, products, and layout conversion. */
 #include "ops/stateless.h"
 
 #include <limits.h>

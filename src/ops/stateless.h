@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks that all stateless operators make before they touch a buffer. Floor 5. */
+/* Checks that all stateless operators make before they touch a buffer. */
 #ifndef STOA_OPS_STATELESS_H
 #define STOA_OPS_STATELESS_H
 

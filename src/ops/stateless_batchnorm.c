@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Stateless batch norm: the caller's buffers checked, a layer on the stack, and then the operator that models
- * run. A row is a sample of one pixel. Floor 5. */
+ * run. A row is a sample of one pixel. */
 #include <math.h>
 
 #include "base/float_state.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Stateless convolution: the caller's description checked, then the same algorithms that models run. Floor 5.
+/* Stateless convolution: the caller's description checked, then the same algorithms that models run.
  */
 #include <stoa/ops.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Stateless pooling: the caller's buffers checked, a layer on the stack, and then the operator that models
- * run. Floor 5. */
+ * run. */
 #include "base/float_state.h"
 #include "base/size.h"
 #include "ops/pool.h"

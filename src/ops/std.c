@@ -3,7 +3,7 @@
  *
  *   y = sqrt(sum((x - mean)^2) / K), or / (K - 1) with unbiased=true
  *   dx = dy * (x - mean) / (K * y), or / ((K - 1) * y); 0 where y is 0, as in PyTorch
- * Saved: the mean and 1 / (K * y) of each sample, in double. Floor 5. */
+ * Saved: the mean and 1 / (K * y) of each sample, in double. */
 #include <math.h>
 
 #include "base/size.h"

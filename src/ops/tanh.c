@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tanh: y = tanh(x). dx = dy * (1 - y^2). Any shape; in place. Floor 5. */
+/* tanh: y = tanh(x). dx = dy * (1 - y^2). Any shape; in place. */
 #include "ops/map.h"
 
 static void forward(const struct stoa_op_run *run) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* upsample: every pixel of an image scale times in height and width (nearest neighbour). x (N, H, W, C), y
- * (N, H * scale, W * scale, C). dx is the sum of dy over a pixel's copies. Floor 5. */
+ * (N, H * scale, W * scale, C). dx is the sum of dy over a pixel's copies. */
 #include "ops/op.h"
 
 struct upsample_options {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Shape rule of sliding windows. Floor 5. */
+/* Shape rule of sliding windows. */
 #include "ops/window.h"
 
 #include "base/size.h"

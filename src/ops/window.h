@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Options and shape rule of sliding windows, for convolution and pooling. Floor 5. */
+/* Options and shape rule of sliding windows, for convolution and pooling. */
 #ifndef STOA_OPS_WINDOW_H
 #define STOA_OPS_WINDOW_H
 

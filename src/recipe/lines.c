@@ -2,7 +2,7 @@
 /* INI text through inih, made strict. inih takes keys and values apart; it gives no line numbers, merges
  * sections of one name, says nothing of an empty section, joins indented lines to the line before and splits
  * long lines. So it is fed line by line by the reader here, which counts, trims, cuts comments and reports
- * the sections. Floor 8. */
+ * the sections. */
 #include "recipe/lines.h"
 
 #include <ini.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* INI text, strictly: every key and section with its line number, nothing merged, split or passed over. Knows
- * nothing of what recipes mean. Floor 8. */
+ * nothing of what recipes mean. */
 #ifndef STOA_RECIPE_LINES_H
 #define STOA_RECIPE_LINES_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* adagrad: each parameter's rate falls with the sum of its squared gradients (Duchi et al. 2011), as in
  * PyTorch:
- *   s += g^2,  p -= lr / (1 + (t - 1) * lr_decay) * g / (sqrt(initial + s) + epsilon). Floor 7. */
+ *   s += g^2,  p -= lr / (1 + (t - 1) * lr_decay) * g / (sqrt(initial + s) + epsilon). */
 #include "train/optimizer.h"
 
 struct adagrad_options {

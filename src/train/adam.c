@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* adam: adaptive moments (Kingma and Ba 2015), as in PyTorch: the bias correction of the second moment inside
- * the root, epsilon outside. Floor 7. */
+ * the root, epsilon outside. */
 #include "train/adam.h"
 
 #include <math.h>

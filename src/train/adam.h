@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What adam and adamw share; they differ in their defaults. Floor 7. */
+/* What adam and adamw share; they differ in their defaults. */
 #ifndef STOA_TRAIN_ADAM_H
 #define STOA_TRAIN_ADAM_H
 

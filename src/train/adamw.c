@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* adamw: Adam with decoupled weight decay (Loshchilov and Hutter, "Decoupled Weight Decay Regularization",
  * 2019), as in
- * PyTorch:  p *= 1 - lr * decay,  then Adam's step. Floor 7. */
+ * PyTorch:  p *= 1 - lr * decay,  then Adam's step. */
 #include "train/adam.h"
 
 static const struct stoa_option options[] = {STOA_ADAM_OPTIONS("0.01", "true")};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* constant: the learning rate as given. Floor 7. */
+/* constant: the learning rate as given. */
 #include "train/optimizer.h"
 
 static double factor(const void *options, uint64_t step, uint64_t total) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cosine: down half a cosine to `end` of the learning rate over `length` units (0: all there are), then
- * constant (Loshchilov and Hutter, "SGDR", 2017); PyTorch's CosineAnnealingLR. Floor 7. */
+ * constant (Loshchilov and Hutter, "SGDR", 2017); PyTorch's CosineAnnealingLR. */
 #include <math.h>
 
 #include "train/optimizer.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Data sets in batches, and evaluation over all of one. Floor 7. */
+/* Data sets in batches, and evaluation over all of one. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* exponential: the learning rate times `factor` after every unit; PyTorch's ExponentialLR. Floor 7. */
+/* exponential: the learning rate times `factor` after every unit; PyTorch's ExponentialLR. */
 #include <math.h>
 
 #include "train/optimizer.h"

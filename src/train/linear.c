@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* linear: from `start` of the learning rate to `end` of it over `length` units (0: all there are), then
- * constant; the same line as PyTorch's LinearLR. Floor 7. */
+ * constant; the same line as PyTorch's LinearLR. */
 #include "train/optimizer.h"
 
 struct linear_options {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the forms of stochastic gradient descent share: options, and kernels of one signature. Floor 7. */
+/* What the forms of stochastic gradient descent share: options, and kernels of one signature. */
 #ifndef STOA_TRAIN_MOMENTUM_H
 #define STOA_TRAIN_MOMENTUM_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* nesterov: momentum that looks ahead (Sutskever et al., "On the importance of initialization and momentum in
- * deep learning", 2013), in PyTorch's form:  v = momentum * v + g,  p -= lr * (g + momentum * v). Floor 7. */
+ * deep learning", 2013), in PyTorch's form:  v = momentum * v + g,  p -= lr * (g + momentum * v). */
 #include "train/momentum.h"
 
 static const struct stoa_option options[] = {STOA_MOMENTUM_OPTIONS("0.9")};

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* one_cycle: along a cosine from `start` of the rate up to all of it during the first `warmup` of the steps,
- * then down to `end` of it (Smith and Topin, "Super-Convergence", 2018; to the step PyTorch's OneCycleLR).
- * Floor 7. */
+ * then down to `end` of it (Smith and Topin, "Super-Convergence", 2018; to the step PyTorch's OneCycleLR). */
 #include <math.h>
 
 #include "train/optimizer.h"

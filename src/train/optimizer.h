@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What an optimiser and a schedule are: one descriptor at the end of its file, one word in
- * src/train/meson.build. Floor 7. */
+ * src/train/meson.build. */
 #ifndef STOA_TRAIN_OPTIMIZER_H
 #define STOA_TRAIN_OPTIMIZER_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Training options read and checked: the lines become descriptors with their own options. Floor 7. */
+/* Training options read and checked: the lines become descriptors with their own options. */
 #ifndef STOA_TRAIN_OPTIONS_H
 #define STOA_TRAIN_OPTIONS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* plateau: the learning rate times `factor`, down to `end` of it, when the watched loss has not fallen by
  * `threshold` of itself for more than `patience` epochs; then `cooldown` epochs count for nothing. PyTorch's
- * ReduceLROnPlateau. Floor 7. */
+ * ReduceLROnPlateau. */
 #include <math.h>
 
 #include "train/optimizer.h"

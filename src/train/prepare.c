@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Batches read and augmented by a helping thread. A sample is a task, and what becomes of it follows from its
- * number, so it does not matter who makes it. Floor 7. */
+ * number, so it does not matter who makes it. */
 #include "train/prepare.h"
 
 #include <stdlib.h>

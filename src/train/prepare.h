@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The next batch, augmented, made beside the training step. Floor 7. */
+/* The next batch, augmented, made beside the training step. */
 #ifndef STOA_TRAIN_PREPARE_H
 #define STOA_TRAIN_PREPARE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* previous_gradient: momentum from the gradient of the step before alone, not from a velocity:
- *   p -= momentum * lr * g_before + lr * g. Floor 7. */
+ *   p -= momentum * lr * g_before + lr * g. */
 #include "train/momentum.h"
 
 static const struct stoa_option options[] = {STOA_MOMENTUM_OPTIONS("0.9")};

@@ -2,7 +2,7 @@
 /* rmsprop: gradients over the root of a moving mean of their squares (Tieleman and Hinton 2012), as in
  * PyTorch:
  *   s = alpha * s + (1 - alpha) * g^2,  p -= lr * g / (sqrt(s) + epsilon);
- * centred=true takes the variance in place of s, momentum a velocity of the steps. Floor 7. */
+ * centred=true takes the variance in place of s, momentum a velocity of the steps. */
 #include "train/optimizer.h"
 
 struct rmsprop_options {

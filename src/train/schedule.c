@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What all schedules share: the registry, the options of every schedule, steps or epochs as units, warm-up.
- * Floor 7. */
+/* What all schedules share: the registry, the options of every schedule, steps or epochs as units, warm-up. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sgd: stochastic gradient descent with momentum in the velocity form, as in PyTorch:
- *   v = momentum * v + g,  p -= lr * v. Floor 7. */
+ *   v = momentum * v + g,  p -= lr * v. */
 #include "train/momentum.h"
 
 static const struct stoa_option options[] = {STOA_MOMENTUM_OPTIONS("0")};

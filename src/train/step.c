@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step: the learning rate times `factor` after every `every` units; PyTorch's StepLR. Floor 7. */
+/* step: the learning rate times `factor` after every `every` units; PyTorch's StepLR. */
 #include <math.h>
 
 #include "train/optimizer.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The loop over epochs: arrange, step, validate, evaluate, tell. Floor 7. */
+/* The loop over epochs: arrange, step, validate, evaluate, tell. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One training step: the plan's forward and backward, then the update. Floor 7. */
+/* One training step: the plan's forward and backward, then the update. */
 #include "train/trainer.h"
 
 #include <math.h>

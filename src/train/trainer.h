@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A trainer's inside, for the loop over epochs. Floor 7. */
+/* A trainer's inside, for the loop over epochs. */
 #ifndef STOA_TRAIN_TRAINER_H
 #define STOA_TRAIN_TRAINER_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The update of all parameters. One parallel loop over pieces of the flat arrays clips, steps and averages
  * while a piece is in cache; clipping by norm takes a loop more, whose sums are added in a tree that follows
- * from the number of parameters alone. Floor 7. */
+ * from the number of parameters alone. */
 #include "train/update.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The update of all parameters: clipping, the optimiser's step, the moving average. Floor 7. */
+/* The update of all parameters: clipping, the optimiser's step, the moving average. */
 #ifndef STOA_TRAIN_UPDATE_H
 #define STOA_TRAIN_UPDATE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Validation: the split, early stopping, the best model. Floor 7. */
+/* Validation: the split, early stopping, the best model. */
 #include "train/validation.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Validation: samples held out of the training set, and what is decided by them. Floor 7. */
+/* Validation: samples held out of the training set, and what is decided by them. */
 #ifndef STOA_TRAIN_VALIDATION_H
 #define STOA_TRAIN_VALIDATION_H
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Option lines: taking them apart, filling structs by table, and the sentences of what is refused. Floor 3's
- * test. */
+/* Option lines: taking them apart, filling structs by table, and the sentences of what is refused. */
 #include "core/options.h"
 
 #include <locale.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Model files: saved and loaded to the same bytes, and everything a file can have wrong. Floor 6's test. */
+/* Model files: saved and loaded to the same bytes, and everything a file can have wrong. */
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The safetensors reader and writer: good files, every kind of malformed one with its sentence, every
- * truncation of a good one, and files written by us. Floor 6's test. */
+ * truncation of a good one, and files written by us. */
 #include "model/safetensors.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tensors alone, from files as PyTorch writes them: every floating-point type, names behind wrappers, and
- * what is refused with which sentence while the model stays as it was. Floor 6's test. */
+ * what is refused with which sentence while the model stays as it was. */
 #include <math.h>
 
 #include "tests/model/builder.h"

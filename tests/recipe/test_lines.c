@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Strict INI lines: what is reported, with which line number, and what is refused. Floor 8's test. */
+/* Strict INI lines: what is reported, with which line number, and what is refused. */
 #include "recipe/lines.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Recipes: what they say comes out, and every mistake is refused with its line. Floor 8's test. */
+/* Recipes: what they say comes out, and every mistake is refused with its line. */
 #include <stoa/recipe.h>
 
 #include <setjmp.h>

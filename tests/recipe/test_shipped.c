@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The recipes that ship: each loads, says what it is, builds, and makes a training step that moves its
- * weights. Floor 8's test. */
+ * weights. */
 #include <dirent.h>
 #include <math.h>
 #include <stdio.h>

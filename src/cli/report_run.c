@@ -215,10 +215,28 @@ static int make_page(const struct cli_request *request, const char *path) {
     return code;
 }
 
+/* Curves alone need no model and no data: options about them would do nothing. */
+static int check_page_options(const struct cli_request *request) {
+    static const char *const names[] = {"data", "layout", "all", "samples"};
+    for (size_t i = 0; i < request->given_count; i++) {
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+            if (strcmp(request->given[i].name, names[k]) == 0) {
+                return cli_fail(CLI_WRONG, "--%s: found without a page, expected --out FILE beside --%s",
+                                names[k],
+                                request->text  ? "text"
+                                : request->svg ? "svg"
+                                               : "csv");
+            }
+        }
+    }
+    return CLI_DONE;
+}
+
 /* The curves take the place of the page, or with --out stand beside it. */
 static int run(const struct cli_request *request) {
     bool curves = request->text || request->svg || request->csv, page = !curves || request->out;
-    int code = check_operands(request);
+    int code = page ? CLI_DONE : check_page_options(request);
+    code = code == CLI_DONE ? check_operands(request) : code;
     char *path = code == CLI_DONE && page ? choose_path(request) : NULL;
     if (code != CLI_DONE || (page && !path)) {
         return CLI_WRONG;

@@ -229,6 +229,9 @@ class Curves(Command):
 
     def test_refuses(self):
         self.refused("report", "--text", "nowhere", words=["nowhere"])
+        self.a_run("run")
+        for option in (["--data", "run"], ["--layout", "nhwc"], ["--all"], ["--samples", "3"]):
+            self.refused("report", "--csv", "-", "run", *option, words=[option[0], "without a page", "--out FILE"])
         write("bad/metrics.jsonl", "[1]\n")
         for option in (["--text"], ["--csv", "-"], ["--svg", "x"]):
             self.refused("report", *option, "bad", words=["bad/metrics.jsonl:1"])

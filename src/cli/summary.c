@@ -98,10 +98,16 @@ static json_t *figures_of(const struct report_run *run, size_t at) {
     return figures;
 }
 
-static void print_json(const struct cli_summary *summary, const struct report_run *run, const char *folder) {
+static void print_json(const struct cli_summary *summary, const struct report_run *run, const char *folder,
+                       const stoa_progress *last) {
     json_t *all = cli_json_object();
     double seconds = summary->training_seconds;
     cli_json_set(all, "run", cli_json_text(folder));
+    cli_json_set(all, "epochs", cli_json_count(last->epochs));
+    cli_json_set(all, "stopped",
+                 summary->timed_out           ? cli_json_text("minutes")
+                 : last->epoch < last->epochs ? cli_json_text("patience")
+                                              : json_null());
     cli_json_set(all, "seconds", cli_json_number(cli_now() - summary->start));
     cli_json_set(all, "images_per_second", cli_json_number(seconds > 0 ? summary->images / seconds : 0));
     if (run) {
@@ -122,7 +128,7 @@ int cli_summary_print(const struct cli_summary *summary, const char *folder, con
         return cli_fail(CLI_FAILED, "%s", sentence);
     }
     if (json) {
-        print_json(summary, known ? &run : NULL, folder);
+        print_json(summary, known ? &run : NULL, folder, last);
     } else {
         print_text(summary, known ? &run : NULL, folder, last);
     }

@@ -19,6 +19,7 @@ struct cli_summary {
     double images, training_seconds; /* of whole epochs */
     size_t epochs;                   /* whole ones */
     bool keeps_best;                 /* the model in the folder is that of the best epoch */
+    bool timed_out;                  /* --minutes have ended it */
 };
 
 void cli_summary_begin(struct cli_summary *summary, bool keeps_best);

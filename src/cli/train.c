@@ -57,9 +57,9 @@ static void announce(struct training *training) {
     size_t threads = stoa_context_threads(training->context);
     size_t count = stoa_model_parameter_count(training->model);
     bool frozen = training->from.parameters < count;
-    cli_print("%s: %s parameters%s%s, %s training and %s test images\n", training->name,
-              report_count_words(&parameters, count), frozen ? ", to be trained " : "",
-              frozen ? report_count_words(&trained, training->from.parameters) : "",
+    cli_print("%s: %s parameters%s%s%s, %s training and %s test images\n", training->name,
+              report_count_words(&parameters, count), frozen ? " (trained: " : "",
+              frozen ? report_count_words(&trained, training->from.parameters) : "", frozen ? ")" : "",
               report_count_words(&images, stoa_dataset_count(training->train)),
               report_count_words(&tests, stoa_dataset_count(training->test)));
     cli_print("%zu thread%s, %s, %s%s%s\n", threads, threads == 1 ? "" : "s",
@@ -67,7 +67,7 @@ static void announce(struct training *training) {
               blas.core);
     cli_print("%s", training->init ? training->init : "");
     if (training->resume) {
-        cli_print("continues %s behind step %zu, %zu of %zu epochs are done\n", training->folder->path,
+        cli_print("continues %s after step %zu, %zu of %zu epochs are done\n", training->folder->path,
                   training->from.steps, training->from.epochs, training->options->epochs);
     }
     (void)fflush(stdout);
@@ -145,7 +145,9 @@ static int stopped(const struct training *training, const struct cli_request *re
     }
     cli_progress_clear();
     if (training->state_saved && request->json) {
-        return cli_summary_print(&training->summary, folder->path, last, true);
+        struct cli_summary summary = training->summary;
+        summary.timed_out = true;
+        return cli_summary_print(&summary, folder->path, last, true);
     }
     if (training->state_saved && !request->quiet) {
         cli_print("stopped after %g minutes, state saved: epoch %zu, step %zu of %zu\nnext    stoa train "
@@ -200,8 +202,10 @@ static int train_into_folder(struct training *training, const struct cli_request
         return code;
     }
     if (training->resume && !training->went_on && !request->quiet && !request->json) {
-        cli_print("%s is complete with %zu epochs; --epochs goes on to a larger number\n", folder->path,
-                  training->last.epoch);
+        bool early = training->last.epoch < training->last.epochs;
+        cli_print("%s is complete with %zu epochs; %s\n", folder->path, training->last.epoch,
+                  early ? "it stopped as validation did not get better, and more --epochs do not change that"
+                        : "--epochs goes on to a larger number");
         return CLI_DONE;
     }
     return request->quiet && !request->json

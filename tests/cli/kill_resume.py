@@ -157,7 +157,7 @@ class Killer:
             else:
                 output = self.kill(process, seconds * 1.05)
             tries += 1
-            if (found := re.search(r"continues \S+ behind step (\d+),", output)):
+            if (found := re.search(r"continues \S+ after step (\d+),", output)):
                 self.counts["continued"] += 1
                 check(int(found[1]) == resumed_from, folder, "lost steps:", found[0], resumed_from)
             newest = self.look(folder)

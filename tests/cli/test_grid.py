@@ -250,10 +250,13 @@ class Stopped(Command):
         self.assertRegex(out, r"\nstopped after 0\.01 minutes, state saved: epoch \d+, step \d+ of \d+\n"
                               r"next    stoa train --resume run\n$")
         epochs = last_of("run")["epoch"]
-        self.done("train", "--resume", "run", "--minutes", "0.005", "--quiet")
+        found = json.loads(self.done("train", "--resume", "run", "--minutes", "0.005", "--json"))
+        self.assertEqual((found["epochs"], found["stopped"]), (100000, "minutes"))
         self.assertGreater(last_of("run")["epoch"], epochs)
         self.assertEqual(self.done("train", "tiny", "--minutes", "5", "--out", "b", "--quiet"), "")
         self.assertEqual(last_of("b")["epoch"], 2)
+        found = json.loads(self.done("train", "tiny", "--minutes", "5", "--out", "c", "--json"))
+        self.assertEqual((found["epochs"], found["stopped"]), (2, None))
 
     def test_refused_to_continue(self):
         self.done("train", "tiny", "--seeds", "2", "--epochs", "1", "--quiet", "--out", "g")

@@ -43,7 +43,7 @@ class Init(Command):
             "        l1.bias: begins anew: found shape (10), expected (5)\n",
             out,
         )
-        self.assertIn("five: 2,989 parameters, to be trained 2,885, 300 training and 100 test images\n", out)
+        self.assertIn("five: 2,989 parameters (trained: 2,885), 300 training and 100 test images\n", out)
         before, after = tensors_of("base/model.safetensors"), tensors_of("run/model.safetensors")
         self.assertEqual((before["c1.weight"], before["c1.bias"]), (after["c1.weight"], after["c1.bias"]))
         self.assertGreater(self.accuracy("run"), 0.9)

@@ -62,7 +62,7 @@ class Resume(Command):
             process = self.start("train", "--resume", "run", *options)
         output, errors = process.communicate(timeout=120)
         self.assertEqual((process.returncode, errors), (0, ""), output)
-        self.assertRegex(output, r"continues run behind step \d+, \d+ of 40 epochs are done")
+        self.assertRegex(output, r"continues run after step \d+, \d+ of 40 epochs are done")
         self.assert_same("run", "whole")
 
     def test_interrupted_in_the_first_epoch(self):
@@ -144,7 +144,7 @@ class Resume(Command):
             self.assertEqual(result.returncode, 0, result.stderr)
             self.one_line(result, f"run/checkpoint-{steps[-1]}.safetensors: ",
                           f"; taking run/checkpoint-{steps[-2]}.safetensors")
-            self.assertIn(f"behind step {steps[-2]},", result.stdout)
+            self.assertIn(f"after step {steps[-2]},", result.stdout)
             self.assert_same("run", "whole")
             self.assertNotEqual(read(f"run/checkpoint-{checkpoints('run')[-1]}.safetensors"), data)
 
@@ -196,7 +196,10 @@ class Resume(Command):
         write("held.ini", RECIPE + "validation = 0.2\npatience = 2\nmin_delta = 100\n")
         self.train("run", recipe="held", epochs=9)
         before = results("run")
-        self.assertIn("run is complete with 3 epochs", self.done("train", "--resume", "run"))
+        for more in ([], ["--epochs", "20"]):
+            self.assertIn("run is complete with 3 epochs; it stopped as validation did not get better",
+                          self.done("train", "--resume", "run", *more))
+        self.assertEqual(json.loads(self.done("train", "--resume", "run", "--json"))["stopped"], "patience")
         for step in checkpoints("run")[-1:]:
             os.remove(f"run/checkpoint-{step}.safetensors")
         self.assertIn("stopped after epoch 3", self.done("train", "--resume", "run"))
@@ -423,7 +426,7 @@ class Resume(Command):
                 for step in checkpoints("run"):
                     os.remove(f"run/checkpoint-{step}.safetensors")
                 write("run/checkpoint-3.safetensors", checkpoint)
-            self.assertIn("behind step 3, 0 of 4", self.done("train", "--resume", "run"))
+            self.assertIn("after step 3, 0 of 4", self.done("train", "--resume", "run"))
             self.assert_same("run", "whole")
             self.assertEqual(files_of("run"), ["metrics.jsonl", "model.safetensors", "timing.jsonl"])
             self.assertEqual(len(checkpoints("run")), 2)

@@ -67,7 +67,7 @@ static const struct option options[] = {
     {"svg", TEXT, AT(svg), "DIR", "write the curves as SVG files", 0, 0},
     {"csv", TEXT, AT(csv), "FILE", "write the numbers of every epoch as a table; -: to the standard output",
      0, 0},
-    {"quiet", FLAG, AT(quiet), NULL, "print nothing but errors", 0, 0},
+    {"quiet", FLAG, AT(quiet), NULL, "print errors only, and what other options ask for", 0, 0},
 };
 #undef AT
 enum { OPTIONS = sizeof options / sizeof options[0] };

@@ -165,19 +165,22 @@ static int conclude(const struct cli_grid *grid, int code) {
         failed += grid->run[i].state == CLI_GRID_FAILED;
     }
     const char *path = grid->folder.path;
+    char *word = cli_shell_word(path);
     bool stopped = done + failed < grid->count;
     if (code >= CLI_SIGNAL && stopped) {
-        return cli_fail(code, "interrupted: %zu of %zu runs are done; stoa train --resume %s continues", done,
-                        grid->count, path);
+        code = cli_fail(code, "interrupted: %zu of %zu runs are done; stoa train --resume %s continues", done,
+                        grid->count, word);
+    } else if (failed > 0) {
+        code = cli_fail(CLI_FAILED, "%zu of %zu runs in %s failed", failed, grid->count, path);
+    } else {
+        code = CLI_DONE;
+        if (stopped && !grid->request->quiet && !grid->request->json) {
+            cli_print("stopped after %g minutes: %zu of %zu runs are done\nnext    stoa train --resume %s\n",
+                      grid->request->minutes, done, grid->count, word);
+        }
     }
-    if (failed > 0) {
-        return cli_fail(CLI_FAILED, "%zu of %zu runs in %s failed", failed, grid->count, path);
-    }
-    if (stopped && !grid->request->quiet && !grid->request->json) {
-        cli_print("stopped after %g minutes: %zu of %zu runs are done\nnext    stoa train --resume %s\n",
-                  grid->request->minutes, done, grid->count, path);
-    }
-    return CLI_DONE;
+    free(word);
+    return code;
 }
 
 static int run_all(struct cli_grid *grid, const char *name) {

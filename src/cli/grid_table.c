@@ -159,7 +159,10 @@ static void print_text(const struct cli_grid *grid, const struct row *rows, size
     const struct cli_grid_run *first = &grid->run[chosen == SIZE_MAX ? 0 : chosen * grid->seeds];
     cli_print("runs    %s\n", grid->folder.path);
     if (first->state == CLI_GRID_DONE) {
-        cli_print("next    stoa eval %s\n        stoa report %s\n", first->path, grid->folder.path);
+        char *run = cli_shell_word(first->path), *folder = cli_shell_word(grid->folder.path);
+        cli_print("next    stoa eval %s\n        stoa report %s\n", run, folder);
+        free(run);
+        free(folder);
     }
 }
 

@@ -196,6 +196,24 @@ char *cli_text(const char *format, ...) {
     return text;
 }
 
+char *cli_shell_word(const char *text) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
+    size_t length = strlen(text);
+    if (length > 0 && strspn(text, plain) == length) {
+        return cli_text("%s", text);
+    }
+    /* A single quote ends the quotes, stands escaped, and begins them again. */
+    char *word = cli_allocate(4 * length + 3, 1), *at = word;
+    *at++ = '\'';
+    for (; *text; text++) {
+        size_t bytes = *text == '\'' ? 4 : 1;
+        memcpy(at, bytes == 4 ? "'\\''" : text, bytes);
+        at += bytes;
+    }
+    *at = '\'';
+    return word;
+}
+
 /* Edits (insert, remove, replace, swap of neighbours) that turn a into b; long names count as far. */
 static size_t distance(const char *a, const char *b) {
     enum { LONGEST = 32 };

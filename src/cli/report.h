@@ -43,6 +43,8 @@ void cli_set_clean_up(void (*clean_up)(void *object), void *object);
 /* Memory, or the end of the command: nothing useful is left to do without it. */
 void *cli_allocate(size_t count, size_t bytes);
 __attribute__((format(printf, 1, 2))) char *cli_text(const char *format, ...);
+/* `text` as a shell has to be told it, in single quotes where it needs them, to be copied from a terminal. */
+char *cli_shell_word(const char *text);
 
 /* The nearest of `count` names (spelled at `names[i * stride]` bytes apart), or NULL when none is near. */
 const char *cli_nearest(const char *name, const char *const *names, size_t count);

@@ -4,6 +4,7 @@
 #include "cli/summary.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/command.h"
 #include "cli/progress.h"
@@ -81,8 +82,10 @@ static void print_text(const struct cli_summary *summary, const struct report_ru
         print_figures(run, summary->keeps_best);
     }
     cli_print("model   %s/" CLI_RUN_MODEL "\nmetrics %s/" CLI_RUN_METRICS "\n", folder, folder);
-    cli_print("next    stoa eval %s\n        stoa predict %s FILE\n        stoa report %s\n", folder, folder,
-              folder);
+    char *word = cli_shell_word(folder);
+    cli_print("next    stoa eval %s\n        stoa predict %s FILE\n        stoa report %s\n", word, word,
+              word);
+    free(word);
 }
 
 /* What the metrics say of an epoch. */

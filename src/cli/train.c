@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `stoa train`: a recipe's network on its data, into a run's folder. Public headers only. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <stoa/blas.h>
 
@@ -133,15 +134,15 @@ static bool on_progress(void *user, const stoa_progress *progress) {
     return !progress->last && is_to_stop(training);
 }
 
-/* By a signal, or at the end of --minutes, which is no failure. */
-static int stopped(const struct training *training, const struct cli_request *request) {
+/* By a signal, or at the end of --minutes, which is no failure. `word` is the folder as a shell reads it. */
+static int stopped(const struct training *training, const struct cli_request *request, const char *word) {
     const stoa_progress *last = &training->last;
     const struct cli_run_folder *folder = training->folder;
     if (training->state_saved && cli_stop_signal()) {
         return cli_fail(
             CLI_SIGNAL + cli_stop_signal(),
             "interrupted, state saved: epoch %zu, step %zu of %zu; stoa train --resume %s continues",
-            last->epoch, last->step, last->steps, folder->path);
+            last->epoch, last->step, last->steps, word);
     }
     cli_progress_clear();
     if (training->state_saved && request->json) {
@@ -152,7 +153,7 @@ static int stopped(const struct training *training, const struct cli_request *re
     if (training->state_saved && !request->quiet) {
         cli_print("stopped after %g minutes, state saved: epoch %zu, step %zu of %zu\nnext    stoa train "
                   "--resume %s\n",
-                  request->minutes, last->epoch, last->step, last->steps, folder->path);
+                  request->minutes, last->epoch, last->step, last->steps, word);
     }
     if (training->state_saved) {
         return CLI_DONE;
@@ -161,7 +162,7 @@ static int stopped(const struct training *training, const struct cli_request *re
         CLI_FAILED, "%s, state not saved: %s; %s%s%s", cli_stop_signal() ? "interrupted" : "stopped",
         training->why[0] ? training->why : "an epoch before it is not saved",
         folder->checkpoint ? "stoa train --resume " : "no checkpoint is there",
-        folder->checkpoint ? folder->path : "", folder->checkpoint ? " continues from an earlier one" : "");
+        folder->checkpoint ? word : "", folder->checkpoint ? " continues from an earlier one" : "");
 }
 
 /* The model is that of the last epoch now, or with keep_best that of the best. */
@@ -188,7 +189,10 @@ static int train_into_folder(struct training *training, const struct cli_request
         return training->code; /* its sentence is out */
     }
     if (status == STOA_ERR_CANCELLED) {
-        return stopped(training, request);
+        char *word = cli_shell_word(folder->path);
+        int code = stopped(training, request, word);
+        free(word);
+        return code;
     }
     cli_progress_clear();
     if (status != STOA_OK) {

@@ -63,8 +63,12 @@ stoa_status stoa_line_check(struct stoa_error *error, const char *key, const cha
         return stoa_error_set(error, STOA_ERR_ARGUMENT, "%s: found %zu bytes of text, expected at most %zu",
                               key, length, most);
     }
+    if (length == 0) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT, "%s: found no value, expected one behind the '='",
+                              key);
+    }
     struct span read = trim(value, value + length);
-    return length > 0 && read.length == length
+    return read.length == length
                ? STOA_OK
                : stoa_error_set(error, STOA_ERR_ARGUMENT,
                                 "%s: found '%s', expected a value without white space around it and without "

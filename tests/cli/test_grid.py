@@ -3,6 +3,8 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import statistics
@@ -144,6 +146,17 @@ class Grid(Command):
         self.refused("train", "tiny", "--seeds", "2", "--out", "runs/tiny-1", words=["not empty", "--force"])
         self.done("train", "tiny", "--seeds", "2", "--epochs", "2", "--quiet", "--out", "runs/tiny-1", "--force")
         self.assertEqual(last_of("runs/tiny-1/2-seed=4")["epoch"], 2)
+
+    def test_what_to_do_next_can_be_copied_into_a_shell(self):
+        folder = "it's a \"run\""
+        for more in (["--out", folder], ["--out", "g/" + folder, "--seeds", "2"],
+                     ["--out", "h/" + folder, "--epochs", "9999", "--minutes", "0.002"]):
+            out = self.done("train", "tiny", *more)
+            said = [line.split("stoa ", 1)[1] for line in out.splitlines() if re.match(r"(next|    )    stoa ", line)]
+            self.assertGreater(len(said), 0, out)
+            for line in said:
+                words = shlex.split(line.replace("FILE", "data"))
+                self.assertTrue(os.path.isdir(words[2 if words[1] == "--resume" else 1]), line)
 
     def test_so_many_at_once(self):
         """A run sees how many others hold the lock of their folder."""

@@ -487,7 +487,7 @@ static void test_set_refused(void **state) {
         {".lr", "1", "unknown section '', expected model, data or train"},
         {"title", " a", "title: found ' a', expected a value without white space around it"},
         {"title", "a #b", "title: found 'a #b', expected a value without white space around it"},
-        {"title", "", "title: found '', expected a value without white space around it"},
+        {"title", "", "title: found no value, expected one behind the '='"},
         {"title", "a\n[train]", "title: found a control byte 0x0A, expected text"},
         {"data.set", "../x", "set: found '../x', expected a name of letters"},
         {"model.c9", "relu", "unknown layer 'c9', expected one of the recipe's"},

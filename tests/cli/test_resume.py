@@ -123,13 +123,16 @@ class Resume(Command):
         self.assert_same("run", "whole")
 
     def test_a_model_that_is_gone_is_made_again(self):
-        for to in (13, 40):
-            shutil.rmtree("run", ignore_errors=True)
-            self.cut_short("run", to=to)
-            model = read("run/model.safetensors")
-            os.remove("run/model.safetensors")
-            self.done("train", "--resume", "run", "--quiet")
-            self.assertEqual(read("run/model.safetensors"), model)
+        """Behind the last checkpoint of a run that is not at its end, and of one that is."""
+        write("held.ini", RECIPE + HELD)
+        for recipe in "tiny", "held":
+            for to in (13, 10**9):
+                shutil.rmtree("run", ignore_errors=True)
+                self.cut_short("run", recipe=recipe, to=to)
+                model = read("run/model.safetensors")
+                os.remove("run/model.safetensors")
+                self.done("train", "--resume", "run", "--quiet")
+                self.assertEqual(read("run/model.safetensors"), model, (recipe, to))
 
     def test_damaged_checkpoints_are_named_and_older_ones_taken(self):
         self.cut_short("run")

@@ -95,8 +95,7 @@ typedef bool stoa_progress_fn(void *user, const stoa_progress *progress);
  * NULL. A callback that is given the trainer may read and save it, but not step or release it. */
 typedef struct stoa_train_callbacks {
     void *user; /**< handed to all of them */
-    /** Before the first step: the place for stoa_trainer_load(), from where training goes on
-     * then. What it
+    /** Before the first step: the place for stoa_trainer_load(), from where training goes on then. What it
      * returns other than STOA_OK ends the training with that status. */
     stoa_status (*start)(void *user, stoa_trainer *trainer);
     /** After every step, and after every epoch, whose model it is with the options `average`. */
@@ -212,7 +211,8 @@ STOA_API void stoa_trainer_use_average(stoa_trainer *trainer, bool use);
 /** Save the whole state of `trainer`, from which training goes on as if it had not ended: a model file with
  * the parameters as they are trained, and beside them what the optimiser keeps ("optimizer.state.c1.weight.
  * exp_avg", names as PyTorch's), the moving average ("average.c1.weight") and the best model ("best.c1.
- * weight"); counts, schedule and options are in its metadata. stoa_model_load() reads it as a model.
+ * weight"); counts, schedule, options and the checksum of the file are in its metadata. stoa_model_load()
+ * reads it as a model.
  *
  * @param trainer  Between two steps: in a callback of stoa_train(), or in a loop of one's own.
  * @param path  Written to a temporary name, synced and renamed: whole or not at all.
@@ -226,8 +226,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_save(stoa_trainer *trainer, co
  * @param path  The file.
  * In a callback `start` of stoa_train() the training goes on in the middle of the epoch where that is where
  * the state was saved. Errors, with `trainer` and model as they were: STOA_ERR_NOT_FOUND, STOA_ERR_IO,
- * STOA_ERR_MEMORY, STOA_ERR_FORMAT (not such a file, or a damaged one), STOA_ERR_SHAPE (of another model),
- * STOA_ERR_ARGUMENT (other options or data; the sentence names the first that differs). */
+ * STOA_ERR_MEMORY, STOA_ERR_FORMAT (not such a file, or a damaged one, of which any bit tells),
+ * STOA_ERR_SHAPE (of another model), STOA_ERR_ARGUMENT (other options or data; the sentence names the first that differs). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_load(stoa_trainer *trainer, const char *path);
 /** stoa_trainer_save() into memory: `*data` of `*bytes` bytes, set only on STOA_OK; release with
  * stoa_buffer_free(). */

@@ -23,7 +23,7 @@ size_t stoa_model_layer_parameters(const stoa_model *model);
 stoa_status stoa_model_check_built(const stoa_model *model);
 
 /* Make a model file of a built model from groups of tensors, and, in the file of a training's state, with the
- * facts of the training; release with stoa_buffer_free(). */
+ * facts of the training and a checksum; release with stoa_buffer_free(). */
 stoa_status stoa_model_write(const stoa_model *model, const struct stoa_tensor_group *groups, size_t count,
                              const struct stoa_fact *training, size_t facts, void **data, size_t *bytes);
 

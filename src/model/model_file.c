@@ -69,7 +69,7 @@ stoa_status stoa_model_write(const stoa_model *model, const struct stoa_tensor_g
         status = stoa_describe_model(model, STOA_MODEL_FORMAT, training, facts, &text);
     }
     if (status == STOA_OK) {
-        status = stoa_groups_write(model, groups, count, text, &whole, &total);
+        status = stoa_groups_write(model, groups, count, text, training != NULL, &whole, &total);
     }
     if (status == STOA_OK) {
         status = verify(model, groups, count, text, whole, total);

@@ -4,6 +4,7 @@
 #ifndef STOA_MODEL_SAFETENSORS_H
 #define STOA_MODEL_SAFETENSORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -54,10 +55,16 @@ struct stoa_safetensors_item {
 /* Make the start of a file (header length, header, padding to a multiple of 64 bytes) for tensors whose data
  * follow in this order without gaps, and one metadata entry. Equal arguments give equal bytes. `*start` is
  * released with free().
+ * @param sealed  With room for a checksum, which stoa_safetensors_seal() puts in when the data are there.
  * @param[out] data_bytes  Bytes of data that must follow.
  * Errors: STOA_ERR_ARGUMENT (text that is not UTF-8, a name twice, too large), STOA_ERR_MEMORY. */
 stoa_status stoa_safetensors_start(struct stoa_error *error, const struct stoa_safetensors_item *items,
-                                   size_t count, const char *key, const char *value, char **start,
-                                   size_t *start_bytes, size_t *data_bytes);
+                                   size_t count, const char *key, const char *value, bool sealed,
+                                   char **start, size_t *start_bytes, size_t *data_bytes);
+
+/* Put the checksum of a whole file, whose start was made for one, into its place. */
+void stoa_safetensors_seal(void *data, size_t bytes);
+/* Whether the checksum of a whole file holds. Errors: STOA_ERR_FORMAT (it does not, or there is none). */
+stoa_status stoa_safetensors_check_seal(struct stoa_error *error, const void *data, size_t bytes);
 
 #endif

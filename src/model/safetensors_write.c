@@ -5,8 +5,11 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <zlib.h>
 
 #include "base/endian.h"
 #include "base/size.h"
@@ -17,6 +20,11 @@
 #define NAME "%.80s"
 
 enum { LENGTH_BYTES = 8, DATA_ALIGNMENT = 64 };
+
+/* A checksum is the first entry of the metadata, so that its place is known. */
+#define SEAL_KEY "crc32"
+static const char before_seal[] = "{\"__metadata__\":{\"" SEAL_KEY "\":\"", no_seal[] = "00000000";
+enum { SEAL_PLACE = LENGTH_BYTES + sizeof before_seal - 1, SEAL_DIGITS = sizeof no_seal - 1 };
 
 /* {"dtype": "F32", "shape": [...], "data_offsets": [begin, end]} */
 static bool describe_item(const struct stoa_safetensors_item *item, size_t begin, size_t end, json_t *entry) {
@@ -63,10 +71,12 @@ static stoa_status add_item(struct stoa_error *error, json_t *header,
 }
 
 /* {"__metadata__": {key: value}} */
-static stoa_status make_header(struct stoa_error *error, const char *key, const char *value, json_t *header) {
+static stoa_status make_header(struct stoa_error *error, const char *key, const char *value, bool sealed,
+                               json_t *header) {
     json_t *metadata = json_object();
     errno = 0;
-    bool good = metadata && stoa_json_put_text(metadata, key, value) &&
+    bool good = metadata && (!sealed || stoa_json_put_text(metadata, SEAL_KEY, no_seal)) &&
+                stoa_json_put_text(metadata, key, value) &&
                 json_object_set(header, "__metadata__", metadata) == 0;
     bool unfit = !good && metadata && header && errno != ENOMEM;
     json_decref(metadata);
@@ -98,11 +108,11 @@ static stoa_status finish_start(struct stoa_error *error, const char *text, char
 }
 
 stoa_status stoa_safetensors_start(struct stoa_error *error, const struct stoa_safetensors_item *items,
-                                   size_t count, const char *key, const char *value, char **start,
-                                   size_t *start_bytes, size_t *data_bytes) {
+                                   size_t count, const char *key, const char *value, bool sealed,
+                                   char **start, size_t *start_bytes, size_t *data_bytes) {
     size_t offset = 0;
     json_t *header = json_object();
-    stoa_status status = make_header(error, key, value, header);
+    stoa_status status = make_header(error, key, value, sealed, header);
     for (size_t i = 0; i < count && status == STOA_OK; i++) {
         status = add_item(error, header, &items[i], &offset);
     }
@@ -115,4 +125,34 @@ stoa_status stoa_safetensors_start(struct stoa_error *error, const struct stoa_s
     }
     json_decref(header);
     return status;
+}
+
+/* Of all bytes, where the digits of the checksum count as zeros. */
+static void checksum(const unsigned char *data, size_t bytes, char digits[SEAL_DIGITS + 1]) {
+    const size_t behind = SEAL_PLACE + SEAL_DIGITS;
+    uLong sum = crc32_z(0, data, SEAL_PLACE);
+    sum = crc32_z(sum, (const unsigned char *)no_seal, SEAL_DIGITS);
+    sum = crc32_z(sum, data + behind, bytes - behind);
+    (void)snprintf(digits, SEAL_DIGITS + 1, "%08lx", sum & 0xFFFFFFFFUL);
+}
+
+void stoa_safetensors_seal(void *data, size_t bytes) {
+    char digits[SEAL_DIGITS + 1];
+    checksum(data, bytes, digits);
+    memcpy((char *)data + SEAL_PLACE, digits, SEAL_DIGITS);
+}
+
+stoa_status stoa_safetensors_check_seal(struct stoa_error *error, const void *data, size_t bytes) {
+    const char *text = data;
+    char digits[SEAL_DIGITS + 1];
+    if (bytes < SEAL_PLACE + SEAL_DIGITS ||
+        memcmp(text + LENGTH_BYTES, before_seal, sizeof before_seal - 1) != 0) {
+        return stoa_error_set(error, STOA_ERR_FORMAT, "damaged: found no checksum at its beginning");
+    }
+    checksum(data, bytes, digits);
+    return memcmp(text + SEAL_PLACE, digits, SEAL_DIGITS) == 0
+               ? STOA_OK
+               : stoa_error_set(error, STOA_ERR_FORMAT,
+                                "damaged: found bytes with the checksum %s, expected '%.*s'", digits,
+                                (int)SEAL_DIGITS, text + SEAL_PLACE);
 }

@@ -64,7 +64,8 @@ static float *entry_change(stoa_model *model, const struct entry *entry) {
 
 /* Everything before the data: malloc'd in *start. */
 static stoa_status make_start(const stoa_model *model, const struct entry *list, size_t entries,
-                              const char *text, char **start, size_t *start_bytes, size_t *data_bytes) {
+                              const char *text, bool sealed, char **start, size_t *start_bytes,
+                              size_t *data_bytes) {
     struct stoa_safetensors_item *items = calloc(entries + 1, sizeof *items);
     if (!items) {
         return stoa_fail(model->context, STOA_ERR_MEMORY, "no memory for a list of %zu tensors", entries);
@@ -74,7 +75,7 @@ static stoa_status make_start(const stoa_model *model, const struct entry *list,
         items[i] = (struct stoa_safetensors_item){list[i].name, spec->rank, spec->shape};
     }
     stoa_status status = stoa_safetensors_start(&model->context->error, items, entries, STOA_MODEL_KEY, text,
-                                                start, start_bytes, data_bytes);
+                                                sealed, start, start_bytes, data_bytes);
     free(items);
     return status;
 }
@@ -90,12 +91,12 @@ static void fill(const stoa_model *model, const struct entry *list, size_t entri
 }
 
 static stoa_status write_entries(const stoa_model *model, const struct entry *list, size_t entries,
-                                 const char *text, void **data, size_t *bytes) {
+                                 const char *text, bool sealed, void **data, size_t *bytes) {
     stoa_context *context = model->context;
     char *start = NULL;
     size_t start_bytes = 0;
     size_t data_bytes = 0;
-    stoa_status status = make_start(model, list, entries, text, &start, &start_bytes, &data_bytes);
+    stoa_status status = make_start(model, list, entries, text, sealed, &start, &start_bytes, &data_bytes);
     if (status != STOA_OK) {
         return status;
     }
@@ -110,19 +111,22 @@ static stoa_status write_entries(const stoa_model *model, const struct entry *li
         memcpy(*data, start, start_bytes);
         void *values = (char *)*data + start_bytes;
         fill(model, list, entries, values);
+        if (sealed) {
+            stoa_safetensors_seal(*data, *bytes);
+        }
     }
     free(start);
     return status;
 }
 
 stoa_status stoa_groups_write(const stoa_model *model, const struct stoa_tensor_group *groups, size_t count,
-                              const char *text, void **data, size_t *bytes) {
+                              const char *text, bool sealed, void **data, size_t *bytes) {
     size_t entries;
     struct entry *list = list_entries(model, groups, count, &entries);
     if (!list) {
         return STOA_ERR_MEMORY;
     }
-    stoa_status status = write_entries(model, list, entries, text, data, bytes);
+    stoa_status status = write_entries(model, list, entries, text, sealed, data, bytes);
     free(list);
     return status;
 }

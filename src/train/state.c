@@ -383,12 +383,16 @@ static stoa_status check(struct stoa_trainer *trainer, const struct stoa_safeten
     return status;
 }
 
-static stoa_status load_file(struct stoa_trainer *trainer, const struct stoa_safetensors *file,
-                             json_t *graph) {
+/* The checksum is looked at last: what is wrong in a way that can be told is told. */
+static stoa_status load_file(struct stoa_trainer *trainer, const struct stoa_safetensors *file, json_t *graph,
+                             const void *data, size_t bytes) {
     struct stoa_training_state state;
     struct groups groups;
     stoa_trainer_use_average(trainer, false);
     stoa_status status = check(trainer, file, graph, &state);
+    if (status == STOA_OK) {
+        status = stoa_safetensors_check_seal(&trainer->context->error, data, bytes);
+    }
     if (status == STOA_OK) {
         status = compare_builds(trainer, graph);
     }
@@ -413,7 +417,7 @@ stoa_status stoa_trainer_load_memory(stoa_trainer *trainer, const void *data, si
         status = stoa_model_read_graph(context, file, &graph);
     }
     if (status == STOA_OK) {
-        status = load_file(trainer, file, graph);
+        status = load_file(trainer, file, graph, data, bytes);
     }
     json_decref(graph);
     stoa_safetensors_close(file);

@@ -139,7 +139,9 @@ class Resume(Command):
         shutil.copytree("run", "whole")
         steps = checkpoints("run")
         whole = read(f"run/checkpoint-{steps[-1]}.safetensors")
-        for data in (b"", whole[:100], whole[:-4], b"\0" * len(whole), self.without_state(steps[-1])):
+        bit = bytearray(whole)
+        bit[len(bit) * 3 // 4] ^= 1
+        for data in (b"", whole[:100], whole[:-4], bytes(bit), b"\0" * len(whole), self.without_state(steps[-1])):
             shutil.rmtree("run")
             shutil.copytree("whole", "run")
             write(f"run/checkpoint-{steps[-1]}.safetensors", data)

@@ -269,7 +269,8 @@ static void test_write(void **state) {
     size_t data_bytes = 0;
     const char *value = "{\"quoted\":\"\xC3\xA9\"}";
     assert_int_equal(
-        stoa_safetensors_start(&error, items, 3, "stoa", value, &start, &start_bytes, &data_bytes), STOA_OK);
+        stoa_safetensors_start(&error, items, 3, "stoa", value, false, &start, &start_bytes, &data_bytes),
+        STOA_OK);
     const char *header = "{\"__metadata__\":{\"stoa\":\"{\\\"quoted\\\":\\\"\xC3\xA9\\\"}\"},"
                          "\"w\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},"
                          "\"b\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[24,36]},"
@@ -302,13 +303,13 @@ static void test_write_refused(void **state) {
     char *start = NULL;
     size_t bytes = 0;
     size_t data = 0;
-    assert_int_equal(stoa_safetensors_start(&error, twice, 2, "k", "v", &start, &bytes, &data),
+    assert_int_equal(stoa_safetensors_start(&error, twice, 2, "k", "v", false, &start, &bytes, &data),
                      STOA_ERR_ARGUMENT);
     assert_string_equal(error.text, "tensor 'w' is there twice");
-    assert_int_equal(stoa_safetensors_start(&error, large, 1, "k", "v", &start, &bytes, &data),
+    assert_int_equal(stoa_safetensors_start(&error, large, 1, "k", "v", false, &start, &bytes, &data),
                      STOA_ERR_ARGUMENT);
     assert_string_equal(error.text, "tensor 'w' is too large for a file");
-    assert_int_equal(stoa_safetensors_start(&error, twice, 1, "k", "\xFF", &start, &bytes, &data),
+    assert_int_equal(stoa_safetensors_start(&error, twice, 1, "k", "\xFF", false, &start, &bytes, &data),
                      STOA_ERR_ARGUMENT);
     assert_null(start);
 }

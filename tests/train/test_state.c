@@ -340,6 +340,14 @@ static void refuses_other_files(void **state) {
     steps[14] = 'x';
     refuse(&s, &options, &(struct saved){copy, saved.bytes, 0, 0}, STOA_ERR_FORMAT,
            "its training has 'samples' as 'x");
+    /* Nor does one with a bit that nothing else tells of, in its checksum, a tensor or the padding. */
+    const size_t places[] = {8 + 29, saved.bytes / 2, saved.bytes - 1};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        memcpy(copy, saved.data, saved.bytes);
+        copy[places[i]] ^= 1;
+        refuse(&s, &options, &(struct saved){copy, saved.bytes, 0, 0}, STOA_ERR_FORMAT,
+               "damaged: found bytes with the checksum ");
+    }
     free(copy);
     free(saved.data);
     close_subject(&s);

@@ -227,7 +227,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_save(stoa_trainer *trainer, co
  * In a callback `start` of stoa_train() the training goes on in the middle of the epoch where that is where
  * the state was saved. Errors, with `trainer` and model as they were: STOA_ERR_NOT_FOUND, STOA_ERR_IO,
  * STOA_ERR_MEMORY, STOA_ERR_FORMAT (not such a file, or a damaged one, of which any bit tells),
- * STOA_ERR_SHAPE (of another model), STOA_ERR_ARGUMENT (other options or data; the sentence names the first that differs). */
+ * STOA_ERR_SHAPE (of another model), STOA_ERR_ARGUMENT (other options or data; the sentence names the first
+ * that differs). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_load(stoa_trainer *trainer, const char *path);
 /** stoa_trainer_save() into memory: `*data` of `*bytes` bytes, set only on STOA_OK; release with
  * stoa_buffer_free(). */

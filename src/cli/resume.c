@@ -126,23 +126,35 @@ static bool counts(const struct line *line) {
              memcmp(line->key, epochs, line->key_length) == 0);
 }
 
+/* What a key means that is not said. */
+static bool find_default(const struct line *wanted, struct line *found) {
+    stoa_recipe_key key;
+    *found = (struct line){.section = ""};
+    for (size_t i = 0; stoa_recipe_key_at(i, &key); i++) {
+        if (strcmp(key.section, wanted->section) == 0 && strlen(key.name) == wanted->key_length &&
+            memcmp(key.name, wanted->key, wanted->key_length) == 0) {
+            found->value = key.fallback;
+            found->value_length = strlen(key.fallback);
+            return found->value_length > 0;
+        }
+    }
+    return false;
+}
+
 /* Add the keys of `asked` that `run` has with another value or not at all; in reverse those that only the run,
  * which stands first then, has. */
 static char *add_differences(char *all, const char *asked, const char *run, bool reverse) {
     struct line line = {.section = ""}, other;
     while (next_line(&asked, &line)) {
-        bool there = find_line(run, &line, &other);
-        if (!counts(&line) || (there && (reverse || means_the_same(&line, &other)))) {
+        bool there = find_line(run, &line, &other), known = there || find_default(&line, &other);
+        if (!counts(&line) || (there && reverse) || (known && means_the_same(&line, &other))) {
             continue;
         }
-        const struct line *found = reverse ? NULL : &line, *expected = reverse ? &line
-                                                                       : there ? &other
-                                                                               : NULL;
-        char *longer =
-            cli_text("%s%s%s.%.*s: found %.*s, expected %.*s", all ? all : "", all ? "; " : "", line.section,
-                     (int)line.key_length, line.key, found ? (int)found->value_length : 4,
-                     found ? found->value : "none", expected ? (int)expected->value_length : 4,
-                     expected ? expected->value : "none");
+        const struct line none = {.value = "none", .value_length = 4}, *second = known ? &other : &none;
+        const struct line *found = reverse ? second : &line, *expected = reverse ? &line : second;
+        char *longer = cli_text("%s%s%s.%.*s: found %.*s, expected %.*s", all ? all : "", all ? "; " : "",
+                                line.section, (int)line.key_length, line.key, (int)found->value_length,
+                                found->value, (int)expected->value_length, expected->value);
         free(all);
         all = longer;
     }

@@ -235,6 +235,16 @@ class Resume(Command):
         self.assert_same("run", "whole")
         self.assertEqual(len(checkpoints("run")), 1)
 
+    def test_a_default_may_be_said_or_not(self):
+        write("short.ini", RECIPE.replace("seed = 3\n", ""))
+        write("said.ini", RECIPE.replace("seed = 3\n", "seed = 0\nschedule = constant\naverage = 0.0\n"))
+        self.train("run", recipe="short", epochs=1)
+        for recipe, more in (("said", []), ("short", ["--seed", "0", "--set", "data.test=2e-1"])):
+            self.done("train", recipe, "--resume", "run", *more)
+        self.train("other", recipe="said", epochs=1)
+        self.done("train", "short", "--resume", "other")
+        self.refused("train", "short", "--resume", "other", "--set", "average=0.5", words=["found 0.5, expected 0.0"])
+
     def test_other_requests_are_named(self):
         self.cut_short("run")
         write("other.ini", RECIPE.replace("lr = 5e-3", "lr = 6e-3").replace("filters=4", "filters=5") + "clip_norm = 1\n")
@@ -245,13 +255,13 @@ class Resume(Command):
                 (["--lr", "1e-3"], ["train.lr: found ", "expected 5e-3"]),
                 (["--batch", "31"], ["train.batch: found 31, expected 32"]),
                 (["--seed", "4"], ["train.seed: found 4, expected 3"]),
-                (["--split-seed", "4"], ["split_seed: found 4, expected none"]),
-                (["--layout", "nchw"], ["layout: found nchw, expected none"]),
+                (["--split-seed", "4"], ["split_seed: found 4, expected 0"]),
+                (["--layout", "nchw"], ["layout: found nchw, expected auto"]),
                 (["--out", "elsewhere"], ["--out: found beside --resume"]),
                 (["--force"], ["--force: found beside --resume"]),
                 (["other"], ["model.c1: found conv2d filters=5", "train.lr: found 6e-3, expected 5e-3",
-                             "train.clip_norm: found 1, expected none"]),
-                (["short"], ["train.seed: found none, expected 3"]),
+                             "train.clip_norm: found 1, expected 0"]),
+                (["short"], ["train.seed: found 0, expected 3"]),
                 (["turned"], ["layers come in another order"]),
                 (["missing"], ["missing: no such recipe"]),
                 (["--checkpoint-every", "soon"], ["--checkpoint-every: found 'soon', expected"]),

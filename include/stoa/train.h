@@ -246,10 +246,11 @@ typedef struct stoa_trainer_info {
     size_t samples;      /**< trained of the epoch that is not whole */
     size_t best_epoch;   /**< of the best validation; 0: none yet, or no validation */
     float learning_rate; /**< of the last step */
-    const char
-        *other_build; /**< what differs between the engine that saved the state that was loaded and this
-                                one, so that not every bit can be the same: "blas core ZEN, now HASWELL"; "" where
-                                nothing does. Belongs to the trainer */
+    bool schedule_spans; /**< the schedule goes over all epochs: with another number of them the rate of
+                            the next step is another */
+    /** What differs between the engine that saved the state that was loaded and this one, so that not every
+     * bit can be the same: "blas core ZEN, now HASWELL"; "" where nothing does. Belongs to the trainer. */
+    const char *other_build;
 } stoa_trainer_info;
 
 /** Say in `*info` how far `trainer` has come. */

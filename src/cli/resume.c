@@ -292,25 +292,13 @@ int cli_resume_facts(const struct cli_resume *resume, const struct cli_subject *
 
 /* ---- the state ---- */
 
-/* Whether the rate of a step follows from how many there will be. */
-static bool is_stretched(const char *schedule) {
-    static const char *const names[] = {"one_cycle", "cosine", "linear"};
-    size_t length = schedule ? strcspn(schedule, " ") : 0;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strlen(names[i]) == length && strncmp(names[i], schedule, length) == 0) {
-            return !strstr(schedule, " length=");
-        }
-    }
-    return false;
-}
-
 static void tell_differences(const struct cli_resume *resume, const struct cli_subject *subject,
                              const stoa_train_options *options, const stoa_trainer_info *info) {
     if (info->other_build[0]) {
         (void)cli_fail(CLI_DONE, "note: %s: the last bits may differ from those of a run that was not ended",
                        info->other_build);
     }
-    if (!subject->quiet && options->epochs != resume->epochs && is_stretched(options->schedule)) {
+    if (!subject->quiet && options->epochs != resume->epochs && info->schedule_spans) {
         (void)cli_fail(
             CLI_DONE,
             "note: %zu epochs instead of %zu: schedule '%s' goes over all of them, so the rate goes on "

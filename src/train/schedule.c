@@ -76,6 +76,17 @@ stoa_status stoa_schedule_read(struct stoa_error *error, const char *line, void 
                           "unknown schedule '%.64s', expected one of " STOA_SCHEDULE_NAMES, spec.name);
 }
 
+bool stoa_schedule_spans(const struct stoa_train_settings *settings) {
+    enum { TOTAL = 1024, APART = 64 };
+    for (uint64_t at = 0; at < TOTAL; at += APART) {
+        double once = settings->schedule->factor(settings->schedule_options, at, TOTAL);
+        if (once != settings->schedule->factor(settings->schedule_options, at, 2 * TOTAL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 double stoa_schedule_factor(const struct stoa_train_settings *settings,
                             const struct stoa_schedule_state *state, uint64_t step, uint64_t total_steps) {
     const struct stoa_schedule_units *u = &settings->schedule_units;

@@ -101,6 +101,7 @@ void stoa_trainer_describe(const stoa_trainer *trainer, stoa_trainer_info *info)
                                 .samples = (size_t)state->samples,
                                 .best_epoch = (size_t)state->best.epoch,
                                 .learning_rate = (float)state->learning_rate,
+                                .schedule_spans = stoa_schedule_spans(&trainer->settings),
                                 .other_build = trainer->other_build};
 }
 

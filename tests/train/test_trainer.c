@@ -176,6 +176,35 @@ static void shows_gradients_before_the_update(void **state) {
     close_subject(&b);
 }
 
+/* Those that stretch with the number of epochs, and those that do not. */
+static void knows_schedules_over_all_epochs(void **state) {
+    (void)state;
+    const struct {
+        const char *schedule;
+        bool spans;
+    } expected[] = {{"constant", false},
+                    {"step every=3", false},
+                    {"exponential factor=0.9", false},
+                    {"linear length=5000", false},
+                    {"plateau watch=training", false},
+                    {"one_cycle", true},
+                    {"cosine", true},
+                    {"cosine per=epoch warmup=2", true},
+                    {"linear", true}};
+    struct subject s = open_subject(1, net, 1);
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        const stoa_train_options options = {.schedule = expected[i].schedule};
+        stoa_trainer *trainer = open_trainer(&s, &options);
+        stoa_trainer_info info;
+        stoa_trainer_describe(trainer, &info);
+        if (info.schedule_spans != expected[i].spans) {
+            fail_msg("%s", expected[i].schedule);
+        }
+        stoa_trainer_free(trainer);
+    }
+    close_subject(&s);
+}
+
 /* What asks for nothing is told of an epoch's end only; others every so many steps or seconds beside. */
 static bool count_states(void *user, stoa_trainer *trainer, const stoa_progress *progress) {
     size_t *count = user;
@@ -209,8 +238,11 @@ static void tells_of_checkpoints(void **state) {
 int main(void) {
     make_images();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(joins_batches),        cmocka_unit_test(saves_between_steps_only),
-        cmocka_unit_test(bears_damage),         cmocka_unit_test(shows_gradients_before_the_update),
+        cmocka_unit_test(joins_batches),
+        cmocka_unit_test(saves_between_steps_only),
+        cmocka_unit_test(bears_damage),
+        cmocka_unit_test(shows_gradients_before_the_update),
+        cmocka_unit_test(knows_schedules_over_all_epochs),
         cmocka_unit_test(tells_of_checkpoints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <stoa/recipe.h>
+
 #include "report/curves.h"
 #include "report/html.h"
 #include "report/page_part.h"
@@ -170,12 +172,26 @@ static bool find_setting(const char *text, const struct setting *wanted, struct 
     return false;
 }
 
-/* Whether any of the parts says something else, or nothing. */
+/* The setting of a recipe's text, which is the default where it says none. */
+static bool find_meaning(const char *text, const struct setting *wanted, struct setting *found) {
+    stoa_recipe_key key;
+    bool there = find_setting(text, wanted, found);
+    for (size_t i = 0; text && !there && stoa_recipe_key_at(i, &key); i++) {
+        if (strcmp(key.section, wanted->section) == 0 && strcmp(key.name, wanted->key) == 0) {
+            found->value = key.fallback;
+            found->length = strlen(key.fallback);
+            return found->length > 0;
+        }
+    }
+    return there;
+}
+
+/* Whether any of the parts means something else, or nothing. */
 static bool differs(const struct report_part *const *parts, size_t count, const struct setting *setting) {
     for (size_t i = 0; i < count; i++) {
         struct setting other;
         if (parts[i]->settings &&
-            (!find_setting(parts[i]->settings, setting, &other) || other.length != setting->length ||
+            (!find_meaning(parts[i]->settings, setting, &other) || other.length != setting->length ||
              memcmp(other.value, setting->value, other.length) != 0)) {
             return true;
         }
@@ -192,7 +208,7 @@ static void put_setting(struct report_out *out, const struct report_part *const 
     report_put(out, "</th>");
     for (size_t i = 0; i < count; i++) {
         struct setting own;
-        bool has = find_setting(parts[i]->settings, setting, &own);
+        bool has = find_meaning(parts[i]->settings, setting, &own);
         char *value = has ? strndup(own.value, own.length) : NULL;
         out->failed = out->failed || (has && !value);
         report_put(out, "<td>");

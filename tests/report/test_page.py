@@ -295,6 +295,18 @@ class OneRun(ReportCase):
 
 
 class Several(ReportCase):
+    def test_a_default_that_is_said_is_no_difference(self):
+        recipe = read("tiny.ini").decode()
+        write("said.ini", recipe + "schedule = constant\n")
+        write("other.ini", recipe + "schedule = cosine\n")
+        for name in ("tiny", "said", "other"):
+            self.done("train", name, "--epochs", "1", "--out", name)
+        self.done("report", "tiny", "said", "--out", "two.html")
+        self.assertEqual(Page(read("two.html").decode()).rows("Settings that differ"), [])
+        self.done("report", "tiny", "other", "--out", "two.html")
+        self.assertEqual(Page(read("two.html").decode()).rows("Settings that differ")[1:],
+                         [["train.schedule", "constant", "cosine"]])
+
     def test_side_by_side(self):
         self.train("a")
         self.train("b", "--lr", "1e-6")

@@ -66,7 +66,10 @@ class Resume(Command):
         self.assert_same("run", "whole")
 
     def test_interrupted_in_the_first_epoch(self):
-        process = self.start("train", "tiny", "--epochs", "100000", "--batch", "1", "--out", "run")
+        # Drawn digits, so many that the first epoch lasts for seconds, whatever else runs.
+        write("long.ini", RECIPE.replace("set = blobs", "set = digits").replace("filters=4 kernel=5 stride=2",
+                                                                                "filters=32 kernel=5"))
+        process = self.start("train", "long", "--epochs", "100000", "--batch", "1", "--out", "run")
         until = time.monotonic() + 60
         while not os.path.exists("run/.stoa-lock"):
             self.assertLess(time.monotonic(), until)

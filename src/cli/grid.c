@@ -14,6 +14,7 @@
 #include "cli/report.h"
 #include "cli/setup.h"
 #include "cli/signals.h"
+#include "cli/summary.h"
 
 enum { MOST_RUNS = 10000, LONGEST_NAME = 100 };
 
@@ -243,6 +244,17 @@ int cli_grid(const struct cli_request *request) {
     return code;
 }
 
+/* A run that was done may have been removed, to be made again. */
+static bool is_there(const struct cli_grid_run *run) {
+    struct report_run read;
+    char sentence[CLI_SUMMARY_SENTENCE];
+    bool there = cli_summary_read(run->path, &read, sentence);
+    if (there) {
+        report_run_free(&read);
+    }
+    return there;
+}
+
 int cli_grid_resume(const struct cli_request *request) {
     struct cli_grid_kept kept;
     struct cli_grid grid = {.request = &kept.request, .folder = {.descriptor = -1, .lock = -1}};
@@ -261,7 +273,7 @@ int cli_grid_resume(const struct cli_request *request) {
         grid.recipe = cli_text("%s", kept.recipe);
         name_paths(&grid);
         for (size_t i = 0; i < grid.count; i++) {
-            bool done = cli_grid_was_done(&kept, grid.run[i].name);
+            bool done = cli_grid_was_done(&kept, grid.run[i].name) && is_there(&grid.run[i]);
             grid.run[i].state = done ? CLI_GRID_DONE : CLI_GRID_WAITS;
         }
         code = run_all(&grid, name);

@@ -228,6 +228,17 @@ class Stopped(Command):
         self.expected = self.whole()
         self.goes_on()
 
+    def test_a_run_that_was_removed_is_made_again(self):
+        self.done("train", "tiny", "--seeds", "3", "--epochs", "1", "--out", "g")
+        before = [read(f"g/{i}-seed={i + 2}/model.safetensors") for i in (1, 2, 3)]
+        shutil.rmtree("g/1-seed=3")
+        shutil.rmtree("g/3-seed=5")
+        os.mkdir("g/3-seed=5")
+        out = self.done("train", "--resume", "g")
+        self.assertEqual([read(f"g/{i}-seed={i + 2}/model.safetensors") for i in (1, 2, 3)], before)
+        self.assertRegex(out, r"\n[23] of 3  1-seed=3 +test")
+        self.assertNotIn("2-seed=4", out)
+
     def test_a_killed_command_takes_its_runs_with_it(self):
         process = self.begin()
         children = self.children(process)

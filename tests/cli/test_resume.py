@@ -68,7 +68,7 @@ class Resume(Command):
     def test_interrupted_in_the_first_epoch(self):
         # Drawn digits, so many that the first epoch lasts for seconds, whatever else runs.
         write("long.ini", RECIPE.replace("set = blobs", "set = digits").replace("filters=4 kernel=5 stride=2",
-                                                                                "filters=32 kernel=5"))
+                                                                                "filters=12 kernel=5 stride=2"))
         process = self.start("train", "long", "--epochs", "100000", "--batch", "1", "--out", "run")
         until = time.monotonic() + 60
         while not os.path.exists("run/.stoa-lock"):

@@ -2,65 +2,73 @@
 /* First weights from another model. Public headers only. */
 #include "cli/init.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "cli/report.h"
 
-/* What has been told, and the lines for it. */
+/* What has been told. */
 struct matches {
     size_t taken, tensors;
-    char *lines; /* from malloc; NULL: none yet */
+    json_t *rest;
 };
-
-static void add_line(struct matches *matches, const char *name, const char *what, const char *shapes) {
-    char *line = cli_text("%s: %s%s", name, what, shapes);
-    cli_clean(line, false); /* a name of a file may hold anything */
-    char *longer = cli_text("%s        %s\n", matches->lines ? matches->lines : "", line);
-    free(line);
-    free(matches->lines);
-    matches->lines = longer;
-}
 
 static void note_match(void *user, const stoa_tensor_match *match) {
     struct matches *matches = user;
-    matches->tensors += match->match != STOA_MATCH_EXTRA;
-    char *shapes = match->match == STOA_MATCH_SHAPE
-                       ? cli_text("found shape %s, expected %s", match->found, match->shape)
-                       : cli_text("%s", match->match == STOA_MATCH_EXTRA ? match->found : match->shape);
-    switch (match->match) {
-    case STOA_MATCH_TAKEN:
+    bool missing = match->match == STOA_MATCH_MISSING, extra = match->match == STOA_MATCH_EXTRA;
+    matches->tensors += !extra;
+    if (match->match == STOA_MATCH_TAKEN) {
         matches->taken++;
-        break;
-    case STOA_MATCH_SHAPE:
-        add_line(matches, match->name, "begins anew: ", shapes);
-        break;
-    case STOA_MATCH_MISSING:
-        add_line(matches, match->name, "begins anew: not in the file, shape ", shapes);
-        break;
-    case STOA_MATCH_EXTRA:
-        add_line(matches, match->name, "not used: not in the network, shape ", shapes);
-        break;
+        return;
     }
-    free(shapes);
+    json_t *tensor = cli_json_object();
+    cli_json_set(tensor, "name", cli_json_text(match->name));
+    cli_json_set(tensor, "found", missing ? json_null() : cli_json_text(match->found));
+    cli_json_set(tensor, "expected", extra ? json_null() : cli_json_text(match->shape));
+    cli_json_append(matches->rest, tensor);
 }
 
-int cli_init_model(const char *name, const struct cli_subject *subject, char **told) {
+int cli_init_model(const char *name, const struct cli_subject *subject, json_t **told) {
     char *path = cli_model_path(name);
     if (!path) {
         return CLI_WRONG;
     }
-    struct matches matches = {.taken = 0};
+    struct matches matches = {.rest = cli_json_array()};
     stoa_status status = stoa_model_load_matching(subject->model, path, note_match, &matches);
     if (status == STOA_OK) {
-        *told = cli_text("init    %s: took %zu of %zu tensors\n%s", path, matches.taken, matches.tensors,
-                         matches.lines ? matches.lines : "");
+        *told = cli_json_object();
+        cli_json_set(*told, "from", cli_json_text(path));
+        cli_json_set(*told, "taken", cli_json_count(matches.taken));
+        cli_json_set(*told, "tensors", cli_json_count(matches.tensors));
+        cli_json_set(*told, "rest", json_incref(matches.rest));
         /* Facts are UTF-8; a file name need not be. */
         json_t *text = cli_json_text(name);
         status = stoa_model_set_fact(subject->model, "train.init", json_string_value(text));
         json_decref(text);
     }
-    free(matches.lines);
+    json_decref(matches.rest);
     free(path);
     return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
+}
+
+static const char *text_of(const json_t *object, const char *key) {
+    return json_string_value(json_object_get(object, key));
+}
+
+void cli_init_print(const json_t *told) {
+    const json_t *rest = json_object_get(told, "rest");
+    cli_print("init    %s: took %lld of %lld tensors\n", text_of(told, "from"),
+              (long long)json_integer_value(json_object_get(told, "taken")),
+              (long long)json_integer_value(json_object_get(told, "tensors")));
+    for (size_t i = 0; i < json_array_size(rest); i++) {
+        const json_t *tensor = json_array_get(rest, i);
+        const char *name = text_of(tensor, "name"), *found = text_of(tensor, "found"),
+                   *expected = text_of(tensor, "expected");
+        char *line = found && expected
+                         ? cli_text("%s: begins anew: found shape %s, expected %s", name, found, expected)
+                     : found ? cli_text("%s: not used: not in the network, shape %s", name, found)
+                             : cli_text("%s: begins anew: not in the file, shape %s", name, expected);
+        cli_clean(line, false); /* a name of a file may hold anything */
+        cli_print("        %s\n", line);
+        free(line);
+    }
 }

@@ -3,10 +3,15 @@
 #ifndef STOA_CLI_INIT_H
 #define STOA_CLI_INIT_H
 
+#include <jansson.h>
+
 #include "cli/open.h"
 
-/* Take what fits of the model file or run's folder `name`. CLI_DONE, and `*told` are lines for people that list
- * what does not, from malloc; or another code with the sentence printed. */
-int cli_init_model(const char *name, const struct cli_subject *subject, char **told);
+/* Take what fits of the model file or run's folder `name`. CLI_DONE, and `*told` is what was taken and what was
+ * not, to be released; or another code, mostly without it, with the sentence printed. */
+int cli_init_model(const char *name, const struct cli_subject *subject, json_t **told);
+
+/* Print what was told as lines for people. */
+void cli_init_print(const json_t *told);
 
 #endif

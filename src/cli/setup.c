@@ -58,6 +58,6 @@ int cli_setup_open(const char *init, const struct cli_subject *subject, const st
 
 void cli_setup_free(struct cli_setup *setup) {
     free(setup->name);
-    free(setup->init);
+    json_decref(setup->init);
     *setup = (struct cli_setup){.name = NULL};
 }

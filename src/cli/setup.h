@@ -3,12 +3,14 @@
 #ifndef STOA_CLI_SETUP_H
 #define STOA_CLI_SETUP_H
 
+#include <jansson.h>
+
 #include "cli/data.h"
 
 struct cli_setup {
     stoa_train_options options;
-    char *name; /* the recipe's */
-    char *init; /* lines that say what --init has taken; NULL: it was not asked for */
+    char *name;   /* the recipe's */
+    json_t *init; /* what --init has taken, see init.h; NULL: it was not asked for */
 };
 
 /* Set all of it up for the model of a recipe, with what fits of the model `init` (NULL: none), and see

@@ -113,6 +113,9 @@ static void print_json(const struct cli_summary *summary, const struct report_ru
                                               : json_null());
     cli_json_set(all, "seconds", cli_json_number(cli_now() - summary->start));
     cli_json_set(all, "images_per_second", cli_json_number(seconds > 0 ? summary->images / seconds : 0));
+    if (summary->init) {
+        cli_json_set(all, "init", json_incref(summary->init));
+    }
     if (run) {
         cli_json_set(all, "last", figures_of(run, run->epochs - 1));
     }

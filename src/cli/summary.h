@@ -3,6 +3,7 @@
 #ifndef STOA_CLI_SUMMARY_H
 #define STOA_CLI_SUMMARY_H
 
+#include <jansson.h>
 #include <stoa/train.h>
 
 #include "report/run.h"
@@ -19,6 +20,7 @@ struct cli_summary {
     double images, training_seconds; /* of whole epochs */
     size_t epochs;                   /* whole ones */
     bool keeps_best;                 /* the model in the folder is that of the best epoch */
+    json_t *init;                    /* what --init has taken, borrowed; NULL: it was not asked for */
     bool timed_out;                  /* --minutes have ended it */
 };
 

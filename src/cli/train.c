@@ -10,6 +10,7 @@
 #include "cli/diagnosis.h"
 #include "cli/find_lr.h"
 #include "cli/grid.h"
+#include "cli/init.h"
 #include "cli/open.h"
 #include "cli/progress.h"
 #include "cli/report.h"
@@ -30,7 +31,6 @@ struct training {
     struct cli_resume *resume; /* NULL: a new run */
     const stoa_train_options *options;
     const char *name; /* the recipe's; NULL once the run is announced */
-    const char *init; /* what --init has taken, or NULL */
     const stoa_dataset *train, *test;
     stoa_progress last; /* the last step or epoch reported */
     bool keep_best;     /* the file keeps the model of the epoch with the best validation */
@@ -66,7 +66,9 @@ static void announce(struct training *training) {
     cli_print("%zu thread%s, %s, %s%s%s\n", threads, threads == 1 ? "" : "s",
               stoa_isa_name(stoa_context_isa(training->context)), blas.name, blas.core[0] ? " " : "",
               blas.core);
-    cli_print("%s", training->init ? training->init : "");
+    if (training->summary.init) {
+        cli_init_print(training->summary.init);
+    }
     if (training->resume) {
         cli_print("continues %s after step %zu, %zu of %zu epochs are done\n", training->folder->path,
                   training->from.steps, training->from.epochs, training->options->epochs);
@@ -228,7 +230,6 @@ static int train_model(const struct cli_request *request, struct training *train
     int code = cli_setup_open(request->init, training->subject, training->train, training->test, &setup);
     training->model = training->subject->model;
     training->name = request->quiet || request->json ? NULL : setup.name;
-    training->init = setup.init;
     if (code == CLI_DONE && training->resume) {
         code = cli_resume_facts(training->resume, training->subject, true);
     }
@@ -237,6 +238,7 @@ static int train_model(const struct cli_request *request, struct training *train
         cli_progress_start(request->quiet || request->json);
         training->deadline = request->minutes > 0 ? cli_now() + 60 * request->minutes : 0;
         cli_summary_begin(&training->summary, setup.options.keep_best);
+        training->summary.init = setup.init;
         cli_diagnosis_open(&training->diagnosis, training->model, training->train, &setup.options, setup.name,
                            request->quiet);
         code = training->resume ? CLI_DONE : cli_run_folder_open(request, setup.name, training->folder);

@@ -43,6 +43,10 @@ class Init(Command):
             "        l1.bias: begins anew: found shape (10), expected (5)\n",
             out,
         )
+        self.assertEqual(json.loads(self.done("train", "five", "--init", "base", "--out", "json", "--json"))["init"], {
+            "from": "base/model.safetensors", "taken": 2, "tensors": 4, "rest": [
+                {"name": "l1.weight", "found": "(10, 576)", "expected": "(5, 576)"},
+                {"name": "l1.bias", "found": "(10)", "expected": "(5)"}]})
         self.assertIn("five: 2,989 parameters (trained: 2,885), 300 training and 100 test images\n", out)
         before, after = tensors_of("base/model.safetensors"), tensors_of("run/model.safetensors")
         self.assertEqual((before["c1.weight"], before["c1.bias"]), (after["c1.weight"], after["c1.bias"]))

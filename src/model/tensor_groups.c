@@ -97,7 +97,7 @@ static stoa_status write_entries(const stoa_model *model, const struct entry *li
     size_t start_bytes = 0;
     size_t data_bytes = 0;
     stoa_status status = make_start(model, list, entries, text, sealed, &start, &start_bytes, &data_bytes);
-    if (status != STOA_OK) {
+    if (!start) {
         return status;
     }
     if (!stoa_size_add(start_bytes, data_bytes, bytes)) {
@@ -111,9 +111,6 @@ static stoa_status write_entries(const stoa_model *model, const struct entry *li
         memcpy(*data, start, start_bytes);
         void *values = (char *)*data + start_bytes;
         fill(model, list, entries, values);
-        if (sealed) {
-            stoa_safetensors_seal(*data, *bytes);
-        }
     }
     free(start);
     return status;
@@ -127,6 +124,9 @@ stoa_status stoa_groups_write(const stoa_model *model, const struct stoa_tensor_
         return STOA_ERR_MEMORY;
     }
     stoa_status status = write_entries(model, list, entries, text, sealed, data, bytes);
+    if (status == STOA_OK && sealed) {
+        stoa_safetensors_seal(*data, *bytes);
+    }
     free(list);
     return status;
 }

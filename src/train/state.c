@@ -213,7 +213,7 @@ static void list_groups(const struct stoa_trainer *trainer, const struct stoa_tr
 stoa_status stoa_trainer_save_memory(stoa_trainer *trainer, void **data, size_t *bytes) {
     STOA_FLOAT_STATE();
     struct facts facts = {.count = 0};
-    struct groups groups;
+    struct groups groups = {.count = 0};
     if (trainer->waiting > 0) {
         return stoa_fail(trainer->context, STOA_ERR_ARGUMENT,
                          "the gradients of %zu batches wait for their update, expected a whole step",
@@ -361,7 +361,7 @@ static stoa_status check(struct stoa_trainer *trainer, const struct stoa_safeten
                          const json_t *graph, struct stoa_training_state *state) {
     stoa_context *context = trainer->context;
     const json_t *training = json_object_get(graph, STOA_TRAINING_KEY);
-    struct groups groups;
+    struct groups groups = {.count = 0};
     if (!json_is_object(training)) {
         return stoa_fail(context, STOA_ERR_FORMAT,
                          "found a model without a training's state, expected what stoa_trainer_save() wrote");
@@ -386,8 +386,8 @@ static stoa_status check(struct stoa_trainer *trainer, const struct stoa_safeten
 /* The checksum is looked at last: what is wrong in a way that can be told is told. */
 static stoa_status load_file(struct stoa_trainer *trainer, const struct stoa_safetensors *file, json_t *graph,
                              const void *data, size_t bytes) {
-    struct stoa_training_state state;
-    struct groups groups;
+    struct stoa_training_state state = {0};
+    struct groups groups = {.count = 0};
     stoa_trainer_use_average(trainer, false);
     stoa_status status = check(trainer, file, graph, &state);
     if (status == STOA_OK) {

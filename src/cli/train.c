@@ -43,6 +43,8 @@ struct training {
     bool state_saved;           /* by the last checkpoint */
     char why[CLI_RUN_SENTENCE]; /* it was not */
     double deadline;            /* on cli_now()'s clock; 0: none */
+    double saved_at;            /* the last checkpoint, on that clock */
+    bool has_rhythm;            /* --checkpoint-every is given */
     struct cli_summary summary;
     struct cli_diagnosis diagnosis;
 };
@@ -100,9 +102,21 @@ static bool is_to_stop(const struct training *training) {
     return cli_stop_signal() != 0 || (training->deadline > 0 && cli_now() >= training->deadline);
 }
 
+/* Epochs of milliseconds would mostly wait for the disk: without a rhythm that was asked for, one that ends
+ * within a second of the last checkpoint has none. */
+static bool is_early(const struct training *training, const stoa_progress *progress) {
+    enum { SECONDS = 1 };
+    return !training->has_rhythm && training->folder->checkpoint && !progress->last &&
+           !is_to_stop(training) && cli_now() - training->saved_at < SECONDS;
+}
+
 /* A checkpoint that cannot be saved is no end: the one before stays. */
 static bool on_checkpoint(void *user, stoa_trainer *trainer, const stoa_progress *progress) {
     struct training *training = user;
+    if (is_early(training, progress)) {
+        return false;
+    }
+    training->saved_at = cli_now();
     training->state_saved =
         cli_run_folder_checkpoint(training->folder, training->context, trainer, training->why) == CLI_DONE;
     if (!training->state_saved && training->why[0] && (!is_to_stop(training) || progress->last)) {
@@ -267,8 +281,10 @@ static int train(const struct cli_request *request) {
     struct cli_subject subject = {0};
     struct cli_run_folder folder = {.descriptor = -1, .lock = -1};
     struct cli_resume resume = {.steps = NULL};
-    struct training training = {
-        .subject = &subject, .folder = &folder, .resume = request->resume ? &resume : NULL};
+    struct training training = {.subject = &subject,
+                                .folder = &folder,
+                                .resume = request->resume ? &resume : NULL,
+                                .has_rhythm = request->checkpoint_every != NULL};
     stoa_dataset *train = NULL, *test = NULL;
     cli_set_clean_up(close_folder, &folder);
     int code = cli_checkpoint_rhythm(request->checkpoint_every, &training.callbacks);

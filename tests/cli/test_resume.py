@@ -352,7 +352,14 @@ class Resume(Command):
             self.train(f"k{keep}", "--keep", keep, "--checkpoint-every", "1", epochs=2)
             self.assertEqual(checkpoints(f"k{keep}"), expected)
         self.train("default", epochs=5)
-        self.assertEqual(checkpoints("default"), [40, 50])
+        # Epochs of milliseconds: the first has a checkpoint and the last, and all where a rhythm is asked for.
+        steps = checkpoints("default")
+        self.assertEqual((len(steps), steps[-1]), (2, 50))
+        self.train("all", "--checkpoint-every", "2h", "--keep", "9", epochs=5)
+        self.assertEqual(checkpoints("all"), [10, 20, 30, 40, 50])
+        self.train("few", "--keep", "200", epochs=200)
+        self.assertLess(len(checkpoints("few")), 100)
+        self.assertEqual(checkpoints("few")[-1], 2000)
         for every in "2h", "0.5m", "1e6s":
             self.train("seldom", "--checkpoint-every", every, "--keep", "9", "--force", epochs=1)
             self.assertEqual(checkpoints("seldom"), [10])
@@ -369,7 +376,7 @@ class Resume(Command):
         self.cut_short("run", to=13)
         self.train("whole")
         for arguments in (["--resume", "run"], ["tiny", "--epochs", "4", "--out", "run", "--force"]):
-            result = self.limited("train", "--quiet", *arguments)
+            result = self.limited("train", "--quiet", "--checkpoint-every", "2h", *arguments)
             self.assertEqual(result.returncode, 0, result.stderr)
             first = 2 if "--resume" in arguments else 1
             for i, line in enumerate(result.stderr.splitlines()):
@@ -398,7 +405,7 @@ class Resume(Command):
     def test_checkpoints_wait_for_their_epoch(self):
         """Nothing can be saved over a folder: no checkpoint is newer than the model, and the run is continued."""
         self.train("whole", epochs=60)
-        process = self.start("train", "tiny", "--epochs", "60", "--out", "run", "--quiet")
+        process = self.start("train", "tiny", "--epochs", "60", "--out", "run", "--quiet", "--checkpoint-every", "2h")
         made = False
         while not made:
             self.assertIsNone(process.poll())

@@ -7,8 +7,8 @@
 
 #include "cli/open.h"
 
-/* Take what fits of the model file or run's folder `name`. CLI_DONE, and `*told` is what was taken and what was
- * not, to be released; or another code, mostly without it, with the sentence printed. */
+/* Take what fits of the model file or run's folder `name`. CLI_DONE, and `*told` is what was taken and what
+ * was not, to be released; or another code, mostly without it, with the sentence printed. */
 int cli_init_model(const char *name, const struct cli_subject *subject, json_t **told);
 
 /* Print what was told as lines for people. */

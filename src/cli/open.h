@@ -28,8 +28,8 @@ int cli_open_recipe(const char *name, const struct cli_request *settings, struct
  * network. */
 int cli_open_model(const char *name, const char *recipe, struct cli_subject *subject);
 
-/* Path of a model file, or of the model.safetensors of a run's folder, which is made whole first; NULL with the
- * sentence printed. From malloc. */
+/* Path of a model file, or of the model.safetensors of a run's folder, which is made whole first; NULL with
+ * the sentence printed. From malloc. */
 char *cli_model_path(const char *name);
 
 /* True when the word means a model file or a run's folder, rather than a recipe. */

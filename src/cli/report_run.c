@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* `stoa report`: one page about runs. Every run is opened, looked into and closed before the next; the page is
- * written when all have been. */
+/* `stoa report`: one page about runs. Every run is opened, looked into and closed before the next; the page
+ * is written when all have been. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>

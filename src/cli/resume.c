@@ -141,8 +141,8 @@ static bool find_default(const struct line *wanted, struct line *found) {
     return false;
 }
 
-/* Add the keys of `asked` that `run` has with another value or not at all; in reverse those that only the run,
- * which stands first then, has. */
+/* Add the keys of `asked` that `run` has with another value or not at all; in reverse those that only the
+ * run, which stands first then, has. */
 static char *add_differences(char *all, const char *asked, const char *run, bool reverse) {
     struct line line = {.section = ""}, other;
     while (next_line(&asked, &line)) {

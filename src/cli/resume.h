@@ -21,13 +21,13 @@ int cli_resume_open(const struct cli_request *request, struct cli_subject *subje
                     struct cli_run_folder *folder, struct cli_resume *resume);
 void cli_resume_close(struct cli_resume *resume);
 
-/* Bring the facts of the run that recipe and data do not give into the model of `subject`, before its data are
- * opened and behind that. */
+/* Bring the facts of the run that recipe and data do not give into the model of `subject`, before its data
+ * are opened and behind that. */
 int cli_resume_facts(const struct cli_resume *resume, const struct cli_subject *subject, bool opened);
 
-/* Before the first step: let `trainer` and `folder` go on from the newest checkpoint that can be used. What is
- * wrong with newer ones is printed, as are another build and a schedule that becomes longer. STOA_OK; or a status,
- * and *code with the sentence printed. */
+/* Before the first step: let `trainer` and `folder` go on from the newest checkpoint that can be used. What
+ * is wrong with newer ones is printed, as are another build and a schedule that becomes longer. STOA_OK; or a
+ * status, and *code with the sentence printed. */
 stoa_status cli_resume_load(struct cli_resume *resume, const struct cli_subject *subject,
                             struct cli_run_folder *folder, const stoa_train_options *options,
                             stoa_trainer *trainer, int *code);

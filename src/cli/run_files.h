@@ -27,7 +27,8 @@ int cli_run_write_lines(int folder, const char *lines);
  * place. 0, or -1 with errno; *counts tells whether the model has been renamed. */
 int cli_run_commit(int folder, const char *lines, bool again, bool *counts);
 
-/* Put the lines that wait in their place, those that begin with the first epoch over all others. 0, or -1 with errno: they wait on, to be settled `again`. */
+/* Put the lines that wait in their place, those that begin with the first epoch over all others. 0, or -1
+ * with errno: they wait on, to be settled `again`. */
 int cli_run_settle(int folder, const char *lines, bool again);
 
 /* Append lines that need no model. 0, or -1 with errno: to be appended `again`, which takes out first

@@ -49,8 +49,8 @@ void cli_run_folder_epoch(struct cli_run_folder *folder, stoa_context *context, 
 int cli_run_folder_finish(struct cli_run_folder *folder, stoa_context *context, stoa_model *model,
                           size_t epoch);
 
-/* Save the state of `trainer` as the newest checkpoint, unless epochs before it wait to be saved. CLI_DONE, or
- * CLI_FAILED with `sentence`, which is empty where epochs wait. */
+/* Save the state of `trainer` as the newest checkpoint, unless epochs before it wait to be saved. CLI_DONE,
+ * or CLI_FAILED with `sentence`, which is empty where epochs wait. */
 int cli_run_folder_checkpoint(struct cli_run_folder *folder, stoa_context *context, stoa_trainer *trainer,
                               char sentence[CLI_RUN_SENTENCE]);
 

@@ -13,8 +13,8 @@ struct cli_run_list {
     size_t count;
 };
 
-/* The operands of a request. A folder of runs, such as `stoa train --seeds` makes, stands for the runs in it in
- * the order of their names, numbers by their value. */
+/* The operands of a request. A folder of runs, such as `stoa train --seeds` makes, stands for the runs in it
+ * in the order of their names, numbers by their value. */
 void cli_list_runs(const struct cli_request *request, struct cli_run_list *list);
 void cli_free_runs(struct cli_run_list *list);
 

@@ -149,8 +149,8 @@ void cli_run_folder_epoch(struct cli_run_folder *folder, stoa_context *context, 
     char sentence[CLI_RUN_SENTENCE] = "";
     /* Metrics never come without a model: the first is due whatever its validation says. */
     folder->model_due = folder->model_due || !keep_older || !folder->committed;
-    /* Nothing tries again behind the last epoch but cli_run_folder_finish(), which tells what has failed; what
-     * waits for a better model has been told. */
+    /* Nothing tries again behind the last epoch but cli_run_folder_finish(), which tells what has failed;
+     * what waits for a better model has been told. */
     int code = CLI_FAILED;
     for (int tries = progress->last ? 2 : 1; code != CLI_DONE && tries > 0; tries--) {
         code = save(folder, context, keep_older ? NULL : model, progress->epoch, sentence);

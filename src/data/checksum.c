@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What tells one data set from another: a CRC-32 over samples as they are stored, labels and normalisation. Of
- * a set of more than MOST_BYTES samples are taken evenly, so that a set on disk is not read twice in whole. */
+/* What tells one data set from another: a CRC-32 over samples as they are stored, labels and normalisation.
+ * Of a set of more than MOST_BYTES samples are taken evenly, so that a set on disk is not read twice in
+ * whole. */
 #include <stdlib.h>
 #include <zlib.h>
 

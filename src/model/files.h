@@ -48,8 +48,8 @@ stoa_status stoa_state_check(const stoa_model *model, const struct stoa_safetens
                              struct stoa_state_prefix *prefix);
 
 /* Take from a file what fits a built model by name and shape, and tell of all tensors; `training`: the file
- * holds a training's state, whose own tensors are passed over. Errors: STOA_ERR_FORMAT, STOA_ERR_SHAPE (nothing
- * fits), STOA_ERR_MEMORY, and nothing is changed. */
+ * holds a training's state, whose own tensors are passed over. Errors: STOA_ERR_FORMAT, STOA_ERR_SHAPE
+ * (nothing fits), STOA_ERR_MEMORY, and nothing is changed. */
 stoa_status stoa_state_match(stoa_model *model, const struct stoa_safetensors *file, bool training,
                              stoa_match_fn *tell, void *user);
 

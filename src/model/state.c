@@ -253,8 +253,8 @@ stoa_status stoa_state_check(const stoa_model *model, const struct stoa_safetens
     return check_extra(model, file, prefix);
 }
 
-/* Each tensor that has the model's name and shape becomes floats in `values` first, from where the model takes
- * them in its own order. */
+/* Each tensor that has the model's name and shape becomes floats in `values` first, from where the model
+ * takes them in its own order. */
 static stoa_status copy(stoa_model *model, const struct stoa_safetensors *file,
                         const struct stoa_state_prefix *prefix, float *values) {
     for (size_t i = 0; i < stoa_model_tensor_count(model); i++) {

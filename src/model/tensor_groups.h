@@ -17,8 +17,8 @@ struct stoa_tensor_group {
     float *statistics;           /* the same; NULL: the group has none */
 };
 
-/* Make a whole file with `text` in its metadata, and with `sealed` its checksum; release with stoa_buffer_free(). Errors: STOA_ERR_MEMORY,
- * STOA_ERR_ARGUMENT (text that is not UTF-8). */
+/* Make a whole file with `text` in its metadata, and with `sealed` its checksum; release with
+ * stoa_buffer_free(). Errors: STOA_ERR_MEMORY, STOA_ERR_ARGUMENT (text that is not UTF-8). */
 stoa_status stoa_groups_write(const stoa_model *model, const struct stoa_tensor_group *groups, size_t count,
                               const char *text, bool sealed, void **data, size_t *bytes);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a model comes from: its recipe, what it knows of its data and training, and what it was made by, beside
- * what this page was made by. */
+/* Where a model comes from: its recipe, what it knows of its data and training, and what it was made by,
+ * beside what this page was made by. */
 #include <stdio.h>
 #include <string.h>
 

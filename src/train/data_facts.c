@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Facts of data as text: keys of [data] by their table, lists of numbers separated by spaces, names as an array
- * of JSON. */
+/* Facts of data as text: keys of [data] by their table, lists of numbers separated by spaces, names as an
+ * array of JSON. */
 #include "train/data_facts.h"
 
 #include <errno.h>

@@ -52,8 +52,8 @@ stoa_status stoa_augment_line_read(struct stoa_error *error, const char *line, v
 /* Whether what the learning rate is multiplied with at a step depends on how many there will be. */
 bool stoa_schedule_spans(const struct stoa_train_settings *settings);
 
-/* What the learning rate is multiplied with at `step` (from 0) of `total_steps`, which are settings->options.epochs
- * epochs; later steps are as the last. */
+/* What the learning rate is multiplied with at `step` (from 0) of `total_steps`, which are
+ * settings->options.epochs epochs; later steps are as the last. */
 double stoa_schedule_factor(const struct stoa_train_settings *settings,
                             const struct stoa_schedule_state *state, uint64_t step, uint64_t total_steps);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* How a C program goes on with what a network has learned: the convolution of example_train's model, which told
- * three bands apart, is kept as it is, and a new last layer learns six of them. example_finetune MODEL_FILE */
+/* How a C program goes on with what a network has learned: the convolution of example_train's model, which
+ * told three bands apart, is kept as it is, and a new last layer learns six of them. example_finetune
+ * MODEL_FILE */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* How a C program trains so that it can be ended at any time and goes on when it is called again: it saves the
- * state of the training every few steps and looks for one when it begins. Called once with a number of steps
- * to stop after and once without, it saves the very model of a program that ran through.
- * example_resume STATE_FILE MODEL_FILE [STEPS] */
+/* How a C program trains so that it can be ended at any time and goes on when it is called again: it saves
+ * the state of the training every few steps and looks for one when it begins. Called once with a number of
+ * steps to stop after and once without, it saves the very model of a program that ran through. example_resume
+ * STATE_FILE MODEL_FILE [STEPS] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <stoa/stoa.h>

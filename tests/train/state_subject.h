@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What tests of a training's state train: noisy images with a bright quarter, and a small network. Included by
- * one source of a test each. */
+/* What tests of a training's state train: noisy images with a bright quarter, and a small network. Included
+ * by one source of a test each. */
 #ifndef STOA_TESTS_TRAIN_STATE_SUBJECT_H
 #define STOA_TESTS_TRAIN_STATE_SUBJECT_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A trainer between its steps: batches taken together, gradients that are looked at, states in a loop of one's
- * own, and when checkpoints are told. */
+/* A trainer between its steps: batches taken together, gradients that are looked at, states in a loop of
+ * one's own, and when checkpoints are told. */
 #include <math.h>
 #include <stdlib.h>
 #include <stoa/stoa.h>

@@ -88,10 +88,12 @@ stoa_status stoa_train_settings_check(struct stoa_error *error, const struct sto
                                     "share of the training data held out, or watch=training",
                                     s->schedule->name);
     }
-    what = s->options.patience > 0 ? "patience"
-           : s->options.keep_best  ? "keep_best"
-           : s->options.stratified ? "stratified"
-                                   : NULL;
+    what = s->options.patience > 0    ? "patience"
+           : s->options.keep_best     ? "keep_best"
+           : s->options.stratified    ? "stratified"
+           : s->options.min_delta > 0 ? "min_delta"
+           : s->by_accuracy           ? "monitor"
+                                      : NULL;
     return s->options.validation > 0 || !what
                ? STOA_OK
                : stoa_error_set(error, STOA_ERR_ARGUMENT,

@@ -279,7 +279,7 @@ static stoa_status read_state(stoa_context *context, const json_t *training,
 static stoa_status check_place(const struct stoa_trainer *trainer, const struct stoa_training_state *state) {
     if (state->epochs > trainer->settings.options.epochs) {
         return stoa_fail(trainer->context, STOA_ERR_ARGUMENT,
-                         "epochs: found %zu, expected %" PRIu64 " or more, which are trained",
+                         "epochs: found %zu, expected at least %" PRIu64 ": so many are trained already",
                          trainer->settings.options.epochs, state->epochs);
     }
     /* Behind its last step an epoch may wait for its evaluation; that step may have had fewer samples. */

@@ -263,7 +263,8 @@ static void names_what_has_changed(void **state) {
     struct subject s = open_subject(1, net, 7);
     stoa_train_options other = options;
     other.epochs = 2;
-    refuse(&s, &other, &saved, STOA_ERR_ARGUMENT, "epochs: found 2, expected 3 or more, which are trained");
+    refuse(&s, &other, &saved, STOA_ERR_ARGUMENT,
+           "epochs: found 2, expected at least 3: so many are trained already");
     other = options;
     other.learning_rate = 0.5F;
     refuse(&s, &other, &saved, STOA_ERR_ARGUMENT,

@@ -315,6 +315,8 @@ static void refuses_what_cannot_be(void **state) {
     refuse(&(stoa_train_options){.patience = 1}, "patience: needs validation");
     refuse(&(stoa_train_options){.keep_best = true}, "keep_best: needs validation");
     refuse(&(stoa_train_options){.stratified = true}, "stratified: needs validation");
+    refuse(&(stoa_train_options){.min_delta = 0.1F}, "min_delta: needs validation");
+    refuse(&(stoa_train_options){.monitor = "accuracy"}, "monitor: needs validation");
     refuse(&(stoa_train_options){.schedule = "plateau"},
            "schedule plateau watches the validation loss: set validation");
     refuse(&(stoa_train_options){.validation = 0.95F},

@@ -108,4 +108,7 @@ class InBrowser(unittest.TestCase):
 
 
 if __name__ == '__main__':
+    if not find():
+        print('no Chromium')
+        sys.exit(77)
     unittest.main()

@@ -128,7 +128,8 @@ STOA_API bool stoa_model_fact_at(const stoa_model *model, size_t index, const ch
 
 /** What the file of a loaded `model` says of its making, number `index`, in `*key` and `*value`: "version" of
  * the library, and its fingerprint "isa", "blas", "blas_version", "blas_core" and "policy", on which the last
- * bits of its numbers depend. False past the end, and for a model that was not loaded; nothing is set then. */
+ * bits of its numbers depend. False past the end, and for a model that was not loaded; nothing is set
+ * then. */
 STOA_API bool stoa_model_origin_at(const stoa_model *model, size_t index, const char **key,
                                    const char **value);
 
@@ -190,8 +191,8 @@ typedef void stoa_match_fn(void *user, const stoa_tensor_match *match);
  *
  * @param model  Built; initialise it first, so that what is not taken has its first values.
  * @param path  The file: a saved model, a checkpoint of a training, a PyTorch state dictionary.
- * @param tell  Told of every tensor of the model in its order, and then of those that only the file has; NULL:
- * nobody.
+ * @param tell  Told of every tensor of the model in its order, and then of those that only the file has;
+ * NULL: nobody.
  * @param user  Handed to `tell`.
  * Errors: those of stoa_model_load_tensors(), but for missing, extra and differing tensors; STOA_ERR_SHAPE
  * where not one fits. Then nothing is told and the model is unchanged. */

@@ -41,20 +41,21 @@ typedef struct stoa_train_options {
     bool keep_best;      /**< leave the model of the epoch with the best validation */
     const char *monitor; /**< what is better: the lower "loss" (NULL) or the higher "accuracy" */
     const char
-        *augment;       /**< how training samples are changed, in a new way every epoch, that follows from the
+        *augment; /**< how training samples are changed, in a new way every epoch, that follows from the
                             seed: "shift=2 rotate=10 scale=0.1 shear=5 elastic=1 flip=0.5 erase=0.5 noise=0.1";
                             NULL: not at all. Samples held out stay as they are. Not used by a trainer */
-    const char *freeze; /**< layers that stay as they are, running statistics included: "c1,c2", with a
-                                star all that begin so, "c*"; see stoa_plan_options. Averages and clipping leave
-                                them out. NULL: none */
-    const char *lr_scale; /**< what the learning rate of single layers is multiplied with, "c1=0.1 f*=2", the
-                                later of two counting; decoupled weight decay follows it. NULL: 1 for all */
+    /** Layers that stay as they are, running statistics included: "c1,c2", with a star all that begin so,
+     * "c*"; see stoa_plan_options. Averages and clipping leave them out. NULL: none. */
+    const char *freeze;
+    /** What the learning rate of single layers is multiplied with, "c1=0.1 f*=2", the later of two counting;
+     * decoupled weight decay follows it. NULL: 1 for all. */
+    const char *lr_scale;
     bool summed;   /**< a step follows the gradient of the sum of a batch's losses, not of their mean */
     bool in_order; /**< every epoch visits the samples in the order of the data. Not used by a trainer */
-    size_t
-        accumulate; /**< batches whose gradients a step takes together, each sample with the same weight, as
-                          if they were one batch; layers that look at a whole batch (batch norm) see each alone;
-                          an epoch's last step may have fewer; 1 */
+    /** Batches whose gradients a step takes together, each sample with the same weight, as if they were one
+     * batch; layers that look at a whole batch (batch norm) see each alone; an epoch's last step may have
+     * fewer; 1. */
+    size_t accumulate;
 } stoa_train_options;
 
 /** What a progress callback is told. Rates are measured over training steps with data preparation, without
@@ -158,7 +159,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_train_check(stoa_context *context, con
 STOA_API STOA_MUST_CHECK stoa_status stoa_optimizer_slots(stoa_context *context, const char *optimizer,
                                                           size_t *slots);
 
-/** Make a trainer, for those who keep their own loop: a bound training plan and the state of optimiser and schedule.
+/** Make a trainer, for those who keep their own loop: a bound training plan and the state of optimiser and
+ * schedule.
  *
  * @param context  Borrowed; must outlive the trainer.
  * @param model  Built and initialised. Borrowed; changed by every step.

@@ -79,7 +79,8 @@ static void say(const stoa_progress *progress, char part[PARTS][PART]) {
 }
 
 /* "epoch 3/10 [=====>    ]  45 %  lr 0.001  52,000 img/s  loss 0.0931  acc 97.12 %  0:12 left" in at most
- * `width` bytes: the bar takes what is left of the line, then words are dropped from the end of their list. */
+ * `width` bytes: the bar takes what is left of the line, then words are dropped from the end of their
+ * list. */
 static void compose(const stoa_progress *progress, size_t width, char line[LONGEST_LINE]) {
     static const size_t order[PARTS] = {5, 4, 3, 2, 1, 0}; /* on the line, left to right */
     char head[LEFT * 2], part[PARTS][PART], words[PARTS * PART] = "";

@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stoa/context.h>
 
-/* Print "stoa: SENTENCE" as exactly one line on stderr and return `code`: CLI_DONE where the command goes on. */
+/* Print "stoa: SENTENCE" as exactly one line on stderr and return `code`: CLI_DONE where the command goes
+ * on. */
 __attribute__((format(printf, 2, 3))) int cli_fail(int code, const char *format, ...);
 
 /* Keep sentences that would be printed with a code other than CLI_DONE in `line` of `size` bytes, each in the

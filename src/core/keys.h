@@ -39,7 +39,8 @@ void stoa_keys_begin(const struct stoa_keys *keys, void *options);
 stoa_status stoa_key_set(struct stoa_error *error, const struct stoa_keys *keys, const struct stoa_key *key,
                          const char *text, void *options);
 
-/* A member of `options` as text: itself, or written to `number`. NULL where it is zero and not always said. */
+/* A member of `options` as text: itself, or written to `number`. NULL where it is zero and not always
+ * said. */
 const char *stoa_key_text(const struct stoa_key *key, const void *options, char number[STOA_KEY_TEXT]);
 
 /* Check an option struct that a C program filled: zeros become the defaults, numbers are in their ranges, and

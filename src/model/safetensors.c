@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Safetensors: the reader trusts nothing. Format: https://github.com/huggingface/safetensors. The header is
- * read a tensor at a time, so that what is kept of it is in proportion to its text. Knows nothing of models. */
+ * read a tensor at a time, so that what is kept of it is in proportion to its text. Knows nothing of
+ * models. */
 #include "model/safetensors.h"
 
 #include <stdbool.h>

@@ -211,7 +211,8 @@ void cli_diagnosis_watch(struct cli_diagnosis *d, const stoa_progress *progress)
         d->steps++;
         return;
     }
-    if (d->told || d->quiet) {
+    /* A run may be continued behind the last step of an epoch: there is no first loss then. */
+    if (d->told || d->quiet || d->steps == 0) {
         return;
     }
     d->least_loss = fmin(d->least_loss, progress->epoch == 1 ? d->first_loss : progress->train_loss);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a model's data are: on the command line, in its facts, or where
- * data sets lie. Public headers only. */
+/* Where a model's data are: on the command line, in its facts, or where data sets lie. Public headers
+ * only. */
 #include "cli/data.h"
 
 #include <stdlib.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The progress bar. One process has one terminal, so its state is this file's. Public headers only.
- */
+/* The progress bar. One process has one terminal, so its state is this file's. Public headers only. */
 #include "cli/progress.h"
 
 #include <math.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The way of a cache line from one CPU to another: two threads answer each other through one word.
- */
+/* The way of a cache line from one CPU to another: two threads answer each other through one word. */
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>

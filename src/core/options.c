@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Options as text into structs, by table. Knows nothing of layers or optimisers: names, types and ranges come
- * from the tables. All text is bounded, nothing is allocated, numbers do not depend on the locale.
- */
+ * from the tables. All text is bounded, nothing is allocated, numbers do not depend on the locale. */
 #include "core/options.h"
 
 #include <float.h>

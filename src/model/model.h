@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the floor's own files, the trainer and recipes need of a model beyond the public functions.
- */
+/* What the floor's own files, the trainer and recipes need of a model beyond the public functions. */
 #ifndef STOA_MODEL_MODEL_H
 #define STOA_MODEL_MODEL_H
 

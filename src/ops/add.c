@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* add: y = x0 + x1, shapes equal: the residual connection (He et al.
- * 2015). Both gradients are dy. In place. */
+/* add: y = x0 + x1, shapes equal: the residual connection (He et al. 2015). Both gradients are dy. In
+ * place. */
 #include <string.h>
 
 #include "ops/op.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* softmax over the last axis: y = exp(x - max(x)) / sum of the same. dx =
- * y * (dy - sum(y * dy)). In place. */
+/* softmax over the last axis: y = exp(x - max(x)) / sum of the same. dx = y * (dy - sum(y * dy)). In
+ * place. */
 #include "ops/op.h"
 
 static size_t columns_of(const struct stoa_layer *layer) {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Stateless convolution: the caller's description checked, then the same algorithms that models run.
- */
+/* Stateless convolution: the caller's description checked, then the same algorithms that models run. */
 #include <stoa/ops.h>
 
 #include "base/float_state.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What all schedules share: the registry, the options of every schedule,
- * steps or epochs as units, warm-up. */
+/* What all schedules share: the registry, the options of every schedule, steps or epochs as units,
+ * warm-up. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>

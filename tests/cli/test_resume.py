@@ -86,6 +86,23 @@ class Resume(Command):
         self.done("train", "tiny", "--epochs", "1")
         self.assertEqual(sorted(os.listdir("runs")), ["tiny-1", "tiny-2"])
 
+    def test_interrupted_between_an_epochs_last_step_and_its_end(self):
+        """The first epoch is one long step; what goes on behind it has seen no step, and judges no loss by it."""
+        write("step.ini", RECIPE.replace("set = blobs", "set = digits").replace("filters=4 kernel=5 stride=2",
+                                                                                "filters=12 kernel=5 stride=2"))
+        process = self.start("train", "step", "--epochs", "2", "--batch", "9600", "--out", "run")
+        until = time.monotonic() + 60
+        while not os.path.exists("run/.stoa-lock"):
+            self.assertLess(time.monotonic(), until)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, errors)
+        self.assertIn("epoch 1, step 1 of 1;", errors)
+        self.assertEqual((checkpoints("run"), files_of("run")), ([1], []))
+        result = self.stoa("train", "--resume", "run")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertEqual(epochs("run"), [1, 2])
+
     def test_every_checkpoint_leads_to_the_same_end(self):
         self.cut_short("run", to=10**9)
         shutil.copytree("run", "whole")

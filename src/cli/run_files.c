@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/run_lock.h"
+#include "cli/whole_file.h"
 
 void cli_run_sync(int folder) {
     int reason = errno;
@@ -24,24 +25,13 @@ void cli_run_sync(int folder) {
  * with errno. */
 static int append(int file, const char *text, bool sync) {
     off_t before = lseek(file, 0, SEEK_END);
-    size_t length = strlen(text), written = 0;
-    int reason = before < 0 ? errno : 0;
-    while (reason == 0 && written < length) {
-        ssize_t bytes = write(file, text + written, length - written);
-        if (bytes > 0) {
-            written += (size_t)bytes;
-        } else if (bytes == 0 || errno != EINTR) {
-            reason = bytes == 0 ? ENOSPC : errno;
-        }
-    }
-    if (reason == 0 && sync && fsync(file) != 0) {
-        reason = errno;
-    }
-    if (reason != 0 && before >= 0) {
+    bool good = before >= 0 && cli_write_all(file, text, strlen(text)) == 0 && (!sync || fsync(file) == 0);
+    int reason = good ? 0 : errno;
+    if (!good && before >= 0) {
         (void)ftruncate(file, before);
     }
     errno = reason;
-    return reason == 0 ? 0 : -1;
+    return good ? 0 : -1;
 }
 
 /* Append to a file of the folder, which is made where it is missing. */

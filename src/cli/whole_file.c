@@ -19,7 +19,7 @@ static char *folder_of(const char *path) {
     return slash ? cli_text("%.*s", (int)(slash == path ? 1 : slash - path), path) : cli_text(".");
 }
 
-static int write_all(int file, const char *data, size_t bytes) {
+int cli_write_all(int file, const char *data, size_t bytes) {
     for (size_t written = 0; written < bytes;) {
         ssize_t some = write(file, data + written, bytes - written);
         if (some <= 0 && errno != EINTR) {
@@ -28,7 +28,7 @@ static int write_all(int file, const char *data, size_t bytes) {
         }
         written += some > 0 ? (size_t)some : 0;
     }
-    return fsync(file);
+    return 0;
 }
 
 static int cannot_write(int code, const char *path) {
@@ -58,7 +58,7 @@ int cli_write_whole(const char *path, const char *data, size_t bytes) {
         free(waiting);
         return code;
     }
-    bool good = write_all(file, data, bytes) == 0;
+    bool good = cli_write_all(file, data, bytes) == 0 && fsync(file) == 0;
     int reason = errno;
     if (close(file) != 0 && good) {
         reason = errno;

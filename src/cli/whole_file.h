@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Write all of `data` where the open file stands. 0, or -1 with errno and a part of it written. */
+int cli_write_all(int file, const char *data, size_t bytes);
+
 /* Write a file under a temporary name in its folder, sync it and rename it over `path`. CLI_DONE, or with the
  * sentence printed and nothing changed CLI_WRONG, where there can be no such file, or CLI_FAILED. */
 int cli_write_whole(const char *path, const char *data, size_t bytes);

@@ -230,7 +230,7 @@ static const char style[] =
     ".runs label{display:inline-flex;gap:.4rem;align-items:center;cursor:pointer}\n"
     ".runs td:nth-child(2){font-weight:600}\n"
     ".share{position:relative;min-width:7rem}\n"
-    ".share span{position:absolute;left:.6rem;bottom:.1rem;height:3px;width:calc((100% - 1.2rem)*1);"
+    ".share span{position:absolute;left:.6rem;bottom:.1rem;height:3px;width:calc(100% - 1.2rem);"
     "background:linear-gradient(var(--s1) 0 0) 0 0/var(--w) 100% no-repeat}\n"
     ".layers tfoot th,.layers tfoot td{font-weight:600;border-top:2px solid var(--grid)}\n"
     ".layers .options{color:var(--dim)}\n"

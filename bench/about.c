@@ -13,6 +13,7 @@
 
 #include "bench/bench.h"
 #include "bench_commit.h"
+#include "blas/vendor.h"
 
 static const double LATENCY_SECONDS = 0.05, LIMIT_SECONDS = 0.15;
 
@@ -129,6 +130,8 @@ static void add_build(const struct bench *bench) {
     cli_json_set(about, "flags", cli_json_text(BENCH_FLAGS));
     cli_json_set(about, "isa", cli_json_text(stoa_isa_name(stoa_context_isa(bench->context))));
     cli_json_set(about, "policy", cli_json_text(stoa_policy_name(stoa_context_policy(bench->context))));
+    cli_json_set(about, "tuning", cli_json_text(stoa_context_tuning(bench->context)));
+    cli_json_set(about, "tuning_sum", cli_json_text(stoa_context_tuning_sum(bench->context)));
     const char *conv = stoa_context_conv(bench->context);
     cli_json_set(about, "conv", conv ? cli_json_text(conv) : json_null());
     cli_json_set(about, "threads", cli_json_count(bench->threads));
@@ -195,12 +198,18 @@ static double number_of(const struct bench *bench, const char *key) {
 }
 
 void bench_about_print(const struct bench *bench) {
-    (void)printf("stoa %s (%s, %s), %s, %zu thread%s, %s, policy %s\n", text_of(bench, "stoa_version"),
-                 text_of(bench, "commit"), text_of(bench, "compiler"), text_of(bench, "cpu_model"),
-                 bench->threads, bench->threads == 1 ? "" : "s", text_of(bench, "isa"),
-                 text_of(bench, "policy"));
+    (void)printf("stoa %s (%s, %s), %s, %zu thread%s, %s, policy %s, tuning %s (%s)\n",
+                 text_of(bench, "stoa_version"), text_of(bench, "commit"), text_of(bench, "compiler"),
+                 text_of(bench, "cpu_model"), bench->threads, bench->threads == 1 ? "" : "s",
+                 text_of(bench, "isa"), text_of(bench, "policy"), text_of(bench, "tuning"),
+                 text_of(bench, "tuning_sum"));
     (void)printf("%s, core %s\n", text_of(bench, "blas_version"), text_of(bench, "blas_core"));
-    if (text_of(bench, "blas_better_core")[0]) {
+    stoa_isa isa = stoa_context_isa(bench->context);
+    if (stoa_blas_core_rank(text_of(bench, "blas_core")) > (int)isa) {
+        (void)printf("This core goes beyond %s; --isa chooses one that does not, where OPENBLAS_CORETYPE is "
+                     "not set.\n",
+                     stoa_isa_name(isa));
+    } else if (text_of(bench, "blas_better_core")[0] && isa == stoa_isa_best()) {
         (void)printf("OPENBLAS_CORETYPE or the library chose this core; %s suits the CPU better.\n",
                      text_of(bench, "blas_better_core"));
     }

@@ -8,13 +8,11 @@
 
 #include "base/size.h"
 
+#define OF_ISA(name, NAME, lanes, registers, core, features)                                                 \
+    [STOA_ISA_##NAME] = {&bench_naive_o2_base, &bench_naive_o3_##name, &bench_naive_best_##name},
 static const struct bench_naive *const naives[STOA_ISA_COUNT][BENCH_NAIVES] = {
     [STOA_ISA_BASE] = {&bench_naive_o2_base, &bench_naive_o3_base, &bench_naive_best_base},
-#ifdef STOA_HAVE_X86_TABLES
-    [STOA_ISA_AVX2] = {&bench_naive_o2_base, &bench_naive_o3_avx2, &bench_naive_best_avx2},
-    [STOA_ISA_AVX512] = {&bench_naive_o2_base, &bench_naive_o3_avx512, &bench_naive_best_avx512},
-#endif
-};
+    STOA_ISA_BUILT(OF_ISA)};
 
 const struct bench_naive *bench_naive_of(const stoa_context *context, size_t column) {
     return naives[stoa_context_isa(context)][column];

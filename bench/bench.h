@@ -23,6 +23,8 @@ struct bench_options {
     const char *rows;   /* file of recipes with figures; NULL: the one that ships */
     const char *data;   /* where MNIST lies; NULL: where it is found */
     const char *isa;    /* an instruction set's name or "all"; NULL: the context's */
+    stoa_isa highest;   /* what it names, where the mode is held to it */
+    bool is_held;       /* `highest` counts */
     const char *peer;   /* another engine to compare with; NULL: none */
     const char *out;    /* file or folder that a mode writes; NULL: not given */
     size_t threads;     /* 0: as many as CPUs */
@@ -31,7 +33,7 @@ struct bench_options {
     size_t seeds;       /* 0: the list's */
     double min_time;    /* seconds that one repetition lasts at least */
     stoa_policy policy; /* if it is given */
-    bool policy_given, list, no_naive, self_test, all_algorithms;
+    bool policy_given, list, no_naive, self_test, all_algorithms, check, force, steps;
     char **operands;
     size_t operand_count;
 };
@@ -53,7 +55,9 @@ struct bench_mode {
     const char *usage;          /* "layers [PROBLEM]... [options]" */
     const char *const *options; /* names of the options it takes, NULL at the end */
     size_t most_operands;
-    bool measures; /* false: needs no context, BLAS core or machine state (bench->context is NULL) */
+    bool holds_isa; /* --isa holds all of it, the BLAS and a peer too, to one instruction set */
+    bool compares;  /* sides take turns: a repetition is shorter by default */
+    bool measures;  /* false: needs no context, BLAS core or machine state (bench->context is NULL) */
     /* What is known to be wrong before anything is printed; NULL: nothing. CLI_DONE or CLI_WRONG. */
     int (*check)(const struct bench_options *options);
     int (*run)(struct bench *bench);
@@ -62,6 +66,12 @@ struct bench_mode {
 /* A context as options and environment want it, of so many threads; 0: as many as they say. CLI_DONE, or
  * another code with the sentence printed. */
 int bench_context_create(const struct bench *bench, size_t threads, stoa_context **context);
+
+/* The instruction set of this name, which this CPU has. CLI_DONE, or CLI_WRONG with the sentence printed;
+ * `others` names what else is expected, or is "". */
+int bench_isa_read(const char *text, const char *others, stoa_isa *isa);
+/* The core that OpenBLAS is held to with --isa; NULL: any. */
+const char *bench_held_core(const struct bench_options *chosen);
 
 /* Path of a list that ships, for an option that is not given; from malloc. */
 char *bench_shipped_list(const char *name);
@@ -103,6 +113,16 @@ void bench_time(const struct bench *bench, const struct bench_case *cases, size_
  * on for more than a tenth of a second. */
 size_t bench_time_apart(const struct bench *bench, const struct bench_case *cases, size_t count,
                         size_t repetition, struct bench_times *times);
+/* For cases that need something around a block of runs (begin) which others must not find (end); takes the
+ * case's argument. */
+typedef void bench_surround_fn(void *argument, bool begin);
+/* Seconds of one run that begins when all threads are at rest. */
+double bench_time_first(const struct bench_case *one, bench_surround_fn *surround);
+/* The same as bench_time() for cases that bring threads of their own and may take seconds a run: each block
+ * begins when all threads are at rest, long runs are neither warmed up nor tried again, and there are three
+ * repetitions at most where one is long. `first`: what bench_time_first() said of each. */
+void bench_time_turns(const struct bench *bench, const struct bench_case *cases, const double *first,
+                      size_t count, bench_surround_fn *surround, struct bench_times *times);
 /* The same as bench_time() for one case with its own time and repetitions. */
 void bench_time_once(const struct bench_case *one, double min_time, size_t repetitions,
                      struct bench_times *times);

@@ -306,7 +306,8 @@ static struct bench_pair *make_pairs(const struct bench *bench, const struct ben
 int bench_compare(struct bench *bench, const struct bench_layers *layers) {
     struct bench_loaded loaded;
     bench_allocations_in_heap();
-    int code = bench_peer_load(bench->options.peer, bench->threads, &loaded);
+    int code =
+        bench_peer_load(bench->options.peer, bench->threads, stoa_context_isa(bench->context), &loaded);
     if (code != CLI_DONE) {
         return code;
     }

@@ -61,12 +61,13 @@ void bench_means_free(struct bench_means *means);
  * sentence printed. */
 int bench_peer_check(const char *name);
 
-/* The module of that name next to the program, started. CLI_DONE, or CLI_WRONG with the sentence printed. */
+/* The module of that name next to the program, started, and held to an instruction set where that is less
+ * than the CPU's. CLI_DONE, or CLI_WRONG with the sentence printed. */
 struct bench_loaded {
     const struct bench_peer *peer;
     char version[160];
 };
-int bench_peer_load(const char *name, size_t threads, struct bench_loaded *loaded);
+int bench_peer_load(const char *name, size_t threads, stoa_isa isa, struct bench_loaded *loaded);
 void bench_peer_unload(struct bench_loaded *loaded);
 
 #endif

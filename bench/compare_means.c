@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Geometric means of the ratios to a peer, over the rows that each name stands for. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/compare.h"
+#include "bench/means.h"
 
 enum { FEW_CHANNELS = 8 };
 
@@ -62,14 +62,17 @@ static const struct {
 };
 enum { SETS = sizeof sets / sizeof sets[0] };
 
-struct mean {
-    size_t rows;
-    double log_sum, lowest;
-    char lowest_row[96];
+/* Rows of one name in the list, or of one kind; all but the last word of a layer's name is its group. */
+enum { MOST_GROUPS = 64 };
+struct group {
+    char name[64];
+    struct bench_mean best[BENCH_PASSES], plain[BENCH_PASSES];
 };
 
 struct bench_means {
-    struct mean best[SETS], plain[SETS];
+    struct bench_mean best[SETS], plain[SETS];
+    struct group group[MOST_GROUPS];
+    size_t groups;
 };
 
 struct bench_means *bench_means_make(void) {
@@ -82,54 +85,104 @@ void bench_means_free(struct bench_means *means) {
     free(means);
 }
 
-static void add(struct mean *mean, const struct bench_pair *pair, const struct bench_contender *contender) {
-    if (!contender) {
-        return;
-    }
-    double ratio = contender->ratio.median;
-    if (mean->rows == 0 || ratio < mean->lowest) {
-        mean->lowest = ratio;
-        (void)snprintf(mean->lowest_row, sizeof mean->lowest_row, "%s %s", pair->layer->name,
+static void add(struct bench_mean *mean, const struct bench_pair *pair,
+                const struct bench_contender *contender) {
+    if (contender) {
+        bench_mean_add(mean, contender->ratio.median, "%s %s", pair->layer->name,
                        bench_pass_names[pair->pass]);
     }
-    mean->rows++;
-    mean->log_sum += log(ratio);
+}
+
+/* Groups beyond the most that fit are counted in the sets alone. */
+static void add_to_group(struct bench_means *means, const struct bench_pair *pair, const char *name) {
+    size_t at = 0;
+    while (at < means->groups && strcmp(means->group[at].name, name) != 0) {
+        at++;
+    }
+    if (at == MOST_GROUPS) {
+        return;
+    }
+    struct group *group = &means->group[at];
+    if (at == means->groups) {
+        (void)snprintf(group->name, sizeof group->name, "%s", name);
+        means->groups++;
+    }
+    add(&group->best[pair->pass], pair, pair->best);
+    add(&group->plain[pair->pass], pair, pair->plain);
+}
+
+/* What a layer is by its shape, whatever its name; NULL: nothing that is summed up. */
+static const char *kind_of(const struct bench_layer *layer) {
+    const struct stoa_conv *conv = &layer->conv;
+    if (layer->linear) {
+        return "all linear";
+    }
+    if (conv->groups > 1) {
+        return conv->groups == conv->window.channels ? "all depthwise" : NULL;
+    }
+    return conv->window.kernel_height == 1 && conv->window.kernel_width == 1 ? "all 1x1" : NULL;
 }
 
 void bench_means_add(struct bench_means *means, const struct bench_pair *pair) {
+    const char *layer = pair->layer->name, *kind = kind_of(pair->layer);
     for (size_t i = 0; i < SETS; i++) {
         if (sets[i].holds(pair)) {
             add(&means->best[i], pair, pair->best);
             add(&means->plain[i], pair, pair->plain);
         }
     }
-}
-
-static double value_of(const struct mean *mean) {
-    return exp(mean->log_sum / (double)mean->rows);
-}
-
-static void print_mean(struct cli_table *table, const struct mean *mean) {
-    if (mean->rows == 0) {
-        cli_table_cell(table, "-");
-        cli_table_cell(table, "-");
-        cli_table_cell(table, "-");
-        return;
+    const char *last = strrchr(layer, ' ');
+    char *name = cli_text("%.*s", last ? (int)(last - layer) : (int)strlen(layer), layer);
+    add_to_group(means, pair, name);
+    free(name);
+    if (kind) {
+        add_to_group(means, pair, kind);
     }
-    cli_table_cell(table, "%.3f", value_of(mean));
-    cli_table_cell(table, "%.3f", mean->lowest);
-    cli_table_cell(table, "%s", mean->lowest_row);
 }
 
-static json_t *json_of(const struct mean *mean) {
-    json_t *out = cli_json_object();
-    cli_json_set(out, "rows", cli_json_count(mean->rows));
-    if (mean->rows > 0) {
-        cli_json_set(out, "geometric_mean", cli_json_number(value_of(mean)));
-        cli_json_set(out, "lowest", cli_json_number(mean->lowest));
-        cli_json_set(out, "lowest_row", cli_json_text(mean->lowest_row));
+static bool is_kind(const struct group *group) {
+    return strncmp(group->name, "all ", 4) == 0;
+}
+
+/* The groups of the list, and behind them the kinds. */
+static void print_groups(const struct bench_means *means) {
+    struct cli_table table = {.columns = "lrrrrrr"};
+    (void)puts("\nBest by groups, passes that a training step runs:\n");
+    cli_table_cell(&table, "group");
+    for (size_t pass = 0; pass < BENCH_PASSES; pass++) {
+        cli_table_cell(&table, "%s", bench_pass_names[pass]);
+        cli_table_cell(&table, "lowest");
     }
-    return out;
+    for (int kinds = 0; kinds < 2; kinds++) {
+        for (size_t i = 0; i < means->groups; i++) {
+            const struct group *group = &means->group[i];
+            if (is_kind(group) == (kinds == 1)) {
+                cli_table_cell(&table, "%s", group->name);
+                for (size_t pass = 0; pass < BENCH_PASSES; pass++) {
+                    bench_mean_cells(&group->best[pass], false, &table);
+                }
+            }
+        }
+    }
+    cli_table_print(&table);
+}
+
+static json_t *json_of_groups(const struct bench_means *means) {
+    json_t *all = cli_json_array();
+    for (size_t i = 0; i < means->groups; i++) {
+        for (size_t pass = 0; pass < BENCH_PASSES; pass++) {
+            const struct group *group = &means->group[i];
+            if (group->best[pass].rows > 0) {
+                json_t *json = cli_json_object();
+                cli_json_set(json, "group", cli_json_text(group->name));
+                cli_json_set(json, "pass", cli_json_text(bench_pass_names[pass]));
+                cli_json_set(json, "best", bench_mean_json(&group->best[pass]));
+                cli_json_set(json, "plain", bench_mean_json(&group->plain[pass]));
+                cli_json_append(all, json);
+            }
+        }
+    }
+    return all;
 }
 
 void bench_means_print(struct bench *bench, const struct bench_means *means, const char *peer,
@@ -145,21 +198,23 @@ void bench_means_print(struct bench *bench, const struct bench_means *means, con
     for (size_t i = 0; i < SETS; i++) {
         json_t *set = cli_json_object();
         cli_json_set(set, "rows_of", cli_json_text(sets[i].name));
-        cli_json_set(set, "best", json_of(&means->best[i]));
-        cli_json_set(set, "plain", json_of(&means->plain[i]));
+        cli_json_set(set, "best", bench_mean_json(&means->best[i]));
+        cli_json_set(set, "plain", bench_mean_json(&means->plain[i]));
         cli_json_append(all, set);
         if (means->best[i].rows == 0) {
             continue;
         }
         cli_table_cell(&table, "%s", sets[i].name);
         cli_table_cell(&table, "%zu", means->best[i].rows);
-        print_mean(&table, &means->best[i]);
-        print_mean(&table, &means->plain[i]);
+        bench_mean_cells(&means->best[i], true, &table);
+        bench_mean_cells(&means->plain[i], true, &table);
     }
     cli_table_print(&table);
+    print_groups(means);
     json_t *about = cli_json_object();
     cli_json_set(about, "name", cli_json_text(peer));
     cli_json_set(about, "version", cli_json_text(version));
     cli_json_set(about, "ratios", all);
+    cli_json_set(about, "groups", json_of_groups(means));
     cli_json_set(bench->about, "peer", about);
 }

@@ -1,95 +1,100 @@
 /* SPDX-License-Identifier: MIT */
-/* Mode gemm: the door to sgemm at square sizes and at the shapes that the layers ask for, on one thread and
- * on all, against the limit of fused multiply-adds measured on the spot. */
+/* Mode gemm: the engine's products at square sizes and at the shapes that the layers ask for, on one thread
+ * and on all, in turn with the plain cblas_sgemm that stands under them, whose threads are its own then. */
+#include "bench/gemm.h"
+
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <stoa/machine.h>
 
+#include "base/size.h"
 #include "bench/layer.h"
-#include "blas/gemm.h"
+#include "bench/means.h"
+#include "blas/blas.h"
+#include "blas/vendor.h"
 #include "cli/signals.h"
-#include "core/product.h"
+#include "product/product.h"
 
-enum { MOST_SHAPES = 512, SAMPLES = 64, INPUTS_KEY = 5 };
+enum { SAMPLES = 64, INPUTS_KEY = 5, MOST_COUNTS = 2, LOWEST_ROWS = 8 };
 static const double LIMIT_SECONDS = 0.1, BOUND = 1e-6;
 
-/* A product as a pass of a layer needs it over its whole batch, or a square one. */
-struct shape {
-    size_t m, n, k;
-    bool transpose_a;
-    char name[96];
-};
-
-struct shapes {
-    struct shape shape[MOST_SHAPES];
-    size_t count;
-};
-
+/* A product to time: the engine's on a context, or the BLAS's on threads of its own. */
 struct product {
-    stoa_context *context; /* NULL: straight through the door, one thread */
+    stoa_context *context; /* NULL: the BLAS's */
+    size_t blas_threads;
+    bool row;
     struct stoa_gemm gemm;
 };
 
+/* One product on a number of threads, by both. */
+struct result {
+    struct bench_summary ratio; /* the BLAS's time over the engine's; above 1 the engine is faster */
+    double error, blas_error;
+    struct bench_times times, blas_times;
+};
+
+/* What is kept of a result for the end. */
+struct kept {
+    const struct bench_product_shape *shape;
+    double ratio[MOST_COUNTS];
+};
+
+struct gemm {
+    struct bench *bench;
+    stoa_context *context[MOST_COUNTS]; /* of one thread, and of all */
+    size_t threads[MOST_COUNTS], counts;
+    double limit[MOST_COUNTS]; /* GFLOP/s of multiply-adds */
+    float *memory;
+    size_t bytes;
+    struct kept *kept;
+    size_t count, wrong;
+};
+
+/* As a dense layer calls it: see ops/linear.c. */
+static void run_row(const struct product *product) {
+    const struct stoa_gemm *p = &product->gemm;
+    if (p->transpose_a) {
+        stoa_row_product_backward(product->context, p->a, NULL, p->b, p->m, p->n, NULL, p->c);
+    } else if (p->transpose_b) {
+        stoa_row_product_backward(product->context, NULL, p->b, p->a, p->n, p->k, p->c, NULL);
+    } else {
+        stoa_row_product(product->context, p->a, p->b, p->k, p->n, p->c);
+    }
+}
+
 static void run_product(void *argument) {
     const struct product *product = argument;
-    if (product->context) {
-        stoa_product(product->context, &product->gemm);
+    if (!product->context) {
+        stoa_blas_sgemm(&product->gemm);
+    } else if (product->row && !stoa_plain_products(product->context)) {
+        run_row(product);
     } else {
-        stoa_gemm_run(&product->gemm);
+        stoa_product(product->context, &product->gemm);
     }
 }
 
-__attribute__((format(printf, 6, 7))) static void add(struct shapes *shapes, size_t m, size_t n, size_t k,
-                                                      bool transpose_a, const char *format, ...) {
-    for (size_t i = 0; i < shapes->count; i++) {
-        const struct shape *old = &shapes->shape[i];
-        if (old->m == m && old->n == n && old->k == k && old->transpose_a == transpose_a) {
-            return;
-        }
-    }
-    if (shapes->count < MOST_SHAPES) {
-        struct shape *shape = &shapes->shape[shapes->count++];
-        *shape = (struct shape){.m = m, .n = n, .k = k, .transpose_a = transpose_a};
-        va_list arguments;
-        va_start(arguments, format);
-        (void)vsnprintf(shape->name, sizeof shape->name, format, arguments);
-        va_end(arguments);
+/* The bench holds the BLAS at one thread for the engine's sake. */
+static void set_blas_threads(void *argument, bool begin) {
+    const struct product *product = argument;
+    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
+    if (!product->context && blas->set_threads && blas->get_threads) {
+        blas->set_threads(begin ? (int)product->blas_threads : 1);
     }
 }
 
-/* One image's product of each pass: what a tile or two of a layer comes to. Depthwise layers have none. */
-static void add_layer(struct shapes *shapes, const struct bench_layer *layer) {
-    const struct stoa_conv *conv = &layer->conv;
-    size_t filters = conv->filters / conv->groups;
-    size_t taps = bench_layer_weights(conv) / conv->filters;
-    size_t pixels = conv->window.out_height * conv->window.out_width;
-    size_t rows = layer->linear ? conv->batch : pixels;
-    if (filters == 1 && conv->groups > 1) {
-        return;
+/* The threads that the BLAS takes when asked for so many; 0: it does not say. */
+static size_t blas_threads_of(size_t threads) {
+    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
+    if (!blas->set_threads || !blas->get_threads) {
+        return 0;
     }
-    add(shapes, rows, filters, taps, false, "%s %s", layer->name, bench_pass_names[0]);
-    if (!layer->first) {
-        add(shapes, rows, taps, filters, false, "%s %s", layer->name, bench_pass_names[1]);
-    }
-    add(shapes, taps, filters, rows, true, "%s %s", layer->name, bench_pass_names[2]);
-}
-
-static int collect(const struct bench *bench, struct shapes *shapes) {
-    static const size_t squares[] = {16, 32, 64, 96, 100, 128, 256, 512, 1024, 2048};
-    for (size_t i = 0; i < sizeof squares / sizeof squares[0]; i++) {
-        add(shapes, squares[i], squares[i], squares[i], false, "square %zu", squares[i]);
-    }
-    struct bench_layers layers;
-    int code = bench_layers_read(bench, &layers);
-    for (size_t i = 0; code == CLI_DONE && i < layers.count; i++) {
-        add_layer(shapes, &layers.layer[i]);
-    }
-    bench_layers_free(&layers);
-    return code;
+    blas->set_threads((int)threads);
+    int taken = blas->get_threads();
+    blas->set_threads(1);
+    return taken > 0 ? (size_t)taken : 0;
 }
 
 /* Largest error of a fixed sample, in units of the largest sum(|a||b|). */
@@ -99,8 +104,8 @@ static double error_of(const struct stoa_gemm *p) {
         size_t i = s * 7919 % p->m, j = s * 104729 % p->n;
         double sum = 0, sizes = 0;
         for (size_t l = 0; l < p->k; l++) {
-            double product =
-                (double)p->a[p->transpose_a ? l * p->lda + i : i * p->lda + l] * (double)p->b[l * p->ldb + j];
+            double a = (double)p->a[p->transpose_a ? l * p->lda + i : i * p->lda + l];
+            double product = a * (double)p->b[p->transpose_b ? j * p->ldb + l : l * p->ldb + j];
             sum += product;
             sizes += fabs(product);
         }
@@ -111,155 +116,330 @@ static double error_of(const struct stoa_gemm *p) {
     return largest / magnitude;
 }
 
-static void report(struct bench *bench, const struct shape *shape, size_t threads, double limit, double error,
-                   const struct bench_times *times) {
-    char *name = cli_text("gemm/%s/threads:%zu", shape->name, threads);
-    struct bench_record record = {.name = name, .threads = threads, .times = times};
-    double flops = 2.0 * (double)shape->m * (double)shape->n * (double)shape->k;
-    bench_counter(&record, "m", (double)shape->m);
-    bench_counter(&record, "n", (double)shape->n);
-    bench_counter(&record, "k", (double)shape->k);
-    bench_note(&record, "transpose", shape->transpose_a ? "TN" : "NN");
+static double flops_of(const struct bench_product_shape *shape) {
+    return 2 * (double)shape->m * (double)shape->n * (double)shape->k;
+}
+
+static void report_side(const struct gemm *gemm, const struct bench_product_shape *shape, size_t count,
+                        const struct result *result, bool of_blas) {
+    const struct bench_times *times = of_blas ? &result->blas_times : &result->times;
+    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
+    double m = (double)shape->m, n = (double)shape->n, k = (double)shape->k;
+    double error = of_blas ? result->blas_error : result->error;
+    char *name =
+        cli_text("%s/%s/threads:%zu", of_blas ? blas->name : "gemm", shape->name, gemm->threads[count]);
+    struct bench_record record = {
+        .name = name, .threads = gemm->threads[count], .times = times->real ? times : NULL};
+    bench_counter(&record, "m", m);
+    bench_counter(&record, "n", n);
+    bench_counter(&record, "k", k);
+    bench_note(&record, "transpose", bench_product_form(shape));
+    bench_note(&record, "kind", shape->kind);
     bench_flag(&record, "verified", error <= BOUND);
     bench_counter(&record, "error", error);
-    if (times) {
-        double m = (double)shape->m, n = (double)shape->n, k = (double)shape->k;
-        bench_counter(&record, "flops", flops);
-        bench_counter(&record, "bytes", 4 * (m * k + k * n + m * n));
-        bench_counter(&record, "flops_per_second", flops / times->summary.median);
-        bench_counter(&record, "share_of_fma_limit", 1e-9 * flops / times->summary.median / limit);
+    if (of_blas) {
+        bench_note(&record, "engine", blas->version ? blas->version() : blas->name);
+        bench_note(&record, "beside", "gemm");
     }
-    bench_report(bench, &record);
+    if (times->real) {
+        double rate = flops_of(shape) / times->summary.median;
+        bench_counter(&record, "flops", flops_of(shape));
+        bench_counter(&record, "bytes", 4 * (m * k + k * n + m * n));
+        bench_counter(&record, "flops_per_second", rate);
+        bench_counter(&record, "share_of_fma_limit", 1e-9 * rate / gemm->limit[count]);
+        if (!of_blas) {
+            bench_counter(&record, "ratio_to_blas", result->ratio.median);
+            bench_counter(&record, "ratio_to_blas_spread", result->ratio.spread);
+        }
+    }
+    bench_report(gemm->bench, &record);
     free(name);
 }
 
-static void print_times(const struct shape *shape, const struct bench_times *times, double limit) {
-    double flops = 1e-9 * 2.0 * (double)shape->m * (double)shape->n * (double)shape->k;
-    double rate = flops / times->summary.median;
-    (void)printf(" %9.1f %9.1f %5.1f %6.1f", rate, flops / times->summary.least, 100 * times->summary.spread,
-                 100 * rate / limit);
+static void print_result(const struct gemm *gemm, const struct bench_product_shape *shape, size_t count,
+                         const struct result *result) {
+    double rate = 1e-9 * flops_of(shape) / result->times.summary.median;
+    (void)printf("  %8.1f %8.1f %7.3f %5.1f %5.1f", rate,
+                 1e-9 * flops_of(shape) / result->blas_times.summary.median, result->ratio.median,
+                 100 * result->ratio.spread, 100 * rate / gemm->limit[count]);
 }
 
-/* One shape on one thread and on all. False when it is wrong. */
-static bool measure_shape(struct bench *bench, const struct shape *shape, const double *limit,
-                          float *memory) {
-    struct product one = {.gemm = {.transpose_a = shape->transpose_a,
-                                   .m = shape->m,
-                                   .n = shape->n,
-                                   .k = shape->k,
-                                   .alpha = 1,
-                                   .a = memory,
-                                   .lda = shape->transpose_a ? shape->m : shape->k,
-                                   .b = memory + shape->m * shape->k,
-                                   .ldb = shape->n,
-                                   .c = memory + shape->m * shape->k + shape->k * shape->n,
-                                   .ldc = shape->n}};
-    struct product all = one;
-    all.context = bench->context;
-    struct bench_case cases[] = {{run_product, &one}, {run_product, &all}};
-    size_t count = bench->threads > 1 ? 2 : 1;
-    double error[2];
+static struct bench_summary ratio_of(const struct bench_times *theirs, const struct bench_times *ours) {
+    double ratio[BENCH_MOST_REPETITIONS];
+    for (size_t i = 0; i < ours->repetitions; i++) {
+        ratio[i] = theirs->real[i] / ours->real[i];
+    }
+    return bench_summarise(ratio, ours->repetitions);
+}
+
+static struct stoa_gemm place(const struct gemm *gemm, const struct bench_product_shape *shape) {
+    float *b = gemm->memory + stoa_round_up(shape->m * shape->k, STOA_ALIGN_FLOATS);
+    return (struct stoa_gemm){.transpose_a = shape->transpose_a,
+                              .transpose_b = shape->transpose_b,
+                              .m = shape->m,
+                              .n = shape->n,
+                              .k = shape->k,
+                              .alpha = 1,
+                              .a = gemm->memory,
+                              .lda = shape->transpose_a ? shape->m : shape->k,
+                              .b = b,
+                              .ldb = shape->transpose_b ? shape->k : shape->n,
+                              .c = b + stoa_round_up(shape->k * shape->n, STOA_ALIGN_FLOATS),
+                              .ldc = shape->n};
+}
+
+/* A first run of each side into NaN: seconds and error. False when one is wrong. */
+static bool verify(struct bench_case *cases, size_t count, double *first, double *error) {
     bool right = true;
     for (size_t i = 0; i < count; i++) {
-        memset(one.gemm.c, 0xff, shape->m * shape->n * sizeof(float)); /* NaN */
-        cases[i].run(cases[i].argument);
-        error[i] = error_of(&one.gemm);
+        const struct stoa_gemm *p = &((const struct product *)cases[i].argument)->gemm;
+        memset(p->c, 0xff, p->m * p->n * sizeof(float));
+        first[i] = bench_time_first(&cases[i], set_blas_threads);
+        error[i] = error_of(p);
         right = right && error[i] <= BOUND;
     }
-    (void)printf("%-36s %3s %5zu %5zu %5zu", shape->name, shape->transpose_a ? "TN" : "NN", shape->m,
-                 shape->n, shape->k);
-    struct bench_times times[2];
-    if (right) {
-        bench_time(bench, cases, count, times);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (right) {
-            print_times(shape, &times[i], limit[i]);
-        }
-        report(bench, shape, i ? bench->threads : 1, limit[i], error[i], right ? &times[i] : NULL);
-        if (right) {
-            bench_times_free(&times[i]);
-        }
-    }
-    (void)puts(right ? "" : " WRONG");
-    (void)fflush(stdout);
     return right;
 }
 
-static float *make_memory(stoa_context *context, const struct shape *shape, size_t *bytes) {
-    size_t inputs = shape->m * shape->k + shape->k * shape->n;
-    *bytes = (inputs + shape->m * shape->n) * sizeof(float);
-    float *memory = stoa_allocate(context, *bytes, "bench");
-    if (memory) {
-        bench_draw(memory, inputs, INPUTS_KEY);
+/* One shape on one thread and on all, by the engine and the BLAS. */
+static void measure_shape(struct gemm *gemm, const struct bench_product_shape *shape) {
+    enum { SIDES = 2, CASES = MOST_COUNTS * SIDES };
+    struct product product[CASES];
+    struct bench_case cases[CASES];
+    struct bench_times times[CASES] = {{0}};
+    double first[CASES], error[CASES];
+    size_t count = SIDES * gemm->counts;
+    for (size_t i = 0; i < count; i++) {
+        bool of_blas = i % SIDES;
+        product[i] = (struct product){of_blas ? NULL : gemm->context[i / SIDES], gemm->threads[i / SIDES],
+                                      shape->row, place(gemm, shape)};
+        cases[i] = (struct bench_case){run_product, &product[i]};
     }
-    return memory;
+    bool right = verify(cases, count, first, error);
+    (void)printf("%-36s %2s %5zu %5zu %5zu", shape->name, bench_product_form(shape), shape->m, shape->n,
+                 shape->k);
+    if (right) {
+        bench_time_turns(gemm->bench, cases, first, count, set_blas_threads, times);
+    }
+    struct kept *kept = &gemm->kept[gemm->count];
+    kept->shape = shape;
+    for (size_t i = 0; i < gemm->counts; i++) {
+        struct result result = {.error = error[SIDES * i],
+                                .blas_error = error[SIDES * i + 1],
+                                .times = times[SIDES * i],
+                                .blas_times = times[SIDES * i + 1]};
+        if (right) {
+            result.ratio = ratio_of(&result.blas_times, &result.times);
+            kept->ratio[i] = result.ratio.median;
+            print_result(gemm, shape, i, &result);
+        }
+        report_side(gemm, shape, i, &result, false);
+        report_side(gemm, shape, i, &result, true);
+        bench_times_free(&times[SIDES * i]);
+        bench_times_free(&times[SIDES * i + 1]);
+    }
+    gemm->count += right;
+    gemm->wrong += !right;
+    (void)puts(right ? "" : "  WRONG");
+    (void)fflush(stdout);
 }
 
-static int measure(struct bench *bench, const struct shapes *shapes) {
-    double limit[2];
-    stoa_status status = stoa_measure_fma(bench->context, 1, LIMIT_SECONDS, &limit[0]);
-    if (status == STOA_OK) {
-        status = stoa_measure_fma(bench->context, bench->threads, LIMIT_SECONDS, &limit[1]);
+/* ---- the end ---- */
+
+static const struct {
+    const char *title, *kind; /* NULL: all */
+} kinds[] = {
+    {"squares", "square"}, {"dense layers", "dense"}, {"convolutions", "convolution"}, {"all", NULL}};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static struct bench_mean mean_of(const struct gemm *gemm, size_t kind, size_t count) {
+    struct bench_mean mean = {0};
+    for (size_t i = 0; i < gemm->count; i++) {
+        const struct kept *kept = &gemm->kept[i];
+        if (!kinds[kind].kind || strcmp(kept->shape->kind, kinds[kind].kind) == 0) {
+            bench_mean_add(&mean, kept->ratio[count], "%s", kept->shape->name);
+        }
     }
-    if (status != STOA_OK) {
-        return cli_fail_library(bench->context, status);
+    return mean;
+}
+
+static void print_means(const struct gemm *gemm) {
+    struct cli_table table = {.columns = gemm->counts > 1 ? "lrrrlrrl" : "lrrrl"};
+    json_t *all = cli_json_array();
+    (void)printf("\nGeometric means of the ratios to %s alone:\n\n", stoa_blas_vendor()->name);
+    cli_table_cell(&table, "products");
+    cli_table_cell(&table, "rows");
+    for (size_t i = 0; i < gemm->counts; i++) {
+        cli_table_cell(&table, gemm->threads[i] == 1 ? "1 thread" : "%zu threads", gemm->threads[i]);
+        cli_table_cell(&table, "lowest");
+        cli_table_cell(&table, "lowest product");
     }
-    cli_json_set(bench->about, "fma_flops_per_second_one_thread", cli_json_number(1e9 * limit[0]));
-    cli_json_set(bench->about, "fma_flops_per_second", cli_json_number(1e9 * limit[1]));
-    (void)printf("FMA limit: %.1f GFLOP/s on one thread, %.1f on %zu\n\n", limit[0], limit[1],
-                 bench->threads);
-    (void)printf("%-36s %3s %5s %5s %5s %9s %9s %5s %6s", "product (of one image, or a batch)", "", "m", "n",
-                 "k", "1 thread", "best", "+-%", "%FMA");
-    if (bench->threads > 1) {
-        (void)printf(" %2zu threads %8s %5s %6s", bench->threads, "best", "+-%", "%FMA");
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        struct bench_mean mean = mean_of(gemm, kind, 0);
+        if (mean.rows == 0) {
+            continue;
+        }
+        cli_table_cell(&table, "%s", kinds[kind].title);
+        cli_table_cell(&table, "%zu", mean.rows);
+        for (size_t i = 0; i < gemm->counts; i++) {
+            mean = mean_of(gemm, kind, i);
+            bench_mean_cells(&mean, true, &table);
+            json_t *json = bench_mean_json(&mean);
+            cli_json_set(json, "rows_of", cli_json_text(kinds[kind].title));
+            cli_json_set(json, "threads", cli_json_count(gemm->threads[i]));
+            cli_json_append(all, json);
+        }
+    }
+    cli_table_print(&table);
+    cli_json_set(gemm->bench->about, "ratios_to_blas", all);
+}
+
+static int by_first(const void *a, const void *b) {
+    double left = ((const struct kept *)a)->ratio[0], right = ((const struct kept *)b)->ratio[0];
+    return (left > right) - (left < right);
+}
+
+static int by_second(const void *a, const void *b) {
+    double left = ((const struct kept *)a)->ratio[1], right = ((const struct kept *)b)->ratio[1];
+    return (left > right) - (left < right);
+}
+
+static void print_lowest(struct gemm *gemm) {
+    for (size_t count = 0; count < gemm->counts; count++) {
+        qsort(gemm->kept, gemm->count, sizeof *gemm->kept, count == 0 ? by_first : by_second);
+        (void)printf("\nLowest on %zu thread%s:", gemm->threads[count], gemm->threads[count] > 1 ? "s" : "");
+        for (size_t i = 0; i < gemm->count && i < LOWEST_ROWS; i++) {
+            (void)printf("%s %s %.3f", i > 0 ? "," : "", gemm->kept[i].shape->name,
+                         gemm->kept[i].ratio[count]);
+        }
+        (void)puts("");
+    }
+}
+
+/* ---- the mode ---- */
+
+static stoa_status measure_limits(struct gemm *gemm) {
+    static const char *const keys[MOST_COUNTS] = {"fma_flops_per_second_one_thread", "fma_flops_per_second"};
+    stoa_status status = STOA_OK;
+    for (size_t i = 0; status == STOA_OK && i < gemm->counts; i++) {
+        status = stoa_measure_fma(gemm->bench->context, gemm->threads[i], LIMIT_SECONDS, &gemm->limit[i]);
+        cli_json_set(gemm->bench->about, keys[i], cli_json_number(1e9 * gemm->limit[i]));
+    }
+    return status;
+}
+
+static void print_heading(const struct gemm *gemm) {
+    const char *blas = stoa_blas_vendor()->name;
+    (void)printf("Beside cblas_sgemm of %s alone, on as many threads of its own, in turn. Ratio: its time "
+                 "over this engine's, median\nof the repetitions (of 3 where they are long); above 1 this "
+                 "engine is faster. %%FMA: this engine's, of the limit of\nmultiply-adds in registers:",
+                 blas);
+    for (size_t i = 0; i < gemm->counts; i++) {
+        (void)printf("%s %.1f GFLOP/s on %zu thread%s", i > 0 ? "," : "", gemm->limit[i], gemm->threads[i],
+                     gemm->threads[i] > 1 ? "s" : "");
+    }
+    (void)puts(".");
+    for (size_t i = 0; i < gemm->counts; i++) {
+        size_t taken = blas_threads_of(gemm->threads[i]);
+        if (taken != gemm->threads[i]) {
+            (void)printf(taken ? "%s takes %zu of %zu threads.\n" : "The threads of %s cannot be set.\n",
+                         blas, taken, gemm->threads[i]);
+        }
+    }
+    (void)printf("\n%-36s %2s %5s %5s %5s", "product (of one image, or a batch)", "", "m", "n", "k");
+    for (size_t i = 0; i < gemm->counts; i++) {
+        char *threads = cli_text(i == 0 ? "1 thr." : "%zu thr.", gemm->threads[i]);
+        (void)printf("  %8s %8.8s %7s %5s %5s", threads, blas, "ratio", "+-%", "%FMA");
+        free(threads);
     }
     (void)puts("");
-    size_t wrong = 0;
-    for (size_t i = 0; i < shapes->count && !cli_stop_signal(); i++) {
-        size_t bytes;
-        float *memory = make_memory(bench->context, &shapes->shape[i], &bytes);
-        if (!memory) {
-            return cli_fail_library(bench->context, STOA_ERR_MEMORY);
-        }
-        wrong += !measure_shape(bench, &shapes->shape[i], limit, memory);
-        stoa_release(bench->context, memory, bytes);
-    }
-    return wrong ? cli_fail(CLI_FAILED, "%zu products are wrong", wrong) : CLI_DONE;
 }
 
-static int run(struct bench *bench) {
-    struct shapes *all = cli_allocate(1, sizeof *all);
-    int code = collect(bench, all);
-    size_t kept = 0;
-    for (size_t i = 0; i < all->count; i++) {
-        if (bench_wanted(bench, all->shape[i].name)) {
-            all->shape[kept++] = all->shape[i];
+static size_t floats_of(const struct bench_product_shape *shape) {
+    return stoa_round_up(shape->m * shape->k, STOA_ALIGN_FLOATS) +
+           stoa_round_up(shape->k * shape->n, STOA_ALIGN_FLOATS) + shape->m * shape->n;
+}
+
+static int open(struct gemm *gemm, struct bench *bench, const struct bench_products *products) {
+    *gemm = (struct gemm){.bench = bench, .counts = bench->threads > 1 ? 2 : 1};
+    gemm->kept = cli_allocate(products->count, sizeof *gemm->kept);
+    gemm->threads[0] = 1;
+    gemm->threads[1] = bench->threads;
+    size_t floats = 0;
+    for (size_t i = 0; i < products->count; i++) {
+        floats = stoa_max(floats, floats_of(&products->shape[i]));
+    }
+    gemm->bytes = floats * sizeof(float);
+    gemm->memory = stoa_allocate(bench->context, gemm->bytes, "bench");
+    if (!gemm->memory) {
+        return cli_fail_library(bench->context, STOA_ERR_MEMORY);
+    }
+    bench_draw(gemm->memory, floats, INPUTS_KEY);
+    for (size_t i = 0; i < gemm->counts; i++) {
+        int code = bench_context_create(bench, gemm->threads[i], &gemm->context[i]);
+        if (code != CLI_DONE) {
+            return code;
         }
     }
-    all->count = kept;
-    if (code == CLI_DONE && bench->options.list) {
-        for (size_t i = 0; i < all->count; i++) {
-            (void)puts(all->shape[i].name);
-        }
-    } else if (code == CLI_DONE && all->count == 0 && !cli_stop_signal()) {
-        code = cli_fail(CLI_WRONG, "--filter: '%s' finds no product, 'stoa-bench gemm --list' names them",
-                        bench->options.filter ? bench->options.filter : "");
-    } else if (code == CLI_DONE) {
-        code = measure(bench, all);
+    stoa_status status = measure_limits(gemm);
+    return status == STOA_OK ? CLI_DONE : cli_fail_library(bench->context, status);
+}
+
+static void close_all(struct gemm *gemm) {
+    for (size_t i = 0; i < gemm->counts; i++) {
+        stoa_context_free(gemm->context[i]);
     }
-    free(all);
+    stoa_release(gemm->bench->context, gemm->memory, gemm->bytes);
+    free(gemm->kept);
+}
+
+static int measure(struct bench *bench, const struct bench_products *products) {
+    struct gemm gemm;
+    int code = open(&gemm, bench, products);
+    if (code == CLI_DONE) {
+        print_heading(&gemm);
+    }
+    for (size_t i = 0; code == CLI_DONE && i < products->count && !cli_stop_signal(); i++) {
+        measure_shape(&gemm, &products->shape[i]);
+    }
+    if (code == CLI_DONE && gemm.count > 0) {
+        print_means(&gemm);
+        print_lowest(&gemm);
+    }
+    if (code == CLI_DONE && gemm.wrong > 0) {
+        code = cli_fail(CLI_FAILED, "%zu products are wrong", gemm.wrong);
+    }
+    close_all(&gemm);
     return code;
 }
 
-static const char *const takes[] = {"filter", "threads", "min-time", "repetitions",
-                                    "layers", "json",    "list",     NULL};
+static int run(struct bench *bench) {
+    struct bench_products products;
+    int code = bench_products_collect(bench, &products);
+    if (code == CLI_DONE && bench->options.list) {
+        for (size_t i = 0; i < products.count; i++) {
+            (void)puts(products.shape[i].name);
+        }
+    } else if (code == CLI_DONE && products.count == 0 && !cli_stop_signal()) {
+        code = cli_fail(CLI_WRONG, "--filter: '%s' finds no product, 'stoa-bench gemm --list' names them",
+                        bench->options.filter ? bench->options.filter : "");
+    } else if (code == CLI_DONE) {
+        code = measure(bench, &products);
+    }
+    bench_products_free(&products);
+    return code;
+}
+
+static const char *const takes[] = {"filter", "threads", "min-time", "repetitions", "policy",
+                                    "isa",    "layers",  "json",     "list",        NULL};
 
 const struct bench_mode bench_mode_gemm = {
     .name = "gemm",
-    .summary = "sgemm at the layers' shapes and square sizes, against the multiply-add limit",
+    .summary = "products of the layers' shapes and square sizes beside the BLAS alone",
     .usage = "gemm [options]",
     .options = takes,
+    .compares = true,
+    .holds_isa = true,
     .measures = true,
     .run = run,
 };

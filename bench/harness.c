@@ -123,11 +123,22 @@ bool bench_enter_block(const struct bench_case *one) {
     return settled;
 }
 
-static struct bench_times make_times(const struct bench_case *one, double min_time, size_t repetitions) {
+static struct bench_times allocate_times(size_t iterations, size_t repetitions) {
     return (struct bench_times){.repetitions = repetitions,
-                                .iterations = find_iterations(one, min_time),
+                                .iterations = iterations,
                                 .real = cli_allocate(repetitions, sizeof(double)),
                                 .cpu = cli_allocate(repetitions, sizeof(double))};
+}
+
+static struct bench_times make_times(const struct bench_case *one, double min_time, size_t repetitions) {
+    return allocate_times(find_iterations(one, min_time), repetitions);
+}
+
+static void sum_up(struct bench_times *times, size_t count, size_t repetitions) {
+    for (size_t i = 0; i < count; i++) {
+        times[i].repetitions = repetitions;
+        times[i].summary = bench_summarise(times[i].real, repetitions);
+    }
 }
 
 static void time_repetition(const struct bench_case *one, size_t repetition, struct bench_times *times) {
@@ -149,10 +160,7 @@ static void time_cases(const struct bench_case *cases, size_t count, double min_
             repetitions = r + 1;
         }
     }
-    for (size_t i = 0; i < count; i++) {
-        times[i].repetitions = repetitions;
-        times[i].summary = bench_summarise(times[i].real, repetitions);
-    }
+    sum_up(times, count, repetitions);
 }
 
 void bench_time(const struct bench *bench, const struct bench_case *cases, size_t count,
@@ -178,6 +186,53 @@ size_t bench_time_apart(const struct bench *bench, const struct bench_case *case
         times[i].summary = bench_summarise(times[i].real, options->repetitions);
     }
     return disturbed;
+}
+
+double bench_time_first(const struct bench_case *one, bench_surround_fn *surround) {
+    double cpu;
+    (void)settle();
+    surround(one->argument, true);
+    double seconds = run_iterations(one, 1, &cpu);
+    surround(one->argument, false);
+    return seconds;
+}
+
+/* Repetitions of cases that take so long in turn. */
+static size_t count_turns(const struct bench *bench, const double *first, size_t count) {
+    static const double LONG_TURN = 0.2;
+    enum { FEW = 3 };
+    double turn = 0;
+    for (size_t i = 0; i < count; i++) {
+        turn += first[i];
+    }
+    return turn > LONG_TURN && bench->options.repetitions > FEW ? FEW : bench->options.repetitions;
+}
+
+void bench_time_turns(const struct bench *bench, const struct bench_case *cases, const double *first,
+                      size_t count, bench_surround_fn *surround, struct bench_times *times) {
+    size_t repetitions = count_turns(bench, first, count);
+    double min_time = bench->options.min_time;
+    for (size_t i = 0; i < count; i++) {
+        (void)settle();
+        surround(cases[i].argument, true);
+        times[i] =
+            allocate_times(first[i] >= min_time ? 1 : find_iterations(&cases[i], min_time), repetitions);
+        surround(cases[i].argument, false);
+    }
+    for (size_t r = 0; r < repetitions; r++) {
+        for (size_t turn = 0; turn < count; turn++) {
+            /* Sides alternate in who comes first; a long run warms itself up. */
+            size_t i = r % 2 ? count - 1 - turn : turn;
+            surround(cases[i].argument, true);
+            (void)(first[i] >= min_time ? settle() : bench_enter_block(&cases[i]));
+            time_repetition(&cases[i], r, &times[i]);
+            surround(cases[i].argument, false);
+        }
+        if (cli_stop_signal()) {
+            repetitions = r + 1;
+        }
+    }
+    sum_up(times, count, repetitions);
 }
 
 void bench_time_once(const struct bench_case *one, double min_time, size_t repetitions,

@@ -65,7 +65,7 @@ static int run(struct bench *bench) {
 }
 
 static const char *const options[] = {"batch", "filter",  "json",   "min-time", "repetitions",
-                                      "list",  "threads", "policy", NULL};
+                                      "list",  "threads", "policy", "isa",      NULL};
 
 const struct bench_mode bench_mode_infer = {
     .name = "infer",
@@ -73,6 +73,7 @@ const struct bench_mode bench_mode_infer = {
     .usage = "infer [RECIPE]... [options]",
     .options = options,
     .most_operands = 64,
+    .holds_isa = true,
     .measures = true,
     .run = run,
 };

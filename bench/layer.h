@@ -22,6 +22,8 @@ struct bench_layers {
 /* The layers of --layers or the list that ships, or the problems given as operands. CLI_DONE, or CLI_WRONG
  * with the sentence printed. */
 int bench_layers_read(const struct bench *bench, struct bench_layers *layers);
+/* The layer of this name whose shape bench_layer_shape() wrote. The same codes. */
+int bench_layer_of_shape(const char *name, const char *shape, bool linear, struct bench_layer *layer);
 void bench_layers_free(struct bench_layers *layers);
 
 enum { BENCH_PASSES = 3 };
@@ -47,13 +49,11 @@ struct bench_work {
     const struct bench_layer *layer;
     stoa_context *context;
     const float *x, *weight, *dy;
-    const struct stoa_conv_algorithm *chosen[BENCH_PASSES]; /* once, as a plan does; NULL in linear layers */
-    float *out[BENCH_PASSES];                               /* y, dx, dweight */
+    struct stoa_conv_plan plan[BENCH_PASSES]; /* once, as a model does; without algorithm in linear layers */
+    float *out[BENCH_PASSES];                 /* y, dx, dweight */
     size_t out_count[BENCH_PASSES];
     void *scratch[BENCH_PASSES];
-    size_t scratch_bytes[BENCH_PASSES];
     void *prepared; /* weights for the forward pass; NULL: it takes them as they are */
-    size_t prepared_bytes;
     char algorithm[BENCH_PASSES][80];
 };
 
@@ -63,10 +63,10 @@ void bench_work_free(struct bench_work *work);
 /* From now on the forward pass finds its weights ready, as an inference plan keeps them, where its algorithm
  * prepares any. False, with the sentence printed, when there is no memory. */
 bool bench_work_prepare(struct bench_work *work);
-/* The same pass of the same layer by another algorithm that is applicable, into the same output: for that
- * pass only. Release as the other, and before it. */
-bool bench_work_make_other(const struct bench_work *work, enum stoa_conv_pass pass,
-                           const struct stoa_conv_algorithm *algorithm, struct bench_work *other);
+/* The same pass of the same layer by another plan, into the same output: for that pass only. Release as the
+ * other, and before it. */
+bool bench_work_make_other(const struct bench_work *work, const struct stoa_conv_plan *plan,
+                           struct bench_work *other);
 void bench_work_free_other(struct bench_work *other, enum stoa_conv_pass pass);
 void bench_work_run(const struct bench_work *work, enum stoa_conv_pass pass);
 

@@ -209,6 +209,15 @@ int bench_layers_read(const struct bench *bench, struct bench_layers *layers) {
     return code;
 }
 
+int bench_layer_of_shape(const char *name, const char *shape, bool linear, struct bench_layer *layer) {
+    char *text = cli_text("conv2d %s", shape);
+    int code = read_problem(text, name, layer);
+    layer->linear = linear;
+    (void)snprintf(layer->name, sizeof layer->name, "%s", name);
+    free(text);
+    return code;
+}
+
 void bench_layers_free(struct bench_layers *layers) {
     free(layers->layer);
     *layers = (struct bench_layers){0};

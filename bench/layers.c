@@ -13,6 +13,7 @@
 #include "bench/compare.h"
 #include "bench/layer.h"
 #include "bench/parts.h"
+#include "bench/steps.h"
 #include "cli/signals.h"
 
 static const double PEAK_SECONDS = 0.02;
@@ -80,9 +81,10 @@ static double median_peak(const struct peak *peak) {
 }
 
 static void print_heading(void) {
-    (void)printf("%-20s %-16s %9s %9s %5s %8s %6s %5s %5s %5s %6s %-16s %9s %7s %6s %6s %6s  %s\n", "layer",
-                 "pass", "median ms", "min ms", "+-%", "GFLOP/s", "%sgemm", "%cols", "%gemm", "%rest",
-                 "calls", "largest MxNxK", "workspace", "error", "x O2", "x O3", "x best", "algorithm");
+    (void)printf("%-20s %-16s %9s %9s %5s %8s %6s %5s %5s %5s %5s %6s %-16s %9s %7s %6s %6s %6s  %s\n",
+                 "layer", "pass", "median ms", "min ms", "+-%", "GFLOP/s", "%sgemm", "%cols", "%gemm",
+                 "%rest", "%blas", "calls", "largest MxNxK", "workspace", "error", "x O2", "x O3", "x best",
+                 "algorithm");
 }
 
 static void print_row(const struct row *row) {
@@ -99,10 +101,11 @@ static void print_row(const struct row *row) {
     double rest = fmax(0, 1 - row->parts.columns - row->parts.products);
     char product[64];
     (void)snprintf(product, sizeof product, "%zux%zux%zu", row->parts.m, row->parts.n, row->parts.k);
-    (void)printf("%9.4f %9.4f %5.1f %8.1f %6.1f %5.1f %5.1f %5.1f %6zu %-16s %9s %7.0e", 1e3 * time->median,
-                 1e3 * time->least, 100 * time->spread, median, 100 * share(row), 100 * row->parts.columns,
-                 100 * row->parts.products, 100 * rest, row->parts.calls, row->parts.calls ? product : "-",
-                 report_bytes_words(&bytes, row->work->scratch_bytes[row->pass]), row->error.largest);
+    (void)printf("%9.4f %9.4f %5.1f %8.1f %6.1f %5.1f %5.1f %5.1f %5.1f %6zu %-16s %9s %7.0e",
+                 1e3 * time->median, 1e3 * time->least, 100 * time->spread, median, 100 * share(row),
+                 100 * row->parts.columns, 100 * row->parts.products, 100 * rest,
+                 100 * bench_parts_in_blas(&row->parts), row->parts.calls, row->parts.calls ? product : "-",
+                 report_bytes_words(&bytes, row->work->plan[row->pass].bytes), row->error.largest);
     for (size_t i = 0; i < BENCH_NAIVES; i++) {
         (void)(row->naive[i] > 0 ? printf(" %6.1f", median / row->naive[i]) : printf(" %6s", "-"));
     }
@@ -124,11 +127,13 @@ static void report_counters(struct bench_record *record, const struct row *row) 
     bench_counter(record, "share_im2col", row->parts.columns);
     bench_counter(record, "share_sgemm", row->parts.products);
     bench_counter(record, "share_rest", fmax(0, 1 - row->parts.columns - row->parts.products));
+    bench_counter(record, "product_flops", row->parts.flops);
+    bench_counter(record, "blas_flops_share", bench_parts_in_blas(&row->parts));
     bench_counter(record, "sgemm_calls", (double)row->parts.calls);
     bench_counter(record, "sgemm_m", (double)row->parts.m);
     bench_counter(record, "sgemm_n", (double)row->parts.n);
     bench_counter(record, "sgemm_k", (double)row->parts.k);
-    bench_counter(record, "workspace_bytes", (double)row->work->scratch_bytes[row->pass]);
+    bench_counter(record, "workspace_bytes", (double)row->work->plan[row->pass].bytes);
     const char *naive_isa = NULL; /* of the last one, as that of -O2 is always the baseline */
     for (size_t i = 0; i < BENCH_NAIVES; i++) {
         if (row->naive[i] > 0) {
@@ -298,13 +303,12 @@ static int list(const struct bench *bench, const struct bench_layers *layers) {
 }
 
 static int measure(struct bench *bench, const struct bench_layers *layers) {
-    (void)puts("Flops are those of a direct convolution. %sgemm: of sgemm at 1024x1024x1024, measured in "
-               "turn with the "
-               "layer on the\nsame threads; it packs its operands, which small tiles may do without. %cols, "
-               "%gemm: of the "
-               "threads' time, in runs\nof their own. x: times as fast as naive loops on one thread, which "
-               "were timed on as "
-               "many rows as take a moment\nand scaled by flops.\n");
+    (void)puts(
+        "Flops are those of a direct convolution. %sgemm: of sgemm at 1024x1024x1024, measured in turn with "
+        "the\nlayer on the same threads; it packs its operands, which small tiles may do without. %cols, "
+        "%gemm: of the\nthreads' time, in runs of their own. %blas: of the products' flops, inside "
+        "cblas_sgemm. x: times as fast as\nnaive loops on one thread, which were timed on as many rows "
+        "as take a moment and scaled by flops.\n");
     print_heading();
     struct table table = {.groups = 0};
     bool going = true;
@@ -330,8 +334,16 @@ static bool finds_any(const struct bench *bench, const struct bench_layers *laye
 }
 
 static int check(const struct bench_options *options) {
-    if (options->peer && options->all_algorithms) {
-        return cli_fail(CLI_WRONG, "--all-algorithms: found beside --peer, expected one of them");
+    if ((options->peer != NULL) + options->all_algorithms + options->steps > 1) {
+        const char *first = options->all_algorithms ? "all-algorithms" : "steps";
+        return cli_fail(CLI_WRONG, "--%s: found beside %s, expected one of them", first,
+                        options->peer ? "--peer" : "--steps");
+    }
+    if (options->steps && options->policy_given && options->policy == STOA_POLICY_BLAS) {
+        return cli_fail(CLI_WRONG, "--policy: found 'blas' beside --steps, expected default or exact");
+    }
+    if (options->steps && options->no_naive) {
+        return cli_fail(CLI_WRONG, "--no-naive: found beside --steps, whose first step they are");
     }
     return options->peer ? bench_peer_check(options->peer) : CLI_DONE;
 }
@@ -347,15 +359,16 @@ static int run(struct bench *bench) {
                            bench->options.filter ? bench->options.filter : "")
             : bench->options.peer           ? bench_compare(bench, &layers)
             : bench->options.all_algorithms ? bench_algorithms(bench, &layers)
+            : bench->options.steps          ? bench_steps(bench, &layers)
                                             : measure(bench, &layers);
         bench_layers_free(&layers);
     }
     return code;
 }
 
-static const char *const takes[] = {"filter", "threads",        "min-time", "repetitions", "policy",
-                                    "layers", "peer",           "no-naive", "json",        "self-test",
-                                    "list",   "all-algorithms", NULL};
+static const char *const takes[] = {"filter",    "threads", "min-time",       "repetitions", "policy",
+                                    "isa",       "layers",  "peer",           "no-naive",    "json",
+                                    "self-test", "list",    "all-algorithms", "steps",       NULL};
 
 const struct bench_mode bench_mode_layers = {
     .name = "layers",
@@ -363,6 +376,7 @@ const struct bench_mode bench_mode_layers = {
     .usage = "layers [PROBLEM]... [options]",
     .options = takes,
     .most_operands = 64,
+    .holds_isa = true,
     .measures = true,
     .check = check,
     .run = run,

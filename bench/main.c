@@ -9,7 +9,7 @@
 #include "base/scratch.h"
 #include "bench/bench.h"
 #include "bench/modes.h"
-#include "blas/gemm.h"
+#include "blas/blas.h"
 #include "cli/environment.h"
 #include "cli/signals.h"
 
@@ -70,6 +70,10 @@ int bench_context_create(const struct bench *bench, size_t threads, stoa_context
         return code;
     }
     wanted.threads = threads ? threads : options->threads ? options->threads : wanted.threads;
+    if (options->is_held) {
+        wanted.highest_isa = options->highest;
+        wanted.limit_isa = true;
+    }
     wanted.policy = options->policy_given ? options->policy : wanted.policy;
     stoa_status status = stoa_context_create(&wanted, context);
     if (status != STOA_OK) {
@@ -141,7 +145,7 @@ static int run(const struct bench_mode *mode, int count, char **arguments, char 
         bench.about = cli_json_object();
         bench.results = cli_json_array();
         if (mode->measures) {
-            cli_environment_choose_blas(all);
+            cli_environment_choose_blas(all, bench_held_core(&bench.options));
         }
         code = mode->measures ? measure(mode, &bench) : mode->run(&bench);
         json_decref(bench.about);

@@ -12,9 +12,11 @@
     X(ops)                                                                                                   \
     X(train)                                                                                                 \
     X(infer)                                                                                                 \
+    X(fit)                                                                                                   \
     X(checkpoint)                                                                                            \
     X(scale)                                                                                                 \
     X(seeds)                                                                                                 \
+    X(median)                                                                                                \
     X(plot)                                                                                                  \
     X(report)
 

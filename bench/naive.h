@@ -3,6 +3,7 @@
 #ifndef STOA_BENCH_NAIVE_H
 #define STOA_BENCH_NAIVE_H
 
+#include "base/isa_list.h"
 #include "conv/conv.h"
 
 /* One set of compiler flags and one loop order. Each pass handles the first `rows` output rows of the batch
@@ -22,9 +23,9 @@ struct bench_naive {
 /* -O2 is the baseline's everywhere; both of -O3 are there for each instruction set that the kernels have. */
 enum { BENCH_NAIVES = 3 };
 extern const struct bench_naive bench_naive_o2_base, bench_naive_o3_base, bench_naive_best_base;
-#ifdef STOA_HAVE_X86_TABLES
-extern const struct bench_naive bench_naive_o3_avx2, bench_naive_best_avx2;
-extern const struct bench_naive bench_naive_o3_avx512, bench_naive_best_avx512;
-#endif
+#define BENCH_NAIVE_DECLARE(name, NAME, lanes, registers, core, features)                                    \
+    extern const struct bench_naive bench_naive_o3_##name, bench_naive_best_##name;
+STOA_ISA_BUILT(BENCH_NAIVE_DECLARE)
+#undef BENCH_NAIVE_DECLARE
 
 #endif

@@ -39,24 +39,17 @@ static const size_t size_bytes[SIZES] = {(size_t)512 << 10, (size_t)256 << 20};
 
 static int choose_isas(struct ops *ops) {
     const char *wanted = ops->bench->options.isa;
-    stoa_isa best = stoa_isa_best();
-    if (!wanted) {
-        ops->isa[stoa_context_isa(ops->bench->context)] = true;
+    ops->several = wanted && strcmp(wanted, "all") == 0;
+    for (int i = 0; ops->several && i <= (int)stoa_isa_best(); i++) {
+        ops->isa[i] = true;
+    }
+    if (ops->several) {
         return CLI_DONE;
     }
-    bool all = strcmp(wanted, "all") == 0, known = all;
-    for (int i = 0; i < STOA_ISA_COUNT; i++) {
-        bool named = strcmp(wanted, stoa_isa_name((stoa_isa)i)) == 0;
-        known = known || named;
-        if (named && i > (int)best) {
-            return cli_fail(CLI_WRONG, "--isa: found '%s', this CPU runs up to %s", wanted,
-                            stoa_isa_name(best));
-        }
-        ops->isa[i] = (all && i <= (int)best) || named;
-    }
-    ops->several = all;
-    return known ? CLI_DONE
-                 : cli_fail(CLI_WRONG, "--isa: found '%s', expected base, avx2, avx512 or all", wanted);
+    stoa_isa isa = stoa_context_isa(ops->bench->context);
+    int code = wanted ? bench_isa_read(wanted, " or all", &isa) : CLI_DONE;
+    ops->isa[isa] = true;
+    return code;
 }
 
 /* "ops/relu/elements/cache", and the instruction set where there are several. From malloc. */

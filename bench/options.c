@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/isa_list.h"
 #include "bench/bench.h"
 #include "cli/arguments.h"
 
@@ -28,14 +29,17 @@ static const struct option options[] = {
     {"json", TEXT, AT(json), "FILE",
      "write results in Google Benchmark's schema; -: to the standard output, tables to the error", 0, 0},
     {"layers", TEXT, AT(layers), "FILE", "layer list (default: the one that ships)", 0, 0},
-    {"isa", TEXT, AT(isa), "NAME", "base, avx2, avx512 or all (default: the best)", 0, 0},
-    {"peer", TEXT, AT(peer), "ENGINE", "compare with onednn or xnnpack instead", 0, 0},
+    {"isa", TEXT, AT(isa), "NAME",
+     "base, avx2 or avx512 for the engine, the BLAS and a peer (default: the best); ops: or all", 0, 0},
+    {"peer", TEXT, AT(peer), "ENGINE", "compare with onednn, onednn3 or xnnpack instead", 0, 0},
     {"rows", TEXT, AT(rows), "FILE", "list of rows (default: the one that ships)", 0, 0},
     {"data", TEXT, AT(data), "PATH", "where MNIST lies (default: where stoa finds it)", 0, 0},
     {"seeds", COUNT, AT(seeds), "N", "seeds or splits of each row (default: the list's)", 1, 1000},
     {"out", TEXT, AT(out), "PATH",
-     "where to write; plot: a folder (default: the current one), report: a page (default: report.html)", 0,
-     0},
+     "where to write; plot: a folder (default: the current one), report: a page (default: report.html), fit: "
+     "a "
+     "tuning table (default: my.tuning)",
+     0, 0},
     {"threads", COUNT, AT(threads), "N", "threads, 1 to 256 (default: one a CPU)", 1, CLI_MOST_THREADS},
     {"repetitions", COUNT, AT(repetitions), "N", "timed repetitions of each case (default: 5, with --peer 9)",
      1, BENCH_MOST_REPETITIONS},
@@ -48,6 +52,10 @@ static const struct option options[] = {
     {"no-naive", FLAG, AT(no_naive), NULL, "leave out the naive loops", 0, 0},
     {"all-algorithms", FLAG, AT(all_algorithms), NULL,
      "time every convolution algorithm instead, beside the one chosen", 0, 0},
+    {"check", FLAG, AT(check), NULL, "say what the table in use loses, and write nothing", 0, 0},
+    {"force", FLAG, AT(force), NULL, "replace the file", 0, 0},
+    {"steps", FLAG, AT(steps), NULL, "naive loops, im2col and the BLAS, and Stoa side by side, no more", 0,
+     0},
     {"self-test", FLAG, AT(self_test), NULL,
      "break the results: every row must be found wrong, the exit status be 1", 0, 0},
 };
@@ -145,6 +153,31 @@ static int read_option(const struct bench_mode *mode, int count, char **argument
                 : cli_fail(CLI_WRONG, "--%s: value missing, expected %s", option->name, option->value);
 }
 
+int bench_isa_read(const char *text, const char *others, stoa_isa *isa) {
+    char names[256];
+    size_t length = 0;
+    for (int i = 0; i < STOA_ISA_COUNT; i++) {
+        const char *before = i == 0 ? "" : i + 1 < STOA_ISA_COUNT || *others ? ", " : " or ";
+        if (strcmp(text, stoa_isa_name((stoa_isa)i)) == 0) {
+            *isa = (stoa_isa)i;
+            return *isa <= stoa_isa_best() ? CLI_DONE
+                                           : cli_fail(CLI_WRONG, "--isa: found '%s', this CPU runs up to %s",
+                                                      text, stoa_isa_name(stoa_isa_best()));
+        }
+        length += (size_t)snprintf(names + length, sizeof names - length, "%s%s", before,
+                                   stoa_isa_name((stoa_isa)i));
+    }
+    return cli_fail(CLI_WRONG, "--isa: found '%s', expected %s%s", text, names, others);
+}
+
+const char *bench_held_core(const struct bench_options *chosen) {
+#define CORE(name, NAME, lanes, registers, core, features) [STOA_ISA_##NAME] = #core,
+    static const char *const cores[STOA_ISA_COUNT] = {[STOA_ISA_BASE] = "Nehalem", STOA_ISA_LIST(CORE)};
+#undef CORE
+    bool held = chosen->is_held && chosen->highest < stoa_isa_best();
+    return held ? cores[chosen->highest] : NULL;
+}
+
 int bench_options_read(const struct bench_mode *mode, int count, char **arguments, struct bench_options *out,
                        bool *help) {
     *out = (struct bench_options){.operands = arguments};
@@ -168,8 +201,17 @@ int bench_options_read(const struct bench_mode *mode, int count, char **argument
             return code;
         }
     }
+    if (out->isa && mode->holds_isa) {
+        int code = bench_isa_read(out->isa, "", &out->highest);
+        if (code != CLI_DONE) {
+            return code;
+        }
+        out->is_held = true;
+    }
     if (out->min_time == 0) {
-        out->min_time = out->peer || out->all_algorithms ? MIN_TIME_BESIDE_OTHERS : MIN_TIME;
+        out->min_time = mode->compares || out->peer || out->all_algorithms || out->steps
+                            ? MIN_TIME_BESIDE_OTHERS
+                            : MIN_TIME;
     }
     if (out->repetitions == 0) {
         out->repetitions = out->peer ? REPETITIONS_BESIDE_PEER : REPETITIONS;

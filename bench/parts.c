@@ -7,17 +7,22 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "blas/gemm.h"
-#include "core/context.h"
+#include "blas/blas.h"
+#include "product/product.h"
 
-/* The names that --wrap=stoa_gemm_run gives the caller's and the library's function. */
-void bench_gemm_called(const struct stoa_gemm *product) __asm__("__wrap_stoa_gemm_run");
-void bench_gemm_library(const struct stoa_gemm *product) __asm__("__real_stoa_gemm_run");
+/* The names that --wrap gives the callers' and the library's functions. */
+void bench_gemm_called(const stoa_context *context,
+                       const struct stoa_gemm *product) __asm__("__wrap_stoa_gemm_run");
+void bench_gemm_library(const stoa_context *context,
+                        const struct stoa_gemm *product) __asm__("__real_stoa_gemm_run");
+
+void bench_blas_called(const struct stoa_gemm *product) __asm__("__wrap_stoa_blas_sgemm");
+void bench_blas_library(const struct stoa_gemm *product) __asm__("__real_stoa_blas_sgemm");
 
 static struct {
     atomic_bool watching;
     atomic_size_t calls;
-    _Atomic uint64_t product_ns, column_ns;
+    _Atomic uint64_t product_ns, column_ns, flops, blas_flops;
     pthread_mutex_t lock; /* of the largest product */
     size_t m, n, k;
     const struct stoa_kernels *original;
@@ -33,7 +38,12 @@ static uint64_t now_ns(void) {
     return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
 }
 
+static uint64_t flops_of(size_t m, size_t n, size_t k) {
+    return 2 * (uint64_t)m * n * k;
+}
+
 static void note_product(uint64_t start, size_t m, size_t n, size_t k) {
+    atomic_fetch_add(&state.flops, flops_of(m, n, k));
     atomic_fetch_add(&state.product_ns, now_ns() - start);
     atomic_fetch_add(&state.calls, 1);
     (void)pthread_mutex_lock(&state.lock);
@@ -45,16 +55,23 @@ static void note_product(uint64_t start, size_t m, size_t n, size_t k) {
     (void)pthread_mutex_unlock(&state.lock);
 }
 
-void bench_gemm_called(const struct stoa_gemm *product) {
-    if (!atomic_load_explicit(&state.watching, memory_order_relaxed)) {
-        bench_gemm_library(product);
+void bench_gemm_called(const stoa_context *context, const struct stoa_gemm *product) {
+    if (inside || !atomic_load_explicit(&state.watching, memory_order_relaxed)) {
+        bench_gemm_library(context, product);
         return;
     }
     uint64_t start = now_ns();
     inside = true;
-    bench_gemm_library(product);
+    bench_gemm_library(context, product);
     inside = false;
     note_product(start, product->m, product->n, product->k);
+}
+
+void bench_blas_called(const struct stoa_gemm *product) {
+    if (atomic_load_explicit(&state.watching, memory_order_relaxed)) {
+        atomic_fetch_add(&state.blas_flops, flops_of(product->m, product->n, product->k));
+    }
+    bench_blas_library(product);
 }
 
 static void multiply(const struct stoa_gather *gather, size_t m, size_t n, size_t k, const float *a,
@@ -80,6 +97,24 @@ static void sum_planes(const float *x, const size_t *term, size_t terms, const f
     note_product(start, terms, filters, n);
 }
 
+static void multiply_row(const float *x, const float *w, size_t k, size_t n, size_t stride, float *y) {
+    uint64_t start = now_ns();
+    state.original->row_times_matrix(x, w, k, n, stride, y);
+    note_product(start, 1, n, k);
+}
+
+static void multiply_column(const float *w, size_t rows, size_t columns, const float *x, float *y) {
+    uint64_t start = now_ns();
+    state.original->matrix_times_column(w, rows, columns, x, y);
+    note_product(start, rows, 1, columns);
+}
+
+static void multiply_outer(const float *x, size_t rows, const float *dy, size_t columns, float *dw) {
+    uint64_t start = now_ns();
+    state.original->outer(x, rows, dy, columns, dw);
+    note_product(start, rows, columns, 1);
+}
+
 static void im2col(const struct stoa_window *w, const float *x, size_t channel0, size_t channels,
                    size_t first_row, size_t rows, float *lines, float *columns) {
     uint64_t start = now_ns();
@@ -98,6 +133,8 @@ static struct bench_parts watch_once(const stoa_context *context, const struct b
     atomic_store(&state.calls, 0);
     atomic_store(&state.product_ns, 0);
     atomic_store(&state.column_ns, 0);
+    atomic_store(&state.flops, 0);
+    atomic_store(&state.blas_flops, 0);
     state.m = state.n = state.k = 0;
     uint64_t start = now_ns();
     one->run(one->argument);
@@ -109,7 +146,13 @@ static struct bench_parts watch_once(const stoa_context *context, const struct b
                                 .calls = atomic_load(&state.calls),
                                 .m = state.m,
                                 .n = state.n,
-                                .k = state.k};
+                                .k = state.k,
+                                .flops = (double)atomic_load(&state.flops),
+                                .blas_flops = (double)atomic_load(&state.blas_flops)};
+}
+
+double bench_parts_in_blas(const struct bench_parts *parts) {
+    return parts->flops > 0 ? parts->blas_flops / parts->flops : 0;
 }
 
 struct bench_parts bench_parts_of(stoa_context *context, const struct bench_case *one) {
@@ -119,6 +162,9 @@ struct bench_parts bench_parts_of(stoa_context *context, const struct bench_case
     state.kernels.im2col = im2col;
     state.kernels.col2im = col2im;
     state.kernels.product = multiply;
+    state.kernels.row_times_matrix = multiply_row;
+    state.kernels.matrix_times_column = multiply_column;
+    state.kernels.outer = multiply_outer;
     state.kernels.planes = multiply_planes;
     state.kernels.planes_gradient = sum_planes;
     context->kernels = &state.kernels;

@@ -12,6 +12,7 @@ extern char **environ;
 static const struct {
     const char *name, *package;
 } known[] = {{"onednn", "oneDNN (Debian: libdnnl-dev)"},
+             {"onednn3", "another oneDNN (meson setup -Donednn3=FOLDER, in which include and lib lie)"},
              {"xnnpack", "XNNPACK of 2022 and pthreadpool (Debian: libxnnpack-dev, libpthreadpool-dev)"}};
 enum { KNOWN = sizeof known / sizeof known[0] };
 
@@ -53,7 +54,7 @@ static int open_peer(const char *name, struct bench_loaded *loaded) {
         which++;
     }
     if (which == KNOWN) {
-        return cli_fail(CLI_WRONG, "--peer: found '%s', expected onednn or xnnpack", name);
+        return cli_fail(CLI_WRONG, "--peer: found '%s', expected onednn, onednn3 or xnnpack", name);
     }
     char *path = bench_shipped_peer(name);
     int code = open_module(path, which, loaded);
@@ -66,9 +67,10 @@ int bench_peer_check(const char *name) {
     return open_peer(name, &loaded);
 }
 
-int bench_peer_load(const char *name, size_t threads, struct bench_loaded *loaded) {
+int bench_peer_load(const char *name, size_t threads, stoa_isa isa, struct bench_loaded *loaded) {
     int code = open_peer(name, loaded);
-    if (code == CLI_DONE && !loaded->peer->start(threads, loaded->version, sizeof loaded->version)) {
+    const stoa_isa *held = isa < stoa_isa_best() ? &isa : NULL;
+    if (code == CLI_DONE && !loaded->peer->start(threads, held, loaded->version, sizeof loaded->version)) {
         code = cli_fail(CLI_WRONG, "--peer %s: %s", name, loaded->version);
         *loaded = (struct bench_loaded){0};
     }

@@ -64,6 +64,18 @@ struct bench_gallery {
     size_t count;
 };
 
+/* Hang a chart that the file's machine is written under, and release its texts. */
+int bench_plot_hang(struct bench_gallery *gallery, const struct bench_plot_file *file, char *name,
+                    char *title, struct report_chart *chart);
+
+/* The engine has the first colour, the BLAS the second, naive loops quiet ones. */
+enum { BENCH_STYLE_OURS = 1, BENCH_STYLE_BLAS = 2, BENCH_STYLE_NAIVE = 4 };
+
+/* Whether another engine's row is im2col and the BLAS, the middle one of the three steps. */
+bool bench_plot_is_blas(const struct bench_plot_row *row);
+/* The pictures of `layers --steps`; nothing where a file has none of it. */
+int bench_plot_steps(struct bench_gallery *gallery, const struct bench_plot_file *file);
+
 /* The charts of a file: a roofline, bars for each metric, and a comparison with each engine beside this one.
  * Each gives CLI_DONE when there is nothing of its kind. */
 int bench_plot_charts(struct bench_gallery *gallery, const struct bench_plot_file *file);

@@ -33,9 +33,8 @@ int bench_plot_by_series(const void *a, const void *b) {
     return strverscmp(left, right);
 }
 
-/* Hang a chart that the file's machine is written under, and release its texts. */
-static int hang(struct bench_gallery *gallery, const struct bench_plot_file *file, char *name, char *title,
-                struct report_chart *chart) {
+int bench_plot_hang(struct bench_gallery *gallery, const struct bench_plot_file *file, char *name,
+                    char *title, struct report_chart *chart) {
     chart->id = "chart";
     chart->title = title;
     chart->note = file->machine;
@@ -180,11 +179,12 @@ static int draw_bars(struct bench_gallery *gallery, const struct bench_plot_file
                                       .limit = limit,
                                       .limit_name = limit_name};
     struct report_chart chart = {.width = rows_of(&bars) > MANY ? WIDER : WIDE, .bars = &drawn};
-    int code = bars.count == 0 ? CLI_DONE
-                               : hang(gallery, file, cli_text("%s-%s", file->stem, metrics[metric].chart),
-                                      cli_text("%s: %.*s", file->stem,
-                                               (int)strcspn(metrics[metric].unit, ";"), metrics[metric].unit),
-                                      &chart);
+    int code = bars.count == 0
+                   ? CLI_DONE
+                   : bench_plot_hang(gallery, file, cli_text("%s-%s", file->stem, metrics[metric].chart),
+                                     cli_text("%s: %.*s", file->stem, (int)strcspn(metrics[metric].unit, ";"),
+                                              metrics[metric].unit),
+                                     &chart);
     free(limit_name);
     free(groups);
     free(bars.groups);
@@ -232,8 +232,8 @@ static int draw_roofline(struct bench_gallery *gallery, const struct bench_plot_
         .width = count > MANY ? WIDER : WIDE, .height = count > MANY ? 600 : 460, .roofline = &roofline};
     int code = CLI_DONE;
     if (count > 0 && file->fma > 0 && file->bandwidth > 0) {
-        code = hang(gallery, file, cli_text("%s-roofline", file->stem), cli_text("%s: roofline", file->stem),
-                    &chart);
+        code = bench_plot_hang(gallery, file, cli_text("%s-roofline", file->stem),
+                               cli_text("%s: roofline", file->stem), &chart);
     }
     free(flat);
     free(slope);
@@ -294,10 +294,10 @@ static int draw_ratios(struct bench_gallery *gallery, const struct bench_plot_fi
                                      .count = count,
                                      .base = 1};
     struct report_chart chart = {.width = WIDE, .bars = &bars};
-    int code = hang(gallery, after, cli_text("%s-over-%s", after->stem, before->stem),
-                    cli_text("%s over %s: %.3f times as fast (geometric mean of %zu)", after->stem,
-                             before->stem, exp(sum / (double)count), count),
-                    &chart);
+    int code = bench_plot_hang(gallery, after, cli_text("%s-over-%s", after->stem, before->stem),
+                               cli_text("%s over %s: %.3f times as fast (geometric mean of %zu)", after->stem,
+                                        before->stem, exp(sum / (double)count), count),
+                               &chart);
     for (size_t i = 0; i < count; i++) {
         free(names[i]);
     }
@@ -337,6 +337,7 @@ static struct bench_plot_file take_peer(const struct bench_plot_file *file, bool
 int bench_plot_charts(struct bench_gallery *gallery, const struct bench_plot_file *file) {
     bool *taken = cli_allocate(file->peer_rows + 1, sizeof *taken);
     int code = draw_roofline(gallery, file);
+    code = code == CLI_DONE ? bench_plot_steps(gallery, file) : code;
     for (int metric = 0; code == CLI_DONE && metric < BENCH_PLOT_METRICS; metric++) {
         code = draw_bars(gallery, file, (enum bench_plot_metric)metric);
     }

@@ -116,13 +116,19 @@ static bool is_known(const json_t *rows, const char *name) {
     return false;
 }
 
-/* "oneDNN best/lenet c2/forward" of another engine is what "layers/lenet c2/forward" is of this one. */
-static void name_peer(struct bench_plot_row *row) {
+/* "oneDNN best/lenet c2/forward" of another engine is what "layers/lenet c2/forward" is of this one; rows of
+ * other modes say which they stand beside. */
+static void name_peer(struct bench_plot_row *row, const char *beside) {
     const char *slash = strchr(row->name, '/');
     row->peer = cli_text("%.*s", (int)strcspn(row->name, "/"), row->name);
-    char *name = cli_text("layers%s", slash ? slash : "");
+    char *name = cli_text("%s%s", *beside ? beside : "layers", slash ? slash : "");
     free(row->name);
     row->name = name;
+}
+
+bool bench_plot_is_blas(const struct bench_plot_row *row) {
+    static const char beginning[] = "im2col + ";
+    return row->peer && strncmp(row->peer, beginning, strlen(beginning)) == 0;
 }
 
 static void add_row(struct bench_plot_file *file, const json_t *json) {
@@ -130,7 +136,7 @@ static void add_row(struct bench_plot_file *file, const json_t *json) {
     struct bench_plot_row *row = other ? &file->peer_row[file->peer_rows++] : &file->row[file->rows++];
     *row = (struct bench_plot_row){.name = cli_text("%s", run_name(json))};
     if (other) {
-        name_peer(row);
+        name_peer(row, text_of(json, "beside"));
     }
     name_row(row, json);
     measure(row, json);

@@ -200,11 +200,11 @@ static void put_comparison(struct page *page) {
 
 /* ---- each file ---- */
 
-/* GFLOP/s of layers stand side by side already. */
+/* GFLOP/s of layers, and their steps, stand side by side already. */
 static int hang(struct bench_gallery *gallery, const char *name, struct report_chart *chart) {
     struct page *page = gallery->user;
     const char *end = strrchr(name, '-');
-    if (!is_compared(page) || strcmp(end, "-gflops") != 0) {
+    if (!is_compared(page) || (strcmp(end, "-gflops") != 0 && !strstr(name, "-steps-"))) {
         chart->width = chart->height = 0;
         put_chart(page, chart, NULL);
     }
@@ -274,6 +274,8 @@ static void put_context(struct page *page) {
         {"threads", "threads"},
         {"instruction set", "isa"},
         {"policy", "policy"},
+        {"tuning table", "tuning"},
+        {"its checksum", "tuning_sum"},
         {"algorithm asked for", "conv"},
         {"BLAS", "blas_version"},
         {"BLAS core", "blas_core"},

@@ -6,11 +6,13 @@
 #include <stdlib.h>
 
 #include "bench/allocations.h"
+#include "bench/parts.h"
 
 void bench_runs_begin(struct cli_table *table) {
-    static const char *const heading[] = {"recipe",   "batch",  "parameters",  "step ms", "least ms",
-                                          "images/s", "spread", "allocations", "plan",    "resident"};
-    *table = (struct cli_table){.columns = "lrrrrrrrrr"};
+    static const char *const heading[] = {"recipe",      "batch",    "parameters", "step ms",
+                                          "least ms",    "images/s", "spread",     "in BLAS",
+                                          "allocations", "plan",     "resident"};
+    *table = (struct cli_table){.columns = "lrrrrrrrrrr"};
     for (size_t i = 0; i < sizeof heading / sizeof *heading; i++) {
         cli_table_cell(table, "%s", heading[i]);
     }
@@ -19,9 +21,10 @@ void bench_runs_begin(struct cli_table *table) {
 /* What is timed in turn. */
 enum { STEP, PASS, CASES };
 
-/* What a run takes beside time. */
+/* What a run takes beside time, and what its products are. */
 struct needs {
     size_t allocations, plan_bytes, resident_bytes;
+    struct bench_parts parts;
 };
 
 /* Allocations of steps after the timed ones: threads, buffers and the BLAS's own are there by then. */
@@ -33,7 +36,8 @@ static struct needs find_needs(const struct bench_run *run) {
         step->run(step->argument);
     }
     size_t after = bench_allocations();
-    return (struct needs){after - before, stoa_plan_bytes(run->plan), bench_resident_bytes()};
+    return (struct needs){after - before, stoa_plan_bytes(run->plan), bench_resident_bytes(),
+                          bench_parts_of(run->bench->context, step)};
 }
 
 static double flops_of(const stoa_model *model) {
@@ -55,6 +59,9 @@ static void report(const struct bench_run *run, const struct bench_times *times,
     bench_counter(&record, "batch", images);
     bench_counter(&record, "parameters", (double)stoa_model_parameter_count(run->model));
     bench_counter(&record, "forward_flops", images * flops_of(run->model));
+    bench_counter(&record, "product_flops", needs->parts.flops);
+    bench_counter(&record, "blas_flops", needs->parts.blas_flops);
+    bench_counter(&record, "blas_flops_share", bench_parts_in_blas(&needs->parts));
     if (bench_allocations_known) {
         bench_counter(&record, "allocations", (double)needs->allocations);
     }
@@ -78,6 +85,7 @@ static void add_row(const struct bench_run *run, const struct bench_times *times
     cli_table_cell(table, "%s",
                    report_count_words(&word, (size_t)((double)run->batch / times->summary.median)));
     cli_table_cell(table, "%.0f %%", 100 * times->summary.spread);
+    cli_table_cell(table, "%.0f %%", 100 * bench_parts_in_blas(&needs->parts));
     if (bench_allocations_known) {
         cli_table_cell(table, "%zu", needs->allocations);
     } else {

@@ -256,14 +256,15 @@ static int run(struct bench *bench) {
     return code;
 }
 
-static const char *const options[] = {"batch",       "filter", "json",    "layers", "min-time",
-                                      "repetitions", "list",   "threads", "policy", NULL};
+static const char *const options[] = {"batch", "filter",  "json",   "layers", "min-time", "repetitions",
+                                      "list",  "threads", "policy", "isa",    NULL};
 
 const struct bench_mode bench_mode_scale = {
     .name = "scale",
     .summary = "training steps and the largest layer of each group at 1 to N threads",
     .usage = "scale [options]",
     .options = options,
+    .holds_isa = true,
     .measures = true,
     .run = run,
 };

@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The engine has the first colour, the BLAS the second, naive loops quiet ones; engines take what is left. */
-enum { STYLE_OURS = 1, STYLE_BLAS = 2 };
-static const size_t naive_styles[BENCH_PLOT_NAIVES] = {7, 5, 4};
+/* Engines take the colours that are left. */
+static const size_t naive_styles[BENCH_PLOT_NAIVES] = {7, 5, BENCH_STYLE_NAIVE};
 static const size_t other_styles[] = {3, 6, 8};
 
 static size_t pass_of(const struct bench_plot_row *row) {
@@ -73,7 +72,7 @@ static void add_own_side(struct bench_sides *sides, const struct bench_plot_file
     bool plain = is_policy(file, "blas"), exact = is_policy(file, "exact");
     char *name = plain ? cli_text("im2col + %s", *blas ? blas : "BLAS")
                        : cli_text("Stoa%s%s%s", exact ? ", exact" : "", *conv ? ", " : "", conv);
-    size_t style = plain ? STYLE_BLAS : STYLE_OURS;
+    size_t style = plain ? BENCH_STYLE_BLAS : BENCH_STYLE_OURS;
     if (is_named(sides, name)) {
         char *other = file->peer_rows > 0 ? NULL : cli_text("%s, %s", name, file->stem);
         free(name);
@@ -86,15 +85,19 @@ static void add_own_side(struct bench_sides *sides, const struct bench_plot_file
     }
 }
 
-static void add_peer_sides(struct bench_sides *sides, const struct bench_plot_file *file, size_t *others) {
+/* Those that are im2col and the BLAS, or the others. */
+static void add_peer_sides(struct bench_sides *sides, const struct bench_plot_file *file, bool of_blas,
+                           size_t *others) {
     for (size_t i = 0; i < file->peer_rows; i++) {
-        bool known = pass_of(&file->peer_row[i]) == BENCH_PASSES;
+        bool known =
+            pass_of(&file->peer_row[i]) == BENCH_PASSES || bench_plot_is_blas(&file->peer_row[i]) != of_blas;
         for (size_t j = 0; j < i; j++) {
             known = known || strcmp(file->peer_row[j].peer, file->peer_row[i].peer) == 0;
         }
         if (!known) {
             const char *peer = file->peer_row[i].peer;
-            add_side(sides, (struct bench_side){.file = file, .style = next_style(others), .peer = peer},
+            size_t style = of_blas ? BENCH_STYLE_BLAS : next_style(others);
+            add_side(sides, (struct bench_side){.file = file, .style = style, .peer = peer},
                      cli_text("%s", peer));
         }
     }
@@ -113,6 +116,9 @@ static void find_sides(const struct bench_plot_file *files, size_t count, struct
         }
     }
     /* The BLAS stands between naive loops and the engine. */
+    for (size_t i = 0; i < count; i++) {
+        add_peer_sides(sides, &files[i], true, &others);
+    }
     for (int plain = 1; plain >= 0; plain--) {
         for (size_t i = 0; i < count; i++) {
             if (has_layers(&files[i]) && is_policy(&files[i], "blas") == plain) {
@@ -121,7 +127,7 @@ static void find_sides(const struct bench_plot_file *files, size_t count, struct
         }
     }
     for (size_t i = 0; i < count; i++) {
-        add_peer_sides(sides, &files[i], &others);
+        add_peer_sides(sides, &files[i], false, &others);
     }
 }
 

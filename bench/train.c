@@ -70,7 +70,7 @@ static int run(struct bench *bench) {
 }
 
 static const char *const options[] = {"batch", "filter",  "json",   "min-time", "repetitions",
-                                      "list",  "threads", "policy", NULL};
+                                      "list",  "threads", "policy", "isa",      NULL};
 
 const struct bench_mode bench_mode_train = {
     .name = "train",
@@ -78,6 +78,7 @@ const struct bench_mode bench_mode_train = {
     .usage = "train [RECIPE]... [options]",
     .options = options,
     .most_operands = 64,
+    .holds_isa = true,
     .measures = true,
     .run = run,
 };

@@ -13,9 +13,11 @@
 #include "bench/layer.h"
 
 void bench_draw(float *numbers, size_t count, uint64_t key) {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i += 4) {
         struct stoa_random4 four = stoa_philox(key, i / 4, 0);
-        numbers[i] = stoa_random_unit(four.word[i % 4]) - 0.5F;
+        for (size_t j = i; j < stoa_min(i + 4, count); j++) {
+            numbers[j] = stoa_random_unit(four.word[j - i]) - 0.5F;
+        }
     }
 }
 
@@ -27,25 +29,19 @@ static float *make_numbers(stoa_context *context, size_t count, uint64_t key) {
     return numbers;
 }
 
-static bool plan_pass(struct bench_work *work, enum stoa_conv_pass pass) {
-    const struct stoa_conv *conv = &work->layer->conv;
-    size_t *bytes = &work->scratch_bytes[pass];
+static void describe(struct bench_work *work, enum stoa_conv_pass pass) {
+    char *text = work->algorithm[pass];
     if (work->layer->linear) {
-        (void)snprintf(work->algorithm[pass], sizeof work->algorithm[pass], "linear");
-        return true;
+        (void)snprintf(text, sizeof work->algorithm[pass], "linear");
+    } else {
+        stoa_conv_describe(&work->plan[pass], text, sizeof work->algorithm[pass]);
     }
-    const struct stoa_conv_algorithm *algorithm = work->chosen[pass];
-    if (!algorithm) {
-        return false;
-    }
-    algorithm->describe(work->context, conv, pass, work->algorithm[pass], sizeof work->algorithm[pass]);
-    return algorithm->workspace(work->context, conv, pass, bytes);
 }
 
-/* Ask for the scratch that a pass wants, and for it. */
+/* The scratch that a planned pass wants. */
 static bool make_scratch(struct bench_work *work, enum stoa_conv_pass pass) {
-    bool planned = plan_pass(work, pass);
-    work->scratch[pass] = planned ? stoa_allocate(work->context, work->scratch_bytes[pass], "bench") : NULL;
+    describe(work, pass);
+    work->scratch[pass] = stoa_allocate(work->context, work->plan[pass].bytes, "bench");
     return work->scratch[pass] != NULL;
 }
 
@@ -60,10 +56,11 @@ bool bench_work_make(stoa_context *context, const struct bench_layer *layer, str
         .out_count = {bench_layer_output(conv), bench_layer_input(conv), bench_layer_weights(conv)}};
     bool there = work->x && work->weight && work->dy;
     for (int pass = 0; there && pass < BENCH_PASSES; pass++) {
-        work->chosen[pass] =
-            layer->linear ? NULL : stoa_conv_choose(context, conv, (enum stoa_conv_pass)pass);
         work->out[pass] = stoa_allocate(context, work->out_count[pass] * sizeof(float), "bench");
-        there = work->out[pass] && make_scratch(work, (enum stoa_conv_pass)pass);
+        there = work->out[pass] &&
+                (layer->linear ||
+                 stoa_conv_plan(context, conv, (enum stoa_conv_pass)pass, layer->name, &work->plan[pass])) &&
+                make_scratch(work, (enum stoa_conv_pass)pass);
     }
     if (!there) {
         (void)cli_fail(CLI_FAILED, "%s: not enough memory", layer->name);
@@ -72,18 +69,16 @@ bool bench_work_make(stoa_context *context, const struct bench_layer *layer, str
 }
 
 bool bench_work_prepare(struct bench_work *work) {
-    const struct stoa_conv *conv = &work->layer->conv;
-    const struct stoa_conv_algorithm *algorithm = work->chosen[STOA_CONV_FORWARD];
-    work->prepared_bytes = algorithm ? stoa_conv_prepared_bytes(algorithm, work->context, conv) : 0;
-    if (work->prepared_bytes == 0) {
+    const struct stoa_conv_plan *plan = &work->plan[STOA_CONV_FORWARD];
+    if (plan->prepared_bytes == 0) {
         return true;
     }
-    work->prepared = stoa_allocate(work->context, work->prepared_bytes, "bench");
+    work->prepared = stoa_allocate(work->context, plan->prepared_bytes, "bench");
     if (!work->prepared) {
         (void)cli_fail(CLI_FAILED, "%s: not enough memory for its prepared weights", work->layer->name);
         return false;
     }
-    algorithm->prepare(work->context, conv, work->weight, work->prepared);
+    stoa_conv_prepare(work->context, plan, work->weight, work->prepared, NULL);
     char *text = work->algorithm[STOA_CONV_FORWARD];
     size_t length = strlen(text);
     (void)snprintf(text + length, sizeof work->algorithm[0] - length, ", weights ready");
@@ -99,26 +94,26 @@ void bench_work_free(struct bench_work *work) {
     release(work->context, work->x, bench_layer_input(conv));
     release(work->context, work->weight, bench_layer_weights(conv));
     release(work->context, work->dy, bench_layer_output(conv));
-    stoa_release(work->context, work->prepared, work->prepared_bytes);
+    stoa_release(work->context, work->prepared, work->plan[STOA_CONV_FORWARD].prepared_bytes);
     for (int pass = 0; pass < BENCH_PASSES; pass++) {
         release(work->context, work->out[pass], work->out_count[pass]);
-        stoa_release(work->context, work->scratch[pass], work->scratch_bytes[pass]);
+        stoa_release(work->context, work->scratch[pass], work->plan[pass].bytes);
     }
 }
 
-bool bench_work_make_other(const struct bench_work *work, enum stoa_conv_pass pass,
-                           const struct stoa_conv_algorithm *algorithm, struct bench_work *other) {
+bool bench_work_make_other(const struct bench_work *work, const struct stoa_conv_plan *plan,
+                           struct bench_work *other) {
     *other = *work;
-    other->chosen[pass] = algorithm;
-    if (!make_scratch(other, pass)) {
-        (void)cli_fail(CLI_FAILED, "%s: not enough memory for %s", work->layer->name, algorithm->name);
+    other->plan[plan->pass] = *plan;
+    if (!make_scratch(other, plan->pass)) {
+        (void)cli_fail(CLI_FAILED, "%s: not enough memory for %s", work->layer->name, plan->algorithm->name);
         return false;
     }
     return true;
 }
 
 void bench_work_free_other(struct bench_work *other, enum stoa_conv_pass pass) {
-    stoa_release(other->context, other->scratch[pass], other->scratch_bytes[pass]);
+    stoa_release(other->context, other->scratch[pass], other->plan[pass].bytes);
 }
 
 static void run_linear(const struct bench_work *work, enum stoa_conv_pass pass) {
@@ -146,24 +141,19 @@ static void run_linear(const struct bench_work *work, enum stoa_conv_pass pass) 
 }
 
 void bench_work_run(const struct bench_work *work, enum stoa_conv_pass pass) {
-    const struct stoa_conv *conv = &work->layer->conv;
     if (work->layer->linear) {
         run_linear(work, pass);
         return;
     }
-    const struct stoa_conv_algorithm *algorithm = work->chosen[pass];
-    switch (pass) {
-    case STOA_CONV_FORWARD:
-        stoa_conv_forward(algorithm, work->context, conv, work->x, work->weight, work->prepared, NULL, false,
-                          work->out[pass], work->scratch[pass]);
-        break;
-    case STOA_CONV_BACKWARD_DATA:
-        algorithm->backward_data(work->context, conv, work->dy, work->weight, work->out[pass],
-                                 work->scratch[pass]);
-        break;
-    case STOA_CONV_BACKWARD_WEIGHTS:
-        algorithm->backward_weights(work->context, conv, work->x, work->dy, work->out[pass], NULL,
-                                    work->scratch[pass]);
-        break;
-    }
+    struct stoa_conv_run run = {.context = work->context,
+                                .batch = work->layer->conv.batch,
+                                .x = pass == STOA_CONV_BACKWARD_DATA ? NULL : work->x,
+                                .weight = pass == STOA_CONV_BACKWARD_WEIGHTS ? NULL : work->weight,
+                                .dy = pass == STOA_CONV_FORWARD ? NULL : work->dy,
+                                .prepared = pass == STOA_CONV_FORWARD ? work->prepared : NULL,
+                                .workspace = work->scratch[pass]};
+    *(pass == STOA_CONV_FORWARD         ? &run.y
+      : pass == STOA_CONV_BACKWARD_DATA ? &run.dx
+                                        : &run.dweight) = work->out[pass];
+    stoa_conv_run(&work->plan[pass], &run);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bytes to numbers, and the search for numbers that are none. */
+/* Bytes to numbers. */
 #include "kernels/isa.h"
 
 void STOA_KERNEL(bytes_to_real)(const uint8_t *restrict x, size_t n, float scale, float shift,
@@ -8,26 +8,4 @@ void STOA_KERNEL(bytes_to_real)(const uint8_t *restrict x, size_t n, float scale
     for (size_t i = 0; i < n; i++) {
         y[i] = (float)x[i] * scale + shift;
     }
-}
-
-void STOA_KERNEL(find_nonfinite)(const float *x, size_t n, size_t *index) {
-    enum { BLOCK = 1024 };
-    for (size_t begin = 0; begin < n; begin += BLOCK) {
-        size_t end = n - begin < BLOCK ? n : begin + BLOCK;
-        /* All exponent bits set: NaN or infinite. Whole blocks are checked without a branch. */
-        uint32_t found = 0;
-#pragma omp simd reduction(| : found)
-        for (size_t i = begin; i < end; i++) {
-            uint32_t bits;
-            memcpy(&bits, x + i, sizeof bits);
-            found |= (bits & 0x7F800000U) == 0x7F800000U ? 1U : 0U;
-        }
-        for (size_t i = begin; found && i < end; i++) {
-            if (!(x[i] - x[i] == 0)) {
-                *index = i;
-                return;
-            }
-        }
-    }
-    *index = n;
 }

@@ -10,13 +10,6 @@
 #include "kernels/isa.h"
 #include "kernels/span.h"
 
-/* Pixels that lie a multiple of POWER floats apart fall into so few sets of the inner cache that sweeping
- * along them for one vector of channels after the other drives out what was fetched with them and what was
- * stored. There columns are visited for RUN channels at a time instead, and unfinished sums wait in memory
- * for the next column. */
-enum { POWER = 512, RUN = 128 };
-_Static_assert(POWER % RUN == 0, "runs are whole");
-
 /* Some neighbouring rows of outputs, or, going back, of inputs, and the lines of the image that they meet,
  * counted from the first that their taps would meet, which begins at x[start]. Lines before `line_from` or
  * from `line_end` on, and columns before `first` or from `end` on, are padding. */
@@ -66,21 +59,6 @@ STOA_INLINE void move_column(const size_t rows, const stoa_vec *from, stoa_vec *
     STOA_UNROLL
     for (size_t r = 0; r < rows; r++) {
         to[r] = from[r];
-    }
-}
-
-/* The vectors of a column lie `step` floats apart. */
-STOA_INLINE void load_column(const size_t rows, const float *from, size_t step, stoa_vec *to) {
-    STOA_UNROLL
-    for (size_t r = 0; r < rows; r++) {
-        to[r] = STOA_LOAD(stoa_vec, from + r * step);
-    }
-}
-
-STOA_INLINE void store_column(const size_t rows, const stoa_vec *from, size_t step, float *to) {
-    STOA_UNROLL
-    for (size_t r = 0; r < rows; r++) {
-        STOA_STORE(stoa_vec, to + r * step, from[r]);
     }
 }
 
@@ -145,106 +123,56 @@ STOA_INLINE void step_every_other(const struct block *b, size_t q, ptrdiff_t at,
     }
 }
 
-/* The first column of a sweep. */
-STOA_INLINE size_t first_column(const struct block *b, const size_t stride) {
-    return stride == 1 ? b->first : 0;
-}
-
-/* Where column q of channel 0 begins. */
-STOA_INLINE ptrdiff_t column_at(const struct block *b, size_t q) {
-    return b->start + ((ptrdiff_t)q - (ptrdiff_t)b->first) * (ptrdiff_t)b->channels;
+/* What is complete, in one column of y. */
+STOA_INLINE void store_column(const size_t rows, const stoa_vec *sum, ptrdiff_t line, float *y) {
+    STOA_UNROLL
+    for (size_t r = 0; r < rows; r++) {
+        STOA_STORE(stoa_vec, y + (ptrdiff_t)r * line, sum[r]);
+    }
 }
 
 /* All columns of one vector of channels. The outputs complete at the first two do not exist. */
 STOA_INLINE void sweep(const struct block *b, size_t c, const size_t stride, const size_t rows, float *y) {
-    const size_t line = b->outputs * b->channels;
+    const ptrdiff_t step = (ptrdiff_t)b->channels;
+    const ptrdiff_t line = (ptrdiff_t)b->outputs * step;
+    const size_t lines = (rows - 1) * stride + STOA_SIDE;
     const size_t end = (b->outputs - 1) * stride + STOA_SIDE;
+    const ptrdiff_t x_ahead =
+        stoa_depthwise_ahead(b->channels - c, b->channels, (ptrdiff_t)(rows * stride) * b->x_line);
+    const ptrdiff_t y_ahead = stoa_depthwise_ahead(b->channels - c, b->channels, (ptrdiff_t)rows * line);
     const stoa_vec bias = load_bias(b, c);
     stoa_vec tap[STOA_TAPS];
     struct sums s;
     load_taps(b, c, rows, tap);
     set_column(rows, bias, s.next);
     set_column(rows, bias, s.after);
-    size_t q = first_column(b, stride);
-    ptrdiff_t at = column_at(b, q) + (ptrdiff_t)c;
-    for (; stride == 1 && q < b->end; q++, at += (ptrdiff_t)b->channels) {
+    size_t q = stride == 1 ? b->first : 0;
+    ptrdiff_t at = b->start + ((ptrdiff_t)q - (ptrdiff_t)b->first) * step + (ptrdiff_t)c;
+    for (; stride == 1 && q < b->end; q++, at += step) {
+        stoa_depthwise_fetch(b->x + (at + x_ahead), b->x_line, lines);
         step_dense(b, true, at, rows, tap, bias, &s);
         if (q >= STOA_SIDE - 1) {
+            stoa_depthwise_fetch(y + y_ahead, line, rows);
             store_column(rows, s.complete, line, y);
-            y += b->channels;
+            y += step;
         }
     }
-    for (; q < end; q += stride, at += (ptrdiff_t)(stride * b->channels)) {
+    for (; q < end; q += stride, at += (ptrdiff_t)stride * step) {
         if (stride == 1) {
             step_dense(b, false, at, rows, tap, bias, &s);
         } else {
+            stoa_depthwise_fetch(b->x + (at + x_ahead), b->x_line, lines);
+            stoa_depthwise_fetch(b->x + (at + step + x_ahead), b->x_line, lines);
             step_every_other(b, q, at, rows, tap, bias, &s);
         }
         if (q >= STOA_SIDE - 1) {
             store_column(rows, s.complete, line, y);
-            y += b->channels;
-        }
-    }
-}
-
-/* What waits between two columns of one vector of channels: taps, which would share sets of the cache with
- * pixels, and unfinished sums. */
-enum { SUMS_AT = STOA_TAPS * STOA_LANES, KEPT = SUMS_AT + 2 * STOA_MOST_ROWS * STOA_LANES };
-
-/* Column q of channels c .. c + RUN - 1. */
-STOA_INLINE void visit_column(const struct block *b, size_t q, size_t c, const size_t stride,
-                              const size_t rows, float *kept, float *y) {
-    const bool inside = q >= b->first && q < b->end;
-    const bool stores = q >= STOA_SIDE - 1;
-    const size_t end = c + RUN;
-    ptrdiff_t at = column_at(b, q) + (ptrdiff_t)c;
-    for (; c < end; c += STOA_LANES, at += STOA_LANES, y += STOA_LANES, kept += KEPT) {
-        stoa_vec tap[STOA_TAPS];
-        struct sums s;
-        load_column(STOA_TAPS, kept, STOA_LANES, tap);
-        load_column(rows, kept + SUMS_AT, STOA_LANES, s.next);
-        if (stride == 1) {
-            load_column(rows, kept + SUMS_AT + rows * STOA_LANES, STOA_LANES, s.after);
-            step_dense(b, inside, at, rows, tap, load_bias(b, c), &s);
-            store_column(rows, s.after, STOA_LANES, kept + SUMS_AT + rows * STOA_LANES);
-        } else {
-            step_every_other(b, q, at, rows, tap, load_bias(b, c), &s);
-        }
-        store_column(rows, s.next, STOA_LANES, kept + SUMS_AT);
-        if (stores) {
-            store_column(rows, s.complete, b->outputs * b->channels, y);
-        }
-    }
-}
-
-/* All columns of channels c .. c + RUN - 1. */
-STOA_INLINE void visit_columns(const struct block *b, size_t c, const size_t stride, const size_t rows,
-                               float *y) {
-    _Alignas(64) float kept[RUN / STOA_LANES * KEPT];
-    const size_t end = (b->outputs - 1) * stride + STOA_SIDE;
-    for (size_t v = 0; v < RUN / STOA_LANES; v++) {
-        stoa_vec tap[STOA_TAPS];
-        stoa_vec bias[2 * STOA_MOST_ROWS];
-        load_taps(b, c + v * STOA_LANES, rows, tap);
-        store_column(STOA_TAPS, tap, STOA_LANES, kept + v * KEPT);
-        set_column(2 * rows, load_bias(b, c + v * STOA_LANES), bias);
-        store_column(2 * rows, bias, STOA_LANES, kept + v * KEPT + SUMS_AT);
-    }
-    for (size_t q = first_column(b, stride); q < end; q += stride) {
-        visit_column(b, q, c, stride, rows, kept, y);
-        if (q >= STOA_SIDE - 1) {
-            y += b->channels;
+            y += step;
         }
     }
 }
 
 STOA_INLINE void sweep_channels(const struct block *b, const size_t stride, const size_t rows, float *y) {
-    if (b->channels % POWER == 0) {
-        for (size_t c = 0; c < b->channels; c += RUN) {
-            visit_columns(b, c, stride, rows, y + c);
-        }
-        return;
-    }
     for (size_t at = 0; at < b->channels; at += STOA_LANES) {
         const size_t c = stoa_depthwise_vector(at, b->channels);
         sweep(b, c, stride, rows, y + c);

@@ -8,17 +8,17 @@
 #include "kernels/isa.h"
 #include "kernels/span.h"
 
-/* With 32 registers nine taps or sums and three vectors a row leave room for what is loaded. */
-#if STOA_LANES == 16
+/* With 32 registers nine taps or sums and three vectors a row leave room for what is loaded; with 16 the taps
+ * come from memory, and fewer rows would wait for their sums. */
+#define STOA_DEPTHWISE_FOUR(stride)                                                                          \
+    STOA_CASE(stride, 1) STOA_CASE(stride, 2) STOA_CASE(stride, 3) STOA_CASE(stride, 4)
+#if STOA_REGISTERS >= 32
 enum { STOA_MOST_ROWS = 7 };
 #define STOA_DEPTHWISE_CASES(stride)                                                                         \
-    STOA_CASE(stride, 1)                                                                                     \
-    STOA_CASE(stride, 2)                                                                                     \
-    STOA_CASE(stride, 3)                                                                                     \
-    STOA_CASE(stride, 4) STOA_CASE(stride, 5) STOA_CASE(stride, 6) STOA_CASE(stride, 7)
+    STOA_DEPTHWISE_FOUR(stride) STOA_CASE(stride, 5) STOA_CASE(stride, 6) STOA_CASE(stride, 7)
 #else
-enum { STOA_MOST_ROWS = 2 };
-#define STOA_DEPTHWISE_CASES(stride) STOA_CASE(stride, 1) STOA_CASE(stride, 2)
+enum { STOA_MOST_ROWS = 4 };
+#define STOA_DEPTHWISE_CASES(stride) STOA_DEPTHWISE_FOUR(stride)
 #endif
 
 enum { STOA_SIDE = 3, STOA_TAPS = STOA_SIDE * STOA_SIDE };
@@ -69,6 +69,27 @@ static inline size_t stoa_depthwise_end(const struct stoa_window *w) {
 /* Where a vector of channels begins: the last one overlaps the one before rather than pass the end. */
 STOA_INLINE size_t stoa_depthwise_vector(size_t c, size_t channels) {
     return stoa_min(c, channels - STOA_LANES);
+}
+
+/* The lines of cache that a sweep for one vector of channels meets lie a pixel apart, which hardware seldom
+ * foresees. While it meets those of some channels it fetches, into the outer of the core's own caches, those
+ * of the channels AHEAD floats on, or, after the last channel, of the rows that follow. Only vectors as long
+ * as a line do: of shorter ones two meet the same line. */
+enum { STOA_DEPTHWISE_AHEAD = 32, STOA_DEPTHWISE_LINE = 16 };
+
+/* From what a sweep meets to what it fetches: `left` channels remain of `channels`, and the next rows lie
+ * `rows` floats on. */
+STOA_INLINE ptrdiff_t stoa_depthwise_ahead(size_t left, size_t channels, ptrdiff_t rows) {
+    const ptrdiff_t ahead = STOA_DEPTHWISE_AHEAD;
+    return left > STOA_DEPTHWISE_AHEAD ? ahead : ahead - (ptrdiff_t)channels + rows;
+}
+
+/* `count` of them, `step` floats apart. */
+STOA_INLINE void stoa_depthwise_fetch(const float *from, ptrdiff_t step, const size_t count) {
+    STOA_UNROLL
+    for (size_t i = 0; STOA_LANES == STOA_DEPTHWISE_LINE && i < count; i++) {
+        __builtin_prefetch(from + (ptrdiff_t)i * step, 0, 2);
+    }
 }
 
 /* Any window: the taps of one pixel. x advances with the image, the weights with the kernel. */

@@ -44,101 +44,210 @@ static void gather_pixels(const struct stoa_window *w, struct reach v, const flo
     }
 }
 
-/* A row of outputs' gradients: `x` is the first line that the taps meet, `weight` their first tap. */
-struct sweep {
-    const float *x, *weight;
-    ptrdiff_t x_line;
-    ptrdiff_t weight_line, weight_tap;
-    size_t channels;
-    size_t first, end;
+/* Strides of 2 and 3 x 3 taps. Counted with the padding, line 2 v of dx comes from tap 0 of outputs' line v and
+ * tap 2 of line v - 1, line 2 v + 1 from tap 1 of line v; columns likewise. A sweep works on the lines of some
+ * v at once, for one vector of channels: what it loads of dy in a column it keeps for the next. */
+#if STOA_REGISTERS >= 32
+enum { MOST_LINES = 3 };
+#define STOA_SPREAD_CASES STOA_SPREAD_CASE(1) STOA_SPREAD_CASE(2) STOA_SPREAD_CASE(3)
+#else
+enum { MOST_LINES = 1 };
+#define STOA_SPREAD_CASES STOA_SPREAD_CASE(1)
+#endif
+
+struct spread {
+    const float *dy, *weight; /* of the image; the taps */
+    float *dx;                /* of the image */
+    ptrdiff_t from, to;       /* where line v - 1 of dy begins, and line 2 v of dx with its padding */
+    size_t channels, width;   /* width: of dx and its padding on the left */
+    size_t outputs, pad;
+    bool above, below; /* whether the first line of dy and the last one exist */
+    bool first, last;  /* whether the first line of dx and the last one do */
 };
 
-/* sum + x * the taps of one column. */
-STOA_INLINE stoa_vec add_taps(stoa_vec sum, const float *x, ptrdiff_t x_line, const stoa_vec *tap,
-                              size_t lines) {
-    for (size_t i = 0; i < lines; i++) {
-        sum += STOA_LOAD(stoa_vec, x + (ptrdiff_t)i * x_line) * tap[STOA_SIDE * i];
+/* A column of dy: one line more than `lines`. */
+STOA_INLINE void load_lines(const struct spread *s, ptrdiff_t from, const size_t lines, stoa_vec *dy) {
+    const ptrdiff_t line = (ptrdiff_t)(s->outputs * s->channels);
+    STOA_UNROLL
+    for (size_t i = 0; i <= lines; i++) {
+        dy[i] = (stoa_vec){0};
+        if ((i > 0 || s->above) && (i < lines || s->below)) {
+            dy[i] = STOA_LOAD(stoa_vec, s->dy + (from + (ptrdiff_t)i * line));
+        }
+    }
+}
+
+STOA_INLINE void move_lines(const size_t lines, const stoa_vec *from, stoa_vec *to) {
+    STOA_UNROLL
+    for (size_t i = 0; i <= lines; i++) {
+        to[i] = from[i];
+    }
+}
+
+/* sum + dy * a tap of this line and one, two lines of taps further down, of the line above. */
+STOA_INLINE stoa_vec add_lines(stoa_vec sum, const struct spread *s, size_t i, const size_t lines,
+                               const stoa_vec *dy, const stoa_vec *tap) {
+    if (i + 1 < lines || s->below) {
+        sum += dy[i + 1] * tap[0];
+    }
+    if (i > 0 || s->above) {
+        sum += dy[i] * tap[2 * STOA_SIDE];
     }
     return sum;
 }
 
-STOA_INLINE void load_lines(const struct sweep *s, size_t c, size_t lines, stoa_vec *tap) {
+STOA_INLINE stoa_vec add_line(stoa_vec sum, const struct spread *s, size_t i, const size_t lines,
+                              const stoa_vec *dy, const stoa_vec *tap) {
+    if (i + 1 < lines || s->below) {
+        sum += dy[i + 1] * tap[STOA_SIDE];
+    }
+    return sum;
+}
+
+/* Columns 2 u and 2 u + 1 from column u of dy, `now`, and the one before, where they exist (NULL: not). */
+STOA_INLINE void spread_column(const struct spread *s, const size_t lines, const stoa_vec *before,
+                               const stoa_vec *now, const stoa_vec *tap, bool even, bool odd, ptrdiff_t at) {
+    const ptrdiff_t line = (ptrdiff_t)((s->width - s->pad) * s->channels);
+    const ptrdiff_t step = (ptrdiff_t)s->channels;
+    STOA_UNROLL
     for (size_t i = 0; i < lines; i++) {
-        for (size_t j = 0; j < STOA_SIDE; j++) {
-            tap[STOA_SIDE * i + j] = STOA_LOAD(stoa_vec, s->weight + (ptrdiff_t)i * s->weight_line +
-                                                             (ptrdiff_t)j * s->weight_tap + c);
+        stoa_vec sum[4] = {{0}, {0}, {0}, {0}};
+        if (now != NULL) {
+            sum[0] = add_lines(sum[0], s, i, lines, now, tap);
+            sum[1] = add_lines(sum[1], s, i, lines, now, tap + 1);
+            sum[2] = add_line(sum[2], s, i, lines, now, tap);
+            sum[3] = add_line(sum[3], s, i, lines, now, tap + 1);
+        }
+        if (before != NULL) {
+            sum[0] = add_lines(sum[0], s, i, lines, before, tap + 2);
+            sum[2] = add_line(sum[2], s, i, lines, before, tap + 2);
+        }
+        ptrdiff_t to = at + 2 * (ptrdiff_t)i * line;
+        STOA_UNROLL
+        for (size_t odd_line = 0; odd_line < 2; odd_line++, to += line) {
+            if (odd_line == 0 ? i == 0 && !s->first : i + 1 == lines && !s->last) {
+                continue;
+            }
+            if (even) {
+                STOA_STORE(stoa_vec, s->dx + to, sum[2 * odd_line]);
+            }
+            if (odd) {
+                STOA_STORE(stoa_vec, s->dx + (to + step), sum[2 * odd_line + 1]);
+            }
         }
     }
 }
 
-/* Pixels from the one that is written to the one whose line of cache is fetched: half a line of the image,
- * whose few sums would wait for it otherwise. */
-enum { AHEAD = 64 };
-
-/* Stride 2: output u reached column 2 u through tap 0, 2 u + 1 through tap 1 and 2 u + 2 through tap 2.
- * Columns 2 first .. 2 end - 1, two at a time; dx begins with column 2 first, and output first - 1 exists. */
-STOA_INLINE void spread_pairs(const struct sweep *s, size_t lines, float *dx) {
-    const size_t step = s->channels;
-    const ptrdiff_t line = s->x_line;
-    for (size_t at = 0; at < step; at += STOA_LANES) {
-        size_t c = stoa_depthwise_vector(at, step);
-        stoa_vec tap[STOA_SIDE * STOA_SIDE];
-        load_lines(s, c, lines, tap);
-        const float *dy = s->x + s->first * step + c;
-        float *to = dx + c;
-        for (size_t u = s->first; u < s->end; u++, dy += step, to += 2 * step) {
-            const stoa_vec zero = {0};
-            stoa_vec even = add_taps(zero, dy, line, tap, lines);
-            stoa_vec odd = add_taps(zero, dy, line, tap + 1, lines);
-            even = add_taps(even, dy - step, line, tap + 2, lines);
-            __builtin_prefetch(to + AHEAD * step, 1);
-            __builtin_prefetch(to + (AHEAD + 1) * step, 1);
-            STOA_STORE(stoa_vec, to, even);
-            STOA_STORE(stoa_vec, to + step, odd);
+/* All columns of one vector of channels; `inside`: all lines exist. */
+STOA_INLINE void spread_columns(const struct spread *all, size_t c, const size_t lines, const bool inside) {
+    const struct spread own = {.dy = all->dy,
+                               .dx = all->dx,
+                               .channels = all->channels,
+                               .width = all->width,
+                               .outputs = all->outputs,
+                               .pad = all->pad,
+                               .above = inside || all->above,
+                               .below = inside || all->below,
+                               .first = inside || all->first,
+                               .last = inside || all->last};
+    const struct spread *s = &own;
+    const ptrdiff_t step = (ptrdiff_t)s->channels;
+    const size_t full = stoa_min(s->outputs, s->width / 2);
+    const size_t end = stoa_min(s->outputs + 1, stoa_ceil_div(s->width, 2));
+    ptrdiff_t from = all->from + (ptrdiff_t)c;
+    ptrdiff_t to = all->to + (ptrdiff_t)c;
+    stoa_vec tap[STOA_TAPS];
+    stoa_vec before[MOST_LINES + 1];
+    stoa_vec now[MOST_LINES + 1];
+    STOA_UNROLL
+    for (size_t i = 0; i < STOA_TAPS; i++) {
+        tap[i] = STOA_LOAD(stoa_vec, all->weight + i * s->channels + c);
+    }
+    load_lines(s, from, lines, before);
+    spread_column(s, lines, NULL, before, tap, s->pad == 0, s->pad <= 1 && s->width > 1, to);
+    size_t u = 1;
+    for (; u < full; u++) {
+        from += step;
+        to += 2 * step;
+        load_lines(s, from, lines, now);
+        spread_column(s, lines, before, now, tap, true, true, to);
+        move_lines(lines, now, before);
+    }
+    for (; u < end; u++) {
+        const bool odd = 2 * u + 1 < s->width;
+        from += step;
+        to += 2 * step;
+        if (u < s->outputs) {
+            load_lines(s, from, lines, now);
+            spread_column(s, lines, before, now, tap, true, odd, to);
+            move_lines(lines, now, before);
+        } else {
+            spread_column(s, lines, before, NULL, tap, true, odd, to);
         }
     }
 }
 
-static void spread_row(const struct sweep *s, size_t lines, float *dx) {
-    switch (lines) {
-    case 1:
-        spread_pairs(s, 1, dx);
+#define STOA_SPREAD_CASE(lines)                                                                              \
+    case lines:                                                                                              \
+        if (inside) {                                                                                        \
+            spread_columns(s, c, lines, true);                                                               \
+        } else {                                                                                             \
+            spread_columns(s, c, lines, false);                                                              \
+        }                                                                                                    \
         break;
-    case 2:
-        spread_pairs(s, 2, dx);
-        break;
-    default:
-        spread_pairs(s, 3, dx);
-        break;
+
+static void spread_lines(const struct spread *s, size_t lines) {
+    const bool inside = s->above && s->below && s->first && s->last;
+    for (size_t at = 0; at < s->channels; at += STOA_LANES) {
+        const size_t c = stoa_depthwise_vector(at, s->channels);
+        switch (lines) { STOA_SPREAD_CASES default : break; }
     }
+}
+
+static bool can_spread(const struct stoa_window *w) {
+    return w->kernel_height == STOA_SIDE && w->kernel_width == STOA_SIDE && w->stride_height == 2 &&
+           w->stride_width == 2 && w->pad_top < STOA_SIDE && w->pad_left < STOA_SIDE &&
+           w->channels >= STOA_LANES;
+}
+
+/* Lines and columns that meet outputs; returns how many lines. */
+static size_t spread_image(const struct stoa_window *w, const float *dy, const float *weight, float *dx) {
+    const size_t height = w->pad_top + w->height;
+    const size_t end = stoa_min(stoa_ceil_div(height, 2), w->out_height + 1);
+    const size_t line = w->width * w->channels;
+    size_t lines;
+    for (size_t v = w->pad_top / 2; v < end; v += lines) {
+        lines = stoa_min(MOST_LINES, end - v);
+        const struct spread s = {
+            .dy = dy,
+            .weight = weight,
+            .dx = dx,
+            .from = ((ptrdiff_t)v - 1) * (ptrdiff_t)(w->out_width * w->channels),
+            .to = ((ptrdiff_t)(2 * v) - (ptrdiff_t)w->pad_top) * (ptrdiff_t)line -
+                  (ptrdiff_t)(w->pad_left * w->channels),
+            .channels = w->channels,
+            .width = w->pad_left + w->width,
+            .outputs = w->out_width,
+            .pad = w->pad_left,
+            .above = v > 0,
+            .below = v + lines <= w->out_height,
+            .first = 2 * v >= w->pad_top,
+            .last = 2 * (v + lines) <= height,
+        };
+        spread_lines(&s, lines);
+    }
+    return stoa_min(2 * end - w->pad_top, w->height);
 }
 
 /* With strides an input pixel's gradient is a sum over every stride-th tap. */
 static void gather(const struct stoa_window *w, const float *dy, const float *weight, float *dx) {
-    size_t channels = w->channels;
-    size_t end = stoa_min(w->out_width, (w->width + w->pad_left) / 2);
-    const bool sweeps = w->kernel_width == STOA_SIDE && w->kernel_height <= STOA_SIDE &&
-                        w->stride_width == 2 && w->pad_left < STOA_SIDE && w->channels >= STOA_LANES &&
-                        end > 1;
-    for (size_t ih = 0; ih < w->height; ih++, dx += w->width * channels) {
+    const bool spreads = can_spread(w);
+    const size_t lines = spreads ? spread_image(w, dy, weight, dx) : 0;
+    const size_t columns = spreads ? stoa_min(2 * w->out_width + 2 - w->pad_left, w->width) : 0;
+    for (size_t ih = 0; ih < w->height; ih++) {
+        const size_t from = ih < lines ? columns : 0;
         struct reach v = reach_of(ih, w->stride_height, w->pad_top, w->kernel_height, w->out_height);
-        if (!sweeps || v.count == 0) {
-            gather_pixels(w, v, dy, weight, 0, w->width, dx);
-            continue;
-        }
-        struct sweep s = {
-            .x = dy + v.start * w->out_width * channels,
-            .weight = weight + v.first * w->kernel_width * channels,
-            .x_line = -(ptrdiff_t)(w->out_width * channels),
-            .weight_line = (ptrdiff_t)(w->stride_height * w->kernel_width * channels),
-            .weight_tap = (ptrdiff_t)channels,
-            .channels = channels,
-            .first = 1,
-            .end = end,
-        };
-        gather_pixels(w, v, dy, weight, 0, 2 - w->pad_left, dx);
-        spread_row(&s, v.count, dx + (2 - w->pad_left) * channels);
-        gather_pixels(w, v, dy, weight, 2 * end - w->pad_left, w->width, dx);
+        gather_pixels(w, v, dy, weight, from, w->width, dx + ih * w->width * w->channels);
     }
 }
 

@@ -16,11 +16,6 @@ enum { GROUP = 128 };
 /* Products added up in registers before they join the sums: many more would lose accuracy. */
 enum { CHAIN = 112 };
 
-/* Pixels that lie a multiple of POWER floats apart fall into one set of the inner cache, which has fewer ways
- * than a sweep meets lines. There columns are visited for a group of channels at a time, which needs
- * LEAST_ROWS rows to pay: sums and the last columns of dy wait in memory. */
-enum { POWER = 1024, LEAST_ROWS = 4 };
-
 /* Some neighbouring rows of outputs and the lines of the image that they meet, counted from the first that
  * their taps would meet, which begins at x[start]. Lines before `line_from` or from `line_end` on, and
  * columns before `first` or from `end` on, are padding. */
@@ -31,6 +26,7 @@ struct block {
     size_t channels;
     size_t first, end;
     size_t outputs;
+    ptrdiff_t x_ahead, dy_ahead; /* from what is loaded to what is fetched */
 };
 
 /* dy of one column of outputs. */
@@ -95,6 +91,7 @@ STOA_INLINE void join(const stoa_vec *sum, float *sums) {
 /* Stride 1, at least two outputs: column q met output q in tap 0, q - 1 in tap 1 and q - 2 in tap 2. */
 STOA_INLINE void sweep_dense(const struct block *b, size_t c, const size_t rows, float *sums) {
     const size_t step = b->channels;
+    const size_t line = b->outputs * b->channels;
     const size_t full = stoa_min(b->end, b->outputs);
     const float *dy = b->dy + c;
     ptrdiff_t at = b->start + (ptrdiff_t)c;
@@ -117,6 +114,8 @@ STOA_INLINE void sweep_dense(const struct block *b, size_t c, const size_t rows,
         for (; q < stop; q++, at += (ptrdiff_t)step) {
             stoa_vec now[STOA_MOST_ROWS];
             load_column(b, dy + q * step, rows, now);
+            stoa_depthwise_fetch(dy + q * step + b->dy_ahead, (ptrdiff_t)line, rows);
+            stoa_depthwise_fetch(b->x + (at + b->x_ahead), b->x_line, rows + STOA_SIDE - 1);
             add_column(b, at, 1, rows, now, last, before, sum);
             keep_column(rows, last, before);
             keep_column(rows, now, last);
@@ -159,6 +158,8 @@ STOA_INLINE void sweep_every_other(const struct block *b, size_t c, const size_t
         for (; u < stop; u++, at += 2 * (ptrdiff_t)step) {
             stoa_vec now[STOA_MOST_ROWS];
             load_column(b, dy + u * step, rows, now);
+            stoa_depthwise_fetch(b->x + (at + b->x_ahead), b->x_line, 2 * rows + 1);
+            stoa_depthwise_fetch(b->x + (at + (ptrdiff_t)step + b->x_ahead), b->x_line, 2 * rows + 1);
             add_column(b, at, 2, rows, now, NULL, last, sum);
             add_column(b, at + (ptrdiff_t)step, 2, rows, NULL, now, NULL, sum);
             keep_column(rows, now, last);
@@ -178,109 +179,26 @@ STOA_INLINE void sweep_every_other(const struct block *b, size_t c, const size_t
     join(sum, sums);
 }
 
-/* What waits between two columns of one vector of channels: its sums, and three columns of dy, that of output
- * q at q % RING. */
-enum { RING = 3, RING_AT = STOA_TAPS * STOA_LANES, KEPT = RING_AT + RING * STOA_MOST_ROWS * STOA_LANES };
-
-STOA_INLINE float *ring_at(float *kept, size_t q) {
-    return kept + RING_AT + q % RING * (STOA_MOST_ROWS * STOA_LANES);
-}
-
-STOA_INLINE void load_kept(const size_t count, const float *from, stoa_vec *to) {
-    STOA_UNROLL
-    for (size_t i = 0; i < count; i++) {
-        to[i] = STOA_LOAD(stoa_vec, from + i * STOA_LANES);
-    }
-}
-
-STOA_INLINE void store_kept(const size_t count, const stoa_vec *from, float *to) {
-    STOA_UNROLL
-    for (size_t i = 0; i < count; i++) {
-        STOA_STORE(stoa_vec, to + i * STOA_LANES, from[i]);
-    }
-}
-
-/* Stride 1: column q of some vectors from channel c on, which met those of outputs q, q - 1 and q - 2 that
- * exist. */
-STOA_INLINE void visit_column(const struct block *b, size_t q, size_t c, size_t vectors, const size_t rows,
-                              const bool now, const bool last, const bool before, float *kept, float *sums) {
-    ptrdiff_t at = b->start + (ptrdiff_t)((q - b->first) * b->channels + c);
-    for (size_t v = 0; v < vectors; v++, at += STOA_LANES, kept += KEPT, sums += STOA_TAPS * STOA_LANES) {
-        stoa_vec sum[STOA_TAPS];
-        stoa_vec dy[RING][STOA_MOST_ROWS];
-        if (q == b->first) {
-            clear(sum);
-        } else {
-            load_kept(STOA_TAPS, kept, sum);
-        }
-        if (now) {
-            load_column(b, b->dy + q * b->channels + c + v * STOA_LANES, rows, dy[0]);
-            store_kept(rows, dy[0], ring_at(kept, q));
-        }
-        if (last) {
-            load_kept(rows, ring_at(kept, q + RING - 1), dy[1]);
-        }
-        if (before) {
-            load_kept(rows, ring_at(kept, q + RING - 2), dy[2]);
-        }
-        add_column(b, at, 1, rows, now ? dy[0] : NULL, last ? dy[1] : NULL, before ? dy[2] : NULL, sum);
-        if (q + 1 == b->end) {
-            join(sum, sums);
-        } else {
-            store_kept(STOA_TAPS, sum, kept);
-        }
-    }
-}
-
-/* Stride 1, at least two outputs: all columns. */
-STOA_INLINE void visit_columns(const struct block *b, size_t c, size_t vectors, const size_t rows,
-                               float *sums) {
-    _Alignas(64) float kept[GROUP / STOA_LANES * KEPT];
-    const size_t full = stoa_min(b->end, b->outputs);
-    size_t q = b->first;
-    for (size_t o = 0; o < q; o++) {
-        for (size_t v = 0; v < vectors; v++) {
-            stoa_vec dy[STOA_MOST_ROWS];
-            load_column(b, b->dy + o * b->channels + c + v * STOA_LANES, rows, dy);
-            store_kept(rows, dy, ring_at(kept + v * KEPT, o));
-        }
-    }
-    if (q == 0) {
-        visit_column(b, q++, c, vectors, rows, true, false, false, kept, sums);
-    }
-    if (q == 1 && b->end > 1) {
-        visit_column(b, q++, c, vectors, rows, true, true, false, kept, sums);
-    }
-    for (; q < full; q++) {
-        visit_column(b, q, c, vectors, rows, true, true, true, kept, sums);
-    }
-    if (q == b->outputs && q < b->end) {
-        visit_column(b, q++, c, vectors, rows, false, true, true, kept, sums);
-    }
-    if (q == b->outputs + 1 && q < b->end) {
-        visit_column(b, q, c, vectors, rows, false, false, true, kept, sums);
-    }
-}
-
 /* sums[vector][tap] += the gradient of one block, channels c .. c + channels - 1. */
-STOA_INLINE void sweep_block(const struct block *b, size_t c, size_t channels, const size_t stride,
+STOA_INLINE void sweep_block(struct block b, size_t c, size_t channels, const size_t stride,
                              const size_t rows, float *sums) {
-    if (stride == 1 && rows >= LEAST_ROWS && rows * b->outputs <= CHAIN && b->channels % POWER == 0) {
-        visit_columns(b, c, channels / STOA_LANES, rows, sums);
-        return;
-    }
-    for (size_t end = c + channels; c < end; c += STOA_LANES, sums += STOA_TAPS * STOA_LANES) {
+    const ptrdiff_t x_rows = (ptrdiff_t)(rows * stride) * b.x_line;
+    const ptrdiff_t dy_rows = (ptrdiff_t)(rows * b.outputs * b.channels);
+    for (size_t left = channels; left > 0; left -= STOA_LANES, c += STOA_LANES) {
+        b.x_ahead = stoa_depthwise_ahead(left, channels, x_rows);
+        b.dy_ahead = stoa_depthwise_ahead(left, channels, dy_rows);
         if (stride == 1) {
-            sweep_dense(b, c, rows, sums);
+            sweep_dense(&b, c, rows, sums);
         } else {
-            sweep_every_other(b, c, rows, sums);
+            sweep_every_other(&b, c, rows, sums);
         }
+        sums += STOA_TAPS * STOA_LANES;
     }
 }
 
 #define STOA_CASE(stride, rows)                                                                              \
     case rows:                                                                                               \
-        sweep_block(b, c, channels, stride, rows, sums);                                                     \
+        sweep_block(*b, c, channels, stride, rows, sums);                                                    \
         break;
 
 static void sweep(const struct block *b, size_t c, size_t channels, size_t stride, size_t rows, float *sums) {

@@ -1,44 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* The tables of kernels, one per instruction set, and the reader's way to them.
+/* The reader's way to the tables of kernels, one per instruction set.
  *
  * Compiled for the platform's baseline. The tables hold addresses only: nothing of a higher instruction set
- * runs before somebody has asked stoa_isa_best() and called through a table. STOA_HAVE_X86_TABLES comes from
- * the build, which compiles the kernels for AVX2 and AVX-512 on x86-64. */
+ * runs before somebody has asked stoa_isa_best() and called through a table. */
+#include "base/isa_list.h"
 #include "kernels/kernels.h"
 
-#define PROTOTYPE_BASE(slot, signature) void stoa_##slot##_base signature;
-#define MEMBER_BASE(slot, signature) .slot = stoa_##slot##_base,
-STOA_KERNEL_LIST(PROTOTYPE_BASE, float)
-static const struct stoa_kernels base_kernels = {STOA_KERNEL_LIST(MEMBER_BASE, float)};
+#define DECLARE(name, NAME, lanes, registers, core, features)                                                \
+    extern const struct stoa_kernels stoa_kernels_##name;
+#define ADDRESS(name, NAME, lanes, registers, core, features) [STOA_ISA_##NAME] = &stoa_kernels_##name,
 
-#ifdef STOA_HAVE_X86_TABLES
-#define PROTOTYPE_AVX2(slot, signature) void stoa_##slot##_avx2 signature;
-#define MEMBER_AVX2(slot, signature) .slot = stoa_##slot##_avx2,
-STOA_KERNEL_LIST(PROTOTYPE_AVX2, float)
-static const struct stoa_kernels avx2_kernels = {STOA_KERNEL_LIST(MEMBER_AVX2, float)};
-
-#define PROTOTYPE_AVX512(slot, signature) void stoa_##slot##_avx512 signature;
-#define MEMBER_AVX512(slot, signature) .slot = stoa_##slot##_avx512,
-STOA_KERNEL_LIST(PROTOTYPE_AVX512, float)
-static const struct stoa_kernels avx512_kernels = {STOA_KERNEL_LIST(MEMBER_AVX512, float)};
-#endif
+DECLARE(base, BASE, , , , )
+STOA_ISA_BUILT(DECLARE)
+static const struct stoa_kernels *const tables[STOA_ISA_COUNT] = {ADDRESS(base, BASE, , , , )
+                                                                      STOA_ISA_BUILT(ADDRESS)};
 
 const struct stoa_kernels *stoa_kernels_for(stoa_isa isa) {
-    switch (isa) {
-    case STOA_ISA_BASE:
-        return &base_kernels;
-#ifdef STOA_HAVE_X86_TABLES
-    case STOA_ISA_AVX2:
-        return &avx2_kernels;
-    case STOA_ISA_AVX512:
-        return &avx512_kernels;
-#else
-    case STOA_ISA_AVX2:
-    case STOA_ISA_AVX512:
-        break;
-#endif
-    case STOA_ISA_COUNT:
-        break;
-    }
-    return NULL;
+    return (size_t)isa < STOA_ISA_COUNT ? tables[isa] : NULL;
 }

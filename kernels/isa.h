@@ -2,7 +2,7 @@
 /* What every fast kernel file shares: its name for the instruction set it is compiled for, vector types of
  * that width, and prototypes of all kernels.
  *
- * The build compiles each kernel file once per instruction set with STOA_ISA set to base, avx2 or avx512.
+ * The build compiles each kernel file once per instruction set, with STOA_ISA set to its name: base, avx2 ...
  * STOA_KERNEL(relu) is then stoa_relu_avx2 and so on. Vector types stay inside functions: they never cross a
  * call, because what a call passes in a vector register differs between instruction sets. Everything in this
  * header is static, so that the linker cannot pick one instruction set's copy for all. */
@@ -22,15 +22,15 @@
 STOA_KERNEL_LIST(STOA_KERNEL_PROTOTYPE, float)
 #undef STOA_KERNEL_PROTOTYPE
 
-/* A build that chooses instruction sets within one file says the width itself: not every compiler defines its
- * macros there. */
-#if defined(STOA_LANES)
-#elif defined(__AVX512F__)
-#define STOA_LANES 16
-#elif defined(__AVX2__)
-#define STOA_LANES 8
-#else
+/* Floats of a vector, and vector registers: blocks of sums that stay in registers are chosen by the number of
+ * these. The build takes both from base/isa_list.h; what is here is the platform's baseline. */
+#if !defined(STOA_LANES)
 #define STOA_LANES 4
+#if defined(__aarch64__)
+#define STOA_REGISTERS 32
+#else
+#define STOA_REGISTERS 16
+#endif
 #endif
 
 /* Floats at any address; may alias what the pointers they are loaded through point to. */

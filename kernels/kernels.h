@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of kernels: slot, signature, contract. One line a kernel; the dispatch tables, the references and
- * the tests read it. Raw loops on pointers and strides, no BLAS, no allocation, no tensors.
+/* The list of kernels: slot, signature, contract. One line a kernel; the tables, the references and the
+ * tests read it. Raw loops on pointers and strides, no BLAS, no allocation, no tensors.
  *
  * Terms. A "row" of a window is one row of output pixels: row r of a batch is image r / out_height, output
  * line r % out_height, and has out_width pixels. Images are contiguous NHWC. Strides and counts are in
@@ -55,7 +55,13 @@ enum { STOA_PLANES_FILTERS = 7 };
 enum { STOA_IM2COL_LINES = 8200 };
 
 /* clang-format off */
-#define STOA_KERNEL_LIST(K, real)                                                                                  \
+/* A group that an instruction set may leave to the one below: what reads data as they come in waits for memory,
+ * whatever a vector holds. */
+#define STOA_INPUT_KERNELS(K, real) \
+    /* Pixels to numbers: y = x * scale + shift. */                                                                \
+    K(bytes_to_real, (const uint8_t *x, size_t n, real scale, real shift, real *y))
+
+#define STOA_OTHER_KERNELS(K, real)                                                                                  \
     /* columns[(pixel of rows first_row..first_row+rows-1)][kh][kw][channels]: input channels channel0 ..          \
      * channel0+channels-1 under the window, zeros in the padding. x: start of the batch. lines: STOA_IM2COL_LINES \
      * floats of scratch. */                                                                                       \
@@ -272,10 +278,8 @@ enum { STOA_IM2COL_LINES = 8200 };
     /* The taps, from dw + c*dw_stride + k on, = G^T s G: the adjoint of winograd_weights. */                          \
     K(winograd_weights_gradient, (size_t points, const real *s, size_t s_stride, size_t s_step, size_t channels,       \
                                   size_t filters, real *dw, const struct stoa_winograd_taps *taps, size_t dw_stride))  \
-    /* Pixels to numbers: y = x * scale + shift. */                                                                \
-    K(bytes_to_real, (const uint8_t *x, size_t n, real scale, real shift, real *y))                                \
-    /* *index = the first i < n for which x[i] is NaN or infinite, n if there is none. */                          \
-    K(find_nonfinite, (const real *x, size_t n, size_t *index))                                                        \
+    /* *index = the first i < n for which x[i] is NaN or infinite, n if there is none. */                           \
+    K(find_nonfinite, (const real *x, size_t n, size_t *index))                                                     \
     /* c[i][j] = start[j] (0 where start is NULL) + sum over l < k of a(i, l) * b[l][j] for i < m, j < n; or that sum added  \
      * to c, where start is c. a lies as `gather` says, rows of b (and of c, in a run) ldb and ldc apart. Of less than \
      * STOA_PRODUCT_LANES columns rows of b, and start, are read up to that many; what lies there may be anything. One  \
@@ -294,6 +298,8 @@ enum { STOA_IM2COL_LINES = 8200 };
     /* y[i] = x[i] after `rounds` steps v = v * factor + summand, for i < STOA_FMA_CHAINS: as many independent chains  \
      * in registers as the CPU can work on at once. 2 * STOA_FMA_CHAINS * rounds flops: the limit of all products. */  \
     K(fma_chain, (const real *x, size_t rounds, real factor, real summand, real *y))
+
+#define STOA_KERNEL_LIST(K, real) STOA_OTHER_KERNELS(K, real) STOA_INPUT_KERNELS(K, real)
 
 /* Whole operators as textbook loops, in the references only: the oracle of what runs through sgemm.
  * Weights are [kernel_height][kernel_width][channels / groups][filters] ("HWIO"). */

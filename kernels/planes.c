@@ -7,7 +7,7 @@
 #include "kernels/isa.h"
 
 /* By filters: vectors of pixels, or terms, whose sums stay in registers together. */
-#if STOA_LANES == 16
+#if STOA_REGISTERS >= 32
 #define TOGETHER(filters)                                                                                    \
     ((filters) <= 2 ? 8 : (filters) == 3 ? 6 : (filters) == 4 ? 5 : (filters) <= 6 ? 4 : 3)
 #else

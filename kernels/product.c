@@ -3,7 +3,7 @@
  *
  * A block of the result stays in registers, rows by vectors. Each step of the sum broadcasts one number of
  * every row and multiplies it by as many vectors of b: with 32 registers blocks of 16x1, 14x2, 8x3 or 6x4,
- * with 16 of 12x1, 6x2 or 4x3. Rows are cut into blocks of nearly equal height, so that every height is
+ * with 16 of 12x1, 6x2 or 4x3, whatever a vector holds. Rows are cut into blocks of nearly equal height, so that every height is
  * compiled. Where a block is high its rows are of one run and lie at equal distances: four of them share an
  * address register, or there would not be enough. Goto and van de Geijn, "Anatomy of High-Performance Matrix
  * Multiplication", 2008, without the packing. Single vectors of columns have ways of their own where terms
@@ -13,7 +13,7 @@
 #include "kernels/product_vector.h"
 
 /* Rows of a block by its vectors: of one run, and wherever they lie. */
-#if STOA_LANES == 16
+#if STOA_REGISTERS >= 32
 enum { MOST_VECTORS = 4, RUN_VECTORS = 2 };
 static const size_t run_rows[] = {1, 16, 14};
 static const size_t scattered_rows[] = {1, 12, 8, 8, 6};
@@ -98,6 +98,14 @@ STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t r
             sum[i][v] = start;
         }
     }
+    /* A result that is only written comes from far away: its stores would wait for its lines. */
+    STOA_UNROLL
+    for (size_t i = 0; fetches && !p->adds && i < rows; i++) {
+        STOA_UNROLL
+        for (size_t v = 0; v < vectors; v++) {
+            __builtin_prefetch(at->c[i / share] + i % share * p->ldc + VECTOR_AT(v), 1);
+        }
+    }
     for (const size_t *term = p->term; term < end; term++, b += ldb) {
         stoa_vec right[MOST_VECTORS];
         if (fetches) {
@@ -173,7 +181,7 @@ STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t r
         switch (rows) { cases(vectors, share) default : break; }                                             \
     }
 
-#if STOA_LANES == 16
+#if STOA_REGISTERS >= 32
 STOA_FUNCTION(STOA_KERNEL(multiply_run_1), STOA_CASES_16, 1, SHARED)
 STOA_FUNCTION(STOA_KERNEL(multiply_run_2), STOA_CASES_14, 2, SHARED)
 STOA_FUNCTION(STOA_KERNEL(multiply_1), STOA_CASES_12, 1, 1)
@@ -191,7 +199,7 @@ typedef void multiply_fn(struct panel *p, const struct rows *at, size_t rows);
 static multiply_fn *const multiply_run[] = {
     NULL,
     STOA_KERNEL(multiply_run_1),
-#if STOA_LANES == 16
+#if STOA_REGISTERS >= 32
     STOA_KERNEL(multiply_run_2),
 #endif
 };
@@ -200,7 +208,7 @@ static multiply_fn *const multiply_scattered[] = {
     STOA_KERNEL(multiply_1),
     STOA_KERNEL(multiply_2),
     STOA_KERNEL(multiply_3),
-#if STOA_LANES == 16
+#if STOA_REGISTERS >= 32
     STOA_KERNEL(multiply_4),
 #endif
 };

@@ -109,7 +109,7 @@ static void multiply_few_runs(const struct panel *p, const struct stoa_gather *g
     }
 }
 
-#if STOA_LANES == 16
+#if STOA_REGISTERS >= 32
 /* Lines of a window whose rows are neighbouring pixels of an image: each line is a run of terms, `taps` taps
  * of `step` channels, and tap j of row i is tap 0 of row i + j. A number is broadcast once for all the rows
  * that it belongs to, where one vector's steps otherwise load as much as they multiply. */

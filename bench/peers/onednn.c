@@ -72,7 +72,24 @@ struct bench_peer_run {
 static dnnl_engine_t engine;
 static dnnl_stream_t stream;
 
-static bool start(size_t threads, char *text, size_t size) {
+/* Before anything else asks oneDNN what the CPU has. */
+static bool hold(const stoa_isa *held, const char **name) {
+    static const struct {
+        dnnl_cpu_isa_t isa;
+        const char *name;
+    } known[STOA_ISA_COUNT] = {[STOA_ISA_BASE] = {dnnl_cpu_isa_sse41, ", held to SSE4.1"},
+                               [STOA_ISA_AVX2] = {dnnl_cpu_isa_avx2, ", held to AVX2"},
+                               [STOA_ISA_AVX512] = {dnnl_cpu_isa_avx512_core, ", held to AVX-512"}};
+    *name = held ? known[*held].name : "";
+    return !held || dnnl_set_max_cpu_isa(known[*held].isa) == dnnl_success;
+}
+
+static bool start(size_t threads, const stoa_isa *held, char *text, size_t size) {
+    const char *limit;
+    if (!hold(held, &limit)) {
+        (void)snprintf(text, size, "this oneDNN cannot be held to an instruction set");
+        return false;
+    }
     const dnnl_version_t *version = dnnl_version();
     if (omp_set_num_threads && version->cpu_runtime == DNNL_RUNTIME_OMP) {
         omp_set_num_threads((int)threads);
@@ -86,8 +103,8 @@ static bool start(size_t threads, char *text, size_t size) {
         (void)snprintf(text, size, "oneDNN gives no engine");
         return false;
     }
-    (void)snprintf(text, size, "oneDNN %d.%d.%d, float32, %zu OpenMP threads", version->major, version->minor,
-                   version->patch, threads);
+    (void)snprintf(text, size, "oneDNN %d.%d.%d, float32, %zu OpenMP threads%s", version->major,
+                   version->minor, version->patch, threads, limit);
     return true;
 }
 
@@ -455,7 +472,7 @@ static bool read_out(struct bench_peer_run *run, float *out) {
 }
 
 const struct bench_peer bench_peer = {
-    .name = "oneDNN",
+    .name = ONEDNN_NAME,
     .passes = {true, true, true},
     .ways = sizeof ways / sizeof ways[0],
     .plain = plain,

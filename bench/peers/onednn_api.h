@@ -10,9 +10,11 @@
 
 /* A description of memory that the caller owns, and one that somebody else does. */
 #if DNNL_VERSION_MAJOR >= 3
+#define ONEDNN_NAME "oneDNN 3"
 typedef dnnl_memory_desc_t onednn_made;
 typedef const_dnnl_memory_desc_t onednn_desc;
 #else
+#define ONEDNN_NAME "oneDNN"
 typedef dnnl_memory_desc_t onednn_made;
 typedef const dnnl_memory_desc_t *onednn_desc;
 #endif

@@ -28,9 +28,10 @@ struct bench_peer {
     /* Whether a way takes activations as NHWC and gives NHWC, all it does to them in between being part of
      * the run. Weights may lie in any layout in every way. */
     bool (*plain)(size_t way);
-    /* Start its threads; `text` receives name, version and what else a reader of figures has to know, or the
-     * reason why it cannot start. */
-    bool (*start)(size_t threads, char *text, size_t size);
+    /* Start its threads, held to an instruction set where that is not NULL; `text` receives name, version and
+     * what else a reader of figures has to know (that it cannot be held), or the reason why it cannot
+     * start. */
+    bool (*start)(size_t threads, const stoa_isa *held, char *text, size_t size);
     void (*stop)(void);
     /* NULL: this way is not for this problem. The output starts as NaN. */
     struct bench_peer_run *(*make)(const struct bench_peer_problem *problem, size_t way);

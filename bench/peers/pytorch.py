@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Training speed of a recipe's network: PyTorch at its best beside `stoa train`, in one run.
 
-Usage: /usr/bin/python3 bench/peers/pytorch.py [RECIPE] [--stoa PATH] [--threads N] [--batch N] [--pairs N] [--json FILE]
+Usage: /usr/bin/python3 bench/peers/pytorch.py [RECIPE] [--stoa PATH] [--threads N] [--batch N] [--pairs N] [--isa NAME]
+       [--json FILE]
 
 The network is generated from the recipe file; parameters and flops of both engines are compared before anything is timed.
 PyTorch runs in processes of their own with the environment it needs to be fast, its data whole in memory as tensors, already
@@ -36,6 +37,15 @@ TORCH_ENVIRONMENT = {
 }
 # Transparent huge pages, which `stoa` asks for itself: by glibc's malloc, and by PyTorch's allocator where it knows the name.
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "THP_MEM_ALLOC_ENABLE": "1"}
+# What holds PyTorch's own loops, its oneDNN, MKL and OpenBLAS to an instruction set, and what holds `stoa`.
+HELD = {
+    isa: (
+        {"ATEN_CPU_CAPABILITY": aten, "ONEDNN_MAX_CPU_ISA": onednn, "DNNL_MAX_CPU_ISA": onednn,
+         "MKL_ENABLE_INSTRUCTIONS": mkl, "OPENBLAS_CORETYPE": core},
+        {"STOA_CPU": isa, "OPENBLAS_CORETYPE": core},
+    )
+    for isa, aten, onednn, mkl, core in (("base", "default", "SSE41", "SSE4_2", "Nehalem"), ("avx2", "avx2", "AVX2", "AVX2", "Haswell"))
+}  # fmt: skip
 WARM_UP, TRIAL = 50, 300  # steps
 
 
@@ -205,6 +215,7 @@ def ask_torch(arguments, recipe, variant=None, steps=None):
         environment.update(HUGE_PAGES)
     if arguments.torch_core:
         environment["OPENBLAS_CORETYPE"] = arguments.torch_core
+    environment.update(HELD[arguments.isa][0] if arguments.isa else {})
     command = [sys.executable, os.path.abspath(__file__), "--worker", json.dumps(request)]
     done = subprocess.run(command, stdout=subprocess.PIPE, env=environment)
     if done.returncode != 0:
@@ -257,7 +268,8 @@ def plain_environment():
 def run_stoa(arguments, recipe, folder, quiet=True):
     command = [arguments.stoa, "train", recipe, "--epochs", "1", "--batch", str(arguments.batch), "--threads",
                str(arguments.threads), "--data", arguments.data, "--out", folder, "--force"]  # fmt: skip
-    done = subprocess.run(command + ["--quiet"] * quiet, stdout=subprocess.PIPE, env=plain_environment(), text=True)
+    environment = {**plain_environment(), **(HELD[arguments.isa][1] if arguments.isa else {})}
+    done = subprocess.run(command + ["--quiet"] * quiet, stdout=subprocess.PIPE, env=environment, text=True)
     if done.returncode != 0:
         sys.exit("pytorch.py: %s ended with status %d" % (" ".join(command), done.returncode))
     metrics = {}
@@ -327,7 +339,7 @@ def compare(arguments):
     recipe = find_recipe(arguments.recipe)
     arguments.data = os.path.abspath(arguments.data or os.path.join(ROOT, "data", read_recipe(recipe)[2]))
     # Whatever the shell says: a core chosen for something else must not slow the peer down.
-    arguments.torch_core = "SkylakeX" if has_avx512() else None
+    arguments.torch_core = HELD[arguments.isa][0]["OPENBLAS_CORETYPE"] if arguments.isa else "SkylakeX" if has_avx512() else None
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         _, said = run_stoa(arguments, recipe, folder, quiet=False)
@@ -336,6 +348,8 @@ def compare(arguments):
         print("CPU: %s, %d CPUs; %s" % (cpu_name(), os.cpu_count(), platform.platform()))
         print("load before: %.1f%s" % (load, ", NOT IDLE: these numbers are worth little" if load > 0.5 else ""))
         print("PyTorch %s, BLAS core %s" % (torch_side["version"], arguments.torch_core or "its own choice"))
+        if arguments.isa:
+            print("both held to %s: PyTorch by %s" % (arguments.isa, ", ".join("=".join(one) for one in HELD[arguments.isa][0].items())))
         print("stoa: " + "; ".join(said.splitlines()[:2]))
         compare_networks(torch_side, describe_stoa(arguments, folder))
         print("PyTorch's variants:")
@@ -348,7 +362,7 @@ def compare(arguments):
     spread = max(b / a for a, b in pairs) / min(b / a for a, b in pairs)
     print("pairs differ by %.0f %%%s" % (100 * spread - 100, ": measure again on an idle machine" if spread > 1.2 else ""))
     if arguments.json:
-        result = {"recipe": arguments.recipe, "batch": arguments.batch, "threads": arguments.threads, "cpu": cpu_name(),
+        result = {"recipe": arguments.recipe, "batch": arguments.batch, "threads": arguments.threads, "isa": arguments.isa, "cpu": cpu_name(),
                   "commit": commit(), "load_before": load, "pytorch": torch_side["version"], "variant": variant,
                   "stoa": said.splitlines()[:2], "pairs": pairs, "median_pytorch": torch_median,
                   "median_stoa": stoa_median, "median_ratio": ratio}  # fmt: skip
@@ -367,6 +381,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2, help="most threads for both (default 2)")
     parser.add_argument("--batch", type=int, default=64, help="images a step (default 64)")
     parser.add_argument("--pairs", type=int, default=5, help="interleaved pairs (default 5, the least for a result)")
+    parser.add_argument("--isa", choices=sorted(HELD), help="hold both engines to this instruction set")
     parser.add_argument("--json", help="write the result to this file too")
     compare(parser.parse_args())
 

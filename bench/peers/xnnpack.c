@@ -19,7 +19,7 @@ struct bench_peer_run {
 
 static pthreadpool_t pool;
 
-static bool start(size_t threads, char *text, size_t size) {
+static bool start(size_t threads, const stoa_isa *held, char *text, size_t size) {
     if (xnn_initialize(NULL) != xnn_status_success) {
         (void)snprintf(text, size, "XNNPACK does not know this CPU");
         return false;
@@ -29,8 +29,8 @@ static bool start(size_t threads, char *text, size_t size) {
         (void)snprintf(text, size, "pthreadpool starts no %zu threads", threads);
         return false;
     }
-    (void)snprintf(text, size, "XNNPACK %s, float32, %zu pthreadpool threads", BENCH_XNNPACK_VERSION,
-                   threads);
+    (void)snprintf(text, size, "XNNPACK %s, float32, %zu pthreadpool threads%s", BENCH_XNNPACK_VERSION,
+                   threads, held ? ", with all instructions of the CPU: it cannot be held to fewer" : "");
     return true;
 }
 

@@ -78,7 +78,8 @@ typedef struct stoa_allocator {
     void *user;                                                    /**< handed to both */
 } stoa_allocator;
 
-/** Options of stoa_context_create(); all zero is a good default. */
+/** Options of stoa_context_create(); all zero is a good default. A host that has threads of its own gives
+ * them by `parallel_for`; one with several contexts lets them share by `threads_of`. */
 typedef struct stoa_context_options {
     /** 1 to 256; 0: as many as the process may use CPUs, by its affinity and, on Linux, by the CPU quota of
      * its control groups, of which a part of a CPU counts as a whole. */
@@ -96,14 +97,29 @@ typedef struct stoa_context_options {
     void (*log)(void *user,
                 const char *line); /**< receives one line of advice at a time, no newline; or NULL */
     void *log_user;                /**< handed to log */
+    /** Share the threads of another context, whose number is this one's (`threads` is 0 or that). Each of the
+     * two is used by a thread of its own; when both compute at the same time, a loop that finds the threads
+     * busy runs in its caller's thread alone, with the same results. Contexts may be freed in any order: one
+     * whose threads are lent is gone when the last borrower is, and its memory hooks are called then. NULL:
+     * threads of its own. */
+    stoa_context *threads_of;
+    /** The host's threads instead of ones that the library starts: calls body(argument, i) for every i below
+     * `count`, on whichever threads and in any order, and returns when all calls have. `count` is at most
+     * `threads`. Calls share out the work among themselves and never wait for each other, so that one thread
+     * after the other is right too. It is called from the thread that uses the context, and once for every
+     * loop: many times a millisecond. Only stoa_measure_...() and stoa_blas_check(), which measure the
+     * machine, start threads all the same. NULL: the library's own threads. */
+    void (*parallel_for)(void *user, size_t count, void (*body)(void *argument, size_t index),
+                         void *argument);
+    void *parallel_for_user; /**< handed to parallel_for */
 } stoa_context_options;
 
 /** Make a context.
  *
  * @param options  NULL for the defaults; copied.
  * @param[out] context  Set only on STOA_OK; release with stoa_context_free().
- * Errors: STOA_ERR_ARGUMENT (threads over 256, a limit under 16 KiB, one memory hook without the other),
- * STOA_ERR_MEMORY.
+ * Errors: STOA_ERR_ARGUMENT (threads over 256, a limit under 16 KiB, one memory hook without the other,
+ * `threads_of` with another number of threads or with `parallel_for`), STOA_ERR_MEMORY.
  */
 STOA_API STOA_MUST_CHECK stoa_status stoa_context_create(const stoa_context_options *options,
                                                          stoa_context **context);
@@ -135,6 +151,31 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_context_set_conv(stoa_context *context
 
 /** Name of the algorithm that stoa_context_set_conv() asked for; NULL when the library chooses. */
 STOA_API const char *stoa_context_conv(const stoa_context *context);
+
+/** Decide by another tuning table: the sizes of blocks and the costs by which algorithms are chosen. A context
+ * begins with the table of its CPU's class, by vendor, family and model. Results follow from the table, as
+ * they do from the instruction set; with the table's name and sum they can be repeated elsewhere. Plans keep
+ * the table that they were made with; a model file tells the context's when it was saved.
+ *
+ * @param context  Changed; existing plans are not.
+ * @param table  Name of a table that ships (stoa_tuning_name()), or the path of a file, with a '.' or '/' in
+ * it, such as `stoa-bench fit` writes; it is read here. NULL: by the CPU again.
+ * Errors: STOA_ERR_ARGUMENT (no such table; the sentence lists them), STOA_ERR_NOT_FOUND, STOA_ERR_IO,
+ * STOA_ERR_FORMAT (the sentence says file, line, what was found and what was expected), STOA_ERR_MEMORY; and
+ * nothing has changed.
+ */
+STOA_API STOA_MUST_CHECK stoa_status stoa_context_set_tuning(stoa_context *context, const char *table);
+
+/** Name of the context's tuning table: "zen4", or that of the file without ".tuning". Valid as long as the
+ * context. */
+STOA_API const char *stoa_context_tuning(const stoa_context *context);
+
+/** Checksum of all values of the context's tuning table, eight hexadecimal digits. Valid as long as the
+ * context. */
+STOA_API const char *stoa_context_tuning_sum(const stoa_context *context);
+
+/** Name of a tuning table that ships, from 0; NULL past the last. */
+STOA_API const char *stoa_tuning_name(size_t index);
 
 /** Highest instruction set this CPU and this build support. */
 STOA_API stoa_isa stoa_isa_best(void);

@@ -6,6 +6,7 @@
 
 #include "blas.h"
 #include "context.h"
+#include "conv_plan.h"
 #include "data.h"
 #include "machine.h"
 #include "model.h"

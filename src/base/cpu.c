@@ -2,16 +2,30 @@
 /* CPU detection through the compiler's run-time, which checks the operating system's support too. */
 #include "base/cpu.h"
 
-static stoa_isa isa_of_cpu(void) {
+#include <string.h>
+
+#include "base/isa_list.h"
+
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    return avx512 ? STOA_ISA_AVX512 : avx2 ? STOA_ISA_AVX2 : STOA_ISA_BASE;
-#else
-    return STOA_ISA_BASE;
+#include <cpuid.h>
 #endif
+
+/* What of a line of the list says whether the CPU has that set. */
+#define NEEDS(feature) &&__builtin_cpu_supports(#feature)
+#define WITH(option)
+#define LEAVES(group)
+#define BETTER(name, NAME, lanes, registers, core, features)                                                 \
+    has = has features;                                                                                      \
+    best = has ? STOA_ISA_##NAME : best;
+
+static stoa_isa isa_of_cpu(void) {
+    stoa_isa best = STOA_ISA_BASE;
+#if defined(__x86_64__)
+    bool has = true;
+    __builtin_cpu_init();
+    STOA_ISA_BUILT(BETTER)
+#endif
+    return best;
 }
 
 stoa_isa stoa_isa_best(void) {
@@ -20,31 +34,34 @@ stoa_isa stoa_isa_best(void) {
     return ceiling < found ? ceiling : found;
 }
 
+#define NAMED(name, NAME, lanes, registers, core, features) [STOA_ISA_##NAME] = #name,
+#define CORE(name, NAME, lanes, registers, core, features) [STOA_ISA_##NAME] = #core,
+
 const char *stoa_isa_name(stoa_isa isa) {
-    switch (isa) {
-    case STOA_ISA_BASE:
-        return "base";
-    case STOA_ISA_AVX2:
-        return "avx2";
-    case STOA_ISA_AVX512:
-        return "avx512";
-    case STOA_ISA_COUNT:
-        break;
-    }
-    return NULL;
+    static const char *const names[STOA_ISA_COUNT] = {[STOA_ISA_BASE] = "base", STOA_ISA_LIST(NAMED)};
+    return (size_t)isa < STOA_ISA_COUNT ? names[isa] : NULL;
 }
 
 const char *stoa_cpu_blas_core(void) {
+    static const char *const cores[STOA_ISA_COUNT] = {[STOA_ISA_BASE] = NULL, STOA_ISA_BUILT(CORE)};
+    return cores[stoa_isa_best()];
+}
+
+struct stoa_cpu stoa_cpu_of_machine(void) {
+    struct stoa_cpu cpu = {.vendor = ""};
 #if defined(__x86_64__)
-    switch (stoa_isa_best()) {
-    case STOA_ISA_AVX512:
-        return "SkylakeX";
-    case STOA_ISA_AVX2:
-        return "Haswell";
-    default:
-        return NULL;
+    unsigned a, b, c, d;
+    if (__get_cpuid(0, &a, &b, &c, &d)) {
+        memcpy(cpu.vendor, &b, 4);
+        memcpy(cpu.vendor + 4, &d, 4);
+        memcpy(cpu.vendor + 8, &c, 4);
     }
-#else
-    return NULL;
+    if (__get_cpuid(1, &a, &b, &c, &d)) {
+        /* A family of 15 is extended by bits 20 to 27; those of 6 and 15 have models of two digits. */
+        unsigned family = a >> 8 & 15, model = a >> 4 & 15;
+        cpu.family = family == 15 ? family + (a >> 20 & 255) : family;
+        cpu.model = family == 6 || family == 15 ? model + (a >> 12 & 0xf0) : model;
+    }
 #endif
+    return cpu;
 }

@@ -5,6 +5,14 @@
 
 #include <stoa/context.h>
 
+/* Which CPU this is, as it says itself: "AuthenticAMD", "GenuineIntel" and numbers; "" and 0 where there is no
+ * such thing. */
+struct stoa_cpu {
+    char vendor[13];
+    unsigned family, model;
+};
+struct stoa_cpu stoa_cpu_of_machine(void);
+
 /* OpenBLAS core that suits this CPU's flags: "SkylakeX", "Haswell", or NULL when nothing better than
  * its own choice is known. */
 const char *stoa_cpu_blas_core(void);

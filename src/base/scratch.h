@@ -5,8 +5,8 @@
 #ifndef STOA_BASE_SCRATCH_H
 #define STOA_BASE_SCRATCH_H
 
-/* Enough for a product's copies of its right operand, and for the lines that columns are made from. */
-enum { STOA_SCRATCH_FLOATS = 40 << 10 };
+/* Enough for a product's copies of its operands, and for the lines that columns are made from. */
+enum { STOA_SCRATCH_FLOATS = 84 << 10 };
 
 /* STOA_SCRATCH_FLOATS floats, aligned to a cache line; NULL outside of a loop. */
 float *stoa_scratch(void);

@@ -11,8 +11,9 @@
 #include <string.h>
 
 #include "base/cpu.h"
-#include "blas/gemm.h"
+#include "blas/blas.h"
 #include "blas/vendor.h"
+#include "blas/workarounds.h"
 
 static const char CORE_VARIABLE[] = "OPENBLAS_CORETYPE";
 
@@ -76,17 +77,17 @@ static bool product_is_right(void) {
         b[i] = (float)(i % 7) - 3.0F;
         c[i] = NAN;
     }
-    stoa_gemm_run(&(struct stoa_gemm){.m = SIZE,
-                                      .n = SIZE,
-                                      .k = SIZE,
-                                      .alpha = 1,
-                                      .a = a,
-                                      .lda = SIZE,
-                                      .b = b,
-                                      .ldb = SIZE,
-                                      .beta = 0,
-                                      .c = c,
-                                      .ldc = SIZE});
+    stoa_blas_sgemm(&(struct stoa_gemm){.m = SIZE,
+                                        .n = SIZE,
+                                        .k = SIZE,
+                                        .alpha = 1,
+                                        .a = a,
+                                        .lda = SIZE,
+                                        .b = b,
+                                        .ldb = SIZE,
+                                        .beta = 0,
+                                        .c = c,
+                                        .ldc = SIZE});
     for (size_t i = 0; i < SIZE; i++) {
         for (size_t j = 0; j < SIZE; j++) {
             double sum = 0;

@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "blas/gemm.h"
+#include "blas/blas.h"
 #include "blas/vendor.h"
 
 static struct {
@@ -73,6 +73,21 @@ static void leave_process(const struct stoa_blas_vendor *blas) {
     (void)pthread_mutex_unlock(&guard.lock);
 }
 
+void stoa_blas_enter_thread(void) {
+    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
+    if (has_count(blas) && blas->count_is_per_thread && openmp_guard.regions++ == 0) {
+        openmp_guard.callers_threads = blas->get_threads();
+        blas->set_threads(1);
+    }
+}
+
+void stoa_blas_leave_thread(void) {
+    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
+    if (has_count(blas) && blas->count_is_per_thread && --openmp_guard.regions == 0) {
+        blas->set_threads(openmp_guard.callers_threads);
+    }
+}
+
 void stoa_blas_enter(void) {
     const struct stoa_blas_vendor *blas = stoa_blas_vendor();
     if (!has_count(blas)) {
@@ -80,9 +95,8 @@ void stoa_blas_enter(void) {
     }
     if (!blas->count_is_per_thread) {
         enter_process(blas);
-    } else if (openmp_guard.regions++ == 0) {
-        openmp_guard.callers_threads = blas->get_threads();
-        blas->set_threads(1);
+    } else {
+        stoa_blas_enter_thread();
     }
 }
 
@@ -93,14 +107,7 @@ void stoa_blas_leave(void) {
     }
     if (!blas->count_is_per_thread) {
         leave_process(blas);
-    } else if (--openmp_guard.regions == 0) {
-        blas->set_threads(openmp_guard.callers_threads);
-    }
-}
-
-void stoa_blas_own_thread(void) {
-    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
-    if (has_count(blas) && blas->count_is_per_thread) {
-        blas->set_threads(1);
+    } else {
+        stoa_blas_leave_thread();
     }
 }

@@ -31,7 +31,8 @@ static pthread_once_t vendor_once = PTHREAD_ONCE_INIT;
 
 #ifdef __ELF__
 #define DECLARE_WEAK(name)                                                                                   \
-    extern void stoa_linked_##name(void) __asm__(#name) __attribute__((weak, visibility("default")));
+    extern void stoa_linked_##name(void) __asm__(STOA_BLAS_NAME(name))                                       \
+        __attribute__((weak, visibility("default")));
 VENDOR_FUNCTIONS(DECLARE_WEAK)
 #undef DECLARE_WEAK
 #define LINKED(name) stoa_linked_##name
@@ -43,20 +44,24 @@ VENDOR_FUNCTIONS(DECLARE_WEAK)
  * POSIX promises that the bytes mean the same. */
 static void look_up(const char *symbol, void *function_pointer) {
     static const struct {
-        const char *name;
+        const char *name, *symbol;
         void (*function)(void);
     } linked[] = {
-#define LIST_LINKED(name) {#name, LINKED(name)},
+#define LIST_LINKED(name) {#name, STOA_BLAS_NAME(name), LINKED(name)},
         VENDOR_FUNCTIONS(LIST_LINKED)
 #undef LIST_LINKED
     };
+    void *address = NULL;
     for (size_t i = 0; i < sizeof linked / sizeof *linked; i++) {
-        if (strcmp(linked[i].name, symbol) == 0 && linked[i].function) {
-            memcpy(function_pointer, &linked[i].function, sizeof linked[i].function);
-            return;
+        if (strcmp(linked[i].name, symbol) == 0) {
+            if (linked[i].function) {
+                memcpy(function_pointer, &linked[i].function, sizeof linked[i].function);
+                return;
+            }
+            address = dlsym(RTLD_DEFAULT, linked[i].symbol);
         }
     }
-    void *address = dlsym(RTLD_DEFAULT, symbol);
+    address = address ? address : dlsym(RTLD_DEFAULT, symbol);
     memcpy(function_pointer, &address, sizeof address);
 }
 

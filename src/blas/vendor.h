@@ -19,12 +19,21 @@ struct stoa_blas_vendor {
     void (*init)(void);
 };
 
-/* What an OpenBLAS core's kernels are made for; 0: less, or unknown. */
-enum { STOA_CORE_AVX2 = 1, STOA_CORE_AVX512 = 2 };
-int stoa_blas_core_rank(const char *core);
+/* Symbols of an OpenBLAS whose pkg-config file says that they begin with a prefix. */
+#ifdef BLAS_SYMBOL_PREFIX
+#define STOA_BLAS_JOIN(prefix, name) prefix##name
+#define STOA_BLAS_EXPAND(prefix, name) STOA_BLAS_JOIN(prefix, name)
+#define STOA_BLAS_SYMBOL(name) STOA_BLAS_EXPAND(BLAS_SYMBOL_PREFIX, name)
+#else
+#define STOA_BLAS_SYMBOL(name) name
+#endif
+#define STOA_BLAS_TEXT(symbol) #symbol
+#define STOA_BLAS_QUOTE(symbol) STOA_BLAS_TEXT(symbol)
+#define STOA_BLAS_NAME(name) STOA_BLAS_QUOTE(STOA_BLAS_SYMBOL(name))
 
-/* Look again at what the product path depends on: after a change of core. */
-void stoa_gemm_look_at_core(void);
+/* What an OpenBLAS core's kernels are made for; 0: less, or unknown. */
+enum { STOA_CORE_AVX2 = 1, STOA_CORE_AVX512 = 2, STOA_CORE_UNKNOWN = 3 };
+int stoa_blas_core_rank(const char *core);
 
 /* The BLAS of this process; looked up once. Safe from several threads. */
 const struct stoa_blas_vendor *stoa_blas_vendor(void);

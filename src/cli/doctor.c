@@ -103,7 +103,9 @@ static int answer(stoa_context *context, double seconds) {
 
 static int examine(const struct cli_request *request, stoa_context *context, double seconds) {
     struct doctor_findings found = {.threads = stoa_context_threads(context),
-                                    .isa = stoa_context_isa(context)};
+                                    .isa = stoa_context_isa(context),
+                                    .tuning = stoa_context_tuning(context),
+                                    .tuning_sum = stoa_context_tuning_sum(context)};
     char *advice[DOCTOR_ADVICE];
     for (size_t i = 0; i < DOCTOR_SHAPES; i++) {
         memcpy(found.shapes[i].size, shapes[i], sizeof shapes[i]);

@@ -22,6 +22,7 @@ enum { DOCTOR_SHAPES = 4, DOCTOR_ADVICE = 16 };
 struct doctor_findings {
     size_t threads;
     stoa_isa isa;
+    const char *tuning, *tuning_sum; /* the table's name and checksum */
     stoa_blas_info blas;
     const char
         *chosen_by; /* who chose the BLAS's core: "OpenBLAS", "OPENBLAS_CORETYPE" or "stoa"; "" if unknown */

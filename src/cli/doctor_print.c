@@ -34,6 +34,8 @@ static void add_system(json_t *out, const struct doctor_findings *found) {
     const stoa_blas_info *blas = &found->blas;
     cli_json_set(out, "cpu.model", cli_json_text(found->machine.cpu_model));
     cli_json_set(out, "cpu.isa", cli_json_text(stoa_isa_name(found->isa)));
+    cli_json_set(out, "tuning.name", cli_json_text(found->tuning));
+    cli_json_set(out, "tuning.sum", cli_json_text(found->tuning_sum));
     cli_json_set(out, "cpu.count", cli_json_count((size_t)found->machine.cpus));
     cli_json_set(out, "cpu.quota", known_json(found->machine.cpu_quota));
     cli_json_set(out, "cpu.load", known_json(found->machine.load));
@@ -90,6 +92,7 @@ static void print_system(const struct doctor_findings *found) {
     const stoa_blas_info *blas = &found->blas;
     (void)printf("CPU       %s%s%d CPUs, instruction set %s\n", machine->cpu_model,
                  machine->cpu_model[0] ? ", " : "", machine->cpus, stoa_isa_name(found->isa));
+    (void)printf("          tuning table %s (%s)\n", found->tuning, found->tuning_sum);
     (void)printf("          %zu thread%s, ", found->threads, found->threads == 1 ? "" : "s");
     (void)(machine->cpu_quota >= 0 ? printf("control group quota %.3g CPUs", machine->cpu_quota)
                                    : printf("no control group quota"));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* STOA_CPU, STOA_THREADS, STOA_POLICY, STOA_CONV and the BLAS core. Public headers only. */
+/* STOA_CPU, STOA_THREADS, STOA_POLICY, STOA_TUNING, STOA_CONV and the BLAS core. Public headers only. */
 #include "cli/environment.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,7 +20,7 @@ bool cli_environment_chose_blas(void) {
     return executed_again;
 }
 
-void cli_environment_choose_blas(char **arguments) {
+void cli_environment_choose_blas(char **arguments, const char *wanted) {
     /* Set on the way into the second execution, so that there is never a third. */
     static const char guard[] = "STOA_EXECUTED_AGAIN";
     static const char core[] = "OPENBLAS_CORETYPE";
@@ -33,7 +34,9 @@ void cli_environment_choose_blas(char **arguments) {
     }
     stoa_blas_info blas;
     stoa_blas_describe(&blas);
-    if (!blas.better_core || setenv(core, blas.better_core, 1) != 0) {
+    bool is_there = wanted && (!*blas.core || strcasecmp(blas.core, wanted) == 0);
+    wanted = is_there ? NULL : wanted ? wanted : blas.better_core;
+    if (!wanted || setenv(core, wanted, 1) != 0) {
         return;
     }
     if (setenv(guard, "1", 1) == 0) {
@@ -49,14 +52,19 @@ static int read_isa(stoa_context_options *options) {
     if (!text || !*text) {
         return CLI_DONE;
     }
+    char names[256];
+    size_t length = 0;
     for (int isa = 0; isa < STOA_ISA_COUNT; isa++) {
-        if (strcmp(text, stoa_isa_name((stoa_isa)isa)) == 0) {
+        const char *name = stoa_isa_name((stoa_isa)isa);
+        if (strcmp(text, name) == 0) {
             options->highest_isa = (stoa_isa)isa;
             options->limit_isa = true;
             return CLI_DONE;
         }
+        const char *before = isa == 0 ? "" : isa + 1 < STOA_ISA_COUNT ? ", " : " or ";
+        length += (size_t)snprintf(names + length, sizeof names - length, "%s%s", before, name);
     }
-    return cli_fail(CLI_WRONG, "STOA_CPU: found '%s', expected base, avx2 or avx512", text);
+    return cli_fail(CLI_WRONG, "STOA_CPU: found '%s', expected %s", text, names);
 }
 
 static int read_policy(stoa_context_options *options) {
@@ -89,7 +97,11 @@ int cli_environment_read(stoa_context_options *options) {
 }
 
 int cli_environment_set(stoa_context *context) {
-    const char *text = getenv("STOA_CONV");
+    const char *text = getenv("STOA_TUNING");
+    if (text && *text && stoa_context_set_tuning(context, text) != STOA_OK) {
+        return cli_fail(CLI_WRONG, "STOA_TUNING: %s", stoa_context_error(context));
+    }
+    text = getenv("STOA_CONV");
     if (text && *text && stoa_context_set_conv(context, text) != STOA_OK) {
         return cli_fail(CLI_WRONG, "STOA_CONV: %s", stoa_context_error(context));
     }

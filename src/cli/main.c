@@ -52,8 +52,9 @@ static int print_help(void) {
                "\n"
                "Environment:\n"
                "  STOA_THREADS  threads, 1 to 256, where --threads is not given\n"
-               "  STOA_CPU      use nothing above this instruction set: base, avx2, avx512\n"
+               "  STOA_CPU      use nothing above this instruction set: base, avx2, ...\n"
                "  STOA_POLICY   numeric policy: default, exact, blas\n"
+               "  STOA_TUNING   tuning table: zen4, generic-avx2, ..., or a file that stoa-bench fit wrote\n"
                "  STOA_CONV     algorithm of convolutions, where it can: im2col, winograd4, ...\n"
                "\n"
                "Begin with: stoa train mnist-cnn");
@@ -107,7 +108,7 @@ static int run(const struct cli_command *command, int count, char **arguments, c
         cli_arguments_help(command);
     } else if (code == CLI_DONE) {
         if (command->multiplies) {
-            cli_environment_choose_blas(all);
+            cli_environment_choose_blas(all, NULL);
         }
         code = command->run(&request);
     }
@@ -128,7 +129,7 @@ static int dispatch(int count, char **arguments) {
         if (count > 2) {
             return cli_fail(CLI_WRONG, "--version: found '%s', expected nothing behind it", arguments[2]);
         }
-        cli_environment_choose_blas(arguments);
+        cli_environment_choose_blas(arguments, NULL);
         return print_version();
     }
     if (name[0] == '-') {

@@ -152,10 +152,10 @@ static void print_text(const struct report *report) {
     const stoa_context *context = report->subject->context;
     size_t bytes = stoa_plan_bytes(report->plan), unshared = stoa_plan_bytes_unshared(report->plan);
     struct report_words count = {""}, word = {""};
-    cli_print("%s: %s, batch %zu, threads %zu, %s, policy %s\n", report->subject->path,
+    cli_print("%s: %s, batch %zu, threads %zu, %s, policy %s, tuning %s\n", report->subject->path,
               report->request->inference ? "inference" : "training", report->batch,
               stoa_context_threads(context), stoa_isa_name(stoa_context_isa(context)),
-              stoa_policy_name(stoa_context_policy(context)));
+              stoa_policy_name(stoa_context_policy(context)), stoa_context_tuning(context));
     if (stoa_context_conv(context)) {
         (void)printf("convolutions   %s, wherever it can (STOA_CONV)\n", stoa_context_conv(context));
     }
@@ -219,6 +219,8 @@ static void print_json(const struct report *report) {
     cli_json_set(out, "threads", cli_json_count(stoa_context_threads(context)));
     cli_json_set(out, "isa", cli_json_text(stoa_isa_name(stoa_context_isa(context))));
     cli_json_set(out, "policy", cli_json_text(stoa_policy_name(stoa_context_policy(context))));
+    cli_json_set(out, "tuning", cli_json_text(stoa_context_tuning(context)));
+    cli_json_set(out, "tuning_sum", cli_json_text(stoa_context_tuning_sum(context)));
     cli_json_set(out, "conv",
                  stoa_context_conv(context) ? cli_json_text(stoa_context_conv(context)) : json_null());
     cli_json_set(out, "arena_bytes", cli_json_count(stoa_plan_bytes(report->plan)));

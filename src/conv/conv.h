@@ -1,101 +1,147 @@
 /* SPDX-License-Identifier: MIT */
-/* Convolution algorithms: one a file, each with its own rule of what it can do, its workspace and three
- * passes.
+/* Convolution: a pass is planned once by one of several algorithms, and the plan run often.
  *
  * Shapes: x (batch, H, W, C), y (batch, OH, OW, K), NHWC contiguous; weights (KH, KW, C / groups, K)
  * contiguous ("HWIO"), filter k belongs to group k / (K / groups). */
 #ifndef STOA_CONV_CONV_H
 #define STOA_CONV_CONV_H
 
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/carve.h"
 #include "base/size.h"
 #include "core/context.h"
+#include "core/tuning.h"
 #include "kernels/window.h"
 
 struct stoa_conv {
     struct stoa_window window;
     size_t batch, filters, groups;
+    /* How the operands lie; gradients lie as what they are gradients of. All 0: as above. */
+    size_t x_pixel,
+        y_pixel; /* floats from pixel to pixel of a larger tensor's slice; 0: as many as numbers */
+    bool x_planar, y_planar; /* NCHW, without distances between pixels */
+    bool oihw;               /* weights (K, C / groups, KH, KW) */
+    bool adds;               /* a backward pass adds its results to what is there */
+};
+
+/* What an algorithm may do itself in a pass; conv/operands.c does the rest around it, by copies. */
+enum stoa_conv_native {
+    STOA_CONV_X_PIXEL = 1,
+    STOA_CONV_Y_PIXEL = 2,
+    STOA_CONV_X_PLANAR = 4,
+    STOA_CONV_Y_PLANAR = 8,
+    STOA_CONV_OIHW = 16,
+    STOA_CONV_ADDS = 32
 };
 
 enum stoa_conv_pass { STOA_CONV_FORWARD, STOA_CONV_BACKWARD_DATA, STOA_CONV_BACKWARD_WEIGHTS };
 enum { STOA_CONV_PASSES = 3 };
 
-/* One algorithm. A pass may run with a smaller batch than it was chosen for and its workspace asked for. */
-struct stoa_conv_algorithm {
-    const char *name; /* what stoa_context_set_conv() takes, and the first word of what describe() writes */
-    bool (*applicable)(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass);
-    /* Bytes of scratch, not smaller for a larger batch; false when the size overflows. */
-    bool (*workspace)(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
-                      size_t *bytes);
-    /* Predicted seconds of a pass on one core of the nominal machine of cost.h. Follows from the shape, the
-     * context's instruction set, policy and workspace limit only: never from a timing, the number of threads
-     * or what was found out about this machine. Not asked where it is not applicable. */
-    double (*cost)(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass);
-    /* bias may be NULL. */
-    void (*forward)(const stoa_context *context, const struct stoa_conv *conv, const float *x,
-                    const float *weight, const float *bias, bool relu, float *y, void *workspace);
-    void (*backward_data)(const stoa_context *context, const struct stoa_conv *conv, const float *dy,
-                          const float *weight, float *dx, void *workspace);
-    /* Weights in the form that a forward pass reads, for those who run it often with the same ones; NULL, all
-     * three, where that is the form they come in. Bytes: 0 where it would not pay; like the numbers they do
-     * not depend on the number of threads, and what was made for a batch serves smaller ones. With prepared
-     * weights a pass gives the same bits as forward() in the same workspace. */
-    size_t (*prepared_bytes)(const stoa_context *context, const struct stoa_conv *conv);
-    void (*prepare)(const stoa_context *context, const struct stoa_conv *conv, const float *weight,
-                    void *prepared);
-    void (*forward_prepared)(const stoa_context *context, const struct stoa_conv *conv, const float *x,
-                             const void *prepared, const float *bias, bool relu, float *y, void *workspace);
-    /* dbias may be NULL. */
-    void (*backward_weights)(const stoa_context *context, const struct stoa_conv *conv, const float *x,
-                             const float *dy, float *dweight, float *dbias, void *workspace);
-    /* How it cuts the pass, for people. */
-    void (*describe)(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
-                     char *out, size_t size);
+/* Room in a plan for what an algorithm has decided. */
+enum { STOA_CONV_CUT_BYTES = 2560 };
+
+/* A pass, planned once: everything that a run does follows from here and from its batch. Plans are values:
+ * they may be copied and hold no memory of their own. */
+struct stoa_conv_plan {
+    struct stoa_conv conv;  /* the problem as the algorithm reads it; its batch is the largest of a run */
+    struct stoa_conv asked; /* as it was asked for: how the operands of a run lie */
+    enum stoa_conv_pass pass;
+    const struct stoa_conv_algorithm *algorithm;
+    /* Predicted seconds on one core of the machine that the context's tuning table describes. Follows from
+     * the shape, the table, the policy and the workspace limit only: never from a timing or from the number of
+     * threads. */
+    double cost;
+    size_t bytes;          /* of workspace, with the threads of the context that it was planned with */
+    size_t own_bytes;      /* of those the algorithm's; the rest is conv/operands.c's */
+    size_t prepared_bytes; /* of prepared weights; 0: the algorithm reads the weights as they come */
+    bool prepares;         /* those are the algorithm's form, not just the weights in its layout */
+    uint64_t key;          /* of all that the form of prepared weights follows from; never 0 */
+    union {
+        max_align_t align;
+        unsigned char bytes[STOA_CONV_CUT_BYTES];
+    } cut; /* the algorithm's own: how it cuts the pass */
 };
 
-extern const struct stoa_conv_algorithm stoa_conv_im2col;
-extern const struct stoa_conv_algorithm stoa_conv_implicit;
-extern const struct stoa_conv_algorithm stoa_conv_depthwise;
-extern const struct stoa_conv_algorithm stoa_conv_winograd2;
-extern const struct stoa_conv_algorithm stoa_conv_winograd4;
-extern const struct stoa_conv_algorithm stoa_conv_winograd6;
-extern const struct stoa_conv_algorithm stoa_conv_planes;
-extern const struct stoa_conv_algorithm stoa_conv_pointwise;
+/* The operands of one run; those that the pass does not have are NULL. */
+struct stoa_conv_run {
+    const stoa_context *context; /* the plan's, or one with as many threads and the same settings */
+    size_t batch;                /* 1 to the plan's */
+    const float *x, *weight, *dy;
+    const void *prepared; /* what stoa_conv_prepare() wrote, or NULL: `weight` is read */
+    const float *bias;    /* may be NULL */
+    bool relu;
+    float *y, *dx, *dweight;
+    float *dbias;    /* may be NULL */
+    void *workspace; /* the plan's `bytes`, aligned to STOA_ALIGN_BYTES */
+};
+
+/* One algorithm. */
+struct stoa_conv_algorithm {
+    const char *name; /* what stoa_context_set_conv() takes, and the first word of what describe() writes */
+    size_t tile;      /* Winograd's: outputs a side for 3x3 kernels */
+    /* Of enum stoa_conv_native: fields of plan->conv that plan() reads, and run() keeps to, in each pass. The
+     * others are 0 there. Where plan() returns false it is asked again with all of them 0. */
+    unsigned char native[STOA_CONV_PASSES];
+    /* Whether it computes plan->conv's pass within the context's policy and workspace limit. If so it sets
+     * cost, bytes, prepared_bytes (without the header that stoa_conv_prepare() writes) and cut; conv, pass and
+     * algorithm are set, all else is 0. False too when a size overflows. */
+    bool (*plan)(const stoa_context *context, struct stoa_conv_plan *plan);
+    /* Weights in the form that forward passes read, in parallel; with them a pass gives the same bits as
+     * without. NULL where prepared_bytes is always 0. */
+    void (*prepare)(const stoa_context *context, const struct stoa_conv_plan *plan, const float *weight,
+                    float *prepared);
+    /* The plan's pass. `run->prepared` points behind the header. Nothing is decided here: a smaller batch runs
+     * fewer tasks of the planned cut. */
+    void (*run)(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run);
+    /* How it cuts the pass, for people. */
+    void (*describe)(const struct stoa_conv_plan *plan, char *out, size_t size);
+};
+
+#define STOA_CONV_DECLARE(X, name) extern const struct stoa_conv_algorithm stoa_conv_##name;
+STOA_CONV_ALGORITHM_LIST(STOA_CONV_DECLARE, )
+#undef STOA_CONV_DECLARE
 
 /* All algorithms, NULL-terminated. */
 extern const struct stoa_conv_algorithm *const stoa_conv_algorithms[];
 
-/* The applicable algorithm of least cost, or the one that the context forces where that is applicable; NULL
- * where none works within the context's workspace limit (see stoa_conv_refuse()). Depends on the batch:
- * whoever runs smaller batches too asks once, for the largest, and keeps the answer. */
-const struct stoa_conv_algorithm *stoa_conv_choose(const stoa_context *context, const struct stoa_conv *conv,
-                                                   enum stoa_conv_pass pass);
+/* Plan a pass with one algorithm; false where it is not applicable. */
+bool stoa_conv_plan_with(const stoa_context *context, const struct stoa_conv_algorithm *algorithm,
+                         const struct stoa_conv *conv, enum stoa_conv_pass pass, struct stoa_conv_plan *plan);
 
-/* Say that no algorithm works within the limit, and how much would do: STOA_ERR_MEMORY. `what` begins the
- * sentence. */
-stoa_status stoa_conv_refuse(stoa_context *context, const struct stoa_conv *conv, const char *what);
+/* Plan a pass with the algorithm of least cost, or with the one that the context forces where that is
+ * applicable. False, with the error set, where none works: `what` begins the sentence. */
+bool stoa_conv_plan(stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
+                    const char *what, struct stoa_conv_plan *plan);
 
-/* Of prepared weights; 0 where the algorithm keeps none. */
-static inline size_t stoa_conv_prepared_bytes(const struct stoa_conv_algorithm *algorithm,
-                                              const stoa_context *context, const struct stoa_conv *conv) {
-    return algorithm->prepared_bytes ? algorithm->prepared_bytes(context, conv) : 0;
+/* Plan the passes of an operator's layer: those that are wanted; the others have no algorithm and take no
+ * memory. `op` and `layer` name it in the sentence of an error. */
+bool stoa_conv_plan_layer(stoa_context *context, const struct stoa_conv *conv, const char *op,
+                          const char *layer, const bool *wanted, struct stoa_conv_plan *plans);
+
+/* Write prepared weights of the plan's forward pass: its prepared_bytes, aligned to STOA_ALIGN_BYTES, which
+ * are not 0. They begin with the plan's key. `workspace`: the plan's, which only weights that come as OIHW
+ * need. */
+void stoa_conv_prepare(const stoa_context *context, const struct stoa_conv_plan *plan, const float *weight,
+                       void *prepared, void *workspace);
+
+/* Whether a plan with the same key wrote these. */
+bool stoa_conv_is_prepared(const struct stoa_conv_plan *plan, const void *prepared);
+
+/* Run a plan. */
+void stoa_conv_run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run);
+
+/* How the pass is cut, for people; "none" for a pass that stoa_conv_plan_layer() was not asked for. */
+void stoa_conv_describe(const struct stoa_conv_plan *plan, char *out, size_t size);
+
+/* The problem of a run: the plan's with the run's batch. */
+static inline struct stoa_conv stoa_conv_of(const struct stoa_conv_plan *plan,
+                                            const struct stoa_conv_run *run) {
+    struct stoa_conv conv = plan->conv;
+    conv.batch = run->batch;
+    return conv;
 }
-
-/* A forward pass with prepared weights, or where there are none (NULL) with the weights themselves. */
-static inline void stoa_conv_forward(const struct stoa_conv_algorithm *algorithm, const stoa_context *context,
-                                     const struct stoa_conv *conv, const float *x, const float *weight,
-                                     const void *prepared, const float *bias, bool relu, float *y,
-                                     void *workspace) {
-    if (prepared) {
-        algorithm->forward_prepared(context, conv, x, prepared, bias, relu, y, workspace);
-    } else {
-        algorithm->forward(context, conv, x, weight, bias, relu, y, workspace);
-    }
-}
-
-/* For a layer of an operator: the algorithm of each pass, and the workspace of the wanted ones (0 of others).
- * The arrays have STOA_CONV_PASSES elements. False when a size overflows, or with the context's error set. */
-bool stoa_conv_plan(stoa_context *context, const struct stoa_conv *conv, const char *op, const char *layer,
-                    const bool *wanted, const void **choice, size_t *bytes);
 
 /* Workspace that all threads of a pass share (transposed or transformed weights, sums of blocks) may take
  * this many times the context's limit, which bounds what each thread takes for itself. */
@@ -129,16 +175,25 @@ size_t stoa_reduction_blocks(const stoa_context *context, size_t floats, size_t 
 void stoa_reduce_blocks(const stoa_context *context, float *parts, size_t stride, size_t blocks,
                         size_t floats, float *out);
 
-/* The sums of dweight and dbias. A single block needs no memory: it sums where the result goes. */
+/* The sums of dweight and dbias. A single block needs no memory: it sums where the result goes, but for a bias
+ * that is added. */
 struct stoa_partials {
     size_t blocks, weights, filters;
+    bool adds;                     /* to what is there; set by an algorithm that does so */
     size_t bias_at, stride;        /* of one block's numbers */
-    float *sums, *dweight, *dbias; /* dbias may be NULL */
+    float *sums, *dweight, *dbias; /* set for a run; dbias may be NULL */
 };
 
-/* Without memory: sizes only. */
+/* How the sums of a pass are cut into blocks; without memory. */
 struct stoa_partials stoa_partials_of(const stoa_context *context, const struct stoa_conv *conv);
-bool stoa_partials_bytes(const struct stoa_partials *partials, size_t *bytes);
+
+/* Their memory: the next area of a workspace. */
+float *stoa_partials_carve(const struct stoa_partials *partials, struct stoa_carve *carve);
+
+/* The planned sums for a run with `items` samples or rows to cut into blocks: a smaller batch has fewer
+ * blocks. */
+struct stoa_partials stoa_partials_begin(const struct stoa_partials *planned, size_t items,
+                                         const struct stoa_conv_run *run, float *memory);
 
 /* Output rows [row, end) of one block. */
 void stoa_partial_rows(const struct stoa_partials *partials, const struct stoa_conv *conv, size_t block,
@@ -148,9 +203,17 @@ static inline float *stoa_partial_weights(const struct stoa_partials *p, size_t 
     return p->blocks == 1 ? p->dweight : p->sums + block * p->stride;
 }
 
-/* NULL where nobody asked for it. */
+/* Whether a block's weights are added to what is there, which is the result itself. */
+static inline bool stoa_partials_adds(const struct stoa_partials *p) {
+    return p->adds && p->blocks == 1;
+}
+
+/* NULL where nobody asked for it. Overwritten. */
 static inline float *stoa_partial_bias(const struct stoa_partials *p, size_t block) {
-    return !p->dbias || p->blocks == 1 ? p->dbias : p->sums + block * p->stride + p->bias_at;
+    return !p->dbias               ? NULL
+           : p->blocks > 1         ? p->sums + block * p->stride + p->bias_at
+           : stoa_partials_adds(p) ? p->sums
+                                   : p->dbias;
 }
 
 void stoa_partials_reduce(const stoa_context *context, const struct stoa_partials *partials);
@@ -162,6 +225,15 @@ static inline size_t stoa_conv_group_channels(const struct stoa_conv *conv) {
 
 static inline size_t stoa_conv_group_filters(const struct stoa_conv *conv) {
     return conv->filters / conv->groups;
+}
+
+/* Floats from pixel to pixel of x and dx, of y and dy, where these are not planar. */
+static inline size_t stoa_conv_x_pixel(const struct stoa_conv *conv) {
+    return conv->x_pixel ? conv->x_pixel : conv->window.channels;
+}
+
+static inline size_t stoa_conv_y_pixel(const struct stoa_conv *conv) {
+    return conv->y_pixel ? conv->y_pixel : conv->filters;
 }
 
 /* Length of a column: the inner size of the forward product. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What work costs on one core of the nominal machine: the units of struct stoa_conv_algorithm's cost. Floor
- * 4.
- *
- * The nominal machine has one rate an instruction set; the constants in cost.c were fitted to measurements on
- * one machine, and what counts is not the seconds but which of two algorithms has fewer. */
+/* What work costs on one core of the machine that the context's tuning table describes: the terms of a plan's
+ * cost. What counts is not the seconds but which of two algorithms has fewer. */
 #ifndef STOA_CONV_COST_H
 #define STOA_CONV_COST_H
 
-#include "core/context.h"
+#include "conv/conv.h"
+
+/* What a pass by an algorithm takes for each predicted second. */
+double stoa_cost_algorithm(const stoa_context *context, const struct stoa_conv_plan *plan);
 
 /* Floats of the instruction set's vectors. */
 size_t stoa_cost_lanes(const stoa_context *context);
@@ -22,7 +22,7 @@ double stoa_cost_kernel(const stoa_context *context, double flops, size_t n, siz
 
 /* Seconds that products wait for so many floats of weights, read `times` times over: none where they fit
  * beside a tile, very many where they overflow the caches. */
-double stoa_cost_weights(double floats, double times);
+double stoa_cost_weights(const stoa_context *context, double floats, double times);
 
 /* Seconds to read or write so many floats of a pass's tensors, which lie in the outer cache or in memory. */
 double stoa_cost_stream(const stoa_context *context, double floats);

@@ -17,6 +17,13 @@ enum { ROWS_PER_TASK = 7 };
  * to the blocks, whose sums pay where images are large. */
 enum { TASKS = 16, GROUP_CHANNELS = 64, WIDE_GROUP_CHANNELS = 128, LARGE_IMAGE = 128 };
 
+struct depthwise_cut {
+    size_t rows;             /* of outputs in a task of the forward pass */
+    size_t channels, groups; /* of the weight gradient: channels of a group, and how many groups */
+    struct stoa_partials sums;
+};
+_Static_assert(sizeof(struct depthwise_cut) <= STOA_CONV_CUT_BYTES, "the cut fits in a plan");
+
 /* At most ROWS_PER_TASK rows a task, so that what its lines share stays in the core's cache: whole images
  * where they are low, parts of even size where they are tall. */
 static size_t rows_per_task(const struct stoa_window *w) {
@@ -33,34 +40,8 @@ static size_t group_channels(const struct stoa_window *w) {
     return stoa_round_up(stoa_ceil_div(w->channels, groups), STOA_ALIGN_FLOATS);
 }
 
-static size_t group_count(const struct stoa_window *w) {
-    return stoa_ceil_div(w->channels, group_channels(w));
-}
-
-static struct stoa_partials partials_of(const stoa_context *context, const struct stoa_conv *conv) {
-    struct stoa_partials sums = stoa_partials_of(context, conv);
-    while (sums.blocks > 1 && sums.blocks / 2 * group_count(&conv->window) >= TASKS) {
-        sums.blocks /= 2;
-    }
-    return sums;
-}
-
-static bool applicable(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass) {
-    (void)context;
-    (void)pass;
-    return conv->groups == conv->window.channels && conv->filters == conv->groups && conv->groups > 1;
-}
-
-static bool workspace(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
-                      size_t *bytes) {
-    struct stoa_partials sums = partials_of(context, conv);
-    *bytes = 0;
-    return pass != STOA_CONV_BACKWARD_WEIGHTS || stoa_partials_bytes(&sums, bytes);
-}
-
 /* One multiply-add a tap, output pixel and channel, with little to keep in registers. */
-static double cost(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass) {
-    (void)pass;
+static double cost(const stoa_context *context, const struct stoa_conv *conv) {
     const struct stoa_window *w = &conv->window;
     double outputs = (double)conv->batch * (double)(w->out_height * w->out_width) * (double)w->channels;
     double inputs = (double)conv->batch * (double)(w->height * w->width) * (double)w->channels;
@@ -68,102 +49,118 @@ static double cost(const stoa_context *context, const struct stoa_conv *conv, en
            stoa_cost_stream(context, inputs + outputs);
 }
 
-struct pass {
-    const stoa_context *context;
-    const struct stoa_conv *conv;
-    const float *x, *weight, *bias, *dy;
-    float *y, *dx;
-    bool relu;
+static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
+    const struct stoa_conv *conv = &plan->conv;
+    const struct stoa_window *w = &conv->window;
+    struct depthwise_cut *cut = (void *)plan->cut.bytes;
+    struct stoa_carve room = {.memory = NULL};
+    if (conv->groups != w->channels || conv->filters != conv->groups || conv->groups == 1) {
+        return false;
+    }
+    cut->rows = rows_per_task(w);
+    cut->channels = group_channels(w);
+    cut->groups = stoa_ceil_div(w->channels, cut->channels);
+    if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
+        cut->sums = stoa_partials_of(context, conv);
+        while (cut->sums.blocks > 1 && cut->sums.blocks / 2 * cut->groups >= TASKS) {
+            cut->sums.blocks /= 2;
+        }
+        (void)stoa_partials_carve(&cut->sums, &room);
+    }
+    plan->bytes = room.bytes;
+    plan->cost = cost(context, conv);
+    return !room.overflow;
+}
+
+/* What the tasks of a run share. */
+struct depthwise_pass {
+    const struct depthwise_cut *cut;
+    const struct stoa_conv_run *run;
+    const struct stoa_kernels *kernels;
+    struct stoa_conv conv;
     struct stoa_partials sums;
 };
 
 static void forward_rows(void *argument, size_t task, size_t thread) {
     (void)thread;
-    const struct pass *p = argument;
-    const struct stoa_window *w = &p->conv->window;
-    size_t row = task * rows_per_task(w);
-    size_t rows = stoa_min(rows_per_task(w), stoa_conv_rows(p->conv) - row);
-    float *y = p->y + row * w->out_width * w->channels;
-    p->context->kernels->depthwise(w, p->x, p->weight, p->bias, row, rows, y);
-    if (p->relu) {
-        p->context->kernels->relu(y, y, rows * w->out_width * w->channels);
+    const struct depthwise_pass *p = argument;
+    const struct stoa_conv_run *run = p->run;
+    const struct stoa_window *w = &p->conv.window;
+    size_t row = task * p->cut->rows;
+    size_t rows = stoa_min(p->cut->rows, stoa_conv_rows(&p->conv) - row);
+    float *y = run->y + row * w->out_width * w->channels;
+    p->kernels->depthwise(w, run->x, run->weight, run->bias, row, rows, y);
+    if (run->relu) {
+        p->kernels->relu(y, y, rows * w->out_width * w->channels);
     }
-}
-
-static void forward(const stoa_context *context, const struct stoa_conv *conv, const float *x,
-                    const float *weight, const float *bias, bool relu, float *y, void *scratch) {
-    (void)scratch;
-    struct pass p = {
-        .context = context, .conv = conv, .x = x, .weight = weight, .bias = bias, .relu = relu, .y = y};
-    stoa_parallel(context, stoa_ceil_div(stoa_conv_rows(conv), rows_per_task(&conv->window)), forward_rows,
-                  &p);
 }
 
 static void backward_data_image(void *argument, size_t task, size_t thread) {
     (void)thread;
-    const struct pass *p = argument;
-    const struct stoa_window *w = &p->conv->window;
-    p->context->kernels->depthwise_backward_data(w, p->dy + task * w->out_height * w->out_width * w->channels,
-                                                 p->weight,
-                                                 p->dx + task * w->height * w->width * w->channels);
-}
-
-static void backward_data(const stoa_context *context, const struct stoa_conv *conv, const float *dy,
-                          const float *weight, float *dx, void *scratch) {
-    (void)scratch;
-    struct pass p = {.context = context, .conv = conv, .weight = weight, .dy = dy, .dx = dx};
-    stoa_parallel(context, conv->batch, backward_data_image, &p);
+    const struct depthwise_pass *p = argument;
+    const struct stoa_window *w = &p->conv.window;
+    p->kernels->depthwise_backward_data(w, p->run->dy + task * w->out_height * w->out_width * w->channels,
+                                        p->run->weight,
+                                        p->run->dx + task * w->height * w->width * w->channels);
 }
 
 static void backward_weights_part(void *argument, size_t task, size_t thread) {
     (void)thread;
-    const struct pass *p = argument;
-    const struct stoa_conv *conv = p->conv;
-    const struct stoa_window *w = &conv->window;
-    const size_t block = task / group_count(w);
-    const size_t channel0 = task % group_count(w) * group_channels(w);
-    const size_t channels = stoa_min(group_channels(w), w->channels - channel0);
+    const struct depthwise_pass *p = argument;
+    const struct stoa_window *w = &p->conv.window;
+    const size_t block = task / p->cut->groups;
+    const size_t channel0 = task % p->cut->groups * p->cut->channels;
+    const size_t channels = stoa_min(p->cut->channels, w->channels - channel0);
     size_t row;
     size_t end;
-    stoa_partial_rows(&p->sums, conv, block, &row, &end);
-    const float *dy = p->dy + row * w->out_width * w->channels;
+    stoa_partial_rows(&p->sums, &p->conv, block, &row, &end);
+    const float *dy = p->run->dy + row * w->out_width * w->channels;
     float *weights = stoa_partial_weights(&p->sums, block);
     float *bias = stoa_partial_bias(&p->sums, block);
     for (size_t tap = 0; tap < w->kernel_height * w->kernel_width; tap++) {
         memset(weights + tap * w->channels + channel0, 0, channels * sizeof *weights);
     }
-    p->context->kernels->depthwise_backward_weights(w, p->x, dy, row, end - row, channel0, channels, weights);
+    p->kernels->depthwise_backward_weights(w, p->run->x, dy, row, end - row, channel0, channels, weights);
     if (bias) {
-        p->context->kernels->column_sums(dy + channel0, (end - row) * w->out_width, channels, w->channels,
-                                         bias + channel0);
+        p->kernels->column_sums(dy + channel0, (end - row) * w->out_width, channels, w->channels,
+                                bias + channel0);
     }
 }
 
-static void backward_weights(const stoa_context *context, const struct stoa_conv *conv, const float *x,
-                             const float *dy, float *dweight, float *dbias, void *scratch) {
-    struct pass p = {.context = context, .conv = conv, .x = x, .dy = dy, .sums = partials_of(context, conv)};
-    p.sums.sums = scratch;
-    p.sums.dweight = dweight;
-    p.sums.dbias = dbias;
-    stoa_parallel(context, p.sums.blocks * group_count(&conv->window), backward_weights_part, &p);
-    stoa_partials_reduce(context, &p.sums);
+static void run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run) {
+    const struct depthwise_cut *cut = (const void *)plan->cut.bytes;
+    struct stoa_carve room = {.memory = run->workspace};
+    struct depthwise_pass p = {
+        .cut = cut, .run = run, .kernels = run->context->kernels, .conv = stoa_conv_of(plan, run)};
+    switch (plan->pass) {
+    case STOA_CONV_FORWARD:
+        stoa_parallel(run->context, stoa_ceil_div(stoa_conv_rows(&p.conv), cut->rows), forward_rows, &p);
+        break;
+    case STOA_CONV_BACKWARD_DATA:
+        stoa_parallel(run->context, run->batch, backward_data_image, &p);
+        break;
+    case STOA_CONV_BACKWARD_WEIGHTS:
+        p.sums = stoa_partials_begin(&cut->sums, stoa_conv_rows(&p.conv), run,
+                                     stoa_partials_carve(&cut->sums, &room));
+        stoa_parallel(run->context, p.sums.blocks * cut->groups, backward_weights_part, &p);
+        stoa_partials_reduce(run->context, &p.sums);
+        break;
+    }
 }
 
-static void describe(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
-                     char *out, size_t size) {
-    (void)context;
-    (void)conv;
-    (void)pass;
-    (void)snprintf(out, size, "depthwise, direct");
+static void describe(const struct stoa_conv_plan *plan, char *out, size_t size) {
+    const struct depthwise_cut *cut = (const void *)plan->cut.bytes;
+    if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
+        (void)snprintf(out, size, "depthwise, %zu groups of channels by %zu blocks of samples", cut->groups,
+                       cut->sums.blocks);
+    } else {
+        (void)snprintf(out, size, "depthwise, direct");
+    }
 }
 
 const struct stoa_conv_algorithm stoa_conv_depthwise = {
     .name = "depthwise",
-    .applicable = applicable,
-    .workspace = workspace,
-    .cost = cost,
-    .forward = forward,
-    .backward_data = backward_data,
-    .backward_weights = backward_weights,
+    .plan = plan,
+    .run = run,
     .describe = describe,
 };

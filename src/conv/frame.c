@@ -31,10 +31,14 @@ void stoa_conv_transpose(const stoa_context *context, const struct stoa_conv *co
 
 void stoa_conv_finish(const stoa_context *context, const struct stoa_conv *conv, const float *bias, bool relu,
                       size_t first, size_t count, float *y) {
-    y += first * conv->filters;
+    size_t pixel = stoa_conv_y_pixel(conv);
+    size_t run = pixel == conv->filters ? count : 1; /* pixels that lie side by side */
+    y += first * pixel;
     if (bias) {
-        context->kernels->bias_act(y, count, conv->filters, conv->filters, bias, relu);
+        context->kernels->bias_act(y, count, conv->filters, pixel, bias, relu);
     } else if (relu) {
-        context->kernels->relu(y, y, count * conv->filters);
+        for (size_t i = 0; i < count; i += run, y += run * pixel) {
+            context->kernels->relu(y, y, run * conv->filters);
+        }
     }
 }

@@ -24,6 +24,7 @@ struct reduction {
     float *parts;
     size_t stride, blocks, floats;
     float *out;
+    bool adds;
 };
 
 static void reduce_range(void *argument, size_t task, size_t thread) {
@@ -37,15 +38,20 @@ static void reduce_range(void *argument, size_t task, size_t thread) {
                                             r->parts + i * r->stride + first, count);
         }
     }
-    if (r->out != r->parts) {
+    if (r->adds) {
+        r->context->kernels->accumulate(r->parts + first, r->out + first, count);
+    } else if (r->out != r->parts) {
         memcpy(r->out + first, r->parts + first, count * sizeof(float));
     }
 }
 
+static void reduce(struct reduction r) {
+    stoa_parallel(r.context, stoa_ceil_div(r.floats, RANGE), reduce_range, &r);
+}
+
 void stoa_reduce_blocks(const stoa_context *context, float *parts, size_t stride, size_t blocks,
                         size_t floats, float *out) {
-    struct reduction r = {context, parts, stride, blocks, floats, out};
-    stoa_parallel(context, stoa_ceil_div(floats, RANGE), reduce_range, &r);
+    reduce((struct reduction){context, parts, stride, blocks, floats, out, false});
 }
 
 struct stoa_partials stoa_partials_of(const stoa_context *context, const struct stoa_conv *conv) {
@@ -61,9 +67,20 @@ struct stoa_partials stoa_partials_of(const stoa_context *context, const struct 
         .blocks = blocks, .weights = weights, .filters = conv->filters, .bias_at = bias_at, .stride = stride};
 }
 
-bool stoa_partials_bytes(const struct stoa_partials *partials, size_t *bytes) {
-    *bytes = partials->blocks == 1 ? 0 : partials->blocks * sizeof(float);
-    return stoa_size_scale(bytes, partials->stride);
+float *stoa_partials_carve(const struct stoa_partials *p, struct stoa_carve *carve) {
+    return stoa_carve_floats(carve, p->blocks > 1 ? p->blocks * p->stride : p->adds ? p->filters : 0);
+}
+
+struct stoa_partials stoa_partials_begin(const struct stoa_partials *planned, size_t items,
+                                         const struct stoa_conv_run *run, float *memory) {
+    struct stoa_partials p = *planned;
+    while (p.blocks > stoa_max(1, items)) {
+        p.blocks /= 2;
+    }
+    p.sums = memory;
+    p.dweight = run->dweight;
+    p.dbias = run->dbias;
+    return p;
 }
 
 void stoa_partial_rows(const struct stoa_partials *partials, const struct stoa_conv *conv, size_t block,
@@ -75,11 +92,11 @@ void stoa_partial_rows(const struct stoa_partials *partials, const struct stoa_c
 }
 
 void stoa_partials_reduce(const stoa_context *context, const struct stoa_partials *p) {
-    if (p->blocks == 1) {
-        return;
+    if (p->blocks > 1) {
+        reduce((struct reduction){context, p->sums, p->stride, p->blocks, p->weights, p->dweight, p->adds});
     }
-    stoa_reduce_blocks(context, p->sums, p->stride, p->blocks, p->weights, p->dweight);
-    if (p->dbias) {
-        stoa_reduce_blocks(context, p->sums + p->bias_at, p->stride, p->blocks, p->filters, p->dbias);
+    if (p->dbias && (p->blocks > 1 || p->adds)) {
+        reduce((struct reduction){context, stoa_partial_bias(p, 0), p->stride, p->blocks, p->filters,
+                                  p->dbias, p->adds});
     }
 }

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Winograd's convolution for narrow layers, whose transformed weights stay in a core's L2 or near it. Floor
- * 4.
- *
- * The weights are transformed to [points][C][K], by each thread for itself where that takes less time than
- * lines take from one core to another. A block of tiles is transformed, [points][tiles][C], multiplied by
- * them and transformed to outputs, all while it is in a core's L2. */
+#include "conv/winograd_narrow.h"
+
 #include "base/size.h"
-#include "blas/gemm.h"
-#include "conv/winograd.h"
+#include "conv/winograd_tiles.h"
 #include "core/threads.h"
+#include "product/product.h"
 
 enum { WEIGHT_ROWS = 16 };
 
@@ -19,21 +15,69 @@ enum { LEAST_TILES = 24, TILE_UNIT = 12, BLOCK_BYTES = 448 << 10 };
 /* Transformed weights of which each thread may have its own: what a core has of outer caches. */
 enum { OWN_BYTES = 5 << 19 };
 
-struct cut {
-    struct stoa_winograd_grid grid;
-    size_t tiles; /* a block at most; 0: the workspace limit holds none */
-    size_t weight_step, block_step;
-    /* Floats: of a patch; of the weights transposed for backward data; of a copy of the weights, a line that
-     * says whether it is ready, transposed, transformed. */
-    size_t patch, transposed, copy;
-    bool own;    /* each thread has a copy */
-    size_t step; /* floats from one thread's part to the next one's */
+struct narrow_cut {
+    struct stoa_winograd p;
+    size_t weight_step, block_step; /* floats of a point's weights, and of its tiles in a block */
+    bool own;                       /* each thread has a copy of the weights */
+    size_t step;                    /* floats from one thread's part to the next one's */
+};
+_Static_assert(sizeof(struct narrow_cut) <= STOA_CONV_CUT_BYTES, "the cut fits in a plan");
+
+static size_t taps_of(const struct stoa_winograd *p) {
+    return p->in.taps * p->in.taps;
+}
+
+/* A copy of the weights: whether it is ready, transposed for backward data, transformed. */
+struct narrow_copy {
+    size_t *ready;
+    float *transposed, *transformed;
 };
 
-static size_t tiles_of(const stoa_context *context, const struct stoa_winograd *p) {
+/* A thread's part. Of a block's points the sums of one lie where the tiles of the one before lay, which no
+ * product reads any more: in the caches already. */
+struct narrow_part {
+    struct narrow_copy copy;
+    float *patch, *sums, *tiles;
+};
+
+struct narrow_areas {
+    struct narrow_copy shared;
+    float *parts;
+};
+
+static struct narrow_copy carve_copy(const struct narrow_cut *cut, struct stoa_carve *carve) {
+    const struct stoa_winograd *p = &cut->p;
+    struct narrow_copy copy = {.ready = stoa_carve_sizes(carve, 1)};
+    copy.transposed = stoa_carve_floats(carve, p->to_data ? taps_of(p) * p->in.channels * p->filters : 0);
+    copy.transformed = stoa_carve_floats(carve, p->points * cut->weight_step);
+    return copy;
+}
+
+static struct narrow_part carve_part(const struct narrow_cut *cut, struct stoa_carve *carve) {
+    struct narrow_part part = {.patch = NULL};
+    if (cut->own) {
+        part.copy = carve_copy(cut, carve);
+    }
+    part.patch = stoa_carve_floats(carve, cut->p.in.patch);
+    part.sums = stoa_carve_floats(carve, (cut->p.points + 1) * cut->block_step);
+    part.tiles = part.sums ? part.sums + cut->block_step : NULL;
+    return part;
+}
+
+static struct narrow_areas carve(const struct narrow_cut *cut, size_t threads, struct stoa_carve *carve) {
+    struct narrow_areas areas = {.parts = NULL};
+    if (!cut->own) {
+        areas.shared = carve_copy(cut, carve);
+    }
+    areas.parts = stoa_carve_bytes(carve, threads, cut->step * sizeof(float));
+    return areas;
+}
+
+/* The most tiles of a block; 0: the workspace limit holds none. */
+static size_t most_tiles(const stoa_context *context, const struct stoa_winograd *p) {
     size_t bytes = p->points * (p->in.row + p->filters) * sizeof(float);
-    size_t gaps = 2 * p->points * (STOA_WINOGRAD_GAP + STOA_ALIGN_FLOATS) * sizeof(float) +
-                  stoa_winograd_patch(&p->in, p->grid.points) * sizeof(float);
+    size_t gaps =
+        2 * p->points * (STOA_WINOGRAD_GAP + STOA_ALIGN_FLOATS) * sizeof(float) + p->in.patch * sizeof(float);
     size_t limit = context->workspace_limit > gaps ? context->workspace_limit - gaps : 0;
     size_t tiles = stoa_max(LEAST_TILES, BLOCK_BYTES / bytes / TILE_UNIT * TILE_UNIT);
     if (tiles * bytes > limit) {
@@ -43,86 +87,67 @@ static size_t tiles_of(const stoa_context *context, const struct stoa_winograd *
     return tiles;
 }
 
-static size_t taps_of(const struct stoa_winograd *p) {
-    return p->in.taps * p->in.taps;
-}
-
-static size_t transformed_floats(const struct cut *cut) {
-    return cut->grid.points * cut->grid.points * cut->weight_step;
-}
-
-static bool has_own(const stoa_context *context, const struct cut *cut) {
-    return cut->copy <= OWN_BYTES / sizeof(float) &&
-           stoa_conv_shared_fits(context, cut->copy * context->threads * sizeof(float));
-}
-
-static struct cut cut_of(const stoa_context *context, const struct stoa_winograd *p) {
-    size_t tiles = tiles_of(context, p);
-    struct cut cut = {.grid = p->grid, .patch = stoa_winograd_patch(&p->in, p->grid.points)};
-    if (tiles > 0) {
-        stoa_winograd_cut_full(&cut.grid, tiles, true);
-        cut.tiles = stoa_min(tiles, cut.grid.end);
+bool stoa_winograd_narrow_plan(const stoa_context *context, struct stoa_conv_plan *plan) {
+    struct narrow_cut *cut = (void *)plan->cut.bytes;
+    struct stoa_winograd *p = &cut->p;
+    size_t tiles = most_tiles(context, p);
+    if (tiles == 0) {
+        return false;
     }
-    size_t matrix = p->in.channels * p->filters;
-    cut.weight_step = stoa_winograd_step(matrix);
-    cut.block_step = stoa_winograd_step(cut.tiles * stoa_max(p->in.row, p->filters));
-    cut.transposed = p->to_data ? stoa_round_up(taps_of(p) * matrix, STOA_ALIGN_FLOATS) : 0;
-    cut.copy = STOA_ALIGN_FLOATS + cut.transposed + transformed_floats(&cut);
-    cut.own = has_own(context, &cut);
-    cut.step = stoa_conv_thread_step(context,
-                                     (cut.own ? cut.copy : 0) + cut.patch + (p->points + 1) * cut.block_step);
-    return cut;
+    stoa_winograd_cut_full(&p->grid, tiles, true);
+    cut->weight_step = stoa_winograd_step(p->in.channels * p->filters);
+    cut->block_step =
+        stoa_winograd_step(stoa_min(p->grid.block, p->grid.end) * stoa_max(p->in.row, p->filters));
+    struct stoa_carve copy = {.memory = NULL};
+    struct stoa_carve part = {.memory = NULL};
+    struct stoa_carve room = {.memory = NULL};
+    (void)carve_copy(cut, &copy);
+    if (!stoa_conv_shared_fits(context, copy.bytes)) {
+        return false;
+    }
+    cut->own = copy.bytes <= OWN_BYTES && stoa_conv_shared_fits(context, copy.bytes * context->threads);
+    (void)carve_part(cut, &part);
+    cut->step = stoa_conv_thread_step(context, part.bytes / sizeof(float));
+    (void)carve(cut, context->threads, &room);
+    plan->bytes = room.bytes;
+    plan->prepared_bytes = plan->pass == STOA_CONV_FORWARD ? p->points * cut->weight_step * sizeof(float) : 0;
+    return !part.overflow && !room.overflow;
 }
 
-bool stoa_winograd_narrow_applicable(const stoa_context *context, const struct stoa_winograd *p) {
-    struct cut cut = cut_of(context, p);
-    return cut.tiles > 0 && stoa_conv_shared_fits(context, cut.copy * sizeof(float));
-}
-
-bool stoa_winograd_narrow_workspace(const stoa_context *context, const struct stoa_winograd *p,
-                                    size_t *bytes) {
-    struct cut cut = cut_of(context, p);
-    size_t floats;
-    return stoa_size_mul(cut.step, context->threads, &floats) &&
-           stoa_size_add(floats, cut.own ? 0 : cut.copy, &floats) &&
-           stoa_size_mul(floats, sizeof(float), bytes);
-}
-
-struct pass {
-    const stoa_context *context;
-    const struct stoa_winograd *p;
-    struct cut cut;
-    float *ready, *transposed, *transformed; /* of the first copy */
-    size_t copy_step;                        /* to the next thread's; 0: all have the same */
-    float *blocks;
+struct narrow_pass {
+    struct stoa_winograd_run r;
+    const struct narrow_cut *cut;
+    struct narrow_areas areas;
 };
 
-/* Turned by half a turn, which is the taps backwards. */
-static void transpose_tap(void *argument, size_t task, size_t thread) {
-    const struct pass *pass = argument;
-    const struct stoa_winograd *p = pass->p;
-    size_t channels = p->in.channels;
-    size_t floats = channels * p->filters;
-    pass->context->kernels->transpose(
-        p->weight + task * floats, p->filters, channels, channels,
-        pass->transposed + thread * pass->copy_step + (taps_of(p) - 1 - task) * floats, p->filters);
+static struct narrow_part part_of(const struct narrow_pass *pass, size_t thread) {
+    struct stoa_carve part = {.memory = (char *)(pass->areas.parts + thread * pass->cut->step)};
+    return carve_part(pass->cut, &part);
 }
 
-static void transform_rows(void *argument, size_t task, size_t thread) {
-    const struct pass *pass = argument;
-    const struct stoa_winograd *p = pass->p;
-    size_t channel = task * WEIGHT_ROWS;
+/* Turned by half a turn, which is the taps backwards. */
+static void transpose_tap(const struct narrow_pass *pass, size_t tap, const struct narrow_copy *copy) {
+    const struct stoa_winograd *p = pass->r.p;
+    size_t floats = p->in.channels * p->filters;
+    pass->r.context->kernels->transpose(pass->r.weight + tap * floats, p->filters, p->in.channels,
+                                        p->in.channels, copy->transposed + (taps_of(p) - 1 - tap) * floats,
+                                        p->filters);
+}
+
+/* Channels from group * WEIGHT_ROWS on. */
+static void transform_rows(const struct narrow_pass *pass, size_t group, const struct narrow_copy *copy) {
+    const struct stoa_winograd *p = pass->r.p;
+    size_t channel = group * WEIGHT_ROWS;
     size_t end = stoa_min(channel + WEIGHT_ROWS, p->in.channels);
-    float *u = pass->transformed + thread * pass->copy_step;
+    const float *w = p->to_data ? copy->transposed : pass->r.weight;
     while (channel < end) {
         struct stoa_winograd_taps taps;
         size_t at;
         size_t together = stoa_winograd_phase(&p->in, p->filters, channel, &taps, &at);
         together = stoa_min(together, end - channel);
-        const float *w = p->to_data ? pass->transposed + thread * pass->copy_step : p->weight;
-        pass->context->kernels->winograd_weights(p->grid.points, 0, p->grid.points, w + at, &taps, together,
-                                                 p->filters, p->filters, u + channel * p->filters, p->filters,
-                                                 pass->cut.weight_step);
+        pass->r.context->kernels->winograd_weights(
+            p->grid.points, 0, p->grid.points, w + at, &taps, together, p->filters, p->filters,
+            copy->transformed + channel * p->filters, p->filters, pass->cut->weight_step);
         channel += together;
     }
 }
@@ -135,91 +160,94 @@ static size_t groups_of_rows(const struct stoa_winograd *p) {
     return stoa_ceil_div(p->in.channels, WEIGHT_ROWS);
 }
 
-/* The copy that all threads read. */
-static void transform_shared(struct pass *pass) {
-    stoa_parallel(pass->context, taps_to_transpose(pass->p), transpose_tap, pass);
-    stoa_parallel(pass->context, groups_of_rows(pass->p), transform_rows, pass);
+static void transpose_shared(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct narrow_pass *pass = argument;
+    transpose_tap(pass, task, &pass->areas.shared);
 }
 
-/* The weights for a block of `thread`, which makes its own copy before its first one. */
-static const float *weights_of(struct pass *pass, size_t thread) {
-    if (pass->p->prepared) {
-        return pass->p->prepared;
+static void transform_shared(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct narrow_pass *pass = argument;
+    transform_rows(pass, task, &pass->areas.shared);
+}
+
+/* The copy that all threads read. */
+static void make_shared(struct narrow_pass *pass) {
+    stoa_parallel(pass->r.context, taps_to_transpose(pass->r.p), transpose_shared, pass);
+    stoa_parallel(pass->r.context, groups_of_rows(pass->r.p), transform_shared, pass);
+}
+
+/* The weights for a block of a thread, which makes its own copy before its first one. */
+static const float *weights_of(const struct narrow_pass *pass, const struct narrow_copy *copy) {
+    if (pass->r.prepared) {
+        return pass->r.prepared;
     }
-    size_t *ready = stoa_winograd_notes(pass->ready + thread * pass->copy_step);
-    if (pass->cut.own && *ready == 0) {
-        for (size_t tap = 0; tap < taps_to_transpose(pass->p); tap++) {
-            transpose_tap(pass, tap, thread);
-        }
-        for (size_t group = 0; group < groups_of_rows(pass->p); group++) {
-            transform_rows(pass, group, thread);
-        }
-        *ready = 1;
+    if (!pass->cut->own) {
+        return pass->areas.shared.transformed;
     }
-    return pass->transformed + thread * pass->copy_step;
+    if (*copy->ready == 0) {
+        for (size_t tap = 0; tap < taps_to_transpose(pass->r.p); tap++) {
+            transpose_tap(pass, tap, copy);
+        }
+        for (size_t group = 0; group < groups_of_rows(pass->r.p); group++) {
+            transform_rows(pass, group, copy);
+        }
+        *copy->ready = 1;
+    }
+    return copy->transformed;
 }
 
 static void run_block(void *argument, size_t task, size_t thread) {
-    struct pass *pass = argument;
-    const struct stoa_winograd *p = pass->p;
-    const struct cut *cut = &pass->cut;
+    const struct narrow_pass *pass = argument;
+    const struct stoa_winograd *p = pass->r.p;
+    const struct stoa_winograd_grid *grid = &pass->r.grid;
+    const size_t step = pass->cut->block_step;
+    struct narrow_part part = part_of(pass, thread);
     size_t first;
     size_t end;
-    stoa_winograd_block(&cut->grid, task, &first, &end);
-    const float *weights = weights_of(pass, thread);
-    float *patch = pass->blocks + thread * cut->step;
-    /* A point's sums lie where the tiles of the point before lay, which no product reads any more: in the
-     * caches already. */
-    float *sums = patch + cut->patch;
-    float *v = sums + cut->block_step;
-    stoa_winograd_inputs(pass->context, &p->in, &cut->grid, p->x, first, end, patch, v, cut->block_step);
-    const struct stoa_winograd_ranges rows = stoa_winograd_ranges_of(&cut->grid, first, end);
+    stoa_winograd_block(grid, task, &first, &end);
+    const float *weights = weights_of(pass, &part.copy);
+    stoa_winograd_inputs(&pass->r, 0, p->in.channels, first, end, part.patch, part.tiles, p->in.row, step);
+    const struct stoa_winograd_ranges rows = stoa_winograd_ranges_of(grid, first, end);
     for (size_t point = 0; point < p->points; point++) {
         size_t begin = rows.begin[rows.kind[point]];
         size_t stop = rows.stop[rows.kind[point]];
-        stoa_gemm_run(&(struct stoa_gemm){.m = stop - begin,
+        stoa_gemm_run(pass->r.context,
+                      &(struct stoa_gemm){.m = stop - begin,
                                           .n = p->filters,
                                           .k = p->in.channels,
                                           .alpha = 1,
-                                          .a = v + point * cut->block_step + (begin - first) * p->in.row,
+                                          .a = part.tiles + point * step + (begin - first) * p->in.row,
                                           .lda = p->in.row,
-                                          .b = weights + point * cut->weight_step,
+                                          .b = weights + point * pass->cut->weight_step,
                                           .ldb = p->filters,
-                                          .c = sums + point * cut->block_step + (begin - first) * p->filters,
-                                          .ldc = p->filters,
-                                          .kernels = pass->context->kernels});
+                                          .c = part.sums + point * step + (begin - first) * p->filters,
+                                          .ldc = p->filters});
     }
-    stoa_winograd_outputs(pass->context, p, &cut->grid, first, end, 0, p->filters, sums, cut->block_step);
+    stoa_winograd_outputs(&pass->r, first, end, 0, p->filters, part.sums, step);
 }
 
-size_t stoa_winograd_narrow_prepared_bytes(const stoa_context *context, const struct stoa_winograd *p) {
-    struct cut cut = cut_of(context, p);
-    return transformed_floats(&cut) * sizeof(float);
+void stoa_winograd_narrow_prepare(const stoa_context *context, const struct stoa_conv_plan *plan,
+                                  const float *weight, float *prepared) {
+    const struct narrow_cut *cut = (const void *)plan->cut.bytes;
+    struct narrow_pass pass = {.r = {.context = context, .p = &cut->p, .weight = weight},
+                               .cut = cut,
+                               .areas.shared.transformed = prepared};
+    make_shared(&pass);
 }
 
-void stoa_winograd_narrow_prepare(const stoa_context *context, const struct stoa_winograd *p,
-                                  float *prepared) {
-    struct pass pass = {.context = context, .p = p, .cut = cut_of(context, p), .transformed = prepared};
-    transform_shared(&pass);
-}
-
-void stoa_winograd_narrow_run(const stoa_context *context, const struct stoa_winograd *p, void *scratch) {
-    struct pass pass = {.context = context, .p = p, .cut = cut_of(context, p), .ready = scratch};
-    const struct cut *cut = &pass.cut;
-    pass.transposed = pass.ready + STOA_ALIGN_FLOATS;
-    pass.transformed = pass.transposed + cut->transposed;
-    pass.blocks = pass.ready + cut->copy;
-    if (cut->own) {
-        pass.copy_step = cut->step;
-        for (size_t thread = 0; thread < context->threads; thread++) {
-            *stoa_winograd_notes(pass.ready + thread * cut->step) = 0;
+void stoa_winograd_narrow_run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run) {
+    const struct narrow_cut *cut = (const void *)plan->cut.bytes;
+    struct stoa_carve room = {.memory = run->workspace};
+    struct narrow_pass pass = {.r = stoa_winograd_run_of(&cut->p, run), .cut = cut};
+    pass.areas = carve(cut, run->context->threads, &room);
+    if (!pass.r.prepared && cut->own) {
+        for (size_t thread = 0; thread < run->context->threads; thread++) {
+            *part_of(&pass, thread).copy.ready = 0;
         }
-    } else if (!p->prepared) {
-        transform_shared(&pass);
+    } else if (!pass.r.prepared) {
+        make_shared(&pass);
     }
-    stoa_parallel(context, cut->grid.blocks, run_block, &pass);
-}
-
-size_t stoa_winograd_narrow_blocks(const stoa_context *context, const struct stoa_winograd *p) {
-    return cut_of(context, p).grid.blocks;
+    stoa_parallel(run->context, pass.r.grid.blocks, run_block, &pass);
 }

@@ -9,6 +9,7 @@
 #include "base/pages.h"
 #include "base/size.h"
 #include "core/threads.h"
+#include "core/tuning.h"
 
 enum { MAX_THREADS = 256 };
 static const size_t DEFAULT_WORKSPACE = (size_t)1 << 20;
@@ -24,18 +25,38 @@ static void default_release(void *user, void *memory, size_t bytes) {
     stoa_pages_release(memory, bytes);
 }
 
+/* A borrower has as many threads as the lender, who has said already whose they are. */
+static bool shares_well(const stoa_context_options *o) {
+    return !o->threads_of || (!o->parallel_for && (o->threads == 0 || o->threads == o->threads_of->threads));
+}
+
+static void take_workers(const stoa_context_options *options, stoa_context *made) {
+    atomic_init(&made->users, 1);
+    atomic_flag_clear(&made->own_workers.busy);
+    made->workers = &made->own_workers;
+    made->own_workers.parallel_for = options->parallel_for;
+    made->own_workers.user = options->parallel_for_user;
+    if (options->threads_of) {
+        made->lender = options->threads_of->lender ? options->threads_of->lender : options->threads_of;
+        made->workers = made->lender->workers;
+        atomic_fetch_add(&made->lender->users, 1);
+    }
+}
+
 stoa_status stoa_context_create(const stoa_context_options *options, stoa_context **context) {
     stoa_context_options chosen = options ? *options : (stoa_context_options){0};
     bool one_hook = !chosen.allocator.allocate != !chosen.allocator.release;
     if (chosen.threads > MAX_THREADS || one_hook || (unsigned)chosen.policy > STOA_POLICY_BLAS ||
-        (chosen.workspace_limit != 0 && chosen.workspace_limit < LEAST_WORKSPACE)) {
+        (chosen.workspace_limit != 0 && chosen.workspace_limit < LEAST_WORKSPACE) || !shares_well(&chosen)) {
         return STOA_ERR_ARGUMENT;
     }
     stoa_context *made = calloc(1, sizeof *made);
     if (!made) {
         return STOA_ERR_MEMORY;
     }
-    made->threads = chosen.threads ? chosen.threads : stoa_min(stoa_default_threads(), MAX_THREADS);
+    made->threads = chosen.threads_of ? chosen.threads_of->threads
+                    : chosen.threads  ? chosen.threads
+                                      : stoa_min(stoa_default_threads(), MAX_THREADS);
     made->workspace_limit = chosen.workspace_limit ? chosen.workspace_limit : DEFAULT_WORKSPACE;
     made->policy = chosen.policy;
     made->isa = stoa_isa_best();
@@ -43,25 +64,31 @@ stoa_status stoa_context_create(const stoa_context_options *options, stoa_contex
         made->isa = chosen.highest_isa;
     }
     made->kernels = stoa_kernels_for(made->isa);
+    const struct stoa_cpu cpu = stoa_cpu_of_machine();
+    made->tuning = stoa_tuning_of_cpu(&cpu, made->isa);
     made->allocator = chosen.allocator.allocate
                           ? chosen.allocator
                           : (stoa_allocator){.allocate = default_allocate, .release = default_release};
     made->log = chosen.log;
     made->log_user = chosen.log_user;
-    made->pool = &made->pool_memory;
-    made->scratch = stoa_allocate(made, stoa_scratch_bytes(made->threads), "context");
+    /* A borrower's loops run in its caller's thread, with scratch of its own, and in the lender's. */
+    made->scratch_bytes = stoa_scratch_bytes(chosen.threads_of ? 1 : made->threads);
+    made->scratch = stoa_allocate(made, made->scratch_bytes, "context");
     if (!made->scratch) {
         free(made);
         return STOA_ERR_MEMORY;
     }
+    take_workers(&chosen, made);
     *context = made;
     return STOA_OK;
 }
 
 void stoa_context_free(stoa_context *context) {
-    if (context) {
-        stoa_pool_free(context->pool_memory);
-        stoa_release(context, context->scratch, stoa_scratch_bytes(context->threads));
+    if (context && atomic_fetch_sub(&context->users, 1) == 1) {
+        stoa_context_free(context->lender);
+        stoa_pool_free(context->own_workers.pool);
+        stoa_tuning_release(context);
+        stoa_release(context, context->scratch, context->scratch_bytes);
         free(context);
     }
 }

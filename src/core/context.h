@@ -3,6 +3,7 @@
 #ifndef STOA_CORE_CONTEXT_H
 #define STOA_CORE_CONTEXT_H
 
+#include <stdatomic.h>
 #include <stoa/context.h>
 
 #include "base/error.h"
@@ -11,22 +12,39 @@
 
 struct stoa_pool;           /* core/threads.c */
 struct stoa_conv_algorithm; /* conv/conv.h */
+struct stoa_tuning;         /* core/tuning.h */
+struct stoa_tuning_read;    /* core/tuning.c */
+
+/* The threads of a context, which others may share: one loop at a time. */
+struct stoa_workers {
+    atomic_flag busy;       /* taken by the context whose loop they run */
+    struct stoa_pool *pool; /* made when the first loop runs in parallel */
+    /* The host's own threads instead of the pool's; NULL: the pool's. */
+    void (*parallel_for)(void *user, size_t count, void (*body)(void *argument, size_t index),
+                         void *argument);
+    void *user;
+};
 
 struct stoa_context {
     struct stoa_error error;
     const struct stoa_kernels *kernels;
+    const struct stoa_tuning *tuning; /* never NULL */
+    struct stoa_tuning_read *tunings; /* tables that were read from files for this context */
     stoa_isa isa;
     stoa_policy policy;
     size_t threads;
     size_t workspace_limit;                 /* bytes of columns one thread may use */
     const struct stoa_conv_algorithm *conv; /* asked for; NULL: the cheapest */
     stoa_allocator allocator;
-    float *scratch; /* STOA_SCRATCH_FLOATS for each thread, see base/scratch.h */
+    float *scratch; /* STOA_SCRATCH_FLOATS for each of its own threads, see base/scratch.h */
+    size_t scratch_bytes;
     void (*log)(void *user, const char *line);
     void *log_user;
-    struct stoa_pool **pool; /* made when the first loop runs in parallel; a pointer of its own, so that a
-                              * loop can take the context as const */
-    struct stoa_pool *pool_memory;
+    struct stoa_workers *workers; /* its own, or those of the lender; a pointer, so that a loop can take the
+                                   * context as const */
+    struct stoa_workers own_workers;
+    stoa_context *lender;
+    atomic_size_t users; /* the context itself, until it is freed, and those that its workers are lent to */
 };
 
 /* Bytes of scratch for so many threads. */

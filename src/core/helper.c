@@ -57,7 +57,8 @@ struct stoa_helper *stoa_helper_create(stoa_context *context) {
     (void)pthread_mutex_init(&helper->lock, NULL);
     (void)pthread_cond_init(&helper->work_came, NULL);
     (void)pthread_cond_init(&helper->task_ended, NULL);
-    helper->started = context->threads > 1 && stoa_thread_start(&helper->thread, help, helper);
+    helper->started = context->threads > 1 && !context->workers->parallel_for &&
+                      stoa_thread_start(&helper->thread, help, helper);
     return helper;
 }
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/size.h"
-#include "blas/gemm.h"
+#include "blas/blas.h"
 #include "core/threads.h"
 
 /* The number of threads to measure on, 0 standing for the context's. */
@@ -75,7 +75,7 @@ static void run_panel(void *argument, size_t task, size_t thread) {
         part.b += first;
         part.c += first;
     }
-    stoa_gemm_run(&part);
+    stoa_blas_sgemm(&part);
 }
 
 /* Bytes of a, b and c; false for dimensions out of range. */

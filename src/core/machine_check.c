@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/size.h"
-#include "blas/gemm.h"
+#include "blas/blas.h"
 #include "core/machine.h"
 #include "core/threads.h"
 
@@ -26,16 +26,16 @@ static void fill(struct matrices *x, size_t side, size_t seed, float unit) {
 }
 
 static bool product_is_right(struct matrices *x, size_t side) {
-    stoa_gemm_run(&(struct stoa_gemm){.m = side,
-                                      .n = side,
-                                      .k = side,
-                                      .alpha = 1,
-                                      .a = x->a,
-                                      .lda = side,
-                                      .b = x->b,
-                                      .ldb = side,
-                                      .c = x->c,
-                                      .ldc = side});
+    stoa_blas_sgemm(&(struct stoa_gemm){.m = side,
+                                        .n = side,
+                                        .k = side,
+                                        .alpha = 1,
+                                        .a = x->a,
+                                        .lda = side,
+                                        .b = x->b,
+                                        .ldb = side,
+                                        .c = x->c,
+                                        .ldc = side});
     for (size_t i = 0; i < side; i++) {
         for (size_t j = 0; j < side; j++) {
             double sum = 0;

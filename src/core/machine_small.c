@@ -2,7 +2,7 @@
 /* The limit of the BLAS's path for small products, found by the step in its rate. */
 #include <math.h>
 
-#include "blas/gemm.h"
+#include "blas/blas.h"
 #include "core/machine.h"
 
 /* Products of m x n that fit every register tile; only the depth k varies, so that rates change slowly

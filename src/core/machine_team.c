@@ -37,13 +37,14 @@ void stoa_fill(float *x, size_t count) {
 void stoa_team_open(const stoa_context *context, size_t threads, stoa_context *team) {
     *team = *context;
     team->threads = threads;
-    team->pool_memory = NULL;
-    team->pool = &team->pool_memory;
+    team->own_workers = (struct stoa_workers){.pool = NULL};
+    atomic_flag_clear(&team->own_workers.busy);
+    team->workers = &team->own_workers;
 }
 
 void stoa_team_close(stoa_context *team) {
-    stoa_pool_free(team->pool_memory);
-    team->pool_memory = NULL;
+    stoa_pool_free(team->own_workers.pool);
+    team->own_workers.pool = NULL;
 }
 
 /* Beside other work a scheduler may leave two new threads on one CPU, or one of them waiting, for longer than
@@ -115,7 +116,7 @@ double stoa_best_time(const stoa_context *team, double seconds, stoa_task_fn *wo
     double best = HUGE_VAL;
     for (size_t i = 0; i < LEAST_ROUNDS || stoa_clock() < end; i++) {
         best = fmin(best, time_round(team, &round));
-        if (!*team->pool) {
+        if (!team->own_workers.pool) {
             round.threads = 1; /* in a forked child everything runs in the caller: nobody to wait for */
         }
     }

@@ -24,7 +24,7 @@
 
 #include "base/float_state.h"
 #include "base/size.h"
-#include "blas/gemm.h"
+#include "blas/blas.h"
 
 enum { SPINS = 3000, TASK_BITS = 20 };
 
@@ -54,8 +54,10 @@ struct stoa_pool {
     struct counter sleepers;
     pthread_t *threads;
     struct share *shares; /* the caller's and one for each worker */
-    float *scratch;       /* the context's: the same order */
-    size_t workers;
+    float *scratch;       /* the context's that it was made for: the same order */
+    float *callers;       /* of the thread whose loop runs */
+    size_t workers;       /* those of the host are not started here */
+    size_t started;
     atomic_size_t workers_started; /* gives each its number */
     atomic_bool stop;
     pthread_mutex_t lock;
@@ -148,7 +150,7 @@ static void *worker(void *argument) {
     struct stoa_pool *pool = argument;
     size_t thread = atomic_fetch_add(&pool->workers_started, 1) + 1;
     struct share *share = &pool->shares[thread];
-    stoa_blas_own_thread();
+    stoa_blas_enter_thread();
     (void)stoa_float_enter();
     (void)stoa_scratch_use(pool->scratch + thread * STOA_SCRATCH_FLOATS);
     uint64_t seen = 0;
@@ -190,8 +192,8 @@ bool stoa_thread_start(pthread_t *thread, void *(*work)(void *), void *argument)
     return started;
 }
 
-/* Start up to `workers` threads; as many as the system gives. NULL when there is no memory. */
-static struct stoa_pool *make_pool(size_t workers, float *scratch) {
+/* With `starts` start up to `workers` threads; as many as the system gives. NULL when there is no memory. */
+static struct stoa_pool *make_pool(size_t workers, bool starts, float *scratch) {
     struct stoa_pool *pool = aligned_alloc(64, stoa_round_up(sizeof *pool, 64));
     struct share *shares = aligned_alloc(64, (workers + 1) * sizeof *shares);
     pthread_t *threads = calloc(workers, sizeof *threads);
@@ -205,9 +207,11 @@ static struct stoa_pool *make_pool(size_t workers, float *scratch) {
     memset(shares, 0, (workers + 1) * sizeof *shares);
     (void)pthread_mutex_init(&pool->lock, NULL);
     (void)pthread_cond_init(&pool->wake, NULL);
-    while (pool->workers < workers && stoa_thread_start(&pool->threads[pool->workers], worker, pool)) {
-        pool->workers++;
+    while (starts && pool->started < workers &&
+           stoa_thread_start(&pool->threads[pool->started], worker, pool)) {
+        pool->started++;
     }
+    pool->workers = starts ? pool->started : workers;
     return pool;
 }
 
@@ -220,7 +224,7 @@ void stoa_pool_free(struct stoa_pool *pool) {
         (void)pthread_mutex_lock(&pool->lock);
         (void)pthread_cond_broadcast(&pool->wake);
         (void)pthread_mutex_unlock(&pool->lock);
-        for (size_t i = 0; i < pool->workers; i++) {
+        for (size_t i = 0; i < pool->started; i++) {
             (void)pthread_join(pool->threads[i], NULL);
         }
         (void)pthread_cond_destroy(&pool->wake);
@@ -231,16 +235,25 @@ void stoa_pool_free(struct stoa_pool *pool) {
     free(pool);
 }
 
-/* The context's pool, made on first use; NULL when it should or must do without. */
-static struct stoa_pool *pool_of(const stoa_context *context) {
+/* The context's pool for one loop, made on first use; NULL when the loop should or must do without: another
+ * context that shares the pool may be using it. */
+static struct stoa_pool *take_pool(const stoa_context *context) {
+    struct stoa_workers *workers = context->workers;
     (void)pthread_once(&fork_once, watch_forks);
-    if (inside_task || atomic_load_explicit(&after_fork, memory_order_relaxed)) {
+    if (inside_task || atomic_load_explicit(&after_fork, memory_order_relaxed) ||
+        atomic_flag_test_and_set_explicit(&workers->busy, memory_order_acquire)) {
         return NULL;
     }
-    if (!*context->pool) {
-        *context->pool = make_pool(context->threads - 1, context->scratch);
+    if (!workers->pool) {
+        const stoa_context *owner = context->lender ? context->lender : context;
+        workers->pool = make_pool(context->threads - 1, !workers->parallel_for, owner->scratch);
     }
-    return *context->pool;
+    if (workers->pool) {
+        workers->pool->callers = context->scratch;
+    } else {
+        atomic_flag_clear_explicit(&workers->busy, memory_order_release);
+    }
+    return workers->pool;
 }
 
 /* Close first: a thread that still holds the old claim and reads the new share must not succeed in claiming.
@@ -255,8 +268,26 @@ static void publish(struct share *share, stoa_task_fn *work, void *argument, siz
     atomic_store(&share->claim, next << 2 * TASK_BITS);
 }
 
+/* What a host's parallel_for calls in a thread of the host's: a worker for one loop. Bodies do not wait for
+ * each other: who comes first does what the others have not begun. */
+static void host_body(void *argument, size_t index) {
+    struct stoa_pool *pool = argument;
+    if (index > pool->workers) {
+        return;
+    }
+    STOA_FLOAT_STATE();
+    float *mine = index == 0 ? pool->callers : pool->scratch + index * STOA_SCRATCH_FLOATS;
+    float *before = stoa_scratch_use(mine);
+    stoa_blas_enter_thread();
+    run_tasks(pool, index);
+    stoa_blas_leave_thread();
+    (void)stoa_scratch_use(before);
+}
+
 /* One loop over tasks [first, first + tasks). */
-static void run_loop(struct stoa_pool *pool, size_t first, size_t tasks, stoa_task_fn *work, void *argument) {
+static void run_loop(const struct stoa_workers *workers, size_t first, size_t tasks, stoa_task_fn *work,
+                     void *argument) {
+    struct stoa_pool *pool = workers->pool;
     size_t threads = pool->workers + 1;
     atomic_store_explicit(&pool->done.value, 0, memory_order_release);
     /* Workers begin while the caller still publishes; nobody is woken for an empty share. */
@@ -268,7 +299,11 @@ static void run_loop(struct stoa_pool *pool, size_t first, size_t tasks, stoa_ta
             publish(&pool->shares[thread], work, argument, first + begin, end - begin);
         }
     }
-    wake_sleepers(pool);
+    if (workers->parallel_for) {
+        workers->parallel_for(workers->user, stoa_min(tasks, threads), host_body, pool);
+    } else {
+        wake_sleepers(pool);
+    }
     run_tasks(pool, 0);
     for (size_t spin = 0; atomic_load_explicit(&pool->done.value, memory_order_acquire) < tasks; spin++) {
         if (spin < SPINS) {
@@ -280,13 +315,16 @@ static void run_loop(struct stoa_pool *pool, size_t first, size_t tasks, stoa_ta
 }
 
 void stoa_parallel(const stoa_context *context, size_t tasks, stoa_task_fn *work, void *argument) {
-    struct stoa_pool *pool = context->threads > 1 && tasks > 1 ? pool_of(context) : NULL;
+    bool pooled = context->threads > 1 && tasks > 1 && take_pool(context);
     float *before = inside_task ? stoa_scratch() : stoa_scratch_use(context->scratch);
-    for (size_t task = 0; !pool && task < tasks; task++) {
+    for (size_t task = 0; !pooled && task < tasks; task++) {
         work(argument, task, 0);
     }
-    for (size_t first = 0; pool && first < tasks; first += CLOSED) {
-        run_loop(pool, first, stoa_min(tasks - first, CLOSED), work, argument);
+    for (size_t first = 0; pooled && first < tasks; first += CLOSED) {
+        run_loop(context->workers, first, stoa_min(tasks - first, CLOSED), work, argument);
+    }
+    if (pooled) {
+        atomic_flag_clear_explicit(&context->workers->busy, memory_order_release);
     }
     (void)stoa_scratch_use(before);
 }

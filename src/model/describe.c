@@ -4,11 +4,13 @@
 #include "model/describe.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include <stoa/blas.h>
 #include <stoa/version.h>
 
 #include "core/context.h"
+#include "core/tuning.h"
 #include "model/files.h"
 #include "model/json_write.h"
 #include "model/model.h"
@@ -19,11 +21,14 @@
 static bool describe_fingerprint(const stoa_context *context, json_t *fingerprint) {
     stoa_blas_info blas;
     stoa_blas_describe(&blas);
+    char tuning[STOA_TUNING_NAME + STOA_TUNING_SUM];
+    (void)snprintf(tuning, sizeof tuning, "%s %s", context->tuning->name, context->tuning->sum);
     return stoa_json_put_text(fingerprint, "isa", stoa_isa_name(stoa_context_isa(context))) &&
            stoa_json_put_text(fingerprint, "blas", blas.name) &&
            stoa_json_put_text(fingerprint, "blas_version", blas.version) &&
            stoa_json_put_text(fingerprint, "blas_core", blas.core) &&
-           stoa_json_put_text(fingerprint, "policy", stoa_policy_name(stoa_context_policy(context)));
+           stoa_json_put_text(fingerprint, "policy", stoa_policy_name(stoa_context_policy(context))) &&
+           stoa_json_put_text(fingerprint, "tuning", tuning);
 }
 
 bool stoa_describe_build(const stoa_context *context, json_t *build) {

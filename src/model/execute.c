@@ -7,7 +7,8 @@
 
 #include "base/float_state.h"
 #include "base/size.h"
-#include "blas/gemm.h"
+#include "blas/blas.h"
+#include "core/tuning.h"
 #include "model/plan.h"
 
 /* Under AddressSanitizer only what a step may touch is open: an operator that reads a dead value or writes
@@ -335,6 +336,7 @@ static void give_output(const struct call *call, const float **output) {
 /* Forward without a loss. */
 static stoa_status infer(const struct call *call, const float **output) {
     STOA_FLOAT_STATE();
+    STOA_TUNING_TURN(call->plan->context, call->plan->tuning);
     stoa_status status = check_samples(call);
     if (status != STOA_OK) {
         return status;
@@ -354,6 +356,7 @@ stoa_status stoa_plan_infer(stoa_plan *plan, size_t samples, const float **outpu
 
 static stoa_status run_with_loss(const struct call *call, double *loss, const float **output) {
     STOA_FLOAT_STATE();
+    STOA_TUNING_TURN(call->plan->context, call->plan->tuning);
     stoa_status status = check_samples(call);
     if (status == STOA_OK) {
         status = check_targets(call);

@@ -32,8 +32,8 @@ struct stoa_op_run stoa_plan_run(const struct stoa_plan *plan, size_t node) {
                               .planned_batch = plan->batch,
                               .training = plan->training,
                               .wants_input_gradient = plan->node[node].wants_input_gradient,
-                              .frozen = plan->frozen[node]};
-    memcpy(run.choice, plan->node[node].choice, sizeof run.choice);
+                              .frozen = plan->frozen[node],
+                              .plan = plan->node[node].plan};
     return run;
 }
 
@@ -139,7 +139,6 @@ static bool plan_scratch(struct stoa_plan *plan) {
         bool goes_back = stoa_plan_goes_back(plan, node);
         size_t backward = goes_back ? stoa_step_of(plan, node, STOA_BACKWARD) : forward;
         struct stoa_node_plan *p = &plan->node[node];
-        memcpy(p->choice, memory.choice, sizeof p->choice);
         if (memory.saved) {
             p->saved = add_value(plan, layer->name, "saved", NULL, memory.saved, forward, backward);
         }
@@ -311,6 +310,18 @@ static bool make_room(struct stoa_plan *plan) {
     return true;
 }
 
+/* Room for what operators decide. */
+static bool make_decisions(struct stoa_plan *plan) {
+    for (size_t node = 0; node < plan->nodes + (plan->has_loss ? 1 : 0); node++) {
+        size_t bytes = stoa_plan_layer(plan, node)->op->plan_bytes;
+        plan->node[node].plan = bytes > 0 ? calloc(1, bytes) : NULL;
+        if (bytes > 0 && !plan->node[node].plan) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static stoa_status make_loss(struct stoa_plan *plan, const char *line) {
     struct stoa_error *error = &plan->context->error;
     struct stoa_spec spec;
@@ -337,7 +348,7 @@ static stoa_status build_plan(struct stoa_plan *plan, const stoa_plan_options *o
         }
     }
     plan->steps = plan->training ? 2 * plan->nodes + 2 : plan->nodes + (loss ? 1 : 0);
-    if (!make_room(plan)) {
+    if (!make_room(plan) || !make_decisions(plan)) {
         return stoa_fail(plan->context, STOA_ERR_MEMORY, "plan: out of memory");
     }
     if (plan->training && prepare_training(plan, options->freeze) != STOA_OK) {
@@ -377,6 +388,7 @@ stoa_status stoa_plan_create(stoa_context *context, stoa_model *model, const sto
         return stoa_fail(context, STOA_ERR_MEMORY, "plan: out of memory");
     }
     made->context = context;
+    made->tuning = context->tuning;
     made->model = model;
     made->batch = options->batch;
     made->training = options->training;
@@ -401,6 +413,9 @@ void stoa_plan_free(stoa_plan *plan) {
     }
     stoa_layer_clear(&plan->loss);
     free(plan->values);
+    for (size_t node = 0; plan->node && node <= plan->nodes; node++) {
+        free(plan->node[node].plan);
+    }
     free(plan->node);
     free(plan->frozen);
     free(plan);

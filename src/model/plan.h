@@ -32,12 +32,13 @@ struct stoa_node_plan {
     size_t dx[STOA_MAX_INPUTS]; /* where backward writes; STOA_NO_VALUE where nobody asks */
     bool adds[STOA_MAX_INPUTS]; /* dx is scratch that is added to the input's gradient */
     bool wants_input_gradient;
-    bool trains;                          /* has tensors that are to learn */
-    const void *choice[STOA_MAX_CHOICES]; /* what the operator decided in planning */
+    bool trains; /* has tensors that are to learn */
+    void *plan;  /* the operator's own; NULL where it has none */
 };
 
 struct stoa_plan {
     stoa_context *context;
+    const struct stoa_tuning *tuning; /* the context's when the plan was made: it decides in its runs */
     stoa_model *model;
     size_t batch;
     bool training, has_loss, summed;

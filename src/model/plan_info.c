@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "core/tuning.h"
 #include "model/plan.h"
 
 size_t stoa_plan_value_count(const stoa_plan *plan) {
@@ -49,6 +50,7 @@ stoa_status stoa_plan_step_at(const stoa_plan *plan, size_t index, stoa_plan_ste
         return stoa_fail(plan->context, STOA_ERR_ARGUMENT, "step %zu: the plan has %zu steps", index,
                          stoa_plan_step_count(plan));
     }
+    STOA_TUNING_TURN(plan->context, plan->tuning);
     enum stoa_pass pass = index <= plan->nodes ? STOA_FORWARD : STOA_BACKWARD;
     size_t node = pass == STOA_FORWARD ? index : 2 * plan->nodes + 1 - index;
     struct stoa_op_run run = stoa_plan_run(plan, node);

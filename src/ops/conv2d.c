@@ -89,65 +89,68 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     return stoa_tensor_start(error, &o->init, o->bias, &layer->tensor[0]);
 }
 
-/* The algorithm of a pass, chosen in planning for the largest batch: smaller ones run with the same. */
-static const struct stoa_conv_algorithm *chosen(const struct stoa_op_run *run, enum stoa_conv_pass pass) {
-    return run->choice[pass];
+/* The plans of the passes: run->plan. */
+static struct stoa_conv_plan *plans_of(const struct stoa_op_run *run) {
+    return run->plan;
 }
 
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
+    struct stoa_conv_plan *plan = plans_of(run);
     struct stoa_conv conv = problem(run->layer, run->planned_batch);
     const bool wanted[STOA_CONV_PASSES] = {true, run->wants_input_gradient, !run->frozen};
-    size_t bytes[STOA_CONV_PASSES];
-    if (!stoa_conv_plan(run->context, &conv, "conv2d", run->layer->name, wanted, memory->choice, bytes)) {
+    if (!stoa_conv_plan_layer(run->context, &conv, "conv2d", run->layer->name, wanted, plan)) {
         return false;
     }
-    memory->prepared = stoa_conv_prepared_bytes(memory->choice[STOA_CONV_FORWARD], run->context, &conv);
-    memory->workspace[STOA_FORWARD] = bytes[STOA_CONV_FORWARD];
+    memory->prepared = plan[STOA_CONV_FORWARD].prepared_bytes;
+    memory->workspace[STOA_FORWARD] = plan[STOA_CONV_FORWARD].bytes;
     memory->workspace[STOA_BACKWARD] =
-        stoa_max(bytes[STOA_CONV_BACKWARD_DATA], bytes[STOA_CONV_BACKWARD_WEIGHTS]);
+        stoa_max(plan[STOA_CONV_BACKWARD_DATA].bytes, plan[STOA_CONV_BACKWARD_WEIGHTS].bytes);
     return true;
 }
 
 static void prepare(const struct stoa_op_run *run) {
-    struct stoa_conv conv = problem(run->layer, run->planned_batch);
-    chosen(run, STOA_CONV_FORWARD)->prepare(run->context, &conv, run->tensor[0], run->prepared);
+    stoa_conv_prepare(run->context, &plans_of(run)[STOA_CONV_FORWARD], run->tensor[0], run->prepared,
+                      NULL);
 }
 
 static void forward(const struct stoa_op_run *run) {
-    struct stoa_conv conv = problem(run->layer, run->batch);
-    stoa_conv_forward(chosen(run, STOA_CONV_FORWARD), run->context, &conv, run->x[0], run->tensor[0],
-                      run->prepared, run->tensor[1], false, run->y, run->workspace);
+    stoa_conv_run(&plans_of(run)[STOA_CONV_FORWARD], &(struct stoa_conv_run){.context = run->context,
+                                                                             .batch = run->batch,
+                                                                             .x = run->x[0],
+                                                                             .weight = run->tensor[0],
+                                                                             .prepared = run->prepared,
+                                                                             .bias = run->tensor[1],
+                                                                             .y = run->y,
+                                                                             .workspace = run->workspace});
 }
 
 static void backward(const struct stoa_op_run *run) {
-    struct stoa_conv conv = problem(run->layer, run->batch);
+    struct stoa_conv_run pass = {
+        .context = run->context, .batch = run->batch, .dy = run->dy, .workspace = run->workspace};
     if (!run->frozen) {
-        chosen(run, STOA_CONV_BACKWARD_WEIGHTS)
-            ->backward_weights(run->context, &conv, run->x[0], run->dy, run->dtensor[0], run->dtensor[1],
-                               run->workspace);
+        struct stoa_conv_run weights = pass;
+        weights.x = run->x[0];
+        weights.dweight = run->dtensor[0];
+        weights.dbias = run->dtensor[1];
+        stoa_conv_run(&plans_of(run)[STOA_CONV_BACKWARD_WEIGHTS], &weights);
     }
     if (run->dx[0]) {
-        chosen(run, STOA_CONV_BACKWARD_DATA)
-            ->backward_data(run->context, &conv, run->dy, run->tensor[0], run->dx[0], run->workspace);
+        pass.weight = run->tensor[0];
+        pass.dx = run->dx[0];
+        stoa_conv_run(&plans_of(run)[STOA_CONV_BACKWARD_DATA], &pass);
     }
 }
 
 static void algorithm(const struct stoa_op_run *run, enum stoa_pass pass, char *out, size_t size) {
-    struct stoa_conv conv = problem(run->layer, run->planned_batch);
+    const struct stoa_conv_plan *plan = plans_of(run);
     if (pass == STOA_FORWARD) {
-        chosen(run, STOA_CONV_FORWARD)->describe(run->context, &conv, STOA_CONV_FORWARD, out, size);
+        stoa_conv_describe(&plan[STOA_CONV_FORWARD], out, size);
         return;
     }
-    char weights[96] = "none";
-    if (!run->frozen) {
-        chosen(run, STOA_CONV_BACKWARD_WEIGHTS)
-            ->describe(run->context, &conv, STOA_CONV_BACKWARD_WEIGHTS, weights, sizeof weights);
-    }
-    char data[96] = "none";
-    if (run->wants_input_gradient) {
-        chosen(run, STOA_CONV_BACKWARD_DATA)
-            ->describe(run->context, &conv, STOA_CONV_BACKWARD_DATA, data, sizeof data);
-    }
+    char weights[96];
+    char data[96];
+    stoa_conv_describe(&plan[STOA_CONV_BACKWARD_WEIGHTS], weights, sizeof weights);
+    stoa_conv_describe(&plan[STOA_CONV_BACKWARD_DATA], data, sizeof data);
     (void)snprintf(out, size, "weights: %s; data: %s", weights, data);
 }
 
@@ -200,6 +203,7 @@ const struct stoa_op stoa_op_conv2d = {
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .options_bytes = sizeof(struct conv2d_options),
+    .plan_bytes = STOA_CONV_PASSES * sizeof(struct stoa_conv_plan),
     .needs = STOA_NEEDS_X,
     .needs_for_tensors = true,
     .infer = infer,

@@ -145,27 +145,25 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     return stoa_tensor_start(error, &o->init, o->bias, &layer->tensor[0]);
 }
 
-/* The algorithm of the convolution's pass, chosen in planning for the largest batch: smaller ones run with
- * the same. */
-static const struct stoa_conv_algorithm *chosen(const struct stoa_op_run *run, enum stoa_conv_pass pass) {
-    return run->choice[pass];
+/* The plans of the convolution's passes: run->plan. */
+static struct stoa_conv_plan *plans_of(const struct stoa_op_run *run) {
+    return run->plan;
 }
 
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
+    struct stoa_conv_plan *plan = plans_of(run);
     struct stoa_conv conv = problem(run->layer, run->planned_batch);
     const bool wanted[STOA_CONV_PASSES] = {run->wants_input_gradient, true, !run->frozen};
-    size_t bytes[STOA_CONV_PASSES];
     size_t sums = 0;
-    if (!stoa_conv_plan(run->context, &conv, "conv_transpose2d", run->layer->name, wanted, memory->choice,
-                        bytes)) {
+    if (!stoa_conv_plan_layer(run->context, &conv, "conv_transpose2d", run->layer->name, wanted, plan)) {
         return false;
     }
     if (run->layer->tensors > 1 && !run->frozen && !stoa_block_sums_bytes(run, conv.window.channels, &sums)) {
         return false;
     }
-    memory->workspace[STOA_FORWARD] = bytes[STOA_CONV_BACKWARD_DATA];
+    memory->workspace[STOA_FORWARD] = plan[STOA_CONV_BACKWARD_DATA].bytes;
     memory->workspace[STOA_BACKWARD] =
-        stoa_max(sums, stoa_max(bytes[STOA_CONV_BACKWARD_WEIGHTS], bytes[STOA_CONV_FORWARD]));
+        stoa_max(sums, stoa_max(plan[STOA_CONV_BACKWARD_WEIGHTS].bytes, plan[STOA_CONV_FORWARD].bytes));
     return true;
 }
 
@@ -175,11 +173,15 @@ static void add_bias(const struct stoa_op_run *run, size_t first, size_t count) 
 }
 
 static void forward(const struct stoa_op_run *run) {
-    struct stoa_conv conv = problem(run->layer, run->batch);
-    chosen(run, STOA_CONV_BACKWARD_DATA)
-        ->backward_data(run->context, &conv, run->x[0], run->tensor[0], run->y, run->workspace);
+    size_t filters = run->layer->output.dim[2];
+    stoa_conv_run(&plans_of(run)[STOA_CONV_BACKWARD_DATA],
+                  &(struct stoa_conv_run){.context = run->context,
+                                          .batch = run->batch,
+                                          .dy = run->x[0],
+                                          .weight = run->tensor[0],
+                                          .dx = run->y,
+                                          .workspace = run->workspace});
     if (run->tensor[1]) {
-        size_t filters = conv.window.channels;
         stoa_parallel_range(run, stoa_batch_size(run, &run->layer->output) / filters, stoa_row_grain(filters),
                             add_bias);
     }
@@ -192,38 +194,35 @@ static void sum_samples(const struct stoa_op_run *run, size_t first, size_t samp
 }
 
 static void backward(const struct stoa_op_run *run) {
-    struct stoa_conv conv = problem(run->layer, run->batch);
+    size_t filters = run->layer->output.dim[2];
+    struct stoa_conv_run pass = {
+        .context = run->context, .batch = run->batch, .x = run->dy, .workspace = run->workspace};
     if (run->dtensor[1]) {
-        memcpy(run->dtensor[1], stoa_block_sums(run, conv.window.channels, sum_samples),
-               conv.window.channels * sizeof(float));
+        memcpy(run->dtensor[1], stoa_block_sums(run, filters, sum_samples), filters * sizeof(float));
     }
     if (!run->frozen) {
-        chosen(run, STOA_CONV_BACKWARD_WEIGHTS)
-            ->backward_weights(run->context, &conv, run->dy, run->x[0], run->dtensor[0], NULL,
-                               run->workspace);
+        struct stoa_conv_run weights = pass;
+        weights.dy = run->x[0];
+        weights.dweight = run->dtensor[0];
+        stoa_conv_run(&plans_of(run)[STOA_CONV_BACKWARD_WEIGHTS], &weights);
     }
     if (run->dx[0]) {
-        chosen(run, STOA_CONV_FORWARD)
-            ->forward(run->context, &conv, run->dy, run->tensor[0], NULL, false, run->dx[0], run->workspace);
+        pass.weight = run->tensor[0];
+        pass.y = run->dx[0];
+        stoa_conv_run(&plans_of(run)[STOA_CONV_FORWARD], &pass);
     }
 }
 
 static void algorithm(const struct stoa_op_run *run, enum stoa_pass pass, char *out, size_t size) {
-    struct stoa_conv conv = problem(run->layer, run->planned_batch);
+    const struct stoa_conv_plan *plan = plans_of(run);
     if (pass == STOA_FORWARD) {
-        chosen(run, STOA_CONV_BACKWARD_DATA)
-            ->describe(run->context, &conv, STOA_CONV_BACKWARD_DATA, out, size);
+        stoa_conv_describe(&plan[STOA_CONV_BACKWARD_DATA], out, size);
         return;
     }
-    char weights[96] = "none";
-    char data[96] = "none";
-    if (!run->frozen) {
-        chosen(run, STOA_CONV_BACKWARD_WEIGHTS)
-            ->describe(run->context, &conv, STOA_CONV_BACKWARD_WEIGHTS, weights, sizeof weights);
-    }
-    if (run->wants_input_gradient) {
-        chosen(run, STOA_CONV_FORWARD)->describe(run->context, &conv, STOA_CONV_FORWARD, data, sizeof data);
-    }
+    char weights[96];
+    char data[96];
+    stoa_conv_describe(&plan[STOA_CONV_BACKWARD_WEIGHTS], weights, sizeof weights);
+    stoa_conv_describe(&plan[STOA_CONV_FORWARD], data, sizeof data);
     (void)snprintf(out, size, "weights: %s; data: %s", weights, data);
 }
 
@@ -279,6 +278,7 @@ const struct stoa_op stoa_op_conv_transpose2d = {
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .options_bytes = sizeof(struct conv_transpose2d_options),
+    .plan_bytes = STOA_CONV_PASSES * sizeof(struct stoa_conv_plan),
     .needs = STOA_NEEDS_X,
     .needs_for_tensors = true,
     .infer = infer,

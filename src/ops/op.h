@@ -13,7 +13,7 @@
 #include "core/options.h"
 #include "core/shape.h"
 
-enum { STOA_MAX_INPUTS = 4, STOA_MAX_TENSORS = 4, STOA_MAX_CHOICES = 3 };
+enum { STOA_MAX_INPUTS = 4, STOA_MAX_TENSORS = 4 };
 
 /* How a parameter starts. */
 enum stoa_init {
@@ -90,9 +90,6 @@ struct stoa_op_memory {
     size_t saved;        /* written by forward in training, read by backward */
     size_t workspace[2]; /* scratch per pass (indexed by enum stoa_pass), for all threads of the context */
     size_t prepared; /* tensors in the form that forward reads, for plans that keep it; with `prepare` only */
-    /* What was decided for the passes, the operator's own constants: they find it in run->choice, and it
-     * stays the same for smaller batches and whatever becomes of the context. */
-    const void *choice[STOA_MAX_CHOICES];
 };
 
 /* One run of a layer. Pointers that are not needed are NULL. */
@@ -113,7 +110,7 @@ struct stoa_op_run {
     void *saved;
     void *prepared;                       /* what `prepare` wrote; NULL: nobody keeps it */
     void *workspace;                      /* 64-byte aligned, `memory`'s size for this pass */
-    const void *choice[STOA_MAX_CHOICES]; /* `memory`'s */
+    void *plan; /* the operator's plan_bytes, zeroed, which `memory` has filled */
     /* backward */
     const float *dy;
     float *dx[STOA_MAX_INPUTS]; /* overwritten; NULL where nobody asks */
@@ -153,6 +150,8 @@ struct stoa_op {
     size_t least_inputs, most_inputs;
     const struct stoa_option *options;
     size_t option_count, options_bytes;
+    size_t plan_bytes; /* of what `memory` decides for the passes, which stays the same for smaller batches and
+                        * whatever becomes of the context */
     unsigned needs; /* of enum stoa_needs */
     bool
         needs_for_tensors; /* only gradients of tensors read what `needs` names: a frozen layer needs nothing */
@@ -162,8 +161,8 @@ struct stoa_op {
     /* Shapes and tensors from inputs and options; on an error the sentence without the layer's name:
      * "kernel 5x5 does not fit input 4x4 with pad 0". */
     stoa_status (*infer)(struct stoa_error *error, struct stoa_layer *layer);
-    /* Bytes for batches up to run->planned_batch; reads context, layer, planned_batch, training,
-     * wants_input_gradient, frozen only. NULL: none. False when a size overflows, or with the context's error
+    /* Bytes for batches up to run->planned_batch, and run->plan; reads context, layer, planned_batch,
+     * training, wants_input_gradient, frozen only. NULL: none. False when a size overflows, or with the context's error
      * set. */
     bool (*memory)(const struct stoa_op_run *run, struct stoa_op_memory *memory);
     /* Losses over labels: what the sum of a batch's losses is divided by for its mean; NULL: its samples. */
@@ -171,12 +170,12 @@ struct stoa_op {
     /* Samples below which a training pass learns nothing; NULL: 1. */
     size_t (*least_batch)(const struct stoa_layer *layer);
     /* From run->tensor, which stays the same until the next call, to run->prepared; reads what `memory`
-     * reads, and what it chose. Forward gives the same bits with it as without. NULL: not kept. */
+     * reads, and run->plan. Forward gives the same bits with it as without. NULL: not kept. */
     void (*prepare)(const struct stoa_op_run *run);
     void (*forward)(const struct stoa_op_run *run);
     void (*backward)(const struct stoa_op_run *run);
     /* How a pass is computed, for people, into `out`; NULL: only one way. Reads what `memory` reads,
-     * and what it chose. */
+     * and run->plan. */
     void (*algorithm)(const struct stoa_op_run *run, enum stoa_pass pass, char *out, size_t size);
     double (*flops)(const struct stoa_layer *layer); /* of one sample's forward pass; NULL: output size */
     /* Double reference: the tests' oracle, and the base of gradient checks. Recomputes in backward what it

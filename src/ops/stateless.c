@@ -6,8 +6,8 @@
 
 #include "base/float_state.h"
 #include "base/size.h"
-#include "core/product.h"
-#include "core/threads.h"
+#include "core/layout.h"
+#include "product/product.h"
 
 stoa_status stoa_check_buffers(stoa_context *context, const char *function,
                                const struct stoa_named_buffer *buffers) {
@@ -120,21 +120,6 @@ stoa_status stoa_sgemm(stoa_context *context, bool transpose_a, bool transpose_b
     return STOA_OK;
 }
 
-/* Every image is a matrix (rows, columns) that is transposed. */
-struct conversion {
-    const stoa_context *context;
-    const float *x;
-    float *y;
-    size_t rows, columns;
-};
-
-static void convert_image(void *argument, size_t image, size_t thread) {
-    (void)thread;
-    const struct conversion *c = argument;
-    size_t at = image * c->rows * c->columns;
-    c->context->kernels->transpose(c->x + at, c->rows, c->columns, c->columns, c->y + at, c->rows);
-}
-
 static stoa_status check_conversion(stoa_context *context, const char *function, const float *x,
                                     const float *y, const struct stoa_named_size *sizes) {
     stoa_status status = stoa_check_buffers(context, function, STOA_BUFFERS(STOA_NAMED(x), STOA_NAMED(y)));
@@ -150,8 +135,8 @@ stoa_status stoa_nchw_to_nhwc(stoa_context *context, size_t batch, size_t channe
         context, __func__, x, y,
         STOA_SIZES(STOA_NAMED(batch), STOA_NAMED(channels), STOA_NAMED(height), STOA_NAMED(width)));
     if (status == STOA_OK) {
-        struct conversion c = {context, x, y, channels, height * width};
-        stoa_parallel(context, batch, convert_image, &c);
+        struct stoa_layout layout = {batch, height * width, channels, .planar = true};
+        stoa_layout_read(context, &layout, x, y);
     }
     return status;
 }
@@ -162,8 +147,8 @@ stoa_status stoa_nhwc_to_nchw(stoa_context *context, size_t batch, size_t channe
         context, __func__, x, y,
         STOA_SIZES(STOA_NAMED(batch), STOA_NAMED(channels), STOA_NAMED(height), STOA_NAMED(width)));
     if (status == STOA_OK) {
-        struct conversion c = {context, x, y, height * width, channels};
-        stoa_parallel(context, batch, convert_image, &c);
+        struct stoa_layout layout = {batch, height * width, channels, .planar = true};
+        stoa_layout_write(context, &layout, x, false, y);
     }
     return status;
 }

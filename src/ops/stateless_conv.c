@@ -5,10 +5,10 @@
 #include "base/float_state.h"
 #include "base/scratch.h"
 #include "base/size.h"
-#include "blas/gemm.h"
-#include "conv/conv.h"
+#include "blas/blas.h"
+#include "core/layout.h"
 #include "core/threads.h"
-#include "ops/stateless.h"
+#include "ops/stateless_conv.h"
 #include "ops/window.h"
 
 static size_t or_one(size_t value) {
@@ -35,16 +35,15 @@ static stoa_status check_dimensions(stoa_context *context, const char *function,
                             STOA_MAX_DIMENSION);
 }
 
-/* Arrays that can be addressed; the weights of one convolution and one sample of x and y also fit cblas's
- * integer. */
-static stoa_status check_arrays(stoa_context *context, const char *function, const struct stoa_conv *conv) {
+stoa_status stoa_check_conv_arrays(stoa_context *context, const char *function,
+                                   const struct stoa_conv *conv) {
     const struct stoa_window *w = &conv->window;
     const struct {
         const char *name;
         size_t factor[4], times;
     } arrays[] = {
-        {"x", {w->height, w->width, w->channels, 1}, conv->batch},
-        {"y", {w->out_height, w->out_width, conv->filters, 1}, conv->batch},
+        {"x", {w->height, w->width, stoa_conv_x_pixel(conv), 1}, conv->batch},
+        {"y", {w->out_height, w->out_width, stoa_conv_y_pixel(conv), 1}, conv->batch},
         {"weight", {w->kernel_height, w->kernel_width, w->channels / conv->groups, conv->filters}, 1},
     };
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
@@ -64,9 +63,8 @@ static stoa_status check_arrays(stoa_context *context, const char *function, con
     return STOA_OK;
 }
 
-/* The caller's description as the algorithms take it. */
-static stoa_status read_conv(stoa_context *context, const char *function, const stoa_conv2d *c,
-                             struct stoa_conv *conv) {
+stoa_status stoa_read_conv(stoa_context *context, const char *function, const stoa_conv2d *c,
+                           struct stoa_conv *conv) {
     *conv = (struct stoa_conv){.groups = 1};
     stoa_status status = stoa_check_buffers(context, function, STOA_BUFFERS({"conv", c}));
     if (status == STOA_OK) {
@@ -109,45 +107,38 @@ static stoa_status read_conv(stoa_context *context, const char *function, const 
                          function, c->kernel_height, c->kernel_width, w->dilation_height, w->dilation_width,
                          c->height, c->width, c->pad_top, c->pad_bottom, c->pad_left, c->pad_right);
     }
-    return check_arrays(context, function, conv);
+    return stoa_check_conv_arrays(context, function, conv);
 }
 
-/* An algorithm, ready to run. */
-struct call {
-    struct stoa_conv conv;
-    const struct stoa_conv_algorithm *algorithm;
-};
-
-static stoa_status choose(stoa_context *context, const char *function, const stoa_conv2d *c,
-                          enum stoa_conv_pass pass, struct call *call, size_t *bytes) {
+static stoa_status plan_pass(stoa_context *context, const char *function, const stoa_conv2d *c,
+                             enum stoa_conv_pass pass, struct stoa_conv_plan *plan) {
     STOA_FLOAT_STATE();
-    *bytes = 0;
-    stoa_status status = read_conv(context, function, c, &call->conv);
-    if (status != STOA_OK) {
-        return status;
+    struct stoa_conv conv;
+    stoa_status status = stoa_read_conv(context, function, c, &conv);
+    if (status == STOA_OK && !stoa_conv_plan(context, &conv, pass, function, plan)) {
+        status = context->error.status;
     }
-    call->algorithm = stoa_conv_choose(context, &call->conv, pass);
-    if (!call->algorithm) {
-        return stoa_conv_refuse(context, &call->conv, function);
-    }
-    if (!call->algorithm->workspace(context, &call->conv, pass, bytes)) {
-        return stoa_fail(context, STOA_ERR_SHAPE, "%s: the size of the workspace overflows", function);
-    }
-    return STOA_OK;
+    return status;
 }
 
-/* All checks of a pass. */
+/* All checks of a pass, and its plan. */
 static stoa_status prepare(stoa_context *context, const char *function, const stoa_conv2d *c,
                            enum stoa_conv_pass pass, const struct stoa_named_buffer *buffers,
-                           const void *workspace, size_t workspace_bytes, struct call *call) {
+                           const void *workspace, size_t workspace_bytes, struct stoa_conv_plan *plan) {
     stoa_status status = stoa_check_buffers(context, function, buffers);
-    size_t needed = 0;
     if (status == STOA_OK) {
-        status = choose(context, function, c, pass, call, &needed);
+        status = plan_pass(context, function, c, pass, plan);
     }
     return status == STOA_OK
-               ? stoa_check_memory(context, function, "workspace", workspace, workspace_bytes, needed)
+               ? stoa_check_memory(context, function, "workspace", workspace, workspace_bytes, plan->bytes)
                : status;
+}
+
+static void run_plan(const struct stoa_conv_plan *plan, struct stoa_conv_run *run) {
+    run->batch = plan->conv.batch;
+    stoa_blas_enter();
+    stoa_conv_run(plan, run);
+    stoa_blas_leave();
 }
 
 stoa_status stoa_conv2d_output(stoa_context *context, const stoa_conv2d *conv, size_t *height,
@@ -156,7 +147,7 @@ stoa_status stoa_conv2d_output(stoa_context *context, const stoa_conv2d *conv, s
     stoa_status status =
         stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(height), STOA_NAMED(width)));
     if (status == STOA_OK) {
-        status = read_conv(context, __func__, conv, &read);
+        status = stoa_read_conv(context, __func__, conv, &read);
     }
     if (status == STOA_OK) {
         *height = read.window.out_height;
@@ -165,69 +156,73 @@ stoa_status stoa_conv2d_output(stoa_context *context, const stoa_conv2d *conv, s
     return status;
 }
 
+enum stoa_conv_pass stoa_conv_pass_of(stoa_conv2d_pass pass) {
+    return pass == STOA_CONV2D_FORWARD         ? STOA_CONV_FORWARD
+           : pass == STOA_CONV2D_BACKWARD_DATA ? STOA_CONV_BACKWARD_DATA
+                                               : STOA_CONV_BACKWARD_WEIGHTS;
+}
+
 stoa_status stoa_conv2d_workspace(stoa_context *context, const stoa_conv2d *conv, stoa_conv2d_pass pass,
                                   size_t *bytes) {
-    static const enum stoa_conv_pass passes[] = {
-        [STOA_CONV2D_FORWARD] = STOA_CONV_FORWARD,
-        [STOA_CONV2D_BACKWARD_DATA] = STOA_CONV_BACKWARD_DATA,
-        [STOA_CONV2D_BACKWARD_WEIGHTS] = STOA_CONV_BACKWARD_WEIGHTS,
-    };
     stoa_status status = stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(bytes)));
     if (status != STOA_OK) {
         return status;
     }
-    if ((unsigned)pass >= sizeof passes / sizeof *passes) {
+    if ((unsigned)pass > STOA_CONV2D_BACKWARD_WEIGHTS) {
         return stoa_fail(context, STOA_ERR_ARGUMENT, "%s: pass is %d, expected one of stoa_conv2d_pass",
                          __func__, (int)pass);
     }
-    struct call call;
-    size_t needed = 0;
-    status = choose(context, __func__, conv, passes[pass], &call, &needed);
+    struct stoa_conv_plan plan;
+    status = plan_pass(context, __func__, conv, stoa_conv_pass_of(pass), &plan);
     if (status == STOA_OK) {
-        *bytes = needed;
+        *bytes = plan.bytes;
+    }
+    return status;
+}
+
+/* Memory for the plan's prepared weights, where it has any. */
+static stoa_status check_memory(stoa_context *context, const char *function,
+                                const struct stoa_conv_plan *plan, const void *prepared,
+                                size_t prepared_bytes) {
+    return stoa_check_memory(context, function, "prepared buffer", prepared, prepared_bytes,
+                             plan->prepared_bytes);
+}
+
+stoa_status stoa_check_prepared(stoa_context *context, const char *function,
+                                const struct stoa_conv_plan *plan, const void *prepared,
+                                size_t prepared_bytes) {
+    stoa_status status = check_memory(context, function, plan, prepared, prepared_bytes);
+    if (status == STOA_OK && plan->prepared_bytes > 0 && !stoa_conv_is_prepared(plan, prepared)) {
+        return stoa_fail(
+            context, STOA_ERR_ARGUMENT,
+            "%s: found weights that another plan has prepared, expected those of the same sizes, "
+            "options and settings of the context",
+            function);
     }
     return status;
 }
 
 /* Both forward passes; with `keeps` the weights of an algorithm that prepares any are read from
- * `prepared`. */
-struct forward_call {
-    const char *function;
-    const float *x, *weight, *bias;
-    stoa_activation activation;
-    float *y;
-    void *workspace;
-    size_t workspace_bytes;
-    bool keeps;
-    const void *prepared;
-    size_t prepared_bytes;
-};
-
-static stoa_status check_prepared(stoa_context *context, const char *function, const struct call *call,
-                                  const void *prepared, size_t prepared_bytes, size_t *needed) {
-    *needed = stoa_conv_prepared_bytes(call->algorithm, context, &call->conv);
-    return stoa_check_memory(context, function, "prepared buffer", prepared, prepared_bytes, *needed);
-}
-
-static stoa_status run_forward(stoa_context *context, const stoa_conv2d *conv, const struct forward_call *f) {
+ * run->prepared. */
+static stoa_status run_forward(stoa_context *context, const char *function, const stoa_conv2d *conv,
+                               stoa_activation activation, size_t workspace_bytes, bool keeps,
+                               size_t prepared_bytes, struct stoa_conv_run *run) {
     STOA_FLOAT_STATE();
-    struct call call;
-    size_t needed = 0;
-    stoa_status status = prepare(context, f->function, conv, STOA_CONV_FORWARD,
-                                 STOA_BUFFERS({"x", f->x}, {"weight", f->weight}, {"y", f->y}), f->workspace,
-                                 f->workspace_bytes, &call);
-    if (status == STOA_OK && f->keeps) {
-        status = check_prepared(context, f->function, &call, f->prepared, f->prepared_bytes, &needed);
+    struct stoa_conv_plan plan;
+    stoa_status status = prepare(context, function, conv, STOA_CONV_FORWARD,
+                                 STOA_BUFFERS({"x", run->x}, {"weight", run->weight}, {"y", run->y}),
+                                 run->workspace, workspace_bytes, &plan);
+    if (status == STOA_OK && keeps) {
+        status = stoa_check_prepared(context, function, &plan, run->prepared, prepared_bytes);
     }
     if (status == STOA_OK) {
-        status = stoa_check_activation(context, f->function, f->activation);
+        status = stoa_check_activation(context, function, activation);
     }
     if (status == STOA_OK) {
-        stoa_blas_enter();
-        stoa_conv_forward(call.algorithm, context, &call.conv, f->x, f->weight,
-                          needed > 0 ? f->prepared : NULL, f->bias, f->activation == STOA_ACTIVATION_RELU,
-                          f->y, f->workspace);
-        stoa_blas_leave();
+        run->context = context;
+        run->prepared = plan.prepared_bytes > 0 ? run->prepared : NULL;
+        run->relu = activation == STOA_ACTIVATION_RELU;
+        run_plan(&plan, run);
     }
     return status;
 }
@@ -235,44 +230,27 @@ static stoa_status run_forward(stoa_context *context, const stoa_conv2d *conv, c
 stoa_status stoa_conv2d_forward(stoa_context *context, const stoa_conv2d *conv, const float *x,
                                 const float *weight, const float *bias, stoa_activation activation, float *y,
                                 void *workspace, size_t workspace_bytes) {
-    return run_forward(context, conv,
-                       &(struct forward_call){.function = __func__,
-                                              .x = x,
-                                              .weight = weight,
-                                              .bias = bias,
-                                              .activation = activation,
-                                              .y = y,
-                                              .workspace = workspace,
-                                              .workspace_bytes = workspace_bytes});
+    struct stoa_conv_run run = {.x = x, .weight = weight, .bias = bias, .y = y, .workspace = workspace};
+    return run_forward(context, __func__, conv, activation, workspace_bytes, false, 0, &run);
 }
 
 stoa_status stoa_conv2d_forward_prepared(stoa_context *context, const stoa_conv2d *conv, const float *x,
                                          const float *weight, const void *prepared, size_t prepared_bytes,
                                          const float *bias, stoa_activation activation, float *y,
                                          void *workspace, size_t workspace_bytes) {
-    return run_forward(context, conv,
-                       &(struct forward_call){.function = __func__,
-                                              .x = x,
-                                              .weight = weight,
-                                              .bias = bias,
-                                              .activation = activation,
-                                              .y = y,
-                                              .workspace = workspace,
-                                              .workspace_bytes = workspace_bytes,
-                                              .keeps = true,
-                                              .prepared = prepared,
-                                              .prepared_bytes = prepared_bytes});
+    struct stoa_conv_run run = {
+        .x = x, .weight = weight, .prepared = prepared, .bias = bias, .y = y, .workspace = workspace};
+    return run_forward(context, __func__, conv, activation, workspace_bytes, true, prepared_bytes, &run);
 }
 
 stoa_status stoa_conv2d_prepared_bytes(stoa_context *context, const stoa_conv2d *conv, size_t *bytes) {
-    struct call call;
-    size_t workspace;
+    struct stoa_conv_plan plan;
     stoa_status status = stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(bytes)));
     if (status == STOA_OK) {
-        status = choose(context, __func__, conv, STOA_CONV_FORWARD, &call, &workspace);
+        status = plan_pass(context, __func__, conv, STOA_CONV_FORWARD, &plan);
     }
     if (status == STOA_OK) {
-        *bytes = stoa_conv_prepared_bytes(call.algorithm, context, &call.conv);
+        *bytes = plan.prepared_bytes;
     }
     return status;
 }
@@ -280,17 +258,16 @@ stoa_status stoa_conv2d_prepared_bytes(stoa_context *context, const stoa_conv2d 
 stoa_status stoa_conv2d_prepare(stoa_context *context, const stoa_conv2d *conv, const float *weight,
                                 void *prepared, size_t prepared_bytes) {
     STOA_FLOAT_STATE();
-    struct call call;
-    size_t needed;
+    struct stoa_conv_plan plan;
     stoa_status status = stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(weight)));
     if (status == STOA_OK) {
-        status = choose(context, __func__, conv, STOA_CONV_FORWARD, &call, &needed);
+        status = plan_pass(context, __func__, conv, STOA_CONV_FORWARD, &plan);
     }
     if (status == STOA_OK) {
-        status = check_prepared(context, __func__, &call, prepared, prepared_bytes, &needed);
+        status = check_memory(context, __func__, &plan, prepared, prepared_bytes);
     }
-    if (status == STOA_OK && needed > 0) {
-        call.algorithm->prepare(context, &call.conv, weight, prepared);
+    if (status == STOA_OK && plan.prepared_bytes > 0) {
+        stoa_conv_prepare(context, &plan, weight, prepared, NULL);
     }
     return status;
 }
@@ -299,14 +276,14 @@ stoa_status stoa_conv2d_backward_data(stoa_context *context, const stoa_conv2d *
                                       const float *weight, float *dx, void *workspace,
                                       size_t workspace_bytes) {
     STOA_FLOAT_STATE();
-    struct call call;
+    struct stoa_conv_plan plan;
     stoa_status status = prepare(context, __func__, conv, STOA_CONV_BACKWARD_DATA,
                                  STOA_BUFFERS(STOA_NAMED(dy), STOA_NAMED(weight), STOA_NAMED(dx)), workspace,
-                                 workspace_bytes, &call);
+                                 workspace_bytes, &plan);
     if (status == STOA_OK) {
-        stoa_blas_enter();
-        call.algorithm->backward_data(context, &call.conv, dy, weight, dx, workspace);
-        stoa_blas_leave();
+        run_plan(&plan,
+                 &(struct stoa_conv_run){
+                     .context = context, .dy = dy, .weight = weight, .dx = dx, .workspace = workspace});
     }
     return status;
 }
@@ -315,14 +292,17 @@ stoa_status stoa_conv2d_backward_weights(stoa_context *context, const stoa_conv2
                                          const float *dy, float *dweight, float *dbias, void *workspace,
                                          size_t workspace_bytes) {
     STOA_FLOAT_STATE();
-    struct call call;
+    struct stoa_conv_plan plan;
     stoa_status status = prepare(context, __func__, conv, STOA_CONV_BACKWARD_WEIGHTS,
                                  STOA_BUFFERS(STOA_NAMED(x), STOA_NAMED(dy), STOA_NAMED(dweight)), workspace,
-                                 workspace_bytes, &call);
+                                 workspace_bytes, &plan);
     if (status == STOA_OK) {
-        stoa_blas_enter();
-        call.algorithm->backward_weights(context, &call.conv, x, dy, dweight, dbias, workspace);
-        stoa_blas_leave();
+        run_plan(&plan, &(struct stoa_conv_run){.context = context,
+                                                .x = x,
+                                                .dy = dy,
+                                                .dweight = dweight,
+                                                .dbias = dbias,
+                                                .workspace = workspace});
     }
     return status;
 }
@@ -333,18 +313,17 @@ stoa_status stoa_conv2d_pack_weights(stoa_context *context, const stoa_conv2d *c
     stoa_status status =
         stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(oihw), STOA_NAMED(hwio)));
     if (status == STOA_OK) {
-        status = read_conv(context, __func__, conv, &read);
+        status = stoa_read_conv(context, __func__, conv, &read);
     }
     if (status != STOA_OK) {
         return status;
     }
-    size_t taps = read.window.kernel_height * read.window.kernel_width;
-    size_t channels = read.window.channels / read.groups;
-    /* For each channel the matrix (filters, taps) becomes (taps, filters). */
-    for (size_t c = 0; c < channels; c++) {
-        context->kernels->transpose(oihw + c * taps, read.filters, taps, channels * taps,
-                                    hwio + c * read.filters, channels * read.filters);
-    }
+    struct stoa_layout layout = {.images = 1,
+                                 .rows = stoa_conv_column(&read),
+                                 .columns = read.filters,
+                                 .planar = true,
+                                 .taps = read.window.kernel_height * read.window.kernel_width};
+    stoa_layout_read(context, &layout, oihw, hwio);
     return STOA_OK;
 }
 
@@ -387,7 +366,7 @@ static void image_of_columns(void *argument, size_t image, size_t thread) {
 
 static stoa_status check_columns(stoa_context *context, const char *function, const stoa_conv2d *c,
                                  size_t group, struct stoa_conv *conv) {
-    stoa_status status = read_conv(context, function, c, conv);
+    stoa_status status = stoa_read_conv(context, function, c, conv);
     if (status != STOA_OK) {
         return status;
     }

@@ -3,7 +3,7 @@
  * run. */
 #include "base/float_state.h"
 #include "base/size.h"
-#include "blas/gemm.h"
+#include "blas/blas.h"
 #include "ops/op.h"
 #include "ops/stateless.h"
 

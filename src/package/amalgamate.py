@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Write the library as two files, stoa.c and stoa.h, for those who drop a library into their own tree.
 
-amalgamate.py ROOT GENERATED STOA_C STOA_H --sources FILE... --kernels FILE... --references FILE... --dispatch FILE
+amalgamate.py ROOT GENERATED STOA_C STOA_H --sources FILE... --kernels FILE... --input-kernels FILE... --references FILE... --dispatch FILE
 
 stoa.h is every public header, in the order in which they need each other. stoa.c is every source, in the order of the
 floors. Three things make one translation unit of many files:
@@ -37,14 +37,6 @@ KEYWORDS = frozenset('''_Alignas _Atomic _Static_assert _Thread_local __attribut
 # Macros that paste their argument into a name: the argument is no identifier of the file.
 PASTING = ('STOA_KERNEL', 'STOA_REFERENCE')
 STATIC = ('static', 'STOA_INLINE')
-
-ISAS = (
-    ('base', None, None),
-    ('avx2', 'avx2,fma,f16c', 'avx2,fma,f16c'),
-    ('avx512', 'avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512',
-     'avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl'),
-)
-LANES = {'avx2': 8, 'avx512': 16}
 
 TOP = '''/* Stoa {version}: the whole library in one file, made by src/package/amalgamate.py. Do not edit.
  *
@@ -331,12 +323,22 @@ class Writer:
         self.parts.append(undefine)
 
 
-def options_push(gcc, clang):
+def isas_of(text):
+    """(name, lanes, registers, options, whether it leaves the group of input kernels) of each line of base/isa_list.h."""
+    options = []
+    for entry in text.split(' ISA(')[1:]:
+        name, _, lanes, registers, _, features = (word.strip() for word in entry.split(',', 5))
+        options += re.findall(r'(?:NEEDS|WITH)\(([^)]*)\)', features)
+        yield name, lanes, registers, tuple(options), 'LEAVES(INPUT)' in features
+
+
+def options_push(options):
+    clang = ','.join(option for option in options if not option.startswith('prefer-'))
     return f'''#if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("{clang}"))), apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("{gcc}")
+#pragma GCC target("{','.join(options)}")
 #endif
 '''
 
@@ -384,6 +386,7 @@ def main():
         parser.add_argument(name, type=pathlib.Path)
     parser.add_argument('--sources', nargs='+', type=pathlib.Path)
     parser.add_argument('--kernels', nargs='+', type=pathlib.Path)
+    parser.add_argument('--input-kernels', nargs='+', type=pathlib.Path)
     parser.add_argument('--references', nargs='+', type=pathlib.Path)
     parser.add_argument('--dispatch', type=pathlib.Path)
     arguments = parser.parse_args()
@@ -397,14 +400,18 @@ def main():
     writer = Writer(root, arguments.generated.resolve())
     for path in absolute(arguments.sources):
         writer.source(path)
-    for isa, gcc, clang in ISAS:
-        definitions = [('STOA_ISA', isa)] + ([('STOA_LANES', LANES[isa])] if isa in LANES else [])
-        if gcc:
-            writer.parts.append('#if defined(__x86_64__)\n' + options_push(gcc, clang))
-        writer.section(isa, definitions, absolute(arguments.kernels))
-        if gcc:
-            writer.parts.append(OPTIONS_POP + '#endif\n')
-    writer.parts.append('#if defined(__x86_64__)\n#define STOA_HAVE_X86_TABLES\n#endif\n')
+    kernels = absolute(arguments.kernels)
+    inputs = absolute(arguments.input_kernels)
+    writer.section('base', [('STOA_ISA', 'base'), ('STOA_INPUT_ISA', 'base')], inputs + kernels)
+    input_isa = 'base'
+    writer.parts.append('#if defined(__x86_64__)\n')
+    for isa, lanes, registers, options, leaves in isas_of(writer.read(root / 'src/base/isa_list.h')):
+        input_isa = input_isa if leaves else isa
+        writer.parts.append(options_push(options))
+        definitions = [('STOA_ISA', isa), ('STOA_INPUT_ISA', input_isa), ('STOA_LANES', lanes), ('STOA_REGISTERS', registers)]
+        writer.section(isa, definitions, ([] if leaves else inputs) + kernels)
+        writer.parts.append(OPTIONS_POP)
+    writer.parts.append('#endif\n')
     writer.source(arguments.dispatch.resolve())
     # Last, because <tgmath.h> turns the names of functions into macros.
     writer.parts.append('#include <tgmath.h>\n')

@@ -50,13 +50,18 @@ struct origin {
     char here[128];
 };
 
-static void describe_here(const stoa_context *context, struct origin origin[6]) {
+enum { ORIGINS = 7 };
+
+static void describe_here(const stoa_context *context, struct origin origin[ORIGINS]) {
     stoa_blas_info blas;
+    char tuning[80];
     stoa_blas_describe(&blas);
-    const char *const here[6] = {stoa_version(), stoa_isa_name(stoa_context_isa(context)),
-                                 blas.name,      blas.version,
-                                 blas.core,      stoa_policy_name(stoa_context_policy(context))};
-    for (size_t i = 0; i < 6; i++) {
+    (void)snprintf(tuning, sizeof tuning, "%s %s", stoa_context_tuning(context),
+                   stoa_context_tuning_sum(context));
+    const char *const here[ORIGINS] = {
+        stoa_version(), stoa_isa_name(stoa_context_isa(context)),       blas.name, blas.version,
+        blas.core,      stoa_policy_name(stoa_context_policy(context)), tuning};
+    for (size_t i = 0; i < ORIGINS; i++) {
         (void)snprintf(origin[i].here, sizeof origin[i].here, "%s", here[i]);
     }
 }
@@ -80,9 +85,10 @@ static void put_row(struct report_out *out, struct report_html_table *table, con
 
 void report_write_origin(struct report_part *part, const struct report_subject *subject) {
     struct report_out *out = &part->section[REPORT_ORIGIN];
-    struct origin origin[6] = {{"version", "Stoa", ""},       {"isa", "instruction set", ""},
-                               {"blas", "BLAS", ""},          {"blas_version", "its version", ""},
-                               {"blas_core", "its core", ""}, {"policy", "numeric policy", ""}};
+    struct origin origin[ORIGINS] = {{"version", "Stoa", ""},       {"isa", "instruction set", ""},
+                                     {"blas", "BLAS", ""},          {"blas_version", "its version", ""},
+                                     {"blas_core", "its core", ""}, {"policy", "numeric policy", ""},
+                                     {"tuning", "tuning table", ""}};
     struct report_html_table table;
     stoa_machine_state machine;
     char then[32] = "", here[32];
@@ -93,7 +99,7 @@ void report_write_origin(struct report_part *part, const struct report_subject *
     report_html_table_begin(out, &table, "lll",
                             "The fingerprint of the model file, and of what made this page");
     put_row(out, &table, "", "model", "page");
-    for (size_t i = 0; i < sizeof origin / sizeof *origin; i++) {
+    for (size_t i = 0; i < ORIGINS; i++) {
         put_row(out, &table, origin[i].name, origin_of(subject->model, origin[i].key), origin[i].here);
     }
     if (part->run && report_run_has(part->run, REPORT_THREADS)) {

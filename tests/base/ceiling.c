@@ -19,6 +19,6 @@ stoa_isa stoa_isa_ceiling(void) {
             return (stoa_isa)isa;
         }
     }
-    (void)fprintf(stderr, "STOA_CPU: found '%s', expected base, avx2 or avx512\n", text);
+    (void)fprintf(stderr, "STOA_CPU: found '%s', which is no instruction set\n", text);
     exit(2);
 }

@@ -5,6 +5,7 @@ Run: STOA_BENCH=build/bench/stoa-bench test_bench.py
 """
 
 import json
+import math
 import os
 import pathlib
 import re
@@ -44,7 +45,7 @@ class Bench(unittest.TestCase):
         context = results['context']
         for key in ('date', 'host_name', 'executable', 'num_cpus', 'mhz_per_cpu', 'cpu_scaling_enabled', 'caches',
                     'load_avg', 'library_build_type', 'blas_name', 'blas_version', 'blas_core', 'blas_threads', 'isa',
-                    'policy', 'compiler', 'flags', 'commit', 'cpu_model', 'cpu_quota', 'threads',
+                    'policy', 'tuning', 'tuning_sum', 'compiler', 'flags', 'commit', 'cpu_model', 'cpu_quota', 'threads',
                     'core_latency_before_ns', 'core_latency_after_ns'):
             self.assertIn(key, context)
         self.assertIn(context['library_build_type'], ('release', 'debug'))
@@ -146,6 +147,64 @@ class Bench(unittest.TestCase):
         self.assertGreaterEqual(len(results['benchmarks']), 2 * len(PASSES))
         self.assertEqual(done.stdout.count('WRONG'), len(results['benchmarks']), done.stdout)
 
+    def test_steps(self):
+        """Naive loops, im2col and the BLAS, the engine: what each step brings. Depthwise layers are no products."""
+        products = ['conv2d n2 c32 h12 k32 r3 p1', 'linear n8 c70 k30']
+        depthwise = 'conv2d n2 c8 h6 k8 r3 p1 g8'
+        done, results = self.run_json('layers', '--steps', *products, depthwise)
+        medians = {r['run_name']: r for r in results['benchmarks'] if r.get('aggregate_name') == 'median'}
+        blas = f'im2col + {results["context"]["blas_name"]}'
+        self.assertEqual(sorted(medians), sorted([f'layers/{name}/{one}' for name in products + [depthwise] for one in PASSES] +
+                                                 [f'{blas}/{name}/{one}' for name in products for one in PASSES]))
+        self.assertRegex(medians[f'layers/{products[0]}/forward']['algorithm'], 'winograd')
+        self.assertRegex(medians[f'{blas}/{products[0]}/forward']['algorithm'], 'im2col')
+        for name in products:
+            for one in PASSES:
+                row, theirs = (medians[f'{engine}/{name}/{one}'] for engine in ('layers', blas))
+                self.assertTrue(row['verified'] and theirs['verified'])
+                pair = [[r['real_time'] for r in results['benchmarks'] if r['name'] == f'{engine}/{name}/{one}']
+                        for engine in ('layers', blas)]
+                expected = sum(b / a for a, b in zip(*pair)) / 2
+                self.assertAlmostEqual(row['speedup_over_blas'], expected, delta=1e-6 * expected)
+                naive = row['flops_per_second'] / row['speedup_over_naive_best']
+                self.assertAlmostEqual(theirs['flops_per_second'] / naive, row['blas_over_naive_best'],
+                                       delta=1e-6 * row['blas_over_naive_best'])
+        for one in PASSES:
+            self.assertNotIn('speedup_over_blas', medians[f'layers/{depthwise}/{one}'])
+            self.assertGreater(medians[f'layers/{depthwise}/{one}']['speedup_over_naive_best'], 0)
+        self.assertEqual(len(re.findall(r' - +- +[0-9.]+ +- +[0-9.]+  ', done.stdout)), len(PASSES), done.stdout)
+        done, results = self.run_json('layers', '--steps', '--filter', '^lenet (c2|f6)')
+        self.assertLessEqual(max(map(len, done.stdout.split('\n\n', 1)[1].splitlines())), 100)
+        groups = {(s['group'], s['pass']): s for s in results['context']['steps']}
+        self.assertEqual(sorted(groups), sorted(('lenet', one) for one in PASSES))
+        self.assertEqual(groups['lenet', 'forward']['speedup_over_blas']['rows'], 2)
+
+    def test_steps_are_found_wrong(self):
+        problem = 'conv2d n2 c8 h6 k8 r3 p1'
+        done, results = self.run_json('layers', '--steps', '--self-test', problem, code=1)
+        self.assertEqual(done.stdout.count('WRONG'), len(PASSES), done.stdout)
+        self.assertTrue(all(row['error_occurred'] for row in results['benchmarks']))
+
+    def test_held_to_an_instruction_set(self):
+        """Engine and BLAS alike; a core that the user names stays, and is said to go beyond."""
+        best = self.run_json('gemm', '--filter', '^square 16$')[1]['context']['isa']
+        for isa, core in (('base', 'Nehalem'), ('avx2', 'Haswell'))[:('base', 'avx2', 'avx512').index(best)]:
+            for mode in (['gemm', '--filter', '^square 16$'], ['layers', 'conv2d n2 c8 h6 k8 r3 p1', '--no-naive'],
+                         ['train', 'lenet5', '--batch', '4']):
+                done = subprocess.run([BENCH, *mode, *QUICK, '--isa', isa, '--json', str(self.json)], stdout=subprocess.PIPE, text=True,
+                                      check=True, env={k: v for k, v in os.environ.items() if k != 'OPENBLAS_CORETYPE'})
+                context = json.loads(self.json.read_text(encoding='utf-8'))['context']
+                self.assertEqual(context['isa'], isa)
+                if context['blas_name'] == 'OpenBLAS' and context['blas_core']:
+                    self.assertEqual(context['blas_core'], core)
+                self.assertNotIn('goes beyond', done.stdout)
+        if best == 'avx512':
+            done, results = self.run_json('gemm', '--filter', '^square 16$', '--isa', 'avx2', OPENBLAS_CORETYPE='SkylakeX')
+            if results['context']['blas_core'] == 'SkylakeX':
+                self.assertIn('This core goes beyond avx2', done.stdout)
+        self.refused(['layers', '--list', '--isa', 'avx3'], "--isa: found 'avx3', expected base, avx2 or avx512")
+        self.refused(['gemm', '--list', '--isa', 'all'], "--isa: found 'all', expected base, avx2 or avx512")
+
     def test_first_layers_have_no_backward_data(self):
         names = bench('layers', '--list', '--filter', '^lenet c[12]').stdout.splitlines()
         self.assertEqual(names, ['lenet c1 forward', 'lenet c1 backward weights', 'lenet c2 forward',
@@ -161,6 +220,47 @@ class Bench(unittest.TestCase):
             # The limit is measured by a kernel, which other builds slow down.
             if results['context']['library_build_type'] == 'release':
                 self.assertLess(row['share_of_fma_limit'], 1.5)
+
+    def test_gemm_beside_the_blas(self):
+        """Squares in all forms, a dense layer's passes as it calls them, a single row; each beside the BLAS alone."""
+        names = ['square 64', 'square 64 TN', 'square 64 NT'] + [f'mlp f3 {name}' for name in PASSES]
+        done, results = self.run_json('gemm', '--threads', '2', '--filter', '^(square 64|mlp f3)( |$)')
+        medians = {r['run_name']: r for r in results['benchmarks'] if r.get('aggregate_name') == 'median'}
+        blas = results['context']['blas_name']
+        self.assertEqual(sorted(medians), sorted(f'{engine}/{name}/threads:{threads}' for engine in ('gemm', blas)
+                                                 for name in names for threads in (1, 2)))
+        forms = {name: medians[f'gemm/{name}/threads:1']['transpose'] for name in names}
+        self.assertEqual(list(forms.values()), ['NN', 'TN', 'NT', 'NN', 'NT', 'TN'])
+        ratios = {1: [], 2: []}
+        for name in names:
+            for threads, all_of_them in ratios.items():
+                pair = [[r['real_time'] for r in results['benchmarks'] if r['name'] == f'{engine}/{name}/threads:{threads}']
+                        for engine in ('gemm', blas)]
+                expected = sum(b / a for a, b in zip(*pair)) / 2
+                row = medians[f'gemm/{name}/threads:{threads}']
+                self.assertAlmostEqual(row['ratio_to_blas'], expected, delta=1e-6 * expected)
+                self.assertNotIn('ratio_to_blas', medians[f'{blas}/{name}/threads:{threads}'])
+                self.assertTrue(row['verified'] and medians[f'{blas}/{name}/threads:{threads}']['verified'])
+                all_of_them.append(expected)
+        for mean in results['context']['ratios_to_blas']:
+            if mean['rows_of'] == 'all':
+                among = ratios[mean['threads']]
+                self.assertEqual(mean['rows'], len(names))
+                self.assertAlmostEqual(mean['geometric_mean'], math.prod(among) ** (1 / len(among)), delta=1e-6)
+                self.assertAlmostEqual(mean['lowest'], min(among), delta=1e-6)
+                self.assertIn(f'Lowest on {mean["threads"]} thread', done.stdout)
+                self.assertIn(f'{mean["lowest_row"]} {mean["lowest"]:.3f}', done.stdout)
+        self.assertEqual(len(results['context']['ratios_to_blas']), 2 * 3)
+
+    def test_gemm_of_single_rows(self):
+        path = self.folder / 'layers'
+        path.write_text('one row: linear n1 c70 k130\n', encoding='utf-8')
+        for policy in ('default', 'blas'):
+            _, results = self.run_json('gemm', '--layers', str(path), '--filter', '^one row', '--policy', policy)
+            rows = [r for r in results['benchmarks'] if r.get('aggregate_name') == 'median' and r['threads'] == 1]
+            self.assertEqual([(r['m'], r['n'], r['k'], r['transpose']) for r in rows if 'ratio_to_blas' in r],
+                             [(1, 130, 70, 'NN'), (1, 70, 130, 'NT'), (70, 130, 1, 'TN')])
+            self.assertTrue(all(r['verified'] for r in rows))
 
     def test_long_sums_of_gemm_are_right(self):
         """Rows of a power of two numbers must not repeat: their products would all be of one sign."""
@@ -199,6 +299,9 @@ class Bench(unittest.TestCase):
         self.refused(['layers', '--list', '--json', str(self.folder)], '--json')
         self.refused(['layers', '--list', '--layers', str(self.folder / 'none')], 'none')
         self.refused(['gemm', '--self-test'], '--self-test')
+        self.refused(['layers', '--steps', '--all-algorithms'], '--all-algorithms: found beside --steps')
+        self.refused(['layers', '--steps', '--policy', 'blas'], "--policy: found 'blas' beside --steps")
+        self.refused(['layers', '--steps', '--no-naive'], '--no-naive: found beside --steps')
 
     def test_refused_problems(self):
         for problem, part in (('pool n1', 'expected conv2d or linear'), ('conv2d n1 c1 h4 k1', "'r' is missing"),

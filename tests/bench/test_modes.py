@@ -110,6 +110,22 @@ class Modes(unittest.TestCase):
         for part in ('c1/forward', 'loss/forward', 'data', 'optimizer'):
             self.assertIn('train/lenet5/' + part, parts)
 
+    def test_products_that_reach_the_blas(self):
+        weights = [784 * 512, 512 * 256, 256 * 64, 64 * 10]
+        for policy in ('default', 'blas'):
+            done, _, rows = self.run_json('train', 'mlp', '--policy', policy)
+            row = rows['train/mlp']
+            # Forward, gradients of all weights, gradients of all inputs but the first layer's.
+            self.assertEqual(row['product_flops'], 2 * row['batch'] * (3 * sum(weights) - weights[0]))
+            self.assertAlmostEqual(row['blas_flops_share'], row['blas_flops'] / row['product_flops'], places=9)
+            self.assertTrue(0 <= row['blas_flops_share'] <= 1)
+            self.assertRegex(done.stdout, rf'\n *mlp .* {100 * row["blas_flops_share"]:.0f} %  ')
+            if policy == 'blas':
+                self.assertEqual(row['blas_flops_share'], 1)
+        _, _, rows = self.run_json('train', 'mlp', '--batch', '1')
+        # Single rows have kernels of their own.
+        self.assertEqual(rows['train/mlp']['product_flops'], 2 * (3 * sum(weights) - weights[0]))
+
     def test_train_defaults_and_batch(self):
         done, _, rows = self.run_json('train', '--batch', '8', '--threads', '1')
         for recipe in ('mnist-cnn', 'lenet5', 'mlp'):

@@ -95,6 +95,35 @@ class Peers(unittest.TestCase):
     def test_onednn(self):
         self.check_peer('onednn', PASSES)
 
+    def test_another_onednn(self):
+        self.check_peer('onednn3', PASSES)
+
+    def test_peers_are_held_to_the_instruction_set(self):
+        for peer in ('onednn', 'onednn3'):
+            with self.subTest(peer):
+                done, results = self.compare(peer, '--isa', 'base', PROBLEMS[0])
+                self.assertEqual(results['context']['isa'], 'base')
+                self.assertIn('held to SSE4.1', results['context']['peer']['version'])
+                self.assertIn('held to SSE4.1', done.stdout)
+                theirs = [r['algorithm'] for r in results['benchmarks'] if r.get('engine')]
+                self.assertTrue(theirs and not [name for name in theirs if 'avx' in name], theirs)
+
+    def test_groups(self):
+        """What a layer is by its shape is summed up beside what it is called."""
+        path = self.folder / 'layers'
+        path.write_text('a x: conv2d n2 c16 h6 k16 r1\na y: conv2d n2 c16 h6 k16 r1 s2\nb dw: conv2d n2 c8 h6 k8 r3 p1 g8\n'
+                        'b f: linear n4 c9 k7\n', encoding='utf-8')
+        _, results = self.compare('onednn', '--layers', str(path))
+        ratios = {(r['layer'], r['pass']): r['ratio_to_peer_best'] for r in results['benchmarks']
+                  if r.get('aggregate_name') == 'median' and 'ratio_to_peer_best' in r}
+        for group, layers in (('a', 'xy'), ('all 1x1', 'xy'), ('all depthwise', ['dw']), ('all linear', ['f'])):
+            for name in PASSES:
+                found = [g['best'] for g in results['context']['peer']['groups'] if (g['group'], g['pass']) == (group, name)]
+                among = [ratio for (layer, one), ratio in ratios.items() if layer.split()[1] in layers and one == name]
+                self.assertEqual([found[0]['rows'], round(found[0]['lowest'], 6)], [len(among), round(min(among), 6)])
+                mean = math.prod(among) ** (1 / len(among))
+                self.assertAlmostEqual(found[0]['geometric_mean'], mean, delta=1e-6 * mean)
+
     def test_xnnpack(self):
         self.check_peer('xnnpack', PASSES[:1])
 
@@ -132,12 +161,12 @@ class Peers(unittest.TestCase):
         self.assertEqual(done.stderr.count('\n'), 1, done.stderr)
 
     def test_refusals(self):
-        self.refused(bench('--peer', 'mkl', PROBLEMS[0]), "--peer: found 'mkl', expected onednn or xnnpack")
+        self.refused(bench('--peer', 'mkl', PROBLEMS[0]), "--peer: found 'mkl', expected onednn, onednn3 or xnnpack")
         self.refused(bench('--peer'), 'value missing')
         self.refused(bench('--peer', 'onednn', '--all-algorithms'), '--all-algorithms: found beside --peer')
         # The program alone, as from a build without peers.
         alone = shutil.copy(BENCH, self.folder)
-        for peer in ('onednn', 'xnnpack'):
+        for peer in ('onednn', 'onednn3', 'xnnpack'):
             self.refused(bench('--peer', peer, PROBLEMS[0], program=alone), f'--peer {peer}: this build')
         # A module whose library is not there.
         (self.folder / 'peers').mkdir()

@@ -137,6 +137,30 @@ class Plots(unittest.TestCase):
         for mode in ('plot', 'report'):
             self.assertIn('no result to draw', self.refused(mode, alone, '--out', str(self.folder / mode)))
 
+    def test_steps(self):
+        rows = []
+        for layer, rate, blas in (('lenet c2', 64, 16), ('3x3/2', 400, 100), ('dw 1', 30, None)):
+            name = f'{layer}/backward data'
+            rows.append(median(f'layers/{name}', 1, flops_per_second=1e9 * rate, speedup_over_naive_best=rate / 4,
+                               **{'pass': 'backward data'}))
+            if blas:
+                rows.append(median(f'im2col + OpenBLAS/{name}', 1, flops_per_second=1e9 * blas, engine='OpenBLAS 9',
+                                   **{'pass': 'backward data'}))
+        drawn = self.plot(self.results('some.json', rows))
+        self.assertEqual(set(drawn), {'some-gflops', 'some-steps-backward-data', 'some-over-im2col-+-OpenBLAS'})
+        texts = drawn['some-steps-backward-data']
+        # Means over the two that have all steps: 4, 40, 160; and each row's own.
+        for text in ('naive -O3, best order', 'im2col + OpenBLAS', 'Stoa', 'geometric mean', 'lenet c2', '3x3/2', 'dw 1', '40.0', '160',
+                     '64.0', '16.0', '400', '100', '30.0'):
+            self.assertIn(text, texts)
+        self.assertEqual(texts.count('4.00'), 4)
+        # On a page the BLAS stands between naive loops and the engine.
+        page = self.report(self.results('page.json', rows))[1]
+        big = re.search('<ul class="big">.*?</ul>', page, re.DOTALL).group()
+        self.assertEqual(re.findall(r'<b>([\d.]+)&#215;</b> ([^<]*)</li>', big),
+                         [('40.0', 'naive -O3, best order'), ('4.00', 'im2col + OpenBLAS')])
+        self.assertNotIn('what each step brings', page)
+
     def test_foreign_results_with_awkward_names(self):
         names = [f"it's \"{i}\" $(touch pwned) <b>&amp; ]]> \\n\t\x01\x7f#é" for i in range(3)]
         rows = [{'name': name, 'real_time': 5.0 + i, 'time_unit': 'us'} for i, name in enumerate(names)]

@@ -10,7 +10,7 @@
 
 #include "../base/cmocka_prelude.h"
 #include "base/cpu.h"
-#include "blas/gemm.h"
+#include "blas/blas.h"
 #include "tests/blas/forced.h"
 
 static const char VARIABLE[] = "OPENBLAS_CORETYPE";
@@ -23,17 +23,17 @@ static bool product_is_right(void) {
         a[i] = (float)(i * 5 % 11) - 5;
         b[i] = (float)(i * 3 % 7) - 3;
     }
-    stoa_gemm_run(&(struct stoa_gemm){.transpose_b = true,
-                                      .m = SIZE,
-                                      .n = SIZE,
-                                      .k = SIZE,
-                                      .alpha = 1,
-                                      .a = a,
-                                      .lda = SIZE,
-                                      .b = b,
-                                      .ldb = SIZE,
-                                      .c = c,
-                                      .ldc = SIZE});
+    stoa_blas_sgemm(&(struct stoa_gemm){.transpose_b = true,
+                                        .m = SIZE,
+                                        .n = SIZE,
+                                        .k = SIZE,
+                                        .alpha = 1,
+                                        .a = a,
+                                        .lda = SIZE,
+                                        .b = b,
+                                        .ldb = SIZE,
+                                        .c = c,
+                                        .ldc = SIZE});
     for (size_t i = 0; i < (size_t)SIZE * SIZE; i++) {
         double sum = 0;
         for (size_t l = 0; l < SIZE; l++) {

@@ -114,6 +114,21 @@ class Train(Command):
         self.done("train", "tiny", "--epochs", "1", "--out", "b", "--threads", "2", env={"STOA_THREADS": "3"})
         self.assertEqual(json.loads(read("b/timing.jsonl"))["threads"], 2)
 
+    def test_a_tuning_table_is_named(self):
+        write("mine.tuning", "like = generic-base\nl2_bytes = 1048577\n")
+        sums = []
+        for table, name in (("generic-base", "generic-base"), ("./mine.tuning", "mine")):
+            report = json.loads(self.done("plan", "tiny", "--json", env={"STOA_TUNING": table}))
+            self.assertEqual(report["tuning"], name)
+            sums.append(report["tuning_sum"])
+            self.done("train", "tiny", "--epochs", "1", "--out", name, env={"STOA_TUNING": table})
+            # Told of the model whatever the table is with which it is looked at.
+            origin = json.loads(self.done("info", name, "--json", env={"STOA_TUNING": "zen5"}))["origin"]
+            self.assertEqual(origin["tuning"], f"{name} {sums[-1]}")
+            self.assertIn(f"tuning {name} {sums[-1]}", self.done("info", name))
+        self.assertNotEqual(sums[0], sums[1])
+        self.assertIn(", tuning zen5", self.done("plan", "tiny", env={"STOA_TUNING": "zen5"}))
+
     def test_found_in_the_users_folder(self):
         os.makedirs("elsewhere")
         for base, env in (("home/.local/share", {}), ("x", {"XDG_DATA_HOME": f"{self.folder}/x"}),

@@ -6,7 +6,7 @@ import json
 from support import ANY_CPU, Command
 
 KEYS = {
-    "cpu.model": str, "cpu.isa": str, "cpu.count": int, "cpu.quota": (float, type(None)),
+    "cpu.model": str, "cpu.isa": str, "tuning.name": str, "tuning.sum": str, "cpu.count": int, "cpu.quota": (float, type(None)),
     "cpu.load": (float, type(None)), "cpu.mhz": (float, type(None)), "cpu.max_mhz": (float, type(None)),
     "threads": int, "blas.name": str, "blas.version": str, "blas.core": str, "blas.chosen_by": str,
     "blas.better_core": (str, type(None)), "blas.better_gflops": (float, type(None)), "blas.threads": int,

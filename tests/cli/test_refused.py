@@ -79,6 +79,12 @@ class Arguments(Command):
                             ("STOA_THREADS", "257"), ("STOA_POLICY", "quick")):
             self.refused("train", "tiny", env={name: value}, words=[name, f"'{value}'"])
             self.refused("--version", env={name: value}, words=[name, f"'{value}'"])
+        self.refused("train", "tiny", env={"STOA_TUNING": "zen"},
+                     words=["STOA_TUNING", "'zen'", "generic-base", "intel-server"])
+        self.refused("train", "tiny", env={"STOA_TUNING": "./my.tuning"}, words=["STOA_TUNING", "./my.tuning"])
+        write("my.tuning", "like = zen4\nl2_bytes = 1e6\n")
+        self.refused("train", "tiny", env={"STOA_TUNING": "my.tuning"},
+                     words=["STOA_TUNING", "my.tuning:2: l2_bytes: found '1e6', expected a whole number from 16384"])
         self.refused("train", "tiny", env={"STOA_CONV": "fft"}, words=["STOA_CONV", "'fft'", "depthwise", "im2col"])
 
     def test_output_that_cannot_be_written(self):

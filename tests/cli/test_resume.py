@@ -355,7 +355,9 @@ class Resume(Command):
         if os.environ.get("STOA_CPU") == "base":
             self.skipTest("there is nothing below")
         self.cut_short("run")
-        for change, word in (({"STOA_CPU": "base"}, "base"), ({"STOA_POLICY": "exact"}, "exact")):
+        for change, word in (({"STOA_CPU": "base"}, "base"), ({"STOA_POLICY": "exact"}, "exact"),
+                             ({"STOA_TUNING": "generic-base"}, "now generic-base")):
+            shutil.rmtree(word, ignore_errors=True)
             shutil.copytree("run", word)
             result = self.stoa("train", "--resume", word, env=change)
             self.assertEqual(result.returncode, 0, result.stderr)

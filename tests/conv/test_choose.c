@@ -37,6 +37,14 @@ static size_t shapes(struct stoa_conv *out) {
 }
 enum { MOST_SHAPES = 16, PASSES = 3 };
 
+/* The algorithm that is planned. */
+static const struct stoa_conv_algorithm *choose(stoa_context *context, const struct stoa_conv *conv,
+                                                enum stoa_conv_pass pass) {
+    struct stoa_conv_plan plan;
+    assert_true(stoa_conv_plan(context, conv, pass, "test", &plan));
+    return plan.algorithm;
+}
+
 /* A few filters do not fill a vector: pixels do. A gradient keeps a vector of sums for each weight, which
  * pays where less than half of a vector would be filled; a single filter takes as long as two. */
 static void few_filters_take_planes(void **state) {
@@ -50,13 +58,13 @@ static void few_filters_take_planes(void **state) {
             const struct stoa_conv strided = shape(64, 1, 28, filters, 5, 2, 1);
             bool few = filters <= STOA_PLANES_FILTERS;
             bool half = 2 * stoa_max(2, filters) < stoa_cost_lanes(context);
-            assert_int_equal(few, stoa_conv_choose(context, &conv, STOA_CONV_FORWARD) == &stoa_conv_planes);
+            assert_int_equal(few, choose(context, &conv, STOA_CONV_FORWARD) == &stoa_conv_planes);
             const struct stoa_conv_algorithm *gradient =
-                stoa_conv_choose(context, &conv, STOA_CONV_BACKWARD_WEIGHTS);
+                choose(context, &conv, STOA_CONV_BACKWARD_WEIGHTS);
             assert_true(few && half ? gradient == &stoa_conv_planes : few || gradient != &stoa_conv_planes);
-            assert_ptr_not_equal(stoa_conv_choose(context, &conv, STOA_CONV_BACKWARD_DATA),
+            assert_ptr_not_equal(choose(context, &conv, STOA_CONV_BACKWARD_DATA),
                                  &stoa_conv_planes);
-            assert_ptr_not_equal(stoa_conv_choose(context, &strided, STOA_CONV_FORWARD), &stoa_conv_planes);
+            assert_ptr_not_equal(choose(context, &strided, STOA_CONV_FORWARD), &stoa_conv_planes);
         }
         stoa_context_free(context);
     }
@@ -69,8 +77,8 @@ static void a_kernel_as_large_as_the_image_needs_no_columns(void **state) {
     struct stoa_conv covers = strided(5, 1, 64, 16, 5, 5, 120, 0, 0);
     struct stoa_conv less = strided(5, 1, 64, 16, 6, 5, 120, 0, 0);
     for (int pass = 0; pass < STOA_CONV_PASSES; pass++) {
-        assert_ptr_equal(stoa_conv_choose(context, &covers, (enum stoa_conv_pass)pass), &stoa_conv_pointwise);
-        assert_ptr_not_equal(stoa_conv_choose(context, &less, (enum stoa_conv_pass)pass),
+        assert_ptr_equal(choose(context, &covers, (enum stoa_conv_pass)pass), &stoa_conv_pointwise);
+        assert_ptr_not_equal(choose(context, &less, (enum stoa_conv_pass)pass),
                              &stoa_conv_pointwise);
     }
     stoa_context_free(context);
@@ -83,23 +91,20 @@ static void takes_the_cheapest(void **state) {
     stoa_context *context = make_context(2, 0);
     for (size_t i = 0; i < count * PASSES; i++) {
         enum stoa_conv_pass pass = (enum stoa_conv_pass)(i % PASSES);
-        const struct stoa_conv *c = &conv[i / PASSES];
-        const struct stoa_conv_algorithm *chosen = stoa_conv_choose(context, c, pass);
-        assert_non_null(chosen);
-        assert_true(chosen->applicable(context, c, pass));
-        double least = chosen->cost(context, c, pass);
+        struct stoa_conv_plan chosen;
+        assert_true(stoa_conv_plan(context, &conv[i / PASSES], pass, "test", &chosen));
         for (const struct stoa_conv_algorithm *const *at = stoa_conv_algorithms; *at; at++) {
-            if ((*at)->applicable(context, c, pass)) {
-                double cost = (*at)->cost(context, c, pass);
-                assert_true(isfinite(cost) && cost > 0 && cost < 1000);
-                assert_true(least <= cost);
+            struct stoa_conv_plan plan;
+            if (stoa_conv_plan_with(context, *at, &conv[i / PASSES], pass, &plan)) {
+                assert_true(isfinite(plan.cost) && plan.cost > 0 && plan.cost < 1000);
+                assert_true(chosen.cost <= plan.cost);
             }
         }
     }
     stoa_context_free(context);
 }
 
-/* Cost and choice: the same on any number of threads. */
+/* Cost, cut, key and choice: the same on any number of threads, which take more memory only. */
 static void does_not_count_threads(void **state) {
     (void)state;
     struct stoa_conv conv[MOST_SHAPES];
@@ -109,12 +114,16 @@ static void does_not_count_threads(void **state) {
     for (size_t i = 0; i < count * PASSES; i++) {
         enum stoa_conv_pass pass = (enum stoa_conv_pass)(i % PASSES);
         const struct stoa_conv *c = &conv[i / PASSES];
-        assert_ptr_equal(stoa_conv_choose(one, c, pass), stoa_conv_choose(many, c, pass));
+        assert_ptr_equal(choose(one, c, pass), choose(many, c, pass));
         for (const struct stoa_conv_algorithm *const *at = stoa_conv_algorithms; *at; at++) {
-            assert_int_equal((*at)->applicable(one, c, pass), (*at)->applicable(many, c, pass));
-            if ((*at)->applicable(one, c, pass)) {
-                double cost = (*at)->cost(one, c, pass);
-                assert_memory_equal(&cost, &(double){(*at)->cost(many, c, pass)}, sizeof cost);
+            struct stoa_conv_plan alone;
+            struct stoa_conv_plan plan;
+            bool can = stoa_conv_plan_with(one, *at, c, pass, &alone);
+            assert_int_equal(can, stoa_conv_plan_with(many, *at, c, pass, &plan));
+            if (can) {
+                assert_memory_equal(&alone.cost, &plan.cost, sizeof plan.cost);
+                assert_true(alone.key == plan.key && alone.prepared_bytes == plan.prepared_bytes);
+                assert_true(alone.bytes <= plan.bytes);
             }
         }
     }
@@ -122,32 +131,27 @@ static void does_not_count_threads(void **state) {
     stoa_context_free(many);
 }
 
-/* A smaller batch runs in the workspace of the larger one. */
-static void needs_no_more_for_smaller_batches(void **state) {
+/* Weights that were prepared for anything else are told apart. */
+static void keys_differ(void **state) {
     (void)state;
     struct stoa_conv conv[MOST_SHAPES];
     size_t count = shapes(conv);
-    stoa_context *context = make_context(3, 0);
-    for (size_t i = 0; i < count * PASSES; i++) {
-        enum stoa_conv_pass pass = (enum stoa_conv_pass)(i % PASSES);
-        struct stoa_conv *c = &conv[i / PASSES];
-        for (const struct stoa_conv_algorithm *const *at = stoa_conv_algorithms; *at; at++) {
-            if (!(*at)->applicable(context, c, pass)) {
-                continue;
+    uint64_t keys[4 * MOST_SHAPES];
+    size_t made = 0;
+    for (size_t limit = 0; limit < 2; limit++) {
+        stoa_context *context = make_context(2, limit * 100000);
+        for (size_t i = 0; i < 2 * count; i++) {
+            struct stoa_conv_plan plan;
+            struct stoa_conv one = conv[i / 2];
+            one.batch += i % 2;
+            assert_true(stoa_conv_plan(context, &one, STOA_CONV_FORWARD, "test", &plan));
+            for (size_t k = 0; k < made; k++) {
+                assert_true(keys[k] != plan.key);
             }
-            size_t before = 0;
-            for (c->batch = 1; c->batch <= 130; c->batch++) {
-                size_t bytes = 0;
-                assert_true((*at)->workspace(context, c, pass, &bytes));
-                if (bytes < before) {
-                    fail_msg("%s, shape %zu, pass %d: batch %zu needs %zu bytes, a smaller one %zu",
-                             (*at)->name, i / PASSES, (int)pass, c->batch, bytes, before);
-                }
-                before = bytes;
-            }
+            keys[made++] = plan.key;
         }
+        stoa_context_free(context);
     }
-    stoa_context_free(context);
 }
 
 static void takes_the_one_asked_for(void **state) {
@@ -156,20 +160,21 @@ static void takes_the_one_asked_for(void **state) {
     struct stoa_conv depthwise = shape(8, 128, 56, 128, 3, 1, 128);
     struct stoa_conv plain = shape(8, 64, 56, 64, 3, 1, 1);
     assert_null(stoa_context_conv(context));
-    const struct stoa_conv_algorithm *free_choice = stoa_conv_choose(context, &depthwise, STOA_CONV_FORWARD);
+    const struct stoa_conv_algorithm *free_choice = choose(context, &depthwise, STOA_CONV_FORWARD);
     assert_string_equal(free_choice->name, "depthwise");
     for (const struct stoa_conv_algorithm *const *at = stoa_conv_algorithms; *at; at++) {
         assert_int_equal(stoa_context_set_conv(context, (*at)->name), STOA_OK);
         assert_string_equal(stoa_context_conv(context), (*at)->name);
-        const struct stoa_conv_algorithm *got = stoa_conv_choose(context, &depthwise, STOA_CONV_FORWARD);
-        bool can = (*at)->applicable(context, &depthwise, STOA_CONV_FORWARD);
+        const struct stoa_conv_algorithm *got = choose(context, &depthwise, STOA_CONV_FORWARD);
+        struct stoa_conv_plan plan;
+        bool can = stoa_conv_plan_with(context, *at, &depthwise, STOA_CONV_FORWARD, &plan);
         assert_ptr_equal(got, can ? *at : free_choice);
         /* Where it cannot, the cheapest. */
-        assert_true(stoa_conv_choose(context, &plain, STOA_CONV_FORWARD) != &stoa_conv_depthwise);
+        assert_true(choose(context, &plain, STOA_CONV_FORWARD) != &stoa_conv_depthwise);
     }
     assert_int_equal(stoa_context_set_conv(context, NULL), STOA_OK);
     assert_null(stoa_context_conv(context));
-    assert_ptr_equal(stoa_conv_choose(context, &depthwise, STOA_CONV_FORWARD), free_choice);
+    assert_ptr_equal(choose(context, &depthwise, STOA_CONV_FORWARD), free_choice);
     stoa_context_free(context);
 }
 
@@ -196,9 +201,10 @@ static void describes_itself_by_name(void **state) {
     for (size_t i = 0; i < count * PASSES; i++) {
         for (const struct stoa_conv_algorithm *const *at = stoa_conv_algorithms; *at; at++) {
             enum stoa_conv_pass pass = (enum stoa_conv_pass)(i % PASSES);
-            if ((*at)->applicable(context, &conv[i / PASSES], pass)) {
+            struct stoa_conv_plan plan;
+            if (stoa_conv_plan_with(context, *at, &conv[i / PASSES], pass, &plan)) {
                 char text[96];
-                (*at)->describe(context, &conv[i / PASSES], pass, text, sizeof text);
+                stoa_conv_describe(&plan, text, sizeof text);
                 assert_int_equal(strncmp(text, (*at)->name, strlen((*at)->name)), 0);
             }
         }
@@ -255,16 +261,13 @@ static void keeps_to_the_limit(void **state) {
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         stoa_context *context = make_context(3, limits[i]);
         for (int pass = 0; pass < PASSES; pass++) {
-            const struct stoa_conv_algorithm *chosen =
-                stoa_conv_choose(context, &wide, (enum stoa_conv_pass)pass);
-            size_t bytes = 0;
-            assert_non_null(chosen);
-            assert_true(chosen->workspace(context, &wide, (enum stoa_conv_pass)pass, &bytes));
-            assert_true(bytes <= limits[i] * (3 + STOA_CONV_SHARED_LIMITS));
+            struct stoa_conv_plan plan;
+            assert_true(stoa_conv_plan(context, &wide, (enum stoa_conv_pass)pass, "test", &plan));
+            assert_true(plan.bytes <= limits[i] * (3 + STOA_CONV_SHARED_LIMITS));
             assert_int_equal(stoa_context_set_conv(context, "im2col"), STOA_OK);
-            assert_ptr_equal(stoa_conv_choose(context, &wide, (enum stoa_conv_pass)pass), &stoa_conv_im2col);
-            assert_true(stoa_conv_im2col.workspace(context, &wide, STOA_CONV_FORWARD, &bytes));
-            assert_true(bytes > 0 && bytes <= 4 * limits[i]);
+            assert_ptr_equal(choose(context, &wide, (enum stoa_conv_pass)pass), &stoa_conv_im2col);
+            assert_true(stoa_conv_plan(context, &wide, STOA_CONV_FORWARD, "test", &plan));
+            assert_true(plan.bytes > 0 && plan.bytes <= 4 * limits[i]);
             assert_int_equal(stoa_context_set_conv(context, NULL), STOA_OK);
         }
         stoa_context_free(context);
@@ -308,7 +311,7 @@ int main(void) {
         cmocka_unit_test(takes_the_cheapest),
         cmocka_unit_test(few_filters_take_planes),
         cmocka_unit_test(does_not_count_threads),
-        cmocka_unit_test(needs_no_more_for_smaller_batches),
+        cmocka_unit_test(keys_differ),
         cmocka_unit_test(takes_the_one_asked_for),
         cmocka_unit_test(lists_the_names),
         cmocka_unit_test(describes_itself_by_name),

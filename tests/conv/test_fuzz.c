@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Random convolutions: every algorithm that can compute one, every pass, against the double reference.
  *
- * Each case draws a shape, a workspace limit, an instruction set and a policy. Outputs and workspaces are
+ * Each case draws a shape, a workspace limit, an instruction set, a policy and a tuning table: the CPU's, one that
+ * ships, or any numbers within the ranges that a file's must keep. Outputs and workspaces are
  * exactly as large as promised, NaN before the pass, with canaries behind; the workspace is that of a planned
  * batch that may be larger than the one that runs. The results have the same bits on 1, 2, 3 and 7 threads,
  * and with prepared weights.
@@ -15,14 +16,18 @@
 #include "../ops/harness.h"
 #include "base/random.h"
 #include "base/size.h"
-#include "blas/gemm.h"
+#include "blas/blas.h"
 #include "conv/conv.h"
+#include "tests/conv/lying.h"
 
 enum { PASSES = 3, THREADS = 4, MOST_ALGORITHMS = 16 };
 static const size_t thread_counts[THREADS] = {1, 2, 3, 7};
 static const char *const pass_names[PASSES] = {"forward", "backward data", "backward weights"};
 /* Products of one pass of one case. */
 static const size_t MOST_PRODUCTS = 3000000;
+
+/* What results that are added find. */
+static const float START = 0.25F;
 
 static size_t cases = 300;
 static uint64_t seed = 1;
@@ -49,15 +54,17 @@ static bool one_in(size_t n) {
 
 #define PICK(array) (array)[draw() % (sizeof(array) / sizeof *(array))]
 
-/* A convolution with its numbers in float and in double. */
+/* A convolution with its numbers as dense NHWC and HWIO; conv says how a run's operands lie. */
 struct subject {
     struct stoa_conv conv;
     size_t planned_batch;
     stoa_context_options options;
-    bool relu, has_bias;
+    bool tuned; /* by `tuning`, else by the CPU's table */
+    struct stoa_tuning tuning;
+    bool relu, has_bias, adds;
     size_t x_count, weight_count, y_count;
     float *x, *weight, *bias, *dy;
-    char text[256];
+    char text[360];
 };
 
 /* What a pass should give: values, and the largest sum(|a||b|). */
@@ -228,6 +235,43 @@ static float *new_numbers(size_t count, bool sparse) {
     return numbers;
 }
 
+/* How the operands lie: most often as they are, else in a slice of larger pixels, planar or as PyTorch has
+ * them. */
+static void draw_layout(struct stoa_conv *conv) {
+    if (one_in(2)) {
+        return;
+    }
+    conv->x_planar = one_in(3);
+    conv->y_planar = one_in(3);
+    conv->oihw = one_in(2);
+    conv->x_pixel = !conv->x_planar && one_in(2) ? conv->window.channels + between(1, 40) : 0;
+    conv->y_pixel = !conv->y_planar && one_in(2) ? conv->filters + between(1, 40) : 0;
+}
+
+/* Every key anywhere in its range, small numbers as often as large ones. */
+static void draw_table(struct stoa_tuning *tuning) {
+    for (size_t i = 0; i < stoa_tuning_key_count(); i++) {
+        const struct stoa_tuning_key *key = &stoa_tuning_keys[i];
+        double share = (double)stoa_random_unit(draw());
+        double value = exp(share * log((key->most + 1) / (key->least + 1))) * (key->least + 1) - 1;
+        stoa_tuning_put(tuning, key, fmin(fmax(value, key->least), key->most));
+    }
+    stoa_tuning_finish(tuning);
+}
+
+static void draw_tuning(struct subject *s) {
+    size_t shipped = 0;
+    while (stoa_tuning_name(shipped)) {
+        shipped++;
+    }
+    s->tuning = *stoa_tuning_find(stoa_tuning_name(draw() % shipped));
+    s->tuned = one_in(2);
+    if (s->tuned && one_in(2)) {
+        (void)snprintf(s->tuning.name, sizeof s->tuning.name, "drawn");
+        draw_table(&s->tuning);
+    }
+}
+
 static void draw_subject(struct subject *s, size_t number) {
     static const size_t limits[] = {0, 0, 16 << 10, 20000, 64 << 10, 200 << 10};
     do {
@@ -242,6 +286,8 @@ static void draw_subject(struct subject *s, size_t number) {
                                         .highest_isa = (stoa_isa)(draw() % STOA_ISA_COUNT)};
     s->relu = one_in(2);
     s->has_bias = !one_in(3);
+    s->adds = one_in(4);
+    draw_layout(&s->conv);
     s->x_count = conv->batch * w->height * w->width * w->channels;
     s->weight_count = stoa_conv_weights(conv);
     s->y_count = stoa_conv_pixels(conv) * conv->filters;
@@ -249,15 +295,18 @@ static void draw_subject(struct subject *s, size_t number) {
     s->weight = new_numbers(s->weight_count, false);
     s->bias = new_numbers(conv->filters, false);
     s->dy = new_numbers(s->y_count, false);
+    draw_tuning(s);
     (void)snprintf(
         s->text, sizeof s->text,
         "seed %llu, case %zu: n%zu (planned %zu) c%zu h%zu w%zu k%zu r%zux%zu s%zux%zu pad %zu,%zu "
-        "d%zux%zu g%zu out %zux%zu, limit %zu, isa %d%s, policy %d",
+        "d%zux%zu g%zu out %zux%zu, limit %zu, isa %d%s, policy %d%s, x %zu%s, y %zu%s%s, tuning %s",
         (unsigned long long)seed, number, conv->batch, s->planned_batch, w->channels, w->height, w->width,
         conv->filters, w->kernel_height, w->kernel_width, w->stride_height, w->stride_width, w->pad_top,
         w->pad_left, w->dilation_height, w->dilation_width, conv->groups, w->out_height, w->out_width,
         s->options.workspace_limit, (int)s->options.highest_isa, s->options.limit_isa ? "" : " (free)",
-        (int)s->options.policy);
+        (int)s->options.policy, s->adds ? ", adds" : "", conv->x_pixel, conv->x_planar ? " planar" : "",
+        conv->y_pixel, conv->y_planar ? " planar" : "", conv->oihw ? ", oihw" : "",
+        s->tuned ? s->tuning.name : "of the CPU");
 }
 
 static void free_subject(struct subject *s) {
@@ -331,6 +380,14 @@ static struct expected expect(const struct subject *s, int pass) {
     e.first_size = largest(first, e.first_count);
     e.second_size = largest(second, e.second_count);
     reference(s, pass, false, e.first, e.second);
+    for (size_t i = 0; s->adds && pass != STOA_CONV_FORWARD && i < e.first_count; i++) {
+        e.first[i] += (double)START;
+        e.first_size = fmax(e.first_size, (double)START);
+    }
+    for (size_t i = 0; s->adds && i < e.second_count; i++) {
+        e.second[i] += (double)START;
+        e.second_size = fmax(e.second_size, (double)START);
+    }
     free(first);
     free(second);
     return e;
@@ -356,81 +413,114 @@ struct outputs {
     float *first, *second;
 };
 
-static void *new_workspace(const struct subject *s, const struct stoa_conv_algorithm *algorithm, int pass,
-                           const stoa_context *context) {
+/* Plan for the planned batch, which may be larger than the one that runs. */
+static bool make_plan(const struct subject *s, const struct stoa_conv_algorithm *algorithm, int pass,
+                      const stoa_context *context, struct stoa_conv_plan *plan) {
     struct stoa_conv planned = s->conv;
     planned.batch = s->planned_batch;
-    size_t bytes = 0;
-    size_t now = 0;
-    assert_true(algorithm->workspace(context, &planned, (enum stoa_conv_pass)pass, &bytes));
-    assert_true(algorithm->workspace(context, &s->conv, (enum stoa_conv_pass)pass, &now));
-    if (now > bytes ||
-        bytes > context->workspace_limit / 4 * (5 * context->threads + 4 * STOA_CONV_SHARED_LIMITS)) {
-        fail_msg("%s\n%s, %s: %zu bytes on %zu threads, %zu for the planned batch", s->text, algorithm->name,
-                 pass_names[pass], now, context->threads, bytes);
+    planned.adds = s->adds;
+    if (!stoa_conv_plan_with(context, algorithm, &planned, (enum stoa_conv_pass)pass, plan)) {
+        return false;
     }
-    return guarded_new(bytes);
+    if (plan->own_bytes >
+        context->workspace_limit / 4 * (5 * context->threads + 4 * STOA_CONV_SHARED_LIMITS)) {
+        fail_msg("%s\n%s, %s: %zu bytes on %zu threads", s->text, algorithm->name, pass_names[pass],
+                 plan->own_bytes, context->threads);
+    }
+    return true;
+}
+
+/* Run a plan into outputs of its own, exactly in its workspace. */
+static struct outputs run_plan(const struct subject *s, const struct stoa_conv_plan *plan,
+                               const stoa_context *context, const struct expected *e, const void *prepared) {
+    static const enum operand results[PASSES] = {Y, X, WEIGHT};
+    enum operand result = results[plan->pass];
+    float *x = spread(&s->conv, X, s->x, s->x_count);
+    float *dy = spread(&s->conv, Y, s->dy, s->y_count);
+    float *weight = spread(&s->conv, WEIGHT, s->weight, s->weight_count);
+    float *first = blank(&s->conv, result, e->first_count, s->adds ? START : NAN);
+    float *second = blank(&s->conv, BIAS, e->second_count, s->adds ? START : NAN);
+    void *workspace = guarded_new(plan->bytes);
+    struct stoa_conv_run run = {.context = context, .batch = s->conv.batch, .workspace = workspace};
+    if (plan->pass == STOA_CONV_FORWARD) {
+        run.x = x;
+        run.weight = prepared ? NULL : weight;
+        run.prepared = prepared;
+        run.bias = s->has_bias ? s->bias : NULL;
+        run.relu = s->relu;
+        run.y = first;
+    } else if (plan->pass == STOA_CONV_BACKWARD_DATA) {
+        run.dy = dy;
+        run.weight = weight;
+        run.dx = first;
+    } else {
+        run.x = x;
+        run.dy = dy;
+        run.dweight = first;
+        run.dbias = e->second_count > 0 ? second : NULL;
+    }
+    stoa_blas_enter();
+    stoa_conv_run(plan, &run);
+    stoa_blas_leave();
+    guarded_check(workspace, s->text);
+    guarded_free(workspace);
+    guarded_free(x);
+    guarded_free(dy);
+    guarded_free(weight);
+    return (struct outputs){collect(&s->conv, result, e->first_count, first, s->text),
+                            collect(&s->conv, BIAS, e->second_count, second, s->text)};
+}
+
+/* Prepared weights of a plan. */
+static void *prepare(const struct subject *s, const struct stoa_conv_plan *plan,
+                     const stoa_context *context) {
+    float *weight = spread(&s->conv, WEIGHT, s->weight, s->weight_count);
+    void *workspace = guarded_new(plan->bytes);
+    void *prepared = guarded_new(plan->prepared_bytes);
+    assert_false(stoa_conv_is_prepared(plan, prepared));
+    stoa_conv_prepare(context, plan, weight, prepared, workspace);
+    guarded_check(workspace, s->text);
+    guarded_check(prepared, s->text);
+    guarded_free(workspace);
+    guarded_free(weight);
+    return prepared;
 }
 
 static struct outputs run_pass(const struct subject *s, const struct stoa_conv_algorithm *algorithm, int pass,
                                const stoa_context *context, const struct expected *e) {
-    struct outputs out = {guarded_new(e->first_count * sizeof(float)),
-                          guarded_new(e->second_count * sizeof(float))};
-    void *workspace = new_workspace(s, algorithm, pass, context);
-    stoa_blas_enter();
-    if (pass == STOA_CONV_FORWARD) {
-        algorithm->forward(context, &s->conv, s->x, s->weight, s->has_bias ? s->bias : NULL, s->relu,
-                           out.first, workspace);
-    } else if (pass == STOA_CONV_BACKWARD_DATA) {
-        algorithm->backward_data(context, &s->conv, s->dy, s->weight, out.first, workspace);
-    } else {
-        algorithm->backward_weights(context, &s->conv, s->x, s->dy, out.first, out.second, workspace);
-    }
-    stoa_blas_leave();
-    guarded_check(workspace, s->text);
-    guarded_check(out.first, s->text);
-    guarded_check(out.second, s->text);
-    guarded_free(workspace);
-    return out;
+    struct stoa_conv_plan plan;
+    assert_true(make_plan(s, algorithm, pass, context, &plan));
+    return run_plan(s, &plan, context, e, NULL);
 }
 
-/* A forward pass with weights that were prepared for the planned batch on one thread, and not the weights
- * themselves. */
+/* A forward pass with weights that were prepared for the planned batch, on one thread or on its own, and not
+ * the weights themselves. Others' prepared weights are told apart. */
 static void check_prepared(const struct subject *s, const struct stoa_conv_algorithm *algorithm,
                            stoa_context *const *contexts, const struct expected *e, const float *right) {
-    struct stoa_conv planned = s->conv;
-    planned.batch = s->planned_batch;
-    size_t bytes = stoa_conv_prepared_bytes(algorithm, contexts[0], &planned);
-    if (bytes == 0) {
+    struct stoa_conv_plan one;
+    assert_true(make_plan(s, algorithm, STOA_CONV_FORWARD, contexts[0], &one));
+    if (one.prepared_bytes == 0) {
         return;
     }
-    void *prepared = guarded_new(bytes);
-    algorithm->prepare(contexts[0], &planned, s->weight, prepared);
+    void *prepared = prepare(s, &one, contexts[0]);
     for (size_t t = 0; t < THREADS; t++) {
-        void *again = guarded_new(bytes);
-        float *y = guarded_new(e->first_count * sizeof *y);
-        void *workspace = new_workspace(s, algorithm, STOA_CONV_FORWARD, contexts[t]);
-        assert_int_equal(stoa_conv_prepared_bytes(algorithm, contexts[t], &planned), bytes);
-        algorithm->prepare(contexts[t], &planned, s->weight, again);
-        stoa_blas_enter();
-        stoa_conv_forward(algorithm, contexts[t], &s->conv, s->x, NULL, t % 2 ? again : prepared,
-                          s->has_bias ? s->bias : NULL, s->relu, y, workspace);
-        stoa_blas_leave();
-        if (memcmp(y, right, e->first_count * sizeof *y) != 0) {
+        struct stoa_conv_plan plan;
+        assert_true(make_plan(s, algorithm, STOA_CONV_FORWARD, contexts[t], &plan));
+        assert_int_equal(plan.prepared_bytes, one.prepared_bytes);
+        assert_true(stoa_conv_is_prepared(&plan, prepared));
+        void *again = prepare(s, &plan, contexts[t]);
+        struct outputs out = run_plan(s, &plan, contexts[t], e, t % 2 ? again : prepared);
+        if (memcmp(out.first, right, e->first_count * sizeof(float)) != 0) {
             fail_msg("%s\n%s: other bits with prepared weights on %zu threads", s->text, algorithm->name,
                      thread_counts[t]);
         }
-        guarded_check(again, s->text);
-        guarded_check(y, s->text);
-        guarded_check(workspace, s->text);
         guarded_free(again);
-        guarded_free(y);
-        guarded_free(workspace);
+        guarded_free(out.first);
+        guarded_free(out.second);
     }
-    guarded_check(prepared, s->text);
     guarded_free(prepared);
     for (size_t i = 0; stoa_conv_algorithms[i]; i++) {
-        prepared_runs[i] += stoa_conv_algorithms[i] == algorithm;
+        prepared_runs[i] += stoa_conv_algorithms[i] == algorithm && one.prepares;
     }
 }
 
@@ -480,19 +570,19 @@ static void check_subject(const struct subject *s, stoa_context *const *contexts
     planned.batch = s->planned_batch;
     for (int pass = 0; pass < PASSES; pass++) {
         struct expected e = expect(s, pass);
+        struct stoa_conv_plan plan;
         size_t able = 0;
         for (size_t i = 0; stoa_conv_algorithms[i]; i++) {
             assert_true(i < MOST_ALGORITHMS);
-            if (stoa_conv_algorithms[i]->applicable(contexts[0], &planned, (enum stoa_conv_pass)pass)) {
+            if (make_plan(s, stoa_conv_algorithms[i], pass, contexts[0], &plan)) {
                 count_run(s, i, pass, check_algorithm(s, stoa_conv_algorithms[i], pass, contexts, &e));
                 able++;
             }
         }
-        const struct stoa_conv_algorithm *chosen =
-            stoa_conv_choose(contexts[0], &planned, (enum stoa_conv_pass)pass);
-        if ((chosen != NULL) != (able > 0)) {
-            fail_msg("%s\n%s: %zu algorithms can, chosen is %s", s->text, pass_names[pass], able,
-                     chosen ? chosen->name : "none");
+        bool planned_any = stoa_conv_plan(contexts[0], &planned, (enum stoa_conv_pass)pass, "fuzz", &plan);
+        if (planned_any != (able > 0)) {
+            fail_msg("%s\n%s: %zu algorithms can, planned is %s", s->text, pass_names[pass], able,
+                     planned_any ? plan.algorithm->name : "none");
         }
         free(e.first);
         free(e.second);
@@ -510,6 +600,7 @@ static void agrees_with_the_reference(void **state) {
         for (size_t t = 0; t < THREADS; t++) {
             s.options.threads = thread_counts[t];
             assert_int_equal(stoa_context_create(&s.options, &contexts[t]), STOA_OK);
+            contexts[t]->tuning = s.tuned ? &s.tuning : contexts[t]->tuning;
         }
         check_subject(&s, contexts);
         for (size_t t = 0; t < THREADS; t++) {
@@ -527,7 +618,7 @@ static void left_no_algorithm_out(void **state) {
                      errors[i][0], errors[i][1], errors[i][2]);
         /* Without wide vectors pixels are multiplied by weights as they lie. */
         bool as_they_lie =
-            stoa_conv_algorithms[i] == &stoa_conv_pointwise && stoa_isa_best() == STOA_ISA_BASE;
+            strcmp(stoa_conv_algorithms[i]->name, "pointwise") == 0 && stoa_isa_best() == STOA_ISA_BASE;
         bool prepares = stoa_conv_algorithms[i]->prepare && !as_they_lie;
         assert_true(prepares ? prepared_runs[i] >= cases / 30 : prepared_runs[i] == 0);
         assert_true(runs[i][0] + runs[i][1] + runs[i][2] >= cases / 30);

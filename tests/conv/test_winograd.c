@@ -8,7 +8,7 @@
 
 #include "base/random.h"
 #include "base/size.h"
-#include "blas/gemm.h"
+#include "blas/blas.h"
 #include "tests/conv/winograd_shapes.h"
 
 /* Largest error in units of the layer's largest sum(|x||w|). */
@@ -160,22 +160,33 @@ static void release(float *memory, size_t bytes) {
     free(memory - GUARD);
 }
 
-/* Run a pass into out (and dbias), in exactly the workspace it asks for. */
-static void run(const stoa_context *context, const struct stoa_conv_algorithm *algorithm,
-                enum stoa_conv_pass pass, const struct problem *p, bool relu, float *out, float *dbias) {
-    size_t bytes = 0;
-    assert_true(algorithm->workspace(context, &p->conv, pass, &bytes));
-    float *workspace = guarded(bytes);
-    stoa_blas_enter();
-    if (pass == STOA_CONV_FORWARD) {
-        algorithm->forward(context, &p->conv, p->x.f, p->weight.f, p->bias.f, relu, out, workspace);
-    } else if (pass == STOA_CONV_BACKWARD_DATA) {
-        algorithm->backward_data(context, &p->conv, p->dy.f, p->weight.f, out, workspace);
-    } else {
-        algorithm->backward_weights(context, &p->conv, p->x.f, p->dy.f, out, dbias, workspace);
+/* Run a plan into out (and dbias), in exactly the workspace it asks for. */
+static void run(const stoa_context *context, const struct stoa_conv_plan *plan, const struct problem *p,
+                bool relu, float *out, float *dbias) {
+    float *workspace = guarded(plan->bytes);
+    struct stoa_conv_run run = {.context = context, .batch = p->conv.batch, .workspace = workspace};
+    if (plan->pass != STOA_CONV_BACKWARD_DATA) {
+        run.x = p->x.f;
     }
+    if (plan->pass != STOA_CONV_BACKWARD_WEIGHTS) {
+        run.weight = p->weight.f;
+    }
+    if (plan->pass == STOA_CONV_FORWARD) {
+        run.bias = p->bias.f;
+        run.relu = relu;
+        run.y = out;
+    } else if (plan->pass == STOA_CONV_BACKWARD_DATA) {
+        run.dy = p->dy.f;
+        run.dx = out;
+    } else {
+        run.dy = p->dy.f;
+        run.dweight = out;
+        run.dbias = dbias;
+    }
+    stoa_blas_enter();
+    stoa_conv_run(plan, &run);
     stoa_blas_leave();
-    release(workspace, bytes);
+    release(workspace, plan->bytes);
 }
 
 static double check(const char *what, const struct problem *p, enum stoa_conv_pass pass, bool relu,
@@ -207,13 +218,14 @@ static void compare(const struct stoa_conv_algorithm *algorithm, const stoa_cont
                     const struct problem *p, float *kept[PASSES], struct seen seen[PASSES]) {
     for (size_t i = 0; i < PASSES; i++) {
         enum stoa_conv_pass pass = (enum stoa_conv_pass)i;
-        if (!algorithm->applicable(context, &p->conv, pass)) {
+        struct stoa_conv_plan plan;
+        if (!stoa_conv_plan_with(context, algorithm, &p->conv, pass, &plan)) {
             continue;
         }
         size_t bytes = p->right[i].n * sizeof(float);
         float *out = guarded(bytes);
         float *dbias = guarded(p->conv.filters * sizeof(float));
-        run(context, algorithm, pass, p, false, out, dbias);
+        run(context, &plan, p, false, out, dbias);
         seen[i].runs++;
         seen[i].largest = fmax(seen[i].largest, check(algorithm->name, p, pass, false, out));
         for (size_t k = 0; pass == STOA_CONV_BACKWARD_WEIGHTS && k < p->conv.filters; k++) {
@@ -253,7 +265,7 @@ static void compare_all(const struct problem *p, const struct stoa_conv_algorith
 enum { KINDS = 2 * (STOA_WINOGRAD_MOST_TAPS + 1 - STOA_WINOGRAD_LEAST_TAPS) };
 
 static size_t kind_of(const struct stoa_conv *conv) {
-    struct stoa_winograd_input in = stoa_winograd_input_of(&conv->window);
+    struct stoa_winograd_input in = stoa_winograd_input_of(&conv->window, STOA_WINOGRAD_POINTS);
     return 2 * (in.taps - STOA_WINOGRAD_LEAST_TAPS) + (in.stride > 1);
 }
 
@@ -302,9 +314,10 @@ static void runs_on_every_instruction_set(void **state) {
         for (int isa = STOA_ISA_BASE; isa <= (int)stoa_isa_best(); isa++) {
             stoa_context *context = make_context(2, 0, (stoa_isa)isa);
             for (size_t i = s == 0 ? 0 : 1; i < ALGORITHMS; i++) {
-                assert_true(algorithms[i]->applicable(context, &p.conv, STOA_CONV_FORWARD));
+                struct stoa_conv_plan plan;
+                assert_true(stoa_conv_plan_with(context, algorithms[i], &p.conv, STOA_CONV_FORWARD, &plan));
                 float *out = guarded(p.dy.n * sizeof(float));
-                run(context, algorithms[i], STOA_CONV_FORWARD, &p, true, out, NULL);
+                run(context, &plan, &p, true, out, NULL);
                 (void)check("with ReLU", &p, STOA_CONV_FORWARD, true, out);
                 release(out, p.dy.n * sizeof(float));
             }

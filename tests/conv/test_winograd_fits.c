@@ -56,7 +56,18 @@ static void check_grid(const struct stoa_winograd_grid *grid, size_t most, size_
     for (size_t p = 0; p < (size_t)BATCH * MOST * MOST; p++) {
         size_t row = p / MOST % MOST;
         size_t column = p % MOST;
-        assert_int_equal(outputs[p / MOST / MOST][row][column], row < height && column < width);
+        bool has = p / MOST / MOST < grid->batch && row < height && column < width;
+        assert_int_equal(outputs[p / MOST / MOST][row][column], has);
+    }
+}
+
+/* Of the planned batch, and of each smaller one. */
+static void check_batches(const struct stoa_winograd_grid *grid, size_t most, size_t height, size_t width) {
+    check_grid(grid, most, height, width);
+    for (size_t batch = 1; batch <= grid->batch; batch++) {
+        struct stoa_winograd_grid smaller = stoa_winograd_grid_with(grid, batch);
+        assert_true(smaller.block == grid->block && smaller.blocks <= grid->blocks);
+        check_grid(&smaller, most, height, width);
     }
 }
 
@@ -73,9 +84,9 @@ static void tiles_cover_an_image_once(void **state) {
         check_grid(&grid, grid.end, height, width);
         size_t tiles = most[i % (sizeof most / sizeof *most)];
         stoa_winograd_cut_full(&grid, tiles, i % 3 == 0);
-        check_grid(&grid, tiles, height, width);
+        check_batches(&grid, tiles, height, width);
         stoa_winograd_cut_even(&grid, tiles, i % 2);
-        check_grid(&grid, tiles, height, width);
+        check_batches(&grid, tiles, height, width);
     }
 }
 
@@ -99,8 +110,7 @@ static void pairs_groups(void **state) {
 
 static void declines(const stoa_context *context, struct stoa_conv conv) {
     for (size_t i = 0; i < (size_t)PASSES * ALGORITHMS; i++) {
-        assert_false(
-            algorithms[i % ALGORITHMS]->applicable(context, &conv, (enum stoa_conv_pass)(i / ALGORITHMS)));
+        assert_false(applicable(context, algorithms[i % ALGORITHMS], &conv, i / ALGORITHMS));
     }
 }
 
@@ -128,14 +138,12 @@ static void declines_what_it_cannot(void **state) {
         for (size_t j = 0; j < sizeof bad / sizeof *bad; j++) {
             declines(context, bad[j]);
         }
-        assert_true(stoa_conv_winograd4.applicable(context, &good[i], STOA_CONV_FORWARD));
-        assert_true(stoa_conv_winograd4.applicable(context, &good[i], STOA_CONV_BACKWARD_WEIGHTS));
-        assert_int_equal(stoa_conv_winograd4.applicable(context, &good[i], STOA_CONV_BACKWARD_DATA),
-                         good[i].window.stride_width == 1);
-        for (size_t pass = 0; pass < PASSES; pass++) { /* more taps than its points leave outputs for */
-            assert_int_equal(stoa_conv_winograd2.applicable(context, &good[i], (enum stoa_conv_pass)pass),
-                             (i == 0 || i == 3) && stoa_conv_winograd4.applicable(context, &good[i],
-                                                                                  (enum stoa_conv_pass)pass));
+        for (size_t pass = 0; pass < PASSES; pass++) {
+            bool can = applicable(context, &stoa_conv_winograd4, &good[i], pass);
+            assert_int_equal(can, pass != STOA_CONV_BACKWARD_DATA || good[i].window.stride_width == 1);
+            /* More taps than its points leave outputs for. */
+            assert_int_equal(applicable(context, &stoa_conv_winograd2, &good[i], pass),
+                             (i == 0 || i == 3) && can);
         }
     }
     declines(context, shape(1, 32, 8, 8, 32, 3, 0));
@@ -183,8 +191,7 @@ static void takes_large_tiles_for_long_sums(void **state) {
         for (size_t j = 0; j < (size_t)2 * PASSES; j++) {
             struct stoa_conv conv = strided(all[i].kernel, all[i].stride, j % 2 ? 100 : 1, all[i].channels,
                                             all[i].side, all[i].side, all[i].filters, all[i].pad, 0);
-            if (stoa_conv_winograd6.applicable(context, &conv, (enum stoa_conv_pass)(j / 2)) !=
-                all[i].right[j / 2]) {
+            if (applicable(context, &stoa_conv_winograd6, &conv, j / 2) != all[i].right[j / 2]) {
                 fail_msg("shape %zu, pass %zu", i, j / 2);
             }
         }
@@ -198,24 +205,24 @@ static void check_limit(const struct stoa_conv_algorithm *algorithm, const struc
     enum { MANY = 256 };
     size_t refused = 0;
     size_t taken = 0;
-    for (size_t limit = (size_t)16 << 10; limit <= (size_t)4 << 20; limit += limit / 32) {
+    for (size_t limit = (size_t)16 << 10; limit <= (size_t)4 << 20; limit += limit / 8) {
         stoa_context *one = make_context(1, limit, stoa_isa_best());
         stoa_context *many = make_context(MANY, limit, stoa_isa_best());
         for (size_t i = 0; i < PASSES; i++) {
             enum stoa_conv_pass pass = (enum stoa_conv_pass)i;
-            size_t bytes[2] = {0};
+            struct stoa_conv_plan plans[2];
             if (i == STOA_CONV_BACKWARD_DATA && conv->window.stride_height > 1) {
                 continue;
             }
-            if (!algorithm->applicable(one, conv, pass)) {
+            if (!stoa_conv_plan_with(one, algorithm, conv, pass, &plans[0])) {
                 refused++;
                 continue;
             }
             taken++;
-            assert_true(algorithm->workspace(one, conv, pass, &bytes[0]));
-            assert_true(algorithm->workspace(many, conv, pass, &bytes[1]));
-            assert_true(bytes[0] <= limit * (1 + STOA_CONV_SHARED_LIMITS));
-            assert_true(bytes[1] <= limit * (MANY + MANY / 4 + STOA_CONV_SHARED_LIMITS));
+            assert_true(stoa_conv_plan_with(many, algorithm, conv, pass, &plans[1]));
+            assert_true(plans[0].cost == plans[1].cost);
+            assert_true(plans[0].bytes <= limit * (1 + STOA_CONV_SHARED_LIMITS));
+            assert_true(plans[1].bytes <= limit * (MANY + MANY / 4 + STOA_CONV_SHARED_LIMITS));
         }
         stoa_context_free(one);
         stoa_context_free(many);

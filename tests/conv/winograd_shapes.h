@@ -5,7 +5,7 @@
 
 #include "../base/cmocka_prelude.h"
 #include "conv/conv.h"
-#include "conv/winograd.h"
+#include "conv/winograd_tiles.h"
 #include "tests/conv/strided.h"
 
 enum { PASSES = 3 };
@@ -20,6 +20,12 @@ static inline stoa_context *make_context(size_t threads, size_t limit, stoa_isa 
         .threads = threads, .workspace_limit = limit, .limit_isa = true, .highest_isa = isa};
     assert_int_equal(stoa_context_create(&options, &context), STOA_OK);
     return context;
+}
+
+static inline bool applicable(const stoa_context *context, const struct stoa_conv_algorithm *algorithm,
+                              const struct stoa_conv *conv, size_t pass) {
+    struct stoa_conv_plan plan;
+    return stoa_conv_plan_with(context, algorithm, conv, (enum stoa_conv_pass)pass, &plan);
 }
 
 static inline struct stoa_conv shape(size_t batch, size_t channels, size_t height, size_t width,

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Contexts: what is refused, what is chosen, what reaches the callbacks, how memory lies; shapes as text;
- * products over threads. */
-#include <math.h>
+/* Contexts: what is refused, what is chosen, what reaches the callbacks, how memory lies; shapes as text. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,10 +8,8 @@
 #include "../base/size_text.h"
 #include "../base/smaps.h"
 #include "base/pages.h"
-#include "base/random.h"
 #include "base/size.h"
 #include "core/context.h"
-#include "core/product.h"
 #include "core/shape.h"
 #include "core/threads.h"
 
@@ -221,120 +217,6 @@ static void writes_shapes(void **state) {
     assert_int_equal(stoa_shape_size(&a), 6);
 }
 
-static void fill(float *out, size_t count, uint64_t seed) {
-    for (size_t i = 0; i < count; i++) {
-        out[i] = 2 * stoa_random_unit(stoa_philox(seed, i, 0).word[0]) - 1;
-    }
-}
-
-/* Right values, and the same bits on any number of threads. */
-static void check_product(size_t m, size_t n, size_t k, bool ta, bool tb) {
-    const size_t threads[] = {1, 2, 3, 7};
-    size_t bytes = (m * n + 1) * sizeof(float);
-    float *a = malloc((m * k + 1) * sizeof *a);
-    float *b = malloc((k * n + 1) * sizeof *b);
-    float *c[4];
-    assert_true(a && b);
-    fill(a, m * k, 1);
-    fill(b, k * n, 2);
-    for (size_t t = 0; t < 4; t++) {
-        stoa_context_options options = {.threads = threads[t]};
-        stoa_context *context = NULL;
-        assert_int_equal(stoa_context_create(&options, &context), STOA_OK);
-        c[t] = malloc(bytes);
-        assert_non_null(c[t]);
-        memset(c[t], 0xFF, bytes); /* NaN */
-        stoa_blas_enter();
-        stoa_product(context, &(struct stoa_gemm){ta, tb, m, n, k, 1, a, ta ? m : k, b, tb ? k : n, 0, c[t],
-                                                  n, .kernels = NULL});
-        stoa_blas_leave();
-        stoa_context_free(context);
-        assert_memory_equal(c[t], c[0], bytes);
-    }
-    for (size_t i = 0; i < m * n; i++) {
-        double sum = 0;
-        for (size_t l = 0; l < k; l++) {
-            sum +=
-                (double)a[ta ? l * m + i / n : i / n * k + l] * (double)b[tb ? i % n * k + l : l * n + i % n];
-        }
-        assert_true(fabs((double)c[0][i] - sum) <= 1e-6 * (double)(k + 1));
-    }
-    for (size_t t = 0; t < 4; t++) {
-        free(c[t]);
-    }
-    free(a);
-    free(b);
-}
-
-/* From b in panels, packed from b or its transpose: right values, and the bits of the same kernel on b as it
- * lies. */
-static void check_panels(size_t m, size_t n, size_t k, size_t threads) {
-    float *a = malloc(m * k * sizeof *a);
-    float *b = malloc(k * n * sizeof *b);
-    float *turned = malloc(k * n * sizeof *turned);
-    float *panels = malloc(stoa_panel_floats(k, n) * sizeof *panels);
-    float *c[3];
-    assert_true(a && b && turned && panels);
-    fill(a, m * k, 3);
-    fill(b, k * n, 4);
-    for (size_t i = 0; i < k * n; i++) {
-        turned[i % n * k + i / n] = b[i];
-    }
-    stoa_context_options options = {.threads = threads};
-    stoa_context *context = NULL;
-    assert_int_equal(stoa_context_create(&options, &context), STOA_OK);
-    for (size_t way = 0; way < 3; way++) {
-        struct stoa_gemm p = {.transpose_b = way == 2, .m = m, .n = n, .k = k, .alpha = 1, .a = a, .lda = k};
-        p.b = way == 2 ? turned : b;
-        p.ldb = way == 2 ? k : n;
-        p.c = c[way] = malloc(m * n * sizeof(float));
-        p.ldc = n;
-        assert_non_null(p.c);
-        if (way > 0) {
-            stoa_pack_panels(context, &p, panels);
-            p.b = panels;
-            p.transpose_b = false;
-        }
-        p.by_kernel = true;
-        p.panels = way > 0;
-        stoa_product(context, &p);
-        assert_memory_equal(c[way], c[0], m * n * sizeof(float));
-    }
-    for (size_t i = 0; i < m * n; i++) {
-        double sum = 0;
-        for (size_t l = 0; l < k; l++) {
-            sum += (double)a[i / n * k + l] * (double)b[l * n + i % n];
-        }
-        assert_true(fabs((double)c[0][i] - sum) <= 1e-6 * (double)(k + 1));
-    }
-    stoa_context_free(context);
-    for (size_t way = 0; way < 3; way++) {
-        free(c[way]);
-    }
-    free(panels);
-    free(turned);
-    free(b);
-    free(a);
-}
-
-static void multiplies_the_same_from_panels(void **state) {
-    (void)state;
-    const size_t sizes[][3] = {{1, 16, 1},    {30, 100, 600}, {130, 200, 1100}, {7, 77, 48},
-                               {500, 64, 33}, {3, 150, 513},  {40, 5, 700}};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        check_panels(sizes[i][0], sizes[i][1], sizes[i][2], 1 + i % 3);
-    }
-}
-
-static void multiplies_the_same_on_any_threads(void **state) {
-    (void)state;
-    const size_t sizes[][3] = {{1, 1, 1},    {128, 64, 9},   {129, 65, 33}, {500, 10, 40},
-                               {10, 700, 6}, {1500, 900, 5}, {2, 9000, 3},  {20000, 3, 4}};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        check_product(sizes[i][0], sizes[i][1], sizes[i][2], i % 2 == 1, i % 3 == 1);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_bad_options),
@@ -348,8 +230,6 @@ int main(void) {
         cmocka_unit_test(large_blocks_waste_little),
         cmocka_unit_test(refuses_blocks_beyond_memory),
         cmocka_unit_test(writes_shapes),
-        cmocka_unit_test(multiplies_the_same_on_any_threads),
-        cmocka_unit_test(multiplies_the_same_from_panels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

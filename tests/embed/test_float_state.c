@@ -102,6 +102,35 @@ CALL(conv2d_backward_data) {
 CALL(conv2d_backward_weights) {
     must(stoa_conv2d_backward_weights(c, &conv, given.a, given.b, out.f, out.f + FLOATS, W));
 }
+/* With slices, NCHW, OIHW, sums and prepared weights, all of which are copied on the way. */
+CALL(conv2d_plan_run) {
+    stoa_conv2d_plan *plan = NULL;
+    stoa_conv2d_plan_options options = {.x_layout = STOA_NCHW, .y_pixel = 11, .weight_layout = STOA_OIHW};
+    must(stoa_conv2d_plan_create(c, &conv, &options, &plan));
+    size_t bytes = stoa_conv2d_plan_prepared_bytes(plan);
+    void *prepared = new_workspace(bytes);
+    must(stoa_conv2d_plan_prepare(plan, given.b, prepared, bytes, W));
+    must(stoa_conv2d_plan_run(plan, 1,
+                              &(stoa_conv2d_operands){.x = given.a,
+                                                      .prepared = prepared,
+                                                      .prepared_bytes = bytes,
+                                                      .y = out.f,
+                                                      .workspace = given.workspace,
+                                                      .workspace_bytes = WORKSPACE}));
+    stoa_conv2d_plan_free(plan);
+    free(prepared);
+    options.pass = STOA_CONV2D_BACKWARD_DATA;
+    options.accumulate = true;
+    must(stoa_conv2d_plan_create(c, &conv, &options, &plan));
+    memcpy(out.f + OUT / 2, given.b, FLOATS * sizeof(float));
+    must(stoa_conv2d_plan_run(plan, 1,
+                              &(stoa_conv2d_operands){.dy = given.a,
+                                                      .weight = given.b,
+                                                      .dx = out.f + OUT / 2,
+                                                      .workspace = given.workspace,
+                                                      .workspace_bytes = WORKSPACE}));
+    stoa_conv2d_plan_free(plan);
+}
 CALL(col2im) {
     must(stoa_col2im(c,
                      &(stoa_conv2d){.batch = 1,
@@ -355,6 +384,7 @@ static const struct entry entries[] = {
      call_conv2d_forward_prepared},
     ENTRY(conv2d_backward_data),
     ENTRY(conv2d_backward_weights),
+    {"stoa_conv2d_plan_create stoa_conv2d_plan_prepare stoa_conv2d_plan_run", call_conv2d_plan_run},
     ENTRY(col2im),
     ENTRY(maxpool2d_forward),
     ENTRY(maxpool2d_backward),
@@ -392,6 +422,10 @@ static const char *const without_arithmetic[] = {
     "stoa_context_",
     "stoa_conv2d_output",
     "stoa_conv2d_pack_weights",
+    "stoa_conv2d_plan_describe",
+    "stoa_conv2d_plan_free",
+    "stoa_conv2d_plan_prepared_bytes",
+    "stoa_conv2d_plan_workspace_bytes",
     "stoa_conv2d_workspace",
     "stoa_batchnorm_workspace",
     "stoa_pool2d_output",
@@ -399,6 +433,7 @@ static const char *const without_arithmetic[] = {
     "stoa_image_read",
     "stoa_isa_",
     "stoa_policy_name",
+    "stoa_tuning_name",
     "stoa_status_text",
     "stoa_version",
     "stoa_machine_describe",

@@ -121,6 +121,31 @@ static size_t workspace_of(stoa_context *context, const stoa_conv2d *conv) {
     return most;
 }
 
+/* A plan of a pass whose operands all lie otherwise than an algorithm reads and writes them. */
+static void run_plan(stoa_context *context, const stoa_conv2d *c, stoa_conv2d_pass pass,
+                     stoa_conv2d_operands operands) {
+    stoa_conv2d_plan *plan = NULL;
+    stoa_conv2d_plan_options options = {.pass = pass,
+                                        .x_layout = STOA_NCHW,
+                                        .y_layout = STOA_NCHW,
+                                        .weight_layout = STOA_OIHW,
+                                        .accumulate = pass != STOA_CONV2D_FORWARD};
+    must(stoa_conv2d_plan_create(context, c, &options, &plan));
+    size_t bytes = stoa_conv2d_plan_workspace_bytes(plan);
+    operands.prepared_bytes = stoa_conv2d_plan_prepared_bytes(plan);
+    void *workspace = new_workspace(bytes);
+    void *prepared = new_workspace(operands.prepared_bytes);
+    operands.workspace = workspace;
+    operands.workspace_bytes = bytes;
+    operands.prepared = prepared;
+    must(
+        stoa_conv2d_plan_prepare(plan, operands.weight, prepared, operands.prepared_bytes, workspace, bytes));
+    must(stoa_conv2d_plan_run(plan, c->batch, &operands));
+    free(prepared);
+    free(workspace);
+    stoa_conv2d_plan_free(plan);
+}
+
 static void run_conv(void *argument) {
     const struct setting *s = argument;
     const stoa_conv2d *c = s->conv;
@@ -144,6 +169,11 @@ static void run_conv(void *argument) {
     must(stoa_conv2d_backward_data(context, c, y, weight, dx, workspace, bytes));
     must(stoa_conv2d_backward_weights(context, c, x, y, dweight, NULL, workspace, bytes));
     free(workspace);
+    for (int pass = 0; pass < 3; pass++) {
+        run_plan(
+            context, c, (stoa_conv2d_pass)pass,
+            (stoa_conv2d_operands){.x = x, .weight = weight, .dy = y, .y = y, .dx = dx, .dweight = dweight});
+    }
     free_floats(x, in);
     free_floats(weight, weights);
     free_floats(y, out);

@@ -19,7 +19,7 @@
 /* What one test run checks. */
 struct subject {
     const struct stoa_kernels *kernels;
-    const char *name; /* "base", "avx2", "avx512" or "reference" */
+    const char *name; /* the instruction set's, or "reference" */
     double slack;     /* 1; more for the float reference, which sums naively */
 };
 

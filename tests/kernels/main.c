@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/isa_list.h"
 #include "tests/kernels/kernel_test.h"
 
 enum { SEED = 20240611 };
@@ -62,6 +63,29 @@ static int subject_tests(struct subject subject) {
     return _cmocka_run_group_tests(subject.name, tests, SLOTS, NULL, NULL);
 }
 
+/* Whether a set's table has what the list says: of a group that it leaves the kernels of the set below, else its
+ * own. */
+#define NEEDS(feature)
+#define WITH(option)
+#define LEAVES(group) [STOA_LEFT_##group] = true,
+#define LEFT(name, NAME, lanes, registers, core, features) [STOA_ISA_##NAME] = {false, features},
+enum { STOA_LEFT_NONE, STOA_LEFT_INPUT, STOA_LEFT_GROUPS };
+
+static int overlay_tests(stoa_isa best) {
+    static const bool left[STOA_ISA_COUNT][STOA_LEFT_GROUPS] = {STOA_ISA_BUILT(LEFT)};
+    int failed = 0;
+    for (int isa = STOA_ISA_BASE + 1; isa <= (int)best; isa++) {
+        const struct stoa_kernels *below = stoa_kernels_for((stoa_isa)(isa - 1));
+        const struct stoa_kernels *own = stoa_kernels_for((stoa_isa)isa);
+        if ((own->bytes_to_real == below->bytes_to_real) != left[isa][STOA_LEFT_INPUT] ||
+            own->relu == below->relu) {
+            printf("%s has kernels of another set than the list says\n", stoa_isa_name((stoa_isa)isa));
+            failed++;
+        }
+    }
+    return failed;
+}
+
 #define REFERENCE_MEMBER(slot, signature) .slot = stoa_reference_f32.slot,
 
 int main(void) {
@@ -82,6 +106,7 @@ int main(void) {
         strcat(checked, " ");
         strcat(checked, stoa_isa_name((stoa_isa)isa));
     }
+    failed += overlay_tests(stoa_isa_best());
     if (stoa_kernels_for(STOA_ISA_COUNT) != NULL) {
         printf("stoa_kernels_for() accepts an instruction set out of range\n");
         failed++;

@@ -10,7 +10,7 @@
 #include "base/float_state.h"
 #include "base/random.h"
 #include "base/size.h"
-#include "blas/gemm.h"
+#include "blas/blas.h"
 
 float *oracle_floats(size_t count) {
     size_t bytes = stoa_round_up(stoa_max(count, 1) * sizeof(float), 64);
@@ -72,10 +72,11 @@ static struct stoa_op_run prepare(stoa_context *context, const struct stoa_layer
                                .step = run->step,
                                .targets = run->targets};
     struct stoa_op_memory memory = {0};
+    made.plan = oracle_floats(layer->op->plan_bytes / sizeof(float) + 1);
+    memset(made.plan, 0, layer->op->plan_bytes);
     if (layer->op->memory) {
         assert_true(layer->op->memory(&made, &memory));
     }
-    memcpy(made.choice, memory.choice, sizeof made.choice);
     made.saved = memory.saved ? oracle_floats(memory.saved / sizeof(float) + 1) : NULL;
     return made;
 }

@@ -62,7 +62,7 @@ def main():
     assert list(metadata) == ["stoa"]
     assert list(graph) == ["format", "version", "fingerprint", "input", "layers", "facts"], list(graph)
     assert graph["format"] == 1 and graph["input"] == [7, 6, 2]
-    assert list(graph["fingerprint"]) == ["isa", "blas", "blas_version", "blas_core", "policy"]
+    assert list(graph["fingerprint"]) == ["isa", "blas", "blas_version", "blas_core", "policy", "tuning"]
     assert graph["layers"][0] == ["c1", "conv2d filters=3 kernel=3x2 pad=1"], graph["layers"]
     assert graph["layers"][4] == ["a1", "add from=c2,r1"], graph["layers"]
     assert graph["facts"] == {"data.set": "none"}

@@ -223,6 +223,61 @@ static size_t check(const char *name, const char *const *layers, size_t threads,
     return training + inference + augmented;
 }
 
+/* Allocations in runs of a plan of one convolution, made for operands that are all copied. */
+static size_t check_conv(size_t threads, stoa_conv2d_pass pass) {
+    enum { SIDE = 12, C = 8, K = 20, FLOATS = BATCH * SIDE * SIDE * K };
+    static float x[FLOATS];
+    static float y[FLOATS];
+    static float weight[3 * 3 * C * K];
+    static float dbias[K];
+    const stoa_conv2d conv = {.batch = BATCH,
+                              .height = SIDE,
+                              .width = SIDE,
+                              .channels = C,
+                              .filters = K,
+                              .kernel_height = 3,
+                              .kernel_width = 3};
+    const stoa_conv2d_plan_options planned = {.pass = pass,
+                                              .x_layout = STOA_NCHW,
+                                              .y_layout = STOA_NCHW,
+                                              .weight_layout = STOA_OIHW,
+                                              .accumulate = pass != STOA_CONV2D_FORWARD};
+    stoa_context_options options = {.threads = threads};
+    stoa_context *context;
+    stoa_conv2d_plan *plan;
+    if (stoa_context_create(&options, &context) != STOA_OK ||
+        stoa_conv2d_plan_create(context, &conv, &planned, &plan) != STOA_OK) {
+        exit(1);
+    }
+    size_t bytes = stoa_conv2d_plan_workspace_bytes(plan);
+    void *workspace = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    const stoa_conv2d_operands operands = {.x = x,
+                                           .weight = weight,
+                                           .dy = y,
+                                           .y = y,
+                                           .dx = x,
+                                           .dweight = weight,
+                                           .dbias = dbias,
+                                           .workspace = workspace,
+                                           .workspace_bytes = bytes};
+    size_t before = 0;
+    for (size_t i = 0; i < STEPS; i++) {
+        if (i == 1) {
+            before = atomic_load(&calls);
+        }
+        if (stoa_conv2d_plan_run(plan, i % 3 == 1 ? 1 : BATCH, &operands) != STOA_OK) {
+            exit(1);
+        }
+    }
+    size_t found = atomic_load(&calls) - before;
+    (void)printf("pass %d of a planned convolution, %zu threads: %zu allocations\n", (int)pass, threads,
+                 found);
+    free(workspace);
+    stoa_conv2d_plan_free(plan);
+    stoa_context_free(context);
+    return found;
+}
+
 int main(void) {
     for (size_t i = 0; i < (size_t)BATCH * PIXELS; i++) {
         images[i] = (float)(i * 31 % 97) / 97.0F;
@@ -235,6 +290,9 @@ int main(void) {
     for (size_t threads = 1; threads <= 3; threads += 2) {
         found += check("lenet5", lenet5, threads, "adam");
         found += check("batch norm, dropout, max pooling", modern, threads, "sgd momentum=0.9");
+        for (int pass = 0; pass < 3; pass++) {
+            found += check_conv(threads, (stoa_conv2d_pass)pass);
+        }
     }
     if (atomic_load(&calls) == before) {
         (void)fprintf(stderr, "building models allocated nothing: the counter does not count\n");

@@ -48,12 +48,16 @@ static void test_origin(void **state) {
     assert_null(key);
     save_memory(model, &data, &bytes);
     assert_int_equal(stoa_model_load_memory(context, data, bytes, &loaded), STOA_OK);
-    static const char *const keys[] = {"version", "isa", "blas", "blas_version", "blas_core", "policy"};
+    static const char *const keys[] = {"version",   "isa",    "blas",  "blas_version",
+                                       "blas_core", "policy", "tuning"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         assert_true(stoa_model_origin_at(loaded, i, &key, &value));
         assert_string_equal(key, keys[i]);
     }
-    assert_string_equal(value, "default");
+    char tuning[80];
+    (void)snprintf(tuning, sizeof tuning, "%s %s", stoa_context_tuning(context),
+                   stoa_context_tuning_sum(context));
+    assert_string_equal(value, tuning);
     assert_false(stoa_model_origin_at(loaded, sizeof keys / sizeof *keys, &key, &value));
     assert_true(stoa_model_origin_at(loaded, 1, &key, &value));
     assert_string_equal(value, stoa_isa_name(stoa_context_isa(context)));

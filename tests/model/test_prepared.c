@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "model/plan.h"
 #include "oracle.h"
 #include "stoa/train.h"
@@ -184,7 +185,8 @@ static void prepares_once(void **state) {
     while (plans[1]->node[node].prepared == STOA_NO_VALUE) {
         node++;
     }
-    float *prepared = stoa_value_data(plans[1], plans[1]->node[node].prepared);
+    /* Behind the line that names the plan they belong to. */
+    float *prepared = (float *)stoa_value_data(plans[1], plans[1]->node[node].prepared) + STOA_ALIGN_FLOATS;
     float kept = prepared[0];
     prepared[0] = kept + 100;
     assert_memory_not_equal(infer(plans[1], BATCH), before, sizeof before);

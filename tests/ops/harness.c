@@ -9,7 +9,7 @@
 
 #include "base/random.h"
 #include "base/size.h"
-#include "blas/gemm.h"
+#include "blas/blas.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define GUARD_WITH_ASAN 1
@@ -140,8 +140,8 @@ static struct stoa_op_run prepare(const struct harness *h) {
                               .step = h->setup.step,
                               .y = h->y,
                               .targets = {h->labels, h->values},
-                              .saved = h->saved};
-    memcpy(run.choice, h->memory.choice, sizeof run.choice);
+                              .saved = h->saved,
+                              .plan = h->plan};
     for (size_t k = 0; k < h->layer->inputs; k++) {
         run.x[k] = h->x[k];
     }
@@ -183,6 +183,8 @@ void harness_open(struct harness *h, stoa_context *context, const struct stoa_la
         h->dtensor[t] = learns ? new_floats(harness_tensor_size(h, t)) : NULL;
     }
     open_targets(h);
+    h->plan = guarded_new(layer->op->plan_bytes);
+    memset(h->plan, 0, layer->op->plan_bytes);
     struct stoa_op_run run = prepare(h);
     if (layer->op->memory) {
         assert_true(layer->op->memory(&run, &h->memory));
@@ -205,6 +207,7 @@ void harness_close(struct harness *h) {
     guarded_free(h->labels);
     guarded_free(h->values);
     guarded_free(h->saved);
+    guarded_free(h->plan);
     *h = (struct harness){.context = NULL};
 }
 

@@ -53,7 +53,7 @@ struct harness {
     int32_t *labels;                 /* of losses that take labels */
     float *values;                   /* of other losses */
     float *dy, *dx[STOA_MAX_INPUTS], *dtensor[STOA_MAX_TENSORS];
-    void *saved;
+    void *saved, *plan;
 };
 
 /* Make a layer named "t"; the two fail the test on an error, or return it. Inputs as "HxWxC" or "K", NULL

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of an instruction set's kernels: its own, and of the groups that it leaves those of a set below.
+ * STOA_INPUT_ISA comes from the build: the set whose kernels of that group these are. */
+#include "kernels/isa.h"
+
+#define NAME(slot, isa) STOA_JOIN_EXPANDED(slot, isa)
+#define OWN(slot, signature) .slot = STOA_KERNEL(slot),
+#define INPUT(slot, signature) .slot = NAME(slot, STOA_INPUT_ISA),
+#define INPUT_PROTOTYPE(slot, signature) void NAME(slot, STOA_INPUT_ISA) signature;
+
+STOA_INPUT_KERNELS(INPUT_PROTOTYPE, float)
+
+extern const struct stoa_kernels STOA_KERNEL(kernels);
+const struct stoa_kernels STOA_KERNEL(kernels) = {STOA_OTHER_KERNELS(OWN, float)
+                                                      STOA_INPUT_KERNELS(INPUT, float)};

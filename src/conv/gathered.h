@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* A convolution as products whose left operand has a row for every output pixel: what im2col and pointwise
+ * have in common. */
+#ifndef STOA_CONV_GATHERED_H
+#define STOA_CONV_GATHERED_H
+
+#include "conv/conv.h"
+
+/* Where the rows of the left operand lie. */
+enum stoa_rows {
+    STOA_ROWS_COLUMNS,  /* written by im2col, and added to dx by col2im */
+    STOA_ROWS_PIXELS,   /* copies of the pixels that a 1x1 kernel of a larger stride sees */
+    STOA_ROWS_IN_PLACE, /* the image is the matrix */
+};
+
+/* How a pass is cut: tiles of `rows` whole output rows, or of one in `across` parts of up to `columns`
+ * pixels. */
+struct stoa_gathered {
+    struct stoa_conv conv; /* the problem that is multiplied; its batch is the plan's */
+    enum stoa_rows kind;
+    bool together; /* all threads multiply a tile, which its products cut; else each has tiles of its own */
+    size_t rows, columns, across;
+    size_t floats;     /* a tile's rows */
+    size_t step;       /* floats from one thread's tile to the next one's */
+    size_t threads;    /* tiles in the workspace */
+    size_t parts;      /* of a group's channels: tasks of a backward pass have columns of their own */
+    size_t images;     /* backward data: of a task, as neighbouring rows add into the same pixels */
+    size_t transposed; /* backward data: floats of the weight turned, or in panels; 0: read as it is */
+    bool by_kernel;    /* products by the engine's kernel, whose order of sums does not depend on... */
+    bool panels;       /* ...whether the weight lies in panels, as `transposed` does */
+    struct stoa_partials sums; /* backward weights, where threads have tiles of their own */
+};
+_Static_assert(sizeof(struct stoa_gathered) <= STOA_CONV_CUT_BYTES, "the cut fits a plan");
+
+static inline const struct stoa_gathered *stoa_gathered_of(const struct stoa_conv_plan *plan) {
+    return (const struct stoa_gathered *)plan->cut.bytes;
+}
+
+/* Floats from row to row of the left operand; of columns of so many channels. */
+size_t stoa_gathered_stride(const struct stoa_gathered *cut, size_t channels);
+
+/* Cut the output into tiles of at most `rows` rows and about `pixels` pixels. */
+void stoa_gathered_tiles(struct stoa_gathered *cut, size_t pixels, size_t rows);
+
+/* Tiles of so many output rows. */
+size_t stoa_gathered_count(const struct stoa_gathered *cut, size_t rows);
+
+/* The cut becomes the plan's: room for its tiles and the plan's bytes. False when a size overflows. */
+bool stoa_gathered_plan(const stoa_context *context, struct stoa_gathered *cut, struct stoa_conv_plan *plan);
+
+/* The weight of all groups in panels, turned for backward data: room for it, and its writing in parallel. */
+size_t stoa_gathered_panels(const struct stoa_conv *conv, bool turned);
+void stoa_gathered_pack(const stoa_context *context, const struct stoa_conv *conv, bool turned,
+                        const float *weight, float *panels);
+
+void stoa_gathered_run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* The tiles of a batch in their order, for Winograd's convolution only.
+ *
+ * They lie group of images after group, and in a group numbered so that those which share points are
+ * neighbours:
+ *
+ *     below | whole | beside | corner
+ *
+ * Whole tiles have tile x tile outputs. What is left at the right edge of an image (beside) has fewer
+ * columns, at the bottom (below) fewer lines, in the corner fewer of both; such a tile lacks the last points
+ * of its short side. So the tiles of a group that have a point are one range, whichever point.
+ *
+ * Tasks take blocks of tiles, each of one group. Groups are small, so that what a task reads and writes lies
+ * together: where threads write between each other's lines, as they would also when one takes the other's
+ * last task of a large group, the lines wander from core to core. A batch may be cut into two halves first,
+ * which have groups of their own. */
+#ifndef STOA_CONV_WINOGRAD_GRID_H
+#define STOA_CONV_WINOGRAD_GRID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/winograd_tile.h"
+
+struct stoa_winograd_grid {
+    size_t tile, points, taps;      /* outputs and points a side of a whole tile; of the kernel */
+    size_t down, across;            /* whole tiles in an image */
+    size_t rest_height, rest_width; /* outputs left */
+    size_t in_image, end;           /* tiles of an image, and in all */
+    /* Images in all, in the first half, and in a group; a half's last group may have fewer. */
+    size_t batch, half, group;
+    size_t block, blocks; /* most tiles of a block; how many blocks there are */
+};
+
+/* One block of all tiles. */
+struct stoa_winograd_grid stoa_winograd_grid_of(size_t points, size_t taps, size_t batch, size_t out_height,
+                                                size_t out_width);
+
+/* Cut into blocks of at most `tiles` tiles, which is not 0: into full ones, the same for any batch; or, for
+ * long tasks, into equal ones, of whole images where an image fits. `pairs`: so that both halves of the
+ * blocks have as many tiles, where the batch allows it: most machines have an even number of CPUs. */
+void stoa_winograd_cut_full(struct stoa_winograd_grid *grid, size_t tiles, bool pairs);
+void stoa_winograd_cut_even(struct stoa_winograd_grid *grid, size_t tiles, bool pairs);
+
+/* A grid's groups and blocks for a smaller batch. */
+struct stoa_winograd_grid stoa_winograd_grid_with(const struct stoa_winograd_grid *planned, size_t batch);
+
+/* Tiles [*first, *end) of block `number`. */
+void stoa_winograd_block(const struct stoa_winograd_grid *grid, size_t number, size_t *first, size_t *end);
+
+/* The group of a tile: its first image, its first tile, and the first tile of each kind but the first. */
+struct stoa_winograd_group {
+    size_t image, first, whole, beside, corner, end;
+};
+
+struct stoa_winograd_group stoa_winograd_group_of(const struct stoa_winograd_grid *grid, size_t number);
+
+/* Tile `number` of a group: its outputs, and its image. */
+size_t stoa_winograd_locate(const struct stoa_winograd_grid *grid, const struct stoa_winograd_group *group,
+                            size_t number, struct stoa_winograd_tile *tile);
+
+/* Which tiles of a block have a point: point p the range [begin[kind[p]], stop[kind[p]]) of them. Points are
+ * of four kinds: whether tiles with fewer lines have them, and those with fewer columns. */
+struct stoa_winograd_ranges {
+    size_t begin[4], stop[4];
+    uint8_t kind[STOA_WINOGRAD_POINTS * STOA_WINOGRAD_POINTS];
+};
+
+/* Those of tiles [first, end), all of one group. */
+struct stoa_winograd_ranges stoa_winograd_ranges_of(const struct stoa_winograd_grid *grid, size_t first,
+                                                    size_t end);
+
+/* Rows of all points' matrices together: 1 / (2 C K) of the products' flops. */
+double stoa_winograd_rows(const struct stoa_winograd_grid *grid);
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* Products on one thread: way.c decides, this file carries it out.
+ *
+ * A product that is more than one call is cut into blocks, the same loop for all: rows of a that stay in L2,
+ * terms, columns of b. A block is multiplied by the engine's kernel or by the BLAS, in pieces below its limit,
+ * from the operands as they lie or from copies in the thread's scratch: rows far apart, above all by a power
+ * of two, share few sets of the caches, and a transposed b is slow to read. Goto and van de Geijn, "Anatomy of
+ * High-Performance Matrix Multiplication", 2008. Blocks follow from the sizes, the table and the BLAS alone,
+ * so results stay reproducible. */
+#include <string.h>
+
+#include "base/scratch.h"
+#include "base/size.h"
+#include "blas/workarounds.h"
+#include "kernels/kernels.h"
+#include "product/way.h"
+
+/* c = beta * c: what is left of a product without an inner dimension. c may hold NaN when beta is 0. */
+static void scale(const struct stoa_gemm *p) {
+    for (size_t i = 0; i < p->m; i++) {
+        for (size_t j = 0; j < p->n; j++) {
+            p->c[i * p->ldc + j] = p->beta == 0 ? 0 : p->c[i * p->ldc + j] * p->beta;
+        }
+    }
+}
+
+/* A product while it runs. */
+struct run {
+    const struct stoa_kernels *kernels;
+    const struct stoa_gemm *p;
+    struct stoa_way way;
+    float *scratch;
+    size_t i, l; /* the block's first row and term */
+    size_t term[STOA_WAY_MOST_TERMS];
+};
+
+/* `columns` columns of an operand's rows, for `more` + 1 times as many rows as the step has terms. */
+static struct stoa_fetch fetch(const float *operand, size_t stride, size_t columns, size_t more) {
+    return (struct stoa_fetch){operand, stride, stoa_ceil_div(columns, STOA_WAY_LANES), more};
+}
+
+/* The rows below, during the last `terms` terms of these; at the end those of the next product. Few enough to
+ * stay in L2. */
+static struct stoa_fetch fetch_rows(const struct run *r, const struct stoa_gemm *block) {
+    enum { MOST_ROWS = 192 };
+    const struct stoa_gemm *p = r->p;
+    size_t end = r->i + block->m;
+    if (end == p->m && p->next_a && p->lda <= stoa_round_up(p->k, STOA_WAY_LANES)) {
+        /* Rows side by side: line after line. */
+        return (struct stoa_fetch){p->next_a, STOA_WAY_LANES, 1, p->m * p->lda / STOA_WAY_LANES / block->k};
+    }
+    bool next = end == p->m && p->next_a;
+    size_t rows = stoa_min(next ? p->m : p->m + p->below - end, MOST_ROWS);
+    return fetch(next ? p->next_a : p->a + end * p->lda, p->lda, rows > 0 ? block->k : 0, rows / block->k);
+}
+
+/* The operands of large products come from far away, in strips that no hardware prefetcher follows. The kernel
+ * fetches what its next step reads while it multiplies: the next terms of b, of a gradient those of both
+ * operands, and in the last terms the rows below. Along rows and panels hardware does it, and to fetch those
+ * as well would cost up to 3 %. */
+static void multiply(const struct run *r, const struct stoa_gemm *block, size_t j) {
+    const struct stoa_gemm *p = r->p;
+    size_t next = r->l + block->k;
+    struct stoa_gather gather = {.run = block->m, .step = p->transpose_a ? 1 : block->lda, .term = r->term};
+    if (!p->panels && !r->way.copies_b && p->k - next >= block->k) { /* a term of the next step for each */
+        gather.next[0] = fetch(p->b + next * p->ldb + j, p->ldb, block->n, 0);
+        if (p->transpose_a && j + block->n == p->n) {
+            gather.next[1] = fetch(p->a + next * p->lda, p->lda, p->m, 0);
+        }
+    }
+    if (!p->transpose_a && j == 0 && next == p->k) {
+        gather.next[1] = fetch_rows(r, block);
+    }
+    r->kernels->product(&gather, block->m, block->n, block->k, block->a, block->b, block->ldb,
+                        block->beta == 1 ? block->c : NULL, block->c, block->ldc);
+}
+
+/* Rows by rows, so many that the BLAS does not pack. */
+static void call_pieces(const struct stoa_gemm *block) {
+    size_t most = stoa_blas_small_limit() / (block->n * block->k) / STOA_WAY_ROWS * STOA_WAY_ROWS;
+    size_t rows = stoa_max(STOA_WAY_ROWS, most);
+    struct stoa_gemm piece = *block;
+    for (size_t i = 0; i < block->m; i += piece.m) {
+        piece.m = stoa_min(rows, block->m - i);
+        piece.a = block->a + i * (block->transpose_a ? 1 : block->lda);
+        piece.c = block->c + i * block->ldc;
+        stoa_blas_small(&piece);
+    }
+}
+
+/* Columns of b and terms of it, a row of the copy each, turned where b is transposed. */
+static void copy_b(const struct run *r, struct stoa_gemm *block) {
+    size_t width = stoa_round_up(block->n, STOA_WAY_LANES);
+    if (block->transpose_b) {
+        r->kernels->transpose(block->b, block->n, block->k, block->ldb, r->scratch, width);
+    } else {
+        r->kernels->copy_rows(block->b, block->k, block->n, block->ldb, r->scratch, width);
+    }
+    block->b = r->scratch;
+    block->ldb = width;
+    block->transpose_b = false;
+}
+
+/* Of a transposed a: a line beside a power of two lies between its terms. */
+static void copy_a(const struct run *r, struct stoa_gemm *block) {
+    float *copy = r->scratch + STOA_WAY_B_FLOATS;
+    size_t width = stoa_round_up(block->m, STOA_WAY_LANES);
+    width += width / STOA_WAY_LANES % 2 == 0 ? STOA_WAY_LANES : 0;
+    r->kernels->copy_rows(block->a, block->k, block->m, block->lda, copy, width);
+    block->a = copy;
+    block->lda = width;
+}
+
+/* Columns [j, j + n) of all of b's panels. */
+static size_t columns_at(const struct run *r, size_t j) {
+    size_t left = r->p->n - j;
+    size_t columns = stoa_min(r->way.columns, left);
+    /* No panel of the kernel's but a single one is less than a vector wide. */
+    bool thin = columns < left && left - columns < STOA_WAY_LANES;
+    return thin && r->way.by == STOA_BY_KERNEL && !r->p->panels ? columns - STOA_WAY_LANES : columns;
+}
+
+/* All columns of a block of rows and terms. */
+static void run_block(const struct run *r, const struct stoa_gemm *rows) {
+    const struct stoa_gemm *p = r->p;
+    struct stoa_gemm block = *rows;
+    for (size_t j = 0; j < p->n; j += block.n) {
+        block.n = columns_at(r, j);
+        block.c = rows->c + j;
+        block.transpose_b = p->transpose_b;
+        block.ldb = p->panels ? stoa_round_up(block.n, STOA_WAY_LANES) : p->ldb;
+        block.b = p->panels        ? p->b + j * p->k + r->l * block.ldb
+                  : p->transpose_b ? p->b + j * p->ldb + r->l
+                                   : p->b + r->l * p->ldb + j;
+        bool kernel = r->way.by == STOA_BY_KERNEL;
+        /* The kernel reads whole vectors of b: less is copied to where numbers follow. */
+        if (r->way.copies_b || (kernel && !p->panels && block.n < STOA_WAY_LANES)) {
+            copy_b(r, &block);
+        }
+        if (kernel) {
+            multiply(r, &block, j);
+        } else {
+            call_pieces(&block);
+        }
+    }
+}
+
+static void run_blocks(struct run *r) {
+    const struct stoa_gemm *p = r->p;
+    for (size_t l = 0; r->way.by == STOA_BY_KERNEL && l < stoa_min(r->way.terms, p->k); l++) {
+        r->term[l] = p->transpose_a ? l * p->lda : l;
+    }
+    for (r->i = 0; r->i < p->m; r->i += r->way.rows) {
+        for (r->l = 0; r->l < p->k; r->l += r->way.terms) {
+            struct stoa_gemm rows = *p;
+            rows.m = stoa_min(r->way.rows, p->m - r->i);
+            rows.k = stoa_min(r->way.terms, p->k - r->l);
+            rows.a += p->transpose_a ? r->l * p->lda + r->i : r->i * p->lda + r->l;
+            rows.c += r->i * p->ldc;
+            rows.beta = r->l == 0 ? p->beta : 1;
+            if (r->way.copies_a) {
+                copy_a(r, &rows);
+            }
+            run_block(r, &rows);
+        }
+    }
+}
+
+void stoa_gemm_run(const stoa_context *context, const struct stoa_gemm *p) {
+    if (p->m == 0 || p->n == 0) {
+        return;
+    }
+    if (p->k == 0 || (p->beta == 0 && !stoa_blas_overwrites())) {
+        scale(p);
+    }
+    if (p->k == 0) {
+        return;
+    }
+    struct stoa_way way = stoa_way_of(context, p);
+    if (way.by == STOA_BY_CALL) {
+        stoa_blas_sgemm(p);
+        return;
+    }
+    if (way.by == STOA_BY_PIECES && !way.copies_b && way.columns == p->n && way.terms == p->k) {
+        call_pieces(p);
+        return;
+    }
+    struct run r; /* its terms are set as far as they are read */
+    r.kernels = context->kernels;
+    r.p = p;
+    r.way = way;
+    r.scratch = stoa_scratch();
+    run_blocks(&r);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* Large dense layers: tiles of the result, one sgemm each. */
+#include "product/product.h"
+
+#include <string.h>
+
+#include "base/size.h"
+#include "core/threads.h"
+#include "core/tuning.h"
+#include "product/way.h"
+
+/* Tiles are halved along their longer side until there are enough for several threads, or they are so small
+ * that the operands would be read too often; a few more of small products, down to what pays for waking a
+ * thread. Powers of two of nearly equal tiles: an even number of threads has as much to do each. Each tile
+ * copies its part of b where that is far or transposed, so it is shared by as many rows as there may be; calls of the BLAS, which
+ * pack both operands, begin with larger tiles. */
+enum { LEVELS = 4, LEAST_WORK = 1 << 17, ROW_UNIT = 12, COLUMN_UNIT = 16 };
+/* Down to the first of these sizes, at most so many; where that gives fewer than the next number, on down to
+ * the next. */
+static const size_t enough_tiles[LEVELS] = {32, 8, 8, 4};
+static const size_t least_columns[][LEVELS] = {{64, 64, 64, 32}, {256, 64, 64, 32}}; /* on copies */
+static const size_t least_rows[][LEVELS] = {{192, 192, 192, 24}, {384, 192, 96, 24}, {384, 384, 384, 96}};
+enum { PLAIN, GRADIENT, TURNED };
+
+struct tiling {
+    const stoa_context *context;
+    const struct stoa_gemm *product;
+    size_t down, across;
+    bool by_columns;     /* the order of tiles */
+    struct stoa_way way; /* of the product as a whole */
+};
+
+/* Where part `i` of `parts` of `size` begins: nearly equal ones, of whole units. */
+static size_t part_at(size_t size, size_t parts, size_t i, size_t unit) {
+    return stoa_min(size, i * stoa_ceil_div(size, unit) / parts * unit);
+}
+
+/* Threads take neighbours, so that each reads only its part of one operand. */
+static void run_tile(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct tiling *t = argument;
+    struct stoa_gemm tile = *t->product;
+    size_t row = t->by_columns ? task % t->down : task / t->across;
+    size_t column = t->by_columns ? task / t->down : task % t->across;
+    size_t i = part_at(tile.m, t->down, row, ROW_UNIT);
+    size_t unit = tile.panels ? STOA_GEMM_PANEL : COLUMN_UNIT;
+    size_t j = part_at(tile.n, t->across, column, unit);
+    tile.m = part_at(tile.m, t->down, row + 1, ROW_UNIT) - i;
+    tile.below = t->product->m - i - tile.m;
+    tile.n = part_at(tile.n, t->across, column + 1, unit) - j;
+    tile.a += tile.transpose_a ? i : i * tile.lda;
+    tile.b += tile.panels ? j * tile.k : tile.transpose_b ? j * tile.ldb : j;
+    tile.c += i * tile.ldc + j;
+    stoa_gemm_run(t->context, &tile);
+}
+
+/* False when a tile should not be smaller. */
+static bool halve(struct tiling *t, size_t level) {
+    const struct stoa_gemm *p = t->product;
+    bool turns = t->way.copies_b && !p->transpose_a;
+    size_t side = t->way.by == STOA_BY_CALL && level == 0 ? t->context->tuning->product_whole_side : 0;
+    size_t least = stoa_max(side, least_rows[p->transpose_a ? GRADIENT : turns ? TURNED : PLAIN][level]);
+    size_t wide = stoa_max(side, least_columns[t->way.copies_a || turns][level]);
+    size_t rows = stoa_ceil_div(p->m, t->down);
+    size_t columns = stoa_ceil_div(p->n, t->across);
+    bool down = rows >= 2 * least;
+    bool across = columns >= 2 * wide;
+    if ((double)rows * (double)columns * (double)p->k < 2 * LEAST_WORK || !(down || across)) {
+        return false;
+    }
+    if (down && (rows >= columns || !across)) {
+        t->down *= 2;
+    } else {
+        t->across *= 2;
+    }
+    return true;
+}
+
+static void multiply_tiles(const stoa_context *context, const struct stoa_gemm *product, bool by_columns) {
+    struct tiling t = {
+        .context = context, .product = product, .down = 1, .across = 1, .by_columns = by_columns};
+    t.way = stoa_way_of(context, product);
+    for (size_t level = 0; level < LEVELS; level++) {
+        while (t.down * t.across < enough_tiles[level] && halve(&t, level)) {
+        }
+    }
+    stoa_parallel(context, t.down * t.across, run_tile, &t);
+}
+
+void stoa_product(const stoa_context *context, const struct stoa_gemm *product) {
+    bool by_columns = product->n >= product->m; /* no part of the larger operand is read by two threads */
+    multiply_tiles(context, product, by_columns);
+}
+
+/* What a thread has packed lies in its own caches, from which others fetch it at the distance of the CPUs.
+ * Every thread reads all of the other operand then, which costs as much where it has so many times the rows
+ * (measured). */
+void stoa_product_packed(const stoa_context *context, const struct stoa_gemm *product) {
+    enum { MOST_ROWS_A_COLUMN = 8 };
+    multiply_tiles(context, product, product->n >= product->m / MOST_ROWS_A_COLUMN);
+}
+
+size_t stoa_panel_floats(size_t k, size_t n) {
+    return k * stoa_round_up(n, STOA_ALIGN_FLOATS);
+}
+
+struct packing {
+    const struct stoa_kernels *kernels;
+    const struct stoa_gemm *product;
+    float *panels;
+};
+
+static void pack_panel(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct packing *packing = argument;
+    const struct stoa_gemm *p = packing->product;
+    size_t j = task * STOA_GEMM_PANEL;
+    size_t columns = stoa_min(STOA_GEMM_PANEL, p->n - j);
+    size_t width = stoa_round_up(columns, STOA_ALIGN_FLOATS);
+    float *to = packing->panels + j * p->k;
+    if (columns < width) {
+        memset(to, 0, p->k * width * sizeof *to);
+    }
+    if (p->transpose_b) {
+        packing->kernels->transpose(p->b + j * p->ldb, columns, p->k, p->ldb, to, width);
+    } else {
+        packing->kernels->copy_rows(p->b + j, p->k, columns, p->ldb, to, width);
+    }
+}
+
+void stoa_pack_panels(const stoa_context *context, const struct stoa_gemm *product, float *panels) {
+    struct packing packing = {context->kernels, product, panels};
+    stoa_parallel(context, stoa_ceil_div(product->n, STOA_GEMM_PANEL), pack_panel, &packing);
+}

@@ -41,7 +41,7 @@ fresh() {
 # run FOLDER: all example programs in it.
 run() {
   local program
-  for program in conv2d allocator blas train_cpp; do
+  for program in conv2d allocator blas train_cpp pool_cpp; do
     "$1/$program" || return 1
   done
   "$1/train" model.safetensors
@@ -57,6 +57,7 @@ compile() {
   "$1" -std=gnu11 -Wall -Wextra -Werror "${flags[@]}" "${blas_flags[@]}" example_blas.c -o blas "${@:2}" \
     "${blas_libs[@]}" -lm -pthread
   "$cxx" -std=c++11 -Wall -Wextra -Werror "${flags[@]}" example_train.cpp -o train_cpp "${@:2}" -lm -pthread
+  "$cxx" -std=c++11 -Wall -Wextra -Werror "${flags[@]}" example_pool.cpp -o pool_cpp "${@:2}" -lm -pthread
 }
 
 # words COMMAND...: its output as words into the array `out`; pkg-config quotes spaces with a backslash.

@@ -49,6 +49,7 @@ class Fit(unittest.TestCase):
 
     def test_writes_a_table(self):
         done = self.fit('--json', 'fit.json')
+        self.assertRegex(done.stdout, r'(?m)^Table my: [0-9.]+ % lost')
         text = (self.folder / 'my.tuning').read_text(encoding='ascii')
         self.assertIn('STOA_TUNING=./my.tuning', done.stdout)
         values = dict(re.findall(r'(?m)^(\w+) = (\S+)$', text))

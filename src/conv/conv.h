@@ -266,9 +266,9 @@ static inline size_t stoa_conv_transposed(const struct stoa_conv *conv) {
     return conv->filters * stoa_conv_stride(stoa_conv_column(conv));
 }
 
-/* The weight [column][filters] transposed to [filters][stoa_conv_stride(column)], in parallel. */
-void stoa_conv_transpose(const stoa_context *context, const struct stoa_conv *conv, const float *weight,
-                         float *transposed);
+/* to[columns][rows] = the transpose of from[rows][columns], in parallel. */
+void stoa_conv_transpose(const stoa_context *context, const float *from, size_t rows, size_t columns,
+                         size_t stride, float *to, size_t to_stride);
 
 /* Bias (or NULL) and ReLU for pixels [first, first + count) of y. */
 void stoa_conv_finish(const stoa_context *context, const struct stoa_conv *conv, const float *bias, bool relu,

@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* What several algorithms do around their products: transposed weights, bias and ReLU. */
+/* What several algorithms do around their products: transposes, bias and ReLU. */
 #include "base/size.h"
 #include "conv/conv.h"
 #include "core/threads.h"
 
-/* Rows of the weight, which become columns of its transpose. */
+/* Rows of a task, which become columns. */
 enum { TRANSPOSE_ROWS = 64 };
 
 struct transpose {
     const stoa_context *context;
-    const float *weight;
-    float *transposed;
-    size_t column, filters;
+    const float *from;
+    size_t rows, columns, stride;
+    float *to;
+    size_t to_stride;
 };
 
 static void transpose_rows(void *argument, size_t task, size_t thread) {
     (void)thread;
     const struct transpose *t = argument;
     size_t row = task * TRANSPOSE_ROWS;
-    size_t rows = stoa_min(TRANSPOSE_ROWS, t->column - row);
-    t->context->kernels->transpose(t->weight + row * t->filters, rows, t->filters, t->filters,
-                                   t->transposed + row, stoa_conv_stride(t->column));
+    t->context->kernels->transpose(t->from + row * t->stride, stoa_min(TRANSPOSE_ROWS, t->rows - row),
+                                   t->columns, t->stride, t->to + row, t->to_stride);
 }
 
-void stoa_conv_transpose(const stoa_context *context, const struct stoa_conv *conv, const float *weight,
-                         float *transposed) {
-    struct transpose t = {context, weight, transposed, stoa_conv_column(conv), conv->filters};
-    stoa_parallel(context, stoa_ceil_div(t.column, TRANSPOSE_ROWS), transpose_rows, &t);
+void stoa_conv_transpose(const stoa_context *context, const float *from, size_t rows, size_t columns,
+                         size_t stride, float *to, size_t to_stride) {
+    struct transpose t = {context, from, rows, columns, stride, to, to_stride};
+    stoa_parallel(context, stoa_ceil_div(rows, TRANSPOSE_ROWS), transpose_rows, &t);
 }
 
 void stoa_conv_finish(const stoa_context *context, const struct stoa_conv *conv, const float *bias, bool relu,

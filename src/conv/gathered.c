@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* A convolution as products, one row of the left operand for every output pixel:
  *   forward           y[pixels][K] = rows[pixels][terms] * weight[terms][K]
- *   backward data     drows = dy[pixels][K] * weight^T, put back into dx
+ *   backward data     drows = dy[pixels][K] * weight^T, added into dx by col2im
  *   backward weights  dweight = rows^T * dy
- * Rows are made a tile of pixels at a time. Either each thread makes tiles that stay in its L2 and multiplies
- * them at once, gradients in blocks of samples that are summed in a fixed tree; or all threads make a larger
- * one and multiply it together, so that not every thread reads all of a deep layer's weights. */
+ * Rows are columns that im2col writes, a tile of pixels at a time, or the image as it lies. Either each
+ * thread makes tiles that stay in its L2 and multiplies them at once, gradients in blocks of samples that are
+ * summed in a fixed tree; or all threads make a larger one and multiply it together, so that not every thread
+ * reads all of a deep layer's weights. */
 #include "conv/gathered.h"
 
 #include <string.h>
@@ -14,14 +15,12 @@
 #include "core/threads.h"
 #include "product/product.h"
 
-/* Tasks of work that all threads share: pixels, and filters of a bias's gradient. */
+/* Tasks of work that all threads share: about so many pixels, and filters of a bias's gradient. */
 enum { TASK_PIXELS = 64, TASK_FILTERS = 64 };
 
 size_t stoa_gathered_stride(const struct stoa_gathered *cut, size_t channels) {
     const struct stoa_window *w = &cut->conv.window;
-    return cut->kind == STOA_ROWS_COLUMNS  ? w->kernel_height * w->kernel_width * channels
-           : cut->kind == STOA_ROWS_PIXELS ? stoa_conv_stride(w->channels)
-                                           : stoa_conv_x_pixel(&cut->conv);
+    return cut->in_place ? stoa_conv_x_pixel(&cut->conv) : w->kernel_height * w->kernel_width * channels;
 }
 
 void stoa_gathered_tiles(struct stoa_gathered *cut, size_t pixels, size_t rows) {
@@ -37,11 +36,12 @@ size_t stoa_gathered_count(const struct stoa_gathered *cut, size_t rows) {
 }
 
 struct areas {
-    float *transposed, *sums, *rows;
+    float *turned, *result, *sums, *rows;
 };
 
 static struct areas carve(const struct stoa_gathered *cut, struct stoa_carve *carve) {
-    struct areas areas = {.transposed = stoa_carve_floats(carve, cut->transposed)};
+    struct areas areas = {.turned = stoa_carve_floats(carve, cut->turned)};
+    areas.result = stoa_carve_floats(carve, cut->swapped ? stoa_conv_weights(&cut->conv) : 0);
     areas.sums = stoa_partials_carve(&cut->sums, carve);
     areas.rows = stoa_carve_bytes(carve, cut->threads, cut->step * sizeof(float));
     return areas;
@@ -50,10 +50,9 @@ static struct areas carve(const struct stoa_gathered *cut, struct stoa_carve *ca
 bool stoa_gathered_plan(const stoa_context *context, struct stoa_gathered *cut, struct stoa_conv_plan *plan) {
     struct stoa_carve room = {.memory = NULL};
     size_t channels = stoa_ceil_div(stoa_conv_group_channels(&cut->conv), cut->parts);
-    cut->floats =
-        cut->kind == STOA_ROWS_IN_PLACE ? 0 : cut->rows * cut->columns * stoa_gathered_stride(cut, channels);
+    size_t floats = cut->in_place ? 0 : cut->rows * cut->columns * stoa_gathered_stride(cut, channels);
     cut->threads = cut->together ? 1 : context->threads;
-    cut->step = cut->together ? cut->floats : stoa_conv_thread_step(context, cut->floats);
+    cut->step = cut->together ? floats : stoa_conv_thread_step(context, floats);
     (void)carve(cut, &room);
     plan->bytes = room.bytes;
     memcpy(plan->cut.bytes, cut, sizeof *cut);
@@ -100,36 +99,49 @@ struct pass {
     const struct stoa_gathered *cut;
     const struct stoa_conv_run *run;
     struct stoa_conv conv; /* of this run */
-    const float *weight;   /* as it is, turned or in panels */
-    bool panels, adds;
+    struct areas areas;
+    const float *weight; /* as it is, turned or in panels */
+    bool panels;
     size_t stride, group; /* of the weight: floats from row to row, from group to group */
-    float *rows;          /* of the first thread */
     struct stoa_partials sums;
 };
 
-/* Some pixels of the output: of whole rows, or of a part of one. */
+/* Columns [left, left + columns) of some output rows. */
 struct tile {
-    size_t first, count;
+    size_t row, rows, left, columns;
 };
 
 /* Tile `number` of output rows [row, end). */
 static struct tile tile_at(const struct stoa_gathered *cut, size_t row, size_t end, size_t number) {
-    size_t width = cut->conv.window.out_width;
     row += number / cut->across * cut->rows;
     size_t left = number % cut->across * cut->columns;
-    return (struct tile){row * width + left, cut->across > 1 ? stoa_min(cut->columns, width - left)
-                                                             : stoa_min(cut->rows, end - row) * width};
+    return (struct tile){row, stoa_min(cut->rows, end - row), left,
+                         stoa_min(cut->columns, cut->conv.window.out_width - left)};
 }
 
-/* A range of one group's channels; `first` counts in the group. */
+static size_t pixels_of(const struct tile *tile) {
+    return tile->rows * tile->columns;
+}
+
+/* Where its pixels begin in x or dx, which are as many as those of y here, and in y or dy. */
+static size_t x_at(const struct pass *p, const struct tile *tile) {
+    return (tile->row * p->conv.window.out_width + tile->left) * stoa_conv_x_pixel(&p->conv);
+}
+
+static size_t y_at(const struct pass *p, const struct tile *tile) {
+    return (tile->row * p->conv.window.out_width + tile->left) * stoa_conv_y_pixel(&p->conv);
+}
+
+/* Some channels of a group: `part` of the cut's parts. `first` counts in the group, `at` in the pixel. */
 struct channels {
-    size_t group, first, count;
+    size_t group, first, count, at;
 };
 
-static struct channels channels_of(const struct pass *p, size_t part) {
+static struct channels channels_of(const struct pass *p, size_t group, size_t part) {
     size_t channels = stoa_conv_group_channels(&p->conv);
     size_t first = part * channels / p->cut->parts;
-    return (struct channels){.first = first, .count = (part + 1) * channels / p->cut->parts - first};
+    return (struct channels){group, first, (part + 1) * channels / p->cut->parts - first,
+                             group * channels + first};
 }
 
 /* Products of a tile: all taps at once, or one a tap where the channels are not all. */
@@ -137,256 +149,217 @@ static size_t products_of(const struct pass *p) {
     return p->cut->parts == 1 ? 1 : p->conv.window.kernel_height * p->conv.window.kernel_width;
 }
 
-/* The window that gives the tile's columns only. */
-static struct stoa_window window_of(const struct stoa_conv *conv, const struct tile *tile) {
-    struct stoa_window window = conv->window;
-    window.channels = stoa_conv_x_pixel(conv);
-    window.out_left = tile->first % window.out_width;
-    window.out_width = stoa_min(tile->count, window.out_width);
-    return window;
-}
-
-/* Output pixels [column, column + count) of one row, and the input pixels that belong to them alone: from the
- * one that each reads up to the next one's. */
-struct run {
-    size_t count, columns, lines; /* columns, lines: of the input */
-    size_t input;                 /* the first input pixel */
-};
-
-/* The run that begins at `pixel` and ends before `end`. */
-static struct run run_at(const struct stoa_window *w, size_t pixel, size_t end) {
-    size_t row = pixel / w->out_width;
-    size_t column = pixel % w->out_width;
-    size_t count = stoa_min(end - pixel, w->out_width - column);
-    size_t line = row % w->out_height * w->stride_height;
-    size_t left = column * w->stride_width;
-    size_t right = column + count == w->out_width ? w->width : (column + count) * w->stride_width;
-    size_t below = row % w->out_height + 1 == w->out_height ? w->height : line + w->stride_height;
-    return (struct run){.count = count,
-                        .columns = right - left,
-                        .lines = below - line,
-                        .input = (row / w->out_height * w->height + line) * w->width + left};
-}
-
-/* What a tile's pixels read of x, to `rows`. */
-static void gather(const struct pass *p, const struct tile *tile, float *rows) {
-    const struct stoa_window *w = &p->conv.window;
-    size_t pixel = stoa_conv_x_pixel(&p->conv);
-    size_t step = w->stride_width * pixel;
-    size_t end = tile->first + tile->count;
-    for (size_t at = tile->first; at < end;) {
-        struct run run = run_at(w, at, end);
-        p->context->kernels->copy_rows(p->run->x + run.input * pixel, run.count, w->channels, step, rows,
-                                       stoa_gathered_stride(p->cut, 0));
-        rows += run.count * stoa_gathered_stride(p->cut, 0);
-        at += run.count;
-    }
-}
-
-/* Zeros for the first channels of `count` pixels. */
-static void clear(const struct pass *p, size_t channels, size_t count, float *dx) {
-    size_t pixel = stoa_conv_x_pixel(&p->conv);
-    size_t run = channels == pixel ? count : 1; /* pixels that lie side by side */
-    for (size_t i = 0; i < count; i += run, dx += run * pixel) {
-        memset(dx, 0, run * channels * sizeof *dx);
-    }
-}
-
-/* A tile's rows back to dx: added, or with zeros for the pixels between them, up to the next output
- * pixel's. */
-static void scatter(const struct pass *p, const struct tile *tile, float *rows) {
-    const struct stoa_window *w = &p->conv.window;
-    size_t pixel = stoa_conv_x_pixel(&p->conv);
-    size_t end = tile->first + tile->count;
-    for (size_t at = tile->first; at < end;) {
-        struct run run = run_at(w, at, end);
-        float *line = p->run->dx + run.input * pixel;
-        float *to = line;
-        for (size_t i = 0; i < run.count; i++, rows += stoa_gathered_stride(p->cut, 0)) {
-            size_t last = run.columns - i * w->stride_width;
-            size_t columns = i + 1 == run.count ? last : w->stride_width;
-            if (p->adds) {
-                p->context->kernels->accumulate(rows, to, w->channels);
-            } else {
-                memcpy(to, rows, w->channels * sizeof *to);
-                clear(p, w->channels, columns - 1, to + pixel);
-            }
-            to += columns * pixel;
-        }
-        for (size_t i = 1; i < run.lines && !p->adds; i++) {
-            clear(p, w->channels, run.columns, line + i * w->width * pixel);
-        }
-        at += run.count;
-    }
-}
-
-static void finish(const struct pass *p, const struct tile *tile, float *rows) {
-    (void)rows;
-    stoa_conv_finish(p->context, &p->conv, p->run->bias, p->run->relu, tile->first, tile->count, p->run->y);
-}
-
 /* Work on a tile, in parallel where threads are together at it. */
 struct work {
     const struct pass *p;
-    const struct tile *tile;
+    struct tile tile;
+    struct channels channels;
     float *rows;
-    void (*run)(const struct pass *p, const struct tile *tile, float *rows);
+    void (*run)(const struct work *work);
+    size_t share; /* output rows of a task */
 };
 
 static void work_task(void *argument, size_t task, size_t thread) {
     (void)thread;
-    const struct work *work = argument;
-    size_t at = task * TASK_PIXELS;
-    struct tile share = {work->tile->first + at, stoa_min(TASK_PIXELS, work->tile->count - at)};
-    work->run(work->p, &share, work->rows + at * stoa_gathered_stride(work->p->cut, 0));
+    struct work work = *(const struct work *)argument;
+    size_t at = task * work.share;
+    work.tile.row += at;
+    work.tile.rows = stoa_min(work.share, work.tile.rows - at);
+    work.rows += at * work.tile.columns * stoa_gathered_stride(work.p->cut, work.channels.count);
+    work.run(&work);
 }
 
 static void do_work(struct work work) {
     if (work.p->cut->together) {
-        stoa_parallel(work.p->context, stoa_ceil_div(work.tile->count, TASK_PIXELS), work_task, &work);
+        work.share = stoa_ceil_div(TASK_PIXELS, work.tile.columns);
+        stoa_parallel(work.p->context, stoa_ceil_div(work.tile.rows, work.share), work_task, &work);
     } else {
-        work.run(work.p, work.tile, work.rows);
+        work.run(&work);
     }
 }
 
-/* The tile's rows for some channels, in `memory` unless they lie in x: pixels of all groups at once. */
+static void finish(const struct work *work) {
+    const struct pass *p = work->p;
+    stoa_conv_finish(p->context, &p->conv, p->run->bias, p->run->relu,
+                     work->tile.row * p->conv.window.out_width + work->tile.left, pixels_of(&work->tile),
+                     p->run->y);
+}
+
+/* The window that gives the tile's columns only. */
+static struct stoa_window window_of(const struct work *work) {
+    struct stoa_window window = work->p->conv.window;
+    window.channels = stoa_conv_x_pixel(&work->p->conv);
+    window.out_left = work->tile.left;
+    window.out_width = work->tile.columns;
+    return window;
+}
+
+static void make_columns(const struct work *work) {
+    const struct pass *p = work->p;
+    struct stoa_window window = window_of(work);
+    p->context->kernels->im2col(&window, p->run->x, work->channels.at, work->channels.count, work->tile.row,
+                                work->tile.rows, stoa_scratch(), work->rows);
+}
+
+/* Zeros for some channels of what belongs to output rows [row, row + rows) alone: the lines of the image from
+ * the first one's to those of the row behind. */
+static void clear(const struct pass *p, const struct channels *c, size_t row, size_t rows) {
+    const struct stoa_window *w = &p->conv.window;
+    size_t pixel = stoa_conv_x_pixel(&p->conv);
+    size_t at[2];
+    for (size_t i = 0; i < 2; i++, row += rows) {
+        at[i] = (row / w->out_height * w->height + row % w->out_height * w->stride_height) * w->width;
+    }
+    size_t run = c->count == pixel ? at[1] - at[0] : 1; /* pixels that lie side by side */
+    float *dx = p->run->dx + at[0] * pixel + c->at;
+    for (size_t i = at[0]; i < at[1]; i += run, dx += run * pixel) {
+        memset(dx, 0, run * c->count * sizeof *dx);
+    }
+}
+
+static void add_columns(const struct work *work) {
+    const struct pass *p = work->p;
+    struct stoa_window window = window_of(work);
+    if (p->cut->together && !p->conv.adds && work->tile.left == 0) {
+        clear(p, &work->channels, work->tile.row, work->tile.rows);
+    }
+    p->context->kernels->col2im(&window, work->rows, work->channels.at, work->channels.count, work->tile.row,
+                                work->tile.rows, p->run->dx);
+}
+
+/* The tile's rows for some channels: in `memory` unless they lie in x. */
 static const float *make_rows(const struct pass *p, const struct tile *tile, const struct channels *c,
                               float *memory) {
-    size_t width = p->conv.window.out_width;
-    size_t channel = c->group * stoa_conv_group_channels(&p->conv) + c->first;
-    if (p->cut->kind == STOA_ROWS_COLUMNS) {
-        struct stoa_window window = window_of(&p->conv, tile);
-        p->context->kernels->im2col(&window, p->run->x, channel, c->count, tile->first / width,
-                                    stoa_ceil_div(tile->count, width), stoa_scratch(), memory);
-        return memory;
+    if (p->cut->in_place) {
+        return p->run->x + x_at(p, tile) + c->at;
     }
-    if (p->cut->kind == STOA_ROWS_IN_PLACE) {
-        return p->run->x + tile->first * stoa_conv_x_pixel(&p->conv) + channel;
-    }
-    if (c->group == 0) {
-        do_work((struct work){p, tile, memory, gather});
-    }
-    return memory + channel;
+    do_work((struct work){p, *tile, *c, memory, make_columns, 0});
+    return memory;
 }
 
-/* Where the gradient of those rows is written, to be put back. */
-static float *gradient_rows(const struct pass *p, const struct tile *tile, const struct channels *c,
-                            float *memory) {
-    size_t channel = c->group * stoa_conv_group_channels(&p->conv) + c->first;
-    return p->cut->kind == STOA_ROWS_COLUMNS ? memory
-           : p->cut->kind == STOA_ROWS_PIXELS
-               ? memory + channel
-               : p->run->dx + tile->first * stoa_conv_x_pixel(&p->conv) + channel;
-}
-
-static void put_rows(const struct pass *p, const struct tile *tile, const struct channels *c, float *rows) {
-    size_t width = p->conv.window.out_width;
-    size_t channel = c->group * stoa_conv_group_channels(&p->conv) + c->first;
-    if (p->cut->kind == STOA_ROWS_COLUMNS) {
-        struct stoa_window window = window_of(&p->conv, tile);
-        p->context->kernels->col2im(&window, rows, channel, c->count, tile->first / width,
-                                    stoa_ceil_div(tile->count, width), p->run->dx);
-    } else if (p->cut->kind == STOA_ROWS_PIXELS && c->group + 1 == p->conv.groups) {
-        do_work((struct work){p, tile, rows, scatter});
-    }
-}
-
-/* `packed`: its panels were written just now. */
-static void multiply(const struct pass *p, const struct stoa_gemm *product, bool packed) {
-    if (!p->cut->together) {
-        stoa_gemm_run(p->context, product);
-    } else if (packed) {
-        stoa_product_packed(p->context, product);
-    } else {
+static void multiply(const struct pass *p, const struct stoa_gemm *product) {
+    if (p->cut->together) {
         stoa_product(p->context, product);
+    } else {
+        stoa_gemm_run(p->context, product);
     }
 }
 
 static void forward_tile(const struct pass *p, const struct tile *tile, float *memory) {
     size_t filters = stoa_conv_group_filters(&p->conv);
-    struct channels c = channels_of(p, 0);
-    for (c.group = 0; c.group < p->conv.groups; c.group++) {
-        struct stoa_gemm product = {.m = tile->count,
+    for (size_t g = 0; g < p->conv.groups; g++) {
+        struct channels c = channels_of(p, g, 0);
+        struct stoa_gemm product = {.m = pixels_of(tile),
                                     .n = filters,
                                     .k = stoa_conv_column(&p->conv),
                                     .alpha = 1,
                                     .a = make_rows(p, tile, &c, memory),
                                     .lda = stoa_gathered_stride(p->cut, c.count),
-                                    .b = p->weight + c.group * p->group,
+                                    .b = p->weight + g * p->group,
                                     .ldb = p->stride,
                                     .by_kernel = p->cut->by_kernel,
                                     .panels = p->panels,
-                                    .c = p->run->y + tile->first * stoa_conv_y_pixel(&p->conv) +
-                                         c.group * filters,
+                                    .c = p->run->y + y_at(p, tile) + g * filters,
                                     .ldc = stoa_conv_y_pixel(&p->conv)};
-        multiply(p, &product, false);
+        multiply(p, &product);
     }
     if (p->run->bias || p->run->relu) {
-        do_work((struct work){p, tile, NULL, finish});
+        do_work((struct work){p, *tile, {0}, NULL, finish, 0});
     }
 }
 
-/* The gradient of a tile's rows, put back. */
-static void data_tile(const struct pass *p, const struct tile *tile, struct channels c, float *memory) {
+/* The gradient of a tile's rows, added into dx. */
+static void data_tile(const struct pass *p, const struct tile *tile, size_t part, float *memory) {
     size_t channels = stoa_conv_group_channels(&p->conv);
     size_t filters = stoa_conv_group_filters(&p->conv);
     size_t products = products_of(p);
-    bool turned = p->cut->transposed > 0;
-    bool direct = p->cut->kind == STOA_ROWS_IN_PLACE;
-    for (c.group = 0; c.group < p->conv.groups; c.group++) {
-        float *rows = gradient_rows(p, tile, &c, memory);
+    bool turned = p->cut->turned > 0;
+    for (size_t g = 0; g < p->conv.groups; g++) {
+        struct channels c = channels_of(p, g, part);
+        float *rows = p->cut->in_place ? p->run->dx + x_at(p, tile) + c.at : memory;
         struct stoa_gemm product = {.transpose_b = !turned,
                                     .by_kernel = p->cut->by_kernel,
                                     .panels = p->panels,
-                                    .m = tile->count,
+                                    .m = pixels_of(tile),
                                     .n = stoa_conv_column(&p->conv) / channels / products * c.count,
                                     .k = filters,
                                     .alpha = 1,
-                                    .a = p->run->dy + tile->first * stoa_conv_y_pixel(&p->conv) +
-                                         c.group * filters,
+                                    .a = p->run->dy + y_at(p, tile) + g * filters,
                                     .lda = stoa_conv_y_pixel(&p->conv),
                                     .ldb = p->stride,
-                                    .beta = direct && p->adds ? 1 : 0,
+                                    .beta = p->cut->in_place && p->conv.adds ? 1 : 0,
                                     .ldc = stoa_gathered_stride(p->cut, c.count)};
         for (size_t tap = 0; tap < products; tap++) {
-            product.b =
-                p->weight + c.group * p->group + (tap * channels + c.first) * (turned ? 1 : p->stride);
+            product.b = p->weight + g * p->group + (tap * channels + c.first) * (turned ? 1 : p->stride);
             product.c = rows + tap * c.count;
-            multiply(p, &product, p->panels && tile->first == 0);
+            if (p->panels && tile->row == 0 && p->cut->together) { /* packed just now */
+                stoa_product_packed(p->context, &product);
+            } else {
+                multiply(p, &product);
+            }
         }
-        put_rows(p, tile, &c, memory);
+        if (!p->cut->in_place) {
+            do_work((struct work){p, *tile, c, memory, add_columns, 0});
+        }
     }
 }
 
 /* What one tile gives to the weight's gradient. */
-static void weights_tile(const struct pass *p, const struct tile *tile, struct channels c, bool adds,
+static void weights_tile(const struct pass *p, const struct tile *tile, size_t part, bool adds,
                          float *dweight, float *memory) {
     size_t channels = stoa_conv_group_channels(&p->conv);
     size_t filters = stoa_conv_group_filters(&p->conv);
     size_t products = products_of(p);
-    for (c.group = 0; c.group < p->conv.groups; c.group++) {
+    for (size_t g = 0; g < p->conv.groups; g++) {
+        struct channels c = channels_of(p, g, part);
         const float *rows = make_rows(p, tile, &c, memory);
         struct stoa_gemm product = {.transpose_a = true,
                                     .m = stoa_conv_column(&p->conv) / channels / products * c.count,
                                     .n = filters,
-                                    .k = tile->count,
+                                    .k = pixels_of(tile),
                                     .alpha = 1,
                                     .lda = stoa_gathered_stride(p->cut, c.count),
-                                    .b = p->run->dy + tile->first * stoa_conv_y_pixel(&p->conv) +
-                                         c.group * filters,
+                                    .b = p->run->dy + y_at(p, tile) + g * filters,
                                     .ldb = stoa_conv_y_pixel(&p->conv),
                                     .beta = adds ? 1 : 0,
                                     .ldc = p->conv.filters};
         for (size_t tap = 0; tap < products; tap++) {
             product.a = rows + tap * c.count;
-            product.c = dweight + (tap * channels + c.first) * p->conv.filters + c.group * filters;
-            multiply(p, &product, false);
+            product.c = dweight + (tap * channels + c.first) * p->conv.filters + g * filters;
+            multiply(p, &product);
         }
     }
 }
 
+/* The same of one group, from the transpose of the operand with fewer numbers a pixel: terms of the sums that
+ * lie side by side are read faster than those of rows far apart. Swapped, dy is that operand and the result
+ * the transposed gradient. */
+static void turned_tile(const struct pass *p, const struct tile *tile, bool adds) {
+    const struct stoa_conv *conv = &p->conv;
+    struct channels c = channels_of(p, 0, 0);
+    const float *rows = make_rows(p, tile, &c, p->areas.rows);
+    const float *dy = p->run->dy + y_at(p, tile);
+    size_t column = stoa_conv_column(conv);
+    size_t stride = stoa_gathered_stride(p->cut, c.count);
+    bool swapped = p->cut->swapped;
+    struct stoa_gemm product = {.m = swapped ? conv->filters : column,
+                                .n = swapped ? column : conv->filters,
+                                .k = pixels_of(tile),
+                                .alpha = 1,
+                                .a = p->areas.turned,
+                                .lda = stoa_conv_stride(p->cut->rows * p->cut->columns),
+                                .b = swapped ? rows : dy,
+                                .ldb = swapped ? stride : stoa_conv_y_pixel(conv),
+                                .beta = adds ? 1 : 0,
+                                .c = swapped ? p->areas.result : p->run->dweight};
+    product.ldc = product.n;
+    stoa_conv_transpose(p->context, swapped ? dy : rows, product.k, product.m,
+                        swapped ? stoa_conv_y_pixel(conv) : stride, p->areas.turned, product.lda);
+    stoa_product(p->context, &product);
+}
+
 static float *memory_of(const struct pass *p, size_t thread) {
-    return p->rows + thread * p->cut->step;
+    return p->areas.rows + thread * p->cut->step;
 }
 
 static void forward_task(void *argument, size_t task, size_t thread) {
@@ -397,22 +370,18 @@ static void forward_task(void *argument, size_t task, size_t thread) {
 
 static void data_task(void *argument, size_t task, size_t thread) {
     const struct pass *p = argument;
-    const struct stoa_window *w = &p->conv.window;
+    size_t height = p->conv.window.out_height;
     size_t ranges = stoa_ceil_div(p->conv.batch, p->cut->images);
     size_t image = task % ranges * p->cut->images;
-    size_t images = stoa_min(p->cut->images, p->conv.batch - image);
-    size_t row = image * w->out_height;
-    size_t rows = images * w->out_height;
-    struct channels c = channels_of(p, task / ranges);
-    for (c.group = 0; c.group < p->conv.groups && !p->adds; c.group++) {
-        size_t pixels = w->height * w->width;
-        clear(p, c.count, images * pixels,
-              p->run->dx + image * pixels * stoa_conv_x_pixel(&p->conv) +
-                  c.group * stoa_conv_group_channels(&p->conv) + c.first);
+    size_t row = image * height;
+    size_t rows = stoa_min(p->cut->images, p->conv.batch - image) * height;
+    for (size_t g = 0; g < p->conv.groups && !p->conv.adds; g++) {
+        struct channels c = channels_of(p, g, task / ranges);
+        clear(p, &c, row, rows);
     }
     for (size_t i = 0; i < stoa_gathered_count(p->cut, rows); i++) {
         struct tile tile = tile_at(p->cut, row, row + rows, i);
-        data_tile(p, &tile, c, memory_of(p, thread));
+        data_tile(p, &tile, task / ranges, memory_of(p, thread));
     }
 }
 
@@ -425,15 +394,14 @@ static void weights_task(void *argument, size_t task, size_t thread) {
     stoa_partial_rows(&p->sums, &p->conv, block, &row, &end);
     for (size_t i = 0; i < stoa_gathered_count(p->cut, end - row); i++) {
         struct tile tile = tile_at(p->cut, row, end, i);
-        weights_tile(p, &tile, channels_of(p, part), i > 0 || stoa_partials_adds(&p->sums),
+        weights_tile(p, &tile, part, i > 0 || stoa_partials_adds(&p->sums),
                      stoa_partial_weights(&p->sums, block), memory_of(p, thread));
     }
     float *bias = part == 0 ? stoa_partial_bias(&p->sums, block) : NULL;
     if (bias) {
-        size_t width = p->conv.window.out_width;
-        p->context->kernels->column_sums(p->run->dy + row * width * stoa_conv_y_pixel(&p->conv),
-                                         (end - row) * width, p->conv.filters, stoa_conv_y_pixel(&p->conv),
-                                         bias);
+        struct tile rows = {.row = row};
+        p->context->kernels->column_sums(p->run->dy + y_at(p, &rows), (end - row) * p->conv.window.out_width,
+                                         p->conv.filters, stoa_conv_y_pixel(&p->conv), bias);
     }
 }
 
@@ -447,69 +415,83 @@ static void bias_task(void *argument, size_t task, size_t thread) {
 }
 
 /* All threads at one tile after the other. */
-static void run_together(const struct pass *p, enum stoa_conv_pass pass) {
+static void run_together(struct pass *p, enum stoa_conv_pass pass) {
     size_t rows = stoa_conv_rows(&p->conv);
-    struct channels all = channels_of(p, 0);
     for (size_t i = 0; i < stoa_gathered_count(p->cut, rows); i++) {
         struct tile tile = tile_at(p->cut, 0, rows, i);
+        bool adds = i > 0 || p->conv.adds;
         if (pass == STOA_CONV_FORWARD) {
-            forward_tile(p, &tile, p->rows);
+            forward_tile(p, &tile, p->areas.rows);
         } else if (pass == STOA_CONV_BACKWARD_DATA) {
-            data_tile(p, &tile, all, p->rows);
+            data_tile(p, &tile, 0, p->areas.rows);
+        } else if (p->cut->turned > 0) {
+            turned_tile(p, &tile, adds);
         } else {
-            weights_tile(p, &tile, all, i > 0 || p->adds, p->sums.dweight, p->rows);
+            weights_tile(p, &tile, 0, adds, p->run->dweight, p->areas.rows);
         }
+    }
+    if (p->sums.dbias) {
+        stoa_parallel(p->context, stoa_ceil_div(p->conv.filters, TASK_FILTERS), bias_task, p);
     }
 }
 
-/* The weight as the pass reads it. */
-static void turn_weight(struct pass *p, enum stoa_conv_pass pass, float *transposed) {
-    const struct stoa_gathered *cut = p->cut;
-    bool turned = cut->transposed > 0;
-    size_t filters = stoa_conv_group_filters(&p->conv);
-    p->panels = turned && cut->panels;
-    if (pass == STOA_CONV_FORWARD && p->run->prepared) {
-        p->panels = true;
-        p->weight = p->run->prepared;
-    } else if (p->panels) {
-        stoa_gathered_pack(p->context, &p->conv, true, p->weight, transposed);
-    } else if (turned) {
-        stoa_conv_transpose(p->context, &p->conv, p->weight, transposed);
-        p->stride = stoa_conv_stride(stoa_conv_column(&p->conv));
+/* dweight to the transposed gradient, where that is added to, or back. */
+static void turn_gradient(const struct pass *p, bool back) {
+    size_t rows = back ? p->conv.filters : stoa_conv_column(&p->conv);
+    size_t columns = back ? stoa_conv_column(&p->conv) : p->conv.filters;
+    stoa_conv_transpose(p->context, back ? p->areas.result : p->run->dweight, rows, columns, columns,
+                        back ? p->run->dweight : p->areas.result, rows);
+}
+
+static void backward_weights(struct pass *p) {
+    p->sums = stoa_partials_begin(&p->cut->sums, stoa_conv_rows(&p->conv), p->run, p->areas.sums);
+    if (p->cut->swapped && p->conv.adds) {
+        turn_gradient(p, false);
     }
-    p->weight = turned ? transposed : p->weight;
+    if (p->cut->together) {
+        run_together(p, STOA_CONV_BACKWARD_WEIGHTS);
+    } else {
+        stoa_parallel(p->context, p->sums.blocks * p->cut->parts, weights_task, p);
+    }
+    if (p->cut->swapped) {
+        turn_gradient(p, true);
+    }
+    stoa_partials_reduce(p->context, &p->sums);
+}
+
+/* The weight as the pass reads it. */
+static void turn_weight(struct pass *p, enum stoa_conv_pass pass) {
+    bool turned = pass == STOA_CONV_BACKWARD_DATA && p->cut->turned > 0;
+    size_t filters = stoa_conv_group_filters(&p->conv);
+    size_t column = stoa_conv_column(&p->conv);
+    p->panels = pass == STOA_CONV_FORWARD ? p->run->prepared != NULL : turned && p->cut->by_kernel;
+    p->stride = turned && !p->panels ? stoa_conv_stride(column) : p->conv.filters;
     p->group = p->panels ? group_panels(&p->conv, turned) : turned ? filters * p->stride : filters;
+    p->weight = turned ? p->areas.turned : p->run->prepared ? p->run->prepared : p->run->weight;
+    if (turned && p->panels) {
+        stoa_gathered_pack(p->context, &p->conv, true, p->run->weight, p->areas.turned);
+    } else if (turned) {
+        stoa_conv_transpose(p->context, p->run->weight, column, p->conv.filters, p->conv.filters,
+                            p->areas.turned, p->stride);
+    }
 }
 
 void stoa_gathered_run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run) {
     const struct stoa_gathered *cut = stoa_gathered_of(plan);
     struct stoa_carve room = {.memory = run->workspace};
-    struct areas areas = carve(cut, &room);
-    struct pass p = {.context = run->context,
-                     .cut = cut,
-                     .run = run,
-                     .conv = cut->conv,
-                     .weight = run->weight,
-                     .adds = cut->conv.adds,
-                     .stride = cut->conv.filters,
-                     .rows = areas.rows};
+    struct pass p = {
+        .context = run->context, .cut = cut, .run = run, .conv = cut->conv, .areas = carve(cut, &room)};
     p.conv.batch = run->batch;
-    size_t rows = stoa_conv_rows(&p.conv);
-    p.sums = stoa_partials_begin(&cut->sums, rows, run, areas.sums);
-    turn_weight(&p, plan->pass, areas.transposed);
+    if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
+        backward_weights(&p);
+        return;
+    }
+    turn_weight(&p, plan->pass);
     if (cut->together) {
         run_together(&p, plan->pass);
-        if (p.sums.dbias) {
-            stoa_parallel(p.context, stoa_ceil_div(p.conv.filters, TASK_FILTERS), bias_task, &p);
-        }
     } else if (plan->pass == STOA_CONV_FORWARD) {
-        stoa_parallel(p.context, stoa_gathered_count(cut, rows), forward_task, &p);
-    } else if (plan->pass == STOA_CONV_BACKWARD_DATA) {
-        stoa_parallel(p.context, cut->parts * stoa_ceil_div(run->batch, cut->images), data_task, &p);
+        stoa_parallel(p.context, stoa_gathered_count(cut, stoa_conv_rows(&p.conv)), forward_task, &p);
     } else {
-        stoa_parallel(p.context, p.sums.blocks * cut->parts, weights_task, &p);
-    }
-    if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
-        stoa_partials_reduce(p.context, &p.sums);
+        stoa_parallel(p.context, cut->parts * stoa_ceil_div(run->batch, cut->images), data_task, &p);
     }
 }

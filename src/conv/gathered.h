@@ -6,29 +6,22 @@
 
 #include "conv/conv.h"
 
-/* Where the rows of the left operand lie. */
-enum stoa_rows {
-    STOA_ROWS_COLUMNS,  /* written by im2col, and added to dx by col2im */
-    STOA_ROWS_PIXELS,   /* copies of the pixels that a 1x1 kernel of a larger stride sees */
-    STOA_ROWS_IN_PLACE, /* the image is the matrix */
-};
-
 /* How a pass is cut: tiles of `rows` whole output rows, or of one in `across` parts of up to `columns`
  * pixels. */
 struct stoa_gathered {
     struct stoa_conv conv; /* the problem that is multiplied; its batch is the plan's */
-    enum stoa_rows kind;
-    bool together; /* all threads multiply a tile, which its products cut; else each has tiles of its own */
+    bool in_place;         /* the image is the left operand, a 1x1 kernel's; else im2col writes it */
+    bool together;         /* all threads multiply a tile, which its products cut; else each has its own */
+    bool by_kernel;        /* products by the engine's kernel, whether or not the weight lies in panels */
     size_t rows, columns, across;
-    size_t floats;     /* a tile's rows */
-    size_t step;       /* floats from one thread's tile to the next one's */
-    size_t threads;    /* tiles in the workspace */
-    size_t parts;      /* of a group's channels: tasks of a backward pass have columns of their own */
-    size_t images;     /* backward data: of a task, as neighbouring rows add into the same pixels */
-    size_t transposed; /* backward data: floats of the weight turned, or in panels; 0: read as it is */
-    bool by_kernel;    /* products by the engine's kernel, whose order of sums does not depend on... */
-    bool panels;       /* ...whether the weight lies in panels, as `transposed` does */
-    struct stoa_partials sums; /* backward weights, where threads have tiles of their own */
+    size_t step, threads; /* floats from one thread's tile to the next one's, and tiles in the workspace */
+    size_t parts;         /* of a group's channels: tasks of a backward pass have columns of their own */
+    size_t images;        /* backward data: of a task, as neighbouring rows add into the same pixels */
+    /* Floats of the transposed weight (backward data: in panels if by_kernel), or of a tile's transposed
+     * operand (backward weights, together; `swapped`: it is dy's); 0: none. */
+    size_t turned;
+    bool swapped;
+    struct stoa_partials sums; /* backward weights */
 };
 _Static_assert(sizeof(struct stoa_gathered) <= STOA_CONV_CUT_BYTES, "the cut fits a plan");
 

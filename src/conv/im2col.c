@@ -54,7 +54,7 @@ static void cut_data(const stoa_context *context, struct stoa_gathered *cut) {
     cut->images = stoa_max(1, stoa_min(cut->rows / rows, tasks));
     rows *= cut->images;
     cut->rows = stoa_ceil_div(rows, stoa_ceil_div(rows, cut->rows)); /* tiles of equal height */
-    cut->transposed = cut->parts == 1 && stoa_conv_shared_fits(context, turned * sizeof(float)) ? turned : 0;
+    cut->turned = cut->parts == 1 && stoa_conv_shared_fits(context, turned * sizeof(float)) ? turned : 0;
 }
 
 /* Where few blocks of samples can run side by side, a group's channels are cut too. */
@@ -87,8 +87,7 @@ static double cost(const stoa_context *context, const struct stoa_gathered *cut,
 
 /* One pixel's columns are the least that a thread works on. */
 static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
-    struct stoa_gathered cut = {
-        .conv = plan->conv, .kind = STOA_ROWS_COLUMNS, .parts = 1, .images = 1, .sums = {.blocks = 1}};
+    struct stoa_gathered cut = {.conv = plan->conv, .parts = 1, .images = 1, .sums = {.blocks = 1}};
     size_t rows = stoa_conv_rows(&cut.conv);
     size_t most = stoa_ceil_div(rows, LEAST_TILES);
     if (stoa_conv_column(&cut.conv) > context->workspace_limit / STOA_ALIGN_BYTES * STOA_ALIGN_FLOATS) {

@@ -16,6 +16,7 @@
 /* Measured: chunks of 2 MiB were fastest, and 256 KiB where each thread gathers for itself. */
 static const size_t CHUNK_BYTES = (size_t)2 << 20;
 static const size_t TILE_BYTES = (size_t)256 << 10;
+static const size_t TURNED_BYTES = (size_t)1 << 20;
 /* With fewer blocks of samples than this a gradient is cut over its own rows and columns instead, and so is
  * one whose sums of blocks would not stay in L2. */
 enum { LEAST_BLOCKS = 8, MOST_BLOCK_WEIGHTS = 1 << 15, TASK_ROWS = 512, TRANSPOSE_PIXELS = 1024 };
@@ -44,21 +45,6 @@ static bool is_by_kernel(const stoa_context *context, size_t terms, size_t colum
            columns >= LEAST_COLUMNS;
 }
 
-/* The transposed weight, where so many pixels pay for it and the context allows that much beside the
- * chunk. */
-static void turn(const stoa_context *context, struct stoa_gathered *cut) {
-    const struct stoa_conv *conv = &cut->conv;
-    bool panels = is_by_kernel(context, stoa_conv_group_filters(conv), stoa_conv_group_channels(conv));
-    size_t floats = panels ? stoa_gathered_panels(conv, true) : stoa_conv_transposed(conv);
-    size_t chunk = cut->rows * cut->columns * stoa_gathered_stride(cut, conv->window.channels);
-    bool pays = stoa_conv_pixels(conv) >= TRANSPOSE_PIXELS;
-    chunk = cut->kind == STOA_ROWS_PIXELS ? chunk : 0;
-    if (pays && stoa_conv_shared_fits(context, (floats + chunk) * sizeof(float))) {
-        cut->transposed = floats;
-        cut->panels = cut->by_kernel = panels;
-    }
-}
-
 static double cost(const stoa_context *context, const struct stoa_gathered *cut, enum stoa_conv_pass pass) {
     const struct stoa_conv *conv = &cut->conv;
     const struct stoa_window *w = &conv->window;
@@ -69,23 +55,74 @@ static double cost(const stoa_context *context, const struct stoa_gathered *cut,
     double flops = 2 * pixels * (double)channels * (double)conv->filters;
     double tensors = (double)conv->batch * (double)(w->height * w->width) * (double)w->channels +
                      pixels * (double)conv->filters;
-    double gathered = cut->kind == STOA_ROWS_PIXELS ? pixels * (double)w->channels : 0;
+    double gathered = cut->in_place ? 0 : pixels * (double)w->channels;
     return stoa_cost_product(context, flops, to_data ? channels : filters, to_data ? filters : channels) +
            stoa_cost_tile(context, 2 * gathered) + stoa_cost_stream(context, tensors) +
            stoa_cost_weights(context, (double)stoa_conv_weights(conv), pixels / TASK_ROWS);
 }
 
-/* Tiles of at most so many bytes of gathered pixels, as equal as they can be; false where not one fits. */
-static bool cut_tiles(struct stoa_gathered *cut, size_t bytes) {
+/* Tiles of about `pixels`, of at most so many bytes of columns, as equal as they can be; false where not one
+ * pixel fits. */
+static bool cut_tiles(struct stoa_gathered *cut, size_t pixels, size_t bytes) {
     size_t rows = stoa_conv_rows(&cut->conv);
-    size_t stride = stoa_gathered_stride(cut, cut->conv.window.channels) * sizeof(float);
-    bool gathers = cut->kind == STOA_ROWS_PIXELS;
-    if (gathers && stride > bytes) {
+    size_t most = bytes / sizeof(float) / stoa_gathered_stride(cut, stoa_conv_group_channels(&cut->conv));
+    if (!cut->in_place && most == 0) {
         return false;
     }
-    stoa_gathered_tiles(cut, gathers ? bytes / stride : stoa_conv_pixels(&cut->conv), rows);
+    stoa_gathered_tiles(cut, cut->in_place ? pixels : stoa_min(pixels, most), rows);
     cut->rows = stoa_ceil_div(rows, stoa_ceil_div(rows, cut->rows));
     return true;
+}
+
+/* The transposed weight, where so many pixels pay for it and the context allows that much beside the
+ * columns. */
+static void cut_data(const stoa_context *context, struct stoa_gathered *cut) {
+    const struct stoa_conv *conv = &cut->conv;
+    bool panels = is_by_kernel(context, stoa_conv_group_filters(conv), stoa_conv_group_channels(conv));
+    size_t floats = panels ? stoa_gathered_panels(conv, true) : stoa_conv_transposed(conv);
+    if (stoa_conv_pixels(conv) >= TRANSPOSE_PIXELS &&
+        stoa_conv_shared_fits(context, floats * sizeof(float) + CHUNK_BYTES)) {
+        cut->turned = floats;
+        cut->by_kernel = panels;
+    }
+}
+
+/* Whether a gradient is faster from a transposed operand: a sum over few pixels, or over those of an image of
+ * many channels, which lie far apart. The operand's tile, and a swapped gradient, are small beside both. */
+static bool turns(const stoa_context *context, const struct stoa_conv *conv) {
+    enum { LEAST = 128, FEW_PIXELS = 2048, LEAST_PIXELS = 256, FAR = 4 };
+    size_t channels = conv->window.channels;
+    size_t pixels = stoa_conv_pixels(conv);
+    return !stoa_plain_products(context) && context->isa == STOA_ISA_AVX512 && conv->groups == 1 &&
+           stoa_min(channels, conv->filters) >= LEAST && pixels >= LEAST_PIXELS &&
+           (pixels <= FEW_PIXELS || channels >= FAR * conv->filters);
+}
+
+static void cut_weights(const stoa_context *context, struct stoa_gathered *cut) {
+    enum { LEAST_TURNED = 512 };
+    const struct stoa_conv *conv = &cut->conv;
+    struct stoa_partials sums = stoa_partials_of(context, conv);
+    size_t least = stoa_min(conv->window.channels, conv->filters);
+    if (sums.blocks >= LEAST_BLOCKS && stoa_conv_weights(conv) < MOST_BLOCK_WEIGHTS) {
+        struct stoa_gathered own = *cut;
+        if (cut_tiles(&own, stoa_conv_pixels(conv), stoa_min(TILE_BYTES, context->workspace_limit))) {
+            *cut = own;
+            cut->together = false;
+            cut->sums = sums;
+        }
+    } else if (turns(context, conv)) {
+        struct stoa_gathered turned = *cut;
+        size_t pixels = stoa_max(LEAST_TURNED, TURNED_BYTES / sizeof(float) / least);
+        (void)cut_tiles(&turned, pixels, CHUNK_BYTES);
+        turned.turned = least * stoa_conv_stride(turned.rows * turned.columns);
+        turned.swapped = conv->window.channels > conv->filters;
+        size_t floats = turned.turned + (turned.swapped ? stoa_conv_weights(conv) : 0);
+        if (stoa_conv_shared_fits(context, floats * sizeof(float) + CHUNK_BYTES)) {
+            *cut = turned;
+        }
+    }
+    cut->sums.filters = conv->filters;
+    cut->sums.adds = conv->adds;
 }
 
 static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
@@ -93,29 +130,21 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
         .conv = flattened(&plan->conv), .together = true, .parts = 1, .images = 1, .sums = {.blocks = 1}};
     const struct stoa_conv *conv = &cut.conv;
     const struct stoa_window *w = &conv->window;
-    bool strided = w->out_height != w->height || w->out_width != w->width;
     size_t shared = stoa_min(CHUNK_BYTES, context->workspace_limit * STOA_CONV_SHARED_LIMITS);
-    cut.kind = strided ? STOA_ROWS_PIXELS : STOA_ROWS_IN_PLACE;
+    cut.in_place = w->out_height == w->height && w->out_width == w->width;
     if (w->kernel_height != 1 || w->kernel_width != 1 || w->pad_top != 0 || w->pad_left != 0 ||
         (w->out_height - 1) * w->stride_height >= w->height ||
-        (w->out_width - 1) * w->stride_width >= w->width || !cut_tiles(&cut, shared)) {
+        (w->out_width - 1) * w->stride_width >= w->width ||
+        !cut_tiles(&cut, stoa_conv_pixels(conv), shared)) {
         return false;
     }
     if (plan->pass == STOA_CONV_FORWARD) {
         cut.by_kernel = is_by_kernel(context, stoa_conv_group_channels(conv), stoa_conv_group_filters(conv));
         plan->prepared_bytes = cut.by_kernel ? stoa_gathered_panels(conv, false) * sizeof(float) : 0;
     } else if (plan->pass == STOA_CONV_BACKWARD_DATA) {
-        turn(context, &cut);
+        cut_data(context, &cut);
     } else {
-        struct stoa_partials sums = stoa_partials_of(context, conv);
-        size_t alone = stoa_min(TILE_BYTES, context->workspace_limit);
-        if (sums.blocks >= LEAST_BLOCKS && stoa_conv_weights(conv) < MOST_BLOCK_WEIGHTS &&
-            cut_tiles(&cut, alone)) {
-            cut.together = false;
-            cut.sums = sums;
-        }
-        cut.sums.filters = conv->filters;
-        cut.sums.adds = conv->adds;
+        cut_weights(context, &cut);
     }
     plan->cost = cost(context, &cut, plan->pass);
     return stoa_gathered_plan(context, &cut, plan);
@@ -128,11 +157,13 @@ static void prepare(const stoa_context *context, const struct stoa_conv_plan *pl
 
 static void describe(const struct stoa_conv_plan *plan, char *out, size_t size) {
     const struct stoa_gathered *cut = stoa_gathered_of(plan);
-    char blocks[48] = "";
+    char how[48] = "";
     if (!cut->together) {
-        (void)snprintf(blocks, sizeof blocks, ", %zu blocks", cut->sums.blocks);
+        (void)snprintf(how, sizeof how, ", %zu blocks", cut->sums.blocks);
+    } else if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS && cut->turned > 0) {
+        (void)snprintf(how, sizeof how, ", transposed %s", cut->swapped ? "gradient" : "pixels");
     }
-    (void)snprintf(out, size, "pointwise%s%s", cut->kind == STOA_ROWS_PIXELS ? ", gathered" : "", blocks);
+    (void)snprintf(out, size, "pointwise%s%s", cut->in_place ? "" : ", gathered", how);
 }
 
 const struct stoa_conv_algorithm stoa_conv_pointwise = {

@@ -11,22 +11,19 @@
 
 #include "conv/cost.h"
 #include "conv/gathered.h"
+#include "core/tuning.h"
 
-/* Columns of 512 KiB were fastest on cores with 1 MiB of L2; at least 8 tiles keep several threads busy. */
-static const size_t TILE_BYTES = (size_t)512 << 10;
+/* At least 8 tiles keep several threads busy. */
 enum { LEAST_TILES = 8, LEAST_CHANNELS = 32 };
-
-/* Backward data reads weights of up to so many bytes again for every tile; larger ones are cut over
- * channels. */
-static const size_t WEIGHT_BYTES = (size_t)1 << 20;
 
 /* Pixels of a tile for columns of so many floats. A small image of a deep layer is not cut where it nearly
  * fits: every tile reads all of the layer's weights. */
 static size_t tile_pixels(const stoa_context *context, const struct stoa_conv *conv, size_t column) {
     size_t limit = context->workspace_limit / STOA_ALIGN_BYTES * STOA_ALIGN_FLOATS;
     size_t image = conv->window.out_height * conv->window.out_width;
-    size_t most = stoa_min(TILE_BYTES / sizeof(float), limit);
-    if (image <= stoa_min(2 * TILE_BYTES / sizeof(float), limit) / stoa_conv_column(conv)) {
+    size_t tile = context->tuning->conv_tile_bytes / sizeof(float);
+    size_t most = stoa_min(tile, limit);
+    if (image <= stoa_min(2 * tile, limit) / stoa_conv_column(conv)) {
         most = stoa_max(most, image * stoa_conv_column(conv));
     }
     return stoa_max(most, stoa_conv_column(conv)) / column;
@@ -44,7 +41,7 @@ static void cut_data(const stoa_context *context, struct stoa_gathered *cut) {
     const struct stoa_conv *conv = &cut->conv;
     size_t bytes = stoa_conv_column(conv) * stoa_conv_group_filters(conv) * sizeof(float);
     size_t turned = stoa_conv_transposed(conv);
-    while (bytes / cut->parts > WEIGHT_BYTES &&
+    while (bytes / cut->parts > context->tuning->conv_weight_bytes &&
            stoa_conv_group_channels(conv) / (2 * cut->parts) >= LEAST_CHANNELS) {
         cut->parts *= 2;
     }

@@ -12,14 +12,10 @@
 
 #include "conv/cost.h"
 #include "conv/gathered.h"
+#include "core/tuning.h"
 
-/* Measured: chunks of 2 MiB were fastest, and 256 KiB where each thread gathers for itself. */
-static const size_t CHUNK_BYTES = (size_t)2 << 20;
-static const size_t TILE_BYTES = (size_t)256 << 10;
-static const size_t TURNED_BYTES = (size_t)1 << 20;
-/* With fewer blocks of samples than this a gradient is cut over its own rows and columns instead, and so is
- * one whose sums of blocks would not stay in L2. */
-enum { LEAST_BLOCKS = 8, MOST_BLOCK_WEIGHTS = 1 << 15, TASK_ROWS = 512, TRANSPOSE_PIXELS = 1024 };
+/* With fewer blocks of samples than this a gradient is cut over its own rows and columns instead. */
+enum { LEAST_BLOCKS = 8, TASK_ROWS = 512, TRANSPOSE_PIXELS = 1024 };
 
 /* As a layer of one pixel, where the kernel covers all of an image; the layer itself otherwise. */
 static struct stoa_conv flattened(const struct stoa_conv *conv) {
@@ -80,8 +76,9 @@ static void cut_data(const stoa_context *context, struct stoa_gathered *cut) {
     const struct stoa_conv *conv = &cut->conv;
     bool panels = is_by_kernel(context, stoa_conv_group_filters(conv), stoa_conv_group_channels(conv));
     size_t floats = panels ? stoa_gathered_panels(conv, true) : stoa_conv_transposed(conv);
+    size_t chunk = cut->in_place ? 0 : context->tuning->conv_chunk_bytes;
     if (stoa_conv_pixels(conv) >= TRANSPOSE_PIXELS &&
-        stoa_conv_shared_fits(context, floats * sizeof(float) + CHUNK_BYTES)) {
+        stoa_conv_shared_fits(context, floats * sizeof(float) + chunk)) {
         cut->turned = floats;
         cut->by_kernel = panels;
     }
@@ -90,12 +87,13 @@ static void cut_data(const stoa_context *context, struct stoa_gathered *cut) {
 /* Whether a gradient is faster from a transposed operand: a sum over few pixels, or over those of an image of
  * many channels, which lie far apart. The operand's tile, and a swapped gradient, are small beside both. */
 static bool turns(const stoa_context *context, const struct stoa_conv *conv) {
-    enum { LEAST = 128, FEW_PIXELS = 2048, LEAST_PIXELS = 256, FAR = 4 };
+    enum { LEAST = 128, LEAST_PIXELS = 256, FAR = 4 };
+    size_t few = context->tuning->conv_turned_pixels;
     size_t channels = conv->window.channels;
     size_t pixels = stoa_conv_pixels(conv);
-    return !stoa_plain_products(context) && context->isa == STOA_ISA_AVX512 && conv->groups == 1 &&
+    return !stoa_plain_products(context) && few > 0 && conv->groups == 1 &&
            stoa_min(channels, conv->filters) >= LEAST && pixels >= LEAST_PIXELS &&
-           (pixels <= FEW_PIXELS || channels >= FAR * conv->filters);
+           (pixels <= few || channels >= FAR * conv->filters);
 }
 
 static void cut_weights(const stoa_context *context, struct stoa_gathered *cut) {
@@ -103,21 +101,22 @@ static void cut_weights(const stoa_context *context, struct stoa_gathered *cut) 
     const struct stoa_conv *conv = &cut->conv;
     struct stoa_partials sums = stoa_partials_of(context, conv);
     size_t least = stoa_min(conv->window.channels, conv->filters);
-    if (sums.blocks >= LEAST_BLOCKS && stoa_conv_weights(conv) < MOST_BLOCK_WEIGHTS) {
+    if (sums.blocks >= LEAST_BLOCKS && stoa_conv_weights(conv) <= context->tuning->conv_block_weights) {
         struct stoa_gathered own = *cut;
-        if (cut_tiles(&own, stoa_conv_pixels(conv), stoa_min(TILE_BYTES, context->workspace_limit))) {
+        if (cut_tiles(&own, stoa_conv_pixels(conv),
+                      stoa_min(context->tuning->conv_block_bytes, context->workspace_limit))) {
             *cut = own;
             cut->together = false;
             cut->sums = sums;
         }
     } else if (turns(context, conv)) {
         struct stoa_gathered turned = *cut;
-        size_t pixels = stoa_max(LEAST_TURNED, TURNED_BYTES / sizeof(float) / least);
-        (void)cut_tiles(&turned, pixels, CHUNK_BYTES);
+        size_t pixels = stoa_max(LEAST_TURNED, context->tuning->conv_turned_bytes / sizeof(float) / least);
+        (void)cut_tiles(&turned, pixels, context->tuning->conv_chunk_bytes);
         turned.turned = least * stoa_conv_stride(turned.rows * turned.columns);
         turned.swapped = conv->window.channels > conv->filters;
         size_t floats = turned.turned + (turned.swapped ? stoa_conv_weights(conv) : 0);
-        if (stoa_conv_shared_fits(context, floats * sizeof(float) + CHUNK_BYTES)) {
+        if (stoa_conv_shared_fits(context, floats * sizeof(float) + context->tuning->conv_chunk_bytes)) {
             *cut = turned;
         }
     }
@@ -130,7 +129,8 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
         .conv = flattened(&plan->conv), .together = true, .parts = 1, .images = 1, .sums = {.blocks = 1}};
     const struct stoa_conv *conv = &cut.conv;
     const struct stoa_window *w = &conv->window;
-    size_t shared = stoa_min(CHUNK_BYTES, context->workspace_limit * STOA_CONV_SHARED_LIMITS);
+    size_t shared =
+        stoa_min(context->tuning->conv_chunk_bytes, context->workspace_limit * STOA_CONV_SHARED_LIMITS);
     cut.in_place = w->out_height == w->height && w->out_width == w->width;
     if (w->kernel_height != 1 || w->kernel_width != 1 || w->pad_top != 0 || w->pad_left != 0 ||
         (w->out_height - 1) * w->stride_height >= w->height ||

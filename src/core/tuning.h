@@ -59,6 +59,13 @@
     X(size_t, product_long_terms, 1, 1e9, "terms of a gradient from which it is the kernel's")               \
     X(size_t, product_long_rows, 1, 1e9, "rows from which it is the BLAS's again")                           \
     X(size_t, product_long_result, 1, 1e9, "numbers of such a gradient at most")                             \
+    X(size_t, conv_tile_bytes, 4096, 1073741824, "columns that a thread writes and multiplies")              \
+    X(size_t, conv_weight_bytes, 4096, 1073741824, "weights of a task of im2col's backward data")            \
+    X(size_t, conv_chunk_bytes, 65536, 1073741824, "columns that all threads multiply together")             \
+    X(size_t, conv_block_bytes, 4096, 1073741824, "columns that a thread adds to a block of a 1x1 gradient") \
+    X(size_t, conv_block_weights, 1, 1e9, "numbers of a 1x1 gradient that is summed in blocks")              \
+    X(size_t, conv_turned_pixels, 0, 1e9, "pixels of a 1x1 gradient from a transposed operand, 0: never")    \
+    X(size_t, conv_turned_bytes, 4096, 1073741824, "a tile of that operand")                                 \
     STOA_CONV_ALGORITHM_LIST(STOA_TUNING_ALGORITHM, X)
 /* clang-format on */
 

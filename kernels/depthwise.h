@@ -8,14 +8,14 @@
 #include "kernels/isa.h"
 #include "kernels/span.h"
 
-/* With 32 registers nine taps or sums and three vectors a row leave room for what is loaded; with 16 the taps
- * come from memory, and fewer rows would wait for their sums. */
+/* With 16 registers the taps come from memory, and fewer rows would wait for their sums. With 32 taps or sums and
+ * three vectors a row leave room for what is loaded; seven rows would fit as well, but where lines lie a multiple
+ * of 4096 bytes apart, more of them than a set of the inner cache has ways drive each other out. */
 #define STOA_DEPTHWISE_FOUR(stride)                                                                          \
     STOA_CASE(stride, 1) STOA_CASE(stride, 2) STOA_CASE(stride, 3) STOA_CASE(stride, 4)
 #if STOA_REGISTERS >= 32
-enum { STOA_MOST_ROWS = 7 };
-#define STOA_DEPTHWISE_CASES(stride)                                                                         \
-    STOA_DEPTHWISE_FOUR(stride) STOA_CASE(stride, 5) STOA_CASE(stride, 6) STOA_CASE(stride, 7)
+enum { STOA_MOST_ROWS = 5 };
+#define STOA_DEPTHWISE_CASES(stride) STOA_DEPTHWISE_FOUR(stride) STOA_CASE(stride, 5)
 #else
 enum { STOA_MOST_ROWS = 4 };
 #define STOA_DEPTHWISE_CASES(stride) STOA_DEPTHWISE_FOUR(stride)

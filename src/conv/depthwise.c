@@ -9,13 +9,7 @@
 #include "conv/cost.h"
 #include "core/threads.h"
 
-/* The kernels work on seven rows at once. */
-enum { ROWS_PER_TASK = 7 };
-
-/* A weight gradient is cut into TASKS tasks or some more: into groups of channels, which need no sums of
- * their own, and what is missing into blocks of samples. Wide groups are read in longer runs, but leave more
- * to the blocks, whose sums pay where images are large. */
-enum { TASKS = 16, GROUP_CHANNELS = 64, WIDE_GROUP_CHANNELS = 128, LARGE_IMAGE = 128 };
+enum { LARGE_IMAGE = 128 };
 
 struct depthwise_cut {
     size_t rows;             /* of outputs in a task of the forward pass */
@@ -24,20 +18,29 @@ struct depthwise_cut {
 };
 _Static_assert(sizeof(struct depthwise_cut) <= STOA_CONV_CUT_BYTES, "the cut fits in a plan");
 
-/* At most ROWS_PER_TASK rows a task, so that what its lines share stays in the core's cache: whole images
- * where they are low, parts of even size where they are tall. */
-static size_t rows_per_task(const struct stoa_window *w) {
-    if (w->out_height <= ROWS_PER_TASK) {
-        return ROWS_PER_TASK / w->out_height * w->out_height;
-    }
-    return stoa_ceil_div(w->out_height, stoa_ceil_div(w->out_height, ROWS_PER_TASK));
+/* Few rows, so that what their lines share stays in the core's cache: whole images where they are low, parts
+ * of even size where they are tall. */
+static size_t rows_per_task(const struct stoa_window *w, size_t most) {
+    return w->out_height <= most ? most / w->out_height * w->out_height
+                                 : stoa_ceil_div(w->out_height, stoa_ceil_div(w->out_height, most));
 }
 
-/* Channels of a group: whole cache lines. */
-static size_t group_channels(const struct stoa_window *w) {
-    size_t channels = w->out_height * w->out_width < LARGE_IMAGE ? GROUP_CHANNELS : WIDE_GROUP_CHANNELS;
-    size_t groups = stoa_min(TASKS, stoa_max(1, w->channels / channels));
-    return stoa_round_up(stoa_ceil_div(w->channels, groups), STOA_ALIGN_FLOATS);
+/* A weight gradient is cut into groups of channels, which need no sums of their own, and, as far as tasks are
+ * missing, into blocks of samples. Wide groups are read in longer runs, but leave more to the blocks, whose
+ * sums pay where images are large. */
+static void cut_weights(const stoa_context *context, const struct stoa_conv *conv,
+                        struct depthwise_cut *cut) {
+    const struct stoa_tuning *tuning = context->tuning;
+    const struct stoa_window *w = &conv->window;
+    const bool large = w->out_height * w->out_width >= LARGE_IMAGE;
+    size_t channels = large ? tuning->depthwise_wide_channels : tuning->depthwise_channels;
+    size_t groups = stoa_min(tuning->depthwise_tasks, stoa_max(1, w->channels / channels));
+    cut->channels = stoa_round_up(stoa_ceil_div(w->channels, groups), STOA_ALIGN_FLOATS);
+    cut->groups = stoa_ceil_div(w->channels, cut->channels);
+    cut->sums = stoa_partials_of(context, conv);
+    while (cut->sums.blocks > 1 && cut->sums.blocks / 2 * cut->groups >= tuning->depthwise_tasks) {
+        cut->sums.blocks /= 2;
+    }
 }
 
 /* One multiply-add a tap, output pixel and channel, with little to keep in registers. */
@@ -57,14 +60,9 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     if (conv->groups != w->channels || conv->filters != conv->groups || conv->groups == 1) {
         return false;
     }
-    cut->rows = rows_per_task(w);
-    cut->channels = group_channels(w);
-    cut->groups = stoa_ceil_div(w->channels, cut->channels);
+    cut->rows = rows_per_task(w, context->tuning->depthwise_rows);
     if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
-        cut->sums = stoa_partials_of(context, conv);
-        while (cut->sums.blocks > 1 && cut->sums.blocks / 2 * cut->groups >= TASKS) {
-            cut->sums.blocks /= 2;
-        }
+        cut_weights(context, conv, cut);
         (void)stoa_partials_carve(&cut->sums, &room);
     }
     plan->bytes = room.bytes;

@@ -18,24 +18,17 @@
 #include "conv/cost.h"
 #include "core/threads.h"
 
-/* A tile's planes of both tensors stay in L1; terms at most. */
-enum { TILE_FLOATS = 10 << 10, MOST_TERMS = 256 };
-
-struct planes_layout {
-    size_t rows;        /* of outputs in a tile */
-    size_t line, lines; /* of a plane: floats, and how many */
-    size_t plane, run;  /* floats of a plane, and n */
-    size_t view;        /* floats of all planes, and behind them what the last lanes read */
-    size_t terms, sums; /* of the gradient: terms of a filter, and floats */
-    size_t step;        /* floats of a thread's planes of both tensors */
-};
+enum { MOST_TERMS = 256 };
 
 struct planes_cut {
-    struct planes_layout layout;
-    size_t down;             /* tiles of an image */
-    size_t thread;           /* floats from one thread's memory to the next one's */
-    size_t term[MOST_TERMS]; /* offsets in the planes */
-    struct stoa_partials sums;
+    size_t rows, down;  /* of outputs in a tile, and tiles of an image */
+    size_t line, plane; /* floats of a plane's line, and of a plane */
+    size_t run;         /* n */
+    size_t view, step;  /* floats of all planes with what the last lanes read, and of both tensors' */
+    size_t sums;        /* floats of the gradient's sums */
+    size_t thread;      /* floats from one thread's memory to the next one's */
+    size_t terms, term[MOST_TERMS]; /* of a filter, and their offsets in the planes */
+    struct stoa_partials partials;
 };
 _Static_assert(sizeof(struct planes_cut) <= STOA_CONV_CUT_BYTES, "the cut fits in a plan");
 
@@ -43,94 +36,83 @@ static size_t reach(size_t outputs, size_t kernel, size_t dilation) {
     return outputs + (kernel - 1) * dilation;
 }
 
-/* Of tiles with so many rows. */
-static struct planes_layout layout_of(const struct stoa_conv *conv, size_t rows) {
+/* Tiles of so many rows. */
+static void cut_rows(const struct stoa_conv *conv, size_t rows, struct planes_cut *cut) {
     const struct stoa_window *w = &conv->window;
-    struct planes_layout l = {.rows = rows,
-                              .line = reach(w->out_width, w->kernel_width, w->dilation_width),
-                              .lines = reach(rows, w->kernel_height, w->dilation_height),
-                              .terms = stoa_conv_column(conv)};
-    l.plane = l.lines * l.line;
-    l.run = stoa_round_up(rows * l.line, STOA_PRODUCT_LANES);
-    l.view = stoa_round_up(w->channels * l.plane + l.line + STOA_PRODUCT_LANES, STOA_ALIGN_FLOATS);
-    l.sums = stoa_round_up(l.terms * conv->filters * STOA_PRODUCT_LANES, STOA_ALIGN_FLOATS);
-    l.step = l.view + conv->filters * l.run;
-    return l;
+    cut->rows = rows;
+    cut->down = stoa_ceil_div(w->out_height, rows);
+    cut->line = reach(w->out_width, w->kernel_width, w->dilation_width);
+    cut->plane = reach(rows, w->kernel_height, w->dilation_height) * cut->line;
+    cut->run = stoa_round_up(rows * cut->line, STOA_PRODUCT_LANES);
+    cut->view = stoa_round_up(w->channels * cut->plane + cut->line + STOA_PRODUCT_LANES, STOA_ALIGN_FLOATS);
+    cut->step = cut->view + conv->filters * cut->run;
+    cut->terms = stoa_conv_column(conv);
+    cut->sums = stoa_round_up(cut->terms * conv->filters * STOA_PRODUCT_LANES, STOA_ALIGN_FLOATS);
 }
 
-/* As many rows as stay in L1 and within the context's limit, in equal tiles of an image. */
-static struct planes_layout fit_layout(const stoa_context *context, const struct stoa_conv *conv) {
-    size_t height = conv->window.out_height;
+/* As many rows as stay in the inner cache and within the context's limit, in equal tiles of an image. */
+static bool cut_image(const stoa_context *context, const struct stoa_conv *conv, struct planes_cut *cut) {
+    const struct stoa_window *w = &conv->window;
     size_t limit = context->workspace_limit / sizeof(float);
-    size_t sums = layout_of(conv, 1).sums;
-    size_t room = stoa_min(TILE_FLOATS, limit - stoa_min(limit, sums));
-    size_t most = stoa_min(height, TILE_FLOATS);
-    while (most > 1 && layout_of(conv, most).step > room) {
-        most = stoa_ceil_div(most, 2);
+    size_t most = context->tuning->planes_tile_floats;
+    if (reach(w->out_width, w->kernel_width, w->dilation_width) > most ||
+        reach(1, w->kernel_height, w->dilation_height) > most) {
+        return false;
     }
-    return layout_of(conv, stoa_ceil_div(height, stoa_ceil_div(height, most)));
+    size_t rows = stoa_min(w->out_height, most);
+    cut_rows(conv, rows, cut);
+    while (rows > 1 && cut->step > stoa_min(most, limit - stoa_min(limit, cut->sums))) {
+        rows = stoa_ceil_div(rows, 2);
+        cut_rows(conv, rows, cut);
+    }
+    cut_rows(conv, stoa_ceil_div(w->out_height, cut->down), cut);
+    return cut->step + cut->sums <= limit;
 }
 
 /* A single filter waits for its pixels, which are loaded across lines of cache. Sums of the gradient are read
  * and written for each tile. */
-static double cost(const stoa_context *context, const struct stoa_conv_plan *plan,
-                   const struct planes_cut *cut) {
-    const struct stoa_conv *conv = &plan->conv;
+static double cost(const stoa_context *context, const struct stoa_conv *conv, const struct planes_cut *cut) {
     const struct stoa_window *w = &conv->window;
-    const struct planes_layout *l = &cut->layout;
     double tiles = (double)conv->batch * (double)cut->down;
-    double flops = 2 * tiles * (double)l->run * (double)(l->terms * stoa_max(2, conv->filters));
-    double moved =
-        (double)(l->step + l->view) + (plan->pass == STOA_CONV_BACKWARD_WEIGHTS ? 1.5 * (double)l->sums : 0);
+    double flops = 2 * tiles * (double)cut->run * (double)(cut->terms * stoa_max(2, conv->filters));
+    double moved = (double)(cut->step + cut->view) + (cut->partials.blocks > 0 ? 1.5 * (double)cut->sums : 0);
     double tensors = (double)stoa_conv_pixels(conv) * (double)conv->filters +
                      (double)(conv->batch * w->height * w->width) * (double)w->channels;
-    return stoa_cost_product(context, flops, 2 * stoa_cost_lanes(context), l->terms) +
+    return stoa_cost_product(context, flops, 2 * stoa_cost_lanes(context), cut->terms) +
            stoa_cost_tile(context, tiles * moved) + stoa_cost_stream(context, tensors);
 }
 
-struct planes_areas {
-    float *sums, *threads;
-};
-
-static struct planes_areas carve(const stoa_context *context, const struct planes_cut *cut,
-                                 struct stoa_carve *carve) {
-    return (struct planes_areas){.sums = stoa_partials_carve(&cut->sums, carve),
-                                 .threads =
-                                     stoa_carve_bytes(carve, context->threads, cut->thread * sizeof(float))};
+/* The sums of blocks, and `threads` of all threads. */
+static float *carve(const stoa_context *context, const struct planes_cut *cut, struct stoa_carve *carve,
+                    float **threads) {
+    *threads = stoa_carve_bytes(carve, context->threads, cut->thread * sizeof(float));
+    return stoa_partials_carve(&cut->partials, carve);
 }
 
 static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     const struct stoa_conv *conv = &plan->conv;
     const struct stoa_window *w = &conv->window;
+    const bool sums = plan->pass == STOA_CONV_BACKWARD_WEIGHTS;
     struct planes_cut *cut = (void *)plan->cut.bytes;
     struct stoa_carve room = {.memory = NULL};
+    float *threads;
     if (plan->pass == STOA_CONV_BACKWARD_DATA || stoa_plain_products(context) || conv->groups != 1 ||
         conv->filters > STOA_PLANES_FILTERS || w->stride_height != 1 || w->stride_width != 1 ||
-        stoa_conv_column(conv) > MOST_TERMS ||
-        reach(w->out_width, w->kernel_width, w->dilation_width) > TILE_FLOATS ||
-        reach(1, w->kernel_height, w->dilation_height) > TILE_FLOATS) {
+        stoa_conv_column(conv) > MOST_TERMS || !cut_image(context, conv, cut)) {
         return false;
     }
-    cut->layout = fit_layout(context, conv);
-    const struct planes_layout *l = &cut->layout;
-    if ((l->step + l->sums) * sizeof(float) > context->workspace_limit) {
-        return false;
-    }
-    cut->down = stoa_ceil_div(w->out_height, l->rows);
-    for (size_t i = 0; i < l->terms; i++) {
+    for (size_t i = 0; i < cut->terms; i++) {
         size_t tap = i / w->channels;
-        cut->term[i] = i % w->channels * l->plane + tap / w->kernel_width * w->dilation_height * l->line +
+        cut->term[i] = i % w->channels * cut->plane + tap / w->kernel_width * w->dilation_height * cut->line +
                        tap % w->kernel_width * w->dilation_width;
     }
-    if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
-        cut->sums = stoa_partials_of(context, conv);
-        cut->thread = stoa_conv_thread_step(context, l->step + l->sums);
-    } else {
-        cut->thread = stoa_conv_thread_step(context, l->step);
+    if (sums) {
+        cut->partials = stoa_partials_of(context, conv);
     }
-    (void)carve(context, cut, &room);
+    cut->thread = stoa_conv_thread_step(context, cut->step + (sums ? cut->sums : 0));
+    (void)carve(context, cut, &room, &threads);
     plan->bytes = room.bytes;
-    plan->cost = cost(context, plan, cut);
+    plan->cost = cost(context, conv, cut);
     return !room.overflow;
 }
 
@@ -148,7 +130,7 @@ struct planes_pass {
 static void copy_planes(const struct planes_pass *p, const float *image, size_t row, size_t rows,
                         float *planes) {
     const struct stoa_window *w = &p->conv.window;
-    const struct planes_layout *l = &p->cut->layout;
+    const struct planes_cut *l = p->cut;
     size_t end =
         reach(row + rows, w->kernel_height, w->dilation_height); /* lines count from the padding's first */
     size_t first = stoa_max(row, w->pad_top);
@@ -173,15 +155,15 @@ static void copy_planes(const struct planes_pass *p, const float *image, size_t 
 static void forward_tile(void *argument, size_t task, size_t thread) {
     const struct planes_pass *p = argument;
     const struct stoa_window *w = &p->conv.window;
-    const struct planes_layout *l = &p->cut->layout;
+    const struct planes_cut *l = p->cut;
     size_t filters = p->conv.filters;
-    size_t image = task / p->cut->down;
-    size_t row = task % p->cut->down * l->rows;
+    size_t image = task / l->down;
+    size_t row = task % l->down * l->rows;
     size_t rows = stoa_min(l->rows, w->out_height - row);
-    float *planes = p->threads + thread * p->cut->thread;
+    float *planes = p->threads + thread * l->thread;
     float *z = planes + l->view;
     copy_planes(p, p->run->x + image * w->height * w->width * w->channels, row, rows, planes);
-    p->kernels->planes(planes, p->cut->term, l->terms, p->run->weight, filters, p->run->bias,
+    p->kernels->planes(planes, l->term, l->terms, p->run->weight, filters, p->run->bias,
                        stoa_round_up(rows * l->line, STOA_PRODUCT_LANES), z, l->run);
     float *y = p->run->y + (image * w->out_height + row) * w->out_width * filters;
     for (size_t r = 0; r < rows; r++) {
@@ -197,7 +179,7 @@ static void forward_tile(void *argument, size_t task, size_t thread) {
 static void add_tile(const struct planes_pass *p, size_t image, size_t row, size_t rows, float *planes,
                      float *sums) {
     const struct stoa_window *w = &p->conv.window;
-    const struct planes_layout *l = &p->cut->layout;
+    const struct planes_cut *l = p->cut;
     size_t filters = p->conv.filters;
     float *z = planes + l->view;
     const float *dy = p->run->dy + (image * w->out_height + row) * w->out_width * filters;
@@ -210,7 +192,7 @@ static void add_tile(const struct planes_pass *p, size_t image, size_t row, size
         p->kernels->transpose(dy + r * w->out_width * filters, w->out_width, filters, filters,
                               z + r * l->line, l->run);
     }
-    p->kernels->planes_gradient(planes, p->cut->term, l->terms, z, l->run, filters, run, sums);
+    p->kernels->planes_gradient(planes, l->term, l->terms, z, l->run, filters, run, sums);
 }
 
 static float sum_lanes(const float *lane) {
@@ -226,13 +208,13 @@ static float sum_lanes(const float *lane) {
 
 static void sum_block(void *argument, size_t block, size_t thread) {
     const struct planes_pass *p = argument;
-    const struct planes_layout *l = &p->cut->layout;
+    const struct planes_cut *l = p->cut;
     size_t height = p->conv.window.out_height;
     size_t filters = p->conv.filters;
     size_t row;
     size_t end;
     stoa_partial_rows(&p->sums, &p->conv, block, &row, &end);
-    float *sums = p->threads + thread * p->cut->thread;
+    float *sums = p->threads + thread * l->thread;
     float *planes = sums + l->sums;
     memset(sums, 0, l->sums * sizeof *sums);
     memset(planes + l->view, 0,
@@ -257,17 +239,18 @@ static void sum_block(void *argument, size_t block, size_t thread) {
 static void run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run) {
     const struct planes_cut *cut = (const void *)plan->cut.bytes;
     struct stoa_carve room = {.memory = run->workspace};
-    struct planes_areas areas = carve(run->context, cut, &room);
+    float *threads;
+    float *sums = carve(run->context, cut, &room, &threads);
     struct planes_pass p = {.cut = cut,
                             .run = run,
                             .kernels = run->context->kernels,
                             .conv = stoa_conv_of(plan, run),
-                            .threads = areas.threads};
+                            .threads = threads};
     if (plan->pass == STOA_CONV_FORWARD) {
         stoa_parallel(run->context, run->batch * cut->down, forward_tile, &p);
         return;
     }
-    p.sums = stoa_partials_begin(&cut->sums, stoa_conv_rows(&p.conv), run, areas.sums);
+    p.sums = stoa_partials_begin(&cut->partials, stoa_conv_rows(&p.conv), run, sums);
     stoa_parallel(run->context, p.sums.blocks, sum_block, &p);
     stoa_partials_reduce(run->context, &p.sums);
 }
@@ -275,10 +258,9 @@ static void run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *r
 static void describe(const struct stoa_conv_plan *plan, char *out, size_t size) {
     const struct planes_cut *cut = (const void *)plan->cut.bytes;
     if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
-        (void)snprintf(out, size, "planes, %zu blocks of samples", cut->sums.blocks);
+        (void)snprintf(out, size, "planes, %zu blocks of samples", cut->partials.blocks);
     } else {
-        (void)snprintf(out, size, "planes, %zu tiles of %zu rows", plan->conv.batch * cut->down,
-                       cut->layout.rows);
+        (void)snprintf(out, size, "planes, %zu tiles of %zu rows", plan->conv.batch * cut->down, cut->rows);
     }
 }
 

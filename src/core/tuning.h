@@ -38,6 +38,11 @@
     X(size_t, l1_bytes, 4096, 16777216, "level 1 data cache of a core")                                      \
     X(size_t, l2_bytes, 16384, 268435456, "level 2 cache of a core")                                         \
     X(size_t, l3_bytes, 16384, 2147483647, "outer cache that a core reaches")                                \
+    X(size_t, planes_tile_floats, 256, 4194304, "floats of a tile's planes that stay in the inner cache")    \
+    X(size_t, depthwise_rows, 1, 1024, "rows of outputs in a task of a depthwise layer")                     \
+    X(size_t, depthwise_tasks, 1, 1024, "tasks of a depthwise layer's weight gradient, at least")            \
+    X(size_t, depthwise_channels, 16, 65536, "channels of such a task, where images are small")              \
+    X(size_t, depthwise_wide_channels, 16, 65536, "the same, of 128 pixels and more")                        \
     X(double, cost_flops, 1e6, 1e15, "floating-point operations a second of a core's products")              \
     X(double, cost_stream_floats, 1e6, 1e15, "floats a second to and from the outer cache or memory")        \
     X(double, cost_tile_floats, 1e6, 1e15, "floats a second to and from the core's own cache")               \

@@ -248,8 +248,11 @@ static void measure_shape(struct gemm *gemm, const struct bench_product_shape *s
 
 static const struct {
     const char *title, *kind; /* NULL: all */
-} kinds[] = {
-    {"squares", "square"}, {"dense layers", "dense"}, {"convolutions", "convolution"}, {"all", NULL}};
+} kinds[] = {{"squares", "square"},
+             {"single rows", "row"},
+             {"dense layers", "dense"},
+             {"convolutions", "convolution"},
+             {"all", NULL}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static struct bench_mean mean_of(const struct gemm *gemm, size_t kind, size_t count) {

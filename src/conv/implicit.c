@@ -207,11 +207,11 @@ static double cost_of(const stoa_context *context, const struct stoa_implicit_cu
 }
 
 /* The pass's areas, of which all but the views are shared by all threads: their bytes. */
-static size_t carve(const struct stoa_implicit_cut *cut, struct stoa_carve *room,
-                    struct stoa_implicit_pass *p, float **start, float **packed) {
+static size_t carve(struct stoa_implicit_pass *p, struct stoa_carve *room) {
+    const struct stoa_implicit_cut *cut = &p->cut;
     size_t rows = cut->view.images * cut->view.rows;
-    *start = stoa_carve_floats(room, cut->stride);
-    *packed = stoa_carve_bytes(room, cut->packs ? cut->terms : 0, cut->stride * sizeof(float));
+    p->start = stoa_carve_floats(room, cut->stride);
+    p->packed = stoa_carve_bytes(room, cut->packs ? cut->terms : 0, cut->stride * sizeof(float));
     p->term = stoa_carve_sizes(room, cut->terms);
     p->row = stoa_carve_sizes(room, rows);
     p->result = stoa_carve_sizes(room, rows);
@@ -231,15 +231,14 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
         return stoa_implicit_plan_weights(context, plan);
     }
-    struct stoa_implicit_cut *cut = (void *)plan->cut.bytes;
-    if (!cut_pass(context, conv, plan->pass == STOA_CONV_BACKWARD_DATA, cut)) {
+    struct stoa_implicit_pass p = {.context = context};
+    const struct stoa_implicit_cut *cut = &p.cut;
+    if (!cut_pass(context, conv, plan->pass == STOA_CONV_BACKWARD_DATA, &p.cut)) {
         return false;
     }
     struct stoa_carve room = {.memory = NULL};
-    struct stoa_implicit_pass p = {.context = context};
-    float *start;
-    float *packed;
-    size_t shared = carve(cut, &room, &p, &start, &packed);
+    size_t shared = carve(&p, &room);
+    memcpy(plan->cut.bytes, cut, sizeof *cut);
     plan->bytes = room.bytes;
     plan->prepared_bytes = cut->far ? cut->terms * cut->stride * sizeof(float) : 0;
     plan->cost = cost_of(context, cut);
@@ -247,17 +246,10 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
            stoa_conv_shared_fits(context, shared);
 }
 
-struct packing {
-    const stoa_context *context;
-    const struct stoa_implicit_cut *cut;
-    const float *weight;
-    float *packed;
-};
-
 /* Tap (i, j) of a phase's patches: the channels by the columns of a panel from `first` on. */
-static void pack_tap(const struct packing *p, const struct stoa_implicit_phase *f, size_t i, size_t j,
-                     size_t first, size_t width, float *out) {
-    const struct stoa_implicit_cut *cut = p->cut;
+static void pack_tap(const struct stoa_implicit_pass *p, const struct stoa_implicit_phase *f, size_t i,
+                     size_t j, size_t first, size_t width, float *out) {
+    const struct stoa_implicit_cut *cut = &p->cut;
     size_t group = cut->view.group;
     size_t channels = cut->view.conv.window.channels;
     size_t filters = cut->view.conv.filters;
@@ -284,8 +276,8 @@ static void pack_tap(const struct packing *p, const struct stoa_implicit_phase *
 /* One tap of all phases' in one panel. */
 static void pack_task(void *argument, size_t task, size_t thread) {
     (void)thread;
-    const struct packing *p = argument;
-    const struct stoa_implicit_cut *cut = p->cut;
+    const struct stoa_implicit_pass *p = argument;
+    const struct stoa_implicit_cut *cut = &p->cut;
     const struct stoa_implicit_phase *f = cut->phase;
     size_t panel = task % stoa_ceil_div(cut->stride, STOA_GEMM_PANEL) * STOA_GEMM_PANEL;
     size_t tap = task / stoa_ceil_div(cut->stride, STOA_GEMM_PANEL);
@@ -300,16 +292,16 @@ static void pack_task(void *argument, size_t task, size_t thread) {
 
 /* The panels are those of src/product, whose own packing takes a matrix: here their rows are taps of a phase,
  * turned kernels, or bands. */
-static void pack(const stoa_context *context, const struct stoa_implicit_cut *cut, const float *weight,
-                 float *packed) {
-    struct packing packing = {.context = context, .cut = cut, .weight = weight, .packed = packed};
-    size_t taps = cut->terms / cut->view.conv.window.channels;
-    stoa_parallel(context, taps * stoa_ceil_div(cut->stride, STOA_GEMM_PANEL), pack_task, &packing);
+static void pack(struct stoa_implicit_pass *p) {
+    size_t taps = p->cut.terms / p->cut.view.conv.window.channels;
+    stoa_parallel(p->context, taps * stoa_ceil_div(p->cut.stride, STOA_GEMM_PANEL), pack_task, p);
 }
 
 static void prepare(const stoa_context *context, const struct stoa_conv_plan *plan, const float *weight,
                     float *prepared) {
-    pack(context, cut_of(plan), weight, prepared);
+    struct stoa_implicit_pass p = {
+        .context = context, .cut = *cut_of(plan), .weight = weight, .packed = prepared};
+    pack(&p);
 }
 
 static void find_offsets(const struct stoa_implicit_pass *p) {
@@ -334,24 +326,25 @@ static void run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *r
         stoa_implicit_weights(plan, run);
         return;
     }
-    struct stoa_implicit_pass p = {.context = run->context, .cut = *cut_of(plan), .relu = run->relu};
+    struct stoa_implicit_pass p = {
+        .context = run->context, .cut = *cut_of(plan), .weight = run->weight, .relu = run->relu};
     struct stoa_implicit_view *v = &p.cut.view;
     struct stoa_carve room = {.memory = run->workspace};
-    float *start;
-    float *packed;
-    (void)carve(&p.cut, &room, &p, &start, &packed);
+    (void)carve(&p, &room);
     v->conv.batch = run->batch;
     p.x = p.cut.turned ? run->dy : run->x;
     p.y = p.cut.turned ? run->dx : run->y;
     find_offsets(&p);
     for (size_t g = 0; run->bias && g < v->group; g++) {
-        memcpy(start + g * v->conv.filters, run->bias, v->conv.filters * sizeof(float));
-        p.start = start;
+        memcpy(p.start + g * v->conv.filters, run->bias, v->conv.filters * sizeof(float));
     }
-    p.panels = run->prepared || packed;
-    p.weight = run->prepared ? run->prepared : packed ? packed : run->weight;
-    if (packed && !run->prepared) {
-        pack(run->context, &p.cut, run->weight, packed);
+    p.start = run->bias ? p.start : NULL;
+    p.panels = run->prepared || p.packed;
+    if (run->prepared) {
+        p.weight = run->prepared;
+    } else if (p.packed) {
+        pack(&p);
+        p.weight = p.packed;
     }
     stoa_parallel(run->context, stoa_implicit_tiles(v), stoa_implicit_multiply, &p);
 }

@@ -52,10 +52,11 @@ struct stoa_implicit_pass {
     const stoa_context *context;
     struct stoa_implicit_cut cut; /* the plan's, of the run's batch */
     const float *x, *weight;
-    const float *start; /* of the sums: the bias, once a pixel of a group; or NULL */
     float *y;
     bool panels; /* the weight lies in panels of STOA_GEMM_PANEL columns, phase by phase */
     bool relu;
+    float *start;                /* of the sums: the bias, once a pixel of a group; or NULL */
+    float *packed;               /* where the weight is packed */
     size_t *term, *row, *result; /* offsets: of patches' numbers and of a tile's rows in the view, and in y */
     float *views;                /* of all threads, view_step apart; where the view is a copy */
     size_t view_step;

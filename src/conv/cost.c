@@ -4,11 +4,12 @@
 
 #include <math.h>
 
+#include "base/isa_list.h"
 #include "base/size.h"
 #include "core/tuning.h"
 
-static const size_t lanes[STOA_ISA_COUNT] = {
-    [STOA_ISA_BASE] = 4, [STOA_ISA_AVX2] = 8, [STOA_ISA_AVX512] = 16};
+#define LANES(name, NAME, lanes, registers, core, features) [STOA_ISA_##NAME] = lanes,
+static const size_t lanes[STOA_ISA_COUNT] = {[STOA_ISA_BASE] = 4, STOA_ISA_LIST(LANES)};
 
 size_t stoa_cost_lanes(const stoa_context *context) {
     return lanes[context->isa];

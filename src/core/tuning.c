@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/isa_list.h"
 #include "core/context.h"
 #include "core/tuning_files.h"
 #include "core/tuning_text.h"
@@ -157,11 +158,8 @@ static const struct class {
     {"GenuineIntel", 0, 0, 255, STOA_ISA_AVX2, "intel-desktop-avx2"},
 };
 
-static const char *const generic[STOA_ISA_COUNT] = {
-    [STOA_ISA_BASE] = "generic-base",
-    [STOA_ISA_AVX2] = "generic-avx2",
-    [STOA_ISA_AVX512] = "generic-avx512",
-};
+#define GENERIC(name, NAME, lanes, registers, core, features) [STOA_ISA_##NAME] = "generic-" #name,
+static const char *const generic[STOA_ISA_COUNT] = {[STOA_ISA_BASE] = "generic-base", STOA_ISA_LIST(GENERIC)};
 
 const struct stoa_tuning *stoa_tuning_of_cpu(const struct stoa_cpu *cpu, stoa_isa isa) {
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {

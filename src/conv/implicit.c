@@ -22,22 +22,11 @@
 #include "conv/implicit_tile.h"
 #include "conv/implicit_weights.h"
 #include "core/threads.h"
+#include "core/tuning.h"
 #include "product/product.h"
 
-/* Tiles of a large batch, and terms of the weight that a product takes at once, so that they stay in L2. */
-enum { LEAST_TILES = 16, MOST_TERMS = 512 };
-/* Channels of which a tap has terms enough for a product of its own, which then needs no copy of the image. */
-enum { TAP_CHANNELS = 256 };
-/* Where columns have few terms: more pixels a tile, as long as their lines stay in L2 and there are many
- * tiles. Measured in first layers: 1.02 to 1.05 times as fast, and no gain with more terms or in gradients. */
-enum { LONG_PIXELS = 2400, LONG_FLOATS = 28 << 10, MANY_TILES = 32 };
-/* Products of an edge's few numbers pay for themselves where lines are long: measured 1.03 to 1.05 times as
- * fast with 112 outputs of 27 terms, 0.7 times with 28 of 9. */
-enum { LEAST_NUMBERS = 500 };
-/* Results of more floats come from memory. A weight beyond so many workspace limits is read from far away for
- * each tile, and hardware prefetchers follow panels (measured: 1.1 times as fast with 9 MiB, no gain with
- * 2). */
-enum { INNER_FLOATS = 1 << 19, FAR_LIMITS = 4 };
+/* Tiles of a large batch; where patches have few terms, as many more pixels a tile as leave so many tiles. */
+enum { LEAST_TILES = 16, MANY_TILES = 32 };
 
 _Static_assert(sizeof(struct stoa_implicit_cut) <= STOA_CONV_CUT_BYTES, "the cut fits a plan");
 
@@ -104,19 +93,25 @@ static struct stoa_conv turn(const struct stoa_conv *conv, struct plan_side *dow
     return t;
 }
 
-static size_t tile_pixels(const struct stoa_conv *conv) {
+/* More pixels, as long as their lines stay in L2, are 1.02 to 1.05 times as fast in first layers, and no faster
+ * with more terms or in gradients (measured). */
+static size_t tile_pixels(const struct stoa_tuning *tuning, const struct stoa_conv *conv) {
     const struct stoa_window *w = &conv->window;
-    size_t pixels = LONG_FLOATS / w->channels / w->stride_height / w->stride_width;
+    size_t pixels = tuning->implicit_long_floats / w->channels / w->stride_height / w->stride_width;
+    pixels = stoa_min(pixels, tuning->implicit_long_pixels);
     return stoa_conv_column(conv) > STOA_IMPLICIT_FEW_TERMS
                ? 0
-               : stoa_min(stoa_min(pixels, LONG_PIXELS), stoa_conv_pixels(conv) / MANY_TILES);
+               : stoa_min(pixels, stoa_conv_pixels(conv) / MANY_TILES);
 }
 
-static bool is_inside(const struct stoa_implicit_view *v) {
+/* Products of an edge's few numbers pay for themselves where lines are long: measured 1.03 to 1.15 times as
+ * fast with 112 outputs of 27 terms, 0.7 times with 28 of 9. */
+static bool is_inside(const struct stoa_tuning *tuning, const struct stoa_implicit_view *v) {
     const struct stoa_window *w = &v->conv.window;
+    size_t numbers = w->out_width * w->kernel_width * w->channels;
     return v->pads && v->group == 1 && v->conv.filters % STOA_PRODUCT_LANES == 0 &&
            stoa_conv_column(&v->conv) <= STOA_IMPLICIT_FEW_TERMS &&
-           w->out_width * w->kernel_width * w->channels >= LEAST_NUMBERS * (w->kernel_width - 1);
+           (w->kernel_width == 1 || numbers / (w->kernel_width - 1) >= tuning->implicit_edge_floats);
 }
 
 static void cut_phases(struct stoa_implicit_cut *cut, const struct plan_side *down,
@@ -135,6 +130,7 @@ static void cut_phases(struct stoa_implicit_cut *cut, const struct plan_side *do
 /* False for strides with too many phases, and for results that a group of pixels cannot be written to. */
 static bool cut_pass(const stoa_context *context, const struct stoa_conv *conv, bool back,
                      struct stoa_implicit_cut *cut) {
+    const struct stoa_tuning *tuning = context->tuning;
     const struct stoa_window *w = &conv->window;
     bool strided = w->stride_height > 1 || w->stride_width > 1;
     if (back && strided &&
@@ -155,7 +151,8 @@ static bool cut_pass(const stoa_context *context, const struct stoa_conv *conv, 
     struct stoa_conv c = back ? turn(conv, &down, &across) : *conv;
     size_t group = back && (strided || w->dilation_width > 1) ? 1 : stoa_implicit_group(context, &c);
     *cut = (struct stoa_implicit_cut){.view = stoa_implicit_view_of(context, &c, group, c.window.channels,
-                                                                    LEAST_TILES, back ? 0 : tile_pixels(&c)),
+                                                                    LEAST_TILES,
+                                                                    back ? 0 : tile_pixels(tuning, &c)),
                                       .down = down.side,
                                       .across = across.side,
                                       .packs = back || c.filters % STOA_PRODUCT_LANES != 0,
@@ -163,17 +160,18 @@ static bool cut_pass(const stoa_context *context, const struct stoa_conv *conv, 
                                       .kernel_width = w->kernel_width,
                                       .y_pixel = stoa_conv_y_pixel(&c),
                                       .stride = stoa_round_up(group * c.filters, STOA_PRODUCT_LANES),
-                                      .most_terms = MOST_TERMS};
+                                      .most_terms = tuning->implicit_terms};
     cut_phases(cut, &down, &across);
-    cut->inside = !back && is_inside(&cut->view);
-    cut->by_taps = cut->view.pads && group == 1 && c.window.channels >= TAP_CHANNELS;
+    cut->inside = !back && is_inside(tuning, &cut->view);
+    cut->by_taps = cut->view.pads && group == 1 && c.window.channels >= tuning->implicit_tap_channels;
     if (cut->inside || cut->by_taps) {
         stoa_implicit_view_in_place(&cut->view);
     }
     cut->fetches_results = cut->phases == 1 && cut->terms <= STOA_IMPLICIT_FEW_TERMS &&
-                           stoa_conv_pixels(&c) * c.filters > INNER_FLOATS;
-    cut->far = !back && (cut->packs ||
-                         cut->terms * c.filters > FAR_LIMITS * (context->workspace_limit / sizeof(float)));
+                           stoa_conv_pixels(&c) * c.filters > tuning->implicit_result_floats;
+    /* Hardware prefetchers follow panels of a weight that each tile reads from far away: measured 1.1 times as
+     * fast with 9 MiB, no gain with 2. */
+    cut->far = !back && (cut->packs || cut->terms * c.filters > tuning->implicit_far_floats);
     return group == 1 || cut->y_pixel == c.filters;
 }
 

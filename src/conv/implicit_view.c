@@ -5,11 +5,11 @@
 
 #include "base/size.h"
 #include "conv/cost.h"
+#include "core/tuning.h"
 #include "product/product.h"
 
-/* Pixels of a tile; bytes of its copy, which shares L2 with the weight; pixels of an image so small that
- * several fill a tile before tasks count. */
-enum { TILE_PIXELS = 512, TILE_BYTES = 1 << 19, LEAST_PIXELS = 48, MOST_GROUP = 4 };
+/* Several images fill a tile before tasks count where they have fewer pixels than this. */
+enum { LEAST_PIXELS = 48, MOST_GROUP = 4 };
 
 double stoa_implicit_useful(const stoa_context *context, const struct stoa_conv *conv, size_t group) {
     const struct stoa_window *w = &conv->window;
@@ -58,8 +58,8 @@ struct stoa_implicit_view stoa_implicit_view_of(const stoa_context *context, con
     struct stoa_implicit_view v = {
         .conv = *conv, .group = group, .columns = group * conv->filters, .images = 1};
     size_t width = reach(w->out_width, w->stride_width, w->kernel_width, w->dilation_width);
-    size_t limit = stoa_min(TILE_BYTES, context->workspace_limit) / sizeof(float);
-    pixels = stoa_max(pixels, TILE_PIXELS);
+    size_t limit = stoa_min(context->tuning->implicit_tile_bytes, context->workspace_limit) / sizeof(float);
+    pixels = stoa_max(pixels, context->tuning->implicit_tile_pixels);
     v.pads = w->pad_top > 0 || w->pad_left > 0 || width > w->width || lines_of(w, w->out_height) > w->height;
     v.rows = stoa_min(w->out_height, stoa_ceil_div(pixels, w->out_width));
     v.rows = stoa_ceil_div(w->out_height, stoa_ceil_div(w->out_height, v.rows));

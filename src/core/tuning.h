@@ -64,6 +64,15 @@
     X(size_t, product_long_terms, 1, 1e9, "terms of a gradient from which it is the kernel's")               \
     X(size_t, product_long_rows, 1, 1e9, "rows from which it is the BLAS's again")                           \
     X(size_t, product_long_result, 1, 1e9, "numbers of such a gradient at most")                             \
+    X(size_t, implicit_tile_pixels, 1, 1048576, "output pixels of a tile")                                   \
+    X(size_t, implicit_tile_bytes, 4096, 1073741824, "a padded copy of the image under a tile")              \
+    X(size_t, implicit_terms, 16, 4096, "terms of the weight that a product takes at once")                  \
+    X(size_t, implicit_tap_channels, 1, 1e9, "channels from which a tap is a product of its own")            \
+    X(size_t, implicit_long_pixels, 1, 1048576, "pixels of a tile whose patches have few terms")             \
+    X(size_t, implicit_long_floats, 1, 1e9, "floats of the image under such a tile")                         \
+    X(size_t, implicit_edge_floats, 0, 1e9, "floats of a line from which an edge pays")                      \
+    X(size_t, implicit_result_floats, 0, 1e9, "floats of results from which they are fetched early")         \
+    X(size_t, implicit_far_floats, 1, 1e9, "floats of a weight from which it is prepared in panels")         \
     X(size_t, conv_tile_bytes, 4096, 1073741824, "columns that a thread writes and multiplies")              \
     X(size_t, conv_weight_bytes, 4096, 1073741824, "weights of a task of im2col's backward data")            \
     X(size_t, conv_chunk_bytes, 65536, 1073741824, "columns that all threads multiply together")             \

@@ -258,7 +258,7 @@ static void forward(const struct stoa_window *w, const struct kernel *k, const f
             stoa_span_of(oh, w->stride_height, w->pad_top, w->kernel_height, w->dilation_height, w->height);
         size_t done = 1;
         if (sweeps && v.first < v.end) {
-            done = stoa_depthwise_block(w, oh, rows);
+            done = stoa_depthwise_block(w, oh, rows, STOA_MOST_ROWS);
             sweep_rows(w, k, image, oh, done, y);
         } else {
             sum_row(w, k, image, v, y);

@@ -28,15 +28,15 @@ STOA_INLINE bool stoa_depthwise_outside(size_t i, size_t lines, size_t from, siz
     return (i < STOA_SIDE - 1 && i < from) || (i + STOA_SIDE > lines && i >= end);
 }
 
-/* How many of `rows` rows of outputs from line oh on make one block: all heights nearly the same, and all
- * lines but the outer two inside the image. */
-static inline size_t stoa_depthwise_block(const struct stoa_window *w, size_t oh, size_t rows) {
+/* How many of `rows` rows of outputs from line oh on make one block, at most `most`: all heights nearly the
+ * same, and all lines but the outer two inside the image. */
+static inline size_t stoa_depthwise_block(const struct stoa_window *w, size_t oh, size_t rows, size_t most) {
     rows = stoa_min(rows, w->out_height - oh);
     if (w->kernel_height != STOA_SIDE || w->stride_height != w->stride_width || w->dilation_height != 1 ||
         w->pad_top >= STOA_SIDE) {
         return 1;
     }
-    rows = stoa_ceil_div(rows, stoa_ceil_div(rows, STOA_MOST_ROWS));
+    rows = stoa_ceil_div(rows, stoa_ceil_div(rows, most));
     return (oh + rows - 1) * w->stride_height + 1 <= w->height + w->pad_top ? rows : 1;
 }
 

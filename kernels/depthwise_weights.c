@@ -16,6 +16,16 @@ enum { GROUP = 128 };
 /* Products added up in registers before they join the sums: many more would lose accuracy. */
 enum { CHAIN = 112 };
 
+/* Where as many registers allow it, an image of no more than ALL_ROWS lines is one block: its sums are joined
+ * but once. */
+#if STOA_REGISTERS >= 32
+enum { ALL_ROWS = 7 };
+#define ALL_CASES STOA_CASE(1, 6) STOA_CASE(1, 7)
+#else
+enum { ALL_ROWS = STOA_MOST_ROWS };
+#define ALL_CASES
+#endif
+
 /* Some neighbouring rows of outputs and the lines of the image that they meet, counted from the first that
  * their taps would meet, which begins at x[start]. Lines before `line_from` or from `line_end` on, and
  * columns before `first` or from `end` on, are padding. */
@@ -96,8 +106,8 @@ STOA_INLINE void sweep_dense(const struct block *b, size_t c, const size_t rows,
     const float *dy = b->dy + c;
     ptrdiff_t at = b->start + (ptrdiff_t)c;
     stoa_vec sum[STOA_TAPS];
-    stoa_vec before[STOA_MOST_ROWS];
-    stoa_vec last[STOA_MOST_ROWS];
+    stoa_vec before[ALL_ROWS];
+    stoa_vec last[ALL_ROWS];
     clear(sum);
     load_column(b, dy, rows, before);
     load_column(b, dy + step, rows, last);
@@ -112,7 +122,7 @@ STOA_INLINE void sweep_dense(const struct block *b, size_t c, const size_t rows,
     for (size_t q = 2; q < full;) {
         const size_t stop = stoa_min(full, q + CHAIN / stoa_max(rows, 1));
         for (; q < stop; q++, at += (ptrdiff_t)step) {
-            stoa_vec now[STOA_MOST_ROWS];
+            stoa_vec now[ALL_ROWS];
             load_column(b, dy + q * step, rows, now);
             stoa_depthwise_fetch(dy + q * step + b->dy_ahead, (ptrdiff_t)line, rows);
             stoa_depthwise_fetch(b->x + (at + b->x_ahead), b->x_line, rows + STOA_SIDE - 1);
@@ -142,7 +152,7 @@ STOA_INLINE void sweep_every_other(const struct block *b, size_t c, const size_t
     const float *dy = b->dy + c;
     ptrdiff_t at = b->start + (ptrdiff_t)c;
     stoa_vec sum[STOA_TAPS];
-    stoa_vec last[STOA_MOST_ROWS];
+    stoa_vec last[ALL_ROWS];
     clear(sum);
     load_column(b, dy, rows, last);
     if (b->first == 0) {
@@ -156,7 +166,7 @@ STOA_INLINE void sweep_every_other(const struct block *b, size_t c, const size_t
     for (size_t u = 1; u < full;) {
         const size_t stop = stoa_min(full, u + CHAIN / stoa_max(rows, 1));
         for (; u < stop; u++, at += 2 * (ptrdiff_t)step) {
-            stoa_vec now[STOA_MOST_ROWS];
+            stoa_vec now[ALL_ROWS];
             load_column(b, dy + u * step, rows, now);
             stoa_depthwise_fetch(b->x + (at + b->x_ahead), b->x_line, 2 * rows + 1);
             stoa_depthwise_fetch(b->x + (at + (ptrdiff_t)step + b->x_ahead), b->x_line, 2 * rows + 1);
@@ -203,7 +213,7 @@ STOA_INLINE void sweep_block(struct block b, size_t c, size_t channels, const si
 
 static void sweep(const struct block *b, size_t c, size_t channels, size_t stride, size_t rows, float *sums) {
     if (stride == 1) {
-        switch (rows) { STOA_DEPTHWISE_CASES(1) default : break; }
+        switch (rows) { STOA_DEPTHWISE_CASES(1) ALL_CASES default : break; }
     } else {
         switch (rows) { STOA_DEPTHWISE_CASES(2) default : break; }
     }
@@ -257,10 +267,11 @@ static struct block block_of(const struct stoa_window *w, const float *image, co
 static void sweep_rows(const struct stoa_window *w, const float *x, const float *dy, size_t first_row,
                        size_t rows, size_t c, size_t channels, float *dweight) {
     float sums[STOA_TAPS * GROUP] = {0};
+    const size_t most = w->out_height <= ALL_ROWS && w->stride_width == 1 ? (size_t)ALL_ROWS : STOA_MOST_ROWS;
     for (size_t done; rows > 0; rows -= done, first_row += done, dy += done * w->out_width * w->channels) {
         const size_t oh = first_row % w->out_height;
         const float *image = x + first_row / w->out_height * w->height * w->width * w->channels;
-        done = stoa_depthwise_block(w, oh, rows);
+        done = stoa_depthwise_block(w, oh, rows, most);
         const struct block b = block_of(w, image, dy, oh, done);
         if (b.line_from < b.line_end) {
             sweep(&b, c, channels, w->stride_width, done, sums);

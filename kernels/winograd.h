@@ -8,16 +8,18 @@
  * a direct convolution takes r^2 h w. The transforms evaluate polynomials at points (Toom and Cook): along a
  * line of m outputs the first m + r - 1 of
  *     infinity, 0, a, -a, b, -b           a = 3/4, b = 3/2: six points, for tiles of up to 7 - r (also four, for 3 taps)
- *     infinity, 0, a, -a, b, -b, c, -c    a = 1/2, b = 1, c = 7/4: eight points, for tiles of up to 9 - r
+ *     infinity, 0, a, -a, b, -b, c, -c    a = 9/16, b = 1, c = 7/4: eight points, for tiles of up to 9 - r
  * G's row of point p is (1, p, ..., p^(r-1)) / F(p) with F(p) the product of p - q over the other finite
  * points of all six or eight, for every m: transformed weights of the larger tile serve all smaller ones, so
  * that the edge of an image takes tiles that fit it. B, the same for every r, carries what a shorter line's
  * own product differs by. A's row of p is (1, p, ..., p^(m-1)); the row of infinity is the last unit vector,
  * in B the coefficients of the product of x - p.
  *
- * The points: errors of F(4x4, 3x3) are 3.5 times smaller than with the usual 0, 1, -1, 2, -2, infinity,
- * those of F(6x6, 3x3) the smallest among multiples of 1/8; with more taps the same points err less. All and
- * their powers in use are exact in binary.
+ * The points: errors of F(4x4, 3x3) are 3.5 times smaller than with the usual 0, 1, -1, 2, -2, infinity. Of
+ * an output k they are in proportion to the root of the sum over points of |p|^2k |row of B|^2 |row of G|^2,
+ * in both directions; the largest of F(6x6, 3x3), in the corners of a tile, are the smallest among multiples
+ * of 1/16 whose powers and products in use are exact in binary, and within 2 % of those of the best real
+ * points. What is left are mostly the roundings of the sums over channels.
  *
  * Winograd, "Arithmetic Complexity of Computations", 1980. Lavin and Gray, "Fast Algorithms for Convolutional
  * Neural Networks", 2016. Barabasz, Anderson, Soodhalter and Gregg, "Error Analysis and Improving the

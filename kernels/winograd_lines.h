@@ -11,7 +11,7 @@
 #include "kernels/winograd_tile.h"
 
 /* The points of a set of `points`: 8, or 6 (also where only the first four are used). */
-#define WINOGRAD_A(points) ((points) == 8 ? 0.5F : 0.75F)
+#define WINOGRAD_A(points) ((points) == 8 ? 0.5625F : 0.75F)
 #define WINOGRAD_B(points) ((points) == 8 ? 1.0F : 1.5F)
 #define WINOGRAD_C 1.75F
 #define WINOGRAD_C2 (WINOGRAD_C * WINOGRAD_C)

@@ -13,7 +13,7 @@ struct set {
 };
 
 static const struct set six = {6, {0, 0, 0.75, -0.75, 1.5, -1.5}};
-static const struct set eight = {8, {0, 0, 0.5, -0.5, 1, -1, 1.75, -1.75}};
+static const struct set eight = {8, {0, 0, 0.5625, -0.5625, 1, -1, 1.75, -1.75}};
 
 static const struct set *set_of(size_t points) {
     return points == eight.points ? &eight : &six;

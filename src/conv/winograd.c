@@ -128,6 +128,10 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
         return false;
     }
     *p = pass_of(plan);
+    /* A single output takes as many products as it has terms. */
+    if (p->in.window.out_height * p->in.window.out_width == 1) {
+        return false;
+    }
     if (points == STOA_WINOGRAD_POINTS && !suits_large_tiles(plan, p)) {
         return false;
     }

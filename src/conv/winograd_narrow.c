@@ -4,7 +4,6 @@
 #include "base/size.h"
 #include "conv/winograd_tiles.h"
 #include "core/threads.h"
-#include "product/product.h"
 
 enum { WEIGHT_ROWS = 16 };
 
@@ -211,19 +210,16 @@ static void run_block(void *argument, size_t task, size_t thread) {
     stoa_winograd_inputs(&pass->r, 0, p->in.channels, first, end, part.patch, part.tiles, p->in.row, step);
     const struct stoa_winograd_ranges rows = stoa_winograd_ranges_of(grid, first, end);
     for (size_t point = 0; point < p->points; point++) {
-        size_t begin = rows.begin[rows.kind[point]];
-        size_t stop = rows.stop[rows.kind[point]];
-        stoa_gemm_run(pass->r.context,
-                      &(struct stoa_gemm){.m = stop - begin,
-                                          .n = p->filters,
-                                          .k = p->in.channels,
-                                          .alpha = 1,
-                                          .a = part.tiles + point * step + (begin - first) * p->in.row,
-                                          .lda = p->in.row,
-                                          .b = weights + point * pass->cut->weight_step,
-                                          .ldb = p->filters,
-                                          .c = part.sums + point * step + (begin - first) * p->filters,
-                                          .ldc = p->filters});
+        stoa_winograd_multiply(pass->r.context, &rows, first, point,
+                               (struct stoa_gemm){.n = p->filters,
+                                                  .k = p->in.channels,
+                                                  .alpha = 1,
+                                                  .a = part.tiles + point * step,
+                                                  .lda = p->in.row,
+                                                  .b = weights + point * pass->cut->weight_step,
+                                                  .ldb = p->filters,
+                                                  .c = part.sums + point * step,
+                                                  .ldc = p->filters});
     }
     stoa_winograd_outputs(&pass->r, first, end, 0, p->filters, part.sums, step);
 }

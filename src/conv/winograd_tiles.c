@@ -105,6 +105,15 @@ void stoa_winograd_inputs(const struct stoa_winograd_run *r, size_t channel, siz
     }
 }
 
+void stoa_winograd_multiply(const stoa_context *context, const struct stoa_winograd_ranges *rows,
+                            size_t first, size_t point, struct stoa_gemm product) {
+    size_t begin = rows->begin[rows->kind[point]];
+    product.m = rows->stop[rows->kind[point]] - begin;
+    product.a += (begin - first) * product.lda;
+    product.c += (begin - first) * product.ldc;
+    stoa_gemm_run(context, &product);
+}
+
 void stoa_winograd_outputs(const struct stoa_winograd_run *r, size_t first, size_t end, size_t filter,
                            size_t filters, const float *sums, size_t sums_step) {
     const struct stoa_window *w = &r->p->in.window;

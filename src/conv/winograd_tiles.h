@@ -5,6 +5,7 @@
 
 #include "conv/conv.h"
 #include "conv/winograd_grid.h"
+#include "product/product.h"
 
 /* The tensor that tiles read, as one that stride 1 reads: of a larger stride, the pixels of a step are one
  * pixel, whose channel (i * stride + j) * C + c is channel c of the step's line i and column j. So its kernel
@@ -66,6 +67,11 @@ static inline size_t stoa_winograd_step(size_t floats) {
  * channels as a kernel writes. `patch`: memory for one. */
 void stoa_winograd_inputs(const struct stoa_winograd_run *r, size_t channel, size_t channels, size_t first,
                           size_t end, float *patch, float *v, size_t row, size_t v_step);
+
+/* A point's product of tiles whose ranges are `rows`: the tiles that have the point, of those from `first` on
+ * that begin at a and c. Sets m. */
+void stoa_winograd_multiply(const stoa_context *context, const struct stoa_winograd_ranges *rows,
+                            size_t first, size_t point, struct stoa_gemm product);
 
 /* Transform sums of tiles [first, end), rows of filters [filter, filter + filters), to outputs. */
 void stoa_winograd_outputs(const struct stoa_winograd_run *r, size_t first, size_t end, size_t filter,

@@ -6,7 +6,6 @@
 #include "base/size.h"
 #include "conv/winograd_tiles.h"
 #include "core/threads.h"
-#include "product/product.h"
 
 /* Weights of two lines of points for such a range take 256 KiB at most, which leaves L2 to the sums; every
  * set of points has an even number of lines. */
@@ -312,22 +311,18 @@ static void run_range(void *argument, size_t task, size_t thread) {
                 transform_lines(pass, point / p->grid.points, w, channels, filters, part.transformed,
                                 cut->weight_step);
             }
-            size_t begin = rows.begin[rows.kind[point]];
-            size_t stop = rows.stop[rows.kind[point]];
-            stoa_gemm_run(
-                pass->r.context,
-                &(struct stoa_gemm){.m = stop - begin,
-                                    .n = filters,
-                                    .k = channels,
-                                    .alpha = 1,
-                                    .a = a + point * cut->input_step + (begin - first) * s.row,
-                                    .lda = s.row,
-                                    .next_a = next_inputs(cut, v, point, channel),
-                                    .b = part.transformed + in_lines * cut->weight_step,
-                                    .ldb = filters,
-                                    .beta = channel == 0 ? 0.0F : 1.0F,
-                                    .c = part.sums + point * cut->sums_step + (begin - first) * filters,
-                                    .ldc = filters});
+            stoa_winograd_multiply(pass->r.context, &rows, first, point,
+                                   (struct stoa_gemm){.n = filters,
+                                                      .k = channels,
+                                                      .alpha = 1,
+                                                      .a = a + point * cut->input_step,
+                                                      .lda = s.row,
+                                                      .next_a = next_inputs(cut, v, point, channel),
+                                                      .b = part.transformed + in_lines * cut->weight_step,
+                                                      .ldb = filters,
+                                                      .beta = channel == 0 ? 0.0F : 1.0F,
+                                                      .c = part.sums + point * cut->sums_step,
+                                                      .ldc = filters});
         }
     }
     stoa_winograd_outputs(&pass->r, first, end, filter, filters, part.sums, cut->sums_step);

@@ -22,7 +22,7 @@ static const struct one {
     const char *name;
     double bound;
     size_t shapes;
-} algorithms[] = {{"winograd2", 2e-5, 2}, {"winograd4", 2.5e-5, 3}, {"winograd6", 5e-5, 3}};
+} algorithms[] = {{"winograd2", 1.5e-5, 2}, {"winograd4", 2e-5, 3}, {"winograd6", 3e-5, 3}};
 /* Plain sums of some hundred terms: of the sum of the terms' own sizes. */
 static const struct one exact = {NULL, 4e-6, 3};
 enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms, NEAR = 8 };

@@ -57,7 +57,7 @@
     X(size_t, product_far, 16, 1e9, "floats from row to row beyond which operands are copied")               \
     X(size_t, product_rows, 12, 4096, "rows of a that stay in the caches while panels of b pass over them")  \
     X(size_t, product_terms, 16, 256, "terms of such a panel")                                               \
-    X(size_t, product_gradient_terms, 16, 256, "the same in a product with a transposed a")                  \
+    X(size_t, product_gradient_terms, 16, 256, "the same beside a copy of a transposed a")                   \
     X(size_t, product_tall_terms, 1, 1e9, "terms from which the engine's kernel multiplies many rows")       \
     X(size_t, product_copied_rows, 1, 1e9, "rows from which it multiplies copies of b")                      \
     X(size_t, product_turned_rows, 1, 1e9, "rows from which a transposed b of a small product is copied")    \

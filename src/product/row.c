@@ -4,7 +4,16 @@
 #include "product/product.h"
 
 #include "base/size.h"
+#include "blas/workarounds.h"
 #include "core/threads.h"
+
+/* A small row is one call of the BLAS where that does not pack its operands: a loop over threads would cost as
+ * much as the product. */
+enum { LEAST_WORK = 1 << 17 };
+
+static bool is_call(size_t k, size_t n) {
+    return k * n <= stoa_min(LEAST_WORK, stoa_blas_small_limit());
+}
 
 /* Columns of a task forward, and floats of the matrix of a task backward: enough to hide what a task
  * costs. */
@@ -27,6 +36,11 @@ static void multiply_columns(void *argument, size_t task, size_t thread) {
 
 void stoa_row_product(const stoa_context *context, const float *x, const float *w, size_t k, size_t n,
                       float *y) {
+    if (is_call(k, n)) {
+        stoa_blas_small(&(struct stoa_gemm){
+            .m = 1, .n = n, .k = k, .alpha = 1, .a = x, .lda = k, .b = w, .ldb = n, .c = y, .ldc = n});
+        return;
+    }
     struct row row = {.kernels = context->kernels, .x = x, .w = w, .k = k, .n = n, .y = y};
     stoa_parallel(context, stoa_ceil_div(n, COLUMNS), multiply_columns, &row);
 }
@@ -46,6 +60,20 @@ static void multiply_back(void *argument, size_t task, size_t thread) {
 
 void stoa_row_product_backward(const stoa_context *context, const float *x, const float *w, const float *dy,
                                size_t k, size_t n, float *dx, float *dw) {
+    if (dx && is_call(k, n)) {
+        stoa_blas_sgemm(&(struct stoa_gemm){.transpose_b = true,
+                                            .m = 1,
+                                            .n = k,
+                                            .k = n,
+                                            .alpha = 1,
+                                            .a = dy,
+                                            .lda = n,
+                                            .b = w,
+                                            .ldb = n,
+                                            .c = dx,
+                                            .ldc = k});
+        dx = NULL;
+    }
     struct row row = {.kernels = context->kernels,
                       .x = x,
                       .w = w,
@@ -55,5 +83,7 @@ void stoa_row_product_backward(const stoa_context *context, const float *x, cons
                       .grain = stoa_max(1, FLOATS / stoa_max(1, n)),
                       .dx = dx,
                       .dw = dw};
-    stoa_parallel(context, stoa_ceil_div(k, row.grain), multiply_back, &row);
+    if (dx || dw) {
+        stoa_parallel(context, stoa_ceil_div(k, row.grain), multiply_back, &row);
+    }
 }

@@ -99,15 +99,16 @@ static struct stoa_way by_pieces(const struct stoa_gemm *p, const struct stoa_tu
     enum { COLUMNS = 128, ROWS = 2 * STOA_WAY_ROWS };
     size_t limit = stoa_blas_small_limit();
     struct stoa_way way = {.by = STOA_BY_PIECES, .copies_b = copies_b, .rows = p->m};
-    size_t most = p->transpose_a ? t->product_gradient_terms : t->product_terms;
+    size_t most = t->product_terms;
     if (copies_b) {
         /* Whole panels are fastest (64 and 32 columns before 48 and 48), unless the last would be narrower
          * than a vector. */
         bool narrow = p->n % STOA_GEMM_PANEL >= 1 && p->n % STOA_GEMM_PANEL < STOA_WAY_LANES;
         way.columns = narrow ? stoa_way_part(p->n, STOA_GEMM_PANEL, STOA_WAY_LANES) : STOA_GEMM_PANEL;
-        way.copies_a = p->transpose_a && p->n > STOA_GEMM_PANEL && p->lda >= t->product_far;
+        way.copies_a = p->transpose_a && p->n > STOA_GEMM_PANEL && p->lda >= t->product_far && p->k > most;
         size_t rows = rows_of(p, t);
         if (way.copies_a) {
+            most = t->product_gradient_terms;
             rows = stoa_min(rows, STOA_WAY_A_FLOATS / most - STOA_WAY_LANES); /* a line between the copies */
         }
         way.rows = stoa_way_part(p->m, rows, STOA_WAY_ROWS);

@@ -35,7 +35,7 @@ static const struct stoa_implicit_cut *cut_of(const struct stoa_conv_plan *plan)
 }
 
 /* One side of a pass. */
-struct plan_side {
+struct implicit_side_plan {
     struct stoa_implicit_side side;
     size_t kernel; /* what the patches of all phases cover */
     size_t phases;
@@ -44,9 +44,9 @@ struct plan_side {
 
 /* Of backward data, which is a forward pass over dy for each phase: its outputs see every stride-th tap from
  * `first` on, the last of them at pixel `last` of dy and the others behind it. */
-static void turn_side(struct plan_side *forward) {
+static void turn_side(struct implicit_side_plan *forward) {
     const struct stoa_implicit_side *f = &forward->side;
-    struct plan_side p = {
+    struct implicit_side_plan p = {
         .side = {.size = f->out, .stride = 1, .dilation = f->dilation, .out = f->size, .step = f->stride},
         .phases = stoa_min(f->stride, f->size)};
     size_t extent = 1;
@@ -70,7 +70,8 @@ static void turn_side(struct plan_side *forward) {
     *forward = p;
 }
 
-static struct stoa_conv turn(const struct stoa_conv *conv, struct plan_side *down, struct plan_side *across) {
+static struct stoa_conv turn(const struct stoa_conv *conv, struct implicit_side_plan *down,
+                             struct implicit_side_plan *across) {
     struct stoa_conv t = *conv;
     turn_side(down);
     turn_side(across);
@@ -114,8 +115,8 @@ static bool is_inside(const struct stoa_tuning *tuning, const struct stoa_implic
            (w->kernel_width == 1 || numbers / (w->kernel_width - 1) >= tuning->implicit_edge_floats);
 }
 
-static void cut_phases(struct stoa_implicit_cut *cut, const struct plan_side *down,
-                       const struct plan_side *across) {
+static void cut_phases(struct stoa_implicit_cut *cut, const struct implicit_side_plan *down,
+                       const struct implicit_side_plan *across) {
     for (size_t i = 0; i < down->phases * across->phases; i++) {
         struct stoa_implicit_phase *f = &cut->phase[cut->phases++];
         f->down = down->axis[i / across->phases];
@@ -138,12 +139,12 @@ static bool cut_pass(const stoa_context *context, const struct stoa_conv *conv, 
          w->stride_height * w->stride_width > STOA_IMPLICIT_PHASES)) {
         return false;
     }
-    struct plan_side down = {
+    struct implicit_side_plan down = {
         .side = {w->height, w->pad_top, w->stride_height, w->dilation_height, w->out_height, 1},
         .kernel = w->kernel_height,
         .phases = 1,
         .axis = {{.outputs = w->out_height, .taps = w->kernel_height}}};
-    struct plan_side across = {
+    struct implicit_side_plan across = {
         .side = {w->width, w->pad_left, w->stride_width, w->dilation_width, w->out_width, 1},
         .kernel = w->kernel_width,
         .phases = 1,

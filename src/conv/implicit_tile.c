@@ -53,7 +53,7 @@ static struct stoa_fetch next_panel(const struct stoa_implicit_pass *p, const st
 }
 
 /* A tile, and where its view begins: at line `top` and pixel `left` of the padded images. */
-struct tile {
+struct viewed_tile {
     const struct stoa_implicit_pass *pass;
     struct stoa_implicit_tile at;
     const float *view;
@@ -62,18 +62,19 @@ struct tile {
 
 /* The outputs of some rows and columns of a phase in each of a tile's images, by some lines and columns of
  * the window, all of which lie in the view. */
-struct box {
+struct tap_box {
     struct stoa_implicit_span rows, columns, lines, taps;
 };
 
 /* All outputs, by no taps. */
-static struct box box_of(const struct tile *t, const struct stoa_implicit_phase *f) {
+static struct tap_box box_of(const struct viewed_tile *t, const struct stoa_implicit_phase *f) {
     size_t rows = f->down.outputs - stoa_min(f->down.outputs, t->at.row);
-    return (struct box){.rows = {t->at.row, stoa_min(t->at.rows, rows)}, .columns = {0, f->across.outputs}};
+    return (struct tap_box){.rows = {t->at.row, stoa_min(t->at.rows, rows)},
+                            .columns = {0, f->across.outputs}};
 }
 
-static const float *patch_at(const struct tile *t, const struct stoa_implicit_phase *f,
-                             const struct box *box) {
+static const float *patch_at(const struct viewed_tile *t, const struct stoa_implicit_phase *f,
+                             const struct tap_box *box) {
     const struct stoa_implicit_side *down = &t->pass->cut.down;
     const struct stoa_implicit_side *across = &t->pass->cut.across;
     size_t line = f->down.begin + box->lines.first * down->dilation + box->rows.first * down->stride;
@@ -81,7 +82,8 @@ static const float *patch_at(const struct tile *t, const struct stoa_implicit_ph
     return t->view + (line - t->top) * t->pass->cut.view.line + (pixel - t->left) * t->pass->cut.view.pixel;
 }
 
-static float *result_at(const struct tile *t, const struct stoa_implicit_phase *f, const struct box *box) {
+static float *result_at(const struct viewed_tile *t, const struct stoa_implicit_phase *f,
+                        const struct tap_box *box) {
     const struct stoa_implicit_side *down = &t->pass->cut.down;
     const struct stoa_implicit_side *across = &t->pass->cut.across;
     size_t row = t->at.image * down->out + f->down.at + box->rows.first * down->step;
@@ -90,8 +92,8 @@ static float *result_at(const struct tile *t, const struct stoa_implicit_phase *
 }
 
 /* A product of terms [begin, end) of a box's patches; it adds to what is there, or to the bias. */
-static void multiply_terms(const struct tile *t, const struct stoa_implicit_phase *f,
-                           struct stoa_gather gather, const struct box *box, size_t begin, size_t end,
+static void multiply_terms(const struct viewed_tile *t, const struct stoa_implicit_phase *f,
+                           struct stoa_gather gather, const struct tap_box *box, size_t begin, size_t end,
                            bool adds) {
     const struct stoa_implicit_pass *p = t->pass;
     const struct stoa_implicit_cut *cut = &p->cut;
@@ -133,8 +135,8 @@ static void multiply_terms(const struct tile *t, const struct stoa_implicit_phas
 }
 
 /* A product, or where lines of the window lack columns one for each of them. */
-static void multiply_box(const struct tile *t, const struct stoa_implicit_phase *f, struct stoa_gather gather,
-                         struct box box, bool adds) {
+static void multiply_box(const struct viewed_tile *t, const struct stoa_implicit_phase *f,
+                         struct stoa_gather gather, struct tap_box box, bool adds) {
     size_t channels = t->pass->cut.view.conv.window.channels;
     bool whole = box.taps.count == f->across.taps;
     size_t lines = box.taps.count == 0 || whole ? stoa_min(1, box.lines.count) : box.lines.count;
@@ -153,9 +155,9 @@ static void multiply_box(const struct tile *t, const struct stoa_implicit_phase 
     }
 }
 
-static void multiply_view(const struct tile *t, const struct stoa_implicit_phase *f,
+static void multiply_view(const struct viewed_tile *t, const struct stoa_implicit_phase *f,
                           struct stoa_gather gather) {
-    struct box box = box_of(t, f);
+    struct tap_box box = box_of(t, f);
     box.lines.count = f->down.taps;
     box.taps.count = f->across.taps;
     multiply_box(t, f, gather, box, t->pass->cut.view.conv.adds);
@@ -170,11 +172,11 @@ static struct stoa_implicit_span alike(const struct stoa_implicit_side *side,
                                     : stoa_implicit_outputs_inside(side, axis, axis->taps - 1, first, end);
 }
 
-static void multiply_inside(const struct tile *t, const struct stoa_implicit_phase *f,
+static void multiply_inside(const struct viewed_tile *t, const struct stoa_implicit_phase *f,
                             struct stoa_gather gather) {
     const struct stoa_implicit_cut *cut = &t->pass->cut;
     const struct stoa_gather plain = {.row = gather.row, .step = gather.step};
-    struct box box;
+    struct tap_box box;
     size_t end = t->at.row + t->at.rows;
     for (size_t row = t->at.row; row < end; row += box.rows.count) {
         box.rows = alike(&cut->down, &f->down, row, end, &box.lines);
@@ -188,9 +190,10 @@ static void multiply_inside(const struct tile *t, const struct stoa_implicit_pha
 }
 
 /* The outputs for which a tap lies inside the image. */
-static struct box box_inside(const struct tile *t, const struct stoa_implicit_phase *f, size_t tap) {
+static struct tap_box box_inside(const struct viewed_tile *t, const struct stoa_implicit_phase *f,
+                                 size_t tap) {
     const struct stoa_implicit_cut *cut = &t->pass->cut;
-    struct box box = {.lines = {tap / f->across.taps, 1}, .taps = {tap % f->across.taps, 1}};
+    struct tap_box box = {.lines = {tap / f->across.taps, 1}, .taps = {tap % f->across.taps, 1}};
     box.rows = stoa_implicit_outputs_inside(&cut->down, &f->down, box.lines.first, t->at.row,
                                             t->at.row + t->at.rows);
     box.columns =
@@ -199,13 +202,13 @@ static struct box box_inside(const struct tile *t, const struct stoa_implicit_ph
 }
 
 /* A product a tap: first one that all outputs see, or else their bias. */
-static void multiply_taps(const struct tile *t, const struct stoa_implicit_phase *f,
+static void multiply_taps(const struct viewed_tile *t, const struct stoa_implicit_phase *f,
                           struct stoa_gather gather) {
-    struct box all = box_of(t, f);
+    struct tap_box all = box_of(t, f);
     size_t taps = f->down.taps * f->across.taps;
     size_t seen = 0; /* by all */
     for (; seen < taps; seen++) {
-        struct box box = box_inside(t, f, seen);
+        struct tap_box box = box_inside(t, f, seen);
         if (box.rows.count == all.rows.count && box.columns.count == all.columns.count) {
             break;
         }
@@ -223,7 +226,7 @@ static void multiply_taps(const struct tile *t, const struct stoa_implicit_phase
 
 /* Where the rows of a tile's results will go, from those of the third block or so on. A sum of few terms is
  * written so soon that its line of cache must be on its way before. */
-static struct stoa_fetch next_results(const struct tile *t) {
+static struct stoa_fetch next_results(const struct viewed_tile *t) {
     enum { AHEAD = 24, PAIR = 2 };
     const struct stoa_implicit_cut *cut = &t->pass->cut;
     struct stoa_fetch next = {.stride = PAIR * STOA_ALIGN_FLOATS};
@@ -240,7 +243,7 @@ void stoa_implicit_multiply(void *argument, size_t task, size_t thread) {
     const struct stoa_implicit_pass *p = argument;
     const struct stoa_implicit_cut *cut = &p->cut;
     const struct stoa_implicit_view *v = &cut->view;
-    struct tile t = {.pass = p, .at = stoa_implicit_tile_at(v, task)};
+    struct viewed_tile t = {.pass = p, .at = stoa_implicit_tile_at(v, task)};
     if (cut->by_taps || cut->inside) {
         t.view = p->x + t.at.image * v->image;
         t.top = cut->down.pad;

@@ -11,7 +11,8 @@
 /* Several images fill a tile before tasks count where they have fewer pixels than this. */
 enum { LEAST_PIXELS = 48, MOST_GROUP = 4 };
 
-double stoa_implicit_useful(const stoa_context *context, const struct stoa_conv *conv, size_t group) {
+/* The part of the multiplications that counts. */
+static double useful(const stoa_context *context, const struct stoa_conv *conv, size_t group) {
     const struct stoa_window *w = &conv->window;
     double columns = (double)(group * conv->filters);
     return columns / (double)stoa_round_up(group * conv->filters, stoa_cost_lanes(context)) *
@@ -23,7 +24,7 @@ size_t stoa_implicit_group(const stoa_context *context, const struct stoa_conv *
     for (size_t group = 2; group <= MOST_GROUP; group++) {
         if (conv->window.out_width % group == 0 && conv->window.dilation_width == 1 &&
             group * conv->filters <= STOA_GEMM_PANEL &&
-            stoa_implicit_useful(context, conv, group) > 1.1 * stoa_implicit_useful(context, conv, best)) {
+            useful(context, conv, group) > 1.1 * useful(context, conv, best)) {
             best = group;
         }
     }

@@ -27,9 +27,8 @@ struct stoa_implicit_tile {
     size_t first, groups; /* output pixels before it; rows of the product */
 };
 
-/* Pixels that are worth being a row of the product, and the part of its multiplications that counts. */
+/* Pixels that are worth being a row of the product. */
 size_t stoa_implicit_group(const stoa_context *context, const struct stoa_conv *conv);
-double stoa_implicit_useful(const stoa_context *context, const struct stoa_conv *conv, size_t group);
 
 /* Tiles of `conv` whose copies have `channels` channels: of about `pixels` pixels (0: what suits gradients),
  * and at least `least` of a large batch. */

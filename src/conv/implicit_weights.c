@@ -20,7 +20,7 @@
 /* A block for each so many pixels; tasks to cut into, parts of so many channels. */
 enum { BLOCK_PIXELS = 256, LEAST_TASKS = 16, LEAST_CHANNELS = 8 };
 
-struct weights_cut {
+struct implicit_gradient_cut {
     struct stoa_implicit_view view;
     struct stoa_partials sums; /* `filters` are the bias's */
     size_t parts, ranges;      /* of channels, of columns */
@@ -32,7 +32,7 @@ struct weights_cut {
     size_t copied;    /* floats of that copy */
     size_t dy_row;    /* floats from group to group of dy */
 };
-_Static_assert(sizeof(struct weights_cut) <= STOA_CONV_CUT_BYTES, "the cut fits a plan");
+_Static_assert(sizeof(struct implicit_gradient_cut) <= STOA_CONV_CUT_BYTES, "the cut fits a plan");
 
 static size_t parts_of(size_t channels, size_t wanted) {
     size_t parts = 1;
@@ -42,7 +42,8 @@ static size_t parts_of(size_t channels, size_t wanted) {
     return parts;
 }
 
-static void cut_weights(const stoa_context *context, const struct stoa_conv *conv, struct weights_cut *cut) {
+static void cut_weights(const stoa_context *context, const struct stoa_conv *conv,
+                        struct implicit_gradient_cut *cut) {
     const struct stoa_window *w = &conv->window;
     size_t group = stoa_implicit_group(context, conv);
     size_t columns = group * conv->filters;
@@ -54,7 +55,7 @@ static void cut_weights(const stoa_context *context, const struct stoa_conv *con
     size_t blocks = stoa_reduction_blocks(context, distance, most);
     size_t parts = group > 1 ? 1 : parts_of(w->channels, LEAST_TASKS / blocks);
     size_t ranges = stoa_max(1, LEAST_TASKS / (blocks * parts));
-    *cut = (struct weights_cut){
+    *cut = (struct implicit_gradient_cut){
         .view = stoa_implicit_view_of(context, conv, group, w->channels / parts, blocks, 0),
         .sums = {.blocks = blocks,
                  .weights = floats,
@@ -76,14 +77,14 @@ static void cut_weights(const stoa_context *context, const struct stoa_conv *con
                       : stoa_round_up((cut->last_rows - 1) * cut->dy_row + stride, STOA_ALIGN_FLOATS);
 }
 
-static const struct weights_cut *cut_of(const struct stoa_conv_plan *plan) {
-    return (const struct weights_cut *)(const void *)plan->cut.bytes;
+static const struct implicit_gradient_cut *cut_of(const struct stoa_conv_plan *plan) {
+    return (const struct implicit_gradient_cut *)(const void *)plan->cut.bytes;
 }
 
 /* What the tasks share. */
-struct weights_pass {
+struct implicit_gradient {
     const stoa_context *context;
-    const struct weights_cut *cut;
+    const struct implicit_gradient_cut *cut;
     struct stoa_implicit_view view; /* the cut's, of the run's batch */
     struct stoa_partials sums;
     const float *x, *dy;
@@ -95,8 +96,8 @@ struct weights_pass {
 };
 
 /* The pass's areas, of which all but the scratch are shared by all threads: their bytes. */
-static size_t carve(struct weights_pass *p, struct stoa_carve *room) {
-    const struct weights_cut *cut = p->cut;
+static size_t carve(struct implicit_gradient *p, struct stoa_carve *room) {
+    const struct implicit_gradient_cut *cut = p->cut;
     p->band = stoa_carve_floats(room, cut->band ? cut->sums.weights : 0);
     p->sums.sums = stoa_partials_carve(&cut->sums, room);
     p->pixel = stoa_carve_sizes(room, cut->view.groups);
@@ -108,30 +109,31 @@ static size_t carve(struct weights_pass *p, struct stoa_carve *room) {
     return shared;
 }
 
-static double cost_of(const stoa_context *context, const struct weights_cut *cut) {
+static double cost_of(const stoa_context *context, const struct implicit_gradient_cut *cut) {
     const struct stoa_conv *conv = &cut->view.conv;
     double pixels = (double)stoa_conv_pixels(conv);
-    double flops = 2 * pixels * (double)stoa_conv_column(conv) * (double)conv->filters;
     double tiles = (double)stoa_implicit_tiles(&cut->view);
+    double numbers = (double)(cut->taps * conv->window.channels); /* of a patch */
+    double flops = 2 * pixels / (double)cut->view.group * numbers * (double)cut->stride;
     double copied = 2 * tiles * (double)(cut->parts * cut->ranges * cut->view.floats);
     double sums = (tiles + 2 * (double)cut->sums.blocks) * (double)cut->sums.weights;
     double tensors =
         pixels * (double)conv->filters +
-        (double)(conv->batch * conv->window.height * conv->window.width) * (double)conv->window.channels;
-    return stoa_cost_kernel(context, flops / stoa_implicit_useful(context, conv, cut->view.group),
-                            cut->stride, cut->view.groups, cut->taps * conv->window.channels / cut->parts) +
+        (double)(conv->batch * conv->window.height) * (double)(conv->window.width * conv->window.channels);
+    return stoa_cost_kernel(context, flops, cut->stride, cut->view.groups,
+                            cut->taps * conv->window.channels / cut->parts) +
            stoa_cost_tile(context, copied + sums) + stoa_cost_stream(context, tensors);
 }
 
 bool stoa_implicit_plan_weights(const stoa_context *context, struct stoa_conv_plan *plan) {
-    struct weights_cut *cut = (void *)plan->cut.bytes;
+    struct implicit_gradient_cut *cut = (void *)plan->cut.bytes;
     cut_weights(context, &plan->conv, cut);
     if ((cut->band && plan->conv.adds) ||
         (cut->view.group > 1 && stoa_conv_y_pixel(&plan->conv) != plan->conv.filters)) {
         return false; /* those are computed apart */
     }
     struct stoa_carve room = {.memory = NULL};
-    struct weights_pass p = {.context = context, .cut = cut};
+    struct implicit_gradient p = {.context = context, .cut = cut};
     size_t shared = carve(&p, &room);
     plan->bytes = room.bytes;
     plan->cost = cost_of(context, cut);
@@ -139,18 +141,9 @@ bool stoa_implicit_plan_weights(const stoa_context *context, struct stoa_conv_pl
            stoa_conv_shared_fits(context, shared);
 }
 
-/* Columns [column, column + columns) of the sums of one tile's pixels. */
-static void add_panel(const struct weights_pass *p, struct stoa_gather gather, size_t rows, size_t terms,
-                      const float *view, const float *dy, size_t column, bool adds, float *sums) {
-    size_t columns = stoa_min(STOA_GEMM_PANEL, p->cut->stride - column);
-    sums += column;
-    p->context->kernels->product(&gather, rows, columns, terms, view, dy + column, p->cut->dy_row,
-                                 adds ? sums : NULL, sums, p->cut->stride);
-}
-
-static void add_tile(const struct weights_pass *p, const struct stoa_implicit_tile *t, size_t part,
+static void add_tile(const struct implicit_gradient *p, const struct stoa_implicit_tile *t, size_t part,
                      size_t range, bool adds, float *sums, float *scratch) {
-    const struct weights_cut *cut = p->cut;
+    const struct implicit_gradient_cut *cut = p->cut;
     const struct stoa_implicit_view *v = &p->view;
     size_t channels = v->conv.window.channels / cut->parts;
     const float *view = stoa_implicit_look(v, p->context->kernels, p->x, t, part * channels, scratch);
@@ -159,31 +152,30 @@ static void add_tile(const struct weights_pass *p, const struct stoa_implicit_ti
     struct stoa_gather gather = {.row = p->row,
                                  .run = cut->whole_lines ? cut->across * channels : channels,
                                  .step = 1,
-                                 .term = p->pixel,
                                  .result = cut->parts == 1 ? NULL : p->result};
     size_t behind = (stoa_conv_pixels(&v->conv) - t->first) / v->group - t->groups;
     size_t last = stoa_min(t->groups, cut->last_rows - stoa_min(cut->last_rows, behind));
     size_t terms = t->groups - last;
     float *row = scratch + v->floats;
     p->context->kernels->copy_rows(dy + terms * cut->dy_row, last, v->columns, cut->dy_row, row, cut->dy_row);
-    size_t rows = cut->taps * channels;
+    const size_t begin[] = {0, terms, t->groups};
+    const float *const from[] = {dy, row};
     size_t panels = stoa_ceil_div(cut->stride, STOA_GEMM_PANEL);
     for (size_t i = range * panels / cut->ranges; i < (range + 1) * panels / cut->ranges; i++) {
         size_t column = i * STOA_GEMM_PANEL;
-        if (terms > 0) {
-            add_panel(p, gather, rows, terms, view, dy, column, adds, sums);
-        }
-        if (last > 0) {
-            struct stoa_gather end = gather;
-            end.term += terms;
-            add_panel(p, end, rows, last, view, row, column, adds || terms > 0, sums);
+        size_t columns = stoa_min(STOA_GEMM_PANEL, cut->stride - column);
+        for (size_t n = terms > 0 ? 0 : 1; n < (last > 0 ? 2 : 1); n++) {
+            gather.term = p->pixel + begin[n];
+            p->context->kernels->product(
+                &gather, cut->taps * channels, columns, begin[n + 1] - begin[n], view, from[n] + column,
+                cut->dy_row, adds || begin[n] > 0 ? sums + column : NULL, sums + column, cut->stride);
         }
     }
 }
 
 static void weights_task(void *argument, size_t task, size_t thread) {
-    const struct weights_pass *p = argument;
-    const struct weights_cut *cut = p->cut;
+    const struct implicit_gradient *p = argument;
+    const struct implicit_gradient_cut *cut = p->cut;
     const struct stoa_implicit_view *v = &p->view;
     size_t range = task % cut->ranges;
     size_t part = task / cut->ranges % cut->parts;
@@ -211,7 +203,7 @@ static void weights_task(void *argument, size_t task, size_t thread) {
 /* One tap of the gradient: the sum of its places in the band. */
 static void fold_tap(void *argument, size_t tap, size_t thread) {
     (void)thread;
-    const struct weights_pass *p = argument;
+    const struct implicit_gradient *p = argument;
     const struct stoa_implicit_view *v = &p->view;
     const struct stoa_window *w = &v->conv.window;
     size_t filters = v->conv.filters;
@@ -230,8 +222,8 @@ static void fold_tap(void *argument, size_t tap, size_t thread) {
     }
 }
 
-static void find_offsets(const struct weights_pass *p) {
-    const struct weights_cut *cut = p->cut;
+static void find_offsets(const struct implicit_gradient *p) {
+    const struct implicit_gradient_cut *cut = p->cut;
     const struct stoa_implicit_view *v = &p->view;
     const struct stoa_window *w = &v->conv.window;
     size_t groups = w->out_width / v->group;
@@ -246,14 +238,14 @@ static void find_offsets(const struct weights_pass *p) {
 }
 
 void stoa_implicit_weights(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run) {
-    const struct weights_cut *cut = cut_of(plan);
+    const struct implicit_gradient_cut *cut = cut_of(plan);
     struct stoa_carve room = {.memory = run->workspace};
-    struct weights_pass p = {.context = run->context,
-                             .cut = cut,
-                             .view = cut->view,
-                             .x = run->x,
-                             .dy = run->dy,
-                             .dweight = run->dweight};
+    struct implicit_gradient p = {.context = run->context,
+                                  .cut = cut,
+                                  .view = cut->view,
+                                  .x = run->x,
+                                  .dy = run->dy,
+                                  .dweight = run->dweight};
     (void)carve(&p, &room);
     p.view.conv.batch = run->batch;
     p.sums = stoa_partials_begin(&cut->sums, stoa_implicit_tiles(&p.view), run, p.sums.sums);
@@ -268,7 +260,7 @@ void stoa_implicit_weights(const struct stoa_conv_plan *plan, const struct stoa_
 }
 
 void stoa_implicit_describe_weights(const struct stoa_conv_plan *plan, char *out, size_t size) {
-    const struct weights_cut *cut = cut_of(plan);
+    const struct implicit_gradient_cut *cut = cut_of(plan);
     (void)snprintf(out, size,
                    "implicit, %zu pixels a row, %zu blocks of samples, %zu of channels, %zu of filters",
                    cut->view.group, cut->sums.blocks, cut->parts, cut->ranges);

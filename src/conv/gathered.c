@@ -314,6 +314,7 @@ static void weights_tile(const struct pass *p, const struct tile *tile, size_t p
         struct channels c = channels_of(p, g, part);
         const float *rows = make_rows(p, tile, &c, memory);
         struct stoa_gemm product = {.transpose_a = true,
+                                    .by_kernel = p->cut->by_kernel,
                                     .m = stoa_conv_column(&p->conv) / channels / products * c.count,
                                     .n = filters,
                                     .k = pixels_of(tile),
@@ -342,7 +343,8 @@ static void turned_tile(const struct pass *p, const struct tile *tile, bool adds
     size_t column = stoa_conv_column(conv);
     size_t stride = stoa_gathered_stride(p->cut, c.count);
     bool swapped = p->cut->swapped;
-    struct stoa_gemm product = {.m = swapped ? conv->filters : column,
+    struct stoa_gemm product = {.by_kernel = p->cut->by_kernel,
+                                .m = swapped ? conv->filters : column,
                                 .n = swapped ? column : conv->filters,
                                 .k = pixels_of(tile),
                                 .alpha = 1,

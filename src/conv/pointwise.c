@@ -36,25 +36,9 @@ static struct stoa_conv flattened(const struct stoa_conv *conv) {
 /* Products large enough for the engine's kernel, which is faster with b in panels. Without panels it is used
  * as well: the bits do not depend on who prepared the weight. */
 static bool is_by_kernel(const stoa_context *context, size_t terms, size_t columns) {
-    enum { LEAST_TERMS = 48, LEAST_COLUMNS = 32 };
+    enum { LEAST_TERMS = 48, LEAST_COLUMNS = 33 };
     return !stoa_plain_products(context) && context->isa > STOA_ISA_BASE && terms >= LEAST_TERMS &&
            columns >= LEAST_COLUMNS;
-}
-
-static double cost(const stoa_context *context, const struct stoa_gathered *cut, enum stoa_conv_pass pass) {
-    const struct stoa_conv *conv = &cut->conv;
-    const struct stoa_window *w = &conv->window;
-    double pixels = (double)stoa_conv_pixels(conv);
-    size_t filters = stoa_conv_group_filters(conv);
-    size_t channels = stoa_conv_group_channels(conv);
-    bool to_data = pass == STOA_CONV_BACKWARD_DATA;
-    double flops = 2 * pixels * (double)channels * (double)conv->filters;
-    double tensors = (double)conv->batch * (double)(w->height * w->width) * (double)w->channels +
-                     pixels * (double)conv->filters;
-    double gathered = cut->in_place ? 0 : pixels * (double)w->channels;
-    return stoa_cost_product(context, flops, to_data ? channels : filters, to_data ? filters : channels) +
-           stoa_cost_tile(context, 2 * gathered) + stoa_cost_stream(context, tensors) +
-           stoa_cost_weights(context, (double)stoa_conv_weights(conv), pixels / TASK_ROWS);
 }
 
 /* Tiles of about `pixels`, of at most so many bytes of columns, as equal as they can be; false where not one
@@ -84,40 +68,36 @@ static void cut_data(const stoa_context *context, struct stoa_gathered *cut) {
     }
 }
 
-/* Whether a gradient is faster from a transposed operand: a sum over few pixels, or over those of an image of
- * many channels, which lie far apart. The operand's tile, and a swapped gradient, are small beside both. */
-static bool turns(const stoa_context *context, const struct stoa_conv *conv) {
-    enum { LEAST = 128, LEAST_PIXELS = 256, FAR = 4 };
-    size_t few = context->tuning->conv_turned_pixels;
-    size_t channels = conv->window.channels;
-    size_t pixels = stoa_conv_pixels(conv);
-    return !stoa_plain_products(context) && few > 0 && conv->groups == 1 &&
-           stoa_min(channels, conv->filters) >= LEAST && pixels >= LEAST_PIXELS &&
-           (pixels <= few || channels >= FAR * conv->filters);
-}
-
+/* A small gradient is summed in blocks. One over few pixels is faster from a transposed operand: pixels, or
+ * dy with the gradient, whatever is less. */
 static void cut_weights(const stoa_context *context, struct stoa_gathered *cut) {
-    enum { LEAST_TURNED = 512 };
+    enum { LEAST_TURNED = 512, LEAST_PIXELS = 256, LEAST_SIDE = 32, LEAST_TURNED_SIDE = 128 };
     const struct stoa_conv *conv = &cut->conv;
+    const struct stoa_tuning *tuning = context->tuning;
+    size_t pixels = stoa_conv_pixels(conv);
+    size_t side = stoa_min(stoa_conv_group_channels(conv), stoa_conv_group_filters(conv));
+    bool plain = stoa_plain_products(context) || context->isa == STOA_ISA_BASE || pixels < LEAST_PIXELS;
     struct stoa_partials sums = stoa_partials_of(context, conv);
-    size_t least = stoa_min(conv->window.channels, conv->filters);
-    if (sums.blocks >= LEAST_BLOCKS && stoa_conv_weights(conv) <= context->tuning->conv_block_weights) {
-        struct stoa_gathered own = *cut;
-        if (cut_tiles(&own, stoa_conv_pixels(conv),
-                      stoa_min(context->tuning->conv_block_bytes, context->workspace_limit))) {
-            *cut = own;
-            cut->together = false;
-            cut->sums = sums;
+    cut->by_kernel = !plain && side >= LEAST_SIDE;
+    struct stoa_gathered other = *cut;
+    if (sums.blocks >= LEAST_BLOCKS && stoa_conv_weights(conv) <= tuning->conv_block_weights) {
+        if (cut_tiles(&other, pixels, stoa_min(tuning->conv_block_bytes, context->workspace_limit))) {
+            other.together = false;
+            other.sums = sums;
+            *cut = other;
         }
-    } else if (turns(context, conv)) {
-        struct stoa_gathered turned = *cut;
-        size_t pixels = stoa_max(LEAST_TURNED, context->tuning->conv_turned_bytes / sizeof(float) / least);
-        (void)cut_tiles(&turned, pixels, context->tuning->conv_chunk_bytes);
-        turned.turned = least * stoa_conv_stride(turned.rows * turned.columns);
-        turned.swapped = conv->window.channels > conv->filters;
-        size_t floats = turned.turned + (turned.swapped ? stoa_conv_weights(conv) : 0);
-        if (stoa_conv_shared_fits(context, floats * sizeof(float) + context->tuning->conv_chunk_bytes)) {
-            *cut = turned;
+    } else if (!plain && conv->groups == 1 && side >= LEAST_TURNED_SIDE &&
+               pixels <= tuning->conv_turned_pixels) {
+        double channels = (double)conv->window.channels;
+        double filters = (double)conv->filters;
+        other.swapped = (channels - filters) * (double)pixels > channels * filters;
+        size_t row = other.swapped ? conv->filters : conv->window.channels;
+        (void)cut_tiles(&other, stoa_max(LEAST_TURNED, tuning->conv_turned_bytes / sizeof(float) / row),
+                        tuning->conv_chunk_bytes);
+        other.turned = row * stoa_conv_stride(other.rows * other.columns);
+        size_t floats = other.turned + (other.swapped ? stoa_conv_weights(conv) : 0);
+        if (stoa_conv_shared_fits(context, floats * sizeof(float) + tuning->conv_chunk_bytes)) {
+            *cut = other;
         }
     }
     cut->sums.filters = conv->filters;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/scratch.h"
+#include "conv/cost.h"
 #include "core/threads.h"
 #include "product/product.h"
 
@@ -57,6 +58,25 @@ bool stoa_gathered_plan(const stoa_context *context, struct stoa_gathered *cut, 
     plan->bytes = room.bytes;
     memcpy(plan->cut.bytes, cut, sizeof *cut);
     return !room.overflow;
+}
+
+double stoa_gathered_cost(const stoa_context *context, const struct stoa_gathered *cut,
+                          enum stoa_conv_pass pass, double times) {
+    const struct stoa_conv *conv = &cut->conv;
+    const struct stoa_window *w = &conv->window;
+    size_t column = stoa_conv_column(conv);
+    size_t filters = stoa_conv_group_filters(conv);
+    double pixels = (double)stoa_conv_pixels(conv);
+    double weights = (double)stoa_conv_weights(conv);
+    double columns = cut->in_place ? 0 : pixels * (double)column * (double)conv->groups;
+    double tensors = (double)conv->batch * (double)(w->height * w->width) * (double)w->channels +
+                     pixels * (double)conv->filters;
+    double sums = cut->sums.blocks > 1 ? 3 * (double)cut->sums.blocks * weights : 0;
+    bool to_data = pass == STOA_CONV_BACKWARD_DATA;
+    return stoa_cost_product(context, 2 * pixels * weights, to_data ? column : filters,
+                             to_data ? filters : column) +
+           stoa_cost_tile(context, 2 * columns + sums) + stoa_cost_stream(context, tensors) +
+           stoa_cost_weights(context, weights, times);
 }
 
 /* Of the weight of one group as the right operand, or `turned` as its transpose. */

@@ -38,6 +38,11 @@ void stoa_gathered_tiles(struct stoa_gathered *cut, size_t pixels, size_t rows);
 /* Tiles of so many output rows. */
 size_t stoa_gathered_count(const struct stoa_gathered *cut, size_t rows);
 
+/* Its products, with weights that are read `times` times, columns written and read again, and the sums of
+ * blocks. */
+double stoa_gathered_cost(const stoa_context *context, const struct stoa_gathered *cut,
+                          enum stoa_conv_pass pass, double times);
+
 /* The cut becomes the plan's: room for its tiles and the plan's bytes. False when a size overflows. */
 bool stoa_gathered_plan(const stoa_context *context, struct stoa_gathered *cut, struct stoa_conv_plan *plan);
 

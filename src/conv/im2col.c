@@ -9,7 +9,6 @@
  * 2006. */
 #include <stdio.h>
 
-#include "conv/cost.h"
 #include "conv/gathered.h"
 #include "core/tuning.h"
 
@@ -63,25 +62,6 @@ static void cut_weights(const stoa_context *context, struct stoa_gathered *cut, 
     cut_tiles(context, cut, rows);
 }
 
-/* The columns written and read again, and the sums of blocks, beside the products. */
-static double cost(const stoa_context *context, const struct stoa_gathered *cut, enum stoa_conv_pass pass,
-                   size_t tiles) {
-    const struct stoa_conv *conv = &cut->conv;
-    const struct stoa_window *w = &conv->window;
-    size_t column = stoa_conv_column(conv);
-    size_t filters = stoa_conv_group_filters(conv);
-    double pixels = (double)stoa_conv_pixels(conv);
-    double flops = 2 * pixels * (double)column * (double)conv->filters;
-    double columns = pixels * (double)column * (double)conv->groups;
-    double tensors = (double)conv->batch * (double)(w->height * w->width) * (double)w->channels +
-                     pixels * (double)conv->filters;
-    bool to_data = pass == STOA_CONV_BACKWARD_DATA;
-    double sums = cut->sums.blocks > 1 ? 3 * (double)cut->sums.blocks * (double)stoa_conv_weights(conv) : 0;
-    return stoa_cost_product(context, flops, to_data ? column : filters, to_data ? filters : column) +
-           stoa_cost_tile(context, 2 * columns + sums) + stoa_cost_stream(context, tensors) +
-           stoa_cost_weights(context, (double)stoa_conv_weights(conv), (double)tiles);
-}
-
 /* One pixel's columns are the least that a thread works on. */
 static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     struct stoa_gathered cut = {.conv = plan->conv, .parts = 1, .images = 1, .sums = {.blocks = 1}};
@@ -97,7 +77,7 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     } else if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
         cut_weights(context, &cut, most);
     }
-    plan->cost = cost(context, &cut, plan->pass, tiles);
+    plan->cost = stoa_gathered_cost(context, &cut, plan->pass, (double)tiles);
     return stoa_gathered_plan(context, &cut, plan);
 }
 

@@ -10,7 +10,6 @@
  * weight in panels (struct stoa_gemm), prepared or turned. */
 #include <stdio.h>
 
-#include "conv/cost.h"
 #include "conv/gathered.h"
 #include "core/tuning.h"
 
@@ -126,7 +125,7 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     } else {
         cut_weights(context, &cut);
     }
-    plan->cost = cost(context, &cut, plan->pass);
+    plan->cost = stoa_gathered_cost(context, &cut, plan->pass, (double)stoa_conv_pixels(conv) / TASK_ROWS);
     return stoa_gathered_plan(context, &cut, plan);
 }
 

@@ -22,10 +22,6 @@
 #include "conv/winograd_weights.h"
 #include "conv/winograd_wide.h"
 
-/* Weights of more than C K floats a point are transformed where they are needed: all points of 128 x 128 take
- * 4 MiB. */
-enum { NARROW = 96 * 128 };
-
 /* Whether a convolution is of the kind, and the context lets sums be reordered. Taps beyond the kernel's end
  * cost products, and accuracy: they may be half as many again as the others. */
 static bool fits(const stoa_context *context, const struct stoa_conv *conv) {
@@ -82,8 +78,9 @@ static size_t terms_of(const struct stoa_conv *conv, enum stoa_conv_pass pass) {
  * taps they save more products than that costs. Their errors are ten times as large: too large where a sum
  * over few terms does not even them out, and where no sum has all taps. A batch may run smaller than it was
  * planned, so it does not count. */
-static bool suits_large_tiles(const struct stoa_conv_plan *plan, const struct stoa_winograd *p) {
-    enum { TILES = 24, INNER_BYTES = 5 << 18, LEAST_CHANNELS = 16, LEAST_TERMS = 48, TERMS_A_TAP = 12 };
+static bool suits_large_tiles(const stoa_context *context, const struct stoa_conv_plan *plan,
+                              const struct stoa_winograd *p) {
+    enum { TILES = 24, LEAST_CHANNELS = 16, LEAST_TERMS = 48, TERMS_A_TAP = 12 };
     const struct stoa_window *w = &plan->conv.window;
     size_t taps = p->in.taps;
     if (w->height < w->kernel_height || w->width < w->kernel_width || w->out_height < taps ||
@@ -91,8 +88,9 @@ static bool suits_large_tiles(const struct stoa_conv_plan *plan, const struct st
         terms_of(&plan->conv, plan->pass) < stoa_max(LEAST_TERMS, TERMS_A_TAP * taps)) {
         return false;
     }
-    bool inner = (p->in.channels + p->filters) * p->points * TILES * sizeof(float) <= INNER_BYTES ||
-                 p->in.channels * p->filters > NARROW;
+    bool inner = (p->in.channels + p->filters) * p->points * TILES * sizeof(float) <=
+                     context->tuning->winograd_inner_bytes ||
+                 p->in.channels * p->filters > context->tuning->winograd_narrow_floats;
     return taps > STOA_WINOGRAD_LEAST_TAPS || (stoa_min(p->in.channels, p->filters) >= LEAST_CHANNELS &&
                                                (inner || plan->pass == STOA_CONV_BACKWARD_WEIGHTS));
 }
@@ -132,13 +130,13 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     if (p->in.window.out_height * p->in.window.out_width == 1) {
         return false;
     }
-    if (points == STOA_WINOGRAD_POINTS && !suits_large_tiles(plan, p)) {
+    if (points == STOA_WINOGRAD_POINTS && !suits_large_tiles(context, plan, p)) {
         return false;
     }
     bool planned = false;
     if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
         planned = stoa_winograd_weights_plan(context, plan);
-    } else if (p->in.channels * p->filters <= NARROW) {
+    } else if (p->in.channels * p->filters <= context->tuning->winograd_narrow_floats) {
         p->narrow = true;
         planned = stoa_winograd_narrow_plan(context, plan);
     }

@@ -9,10 +9,7 @@ enum { WEIGHT_ROWS = 16 };
 
 /* Two passes of the products' kernels over the weights pay for their way from the outer caches; where weights
  * are small a block may take more tiles, which saves calls. */
-enum { LEAST_TILES = 24, TILE_UNIT = 12, BLOCK_BYTES = 448 << 10 };
-
-/* Transformed weights of which each thread may have its own: what a core has of outer caches. */
-enum { OWN_BYTES = 5 << 19 };
+enum { LEAST_TILES = 24, TILE_UNIT = 12 };
 
 struct narrow_cut {
     struct stoa_winograd p;
@@ -78,7 +75,8 @@ static size_t most_tiles(const stoa_context *context, const struct stoa_winograd
     size_t gaps =
         2 * p->points * (STOA_WINOGRAD_GAP + STOA_ALIGN_FLOATS) * sizeof(float) + p->in.patch * sizeof(float);
     size_t limit = context->workspace_limit > gaps ? context->workspace_limit - gaps : 0;
-    size_t tiles = stoa_max(LEAST_TILES, BLOCK_BYTES / bytes / TILE_UNIT * TILE_UNIT);
+    size_t tiles =
+        stoa_max(LEAST_TILES, context->tuning->winograd_block_bytes / bytes / TILE_UNIT * TILE_UNIT);
     if (tiles * bytes > limit) {
         tiles = limit / bytes;
         tiles = tiles > TILE_UNIT ? tiles / TILE_UNIT * TILE_UNIT : tiles;
@@ -104,7 +102,8 @@ bool stoa_winograd_narrow_plan(const stoa_context *context, struct stoa_conv_pla
     if (!stoa_conv_shared_fits(context, copy.bytes)) {
         return false;
     }
-    cut->own = copy.bytes <= OWN_BYTES && stoa_conv_shared_fits(context, copy.bytes * context->threads);
+    cut->own = copy.bytes <= context->tuning->winograd_own_bytes &&
+               stoa_conv_shared_fits(context, copy.bytes * context->threads);
     (void)carve_part(cut, &part);
     cut->step = stoa_conv_thread_step(context, part.bytes / sizeof(float));
     (void)carve(cut, context->threads, &room);

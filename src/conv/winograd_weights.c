@@ -9,14 +9,14 @@
 #include "core/threads.h"
 #include "product/product.h"
 
-enum { BIAS_BLOCKS = 16, TILE_UNIT = 12, SUM_UNIT = 4, STEP_TILES = 48 };
+enum { BIAS_BLOCKS = 16, TILE_UNIT = 12, SUM_UNIT = 4 };
 
-/* Sums of 36 points for a range of RANGE x RANGE are 576 KiB; narrow layers have no more. */
-enum { RANGE = 64, LEAST_RANGE = 16, LEAST_TASKS = 8 };
+/* Sums of 36 points for a range of 64 x 64 are 576 KiB; narrow layers have no more. */
+enum { LEAST_RANGE = 16, LEAST_TASKS = 8 };
 
 /* A chunk takes as much as so many threads may use each; with more tiles the threads' copies of it crowd the
  * outermost cache. */
-enum { CHUNK_LIMITS = 8, CHUNK_TILES = 100 };
+enum { CHUNK_LIMITS = 8 };
 
 struct weights_cut {
     struct stoa_winograd p;
@@ -112,10 +112,16 @@ static size_t most_tiles(const struct weights_cut *cut, size_t limit) {
     return limit > gaps ? (limit - gaps) / bytes : 0;
 }
 
+static bool is_narrow(const stoa_context *context, const struct stoa_winograd *p) {
+    size_t range = context->tuning->winograd_range;
+    return p->in.channels * p->filters <= range * range;
+}
+
 /* Ranges until S fits, and until there are tasks enough; false when it does not fit. */
 static bool cut_ranges(const stoa_context *context, struct weights_cut *cut) {
-    cut->channels = stoa_min(RANGE, cut->p.in.channels);
-    cut->filters = stoa_min(RANGE, cut->p.filters);
+    size_t range = context->tuning->winograd_range;
+    cut->channels = stoa_min(range, cut->p.in.channels);
+    cut->filters = stoa_min(range, cut->p.filters);
     while (size_for(cut, 0) > context->workspace_limit && cut->channels > LEAST_RANGE) {
         cut->channels /= 2;
     }
@@ -123,8 +129,9 @@ static bool cut_ranges(const stoa_context *context, struct weights_cut *cut) {
         cut->filters /= 2;
     }
     bool fits = size_for(cut, 0) <= context->workspace_limit;
-    if (cut->channel_ranges * cut->filter_ranges < LEAST_TASKS && cut->filters > RANGE / 2) {
-        cut->filters = RANGE / 2;
+    if (cut->channel_ranges * cut->filter_ranges < LEAST_TASKS && cut->filters > range / 2 &&
+        range > LEAST_RANGE) {
+        cut->filters = range / 2;
     }
     return fits;
 }
@@ -133,7 +140,7 @@ static bool cut_ranges(const stoa_context *context, struct weights_cut *cut) {
 static bool cut_apart(const stoa_context *context, struct weights_cut *cut) {
     struct stoa_winograd_grid *grid = &cut->p.grid;
     size_t left = context->workspace_limit - stoa_min(context->workspace_limit, size_for(cut, 0));
-    size_t tiles = stoa_min(STEP_TILES, most_tiles(cut, left));
+    size_t tiles = stoa_min(context->tuning->winograd_step_tiles, most_tiles(cut, left));
     tiles = stoa_min(tiles > SUM_UNIT ? tiles / SUM_UNIT * SUM_UNIT : tiles, grid->end);
     if (tiles == 0) {
         return false;
@@ -145,8 +152,9 @@ static bool cut_apart(const stoa_context *context, struct weights_cut *cut) {
 
 /* Few ranges would each read all tiles again, which the largest tiles do not pay for. */
 static bool cut_together(const stoa_context *context, struct weights_cut *cut) {
-    bool narrow = cut->p.in.channels * cut->p.filters <= (size_t)RANGE * RANGE;
-    size_t tiles = stoa_min(most_tiles(cut, CHUNK_LIMITS * context->workspace_limit), CHUNK_TILES);
+    bool narrow = is_narrow(context, &cut->p);
+    size_t tiles = stoa_min(most_tiles(cut, CHUNK_LIMITS * context->workspace_limit),
+                            context->tuning->winograd_chunk_tiles);
     if ((narrow && cut->p.grid.points == STOA_WINOGRAD_POINTS) || tiles == 0) {
         return false;
     }
@@ -165,16 +173,15 @@ bool stoa_winograd_weights_plan(const stoa_context *context, struct stoa_conv_pl
     cut->gradient = stoa_conv_weights(&plan->conv);
     cut->channels = p->in.channels;
     cut->filters = p->filters;
-    cut->together = p->in.channels * p->filters > (size_t)RANGE * RANGE;
     /* S may take three quarters of what a thread has: the rest holds the tiles. */
     size_t sums = p->points * stoa_winograd_step(p->in.channels * p->filters) * sizeof(float);
-    cut->together = cut->together || sums > context->workspace_limit / 4 * 3;
+    cut->together = !is_narrow(context, p) || sums > context->workspace_limit / 4 * 3;
     if (cut->together ? !cut_ranges(context, cut) || !cut_together(context, cut) : !cut_apart(context, cut)) {
         return false;
     }
     p->transforms = 2 * cut->blocks;
     p->columns = cut->filters;
-    p->terms = RANGE;
+    p->terms = context->tuning->winograd_range;
     struct stoa_carve room = {.memory = NULL};
     cut->step = stoa_conv_thread_step(context, size_for(cut, tiles_of(cut)) / sizeof(float));
     (void)carve(cut, context->threads, &room);

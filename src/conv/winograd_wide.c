@@ -7,9 +7,9 @@
 #include "conv/winograd_tiles.h"
 #include "core/threads.h"
 
-/* Weights of two lines of points for such a range take 256 KiB at most, which leaves L2 to the sums; every
+/* Weights of two lines of points for a range take a quarter of 1 MiB of L2, which leaves it to the sums; every
  * set of points has an even number of lines. */
-enum { TILE_UNIT = 12, LINES = 2, CHANNELS = 128, FILTERS = 32 };
+enum { TILE_UNIT = 12, LINES = 2 };
 
 /* Transformed tiles, of a chunk or of a thread's block, take as much as so many threads may use each. */
 enum { CHUNK_LIMITS = 8 };
@@ -97,8 +97,8 @@ static size_t most_tiles(const stoa_context *context, struct wide_cut *cut, bool
     const struct stoa_winograd *p = &cut->p;
     size_t limit = context->workspace_limit / sizeof(float);
     cut->own = false;
-    cut->channels = stoa_min(CHANNELS, p->in.channels);
-    cut->filters = stoa_min(FILTERS, p->filters);
+    cut->channels = stoa_min(context->tuning->winograd_channels, p->in.channels);
+    cut->filters = stoa_min(context->tuning->winograd_filters, p->filters);
     while (cut->channels > 1 && size_for(cut, TILE_UNIT) > limit) {
         cut->channels /= 2;
     }

@@ -80,6 +80,15 @@
     X(size_t, conv_block_weights, 1, 1e9, "numbers of a 1x1 gradient that is summed in blocks")              \
     X(size_t, conv_turned_pixels, 0, 1e9, "pixels of a 1x1 gradient from a transposed operand, 0: never")    \
     X(size_t, conv_turned_bytes, 4096, 1073741824, "a tile of that operand")                                 \
+    X(size_t, winograd_narrow_floats, 1, 1048576, "a point's weights that all tiles share transformed")      \
+    X(size_t, winograd_block_bytes, 4096, 1073741824, "transformed tiles of such a layer in a task")         \
+    X(size_t, winograd_own_bytes, 0, 1073741824, "its transformed weights that each thread makes itself")    \
+    X(size_t, winograd_inner_bytes, 4096, 1073741824, "24 tiles of 8x8 points that stay in the inner cache") \
+    X(size_t, winograd_channels, 16, 4096, "channels whose weights a wider layer transforms at once")        \
+    X(size_t, winograd_filters, 16, 4096, "filters of those, and of a task")                                 \
+    X(size_t, winograd_range, 16, 1024, "channels, and filters, of a task of a weight gradient")             \
+    X(size_t, winograd_step_tiles, 4, 65536, "tiles that it transforms at once for all its channels")        \
+    X(size_t, winograd_chunk_tiles, 4, 65536, "tiles that it transforms at once where it is wider")          \
     STOA_CONV_ALGORITHM_LIST(STOA_TUNING_ALGORITHM, X)
 /* clang-format on */
 

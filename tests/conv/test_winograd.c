@@ -336,11 +336,44 @@ static void runs_on_every_instruction_set(void **state) {
     }
 }
 
+/* The least and large block sizes that a table may give: other cuts, within the same bounds. */
+static void runs_by_any_table(void **state) {
+    (void)state;
+    static const size_t picked[] = {2, 6, 9, 10, 18, 22, 28};
+    for (size_t i = 0; i < 2 * sizeof picked / sizeof *picked; i++) {
+        struct problem p = problem_of(shape_of(shapes[picked[i / 2]]));
+        stoa_context *context = make_context(2, 0, stoa_isa_best());
+        struct stoa_tuning table = *context->tuning;
+        bool least = i % 2 == 0;
+        table.winograd_narrow_floats = least ? 1 : 1048576;
+        table.winograd_block_bytes = least ? 4096 : 4194304;
+        table.winograd_own_bytes = least ? 0 : 1073741824;
+        table.winograd_channels = table.winograd_filters = least ? 16 : 4096;
+        table.winograd_range = least ? 17 : 1024;
+        table.winograd_step_tiles = table.winograd_chunk_tiles = least ? 4 : 65536;
+        context->tuning = &table;
+        struct seen seen[PASSES] = {{0}};
+        for (size_t a = 1; a < ALGORITHMS; a++) {
+            float *kept[PASSES] = {NULL};
+            compare(algorithms[a], context, &p, kept, seen);
+            for (size_t k = 0; k < PASSES; k++) {
+                if (kept[k]) {
+                    release(kept[k], p.right[k].n * sizeof(float));
+                }
+            }
+        }
+        assert_true(seen[STOA_CONV_FORWARD].runs > 0);
+        stoa_context_free(context);
+        problem_free(&p);
+    }
+}
+
 int main(void) {
     printf("seed %d\n", SEED);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_the_reference),
         cmocka_unit_test(runs_on_every_instruction_set),
+        cmocka_unit_test(runs_by_any_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,20 +79,11 @@ double stoa_gathered_cost(const stoa_context *context, const struct stoa_gathere
            stoa_cost_weights(context, weights, times);
 }
 
-/* Of the weight of one group as the right operand, or `turned` as its transpose. */
-struct operand {
-    size_t terms, columns;
-};
-
-static struct operand operand_of(const struct stoa_conv *conv, bool turned) {
+/* The weight of one group as the right operand has its column as terms; `turned` its filters. */
+static size_t group_panels(const struct stoa_conv *conv, bool turned) {
     size_t column = stoa_conv_column(conv);
     size_t filters = stoa_conv_group_filters(conv);
-    return turned ? (struct operand){filters, column} : (struct operand){column, filters};
-}
-
-static size_t group_panels(const struct stoa_conv *conv, bool turned) {
-    struct operand b = operand_of(conv, turned);
-    return stoa_panel_floats(b.terms, b.columns);
+    return turned ? stoa_panel_floats(filters, column) : stoa_panel_floats(column, filters);
 }
 
 size_t stoa_gathered_panels(const struct stoa_conv *conv, bool turned) {
@@ -101,15 +92,15 @@ size_t stoa_gathered_panels(const struct stoa_conv *conv, bool turned) {
 
 void stoa_gathered_pack(const stoa_context *context, const struct stoa_conv *conv, bool turned,
                         const float *weight, float *panels) {
-    struct operand b = operand_of(conv, turned);
+    size_t column = stoa_conv_column(conv);
+    size_t filters = stoa_conv_group_filters(conv);
+    struct stoa_gemm product = {.transpose_b = turned,
+                                .n = turned ? column : filters,
+                                .k = turned ? filters : column,
+                                .ldb = conv->filters};
     for (size_t g = 0; g < conv->groups; g++) {
-        stoa_pack_panels(context,
-                         &(struct stoa_gemm){.transpose_b = turned,
-                                             .n = b.columns,
-                                             .k = b.terms,
-                                             .b = weight + g * stoa_conv_group_filters(conv),
-                                             .ldb = conv->filters},
-                         panels + g * group_panels(conv, turned));
+        product.b = weight + g * filters;
+        stoa_pack_panels(context, &product, panels + g * group_panels(conv, turned));
     }
 }
 
@@ -143,13 +134,13 @@ static size_t pixels_of(const struct tile *tile) {
     return tile->rows * tile->columns;
 }
 
-/* Where its pixels begin in x or dx, which are as many as those of y here, and in y or dy. */
-static size_t x_at(const struct pass *p, const struct tile *tile) {
-    return (tile->row * p->conv.window.out_width + tile->left) * stoa_conv_x_pixel(&p->conv);
+/* Its first output pixel. */
+static size_t pixel_at(const struct pass *p, const struct tile *tile) {
+    return tile->row * p->conv.window.out_width + tile->left;
 }
 
 static size_t y_at(const struct pass *p, const struct tile *tile) {
-    return (tile->row * p->conv.window.out_width + tile->left) * stoa_conv_y_pixel(&p->conv);
+    return pixel_at(p, tile) * stoa_conv_y_pixel(&p->conv);
 }
 
 /* Some channels of a group: `part` of the cut's parts. `first` counts in the group, `at` in the pixel. */
@@ -200,25 +191,8 @@ static void do_work(struct work work) {
 
 static void finish(const struct work *work) {
     const struct pass *p = work->p;
-    stoa_conv_finish(p->context, &p->conv, p->run->bias, p->run->relu,
-                     work->tile.row * p->conv.window.out_width + work->tile.left, pixels_of(&work->tile),
-                     p->run->y);
-}
-
-/* The window that gives the tile's columns only. */
-static struct stoa_window window_of(const struct work *work) {
-    struct stoa_window window = work->p->conv.window;
-    window.channels = stoa_conv_x_pixel(&work->p->conv);
-    window.out_left = work->tile.left;
-    window.out_width = work->tile.columns;
-    return window;
-}
-
-static void make_columns(const struct work *work) {
-    const struct pass *p = work->p;
-    struct stoa_window window = window_of(work);
-    p->context->kernels->im2col(&window, p->run->x, work->channels.at, work->channels.count, work->tile.row,
-                                work->tile.rows, stoa_scratch(), work->rows);
+    stoa_conv_finish(p->context, &p->conv, p->run->bias, p->run->relu, pixel_at(p, &work->tile),
+                     pixels_of(&work->tile), p->run->y);
 }
 
 /* Zeros for some channels of what belongs to output rows [row, row + rows) alone: the lines of the image from
@@ -237,23 +211,33 @@ static void clear(const struct pass *p, const struct channels *c, size_t row, si
     }
 }
 
-static void add_columns(const struct work *work) {
+/* The tile's columns, written or, in backward data, added into dx. */
+static void move_columns(const struct work *work) {
     const struct pass *p = work->p;
-    struct stoa_window window = window_of(work);
-    if (p->cut->together && !p->conv.adds && work->tile.left == 0) {
-        clear(p, &work->channels, work->tile.row, work->tile.rows);
+    const struct tile *tile = &work->tile;
+    const struct channels *c = &work->channels;
+    struct stoa_window window = p->conv.window;
+    window.channels = stoa_conv_x_pixel(&p->conv);
+    window.out_left = tile->left;
+    window.out_width = tile->columns;
+    if (!p->run->dx) {
+        p->context->kernels->im2col(&window, p->run->x, c->at, c->count, tile->row, tile->rows,
+                                    stoa_scratch(), work->rows);
+        return;
     }
-    p->context->kernels->col2im(&window, work->rows, work->channels.at, work->channels.count, work->tile.row,
-                                work->tile.rows, p->run->dx);
+    if (p->cut->together && !p->conv.adds && tile->left == 0) {
+        clear(p, c, tile->row, tile->rows);
+    }
+    p->context->kernels->col2im(&window, work->rows, c->at, c->count, tile->row, tile->rows, p->run->dx);
 }
 
 /* The tile's rows for some channels: in `memory` unless they lie in x. */
 static const float *make_rows(const struct pass *p, const struct tile *tile, const struct channels *c,
                               float *memory) {
     if (p->cut->in_place) {
-        return p->run->x + x_at(p, tile) + c->at;
+        return p->run->x + pixel_at(p, tile) * stoa_conv_x_pixel(&p->conv) + c->at;
     }
-    do_work((struct work){p, *tile, *c, memory, make_columns, 0});
+    do_work((struct work){p, *tile, *c, memory, move_columns, 0});
     return memory;
 }
 
@@ -296,7 +280,8 @@ static void data_tile(const struct pass *p, const struct tile *tile, size_t part
     bool turned = p->cut->turned > 0;
     for (size_t g = 0; g < p->conv.groups; g++) {
         struct channels c = channels_of(p, g, part);
-        float *rows = p->cut->in_place ? p->run->dx + x_at(p, tile) + c.at : memory;
+        float *rows =
+            p->cut->in_place ? p->run->dx + pixel_at(p, tile) * stoa_conv_x_pixel(&p->conv) + c.at : memory;
         struct stoa_gemm product = {.transpose_b = !turned,
                                     .by_kernel = p->cut->by_kernel,
                                     .panels = p->panels,
@@ -319,7 +304,7 @@ static void data_tile(const struct pass *p, const struct tile *tile, size_t part
             }
         }
         if (!p->cut->in_place) {
-            do_work((struct work){p, *tile, c, memory, add_columns, 0});
+            do_work((struct work){p, *tile, c, memory, move_columns, 0});
         }
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* oneDNN as a peer: convolutions by its direct and Winograd algorithms, linear layers as inner products and
  * as products of matrices. In its own layouts, whose reorders are not counted, and with NHWC activations,
- * where those it needs are. Float32 throughout; its threads are OpenMP's. */
+ * where those it needs are. Float32 throughout; its threads are OpenMP's or SYCL's. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +11,6 @@
 #include "bench/peers/peer.h"
 
 enum { SRC = ONEDNN_SRC, WEIGHTS = ONEDNN_WEIGHTS, DST = ONEDNN_DST, OPERANDS = ONEDNN_OPERANDS };
-
-/* Whichever OpenMP oneDNN was linked with; absent when it was built for other threads. */
-extern void omp_set_num_threads(int threads) __attribute__((weak));
 
 enum primitive { CONVOLUTION, INNER_PRODUCT, MATMUL };
 enum layout { OWN, PLAIN, PLAIN_BY_REORDERS };
@@ -72,39 +69,24 @@ struct bench_peer_run {
 static dnnl_engine_t engine;
 static dnnl_stream_t stream;
 
-/* Before anything else asks oneDNN what the CPU has. */
-static bool hold(const stoa_isa *held, const char **name) {
-    static const struct {
-        dnnl_cpu_isa_t isa;
-        const char *name;
-    } known[STOA_ISA_COUNT] = {[STOA_ISA_BASE] = {dnnl_cpu_isa_sse41, ", held to SSE4.1"},
-                               [STOA_ISA_AVX2] = {dnnl_cpu_isa_avx2, ", held to AVX2"},
-                               [STOA_ISA_AVX512] = {dnnl_cpu_isa_avx512_core, ", held to AVX-512"}};
-    *name = held ? known[*held].name : "";
-    return !held || dnnl_set_max_cpu_isa(known[*held].isa) == dnnl_success;
-}
-
 static bool start(size_t threads, const stoa_isa *held, char *text, size_t size) {
-    const char *limit;
-    if (!hold(held, &limit)) {
-        (void)snprintf(text, size, "this oneDNN cannot be held to an instruction set");
+    const char *limit, *kind;
+    const dnnl_version_t *version = dnnl_version();
+    if (!onednn_set_threads(version, threads, &kind, text, size)) {
         return false;
     }
-    const dnnl_version_t *version = dnnl_version();
-    if (omp_set_num_threads && version->cpu_runtime == DNNL_RUNTIME_OMP) {
-        omp_set_num_threads((int)threads);
-    } else {
-        (void)snprintf(text, size, "this oneDNN %d.%d.%d was not built for OpenMP", version->major,
-                       version->minor, version->patch);
+    if (!onednn_hold(held, &limit)) {
+        (void)snprintf(text, size, "this oneDNN cannot be held to an instruction set");
         return false;
     }
     if (dnnl_engine_create(&engine, dnnl_cpu, 0) != dnnl_success ||
         dnnl_stream_create(&stream, engine, dnnl_stream_default_flags) != dnnl_success) {
-        (void)snprintf(text, size, "oneDNN gives no engine");
+        (void)snprintf(text, size, "oneDNN %d.%d.%d gives no engine", version->major, version->minor,
+                       version->patch);
         return false;
     }
-    (void)snprintf(text, size, "oneDNN %d.%d.%d, float32, %zu OpenMP threads%s", version->major,
-                   version->minor, version->patch, threads, limit);
+    (void)snprintf(text, size, "oneDNN %d.%d.%d, float32, %zu %s threads%s", version->major, version->minor,
+                   version->patch, threads, kind, limit);
     return true;
 }
 

@@ -19,6 +19,15 @@ typedef dnnl_memory_desc_t onednn_made;
 typedef const dnnl_memory_desc_t *onednn_desc;
 #endif
 
+/* Give it its threads before anything else: OpenMP's. Those of SYCL are one a CPU, and its driver lies in the
+ * folder that this oneDNN comes from. `kind` becomes their name. False, with the reason, where it cannot have
+ * so many. */
+bool onednn_set_threads(const dnnl_version_t *version, size_t threads, const char **kind, char *text,
+                        size_t size);
+/* Before anything else asks oneDNN what the CPU has: hold it to an instruction set, or to none (NULL). `name`
+ * says so. False where it cannot be held. */
+bool onednn_hold(const stoa_isa *held, const char **name);
+
 /* Float32 with these strides; strides NULL: in whatever layout the primitive likes best. */
 bool onednn_describe(int rank, const dnnl_dims_t dims, const int64_t *strides, onednn_made *made);
 onednn_desc onednn_borrow(const onednn_made *made);

@@ -32,7 +32,8 @@ static bool is_product(const struct stoa_tuning_key *key) {
     return strncmp(key->name, "product_", 8) == 0;
 }
 
-/* Whether a row's plan is another with this table. Linear layers have none: they are products alone. */
+/* Whether a row's plan is another with this table. How a product is cut is no part of a plan: its sizes count for
+ * linear layers, which are products alone, and for what goes through large products. */
 static bool changes(const struct bench_fit *fit, const struct bench_layer *layer, enum stoa_conv_pass pass,
                     const struct stoa_tuning_key *key, const struct stoa_tuning *table) {
     stoa_context *context = fit->bench->context;
@@ -43,7 +44,10 @@ static bool changes(const struct bench_fit *fit, const struct bench_layer *layer
     bool there = stoa_conv_plan(context, &layer->conv, pass, layer->name, &plans[0]);
     STOA_TUNING_TURN(context, table);
     there = there && stoa_conv_plan(context, &layer->conv, pass, layer->name, &plans[1]);
-    return there && (plans[0].algorithm != plans[1].algorithm || plans[0].bytes != plans[1].bytes ||
+    bool products =
+        there && (plans[0].algorithm == &stoa_conv_im2col || plans[0].algorithm == &stoa_conv_pointwise);
+    return there && ((products && is_product(key)) || plans[0].algorithm != plans[1].algorithm ||
+                     plans[0].bytes != plans[1].bytes ||
                      memcmp(&plans[0].cut, &plans[1].cut, sizeof plans[0].cut) != 0);
 }
 

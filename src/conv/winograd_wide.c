@@ -7,8 +7,8 @@
 #include "conv/winograd_tiles.h"
 #include "core/threads.h"
 
-/* Weights of two lines of points for a range take a quarter of 1 MiB of L2, which leaves it to the sums; every
- * set of points has an even number of lines. */
+/* Weights of two lines of points for a range take a quarter of 1 MiB of L2, which leaves it to the sums;
+ * every set of points has an even number of lines. */
 enum { TILE_UNIT = 12, LINES = 2 };
 
 /* Transformed tiles, of a chunk or of a thread's block, take as much as so many threads may use each. */

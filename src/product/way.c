@@ -17,8 +17,8 @@
 enum { COPY_LEAST_ROWS = 96, KERNEL_LEAST_ROWS = 24, KERNEL_ROWS = 204 };
 
 size_t stoa_way_part(size_t size, size_t most, size_t unit) {
-    size_t part = stoa_ceil_div(size, stoa_ceil_div(size, stoa_max(1, most)));
-    return stoa_min(size, stoa_round_up(part, unit));
+    size_t parts = stoa_max(1, stoa_ceil_div(size, stoa_max(1, most))); /* a product may have no terms */
+    return stoa_min(size, stoa_round_up(stoa_ceil_div(size, parts), unit));
 }
 
 /* In double: the product of three sizes may not fit a size_t. */

@@ -20,7 +20,7 @@ static atomic_size_t small_limit; /* largest m * n * k that is not packed; 0: al
 static atomic_int core_rank;      /* what its kernels are made for; STOA_CORE_UNKNOWN where it does not say */
 
 /* The BLAS standard lets C be overwritten when beta is 0, but some implementations multiply: 0 * NaN is NaN.
- * Whether this one does is tried on a small and on a larger product. */
+ * Whether this one does is tried on a small and on a larger product; `stoa doctor` shows it. */
 static void try_zero(void) {
     enum { LARGE = 112 };
     static float a[LARGE * LARGE];
@@ -39,8 +39,8 @@ static void try_zero(void) {
     }
 }
 
-/* OpenBLAS's interface/gemm.c and its permit function of the AVX-512 cores: 100^3, measured with 0.3.21.
- * Versions before 0.3.17 have no such path. */
+/* OpenBLAS 0.3.17 and later, its AVX-512 cores: products up to 100^3 are not packed; versions before have no
+ * such path. Measured with 0.3.21 and 0.3.34 in November 2026: `stoa doctor` shows the limit. */
 void stoa_gemm_look_at_core(void) {
     const struct stoa_blas_vendor *blas = stoa_blas_vendor();
     int release = 0;
@@ -71,7 +71,8 @@ int stoa_blas_rank(void) {
 }
 
 /* OpenBLAS's small kernels take a buffer from malloc for their last columns when there are 1 to 8 beyond a
- * multiple of 16 and the sums have 32 terms or more, unless a is transposed (0.3.21, found by counting).
+ * multiple of 16 and the sums have 32 terms or more, unless a or b is transposed: 0.3.21 and 0.3.34, counted
+ * in November 2026 by a malloc of the program's own.
  * Running a plan allocates nothing: such products are cut so that no piece is of that kind. */
 bool stoa_blas_takes_buffer(size_t n, size_t k) {
     return n % LANES >= 1 && n % LANES <= STOA_BUFFERED_COLUMNS && k >= STOA_BUFFERED_TERMS;

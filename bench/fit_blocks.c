@@ -62,13 +62,17 @@ static bool compare_row(const struct bench_fit *fit, const struct bench_layer *l
     if (going) {
         struct stoa_conv_plan plan = sides[0].work.plan[pass];
         STOA_TUNING_TURN(context, table);
-        going = (layer->linear || stoa_conv_plan(context, &layer->conv, pass, layer->name, &plan)) &&
-                bench_work_make_other(&sides[0].work, &plan, &sides[1].work);
+        /* A linear layer has no plan and no workspace that could differ. */
+        sides[1].work = sides[0].work;
+        going = layer->linear || (stoa_conv_plan(context, &layer->conv, pass, layer->name, &plan) &&
+                                  bench_work_make_other(&sides[0].work, &plan, &sides[1].work));
         if (going) {
             bench_time(fit->bench, cases, 2, times);
             *gain = log(times[0].summary.median / times[1].summary.median);
             bench_times_free(&times[0]);
             bench_times_free(&times[1]);
+        }
+        if (going && !layer->linear) {
             bench_work_free_other(&sides[1].work, pass);
         }
     }

@@ -136,21 +136,21 @@ bool stoa_conv_plan_operands(const stoa_context *context, struct stoa_conv_plan 
     return !room.overflow;
 }
 
-static struct stoa_layout x_layout(const struct stoa_conv *conv) {
+static struct stoa_foreign x_layout(const struct stoa_conv *conv) {
     const struct stoa_window *w = &conv->window;
-    return (struct stoa_layout){
+    return (struct stoa_foreign){
         conv->batch, w->height * w->width, w->channels, stoa_conv_x_pixel(conv), conv->x_planar, 1};
 }
 
-static struct stoa_layout y_layout(const struct stoa_conv *conv) {
+static struct stoa_foreign y_layout(const struct stoa_conv *conv) {
     const struct stoa_window *w = &conv->window;
-    return (struct stoa_layout){
+    return (struct stoa_foreign){
         conv->batch, w->out_height * w->out_width, conv->filters, stoa_conv_y_pixel(conv), conv->y_planar, 1};
 }
 
-static struct stoa_layout weight_layout(const struct stoa_conv *conv) {
+static struct stoa_foreign weight_layout(const struct stoa_conv *conv) {
     const struct stoa_window *w = &conv->window;
-    return (struct stoa_layout){.images = 1,
+    return (struct stoa_foreign){.images = 1,
                                 .rows = stoa_conv_column(conv),
                                 .columns = conv->filters,
                                 .pixel = conv->filters,
@@ -164,7 +164,7 @@ void stoa_conv_prepare(const stoa_context *context, const struct stoa_conv_plan 
     memcpy(prepared, &plan->key, sizeof plan->key);
     if (plan->asked.oihw != plan->conv.oihw) {
         struct stoa_carve room = {.memory = workspace};
-        struct stoa_layout layout = weight_layout(&plan->asked);
+        struct stoa_foreign layout = weight_layout(&plan->asked);
         float *copy = plan->prepares ? carve(plan, &room).weight : to;
         stoa_layout_read(context, &layout, weight, copy);
         weight = copy;
@@ -179,7 +179,7 @@ bool stoa_conv_is_prepared(const struct stoa_conv_plan *plan, const void *prepar
 }
 
 /* The operand that the algorithm reads: the caller's, or the area that it is copied to. */
-static const float *read_in(const stoa_context *context, struct stoa_layout layout, const float *theirs,
+static const float *read_in(const stoa_context *context, struct stoa_foreign layout, const float *theirs,
                             float *area) {
     if (!area || !theirs) {
         return theirs;
@@ -194,7 +194,7 @@ static float *written_to(float *theirs, float *area) {
 }
 
 /* And from there to the caller's. */
-static void write_out(const stoa_context *context, struct stoa_layout layout, bool adds, const float *area,
+static void write_out(const stoa_context *context, struct stoa_foreign layout, bool adds, const float *area,
                       float *theirs) {
     if (area && theirs) {
         stoa_layout_write(context, &layout, area, adds, theirs);
@@ -227,6 +227,6 @@ void stoa_conv_run(const struct stoa_conv_plan *plan, const struct stoa_conv_run
     write_out(run->context, y_layout(&asked), false, areas.y, run->y);
     write_out(run->context, x_layout(&asked), adds, areas.x, run->dx);
     write_out(run->context, weight_layout(&asked), adds, areas.weight, run->dweight);
-    write_out(run->context, (struct stoa_layout){1, 1, asked.filters, asked.filters, false, 1}, adds,
+    write_out(run->context, (struct stoa_foreign){1, 1, asked.filters, asked.filters, false, 1}, adds,
               areas.bias, run->dbias);
 }

@@ -13,7 +13,7 @@ _Static_assert(2 * BLOCK_ROWS * BLOCK_COLUMNS <= STOA_SCRATCH_FLOATS, "two block
 
 struct move {
     const stoa_context *context;
-    struct stoa_layout layout;
+    struct stoa_foreign layout;
     const float *from;
     float *to;
     bool reads, adds; /* reads: from the caller's to the engine's */
@@ -27,14 +27,14 @@ static void put(const struct move *m, const float *from, float *to, size_t count
     }
 }
 
-static size_t rows_of_task(const struct stoa_layout *l) {
+static size_t rows_of_task(const struct stoa_foreign *l) {
     return stoa_max(1, TASK_FLOATS / l->columns);
 }
 
 static void move_rows(void *argument, size_t task, size_t thread) {
     (void)thread;
     const struct move *m = argument;
-    const struct stoa_layout *l = &m->layout;
+    const struct stoa_foreign *l = &m->layout;
     size_t first = task * rows_of_task(l);
     size_t end = stoa_min(first + rows_of_task(l), l->rows);
     size_t from = m->reads ? l->pixel : l->columns;
@@ -45,14 +45,14 @@ static void move_rows(void *argument, size_t task, size_t thread) {
 }
 
 /* Where the engine has the caller's row. */
-static size_t our_row(const struct stoa_layout *l, size_t row) {
+static size_t our_row(const struct stoa_foreign *l, size_t row) {
     return l->taps > 1 ? row % l->taps * (l->rows / l->taps) + row / l->taps : row;
 }
 
 /* Rows of the engine's array from or to a block of which they are `columns` apart. */
 static void permute(const struct move *m, size_t row, size_t rows, size_t columns, const float *from,
                     float *to) {
-    const struct stoa_layout *l = &m->layout;
+    const struct stoa_foreign *l = &m->layout;
     for (size_t i = 0; i < rows; i++) {
         size_t at = our_row(l, row + i) * l->columns;
         memcpy(to + (m->reads ? at : i * columns), from + (m->reads ? i * columns : at),
@@ -63,7 +63,7 @@ static void permute(const struct move *m, size_t row, size_t rows, size_t column
 static void move_block(void *argument, size_t task, size_t thread) {
     (void)thread;
     const struct move *m = argument;
-    const struct stoa_layout *l = &m->layout;
+    const struct stoa_foreign *l = &m->layout;
     size_t across = stoa_ceil_div(l->columns, BLOCK_COLUMNS);
     size_t down = stoa_ceil_div(l->rows, BLOCK_ROWS);
     size_t image = task / (across * down);
@@ -97,7 +97,7 @@ static void move_block(void *argument, size_t task, size_t thread) {
 }
 
 static void run(struct move *m) {
-    struct stoa_layout *l = &m->layout;
+    struct stoa_foreign *l = &m->layout;
     if (l->planar) {
         size_t blocks = stoa_ceil_div(l->columns, BLOCK_COLUMNS) * stoa_ceil_div(l->rows, BLOCK_ROWS);
         stoa_parallel(m->context, l->images * blocks, move_block, m);
@@ -114,12 +114,12 @@ static void run(struct move *m) {
     stoa_parallel(m->context, stoa_ceil_div(l->rows, rows_of_task(l)), move_rows, m);
 }
 
-void stoa_layout_read(const stoa_context *context, const struct stoa_layout *layout, const float *theirs,
+void stoa_layout_read(const stoa_context *context, const struct stoa_foreign *layout, const float *theirs,
                       float *ours) {
     run(&(struct move){context, *layout, theirs, ours, .reads = true});
 }
 
-void stoa_layout_write(const stoa_context *context, const struct stoa_layout *layout, const float *ours,
+void stoa_layout_write(const stoa_context *context, const struct stoa_foreign *layout, const float *ours,
                        bool adds, float *theirs) {
     run(&(struct move){context, *layout, ours, theirs, .adds = adds});
 }

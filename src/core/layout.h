@@ -9,7 +9,7 @@
 #include "core/context.h"
 
 /* A caller's array beside the engine's, which is [images][rows][columns] without gaps. */
-struct stoa_layout {
+struct stoa_foreign {
     size_t images, rows, columns;
     size_t pixel; /* floats from row to row of the caller's; what lies between is not touched */
     bool planar;  /* the caller's is [images][columns][rows] without gaps instead */
@@ -18,11 +18,11 @@ struct stoa_layout {
 };
 
 /* Copy the caller's array to the engine's. */
-void stoa_layout_read(const stoa_context *context, const struct stoa_layout *layout, const float *theirs,
+void stoa_layout_read(const stoa_context *context, const struct stoa_foreign *layout, const float *theirs,
                       float *ours);
 
 /* Copy the engine's array to the caller's, or add it to what is there. */
-void stoa_layout_write(const stoa_context *context, const struct stoa_layout *layout, const float *ours,
+void stoa_layout_write(const stoa_context *context, const struct stoa_foreign *layout, const float *ours,
                        bool adds, float *theirs);
 
 #endif

@@ -135,7 +135,7 @@ stoa_status stoa_nchw_to_nhwc(stoa_context *context, size_t batch, size_t channe
         context, __func__, x, y,
         STOA_SIZES(STOA_NAMED(batch), STOA_NAMED(channels), STOA_NAMED(height), STOA_NAMED(width)));
     if (status == STOA_OK) {
-        struct stoa_layout layout = {batch, height * width, channels, .planar = true};
+        struct stoa_foreign layout = {batch, height * width, channels, .planar = true};
         stoa_layout_read(context, &layout, x, y);
     }
     return status;
@@ -147,7 +147,7 @@ stoa_status stoa_nhwc_to_nchw(stoa_context *context, size_t batch, size_t channe
         context, __func__, x, y,
         STOA_SIZES(STOA_NAMED(batch), STOA_NAMED(channels), STOA_NAMED(height), STOA_NAMED(width)));
     if (status == STOA_OK) {
-        struct stoa_layout layout = {batch, height * width, channels, .planar = true};
+        struct stoa_foreign layout = {batch, height * width, channels, .planar = true};
         stoa_layout_write(context, &layout, x, false, y);
     }
     return status;

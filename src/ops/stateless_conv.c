@@ -318,7 +318,7 @@ stoa_status stoa_conv2d_pack_weights(stoa_context *context, const stoa_conv2d *c
     if (status != STOA_OK) {
         return status;
     }
-    struct stoa_layout layout = {.images = 1,
+    struct stoa_foreign layout = {.images = 1,
                                  .rows = stoa_conv_column(&read),
                                  .columns = read.filters,
                                  .planar = true,

@@ -31,8 +31,8 @@ struct stoa_gemm {
     const float *next_a;
 };
 
-/* The one way to cblas_sgemm, on one thread; who wraps it counts all of them. Sizes beyond cblas's integer are
- * split. */
+/* The one way to cblas_sgemm, on one thread; who wraps it counts all of them. Sizes beyond cblas's integer
+ * are split. */
 void stoa_blas_sgemm(const struct stoa_gemm *product);
 
 /* Whether this BLAS overwrites NaN in c when beta is 0, tried once. */

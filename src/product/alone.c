@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Products on one thread: way.c decides, this file carries it out.
  *
- * A product that is more than one call is cut into blocks, the same loop for all: rows of a that stay in L2,
- * terms, columns of b. A block is multiplied by the engine's kernel or by the BLAS, in pieces below its limit,
- * from the operands as they lie or from copies in the thread's scratch: rows far apart, above all by a power
- * of two, share few sets of the caches, and a transposed b is slow to read. Goto and van de Geijn, "Anatomy of
- * High-Performance Matrix Multiplication", 2008. Blocks follow from the sizes, the table and the BLAS alone,
- * so results stay reproducible. */
+ * A product that is more than one call is cut into blocks, the same loop for all: rows of a that stay in
+ * L2, terms, columns of b. A block is multiplied by the engine's kernel or by the BLAS, in pieces below its
+ * limit, from the operands as they lie or from copies in the thread's scratch: rows far apart, above all by
+ * a power of two, share few sets of the caches, and a transposed b is slow to read. Goto and van de Geijn,
+ * "Anatomy of High-Performance Matrix Multiplication", 2008. Blocks follow from the sizes, the table and
+ * the BLAS alone, so results stay reproducible. */
 #include <string.h>
 
 #include "base/scratch.h"
@@ -54,10 +54,10 @@ static struct stoa_fetch fetch_rows(const struct run *r, const struct stoa_gemm 
     return fetch(next ? p->next_a : p->a + end * p->lda, p->lda, rows > 0 ? block->k : 0, rows / block->k);
 }
 
-/* The operands of large products come from far away, in strips that no hardware prefetcher follows. The kernel
- * fetches what its next step reads while it multiplies: the next terms of b, of a gradient those of both
- * operands, and in the last terms the rows below. Along rows and panels hardware does it, and to fetch those
- * as well would cost up to 3 %. */
+/* The operands of large products come from far away, in strips that no hardware prefetcher follows. The
+ * kernel fetches what its next step reads while it multiplies: the next terms of b, of a gradient those of
+ * both operands, and in the last terms the rows below. Along rows and panels hardware does it, and to fetch
+ * those as well would cost up to 3 %. */
 static void multiply(const struct run *r, const struct stoa_gemm *block, size_t j) {
     const struct stoa_gemm *p = r->p;
     size_t next = r->l + block->k;

@@ -7,8 +7,8 @@
 #include "blas/workarounds.h"
 #include "core/threads.h"
 
-/* A small row is one call of the BLAS where that does not pack its operands: a loop over threads would cost as
- * much as the product. */
+/* A small row is one call of the BLAS where that does not pack its operands: a loop over threads would cost
+ * as much as the product. */
 enum { LEAST_WORK = 1 << 17 };
 
 static bool is_call(size_t k, size_t n) {

@@ -39,9 +39,9 @@ static size_t rows_of(const struct stoa_gemm *p, const struct stoa_tuning *t) {
 }
 
 /* The engine's kernel, where the operands lie or on copies of b. Rows: so many that those of a and the ones
- * below stay in L2. Of a gradient all rows at once and few terms; very few where its rows are short, so that
- * what is fetched stays in L1, but all where columns are no whole vectors, which are slow to add to. Where the
- * rows of both of its operands lie apart a whole panel of b would not stay in L1. */
+ * below stay in L2. Of a gradient all rows at once and few terms; very few where its rows are short, so
+ * that what is fetched stays in L1, but all where columns are no whole vectors, which are slow to add to.
+ * Where the rows of both of its operands lie apart a whole panel of b would not stay in L1. */
 static struct stoa_way by_kernel(const struct stoa_gemm *p, const struct stoa_tuning *t, bool copies_b) {
     enum { SHORT_ROWS = 256, SHORT_TERMS = 64, LONG_TERMS = 256, FAR_COLUMNS = 32 };
     struct stoa_way way = {
@@ -58,9 +58,9 @@ static struct stoa_way by_kernel(const struct stoa_gemm *p, const struct stoa_tu
     return way;
 }
 
-/* A core that packs every product, in a buffer from a list that threads lock. A few rows do not pay for a copy
- * of b, nor does the kernel for less than a vector of columns; a gradient whose operands' rows lie far apart
- * is better packed, and so are large ones. */
+/* A core that packs every product, in a buffer from a list that threads lock. A few rows do not pay for a
+ * copy of b, nor does the kernel for less than a vector of columns; a gradient whose operands' rows lie far
+ * apart is better packed, and so are large ones. */
 static struct stoa_way beside_packing(const stoa_context *context, const struct stoa_gemm *p) {
     enum { LEAST_ROWS = 8 };
     const struct stoa_tuning *t = context->tuning;
@@ -121,8 +121,8 @@ static struct stoa_way by_pieces(const struct stoa_gemm *p, const struct stoa_tu
     return way;
 }
 
-/* A core that multiplies small products as they lie. It is slow on a transposed b, which a few rows cannot pay
- * for turning. */
+/* A core that multiplies small products as they lie. It is slow on a transposed b, which a few rows cannot
+ * pay for turning. */
 static struct stoa_way beside_small(const stoa_context *context, const struct stoa_gemm *p) {
     const struct stoa_tuning *t = context->tuning;
     bool small = work_of(p) <= (double)stoa_blas_small_limit();

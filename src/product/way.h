@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How a product on one thread is computed: decided once, from its shape, the tuning table, the policy and what
- * is known of the BLAS. */
+/* How a product on one thread is computed: decided once, from its shape, the tuning table, the policy and
+ * what is known of the BLAS. */
 #ifndef STOA_PRODUCT_WAY_H
 #define STOA_PRODUCT_WAY_H
 

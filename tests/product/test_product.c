@@ -53,8 +53,8 @@ static void drop(struct matrix *m) {
     free(m->d);
 }
 
-/* The machine's own choices; those of tables that choose otherwise; all copies in blocks as small as a table may
- * ask for; large products as calls of the BLAS; another instruction set; the BLAS's own sums. */
+/* The machine's own choices; those of tables that choose otherwise; all copies in blocks as small as a
+ * table may ask for; large products as calls of the BLAS; another instruction set; the BLAS's own sums. */
 enum { CONTEXTS = 7 };
 static struct stoa_tuning small_blocks, large_calls;
 

@@ -21,9 +21,10 @@ struct stoa_gemm {
     float *c;
     size_t ldc;
     /* What follows is for src/product; the BLAS reads none of it. */
-    /* By the engine's kernel whatever the sizes: sums in an order that depends on k alone. Without
-     * transposes, alpha 1 and beta 0 or 1. Then b may lie in panels of STOA_GEMM_PANEL columns, one behind
-     * the other: [k][columns], the rows of a last one rounded up to STOA_ALIGN_FLOATS. ldb is not read. */
+    /* By the engine's kernel whatever the sizes: sums in an order that depends on k alone. b is not
+     * transposed, alpha 1 and beta 0 or 1. Without a transposed a, b may then lie in panels of
+     * STOA_GEMM_PANEL columns, one behind the other: [k][columns], the rows of a last one rounded up to
+     * STOA_ALIGN_FLOATS. ldb is not read. */
     bool by_kernel, panels;
     /* Rows of a that follow and will be wanted next, or the left operand of the next product where that is of
      * the same shape (0, NULL: nothing is known). They are fetched early. */

@@ -108,8 +108,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_plan_prepare(const stoa_conv2d_
                                                               size_t prepared_bytes, void *workspace,
                                                               size_t workspace_bytes);
 
-/** Run `plan` on `batch` images, 1 to the planned ones, with the same bits whatever the number of threads, and
- * with prepared weights the same as without. */
+/** Run `plan` on `batch` images, 1 to the planned ones: the same bits on any number of threads, and with
+ * prepared weights as without. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_plan_run(const stoa_conv2d_plan *plan, size_t batch,
                                                           const stoa_conv2d_operands *operands);
 

@@ -7,8 +7,8 @@
  * stoa_conv2d_pack_weights() makes them from PyTorch's (filters, channels / groups, kernel_height,
  * kernel_width). Buffers of one call must not overlap unless said otherwise, need no alignment, and
  * workspaces need 64 bytes. A workspace query gives the bytes for the context's threads and limits; ask once,
- * allocate once. On an error the outputs are untouched. Calls of convolutions plan, run and forget; conv_plan.h
- * has plans for those who make them in a loop.
+ * allocate once. On an error the outputs are untouched. Calls of convolutions plan, run and forget;
+ * conv_plan.h has plans for those who make them in a loop.
  *
  * Convolutions of the default policy may run by Winograd's method: enum stoa_policy in context.h says what it
  * may be off by, and that it spreads NaN over a tile. Results do not depend on the number of threads; those
@@ -111,8 +111,9 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_forward(stoa_context *context, 
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_prepared_bytes(stoa_context *context,
                                                                 const stoa_conv2d *conv, size_t *bytes);
 /** Prepare `weight` (as in stoa_conv2d_forward()) of `conv` once for many forward passes. Prepared weights
- * belong to this `conv`, its batch included, and to contexts of the same policy, instruction set, tuning table,
- * workspace limit and stoa_context_set_conv(): others are refused. Prepare again whenever the weights have changed. They may be copied, and
+ * belong to this `conv`, its batch included, and to contexts of the same policy, instruction set, tuning
+ * table, workspace limit and stoa_context_set_conv(): others are refused. Prepare again whenever the weights
+ * have changed. They may be copied, and
  * read by several threads at once.
  *
  * @param context  Decides threads, policy and instruction set.

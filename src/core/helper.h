@@ -8,8 +8,8 @@
 
 struct stoa_helper;
 
-/* Start a helper for `context`. With one thread, with the host's own threads and where the system gives no other,
- * the owner does all the work in stoa_helper_finish(). NULL with the error set: no memory. */
+/* Start a helper for `context`. With one thread, with the host's own threads and where the system gives no
+ * other, the owner does all the work in stoa_helper_finish(). NULL with the error set: no memory. */
 struct stoa_helper *stoa_helper_create(stoa_context *context);
 
 /* Begin work(argument, task, thread) for every task in [0, tasks); `thread`, 0 or 1, names private scratch.

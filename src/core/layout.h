@@ -13,8 +13,8 @@ struct stoa_foreign {
     size_t images, rows, columns;
     size_t pixel; /* floats from row to row of the caller's; what lies between is not touched */
     bool planar;  /* the caller's is [images][columns][rows] without gaps instead */
-    size_t
-        taps; /* planar: more than 1 where the caller's rows are (channel, tap), the engine's (tap, channel) */
+    /* Planar: more than 1 where the caller's rows are (channel, tap), the engine's (tap, channel). */
+    size_t taps;
 };
 
 /* Copy the caller's array to the engine's. */

@@ -162,8 +162,8 @@ struct stoa_op {
      * "kernel 5x5 does not fit input 4x4 with pad 0". */
     stoa_status (*infer)(struct stoa_error *error, struct stoa_layer *layer);
     /* Bytes for batches up to run->planned_batch, and run->plan; reads context, layer, planned_batch,
-     * training, wants_input_gradient, frozen only. NULL: none. False when a size overflows, or with the context's error
-     * set. */
+     * training, wants_input_gradient, frozen only. NULL: none. False when a size overflows, or with the
+     * context's error set. */
     bool (*memory)(const struct stoa_op_run *run, struct stoa_op_memory *memory);
     /* Losses over labels: what the sum of a batch's losses is divided by for its mean; NULL: its samples. */
     double (*batch_weight)(const struct stoa_layer *layer, const int32_t *labels, size_t samples);

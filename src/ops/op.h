@@ -108,9 +108,9 @@ struct stoa_op_run {
     float *tensor[STOA_MAX_TENSORS]; /* in memory layout */
     stoa_targets targets;            /* losses only */
     void *saved;
-    void *prepared;                       /* what `prepare` wrote; NULL: nobody keeps it */
-    void *workspace;                      /* 64-byte aligned, `memory`'s size for this pass */
-    void *plan; /* the operator's plan_bytes, zeroed, which `memory` has filled */
+    void *prepared;  /* what `prepare` wrote; NULL: nobody keeps it */
+    void *workspace; /* 64-byte aligned, `memory`'s size for this pass */
+    void *plan;      /* the operator's plan_bytes, zeroed, which `memory` has filled */
     /* backward */
     const float *dy;
     float *dx[STOA_MAX_INPUTS]; /* overwritten; NULL where nobody asks */
@@ -150,7 +150,8 @@ struct stoa_op {
     size_t least_inputs, most_inputs;
     const struct stoa_option *options;
     size_t option_count, options_bytes;
-    size_t plan_bytes; /* of what `memory` decides for the passes, which stays the same for smaller batches and
+    size_t
+        plan_bytes; /* of what `memory` decides for the passes, which stays the same for smaller batches and
                         * whatever becomes of the context */
     unsigned needs; /* of enum stoa_needs */
     bool

@@ -99,11 +99,13 @@ STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t r
         }
     }
     /* A result that is only written comes from far away: its stores would wait for its lines. */
-    STOA_UNROLL
-    for (size_t i = 0; fetches && !p->adds && i < rows; i++) {
+    if (fetches && !p->adds) {
         STOA_UNROLL
-        for (size_t v = 0; v < vectors; v++) {
-            __builtin_prefetch(at->c[i / share] + i % share * p->ldc + VECTOR_AT(v), 1);
+        for (size_t i = 0; i < rows; i++) {
+            STOA_UNROLL
+            for (size_t v = 0; v < vectors; v++) {
+                __builtin_prefetch(at->c[i / share] + i % share * p->ldc + VECTOR_AT(v), 1);
+            }
         }
     }
     for (const size_t *term = p->term; term < end; term++, b += ldb) {

@@ -8,7 +8,10 @@
 #define INPUT(slot, signature) .slot = NAME(slot, STOA_INPUT_ISA),
 #define INPUT_PROTOTYPE(slot, signature) void NAME(slot, STOA_INPUT_ISA) signature;
 
+/* In one file with the set below they are declared already, and must not be again with other instructions. */
+#ifndef STOA_INPUT_DECLARED
 STOA_INPUT_KERNELS(INPUT_PROTOTYPE, float)
+#endif
 
 extern const struct stoa_kernels STOA_KERNEL(kernels);
 const struct stoa_kernels STOA_KERNEL(kernels) = {STOA_OTHER_KERNELS(OWN, float)

@@ -409,6 +409,7 @@ def main():
         input_isa = input_isa if leaves else isa
         writer.parts.append(options_push(options))
         definitions = [('STOA_ISA', isa), ('STOA_INPUT_ISA', input_isa), ('STOA_LANES', lanes), ('STOA_REGISTERS', registers)]
+        definitions += [('STOA_INPUT_DECLARED', '1')] if leaves else []
         writer.section(isa, definitions, ([] if leaves else inputs) + kernels)
         writer.parts.append(OPTIONS_POP)
     writer.parts.append('#endif\n')

@@ -291,8 +291,8 @@ static int run(struct bench *bench) {
     return code;
 }
 
-static const char *const takes[] = {"filter", "threads", "min-time", "repetitions", "policy", "isa", "layers",
-                                    "json",   "out",     "check",    "force",       NULL};
+static const char *const takes[] = {"filter", "threads", "min-time", "repetitions", "policy", "isa",
+                                    "layers", "json",    "out",      "check",       "force",  NULL};
 
 const struct bench_mode bench_mode_fit = {
     .name = "fit",

@@ -6,7 +6,7 @@
  * nothing and never exits. Beside its objects it keeps only what is the process's own: which BLAS it found
  * and what that is good at, how many threads are inside (during a call the BLAS's number of threads is 1),
  * handlers of fork(), and the numbers that put blocks of memory apart. A context is used by one thread at a
- * time; make one per thread (each of its threads has 160 KiB of scratch, which takes no memory before it is
+ * time; make one per thread (each of its threads has 336 KiB of scratch, which takes no memory before it is
  * touched). Models may be shared read-only between contexts.
  *
  * Floating-point state: a call computes, in the caller's thread and in its own, rounding to nearest, without

@@ -151,11 +151,11 @@ static struct stoa_foreign y_layout(const struct stoa_conv *conv) {
 static struct stoa_foreign weight_layout(const struct stoa_conv *conv) {
     const struct stoa_window *w = &conv->window;
     return (struct stoa_foreign){.images = 1,
-                                .rows = stoa_conv_column(conv),
-                                .columns = conv->filters,
-                                .pixel = conv->filters,
-                                .planar = conv->oihw,
-                                .taps = w->kernel_height * w->kernel_width};
+                                 .rows = stoa_conv_column(conv),
+                                 .columns = conv->filters,
+                                 .pixel = conv->filters,
+                                 .planar = conv->oihw,
+                                 .taps = w->kernel_height * w->kernel_width};
 }
 
 void stoa_conv_prepare(const stoa_context *context, const struct stoa_conv_plan *plan, const float *weight,

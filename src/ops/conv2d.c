@@ -109,8 +109,7 @@ static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory)
 }
 
 static void prepare(const struct stoa_op_run *run) {
-    stoa_conv_prepare(run->context, &plans_of(run)[STOA_CONV_FORWARD], run->tensor[0], run->prepared,
-                      NULL);
+    stoa_conv_prepare(run->context, &plans_of(run)[STOA_CONV_FORWARD], run->tensor[0], run->prepared, NULL);
 }
 
 static void forward(const struct stoa_op_run *run) {

@@ -5,10 +5,9 @@
  * lie in H, W, C order in memory and in C, H, W order on disk, as in PyTorch; load and save permute.
  *   dx = dy W^T,  dW = x^T dy,  db = sum over n of dy. */
 #include "base/size.h"
-#include "product/product.h"
 #include "core/threads.h"
-#include "product/product.h"
 #include "ops/op.h"
+#include "product/product.h"
 
 struct linear_options {
     size_t units;

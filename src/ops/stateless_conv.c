@@ -319,10 +319,10 @@ stoa_status stoa_conv2d_pack_weights(stoa_context *context, const stoa_conv2d *c
         return status;
     }
     struct stoa_foreign layout = {.images = 1,
-                                 .rows = stoa_conv_column(&read),
-                                 .columns = read.filters,
-                                 .planar = true,
-                                 .taps = read.window.kernel_height * read.window.kernel_width};
+                                  .rows = stoa_conv_column(&read),
+                                  .columns = read.filters,
+                                  .planar = true,
+                                  .taps = read.window.kernel_height * read.window.kernel_width};
     stoa_layout_read(context, &layout, oihw, hwio);
     return STOA_OK;
 }

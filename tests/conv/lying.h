@@ -4,9 +4,9 @@
 #ifndef STOA_TESTS_CONV_LYING_H
 #define STOA_TESTS_CONV_LYING_H
 
-#include "tests/ops/harness.h"
 #include "base/size.h"
 #include "conv/conv.h"
+#include "tests/ops/harness.h"
 
 enum operand { X, Y, WEIGHT, BIAS };
 

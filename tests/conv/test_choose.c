@@ -59,11 +59,9 @@ static void few_filters_take_planes(void **state) {
             bool few = filters <= STOA_PLANES_FILTERS;
             bool half = 2 * stoa_max(2, filters) < stoa_cost_lanes(context);
             assert_int_equal(few, choose(context, &conv, STOA_CONV_FORWARD) == &stoa_conv_planes);
-            const struct stoa_conv_algorithm *gradient =
-                choose(context, &conv, STOA_CONV_BACKWARD_WEIGHTS);
+            const struct stoa_conv_algorithm *gradient = choose(context, &conv, STOA_CONV_BACKWARD_WEIGHTS);
             assert_true(few && half ? gradient == &stoa_conv_planes : few || gradient != &stoa_conv_planes);
-            assert_ptr_not_equal(choose(context, &conv, STOA_CONV_BACKWARD_DATA),
-                                 &stoa_conv_planes);
+            assert_ptr_not_equal(choose(context, &conv, STOA_CONV_BACKWARD_DATA), &stoa_conv_planes);
             assert_ptr_not_equal(choose(context, &strided, STOA_CONV_FORWARD), &stoa_conv_planes);
         }
         stoa_context_free(context);
@@ -78,8 +76,7 @@ static void a_kernel_as_large_as_the_image_needs_no_columns(void **state) {
     struct stoa_conv less = strided(5, 1, 64, 16, 6, 5, 120, 0, 0);
     for (int pass = 0; pass < STOA_CONV_PASSES; pass++) {
         assert_ptr_equal(choose(context, &covers, (enum stoa_conv_pass)pass), &stoa_conv_pointwise);
-        assert_ptr_not_equal(choose(context, &less, (enum stoa_conv_pass)pass),
-                             &stoa_conv_pointwise);
+        assert_ptr_not_equal(choose(context, &less, (enum stoa_conv_pass)pass), &stoa_conv_pointwise);
     }
     stoa_context_free(context);
 }

@@ -50,7 +50,7 @@ typedef enum stoa_isa {
  * default convolutions may run by Winograd's method (stoa_plan_step_at() and `stoa plan` say which), which
  * mixes the numbers of a tile:
  * - an output is off by at most 3e-5 of the sum over channels of (largest |x| less than 8 pixels away) *
- *   (largest |w| of the kernel), for all data tried; on even data that is below 3e-6 of the layer's largest
+ *   (largest |w| of the kernel), for all data tried; on even data that is below 4e-6 of the layer's largest
  *   sum(|x||w|), on sparse or heavy-tailed data outputs beside large pixels, small themselves, are off by
  *   more of their own size. Gradients likewise;
  * - it overflows from |x| of about 1e36 on, where plain sums do not;

@@ -9,6 +9,14 @@
 
 #include "base/size.h"
 
+/* What holds by construction where compilers and analysers cannot see it: areas of a run are not NULL. */
+#define STOA_ASSUME(condition)                                                                               \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            __builtin_unreachable();                                                                         \
+        }                                                                                                    \
+    } while (0)
+
 struct stoa_carve {
     char *memory;  /* aligned to STOA_ALIGN_BYTES; NULL: only counts */
     size_t bytes;  /* taken so far */

@@ -34,7 +34,7 @@ static void cut_weights(const stoa_context *context, const struct stoa_conv *con
     const struct stoa_window *w = &conv->window;
     const bool large = w->out_height * w->out_width >= LARGE_IMAGE;
     size_t channels = large ? tuning->depthwise_wide_channels : tuning->depthwise_channels;
-    size_t groups = stoa_min(tuning->depthwise_tasks, stoa_max(1, w->channels / channels));
+    size_t groups = stoa_max(1, stoa_min(tuning->depthwise_tasks, w->channels / channels));
     cut->channels = stoa_round_up(stoa_ceil_div(w->channels, groups), STOA_ALIGN_FLOATS);
     cut->groups = stoa_ceil_div(w->channels, cut->channels);
     cut->sums = stoa_partials_of(context, conv);
@@ -57,7 +57,7 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     const struct stoa_window *w = &conv->window;
     struct depthwise_cut *cut = (void *)plan->cut.bytes;
     struct stoa_carve room = {.memory = NULL};
-    if (conv->groups != w->channels || conv->filters != conv->groups || conv->groups == 1) {
+    if (conv->groups != w->channels || conv->filters != conv->groups || conv->groups <= 1) {
         return false;
     }
     cut->rows = rows_per_task(w, context->tuning->depthwise_rows);

@@ -382,6 +382,7 @@ static void data_task(void *argument, size_t task, size_t thread) {
     size_t image = task % ranges * p->cut->images;
     size_t row = image * height;
     size_t rows = stoa_min(p->cut->images, p->conv.batch - image) * height;
+    STOA_ASSUME(p->conv.groups > 0);
     for (size_t g = 0; g < p->conv.groups && !p->conv.adds; g++) {
         struct channels c = channels_of(p, g, task / ranges);
         clear(p, &c, row, rows);

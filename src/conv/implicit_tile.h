@@ -73,6 +73,6 @@ struct stoa_implicit_span stoa_implicit_outputs_inside(const struct stoa_implici
                                                        size_t begin, size_t end);
 
 /* Task `tile` of stoa_implicit_tiles(). */
-void stoa_implicit_multiply(void *pass, size_t tile, size_t thread);
+void stoa_implicit_multiply(void *argument, size_t task, size_t thread);
 
 #endif

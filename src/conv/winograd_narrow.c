@@ -184,6 +184,7 @@ static const float *weights_of(const struct narrow_pass *pass, const struct narr
     if (!pass->cut->own) {
         return pass->areas.shared.transformed;
     }
+    STOA_ASSUME(copy->ready);
     if (*copy->ready == 0) {
         for (size_t tap = 0; tap < taps_to_transpose(pass->r.p); tap++) {
             transpose_tap(pass, tap, copy);
@@ -239,7 +240,9 @@ void stoa_winograd_narrow_run(const struct stoa_conv_plan *plan, const struct st
     pass.areas = carve(cut, run->context->threads, &room);
     if (!pass.r.prepared && cut->own) {
         for (size_t thread = 0; thread < run->context->threads; thread++) {
-            *part_of(&pass, thread).copy.ready = 0;
+            size_t *ready = part_of(&pass, thread).copy.ready;
+            STOA_ASSUME(ready);
+            *ready = 0;
         }
     } else if (!pass.r.prepared) {
         make_shared(&pass);

@@ -261,6 +261,7 @@ static uint64_t add_products(const struct weights_pass *pass, size_t first, size
 
 /* Points without a tile: sums of nothing. */
 static void clear_rest(const struct weights_cut *cut, float *sums, size_t floats, uint64_t begun) {
+    STOA_ASSUME(sums);
     for (size_t point = 0; point < cut->p.points; point++) {
         if (!(begun >> point & 1)) {
             memset(sums + point * cut->sums_step, 0, floats * sizeof *sums);
@@ -337,6 +338,7 @@ static void transform_range(const struct weights_pass *pass, size_t channel, siz
                             size_t filters, const struct weights_part *part) {
     const struct weights_cut *cut = pass->cut;
     const struct stoa_winograd_input *in = &cut->p.in;
+    STOA_ASSUME(part->ready);
     size_t *has_v = part->ready + channel / cut->channels;
     size_t *has_z = part->ready + cut->channel_ranges + filter / cut->filters;
     if (*has_v < pass->chunk) {
@@ -382,6 +384,7 @@ static void run_together(struct weights_pass *pass) {
     size_t ranges = cut->channel_ranges * cut->filter_ranges;
     for (size_t thread = 0; cut->own && thread < context->threads; thread++) {
         size_t *ready = part_of(pass, thread).ready;
+        STOA_ASSUME(ready);
         memset(ready, 0, (cut->channel_ranges + cut->filter_ranges) * sizeof *ready);
     }
     for (pass->chunk = 1; pass->chunk <= pass->r.grid.blocks; pass->chunk++) {

@@ -213,6 +213,7 @@ static const float *inputs_of(const struct wide_pass *pass, size_t block, size_t
     if (!pass->cut->own) {
         return pass->areas.chunk + (block - pass->block) * block_floats(pass->cut);
     }
+    STOA_ASSUME(part->ready);
     if (*part->ready != block + 1) {
         transform_tiles(pass, first, end, 0, part->patch, part->tiles);
         *part->ready = block + 1;
@@ -334,7 +335,9 @@ void stoa_winograd_wide_run(const struct stoa_conv_plan *plan, const struct stoa
     struct wide_pass pass = {.r = stoa_winograd_run_of(&cut->p, run), .cut = cut};
     pass.areas = carve(cut, run->context->threads, &room);
     for (size_t thread = 0; cut->own && thread < run->context->threads; thread++) {
-        *part_of(&pass, thread).ready = 0;
+        size_t *ready = part_of(&pass, thread).ready;
+        STOA_ASSUME(ready);
+        *ready = 0;
     }
     for (; pass.block < pass.r.grid.blocks; pass.block += cut->chunk) {
         size_t blocks = stoa_min(cut->chunk, pass.r.grid.blocks - pass.block);

@@ -30,8 +30,8 @@ struct run {
     const struct stoa_gemm *p;
     struct stoa_way way;
     float *scratch;
-    size_t i, l; /* the block's first row and term */
-    size_t term[STOA_WAY_MOST_TERMS];
+    size_t i, l;  /* the block's first row and term */
+    size_t *term; /* offsets of the terms that are added up at once; of the kernel only */
 };
 
 /* `columns` columns of an operand's rows, for `more` + 1 times as many rows as the step has terms. */
@@ -185,10 +185,7 @@ void stoa_gemm_run(const stoa_context *context, const struct stoa_gemm *p) {
         call_pieces(p);
         return;
     }
-    struct run r; /* its terms are set as far as they are read */
-    r.kernels = context->kernels;
-    r.p = p;
-    r.way = way;
-    r.scratch = stoa_scratch();
-    run_blocks(&r);
+    size_t term[STOA_WAY_MOST_TERMS]; /* set as far as they are read */
+    run_blocks(&(struct run){
+        .kernels = context->kernels, .p = p, .way = way, .scratch = stoa_scratch(), .term = term});
 }

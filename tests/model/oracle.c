@@ -201,6 +201,7 @@ void oracle_open(struct oracle *oracle, stoa_context *context, const stoa_model 
         free(nodes[i].output);
         free(nodes[i].gradient);
         free(nodes[i].run.saved);
+        free(nodes[i].run.plan);
     }
     free(nodes);
     stoa_layer_clear(&loss);

@@ -220,6 +220,7 @@ static int merge_files(struct merge *merge) {
         print(merge);
         code = bench_json_write(merge->bench);
     }
+    cli_table_free(&merge->table);
     return code;
 }
 

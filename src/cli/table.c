@@ -54,6 +54,12 @@ void cli_table_print(struct cli_table *table) {
             (void)puts("");
             owed = 0;
         }
+    }
+    cli_table_free(table);
+}
+
+void cli_table_free(struct cli_table *table) {
+    for (size_t i = 0; i < table->count; i++) {
         free(table->cells[i]);
     }
     free(table->cells);

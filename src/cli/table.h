@@ -18,6 +18,8 @@ struct cli_table {
 __attribute__((format(printf, 2, 3))) void cli_table_cell(struct cli_table *table, const char *format, ...);
 /* Print to stdout and release the cells. */
 void cli_table_print(struct cli_table *table);
+/* Release the cells of one that is not printed. */
+void cli_table_free(struct cli_table *table);
 
 /* Text for people, as in report/words.h. */
 const char *cli_seconds_words(struct report_words *words, double seconds); /* "1:05" */

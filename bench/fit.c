@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Mode fit: a tuning table for the machine at hand, from times measured on it; or, with --check, what the table
- * in use loses. */
+/* Mode fit: a tuning table for the machine at hand, from times measured on it; or, with --check, what the
+ * table in use loses. */
 #include "bench/fit.h"
 
 #include <math.h>
@@ -64,7 +64,7 @@ static void take_caches(struct bench_fit *fit) {
                  fit->table.l3_bytes);
 }
 
-/* Rates of arithmetic and memory, in the place of the table's where they make better choices. */
+/* Rates of arithmetic and memory, for the head of the file. */
 static int take_rates(struct bench_fit *fit) {
     static const double SECONDS = 0.5;
     stoa_context *context = fit->bench->context;

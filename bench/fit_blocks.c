@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sizes of blocks: each is tried twice and half as large on rows whose plans change by it, beside the size that
- * it has. */
+/* Sizes of blocks: each is tried twice and half as large on rows whose plans change by it, beside the size
+ * that it has. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,8 +32,8 @@ static bool is_product(const struct stoa_tuning_key *key) {
     return strncmp(key->name, "product_", 8) == 0;
 }
 
-/* Whether a row's plan is another with this table. How a product is cut is no part of a plan: its sizes count for
- * linear layers, which are products alone, and for what goes through large products. */
+/* Whether a row's plan is another with this table. How a product is cut is no part of a plan: its sizes count
+ * for linear layers, which are products alone, and for what goes through large products. */
 static bool changes(const struct bench_fit *fit, const struct bench_layer *layer, enum stoa_conv_pass pass,
                     const struct stoa_tuning_key *key, const struct stoa_tuning *table) {
     stoa_context *context = fit->bench->context;

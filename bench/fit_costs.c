@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The costs of a tuning table, chosen by coordinate descent, a key at a time, and then by moves of a few keys at
- * once: what makes choices that lose less is kept. */
+/* The costs of a tuning table, chosen by coordinate descent, a key at a time, and then by moves of a few keys
+ * at once: what makes choices that lose less is kept. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +9,8 @@
 #include "bench/fit.h"
 #include "cli/signals.h"
 
-/* A choice between ways whose costs are nearer than this share counts as a little of both: what is chosen by a
- * hair would be chosen by chance. */
+/* A choice between ways whose costs are nearer than this share counts as a little of both: what is chosen by
+ * a hair would be chosen by chance. */
 static const double SOFT = 0.03;
 /* Large losses count more than many small ones of the same sum. */
 static const double SQUARES = 4;
@@ -121,8 +121,8 @@ static void descend(struct bench_fit *fit, const struct stoa_tuning *began, doub
     }
 }
 
-/* A few keys at once, by chance, first far and then near: what one key alone would make worse. The numbers are
- * the same in every run. */
+/* A few keys at once, by chance, first far and then near: what one key alone would make worse. The numbers
+ * are the same in every run. */
 static void wander(struct bench_fit *fit, const struct stoa_tuning *began, double *best) {
     enum { TRIES = 10000, MOST_KEYS = 3 };
     static const double FAR = 0.5, NEAR = 0.02; /* of a logarithm */

@@ -29,8 +29,8 @@ static inline const struct stoa_conv_plan *bench_rival_plan(const struct bench_r
  * memory. Release in any case. */
 bool bench_rivals_make(const struct bench *bench, const struct bench_work *work, enum stoa_conv_pass pass,
                        struct bench_rivals *rivals);
-/* Time those that are right in turn. `within`: leave out those that take more than so many times as long as the
- * fastest in a first run, but not the chosen one; 0: none. */
+/* Time those that are right in turn. `within`: leave out those that take more than so many times as long as
+ * the fastest in a first run, but not the chosen one; 0: none. */
 void bench_rivals_time(const struct bench *bench, struct bench_rivals *rivals, double within);
 void bench_rivals_free(struct bench_rivals *rivals);
 

@@ -8,9 +8,9 @@
 #include "kernels/isa.h"
 #include "kernels/span.h"
 
-/* With 16 registers the taps come from memory, and fewer rows would wait for their sums. With 32 taps or sums and
- * three vectors a row leave room for what is loaded; seven rows would fit as well, but where lines lie a multiple
- * of 4096 bytes apart, more of them than a set of the inner cache has ways drive each other out. */
+/* With 16 registers the taps come from memory, and fewer rows would wait for their sums. With 32 taps or sums
+ * and three vectors a row leave room for what is loaded; seven rows would fit as well, but where lines lie a
+ * multiple of 4096 bytes apart, more of them than a set of the inner cache has ways drive each other out. */
 #define STOA_DEPTHWISE_FOUR(stride)                                                                          \
     STOA_CASE(stride, 1) STOA_CASE(stride, 2) STOA_CASE(stride, 3) STOA_CASE(stride, 4)
 #if STOA_REGISTERS >= 32

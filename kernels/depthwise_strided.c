@@ -44,9 +44,9 @@ static void gather_pixels(const struct stoa_window *w, struct reach v, const flo
     }
 }
 
-/* Strides of 2 and 3 x 3 taps. Counted with the padding, line 2 v of dx comes from tap 0 of outputs' line v and
- * tap 2 of line v - 1, line 2 v + 1 from tap 1 of line v; columns likewise. A sweep works on the lines of some
- * v at once, for one vector of channels: what it loads of dy in a column it keeps for the next. */
+/* Strides of 2 and 3 x 3 taps. Counted with the padding, line 2 v of dx comes from tap 0 of outputs' line v
+ * and tap 2 of line v - 1, line 2 v + 1 from tap 1 of line v; columns likewise. A sweep works on the lines of
+ * some v at once, for one vector of channels: what it loads of dy in a column it keeps for the next. */
 #if STOA_REGISTERS >= 32
 enum { MOST_LINES = 3 };
 #define STOA_SPREAD_CASES STOA_SPREAD_CASE(1) STOA_SPREAD_CASE(2) STOA_SPREAD_CASE(3)

@@ -55,8 +55,8 @@ enum { STOA_PLANES_FILTERS = 7 };
 enum { STOA_IM2COL_LINES = 8200 };
 
 /* clang-format off */
-/* A group that an instruction set may leave to the one below: what reads data as they come in waits for memory,
- * whatever a vector holds. */
+/* A group that an instruction set may leave to the one below: what reads data as they come in waits for
+ * memory, whatever a vector holds. */
 #define STOA_INPUT_KERNELS(K, real) \
     /* Pixels to numbers: y = x * scale + shift. */                                                                \
     K(bytes_to_real, (const uint8_t *x, size_t n, real scale, real shift, real *y))

@@ -35,8 +35,8 @@ void STOA_KERNEL(row_times_matrix)(const float *x, const float *w, size_t k, siz
     }
 }
 
-/* Sums of neighbouring rows at once: their chains of multiply-adds overlap, and v is loaded once. Each row's is
- * in the same order however many there are. */
+/* Sums of neighbouring rows at once: their chains of multiply-adds overlap, and v is loaded once. Each row's
+ * is in the same order however many there are. */
 STOA_INLINE void rows_times_column(const float *restrict w, size_t n, const float *restrict v,
                                    float *restrict y, const size_t rows) {
     stoa_vec sum[ROWS];

@@ -127,9 +127,9 @@ STOA_API const char *stoa_model_fact(const stoa_model *model, const char *key);
 STOA_API bool stoa_model_fact_at(const stoa_model *model, size_t index, const char **key, const char **value);
 
 /** What the file of a loaded `model` says of its making, number `index`, in `*key` and `*value`: "version" of
- * the library, and its fingerprint "isa", "blas", "blas_version", "blas_core", "policy" and "tuning" (a table's
- * name and checksum), on which the last bits of its numbers depend. False past the end, and for a model that
- * was not loaded; nothing is set then. */
+ * the library, and its fingerprint "isa", "blas", "blas_version", "blas_core", "policy" and "tuning" (a
+ * table's name and checksum), on which the last bits of its numbers depend. False past the end, and for a
+ * model that was not loaded; nothing is set then. */
 STOA_API bool stoa_model_origin_at(const stoa_model *model, size_t index, const char **key,
                                    const char **value);
 

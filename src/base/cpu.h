@@ -5,8 +5,8 @@
 
 #include <stoa/context.h>
 
-/* Which CPU this is, as it says itself: "AuthenticAMD", "GenuineIntel" and numbers; "" and 0 where there is no
- * such thing. */
+/* Which CPU this is, as it says itself: "AuthenticAMD", "GenuineIntel" and numbers; "" and 0 where there is
+ * no such thing. */
 struct stoa_cpu {
     char vendor[13];
     unsigned family, model;

@@ -47,7 +47,8 @@ struct gemm {
     stoa_context *context[MOST_COUNTS]; /* of one thread, and of all */
     size_t threads[MOST_COUNTS], counts;
     double limit[MOST_COUNTS]; /* GFLOP/s of multiply-adds */
-    float *memory;
+    float *memory;   /* operands of the largest product, then results, which never become operands */
+    size_t operands; /* floats of the first */
     size_t bytes;
     struct kept *kept;
     size_t count, wrong;
@@ -184,7 +185,7 @@ static struct stoa_gemm place(const struct gemm *gemm, const struct bench_produc
                               .lda = shape->transpose_a ? shape->m : shape->k,
                               .b = b,
                               .ldb = shape->transpose_b ? shape->k : shape->n,
-                              .c = b + stoa_round_up(shape->k * shape->n, STOA_ALIGN_FLOATS),
+                              .c = gemm->memory + gemm->operands,
                               .ldc = shape->n};
 }
 
@@ -358,9 +359,9 @@ static void print_heading(const struct gemm *gemm) {
     (void)puts("");
 }
 
-static size_t floats_of(const struct bench_product_shape *shape) {
+static size_t operand_floats(const struct bench_product_shape *shape) {
     return stoa_round_up(shape->m * shape->k, STOA_ALIGN_FLOATS) +
-           stoa_round_up(shape->k * shape->n, STOA_ALIGN_FLOATS) + shape->m * shape->n;
+           stoa_round_up(shape->k * shape->n, STOA_ALIGN_FLOATS);
 }
 
 static int open(struct gemm *gemm, struct bench *bench, const struct bench_products *products) {
@@ -368,16 +369,18 @@ static int open(struct gemm *gemm, struct bench *bench, const struct bench_produ
     gemm->kept = cli_allocate(products->count, sizeof *gemm->kept);
     gemm->threads[0] = 1;
     gemm->threads[1] = bench->threads;
-    size_t floats = 0;
+    size_t results = 0;
     for (size_t i = 0; i < products->count; i++) {
-        floats = stoa_max(floats, floats_of(&products->shape[i]));
+        const struct bench_product_shape *shape = &products->shape[i];
+        gemm->operands = stoa_max(gemm->operands, operand_floats(shape));
+        results = stoa_max(results, shape->m * shape->n);
     }
-    gemm->bytes = floats * sizeof(float);
+    gemm->bytes = (gemm->operands + results) * sizeof(float);
     gemm->memory = stoa_allocate(bench->context, gemm->bytes, "bench");
     if (!gemm->memory) {
         return cli_fail_library(bench->context, STOA_ERR_MEMORY);
     }
-    bench_draw(gemm->memory, floats, INPUTS_KEY);
+    bench_draw(gemm->memory, gemm->operands, INPUTS_KEY);
     for (size_t i = 0; i < gemm->counts; i++) {
         int code = bench_context_create(bench, gemm->threads[i], &gemm->context[i]);
         if (code != CLI_DONE) {

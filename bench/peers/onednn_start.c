@@ -1,5 +1,6 @@
-/* SPDX-License-Identifier: MIT */ /* What has to be said to oneDNN before its first engine: its threads and
- * the instruction set it is held to. */
+/* SPDX-License-Identifier: MIT */
+/* What has to be said to oneDNN before its first engine: its threads and the instruction set that it is held
+ * to. */
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>

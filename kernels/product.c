@@ -3,11 +3,12 @@
  *
  * A block of the result stays in registers, rows by vectors. Each step of the sum broadcasts one number of
  * every row and multiplies it by as many vectors of b: with 32 registers blocks of 16x1, 14x2, 8x3 or 6x4,
- * with 16 of 12x1, 6x2 or 4x3, whatever a vector holds. Rows are cut into blocks of nearly equal height, so that every height is
- * compiled. Where a block is high its rows are of one run and lie at equal distances: four of them share an
- * address register, or there would not be enough. Goto and van de Geijn, "Anatomy of High-Performance Matrix
- * Multiplication", 2008, without the packing. Single vectors of columns have ways of their own where terms
- * are few or neighbouring rows share them: see product_vector.h. */
+ * with 16 of 12x1, 6x2 or 4x3, whatever a vector holds. Rows are cut into blocks of nearly equal height,
+ * so that every height is compiled. Where a block is high its rows are of one run and lie at equal
+ * distances: four of them share an address register, or there would not be enough. Goto and van de Geijn,
+ * "Anatomy of High-Performance Matrix Multiplication", 2008, without the packing. Single vectors of
+ * columns have ways of their own where terms are few or neighbouring rows share them: see
+ * product_vector.h. */
 #include "base/size.h"
 #include "kernels/isa.h"
 #include "kernels/product_vector.h"

@@ -50,8 +50,8 @@ struct stoa_conv_plan {
     enum stoa_conv_pass pass;
     const struct stoa_conv_algorithm *algorithm;
     /* Predicted seconds on one core of the machine that the context's tuning table describes. Follows from
-     * the shape, the table, the policy and the workspace limit only: never from a timing or from the number of
-     * threads. */
+     * the shape, the table, the policy and the workspace limit only: never from a timing or from the
+     * number of threads. */
     double cost;
     size_t bytes;          /* of workspace, with the threads of the context that it was planned with */
     size_t own_bytes;      /* of those the algorithm's; the rest is conv/operands.c's */
@@ -85,15 +85,15 @@ struct stoa_conv_algorithm {
      * others are 0 there. Where plan() returns false it is asked again with all of them 0. */
     unsigned char native[STOA_CONV_PASSES];
     /* Whether it computes plan->conv's pass within the context's policy and workspace limit. If so it sets
-     * cost, bytes, prepared_bytes (without the header that stoa_conv_prepare() writes) and cut; conv, pass and
-     * algorithm are set, all else is 0. False too when a size overflows. */
+     * cost, bytes, prepared_bytes (without the header that stoa_conv_prepare() writes) and cut; conv, pass
+     * and algorithm are set, all else is 0. False too when a size overflows. */
     bool (*plan)(const stoa_context *context, struct stoa_conv_plan *plan);
     /* Weights in the form that forward passes read, in parallel; with them a pass gives the same bits as
      * without. NULL where prepared_bytes is always 0. */
     void (*prepare)(const stoa_context *context, const struct stoa_conv_plan *plan, const float *weight,
                     float *prepared);
-    /* The plan's pass. `run->prepared` points behind the header. Nothing is decided here: a smaller batch runs
-     * fewer tasks of the planned cut. */
+    /* The plan's pass. `run->prepared` points behind the header. Nothing is decided here: a smaller batch
+     * runs fewer tasks of the planned cut. */
     void (*run)(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run);
     /* How it cuts the pass, for people. */
     void (*describe)(const struct stoa_conv_plan *plan, char *out, size_t size);
@@ -175,8 +175,8 @@ size_t stoa_reduction_blocks(const stoa_context *context, size_t floats, size_t 
 void stoa_reduce_blocks(const stoa_context *context, float *parts, size_t stride, size_t blocks,
                         size_t floats, float *out);
 
-/* The sums of dweight and dbias. A single block needs no memory: it sums where the result goes, but for a bias
- * that is added. */
+/* The sums of dweight and dbias. A single block needs no memory: it sums where the result goes, but for a
+ * bias that is added. */
 struct stoa_partials {
     size_t blocks, weights, filters;
     bool adds;                     /* to what is there; set by an algorithm that does so */

@@ -3,8 +3,8 @@
  *
  * In NHWC a line of a patch is one run of KW * C numbers, so a patch is KH segments, a line of the image
  * apart. Where the image needs padding, the lines under a tile of output rows are copied into a padded one
- * first, or sums leave the padding out (implicit_tile.c). Few filters would leave lanes of a vector empty: then
- * `group` pixels side by side are one row of the product, against a banded weight:
+ * first, or sums leave the padding out (implicit_tile.c). Few filters would leave lanes of a vector empty:
+ * then `group` pixels side by side are one row of the product, against a banded weight:
  *   forward           y[pixels / group][group K] = patches[pixels / group][KH (KW + group - 1) C] * banded weight
  *   backward data     the same over dy with the weight turned by 180 degrees. By a stride of s the pixels of dx
  *                     fall into s * s phases: each sees the taps of its own, and is a convolution of stride 1
@@ -94,8 +94,8 @@ static struct stoa_conv turn(const struct stoa_conv *conv, struct implicit_side_
     return t;
 }
 
-/* More pixels, as long as their lines stay in L2, are 1.02 to 1.05 times as fast in first layers, and no faster
- * with more terms or in gradients (measured). */
+/* More pixels, as long as their lines stay in L2, are 1.02 to 1.05 times as fast in first layers, and no
+ * faster with more terms or in gradients (measured). */
 static size_t tile_pixels(const struct stoa_tuning *tuning, const struct stoa_conv *conv) {
     const struct stoa_window *w = &conv->window;
     size_t pixels = tuning->implicit_long_floats / w->channels / w->stride_height / w->stride_width;
@@ -170,8 +170,8 @@ static bool cut_pass(const stoa_context *context, const struct stoa_conv *conv, 
     }
     cut->fetches_results = cut->phases == 1 && cut->terms <= STOA_IMPLICIT_FEW_TERMS &&
                            stoa_conv_pixels(&c) * c.filters > tuning->implicit_result_floats;
-    /* Hardware prefetchers follow panels of a weight that each tile reads from far away: measured 1.1 times as
-     * fast with 9 MiB, no gain with 2. */
+    /* Hardware prefetchers follow panels of a weight that each tile reads from far away: measured 1.1
+     * times as fast with 9 MiB, no gain with 2. */
     cut->far = !back && (cut->packs || cut->terms * c.filters > tuning->implicit_far_floats);
     return group == 1 || cut->y_pixel == c.filters;
 }

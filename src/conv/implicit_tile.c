@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A tile is a product for each phase, on its view; or, where the view is the image itself, products that leave
- * the padding out. Of many channels each tap of the window is a product of its own with the outputs that see
- * it inside the image ("by taps"). Of few channels and long lines outputs whose patches lie inside read all of
- * it; at the image's edges patches lack lines, which are the first or last terms of the sums, or columns: then
- * each line of them is a product of its own ("inside").
+/* A tile is a product for each phase, on its view; or, where the view is the image itself, products that
+ * leave the padding out. Of many channels each tap of the window is a product of its own with the outputs
+ * that see it inside the image ("by taps"). Of few channels and long lines outputs whose patches lie
+ * inside read all of it; at the image's edges patches lack lines, which are the first or last terms of the
+ * sums, or columns: then each line of them is a product of its own ("inside").
  *
  * Panels are src/product's; the loop over them is not: its rows come from several images, and its sums begin
  * with the bias. */

@@ -98,6 +98,7 @@ struct stoa_op_run {
     const struct stoa_layer *layer;
     size_t layer_number;  /* unique in the model: a random stream of its own */
     size_t batch;         /* samples in this run */
+    size_t first_sample;  /* the run's first sample, counted in the whole batch: random streams go by it */
     size_t planned_batch; /* what `memory` was asked for; >= batch */
     bool training;
     bool wants_input_gradient; /* known when planning: false for a first layer */
@@ -116,6 +117,9 @@ struct stoa_op_run {
     float *dx[STOA_MAX_INPUTS]; /* overwritten; NULL where nobody asks */
     /* overwritten; NULL for tensors that are not trainable, and for all of a frozen layer */
     float *dtensor[STOA_MAX_TENSORS];
+    /* `merge` has been called for the whole batch: only what is left for each sample is done, and of dtensor
+     * nothing is written */
+    bool merged;
 };
 
 /* The double reference of a layer: the same pointers over double, no workspace, plain loops. */
@@ -175,6 +179,19 @@ struct stoa_op {
     void (*prepare)(const struct stoa_op_run *run);
     void (*forward)(const struct stoa_op_run *run);
     void (*backward)(const struct stoa_op_run *run);
+    /* Whether a pass looks at other samples to compute one's y or dx[0] (batch norm in training); NULL: never.
+     * Gradients of tensors, which sum over samples, are not meant. Reads what `memory` reads, and training. */
+    bool (*crosses_samples)(const struct stoa_op_run *run, enum stoa_pass pass);
+    /* Where it does, the pass in three parts, so that the first can end a loop over blocks of samples and the
+     * last begin the next; NULL: it runs over whole batches only. `gather` takes what is asked of a block's
+     * samples from a run over those into `partial`, of gather_bytes(), aligned to STOA_ALIGN_BYTES. `merge`,
+     * with a run over the whole batch, takes the partials of all its blocks, `step` bytes apart, together in
+     * a fixed tree into run->saved, tensors and dtensor; partials may be overwritten. Then forward or backward run
+     * with `merged` over any blocks, the saved data being that of the whole batch, and dtensor as merge left
+     * it. Blocks are those of stoa_block_begin(). Each part has a workspace of the pass. */
+    size_t (*gather_bytes)(const struct stoa_op_run *run, enum stoa_pass pass);
+    void (*gather[2])(const struct stoa_op_run *run, void *partial);
+    void (*merge[2])(const struct stoa_op_run *run, void *partials, size_t step, size_t blocks);
     /* How a pass is computed, for people, into `out`; NULL: only one way. Reads what `memory` reads,
      * and run->plan. */
     void (*algorithm)(const struct stoa_op_run *run, enum stoa_pass pass, char *out, size_t size);
@@ -231,6 +248,11 @@ void stoa_parallel_range(const struct stoa_op_run *run, size_t count, size_t gra
 enum { STOA_GRAIN = 16384 };
 /* Rows of `columns` elements per task, at least 1. */
 size_t stoa_row_grain(size_t columns);
+
+/* The first sample of a block of the batch, which is cut into `blocks`, a power of two. */
+static inline size_t stoa_block_begin(size_t batch, size_t blocks, size_t block) {
+    return block * batch / blocks;
+}
 
 /* Input or output floats of the whole batch. */
 size_t stoa_batch_size(const struct stoa_op_run *run, const struct stoa_shape *shape);

@@ -5,31 +5,11 @@
 
 #include "base/size.h"
 #include "conv/conv.h"
-#include "conv/cost.h"
-#include "conv/operands.h"
 
 /* At equal cost the first wins. */
 #define ALGORITHM(X, name) &stoa_conv_##name,
 const struct stoa_conv_algorithm *const stoa_conv_algorithms[] = {STOA_CONV_ALGORITHM_LIST(ALGORITHM, ) NULL};
 #undef ALGORITHM
-
-bool stoa_conv_plan_with(const stoa_context *context, const struct stoa_conv_algorithm *algorithm,
-                         const struct stoa_conv *conv, enum stoa_conv_pass pass,
-                         struct stoa_conv_plan *plan) {
-    const unsigned native[] = {algorithm->native[pass], 0};
-    for (size_t i = 0; i < 2 && (i == 0 || native[0] != 0); i++) {
-        memset(plan, 0, sizeof *plan);
-        plan->asked = *conv;
-        plan->conv = stoa_conv_native_part(conv, pass, native[i]);
-        plan->pass = pass;
-        plan->algorithm = algorithm;
-        if (algorithm->plan(context, plan)) {
-            plan->cost *= stoa_cost_algorithm(context, plan);
-            return stoa_conv_plan_operands(context, plan);
-        }
-    }
-    return false;
-}
 
 /* The cheapest plan, or the forced algorithm's. */
 static bool plan_best(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
@@ -88,25 +68,19 @@ void stoa_conv_describe(const struct stoa_conv_plan *plan, char *out, size_t siz
 }
 
 stoa_status stoa_context_set_conv(stoa_context *context, const char *name) {
-    char names[256] = "";
-    size_t length = 0;
-    if (!name) {
-        context->conv = NULL;
-        return STOA_OK;
+#define LISTED(X, name) ", " #name
+    static const char names[] = STOA_CONV_ALGORITHM_LIST(LISTED, );
+#undef LISTED
+    const struct stoa_conv_algorithm *const *at = stoa_conv_algorithms;
+    while (name && *at && strcmp((*at)->name, name) != 0) {
+        at++;
     }
-    for (const struct stoa_conv_algorithm *const *at = stoa_conv_algorithms; *at; at++) {
-        if (strcmp((*at)->name, name) == 0) {
-            context->conv = *at;
-            return STOA_OK;
-        }
-        length += (size_t)snprintf(names + length, sizeof names - length, "%s%s",
-                                   length == 0 ? ""
-                                   : at[1]     ? ", "
-                                               : " or ",
-                                   (*at)->name);
-        length = stoa_min(length, sizeof names - 1);
+    if (name && !*at) {
+        return stoa_fail(context, STOA_ERR_ARGUMENT, "conv: found '%.64s', expected one of %s", name,
+                         names + strlen(", "));
     }
-    return stoa_fail(context, STOA_ERR_ARGUMENT, "conv: found '%.64s', expected %s", name, names);
+    context->conv = name ? *at : NULL;
+    return STOA_OK;
 }
 
 const char *stoa_context_conv(const stoa_context *context) {

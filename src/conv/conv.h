@@ -26,14 +26,12 @@ struct stoa_conv {
     bool adds;               /* a backward pass adds its results to what is there */
 };
 
-/* What an algorithm may do itself in a pass; conv/operands.c does the rest around it, by copies. */
+/* What an algorithm may take as it lies; conv/plan.c does the rest around it, by copies. */
 enum stoa_conv_native {
     STOA_CONV_X_PIXEL = 1,
     STOA_CONV_Y_PIXEL = 2,
-    STOA_CONV_X_PLANAR = 4,
-    STOA_CONV_Y_PLANAR = 8,
-    STOA_CONV_OIHW = 16,
-    STOA_CONV_ADDS = 32
+    STOA_CONV_OIHW = 4,
+    STOA_CONV_ADDS = 8
 };
 
 enum stoa_conv_pass { STOA_CONV_FORWARD, STOA_CONV_BACKWARD_DATA, STOA_CONV_BACKWARD_WEIGHTS };
@@ -54,7 +52,7 @@ struct stoa_conv_plan {
      * number of threads. */
     double cost;
     size_t bytes;          /* of workspace, with the threads of the context that it was planned with */
-    size_t own_bytes;      /* of those the algorithm's; the rest is conv/operands.c's */
+    size_t own_bytes;      /* of those the algorithm's; the rest is conv/plan.c's */
     size_t prepared_bytes; /* of prepared weights; 0: the algorithm reads the weights as they come */
     bool prepares;         /* those are the algorithm's form, not just the weights in its layout */
     uint64_t key;          /* of all that the form of prepared weights follows from; never 0 */
@@ -80,13 +78,12 @@ struct stoa_conv_run {
 /* One algorithm. */
 struct stoa_conv_algorithm {
     const char *name; /* what stoa_context_set_conv() takes, and the first word of what describe() writes */
-    size_t tile;      /* Winograd's: outputs a side for 3x3 kernels */
-    /* Of enum stoa_conv_native: fields of plan->conv that plan() reads, and run() keeps to, in each pass. The
-     * others are 0 there. Where plan() returns false it is asked again with all of them 0. */
-    unsigned char native[STOA_CONV_PASSES];
+    size_t factor[STOA_CONV_PASSES]; /* where a tuning table has the factors of its costs */
+    size_t tile;                     /* Winograd's: outputs a side for 3x3 kernels */
     /* Whether it computes plan->conv's pass within the context's policy and workspace limit. If so it sets
      * cost, bytes, prepared_bytes (without the header that stoa_conv_prepare() writes) and cut; conv, pass
-     * and algorithm are set, all else is 0. False too when a size overflows. */
+     * and algorithm are set, all else is 0. Operands are dense NHWC and HWIO and results overwritten, but
+     * for what it says by stoa_conv_take(). False too when a size overflows. */
     bool (*plan)(const stoa_context *context, struct stoa_conv_plan *plan);
     /* Weights in the form that forward passes read, in parallel; with them a pass gives the same bits as
      * without. NULL where prepared_bytes is always 0. */
@@ -98,6 +95,16 @@ struct stoa_conv_algorithm {
     /* How it cuts the pass, for people. */
     void (*describe)(const struct stoa_conv_plan *plan, char *out, size_t size);
 };
+
+/* How an algorithm's definition begins. */
+#define STOA_CONV_NAME(algorithm)                                                                            \
+    .name = #algorithm, .factor = {offsetof(struct stoa_tuning, cost_##algorithm##_forward),                 \
+                                   offsetof(struct stoa_tuning, cost_##algorithm##_data),                    \
+                                   offsetof(struct stoa_tuning, cost_##algorithm##_weights)}
+
+/* For an algorithm's plan(), before it reads plan->conv: what is asked for of these (of enum
+ * stoa_conv_native) it does itself, and plan->conv says so. */
+void stoa_conv_take(struct stoa_conv_plan *plan, unsigned native);
 
 #define STOA_CONV_DECLARE(X, name) extern const struct stoa_conv_algorithm stoa_conv_##name;
 STOA_CONV_ALGORITHM_LIST(STOA_CONV_DECLARE, )

@@ -15,22 +15,6 @@ size_t stoa_cost_lanes(const stoa_context *context) {
     return lanes[context->isa];
 }
 
-double stoa_cost_algorithm(const stoa_context *context, const struct stoa_conv_plan *plan) {
-    const struct stoa_tuning *t = context->tuning;
-#define ALGORITHM(X, name)                                                                                   \
-    {&stoa_conv_##name, {t->cost_##name##_forward, t->cost_##name##_data, t->cost_##name##_weights}},
-    const struct {
-        const struct stoa_conv_algorithm *algorithm;
-        double factor[STOA_CONV_PASSES];
-    } factors[] = {STOA_CONV_ALGORITHM_LIST(ALGORITHM, )};
-#undef ALGORITHM
-    size_t i = 0;
-    while (factors[i].algorithm != plan->algorithm) {
-        i++;
-    }
-    return factors[i].factor[plan->pass];
-}
-
 double stoa_cost_product(const stoa_context *context, double flops, size_t n, size_t k) {
     const struct stoa_tuning *core = context->tuning;
     size_t columns = stoa_round_up(n, lanes[context->isa]);
@@ -57,12 +41,4 @@ double stoa_cost_kernel(const stoa_context *context, double flops, size_t n, siz
     double loads = (double)(rows + vectors + 2) / 2;
     double cycles = fmax(fmax(adds, loads), LATENCY);
     return flops / core->cost_flops * (cycles / adds) * (((double)k + 4) / (double)k);
-}
-
-double stoa_cost_stream(const stoa_context *context, double floats) {
-    return floats / context->tuning->cost_stream_floats;
-}
-
-double stoa_cost_tile(const stoa_context *context, double floats) {
-    return floats / context->tuning->cost_tile_floats;
 }

@@ -6,9 +6,6 @@
 
 #include "conv/conv.h"
 
-/* What a pass by an algorithm takes for each predicted second. */
-double stoa_cost_algorithm(const stoa_context *context, const struct stoa_conv_plan *plan);
-
 /* Floats of the instruction set's vectors. */
 size_t stoa_cost_lanes(const stoa_context *context);
 
@@ -25,9 +22,13 @@ double stoa_cost_kernel(const stoa_context *context, double flops, size_t n, siz
 double stoa_cost_weights(const stoa_context *context, double floats, double times);
 
 /* Seconds to read or write so many floats of a pass's tensors, which lie in the outer cache or in memory. */
-double stoa_cost_stream(const stoa_context *context, double floats);
+static inline double stoa_cost_stream(const stoa_context *context, double floats) {
+    return floats / context->tuning->cost_stream_floats;
+}
 
 /* Seconds to read or write so many floats of a tile, which lie in the core's own cache. */
-double stoa_cost_tile(const stoa_context *context, double floats);
+static inline double stoa_cost_tile(const stoa_context *context, double floats) {
+    return floats / context->tuning->cost_tile_floats;
+}
 
 #endif

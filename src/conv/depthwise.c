@@ -157,7 +157,7 @@ static void describe(const struct stoa_conv_plan *plan, char *out, size_t size) 
 }
 
 const struct stoa_conv_algorithm stoa_conv_depthwise = {
-    .name = "depthwise",
+    STOA_CONV_NAME(depthwise),
     .plan = plan,
     .run = run,
     .describe = describe,

@@ -64,6 +64,7 @@ static void cut_weights(const stoa_context *context, struct stoa_gathered *cut, 
 
 /* One pixel's columns are the least that a thread works on. */
 static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
+    stoa_conv_take(plan, STOA_CONV_X_PIXEL | STOA_CONV_Y_PIXEL | STOA_CONV_ADDS);
     struct stoa_gathered cut = {.conv = plan->conv, .parts = 1, .images = 1, .sums = {.blocks = 1}};
     size_t rows = stoa_conv_rows(&cut.conv);
     size_t most = stoa_ceil_div(rows, LEAST_TILES);
@@ -94,11 +95,5 @@ static void describe(const struct stoa_conv_plan *plan, char *out, size_t size) 
     }
 }
 
-const struct stoa_conv_algorithm stoa_conv_im2col = {
-    .name = "im2col",
-    .native = {STOA_CONV_X_PIXEL | STOA_CONV_Y_PIXEL, STOA_CONV_X_PIXEL | STOA_CONV_Y_PIXEL | STOA_CONV_ADDS,
-               STOA_CONV_X_PIXEL | STOA_CONV_Y_PIXEL | STOA_CONV_ADDS},
-    .plan = plan,
-    .run = stoa_gathered_run,
-    .describe = describe,
-};
+const struct stoa_conv_algorithm stoa_conv_im2col = {STOA_CONV_NAME(im2col), .plan = plan,
+                                                     .run = stoa_gathered_run, .describe = describe};

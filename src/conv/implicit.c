@@ -76,8 +76,6 @@ static struct stoa_conv turn(const struct stoa_conv *conv, struct implicit_side_
     turn_side(down);
     turn_side(across);
     t.filters = conv->window.channels;
-    t.x_pixel = conv->y_pixel;
-    t.y_pixel = conv->x_pixel;
     t.window = (struct stoa_window){.height = down->side.size,
                                     .width = across->side.size,
                                     .channels = conv->filters,
@@ -128,11 +126,13 @@ static void cut_phases(struct stoa_implicit_cut *cut, const struct implicit_side
     }
 }
 
-/* False for strides with too many phases, and for results that a group of pixels cannot be written to. */
-static bool cut_pass(const stoa_context *context, const struct stoa_conv *conv, bool back,
+/* False for strides with too many phases. */
+static bool cut_pass(const stoa_context *context, struct stoa_conv_plan *plan,
                      struct stoa_implicit_cut *cut) {
     const struct stoa_tuning *tuning = context->tuning;
+    const struct stoa_conv *conv = &plan->conv;
     const struct stoa_window *w = &conv->window;
+    bool back = plan->pass == STOA_CONV_BACKWARD_DATA;
     bool strided = w->stride_height > 1 || w->stride_width > 1;
     if (back && strided &&
         (w->dilation_height > 1 || w->dilation_width > 1 || w->stride_height > STOA_IMPLICIT_PHASES ||
@@ -151,6 +151,12 @@ static bool cut_pass(const stoa_context *context, const struct stoa_conv *conv, 
         .axis = {{.outputs = w->out_width, .taps = w->kernel_width}}};
     struct stoa_conv c = back ? turn(conv, &down, &across) : *conv;
     size_t group = back && (strided || w->dilation_width > 1) ? 1 : stoa_implicit_group(context, &c);
+    /* The pixels of a group are written as one. */
+    unsigned apart = group > 1 ? 0 : back ? STOA_CONV_X_PIXEL : STOA_CONV_Y_PIXEL;
+    stoa_conv_take(plan, (back ? STOA_CONV_Y_PIXEL : STOA_CONV_X_PIXEL) | apart | STOA_CONV_ADDS);
+    c.x_pixel = back ? conv->y_pixel : conv->x_pixel;
+    c.y_pixel = back ? conv->x_pixel : conv->y_pixel;
+    c.adds = conv->adds;
     *cut = (struct stoa_implicit_cut){.view = stoa_implicit_view_of(context, &c, group, c.window.channels,
                                                                     LEAST_TILES,
                                                                     back ? 0 : tile_pixels(tuning, &c)),
@@ -173,7 +179,7 @@ static bool cut_pass(const stoa_context *context, const struct stoa_conv *conv, 
     /* Hardware prefetchers follow panels of a weight that each tile reads from far away: measured 1.1
      * times as fast with 9 MiB, no gain with 2. */
     cut->far = !back && (cut->packs || cut->terms * c.filters > tuning->implicit_far_floats);
-    return group == 1 || cut->y_pixel == c.filters;
+    return true;
 }
 
 /* Pairs of a tap and an output along one side; where the padding is left out those inside the image. */
@@ -232,7 +238,7 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     }
     struct stoa_implicit_pass p = {.context = context};
     const struct stoa_implicit_cut *cut = &p.cut;
-    if (!cut_pass(context, conv, plan->pass == STOA_CONV_BACKWARD_DATA, &p.cut)) {
+    if (!cut_pass(context, plan, &p.cut)) {
         return false;
     }
     struct stoa_carve room = {.memory = NULL};
@@ -362,11 +368,5 @@ static void describe(const struct stoa_conv_plan *plan, char *out, size_t size) 
                    stoa_implicit_tiles(&cut->view), cut->view.groups * cut->view.group, phases);
 }
 
-const struct stoa_conv_algorithm stoa_conv_implicit = {
-    .name = "implicit",
-    .native = {STOA_CONV_X_PIXEL | STOA_CONV_Y_PIXEL, STOA_CONV_X_PIXEL | STOA_CONV_Y_PIXEL | STOA_CONV_ADDS,
-               STOA_CONV_X_PIXEL | STOA_CONV_Y_PIXEL | STOA_CONV_ADDS},
-    .plan = plan,
-    .prepare = prepare,
-    .run = run,
-    .describe = describe};
+const struct stoa_conv_algorithm stoa_conv_implicit = {STOA_CONV_NAME(implicit), .plan = plan,
+                                                       .prepare = prepare, .run = run, .describe = describe};

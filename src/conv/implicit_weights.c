@@ -42,12 +42,16 @@ static size_t parts_of(size_t channels, size_t wanted) {
     return parts;
 }
 
-static void cut_weights(const stoa_context *context, const struct stoa_conv *conv,
+static void cut_weights(const stoa_context *context, struct stoa_conv_plan *plan,
                         struct implicit_gradient_cut *cut) {
+    const struct stoa_conv *conv = &plan->conv;
     const struct stoa_window *w = &conv->window;
     size_t group = stoa_implicit_group(context, conv);
     size_t columns = group * conv->filters;
     size_t stride = stoa_round_up(columns, STOA_PRODUCT_LANES);
+    bool band = group > 1 || stride != columns;
+    stoa_conv_take(plan,
+                   STOA_CONV_X_PIXEL | (group > 1 ? 0 : STOA_CONV_Y_PIXEL) | (band ? 0 : STOA_CONV_ADDS));
     size_t across = w->kernel_width + (group - 1) * w->stride_width;
     size_t floats = w->kernel_height * across * w->channels * stride;
     size_t distance = floats + stoa_round_up(conv->filters, STOA_ALIGN_FLOATS);
@@ -68,7 +72,7 @@ static void cut_weights(const stoa_context *context, const struct stoa_conv *con
         .taps = w->kernel_height * across,
         .across = across,
         .stride = stride,
-        .band = group > 1 || stride != columns,
+        .band = band,
         .dy_row = group * stoa_conv_y_pixel(conv)};
     cut->whole_lines = parts == 1 && w->dilation_width == 1 && cut->view.pixel == w->channels;
     cut->last_rows = stoa_ceil_div(stride - columns, cut->dy_row);
@@ -127,11 +131,7 @@ static double cost_of(const stoa_context *context, const struct implicit_gradien
 
 bool stoa_implicit_plan_weights(const stoa_context *context, struct stoa_conv_plan *plan) {
     struct implicit_gradient_cut *cut = (void *)plan->cut.bytes;
-    cut_weights(context, &plan->conv, cut);
-    if ((cut->band && plan->conv.adds) ||
-        (cut->view.group > 1 && stoa_conv_y_pixel(&plan->conv) != plan->conv.filters)) {
-        return false; /* those are computed apart */
-    }
+    cut_weights(context, plan, cut);
     struct stoa_carve room = {.memory = NULL};
     struct implicit_gradient p = {.context = context, .cut = cut};
     size_t shared = carve(&p, &room);

@@ -265,7 +265,7 @@ static void describe(const struct stoa_conv_plan *plan, char *out, size_t size) 
 }
 
 const struct stoa_conv_algorithm stoa_conv_planes = {
-    .name = "planes",
+    STOA_CONV_NAME(planes),
     .plan = plan,
     .run = run,
     .describe = describe,

@@ -104,6 +104,7 @@ static void cut_weights(const stoa_context *context, struct stoa_gathered *cut) 
 }
 
 static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
+    stoa_conv_take(plan, STOA_CONV_X_PIXEL | STOA_CONV_Y_PIXEL | STOA_CONV_ADDS);
     struct stoa_gathered cut = {
         .conv = flattened(&plan->conv), .together = true, .parts = 1, .images = 1, .sums = {.blocks = 1}};
     const struct stoa_conv *conv = &cut.conv;
@@ -145,12 +146,6 @@ static void describe(const struct stoa_conv_plan *plan, char *out, size_t size) 
     (void)snprintf(out, size, "pointwise%s%s", cut->in_place ? "" : ", gathered", how);
 }
 
-const struct stoa_conv_algorithm stoa_conv_pointwise = {
-    .name = "pointwise",
-    .native = {STOA_CONV_X_PIXEL | STOA_CONV_Y_PIXEL, STOA_CONV_X_PIXEL | STOA_CONV_Y_PIXEL | STOA_CONV_ADDS,
-               STOA_CONV_X_PIXEL | STOA_CONV_Y_PIXEL | STOA_CONV_ADDS},
-    .plan = plan,
-    .prepare = prepare,
-    .run = stoa_gathered_run,
-    .describe = describe,
-};
+const struct stoa_conv_algorithm stoa_conv_pointwise = {STOA_CONV_NAME(pointwise), .plan = plan,
+                                                        .prepare = prepare, .run = stoa_gathered_run,
+                                                        .describe = describe};

@@ -185,8 +185,8 @@ static void describe(const struct stoa_conv_plan *plan, char *out, size_t size) 
 
 /* They differ in their points: two a side more than the outputs of a tile for 3x3 kernels. */
 const struct stoa_conv_algorithm stoa_conv_winograd2 = {
-    .name = "winograd2", .tile = 2, .plan = plan, .prepare = prepare, .run = run, .describe = describe};
+    STOA_CONV_NAME(winograd2), .tile = 2, .plan = plan, .prepare = prepare, .run = run, .describe = describe};
 const struct stoa_conv_algorithm stoa_conv_winograd4 = {
-    .name = "winograd4", .tile = 4, .plan = plan, .prepare = prepare, .run = run, .describe = describe};
+    STOA_CONV_NAME(winograd4), .tile = 4, .plan = plan, .prepare = prepare, .run = run, .describe = describe};
 const struct stoa_conv_algorithm stoa_conv_winograd6 = {
-    .name = "winograd6", .tile = 6, .plan = plan, .prepare = prepare, .run = run, .describe = describe};
+    STOA_CONV_NAME(winograd6), .tile = 6, .plan = plan, .prepare = prepare, .run = run, .describe = describe};

@@ -107,6 +107,36 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_plan_train(stoa_plan *plan, size_t sam
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_evaluate(stoa_plan *plan, size_t samples, stoa_targets targets,
                                                         double *loss, const float **output);
 
+/** What stoa_plan_observe() tells of a step, or of a part of one, that is done. */
+typedef struct stoa_observed_step {
+    const char *layer; /**< name of its layer, "loss" for the loss; belongs to the plan */
+    const char *op;    /**< its operator */
+    const char *pass;  /**< "forward" or "backward" */
+    size_t step;       /**< its number; stoa_plan_step_at() describes it */
+    double begin;      /**< when it began, in seconds of CLOCK_MONOTONIC in every thread */
+    double end;        /**< when it ended */
+    size_t thread;     /**< number of the thread, below the context's; 0: the one that called the run */
+    size_t first;      /**< first of the samples that were computed */
+    size_t samples;    /**< of them: all of the run, or a part beside which other threads compute others */
+    size_t batch;      /**< samples of the run */
+} stoa_observed_step;
+
+/** Told of one `step`, valid during the call, with the `user` pointer given to stoa_plan_observe(). */
+typedef void stoa_observe_fn(void *user, const stoa_observed_step *step);
+
+/** Watch a plan: from now on every run of `plan` tells of each step as it ends, whoever runs it: inference,
+ * evaluation, stoa_trainer_step() on stoa_trainer_plan(). Results keep their bits. A backward pass that is not
+ * run, as no parameter needs it, is not told of. stoa_plan_trace() gives the layers' outputs beside.
+ *
+ * @param plan  Whose. Not while it runs.
+ * @param observe  Told from whichever of the context's threads computed it, from several at once where steps
+ * run in several at once; a thread's own steps are told in their order. It computes in the floating-point state
+ * of the caller of the run, must not call the engine with this context, and what it takes is part of the run's
+ * time. NULL: nobody is told any more.
+ * @param user  Handed to `observe`.
+ * Memory: allocates nothing. While nobody is told, a step costs one branch more. */
+STOA_API void stoa_plan_observe(stoa_plan *plan, stoa_observe_fn *observe, void *user);
+
 /** What stoa_plan_trace() tells of a step that is done. */
 typedef struct stoa_traced_step {
     size_t step;    /**< its number; stoa_plan_step_at() describes it */

@@ -81,9 +81,10 @@ struct call {
     bool training;
     stoa_targets targets;
     uint64_t seed, step;
-    stoa_trace_fn *tell; /* NULL: nobody wants to hear of the steps */
-    void *user;
-    const struct stoa_float_state *callers; /* which `tell` runs in */
+    bool told;                              /* somebody hears of its steps: the plan's observer, or `trace` */
+    stoa_trace_fn *trace;                   /* NULL: none */
+    void *user;                             /* handed to `trace` */
+    const struct stoa_float_state *callers; /* which those run in */
 };
 
 static struct stoa_op_run prepare(const struct call *call, size_t node, enum stoa_pass pass) {
@@ -160,36 +161,71 @@ static double seconds_now(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* Run one step with the clock at its sides, and tell of it in the caller's floating-point state. */
-static void run_told(const struct call *call, size_t node, enum stoa_pass pass) {
-    const struct stoa_plan *plan = call->plan;
-    double start = seconds_now();
+static void run_pass(const struct call *call, size_t node, enum stoa_pass pass) {
     if (pass == STOA_FORWARD) {
         run_forward(call, node);
     } else {
         run_backward(call, node);
     }
-    const stoa_traced_step trace = {
+}
+
+/* The samples of a run that a thread takes through a step. */
+struct share {
+    size_t thread, first, samples;
+};
+
+static void tell_observer(const struct call *call, const struct share *share, size_t node,
+                          enum stoa_pass pass, double begin, double end) {
+    const struct stoa_plan *plan = call->plan;
+    const struct stoa_layer *layer = stoa_plan_layer(plan, node);
+    const stoa_observed_step step = {.layer = layer->name,
+                                     .op = layer->op->name,
+                                     .pass = stoa_pass_name(pass),
+                                     .step = stoa_step_of(plan, node, pass),
+                                     .begin = begin,
+                                     .end = end,
+                                     .thread = share->thread,
+                                     .first = share->first,
+                                     .samples = share->samples,
+                                     .batch = call->samples};
+    plan->observe(plan->observer, &step);
+}
+
+static void tell_trace(const struct call *call, size_t node, enum stoa_pass pass, double seconds) {
+    const struct stoa_plan *plan = call->plan;
+    const stoa_traced_step step = {
         .step = stoa_step_of(plan, node, pass),
         .layer = node,
         .backward = pass == STOA_BACKWARD,
-        .seconds = seconds_now() - start,
+        .seconds = seconds,
         .samples = call->samples,
         .size = stoa_shape_size(&stoa_plan_layer(plan, node)->output),
         .output = pass == STOA_FORWARD ? stoa_value_data(plan, plan->node[node].output) : NULL};
     open_arena(plan);
+    call->trace(call->user, &step);
+}
+
+/* Run one step with the clock at its sides, and tell of it in the caller's floating-point state. */
+static void run_told(const struct call *call, const struct share *share, size_t node, enum stoa_pass pass) {
+    double begin = seconds_now();
+    run_pass(call, node, pass);
+    double end = seconds_now();
+    bool ran = pass == STOA_FORWARD || stoa_plan_goes_back(call->plan, node);
     stoa_float_leave(call->callers);
-    call->tell(call->user, &trace);
+    if (call->plan->observe && ran) {
+        tell_observer(call, share, node, pass, begin, end);
+    }
+    if (call->trace) {
+        tell_trace(call, node, pass, end - begin);
+    }
     (void)stoa_float_enter();
 }
 
 static void run_step(const struct call *call, size_t node, enum stoa_pass pass) {
-    if (call->tell) {
-        run_told(call, node, pass);
-    } else if (pass == STOA_FORWARD) {
-        run_forward(call, node);
+    if (call->told) {
+        run_told(call, &(struct share){0, 0, call->samples}, node, pass);
     } else {
-        run_backward(call, node);
+        run_pass(call, node, pass);
     }
 }
 
@@ -333,9 +369,16 @@ static void give_output(const struct call *call, const float **output) {
     }
 }
 
+/* Whoever hears of the steps hears of them in the state that STOA_FLOAT_STATE() has found. */
+static void begin_telling(struct call *call, const struct stoa_float_state *callers) {
+    call->told = call->plan->observe || call->trace;
+    call->callers = callers;
+}
+
 /* Forward without a loss. */
-static stoa_status infer(const struct call *call, const float **output) {
+static stoa_status infer(struct call *call, const float **output) {
     STOA_FLOAT_STATE();
+    begin_telling(call, &stoa_callers_state);
     STOA_TUNING_TURN(call->plan->context, call->plan->tuning);
     stoa_status status = check_samples(call);
     if (status != STOA_OK) {
@@ -354,8 +397,9 @@ stoa_status stoa_plan_infer(stoa_plan *plan, size_t samples, const float **outpu
     return infer(&call, output);
 }
 
-static stoa_status run_with_loss(const struct call *call, double *loss, const float **output) {
+static stoa_status run_with_loss(struct call *call, double *loss, const float **output) {
     STOA_FLOAT_STATE();
+    begin_telling(call, &stoa_callers_state);
     STOA_TUNING_TURN(call->plan->context, call->plan->tuning);
     stoa_status status = check_samples(call);
     if (status == STOA_OK) {
@@ -390,18 +434,17 @@ stoa_status stoa_plan_evaluate(stoa_plan *plan, size_t samples, stoa_targets tar
 
 stoa_status stoa_plan_trace(stoa_plan *plan, size_t samples, const stoa_targets *targets, stoa_trace_fn *tell,
                             void *user) {
-    struct stoa_float_state callers = stoa_float_enter();
-    stoa_float_leave(&callers);
-    struct call call = {.plan = plan,
-                        .samples = samples,
-                        .training = targets && plan->training,
-                        .tell = tell,
-                        .user = user,
-                        .callers = &callers};
+    struct call call = {
+        .plan = plan, .samples = samples, .training = targets && plan->training, .trace = tell, .user = user};
     if (!targets) {
         return infer(&call, NULL);
     }
     double loss;
     call.targets = *targets;
     return run_with_loss(&call, &loss, NULL);
+}
+
+void stoa_plan_observe(stoa_plan *plan, stoa_observe_fn *observe, void *user) {
+    plan->observe = observe;
+    plan->observer = user;
 }

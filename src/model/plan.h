@@ -54,6 +54,8 @@ struct stoa_plan {
     size_t bytes, unshared_bytes;
     unsigned char *arena;
     bool owns_arena;
+    stoa_observe_fn *observe; /* NULL: nobody wants to hear of the steps */
+    void *observer;           /* handed to it */
 };
 
 /* What the losses of samples with these labels (NULL: the loss takes none) are divided by for their mean. */
@@ -61,6 +63,10 @@ static inline double stoa_plan_loss_weight(const struct stoa_plan *plan, const i
                                            size_t samples) {
     return plan->loss.op->batch_weight ? plan->loss.op->batch_weight(&plan->loss, labels, samples)
                                        : (double)samples;
+}
+
+static inline const char *stoa_pass_name(enum stoa_pass pass) {
+    return pass == STOA_FORWARD ? "forward" : "backward";
 }
 
 /* Step of a node's pass. */

@@ -57,7 +57,7 @@ stoa_status stoa_plan_step_at(const stoa_plan *plan, size_t index, stoa_plan_ste
     size_t workspace = plan->node[node].workspace[pass];
     *out = (stoa_plan_step){.layer = run.layer->name,
                             .op = run.layer->op->name,
-                            .pass = pass == STOA_FORWARD ? "forward" : "backward",
+                            .pass = stoa_pass_name(pass),
                             .workspace_bytes = workspace == STOA_NO_VALUE ? 0 : plan->values[workspace].bytes,
                             .live_bytes = live_bytes(plan, index)};
     if (pass == STOA_BACKWARD && !stoa_plan_goes_back(plan, node)) {

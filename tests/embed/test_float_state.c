@@ -336,6 +336,26 @@ static void add_layer(void *user, const stoa_traced_step *step) {
     }
     *(*at)++ = step->output[0];
 }
+/* An observer is told in the same state, whichever thread tells it. */
+static void look_at_step(void *user, const stoa_observed_step *step) {
+    (void)user;
+    (void)step;
+    if (get_state() != callers) {
+        fail_msg("stoa_plan_observe tells in the state 0x%x, found 0x%x", (unsigned)get_state(),
+                 (unsigned)callers);
+    }
+}
+CALL(plan_observe) {
+    stoa_plan *plan = NULL;
+    const float *y = NULL;
+    must(stoa_plan_create(c, given.model, &(stoa_plan_options){.batch = SOME}, &plan));
+    must(stoa_plan_bind(plan, NULL));
+    stoa_plan_observe(plan, look_at_step, NULL);
+    memcpy(stoa_plan_input(plan), given.a, FLOATS * sizeof(float));
+    must(stoa_plan_infer(plan, 4, &y));
+    out.f[0] = y[0];
+    stoa_plan_free(plan);
+}
 CALL(plan_trace) {
     stoa_plan *plan = NULL;
     float *at = out.f;
@@ -401,6 +421,7 @@ static const struct entry entries[] = {
     ENTRY(dataset_split),
     ENTRY(model_init),
     {"stoa_plan_create stoa_plan_infer", call_plan_infer},
+    ENTRY(plan_observe),
     ENTRY(plan_trace),
     {"stoa_plan_train stoa_plan_evaluate", call_plan_train},
     {"stoa_evaluate stoa_evaluate_classes", call_evaluate},

@@ -159,18 +159,29 @@ static size_t count_augmented(stoa_context *context, stoa_model *model) {
     return noted.last - noted.first;
 }
 
-/* Allocations of training steps after the first, whole batches and partial ones. */
+static void count_step(void *user, const stoa_observed_step *observed) {
+    (void)observed;
+    (void)atomic_fetch_add((atomic_size_t *)user, 1);
+}
+
+/* Allocations of training steps after the first, whole batches and partial ones, some of them observed. */
 static size_t count_training(stoa_context *context, stoa_model *model, const char *optimizer) {
     stoa_train_options options = {.batch = BATCH, .optimizer = optimizer, .schedule = "one_cycle"};
     stoa_trainer *trainer;
     must(stoa_trainer_create(context, model, &options, 1 + STEPS, &trainer), context);
     step(context, trainer, BATCH);
+    atomic_size_t observed = 0;
     size_t before = atomic_load(&calls);
     for (int i = 0; i < STEPS; i++) {
+        stoa_plan_observe(stoa_trainer_plan(trainer), i % 4 == 2 ? count_step : NULL, &observed);
         step(context, trainer, i % 3 == 1 ? 7 : BATCH);
     }
     size_t after = atomic_load(&calls);
     stoa_trainer_free(trainer);
+    if (atomic_load(&observed) == 0) {
+        (void)fprintf(stderr, "no step was told of\n");
+        exit(1);
+    }
     return after - before;
 }
 

@@ -44,6 +44,8 @@ static bool run(const struct stoa_conv *conv, size_t batch, size_t threads, cons
     stoa_context *context = NULL;
     stoa_context_options options = {.threads = threads};
     assert_int_equal(stoa_context_create(&options, &context), STOA_OK);
+    /* The shapes are those that this table computes so, on whatever CPU. */
+    assert_int_equal(stoa_context_set_tuning(context, "generic-avx512"), STOA_OK);
     struct stoa_conv_plan plan;
     char text[128];
     assert_true(stoa_conv_plan_with(context, &stoa_conv_pointwise, conv, STOA_CONV_BACKWARD_WEIGHTS, &plan));
@@ -94,7 +96,7 @@ static void check_shape(struct stoa_conv conv, size_t batch) {
             first[i] = filled(weights, start);
             float *dbias = filled(conv.filters, start);
             bool turned = run(&conv, batch, 1 + 2 * i, x, dy, first[i], dbias);
-            assert_int_equal(turned, stoa_isa_best() == STOA_ISA_AVX512);
+            assert_true(turned);
             check(first[i], want, weights, adds ? (double)START : 0, 1e-6 * (double)pixels);
             check(dbias, sums, conv.filters, adds ? (double)START : 0, 1e-6 * (double)pixels);
             guarded_check(dbias, "dbias");

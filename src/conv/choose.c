@@ -45,20 +45,6 @@ bool stoa_conv_plan(stoa_context *context, const struct stoa_conv *conv, enum st
     return false;
 }
 
-bool stoa_conv_plan_layer(stoa_context *context, const struct stoa_conv *conv, const char *op,
-                          const char *layer, const bool *wanted, struct stoa_conv_plan *plans) {
-    char what[96];
-    (void)snprintf(what, sizeof what, "%s '%s'", op, layer);
-    for (int pass = STOA_CONV_FORWARD; pass < STOA_CONV_PASSES; pass++) {
-        if (!wanted[pass]) {
-            plans[pass] = (struct stoa_conv_plan){.pass = (enum stoa_conv_pass)pass};
-        } else if (!stoa_conv_plan(context, conv, (enum stoa_conv_pass)pass, what, &plans[pass])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 void stoa_conv_describe(const struct stoa_conv_plan *plan, char *out, size_t size) {
     if (plan->algorithm) {
         plan->algorithm->describe(plan, out, size);

@@ -122,11 +122,6 @@ bool stoa_conv_plan_with(const stoa_context *context, const struct stoa_conv_alg
 bool stoa_conv_plan(stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
                     const char *what, struct stoa_conv_plan *plan);
 
-/* Plan the passes of an operator's layer: those that are wanted; the others have no algorithm and take no
- * memory. `op` and `layer` name it in the sentence of an error. */
-bool stoa_conv_plan_layer(stoa_context *context, const struct stoa_conv *conv, const char *op,
-                          const char *layer, const bool *wanted, struct stoa_conv_plan *plans);
-
 /* Write prepared weights of the plan's forward pass: its prepared_bytes, aligned to STOA_ALIGN_BYTES, which
  * are not 0. They begin with the plan's key. `workspace`: the plan's, which only weights that come as OIHW
  * need. */
@@ -139,7 +134,7 @@ bool stoa_conv_is_prepared(const struct stoa_conv_plan *plan, const void *prepar
 /* Run a plan. */
 void stoa_conv_run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run);
 
-/* How the pass is cut, for people; "none" for a pass that stoa_conv_plan_layer() was not asked for. */
+/* How the pass is cut, for people; "none" for a plan without an algorithm. */
 void stoa_conv_describe(const struct stoa_conv_plan *plan, char *out, size_t size);
 
 /* The problem of a run: the plan's with the run's batch. */

@@ -8,11 +8,8 @@
  *   OH = floor((H + 2 * pad - dilation * (KH - 1) - 1) / stride) + 1
  * With pad=same OH = ceil(H / stride), the odd row of padding at the bottom (as in TensorFlow, and PyTorch
  * for stride 1). */
-#include <stdio.h>
-
 #include "base/size.h"
-#include "conv/conv.h"
-#include "ops/op.h"
+#include "ops/conv_layer.h"
 #include "ops/window.h"
 
 struct conv2d_options {
@@ -89,68 +86,26 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     return stoa_tensor_start(error, &o->init, o->bias, &layer->tensor[0]);
 }
 
-/* The plans of the passes: run->plan. */
-static struct stoa_conv_plan *plans_of(const struct stoa_op_run *run) {
-    return run->plan;
-}
-
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
-    struct stoa_conv_plan *plan = plans_of(run);
     struct stoa_conv conv = problem(run->layer, run->planned_batch);
-    const bool wanted[STOA_CONV_PASSES] = {true, run->wants_input_gradient, !run->frozen};
-    if (!stoa_conv_plan_layer(run->context, &conv, "conv2d", run->layer->name, wanted, plan)) {
-        return false;
-    }
-    memory->prepared = plan[STOA_CONV_FORWARD].prepared_bytes;
-    memory->workspace[STOA_FORWARD] = plan[STOA_CONV_FORWARD].bytes;
-    memory->workspace[STOA_BACKWARD] =
-        stoa_max(plan[STOA_CONV_BACKWARD_DATA].bytes, plan[STOA_CONV_BACKWARD_WEIGHTS].bytes);
-    return true;
+    return stoa_conv_layer_memory(run, &conv, false, memory);
 }
 
 static void prepare(const struct stoa_op_run *run) {
-    stoa_conv_prepare(run->context, &plans_of(run)[STOA_CONV_FORWARD], run->tensor[0], run->prepared, NULL);
+    stoa_conv_prepare(run->context, stoa_conv_layer_plan(run, STOA_LAYER_FORWARD), run->tensor[0],
+                      run->prepared, NULL);
 }
 
 static void forward(const struct stoa_op_run *run) {
-    stoa_conv_run(&plans_of(run)[STOA_CONV_FORWARD], &(struct stoa_conv_run){.context = run->context,
-                                                                             .batch = run->batch,
-                                                                             .x = run->x[0],
-                                                                             .weight = run->tensor[0],
-                                                                             .prepared = run->prepared,
-                                                                             .bias = run->tensor[1],
-                                                                             .y = run->y,
-                                                                             .workspace = run->workspace});
-}
-
-static void backward(const struct stoa_op_run *run) {
-    struct stoa_conv_run pass = {
-        .context = run->context, .batch = run->batch, .dy = run->dy, .workspace = run->workspace};
-    if (!run->frozen) {
-        struct stoa_conv_run weights = pass;
-        weights.x = run->x[0];
-        weights.dweight = run->dtensor[0];
-        weights.dbias = run->dtensor[1];
-        stoa_conv_run(&plans_of(run)[STOA_CONV_BACKWARD_WEIGHTS], &weights);
-    }
-    if (run->dx[0]) {
-        pass.weight = run->tensor[0];
-        pass.dx = run->dx[0];
-        stoa_conv_run(&plans_of(run)[STOA_CONV_BACKWARD_DATA], &pass);
-    }
-}
-
-static void algorithm(const struct stoa_op_run *run, enum stoa_pass pass, char *out, size_t size) {
-    const struct stoa_conv_plan *plan = plans_of(run);
-    if (pass == STOA_FORWARD) {
-        stoa_conv_describe(&plan[STOA_CONV_FORWARD], out, size);
-        return;
-    }
-    char weights[96];
-    char data[96];
-    stoa_conv_describe(&plan[STOA_CONV_BACKWARD_WEIGHTS], weights, sizeof weights);
-    stoa_conv_describe(&plan[STOA_CONV_BACKWARD_DATA], data, sizeof data);
-    (void)snprintf(out, size, "weights: %s; data: %s", weights, data);
+    struct stoa_conv_run pass = {.context = run->context,
+                                 .batch = run->batch,
+                                 .x = run->x[0],
+                                 .weight = run->tensor[0],
+                                 .prepared = run->prepared,
+                                 .bias = run->tensor[1],
+                                 .y = run->y,
+                                 .workspace = run->workspace};
+    stoa_conv_run(stoa_conv_layer_plan(run, STOA_LAYER_FORWARD), &pass);
 }
 
 static double flops(const struct stoa_layer *layer) {
@@ -202,15 +157,15 @@ const struct stoa_op stoa_op_conv2d = {
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .options_bytes = sizeof(struct conv2d_options),
-    .plan_bytes = STOA_CONV_PASSES * sizeof(struct stoa_conv_plan),
+    .plan_bytes = STOA_CONV_LAYER_BYTES,
     .needs = STOA_NEEDS_X,
     .needs_for_tensors = true,
     .infer = infer,
     .memory = memory,
     .prepare = prepare,
     .forward = forward,
-    .backward = backward,
-    .algorithm = algorithm,
+    .backward = stoa_conv_layer_backward,
+    .algorithm = stoa_conv_layer_describe,
     .flops = flops,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,

@@ -7,12 +7,11 @@
  *   OH = (H - 1) * stride - 2 * pad + dilation * (KH - 1) + output_pad + 1
  * With the convolution that takes (N, OH, OW, K) to (N, H, W, C) and this weight: y is its backward data of
  * x, dx its forward of dy, dweight its backward weights of dy and x. dbias = sum of dy over pixels. */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/size.h"
-#include "conv/conv.h"
 #include "ops/block_sums.h"
+#include "ops/conv_layer.h"
 
 struct conv_transpose2d_options {
     size_t filters, groups;
@@ -145,25 +144,15 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     return stoa_tensor_start(error, &o->init, o->bias, &layer->tensor[0]);
 }
 
-/* The plans of the convolution's passes: run->plan. */
-static struct stoa_conv_plan *plans_of(const struct stoa_op_run *run) {
-    return run->plan;
-}
-
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
-    struct stoa_conv_plan *plan = plans_of(run);
     struct stoa_conv conv = problem(run->layer, run->planned_batch);
-    const bool wanted[STOA_CONV_PASSES] = {run->wants_input_gradient, true, !run->frozen};
     size_t sums = 0;
-    if (!stoa_conv_plan_layer(run->context, &conv, "conv_transpose2d", run->layer->name, wanted, plan)) {
+    if (!stoa_conv_layer_memory(run, &conv, true, memory) ||
+        (run->layer->tensors > 1 && !run->frozen &&
+         !stoa_block_sums_bytes(run, conv.window.channels, &sums))) {
         return false;
     }
-    if (run->layer->tensors > 1 && !run->frozen && !stoa_block_sums_bytes(run, conv.window.channels, &sums)) {
-        return false;
-    }
-    memory->workspace[STOA_FORWARD] = plan[STOA_CONV_BACKWARD_DATA].bytes;
-    memory->workspace[STOA_BACKWARD] =
-        stoa_max(sums, stoa_max(plan[STOA_CONV_BACKWARD_WEIGHTS].bytes, plan[STOA_CONV_FORWARD].bytes));
+    memory->workspace[STOA_BACKWARD] = stoa_max(memory->workspace[STOA_BACKWARD], sums);
     return true;
 }
 
@@ -174,13 +163,13 @@ static void add_bias(const struct stoa_op_run *run, size_t first, size_t count) 
 
 static void forward(const struct stoa_op_run *run) {
     size_t filters = run->layer->output.dim[2];
-    stoa_conv_run(&plans_of(run)[STOA_CONV_BACKWARD_DATA],
-                  &(struct stoa_conv_run){.context = run->context,
-                                          .batch = run->batch,
-                                          .dy = run->x[0],
-                                          .weight = run->tensor[0],
-                                          .dx = run->y,
-                                          .workspace = run->workspace});
+    struct stoa_conv_run pass = {.context = run->context,
+                                 .batch = run->batch,
+                                 .dy = run->x[0],
+                                 .weight = run->tensor[0],
+                                 .dx = run->y,
+                                 .workspace = run->workspace};
+    stoa_conv_run(stoa_conv_layer_plan(run, STOA_LAYER_FORWARD), &pass);
     if (run->tensor[1]) {
         stoa_parallel_range(run, stoa_batch_size(run, &run->layer->output) / filters, stoa_row_grain(filters),
                             add_bias);
@@ -195,35 +184,10 @@ static void sum_samples(const struct stoa_op_run *run, size_t first, size_t samp
 
 static void backward(const struct stoa_op_run *run) {
     size_t filters = run->layer->output.dim[2];
-    struct stoa_conv_run pass = {
-        .context = run->context, .batch = run->batch, .x = run->dy, .workspace = run->workspace};
     if (run->dtensor[1]) {
         memcpy(run->dtensor[1], stoa_block_sums(run, filters, sum_samples), filters * sizeof(float));
     }
-    if (!run->frozen) {
-        struct stoa_conv_run weights = pass;
-        weights.dy = run->x[0];
-        weights.dweight = run->dtensor[0];
-        stoa_conv_run(&plans_of(run)[STOA_CONV_BACKWARD_WEIGHTS], &weights);
-    }
-    if (run->dx[0]) {
-        pass.weight = run->tensor[0];
-        pass.y = run->dx[0];
-        stoa_conv_run(&plans_of(run)[STOA_CONV_FORWARD], &pass);
-    }
-}
-
-static void algorithm(const struct stoa_op_run *run, enum stoa_pass pass, char *out, size_t size) {
-    const struct stoa_conv_plan *plan = plans_of(run);
-    if (pass == STOA_FORWARD) {
-        stoa_conv_describe(&plan[STOA_CONV_BACKWARD_DATA], out, size);
-        return;
-    }
-    char weights[96];
-    char data[96];
-    stoa_conv_describe(&plan[STOA_CONV_BACKWARD_WEIGHTS], weights, sizeof weights);
-    stoa_conv_describe(&plan[STOA_CONV_FORWARD], data, sizeof data);
-    (void)snprintf(out, size, "weights: %s; data: %s", weights, data);
+    stoa_conv_layer_backward(run);
 }
 
 static double flops(const struct stoa_layer *layer) {
@@ -278,14 +242,14 @@ const struct stoa_op stoa_op_conv_transpose2d = {
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .options_bytes = sizeof(struct conv_transpose2d_options),
-    .plan_bytes = STOA_CONV_PASSES * sizeof(struct stoa_conv_plan),
+    .plan_bytes = STOA_CONV_LAYER_BYTES,
     .needs = STOA_NEEDS_X,
     .needs_for_tensors = true,
     .infer = infer,
     .memory = memory,
     .forward = forward,
     .backward = backward,
-    .algorithm = algorithm,
+    .algorithm = stoa_conv_layer_describe,
     .flops = flops,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,

@@ -107,7 +107,7 @@ enum { STOA_IM2COL_LINES = 8200 };
     K(add, (const real *a, const real *b, real *y, size_t n))                                                      \
     /* y += x. */                                                                                                  \
     K(accumulate, (const real *x, real *y, size_t n))                                                              \
-    /* Inverted dropout with keep probability 1 - p: element i (counted from `first`, a multiple of 4) is kept     \
+    /* Inverted dropout with keep probability 1 - p: element i (counted from `first`) is kept                      \
      * when word i % 4 of stoa_philox(key, i / 4, stream) >= threshold; y = kept ? x * scale : 0. y may be x. */   \
     K(dropout, (const real *x, real *y, size_t first, size_t n, uint64_t key, uint64_t stream,                     \
                 uint32_t threshold, real scale))                                                                   \

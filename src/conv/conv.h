@@ -12,6 +12,7 @@
 #include "base/carve.h"
 #include "base/size.h"
 #include "core/context.h"
+#include "core/finish.h"
 #include "core/tuning.h"
 #include "kernels/window.h"
 
@@ -70,6 +71,7 @@ struct stoa_conv_run {
     const void *prepared; /* what stoa_conv_prepare() wrote, or NULL: `weight` is read */
     const float *bias;    /* may be NULL */
     bool relu;
+    struct stoa_finish finish; /* of y, behind relu, or of dx; backward weights have none */
     float *y, *dx, *dweight;
     float *dbias;    /* may be NULL */
     void *workspace; /* the plan's `bytes`, aligned to STOA_ALIGN_BYTES */
@@ -80,6 +82,8 @@ struct stoa_conv_algorithm {
     const char *name; /* what stoa_context_set_conv() takes, and the first word of what describe() writes */
     size_t factor[STOA_CONV_PASSES]; /* where a tuning table has the factors of its costs */
     size_t tile;                     /* Winograd's: outputs a side for 3x3 kernels */
+    unsigned
+        finishes; /* passes, as 1 << enum stoa_conv_pass, in which run() does run->finish; it is none in others */
     /* Whether it computes plan->conv's pass within the context's policy and workspace limit. If so it sets
      * cost, bytes, prepared_bytes (without the header that stoa_conv_prepare() writes) and cut; conv, pass
      * and algorithm are set, all else is 0. Operands are dense NHWC and HWIO and results overwritten, but

@@ -184,11 +184,19 @@ void stoa_conv_run(const struct stoa_conv_plan *plan, const struct stoa_conv_run
     for (enum operand i = X; i < OPERANDS; i++) {
         *written[i] = o.copied[i] && theirs[i] ? o.copy[i] : theirs[i];
     }
+    const enum operand result = plan->pass == STOA_CONV_FORWARD ? Y : X;
+    bool finished = (plan->algorithm->finishes & 1U << plan->pass) && !o.copied[result];
+    own.finish = finished ? run->finish : (struct stoa_finish){NULL, NULL};
     plan->algorithm->run(plan, &own);
     for (enum operand i = X; i < OPERANDS; i++) {
         if (o.copied[i] && theirs[i]) {
             bool adds = plan->asked.adds && !plan->conv.adds;
             stoa_layout_write(run->context, &o.layout[i], o.copy[i], adds, theirs[i]);
         }
+    }
+    if (!finished) {
+        const struct stoa_foreign *l = &o.layout[result];
+        stoa_finish_rows(run->context, &run->finish, theirs[result], l->images * l->rows, l->columns,
+                         l->planar ? l->columns : l->pixel);
     }
 }

@@ -25,12 +25,9 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     return STOA_OK;
 }
 
-static void forward_range(const struct stoa_op_run *run, size_t first, size_t count) {
-    run->context->kernels->add(run->x[0] + first, run->x[1] + first, run->y + first, count);
-}
-
-static void forward(const struct stoa_op_run *run) {
-    stoa_parallel_range(run, stoa_batch_size(run, &run->layer->output), STOA_GRAIN, forward_range);
+static void map(const struct stoa_op_run *run, const struct stoa_map_piece *p) {
+    const float *other = run->x[1 - run->flow] + p->first;
+    run->context->kernels->add(p->x, other, p->y, p->count);
 }
 
 static void backward(const struct stoa_op_run *run) {
@@ -64,7 +61,8 @@ const struct stoa_op stoa_op_add = {
     .in_place = true,
     .gradient_in_place = true,
     .infer = infer,
-    .forward = forward,
+    .map = map,
+    .forward = stoa_map_forward,
     .backward = backward,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,

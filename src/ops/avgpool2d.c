@@ -14,8 +14,9 @@ static bool include_pad(const struct stoa_layer *layer) {
 
 static void forward_rows(const struct stoa_op_run *run, size_t first, size_t count) {
     struct stoa_window w = stoa_pool_window(run->layer);
-    run->context->kernels->avgpool(&w, include_pad(run->layer), run->x[0], first, count,
-                                   run->y + first * w.out_width * w.channels);
+    size_t at = first * w.out_width * w.channels;
+    run->context->kernels->avgpool(&w, include_pad(run->layer), run->x[0], first, count, run->y + at);
+    stoa_epilogue(run, run->y + at, at, count * w.out_width * w.channels);
 }
 
 static void forward(const struct stoa_op_run *run) {
@@ -31,6 +32,7 @@ static void backward_images(const struct stoa_op_run *run, size_t first, size_t 
     for (size_t n = first; n < first + count; n++) {
         run->context->kernels->avgpool_backward(&w, include_pad(run->layer), run->dy + n * out,
                                                 run->dx[0] + n * in);
+        stoa_epilogue(run, run->dx[0] + n * in, n * in, in);
     }
 }
 
@@ -70,6 +72,7 @@ const struct stoa_op stoa_op_avgpool2d = {
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .options_bytes = sizeof(struct stoa_pool_options),
+    .finishes = 1 << STOA_FORWARD | 1 << STOA_BACKWARD,
     .infer = stoa_pool_infer,
     .forward = forward,
     .backward = backward,

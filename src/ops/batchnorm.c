@@ -209,6 +209,16 @@ static double choose_unit(const struct stoa_op_run *run) {
     return (double)*unit(run);
 }
 
+static void affine(const struct stoa_op_run *run, float *scale, float *shift) {
+    const struct stoa_batchnorm_options *o = run->layer->options;
+    for (size_t c = 0; c < channels_of(run->layer); c++) {
+        double by =
+            (double)run->tensor[WEIGHT][c] / sqrt((double)run->tensor[RUNNING_VAR][c] + (double)o->epsilon);
+        scale[c] = (float)by;
+        shift[c] = (float)((double)run->tensor[BIAS][c] - (double)run->tensor[RUNNING_MEAN][c] * by);
+    }
+}
+
 /* Mean, scale and shift of each channel. */
 enum { MEAN, SCALE, SHIFT };
 
@@ -230,6 +240,7 @@ static void forward_rows(const struct stoa_op_run *run, size_t first, size_t cou
     run->context->kernels->normalize_columns(run->x[0] + first * channels, count, channels, *unit(run),
                                              coefficient(run, MEAN), coefficient(run, SCALE),
                                              coefficient(run, SHIFT), run->y + first * channels);
+    stoa_epilogue(run, run->y + first * channels, first * channels, count * channels);
 }
 
 static void forward(const struct stoa_op_run *run) {
@@ -262,6 +273,7 @@ static void gradient_rows(const struct stoa_op_run *run, size_t first, size_t co
     run->context->kernels->bn_backward(run->x[0] + at, run->dy + at, count, channels, *unit(run),
                                        coefficient(run, MEAN), coefficient(run, A), coefficient(run, B),
                                        coefficient(run, D), run->dx[0] + at);
+    stoa_epilogue(run, run->dx[0] + at, at, count * channels);
 }
 
 /* Sums over all samples, in the first block's place. */
@@ -303,6 +315,7 @@ static void scaled_rows(const struct stoa_op_run *run, size_t first, size_t coun
     run->context->kernels->normalize_columns(run->dy + first * channels, count, channels, 1,
                                              coefficient(run, MEAN), coefficient(run, SCALE),
                                              coefficient(run, SHIFT), run->dx[0] + first * channels);
+    stoa_epilogue(run, run->dx[0] + first * channels, first * channels, count * channels);
 }
 
 /* The statistics do not depend on x: only the scale is left. */
@@ -424,6 +437,8 @@ const struct stoa_op stoa_op_batchnorm = {
     .needs = STOA_NEEDS_X,
     .needs_for_tensors = true,
     .gradient_in_place = true,
+    .finishes = 1 << STOA_FORWARD | 1 << STOA_BACKWARD,
+    .affine = affine,
     .infer = infer,
     .memory = memory,
     .least_batch = least_batch,

@@ -105,6 +105,7 @@ static void forward(const struct stoa_op_run *run) {
                                  .bias = run->tensor[1],
                                  .y = run->y,
                                  .workspace = run->workspace};
+    pass.finish = stoa_finish_of(run, &pass.relu);
     stoa_conv_run(stoa_conv_layer_plan(run, STOA_LAYER_FORWARD), &pass);
 }
 
@@ -160,6 +161,8 @@ const struct stoa_op stoa_op_conv2d = {
     .plan_bytes = STOA_CONV_LAYER_BYTES,
     .needs = STOA_NEEDS_X,
     .needs_for_tensors = true,
+    .finishes = 1 << STOA_FORWARD | 1 << STOA_BACKWARD,
+    .fold = stoa_fold_last_axis,
     .infer = infer,
     .memory = memory,
     .prepare = prepare,

@@ -41,6 +41,7 @@ void stoa_conv_layer_backward(const struct stoa_op_run *run) {
     }
     if (run->dx[0]) {
         pass.weight = run->tensor[0];
+        pass.finish = stoa_finish_of(run, NULL);
         if (transposed) {
             pass.x = run->dy;
             pass.y = run->dx[0];

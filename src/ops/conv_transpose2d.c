@@ -156,9 +156,28 @@ static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory)
     return true;
 }
 
-static void add_bias(const struct stoa_op_run *run, size_t first, size_t count) {
+/* Bias and epilogue of pixels. */
+static void finish_pixels(const struct stoa_op_run *run, size_t first, size_t count) {
     size_t filters = run->layer->output.dim[2];
-    run->context->kernels->bias_act(run->y + first * filters, count, filters, filters, run->tensor[1], false);
+    float *y = run->y + first * filters;
+    bool relu;
+    struct stoa_finish finish = stoa_finish_of(run, &relu);
+    run->context->kernels->bias_act(y, count, filters, filters, run->tensor[1], relu);
+    stoa_finish(&finish, y, first * filters, count * filters);
+}
+
+/* The weight is (taps, filters / groups, channels): output c of a group is in that group's channels. */
+static void fold(const struct stoa_op_run *run, const float *scale, const float *shift, float *weight,
+                 float *bias) {
+    const struct conv_transpose2d_options *o = run->layer->options;
+    size_t channels = run->layer->input[0].dim[2];
+    size_t filters = o->filters / o->groups;
+    size_t count = stoa_tensor_count(&run->layer->tensor[0]);
+    for (size_t i = 0; i < count; i++) {
+        size_t group = i % channels / (channels / o->groups);
+        weight[i] = run->tensor[0][i] * scale[group * filters + i / channels % filters];
+    }
+    stoa_fold_bias(run, scale, shift, bias);
 }
 
 static void forward(const struct stoa_op_run *run) {
@@ -169,10 +188,13 @@ static void forward(const struct stoa_op_run *run) {
                                  .weight = run->tensor[0],
                                  .dx = run->y,
                                  .workspace = run->workspace};
+    if (!run->tensor[1]) {
+        pass.finish = stoa_finish_of(run, NULL);
+    }
     stoa_conv_run(stoa_conv_layer_plan(run, STOA_LAYER_FORWARD), &pass);
     if (run->tensor[1]) {
         stoa_parallel_range(run, stoa_batch_size(run, &run->layer->output) / filters, stoa_row_grain(filters),
-                            add_bias);
+                            finish_pixels);
     }
 }
 
@@ -245,6 +267,8 @@ const struct stoa_op stoa_op_conv_transpose2d = {
     .plan_bytes = STOA_CONV_LAYER_BYTES,
     .needs = STOA_NEEDS_X,
     .needs_for_tensors = true,
+    .finishes = 1 << STOA_FORWARD | 1 << STOA_BACKWARD,
+    .fold = fold,
     .infer = infer,
     .memory = memory,
     .forward = forward,

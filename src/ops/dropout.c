@@ -32,34 +32,23 @@ static uint64_t stream(size_t layer_number, uint64_t step) {
     return stoa_random_stream_id(STOA_RANDOM_DROPOUT, (uint64_t)layer_number << 40 | (step & 0xFFFFFFFFFFU));
 }
 
-static void forward_range(const struct stoa_op_run *run, size_t first, size_t count) {
-    run->context->kernels->dropout(run->x[0] + first, run->y + first, first, count, run->seed,
-                                   stream(run->layer_number, run->step), threshold(run->layer),
-                                   (float)scale(run->layer));
-}
-
-static void forward(const struct stoa_op_run *run) {
-    size_t count = stoa_batch_size(run, &run->layer->output);
+/* Drop, where the run is one of training. */
+static void drop(const struct stoa_op_run *run, size_t first, size_t count, const float *in, float *out) {
+    size_t begin = run->first_sample * stoa_shape_size(&run->layer->output) + first;
     if (run->training && !run->frozen) {
-        stoa_parallel_range(run, count, STOA_GRAIN, forward_range);
-    } else if (run->y != run->x[0]) {
-        memcpy(run->y, run->x[0], count * sizeof(float));
+        run->context->kernels->dropout(in, out, begin, count, run->seed, stream(run->layer_number, run->step),
+                                       threshold(run->layer), (float)scale(run->layer));
+    } else if (out != in) {
+        memcpy(out, in, count * sizeof *out);
     }
 }
 
-static void backward_range(const struct stoa_op_run *run, size_t first, size_t count) {
-    run->context->kernels->dropout(run->dy + first, run->dx[0] + first, first, count, run->seed,
-                                   stream(run->layer_number, run->step), threshold(run->layer),
-                                   (float)scale(run->layer));
+static void map(const struct stoa_op_run *run, const struct stoa_map_piece *p) {
+    drop(run, p->first, p->count, p->x, p->y);
 }
 
-static void backward(const struct stoa_op_run *run) {
-    size_t count = stoa_batch_size(run, &run->layer->output);
-    if (run->dx[0] && !run->frozen) {
-        stoa_parallel_range(run, count, STOA_GRAIN, backward_range);
-    } else if (run->dx[0] && run->dx[0] != run->dy) {
-        memcpy(run->dx[0], run->dy, count * sizeof(float));
-    }
+static void map_backward(const struct stoa_op_run *run, const struct stoa_map_piece *p) {
+    drop(run, p->first, p->count, p->dy, p->dx);
 }
 
 static void reference_mask(const struct stoa_op_reference *run, const double *in, double *out) {
@@ -96,8 +85,10 @@ const struct stoa_op stoa_op_dropout = {
     .in_place = true,
     .gradient_in_place = true,
     .infer = stoa_infer_same,
-    .forward = forward,
-    .backward = backward,
+    .map = map,
+    .map_backward = map_backward,
+    .forward = stoa_map_forward,
+    .backward = stoa_map_backward,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .examples = examples,

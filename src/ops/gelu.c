@@ -20,14 +20,14 @@ static bool is_tanh(const struct stoa_layer *layer) {
     return ((const struct gelu_options *)layer->options)->approximate == TANH;
 }
 
-static void forward(const struct stoa_op_run *run) {
+static void map(const struct stoa_op_run *run, const struct stoa_map_piece *p) {
     const struct stoa_kernels *k = run->context->kernels;
-    stoa_map_forward(run, is_tanh(run->layer) ? k->gelu_tanh : k->gelu, 0);
+    (is_tanh(run->layer) ? k->gelu_tanh : k->gelu)(p->x, p->y, p->count, 0);
 }
 
-static void backward(const struct stoa_op_run *run) {
+static void map_backward(const struct stoa_op_run *run, const struct stoa_map_piece *p) {
     const struct stoa_kernels *k = run->context->kernels;
-    stoa_map_backward(run, is_tanh(run->layer) ? k->gelu_tanh_backward : k->gelu_backward, run->x[0], 0);
+    (is_tanh(run->layer) ? k->gelu_tanh_backward : k->gelu_backward)(p->x, p->dy, p->dx, p->count, 0);
 }
 
 static void reference_forward(const struct stoa_op_reference *run) {
@@ -57,8 +57,10 @@ const struct stoa_op stoa_op_gelu = {
     .in_place = true,
     .gradient_in_place = true,
     .infer = stoa_infer_same,
-    .forward = forward,
-    .backward = backward,
+    .map = map,
+    .map_backward = map_backward,
+    .forward = stoa_map_forward,
+    .backward = stoa_map_backward,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .examples = examples,

@@ -19,6 +19,7 @@ static void forward_images(const struct stoa_op_run *run, size_t first, size_t c
         run->context->kernels->global_avgpool(run->x[0] + n * pixels * channels, pixels, channels,
                                               run->y + n * channels);
     }
+    stoa_epilogue(run, run->y + first * channels, first * channels, count * channels);
 }
 
 static void forward(const struct stoa_op_run *run) {
@@ -32,6 +33,7 @@ static void backward_images(const struct stoa_op_run *run, size_t first, size_t 
     for (size_t n = first; n < first + count; n++) {
         run->context->kernels->global_avgpool_backward(run->dy + n * channels, pixels, channels,
                                                        run->dx[0] + n * pixels * channels);
+        stoa_epilogue(run, run->dx[0] + n * pixels * channels, n * pixels * channels, pixels * channels);
     }
 }
 
@@ -70,6 +72,7 @@ const struct stoa_op stoa_op_global_avgpool = {
     .name = "global_avgpool",
     .least_inputs = 1,
     .most_inputs = 1,
+    .finishes = 1 << STOA_FORWARD | 1 << STOA_BACKWARD,
     .infer = infer,
     .forward = forward,
     .backward = backward,

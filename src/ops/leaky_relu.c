@@ -15,12 +15,12 @@ static float slope_of(const struct stoa_layer *layer) {
     return ((const struct leaky_relu_options *)layer->options)->slope;
 }
 
-static void forward(const struct stoa_op_run *run) {
-    stoa_map_forward(run, run->context->kernels->leaky_relu, slope_of(run->layer));
+static void map(const struct stoa_op_run *run, const struct stoa_map_piece *p) {
+    run->context->kernels->leaky_relu(p->x, p->y, p->count, slope_of(run->layer));
 }
 
-static void backward(const struct stoa_op_run *run) {
-    stoa_map_backward(run, run->context->kernels->leaky_relu_backward, run->y, slope_of(run->layer));
+static void map_backward(const struct stoa_op_run *run, const struct stoa_map_piece *p) {
+    run->context->kernels->leaky_relu_backward(p->y, p->dy, p->dx, p->count, slope_of(run->layer));
 }
 
 static void reference_forward(const struct stoa_op_reference *run) {
@@ -49,8 +49,10 @@ const struct stoa_op stoa_op_leaky_relu = {
     .in_place = true,
     .gradient_in_place = true,
     .infer = stoa_infer_same,
-    .forward = forward,
-    .backward = backward,
+    .map = map,
+    .map_backward = map_backward,
+    .forward = stoa_map_forward,
+    .backward = stoa_map_backward,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .examples = examples,

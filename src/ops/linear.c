@@ -80,9 +80,20 @@ static bool is_row(const struct stoa_op_run *run, size_t batch) {
     return batch == 1 && !stoa_plain_products(run->context);
 }
 
-static void add_bias(const struct stoa_op_run *run, size_t first, size_t count) {
+/* Bias and epilogue of rows. */
+static void finish_rows(const struct stoa_op_run *run, size_t first, size_t count) {
     size_t units = units_of(run->layer);
-    run->context->kernels->bias_act(run->y + first * units, count, units, units, run->tensor[1], false);
+    float *y = run->y + first * units;
+    bool relu;
+    struct stoa_finish finish = stoa_finish_of(run, run->tensor[1] ? &relu : NULL);
+    if (run->tensor[1]) {
+        run->context->kernels->bias_act(y, count, units, units, run->tensor[1], relu);
+    }
+    stoa_finish(&finish, y, first * units, count * units);
+}
+
+static void finish_gradient(const struct stoa_op_run *run, size_t first, size_t count) {
+    stoa_epilogue(run, run->dx[0] + first, first, count);
 }
 
 static void multiply(const struct stoa_op_run *run, size_t in, size_t units) {
@@ -106,8 +117,8 @@ static void forward(const struct stoa_op_run *run) {
     } else {
         multiply(run, in, units);
     }
-    if (run->tensor[1]) {
-        stoa_parallel_range(run, run->batch, stoa_row_grain(units), add_bias);
+    if (run->tensor[1] || run->epilogue) {
+        stoa_parallel_range(run, run->batch, stoa_row_grain(units), finish_rows);
     }
 }
 
@@ -153,6 +164,9 @@ static void backward(const struct stoa_op_run *run) {
                                   run->dtensor[0]);
     } else {
         multiply_back(run, in, units);
+    }
+    if (run->epilogue) {
+        stoa_parallel_range(run, stoa_batch_size(run, &run->layer->input[0]), STOA_GRAIN, finish_gradient);
     }
     if (run->dtensor[1]) {
         stoa_parallel_range(run, units, 64, bias_gradient);
@@ -205,6 +219,8 @@ const struct stoa_op stoa_op_linear = {
     .options_bytes = sizeof(struct linear_options),
     .needs = STOA_NEEDS_X,
     .needs_for_tensors = true,
+    .finishes = 1 << STOA_FORWARD | 1 << STOA_BACKWARD,
+    .fold = stoa_fold_last_axis,
     .infer = infer,
     .forward = forward,
     .backward = backward,

@@ -1,47 +1,72 @@
 /* SPDX-License-Identifier: MIT */
-/* Loops of operators of one element at a time. */
+/* Operators of one number at a time: their own loops, and as the epilogue of others. */
 #include "ops/map.h"
 
 #include "base/size.h"
-#include "core/threads.h"
 
-/* One pass; forward when there is no dy. */
-struct map {
-    stoa_map_fn *forward;
-    stoa_map_backward_fn *backward;
-    const float *in, *dy;
-    float *out;
-    size_t count;
-    float parameter;
-};
+static const float *at(const float *numbers, size_t first) {
+    return numbers ? numbers + first : NULL;
+}
 
-static void run_range(void *argument, size_t task, size_t thread) {
-    (void)thread;
-    const struct map *map = argument;
-    size_t first = task * STOA_GRAIN;
-    size_t count = stoa_min(STOA_GRAIN, map->count - first);
-    if (map->dy) {
-        map->backward(map->in + first, map->dy + first, map->out + first, count, map->parameter);
-    } else {
-        map->forward(map->in + first, map->out + first, count, map->parameter);
+/* Numbers of an operator's run that lie at `in`, y or dx[0] of the step before; where they lie afterwards. */
+static float *map_piece(const struct stoa_op_run *run, float *in, size_t first, size_t count) {
+    const float *x = run->x[run->flow];
+    struct stoa_map_piece piece = {.first = first, .count = count};
+    if (run->dy) {
+        float *dx = run->dx[run->flow];
+        piece.x = at(x, first);
+        piece.y = run->y ? run->y + first : NULL;
+        piece.dy = in;
+        piece.dx = dx == run->dy ? in : dx + first;
+        run->layer->op->map_backward(run, &piece);
+        return piece.dx;
+    }
+    piece.x = in;
+    piece.y = run->y == x ? in : run->y + first;
+    run->layer->op->map(run, &piece);
+    return piece.y;
+}
+
+void stoa_epilogue(const struct stoa_op_run *run, float *numbers, size_t first, size_t count) {
+    for (const struct stoa_op_run *next = run->epilogue; next; next = next->epilogue) {
+        numbers = map_piece(next, numbers, first, count);
     }
 }
 
-static void run_map(const struct stoa_op_run *run, struct map *map) {
-    map->count = stoa_batch_size(run, &run->layer->output);
-    stoa_parallel(run->context, stoa_ceil_div(map->count, STOA_GRAIN), run_range, map);
+/* What stays in the first cache between a map and its epilogue. */
+enum { PIECE = 4096 };
+
+static void forward_range(const struct stoa_op_run *run, size_t first, size_t count) {
+    for (size_t end = first + count; first < end; first += PIECE) {
+        struct stoa_map_piece piece = {.first = first,
+                                       .count = stoa_min(PIECE, end - first),
+                                       .x = run->x[run->flow] + first,
+                                       .y = run->y + first};
+        run->layer->op->map(run, &piece);
+        stoa_epilogue(run, piece.y, first, piece.count);
+    }
 }
 
-void stoa_map_forward(const struct stoa_op_run *run, stoa_map_fn *kernel, float parameter) {
-    struct map map = {.forward = kernel, .in = run->x[0], .out = run->y, .parameter = parameter};
-    run_map(run, &map);
+void stoa_map_forward(const struct stoa_op_run *run) {
+    stoa_parallel_range(run, stoa_batch_size(run, &run->layer->output), STOA_GRAIN, forward_range);
 }
 
-void stoa_map_backward(const struct stoa_op_run *run, stoa_map_backward_fn *kernel, const float *z,
-                       float parameter) {
-    struct map map = {.backward = kernel, .in = z, .dy = run->dy, .out = run->dx[0], .parameter = parameter};
+static void backward_range(const struct stoa_op_run *run, size_t first, size_t count) {
+    for (size_t end = first + count; first < end; first += PIECE) {
+        struct stoa_map_piece piece = {.first = first,
+                                       .count = stoa_min(PIECE, end - first),
+                                       .x = at(run->x[0], first),
+                                       .y = run->y ? run->y + first : NULL,
+                                       .dy = run->dy + first,
+                                       .dx = run->dx[0] + first};
+        run->layer->op->map_backward(run, &piece);
+        stoa_epilogue(run, piece.dx, first, piece.count);
+    }
+}
+
+void stoa_map_backward(const struct stoa_op_run *run) {
     if (run->dx[0]) {
-        run_map(run, &map);
+        stoa_parallel_range(run, stoa_batch_size(run, &run->layer->output), STOA_GRAIN, backward_range);
     }
 }
 

@@ -226,3 +226,35 @@ size_t stoa_row_grain(size_t columns) {
 size_t stoa_batch_size(const struct stoa_op_run *run, const struct stoa_shape *shape) {
     return run->batch * stoa_shape_size(shape);
 }
+
+static void run_epilogue(const void *with, float *numbers, size_t first, size_t count) {
+    stoa_epilogue(with, numbers, first, count);
+}
+
+struct stoa_finish stoa_finish_of(const struct stoa_op_run *run, bool *relu) {
+    const struct stoa_op_run *next = run->epilogue;
+    bool native = relu && next && next->layer->op->is_relu && next->y == run->y;
+    if (relu) {
+        *relu = native;
+    }
+    if (native) {
+        run = next;
+    }
+    return (struct stoa_finish){run->epilogue ? run_epilogue : NULL, run};
+}
+
+void stoa_fold_bias(const struct stoa_op_run *run, const float *scale, const float *shift, float *bias) {
+    for (size_t c = 0; c < run->layer->output.dim[run->layer->output.rank - 1]; c++) {
+        bias[c] = (run->tensor[1] ? run->tensor[1][c] * scale[c] : 0) + shift[c];
+    }
+}
+
+void stoa_fold_last_axis(const struct stoa_op_run *run, const float *scale, const float *shift, float *weight,
+                         float *bias) {
+    size_t columns = run->layer->output.dim[run->layer->output.rank - 1];
+    size_t count = stoa_tensor_count(&run->layer->tensor[0]);
+    for (size_t i = 0; i < count; i++) {
+        weight[i] = run->tensor[0][i] * scale[i % columns];
+    }
+    stoa_fold_bias(run, scale, shift, bias);
+}

@@ -10,6 +10,7 @@
 #include <stoa/plan.h>
 
 #include "core/context.h"
+#include "core/finish.h"
 #include "core/options.h"
 #include "core/shape.h"
 
@@ -120,6 +121,21 @@ struct stoa_op_run {
     /* `merge` has been called for the whole batch: only what is left for each sample is done, and of dtensor
      * nothing is written */
     bool merged;
+    /* What the same step does to y (backward: to dx[0]) while it is in cache, or NULL: the run of an operator
+     * with a `map` (backward: a `map_backward`), whose own epilogue comes next. Its x[flow] is this run's y
+     * and its y the same memory or other; backward, its dy is this run's dx[0], its dx[flow] the same memory
+     * or other. Only for operators that say so in `finishes`, and where dx[0] is asked for. */
+    const struct stoa_op_run *epilogue;
+    size_t flow; /* of an epilogue's run: which of its inputs it follows */
+};
+
+/* Numbers [first, first + count) of a run, counted from its first sample on, for operators of one number at a
+ * time. Pointers are those of struct stoa_op_run moved by `first`; NULL where that has NULL. Forward y may be
+ * x, backward dx may be dy. */
+struct stoa_map_piece {
+    size_t first, count;
+    const float *x, *dy;
+    float *y, *dx;
 };
 
 /* The double reference of a layer: the same pointers over double, no workspace, plain loops. */
@@ -163,6 +179,21 @@ struct stoa_op {
     bool is_view;          /* y is x[0]'s numbers in another shape; also in_place and gradient_in_place */
     bool in_place;         /* y may be x[0], unless backward follows and needs x */
     bool gradient_in_place; /* dx[0] may be dy */
+    /* What lowering goes by, see struct stoa_op_run's epilogue. An operator of one number at a time says its
+     * forward pass, run->x[run->flow] to run->y, for any piece, and with stoa_map_forward() as `forward` it
+     * needs no other; where no tensor learns, the backward pass as well. NULL: it is none. */
+    void (*map)(const struct stoa_op_run *run, const struct stoa_map_piece *piece);
+    void (*map_backward)(const struct stoa_op_run *run, const struct stoa_map_piece *piece);
+    bool is_relu;      /* its map is max(0, x), which kernels do as they write */
+    bool selects;      /* each y is the largest of some x: relu may be done to y in place of x */
+    unsigned finishes; /* passes, as 1 << enum stoa_pass, that do run->epilogue; all with a map do */
+    /* In evaluation or frozen y = x * scale[c] + shift[c] for the last axis's c: writes these from run->tensor.
+     * NULL: it is no such operator. */
+    void (*affine)(const struct stoa_op_run *run, float *scale, float *shift);
+    /* The weight (tensor 0) and bias (tensor 1, had the layer one or not) with which forward gives y * scale[c] +
+     * shift[c], from run->tensor, in memory layout. NULL: it has none. */
+    void (*fold)(const struct stoa_op_run *run, const float *scale, const float *shift, float *weight,
+                 float *bias);
     /* Shapes and tensors from inputs and options; on an error the sentence without the layer's name:
      * "kernel 5x5 does not fit input 4x4 with pad 0". */
     stoa_status (*infer)(struct stoa_error *error, struct stoa_layer *layer);
@@ -240,6 +271,22 @@ size_t stoa_tensor_count(const struct stoa_tensor_spec *tensor);
  * option that the kind of start does not take, or one that it lacks. */
 stoa_status stoa_tensor_start(struct stoa_error *error, const struct stoa_init_options *options, bool bias,
                               struct stoa_tensor_spec *tensor);
+
+/* Forward and backward of operators with a `map`, in parallel; the epilogue is done to each piece. */
+void stoa_map_forward(const struct stoa_op_run *run);
+void stoa_map_backward(const struct stoa_op_run *run);
+
+/* Do run->epilogue to numbers [first, first + count) of y, or of dx[0] where the run goes backward; they lie at
+ * `numbers`. Nothing where there is none. */
+void stoa_epilogue(const struct stoa_op_run *run, float *numbers, size_t first, size_t count);
+/* The same for lower floors. `relu`, forward only: whether it begins with max(0, .) in place, which they do
+ * themselves before; NULL: they do not. */
+struct stoa_finish stoa_finish_of(const struct stoa_op_run *run, bool *relu);
+
+/* The bias of `fold`, and all of it for operators whose weight's last axis is y's. */
+void stoa_fold_bias(const struct stoa_op_run *run, const float *scale, const float *shift, float *bias);
+void stoa_fold_last_axis(const struct stoa_op_run *run, const float *scale, const float *shift, float *weight,
+                         float *bias);
 
 /* Cut `count` elements into ranges of `grain` and call body on each, in parallel. */
 typedef void stoa_range_fn(const struct stoa_op_run *run, size_t first, size_t count);

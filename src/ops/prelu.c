@@ -52,17 +52,28 @@ static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory)
            stoa_block_sums_bytes(run, sum_floats(run->layer), &memory->workspace[STOA_BACKWARD]);
 }
 
-/* Numbers, or rows of a number a channel. */
-static void forward_range(const struct stoa_op_run *run, size_t first, size_t count) {
-    const struct stoa_kernels *k = run->context->kernels;
-    if (per_channel(run->layer)) {
-        size_t columns = columns_of(run->layer);
-        k->prelu(run->x[0] + first * columns, count, columns, run->tensor[0], run->y + first * columns);
-    } else {
-        k->leaky_relu(run->x[0] + first, run->y + first, count, run->tensor[0][0]);
+/* Of a number a channel a piece is the rest of a row, whole rows, and the beginning of one. */
+static void map_channels(const struct stoa_op_run *run, const struct stoa_map_piece *p) {
+    size_t columns = columns_of(run->layer);
+    for (size_t done = 0, part; done < p->count; done += part) {
+        size_t channel = (p->first + done) % columns;
+        size_t left = p->count - done;
+        bool whole = channel == 0 && left >= columns;
+        part = whole ? left / columns * columns : stoa_min(left, columns - channel);
+        run->context->kernels->prelu(p->x + done, whole ? left / columns : 1, whole ? columns : part,
+                                     run->tensor[0] + channel, p->y + done);
     }
 }
 
+static void map(const struct stoa_op_run *run, const struct stoa_map_piece *p) {
+    if (per_channel(run->layer)) {
+        map_channels(run, p);
+    } else {
+        run->context->kernels->leaky_relu(p->x, p->y, p->count, run->tensor[0][0]);
+    }
+}
+
+/* Numbers, or rows of a number a channel. */
 static void backward_range(const struct stoa_op_run *run, size_t first, size_t count) {
     const struct stoa_kernels *k = run->context->kernels;
     if (per_channel(run->layer)) {
@@ -73,16 +84,6 @@ static void backward_range(const struct stoa_op_run *run, size_t first, size_t c
         k->leaky_relu_backward(run->x[0] + first, run->dy + first, run->dx[0] + first, count,
                                run->tensor[0][0]);
     }
-}
-
-static void run_ranges(const struct stoa_op_run *run, stoa_range_fn *body) {
-    size_t count = stoa_batch_size(run, &run->layer->output);
-    size_t unit = per_channel(run->layer) ? columns_of(run->layer) : 1;
-    stoa_parallel_range(run, count / unit, stoa_row_grain(unit), body);
-}
-
-static void forward(const struct stoa_op_run *run) {
-    run_ranges(run, forward_range);
 }
 
 static void sum_samples(const struct stoa_op_run *run, size_t first, size_t samples, float *sum) {
@@ -115,7 +116,9 @@ static void backward(const struct stoa_op_run *run) {
         slope_gradient(run);
     }
     if (run->dx[0]) {
-        run_ranges(run, backward_range);
+        size_t count = stoa_batch_size(run, &run->layer->output);
+        size_t unit = per_channel(run->layer) ? columns_of(run->layer) : 1;
+        stoa_parallel_range(run, count / unit, stoa_row_grain(unit), backward_range);
     }
 }
 
@@ -160,7 +163,8 @@ const struct stoa_op stoa_op_prelu = {
     .gradient_in_place = true,
     .infer = infer,
     .memory = memory,
-    .forward = forward,
+    .map = map,
+    .forward = stoa_map_forward,
     .backward = backward,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,

@@ -2,22 +2,12 @@
 /* relu: y = max(0, x), NaN stays NaN. dx = dy where y > 0, else 0. Any shape; in place. */
 #include "ops/op.h"
 
-static void forward_range(const struct stoa_op_run *run, size_t first, size_t count) {
-    run->context->kernels->relu(run->x[0] + first, run->y + first, count);
+static void map(const struct stoa_op_run *run, const struct stoa_map_piece *p) {
+    run->context->kernels->relu(p->x, p->y, p->count);
 }
 
-static void forward(const struct stoa_op_run *run) {
-    stoa_parallel_range(run, stoa_batch_size(run, &run->layer->output), STOA_GRAIN, forward_range);
-}
-
-static void backward_range(const struct stoa_op_run *run, size_t first, size_t count) {
-    run->context->kernels->relu_backward(run->y + first, run->dy + first, run->dx[0] + first, count);
-}
-
-static void backward(const struct stoa_op_run *run) {
-    if (run->dx[0]) {
-        stoa_parallel_range(run, stoa_batch_size(run, &run->layer->output), STOA_GRAIN, backward_range);
-    }
+static void map_backward(const struct stoa_op_run *run, const struct stoa_map_piece *p) {
+    run->context->kernels->relu_backward(p->y, p->dy, p->dx, p->count);
 }
 
 static void reference_forward(const struct stoa_op_reference *run) {
@@ -44,8 +34,11 @@ const struct stoa_op stoa_op_relu = {
     .in_place = true,
     .gradient_in_place = true,
     .infer = stoa_infer_same,
-    .forward = forward,
-    .backward = backward,
+    .map = map,
+    .map_backward = map_backward,
+    .is_relu = true,
+    .forward = stoa_map_forward,
+    .backward = stoa_map_backward,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .examples = examples,

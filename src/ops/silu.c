@@ -3,12 +3,12 @@
  * sigmoid(x). Any shape. */
 #include "ops/map.h"
 
-static void forward(const struct stoa_op_run *run) {
-    stoa_map_forward(run, run->context->kernels->silu, 0);
+static void map(const struct stoa_op_run *run, const struct stoa_map_piece *p) {
+    run->context->kernels->silu(p->x, p->y, p->count, 0);
 }
 
-static void backward(const struct stoa_op_run *run) {
-    stoa_map_backward(run, run->context->kernels->silu_backward, run->x[0], 0);
+static void map_backward(const struct stoa_op_run *run, const struct stoa_map_piece *p) {
+    run->context->kernels->silu_backward(p->x, p->dy, p->dx, p->count, 0);
 }
 
 static void reference_forward(const struct stoa_op_reference *run) {
@@ -33,8 +33,10 @@ const struct stoa_op stoa_op_silu = {
     .in_place = true,
     .gradient_in_place = true,
     .infer = stoa_infer_same,
-    .forward = forward,
-    .backward = backward,
+    .map = map,
+    .map_backward = map_backward,
+    .forward = stoa_map_forward,
+    .backward = stoa_map_backward,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .examples = examples,

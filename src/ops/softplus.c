@@ -16,12 +16,12 @@ static float beta_of(const struct stoa_layer *layer) {
     return ((const struct softplus_options *)layer->options)->beta;
 }
 
-static void forward(const struct stoa_op_run *run) {
-    stoa_map_forward(run, run->context->kernels->softplus, beta_of(run->layer));
+static void map(const struct stoa_op_run *run, const struct stoa_map_piece *p) {
+    run->context->kernels->softplus(p->x, p->y, p->count, beta_of(run->layer));
 }
 
-static void backward(const struct stoa_op_run *run) {
-    stoa_map_backward(run, run->context->kernels->softplus_backward, run->y, beta_of(run->layer));
+static void map_backward(const struct stoa_op_run *run, const struct stoa_map_piece *p) {
+    run->context->kernels->softplus_backward(p->y, p->dy, p->dx, p->count, beta_of(run->layer));
 }
 
 static void reference_forward(const struct stoa_op_reference *run) {
@@ -50,8 +50,10 @@ const struct stoa_op stoa_op_softplus = {
     .in_place = true,
     .gradient_in_place = true,
     .infer = stoa_infer_same,
-    .forward = forward,
-    .backward = backward,
+    .map = map,
+    .map_backward = map_backward,
+    .forward = stoa_map_forward,
+    .backward = stoa_map_backward,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .examples = examples,

@@ -19,6 +19,7 @@
 struct bench_options {
     const char *filter; /* extended regular expression; NULL: everything */
     const char *json;   /* file for the results, "-" for the standard output; NULL: none */
+    const char *trace;  /* file for a trace of some steps; NULL: none */
     const char *layers; /* file of layers; NULL: the one that ships */
     const char *rows;   /* file of recipes with figures; NULL: the one that ships */
     const char *data;   /* where MNIST lies; NULL: where it is found */
@@ -47,7 +48,9 @@ struct bench {
     json_t *about;         /* the JSON's "context"; a mode may add keys */
     json_t *results;       /* the JSON's "benchmarks" */
     size_t records;        /* results so far */
-    int json_file;         /* the standard output where --json takes it; -1: it does not */
+    json_t *trace;         /* events of --trace, of so many runs */
+    size_t traced;
+    int json_file; /* the standard output where --json takes it; -1: it does not */
 };
 
 struct bench_mode {

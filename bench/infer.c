@@ -18,8 +18,7 @@ static int measure(struct bench *bench, const char *path, const char *recipe, si
             .model = inference.model,
             .plan = inference.plan,
             .status = &inference.status,
-            .watched = {{bench_inference_step, &inference}, &inference.watch, &inference.data_seconds, NULL},
-            .watching = &inference.watched,
+            .watched = {{bench_inference_step, &inference}, &inference.watch},
         };
         code = bench_runs_measure(&run, table);
     }
@@ -64,8 +63,8 @@ static int run(struct bench *bench) {
     return code;
 }
 
-static const char *const options[] = {"batch", "filter",  "json",   "min-time", "repetitions",
-                                      "list",  "threads", "policy", "isa",      NULL};
+static const char *const options[] = {"batch",   "filter", "json", "min-time", "repetitions", "list",
+                                      "threads", "policy", "isa",  "trace",    NULL};
 
 const struct bench_mode bench_mode_infer = {
     .name = "infer",

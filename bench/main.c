@@ -9,6 +9,7 @@
 #include "base/scratch.h"
 #include "bench/bench.h"
 #include "bench/modes.h"
+#include "bench/trace.h"
 #include "blas/blas.h"
 #include "cli/environment.h"
 #include "cli/signals.h"
@@ -87,6 +88,12 @@ int bench_context_create(const struct bench *bench, size_t threads, stoa_context
     return code;
 }
 
+static int write_results(const struct bench *bench) {
+    int code = bench_json_write(bench);
+    int traced = bench_trace_write(bench);
+    return code == CLI_DONE ? traced : code;
+}
+
 /* Run a mode until it ends or a signal asks it to; what it has measured by then is kept. */
 static int run_mode(const struct bench_mode *mode, struct bench *bench) {
     cli_listen_for_signals();
@@ -100,7 +107,7 @@ static int run_mode(const struct bench_mode *mode, struct bench *bench) {
     }
     /* A file of earlier results is not exchanged for one of none. */
     bool nothing = code == CLI_WRONG || (stopped && bench->records == 0);
-    int written = nothing ? CLI_DONE : bench_json_write(bench);
+    int written = nothing ? CLI_DONE : write_results(bench);
     if (stopped && code != CLI_SIGNAL + stopped && written == CLI_DONE) {
         code = cli_fail(CLI_SIGNAL + stopped, "interrupted: %zu results are measured", bench->records);
     }
@@ -129,6 +136,11 @@ static int measure(const struct bench_mode *mode, struct bench *bench) {
     return code;
 }
 
+static int check_outputs(const struct bench_options *options) {
+    int code = bench_json_check(options->json);
+    return code == CLI_DONE && options->trace ? bench_file_check("trace", options->trace) : code;
+}
+
 static int run(const struct bench_mode *mode, int count, char **arguments, char **all) {
     /* The parser sorts the arguments; another execution needs them as they came. */
     char **copy = cli_allocate((size_t)count + 1, sizeof *copy);
@@ -141,15 +153,17 @@ static int run(const struct bench_mode *mode, int count, char **arguments, char 
         bench_options_help(mode);
     } else if (code == CLI_DONE && (code = compile_filter(&bench, &filter)) == CLI_DONE &&
                (code = mode->check ? mode->check(&bench.options) : CLI_DONE) == CLI_DONE &&
-               (code = bench_json_check(bench.options.json)) == CLI_DONE) {
+               (code = check_outputs(&bench.options)) == CLI_DONE) {
         bench.about = cli_json_object();
         bench.results = cli_json_array();
+        bench.trace = cli_json_array();
         if (mode->measures) {
             cli_environment_choose_blas(all, bench_held_core(&bench.options));
         }
         code = mode->measures ? measure(mode, &bench) : mode->run(&bench);
         json_decref(bench.about);
         json_decref(bench.results);
+        json_decref(bench.trace);
     }
     if (bench.filter) {
         regfree(bench.filter);

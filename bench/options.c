@@ -28,6 +28,7 @@ static const struct option options[] = {
     {"filter", TEXT, AT(filter), "REGEX", "only what this extended regular expression finds", 0, 0},
     {"json", TEXT, AT(json), "FILE",
      "write results in Google Benchmark's schema; -: to the standard output, tables to the error", 0, 0},
+    {"trace", TEXT, AT(trace), "FILE", "write some steps in Chrome's trace event format, for Perfetto", 0, 0},
     {"layers", TEXT, AT(layers), "FILE", "layer list (default: the one that ships)", 0, 0},
     {"isa", TEXT, AT(isa), "NAME",
      "base, avx2 or avx512 for the engine, the BLAS and a peer (default: the best); ops: or all", 0, 0},

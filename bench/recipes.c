@@ -146,13 +146,18 @@ void bench_training_close(struct bench_training *t) {
 
 void bench_training_step(void *training) {
     struct bench_training *t = training;
-    double start = t->watched ? bench_now() : 0;
+    bool watched = bench_watch_is_open(&t->watch);
+    double start = watched ? bench_now() : 0;
     stoa_targets targets = stoa_feeder_read(&t->feeder, t->trainer->plan, t->order + t->next, 0, t->batch);
     t->next = (t->next + t->batch) % t->samples;
-    t->data_seconds += t->watched ? bench_now() - start : 0;
+    if (watched) {
+        bench_watch_beside(&t->watch, BENCH_DATA, start, bench_now());
+    }
     double loss;
     stoa_status status = stoa_trainer_step(t->trainer, t->batch, targets, &loss, NULL);
-    t->update_seconds += t->watched ? bench_now() - t->watch.last_end : 0;
+    if (watched) {
+        bench_watch_beside(&t->watch, BENCH_UPDATE, bench_watch_last_end(&t->watch), bench_now());
+    }
     t->status = t->status == STOA_OK ? status : t->status;
 }
 
@@ -186,9 +191,12 @@ void bench_inference_close(struct bench_inference *inference) {
 
 void bench_inference_step(void *argument) {
     struct bench_inference *inference = argument;
-    double start = inference->watched ? bench_now() : 0;
+    bool watched = bench_watch_is_open(&inference->watch);
+    double start = watched ? bench_now() : 0;
     memcpy(stoa_plan_input(inference->plan), inference->images, inference->input_bytes);
-    inference->data_seconds += inference->watched ? bench_now() - start : 0;
+    if (watched) {
+        bench_watch_beside(&inference->watch, BENCH_DATA, start, bench_now());
+    }
     stoa_status status = stoa_plan_infer(inference->plan, inference->batch, NULL);
     inference->status = inference->status == STOA_OK ? status : inference->status;
 }

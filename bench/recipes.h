@@ -22,10 +22,8 @@ struct bench_training {
     int32_t *labels;
     size_t *order; /* of the samples */
     size_t samples, batch, next;
-    stoa_status status;                  /* of the first step that failed */
-    double data_seconds, update_seconds; /* of watched steps */
-    struct bench_watch watch;
-    bool watched;
+    stoa_status status;       /* of the first step that failed */
+    struct bench_watch watch; /* tells of the plan, of data and of updates while it is open */
 };
 
 /* A recipe's model with a plan for inference: one step copies the batch into the plan's input, whose memory
@@ -38,9 +36,7 @@ struct bench_inference {
     float *images;
     size_t batch, input_bytes;
     stoa_status status;
-    double data_seconds; /* of watched steps */
-    struct bench_watch watch;
-    bool watched;
+    struct bench_watch watch; /* as above */
 };
 
 /* Recipe operands, or the default ones: names or paths. All of them can be read: CLI_DONE, or CLI_WRONG with

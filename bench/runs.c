@@ -7,6 +7,7 @@
 
 #include "bench/allocations.h"
 #include "bench/parts.h"
+#include "bench/trace.h"
 
 void bench_runs_begin(struct cli_table *table) {
     static const char *const heading[] = {"recipe",      "batch",    "parameters", "step ms",
@@ -97,16 +98,17 @@ static void add_row(const struct bench_run *run, const struct bench_times *times
 
 static void look_inside(struct bench_run *run, double step_seconds) {
     struct bench_shares shares;
-    bench_watch_open(run->watched.watch, run->plan);
-    *run->watching = true;
+    bench_watch_open(run->watched.watch, run->plan, run->bench->threads);
     bench_shares_measure(run->bench, &run->watched, step_seconds, &shares);
-    *run->watching = false;
     bench_shares_report(run->bench, &shares, run->name);
     (void)printf("%s, batch %zu\n\n", run->name, run->batch);
     bench_shares_print(&shares);
     (void)puts("");
     (void)fflush(stdout);
     bench_shares_free(&shares);
+    if (run->bench->options.trace) {
+        bench_trace_add(run->bench, run->name, &run->watched.step, run->watched.watch);
+    }
     bench_watch_close(run->watched.watch);
 }
 

@@ -18,7 +18,6 @@ struct bench_run {
     const stoa_status *status;           /* of the first step that failed */
     const struct bench_traffic *traffic; /* NULL: something else than weights limits the step */
     struct bench_watched watched;
-    bool *watching; /* set while the step has to add up its seconds */
 };
 
 /* The table of results, a row a run; begin before the first, print after the last. */

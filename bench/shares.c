@@ -7,54 +7,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const passes[2] = {"forward", "backward"};
-
 /* What a table of tenths of a percent would show as nothing is left out of it. */
 static const double LEAST_SHARE = 0.0005;
 
-/* Parts: two passes a layer, then data, optimizer and what none of them explains. */
-enum { DATA, UPDATE, REST, EXTRAS };
-static const char *const extras[EXTRAS] = {"data", "optimizer", "rest"};
-
+/* Behind the parts of the watch comes what none of them explains. */
 static void name_parts(struct bench_shares *shares, const struct bench_watch *watch, size_t repetitions) {
-    shares->parts = 2 * watch->nodes + EXTRAS;
+    shares->parts = bench_watch_parts(watch) + 1;
     shares->part = cli_allocate(shares->parts, sizeof *shares->part);
     for (size_t i = 0; i < shares->parts; i++) {
         struct bench_part *part = &shares->part[i];
         part->real = cli_allocate(repetitions, sizeof *part->real);
-        if (i >= 2 * watch->nodes) {
-            part->layer = part->op = extras[i - 2 * watch->nodes];
-            part->pass = "";
-            continue;
-        }
-        const struct stoa_layer *layer = stoa_plan_layer(watch->plan, i / 2);
-        part->layer = i / 2 == watch->plan->nodes ? "loss" : layer->name;
-        part->op = layer->op->name;
-        part->pass = passes[i % 2];
+        part->name =
+            i + 1 < shares->parts ? bench_watch_name(watch, i) : (struct bench_part_name){"rest", "rest", ""};
     }
 }
 
 static void measure_once(const struct bench_watched *watched, struct bench_shares *shares, size_t r) {
-    bench_watch_reset(watched->watch);
-    *watched->data = 0;
-    if (watched->update) {
-        *watched->update = 0;
-    }
+    bench_watch_reset(watched->watch, NULL, 0);
     double start = bench_now();
     for (size_t i = 0; i < shares->iterations; i++) {
         watched->step.run(watched->step.argument);
     }
     double steps = (double)shares->iterations;
     double rest = shares->step[r] = (bench_now() - start) / steps;
-    size_t first_extra = 2 * watched->watch->nodes;
-    for (size_t i = 0; i < first_extra; i++) {
-        shares->part[i].real[r] = watched->watch->node[i / 2].seconds[i % 2] / steps;
+    for (size_t i = 0; i + 1 < shares->parts; i++) {
+        shares->part[i].real[r] = bench_watch_seconds(watched->watch, i) / steps;
         rest -= shares->part[i].real[r];
     }
-    double data = *watched->data / steps, update = watched->update ? *watched->update / steps : 0;
-    shares->part[first_extra + DATA].real[r] = data;
-    shares->part[first_extra + UPDATE].real[r] = update;
-    shares->part[first_extra + REST].real[r] = fmax(0, rest - data - update);
+    shares->part[shares->parts - 1].real[r] = fmax(0, rest);
 }
 
 void bench_shares_measure(const struct bench *bench, const struct bench_watched *watched, double step_seconds,
@@ -81,11 +61,12 @@ void bench_shares_report(struct bench *bench, const struct bench_shares *shares,
         if (times.summary.median <= 0) {
             continue;
         }
-        char *full = cli_text("%s/%s%s%s", name, part->layer, *part->pass ? "/" : "", part->pass);
+        char *full =
+            cli_text("%s/%s%s%s", name, part->name.layer, *part->name.pass ? "/" : "", part->name.pass);
         struct bench_record record = {.name = full, .threads = bench->threads, .times = &times};
-        bench_note(&record, "layer", part->layer);
-        bench_note(&record, "operator", part->op);
-        bench_note(&record, "pass", part->pass);
+        bench_note(&record, "layer", part->name.layer);
+        bench_note(&record, "operator", part->name.op);
+        bench_note(&record, "pass", part->name.pass);
         bench_counter(&record, "share_of_step", times.summary.mean / step);
         bench_report(bench, &record);
         free(full);
@@ -94,7 +75,7 @@ void bench_shares_report(struct bench *bench, const struct bench_shares *shares,
 
 /* Mean seconds of an operator summed over its layers: by pass, and beside the layers. Means, as medians of
  * parts do not add up to the median of the whole. */
-enum { BESIDE = 2, COLUMNS };
+enum { FORWARD, BACKWARD, BESIDE, COLUMNS };
 struct sum {
     const char *op;
     size_t layers;
@@ -102,7 +83,7 @@ struct sum {
 };
 
 static double total(const struct sum *sum) {
-    return sum->seconds[STOA_FORWARD] + sum->seconds[STOA_BACKWARD] + sum->seconds[BESIDE];
+    return sum->seconds[FORWARD] + sum->seconds[BACKWARD] + sum->seconds[BESIDE];
 }
 
 static int by_time(const void *a, const void *b) {
@@ -115,14 +96,14 @@ static size_t sum_up(const struct bench_shares *shares, struct sum *sums) {
     for (size_t i = 0; i < shares->parts; i++) {
         const struct bench_part *part = &shares->part[i];
         size_t at = 0;
-        while (at < count && strcmp(sums[at].op, part->op) != 0) {
+        while (at < count && strcmp(sums[at].op, part->name.op) != 0) {
             at++;
         }
         if (at == count) {
-            sums[count++] = (struct sum){.op = part->op};
+            sums[count++] = (struct sum){.op = part->name.op};
         }
-        bool forward = strcmp(part->pass, passes[STOA_FORWARD]) == 0;
-        int column = forward ? STOA_FORWARD : *part->pass ? STOA_BACKWARD : BESIDE;
+        bool forward = strcmp(part->name.pass, "forward") == 0;
+        int column = forward ? FORWARD : *part->name.pass ? BACKWARD : BESIDE;
         sums[at].seconds[column] += bench_summarise(part->real, shares->repetitions).mean;
         sums[at].layers += forward;
     }

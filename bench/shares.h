@@ -6,10 +6,10 @@
 #include "bench/bench.h"
 #include "bench/watch.h"
 
-/* Something that takes part of a step: a pass of a layer, or work beside the layers. Strings are borrowed. */
+/* Something that takes part of a step: a pass of a layer, or work beside the layers. */
 struct bench_part {
-    const char *layer, *op, *pass; /* "c1", "conv2d", "forward"; "data", "data", "" */
-    double *real;                  /* seconds a step, one a repetition */
+    struct bench_part_name name;
+    double *real; /* seconds a step, one a repetition */
 };
 
 struct bench_shares {
@@ -18,15 +18,13 @@ struct bench_shares {
     double *step; /* seconds of whole steps, one a repetition */
 };
 
-/* A step to be looked into: it runs with the watch open. `data` and `update` point to seconds that the step
- * adds up beside its layers; `update` may be NULL. */
+/* A step to be looked into, which tells the watch of what it does beside the plan. */
 struct bench_watched {
     struct bench_case step;
     struct bench_watch *watch;
-    double *data, *update;
 };
 
-/* As many steps a repetition as last --min-time, given how long one takes. */
+/* The watch is open. As many steps a repetition as last --min-time, given how long one takes. */
 void bench_shares_measure(const struct bench *bench, const struct bench_watched *watched, double step_seconds,
                           struct bench_shares *shares);
 /* A record for each part that takes time: "NAME/c1/forward". */

@@ -30,11 +30,7 @@ static int measure(struct bench *bench, const char *path, const char *recipe, co
             .plan = stoa_trainer_plan(training.trainer),
             .status = &training.status,
             .traffic = single ? &traffic : NULL,
-            .watched = {{bench_training_step, &training},
-                        &training.watch,
-                        &training.data_seconds,
-                        &training.update_seconds},
-            .watching = &training.watched,
+            .watched = {{bench_training_step, &training}, &training.watch},
         };
         code = bench_runs_measure(&run, table);
     }
@@ -69,8 +65,8 @@ static int run(struct bench *bench) {
     return code;
 }
 
-static const char *const options[] = {"batch", "filter",  "json",   "min-time", "repetitions",
-                                      "list",  "threads", "policy", "isa",      NULL};
+static const char *const options[] = {"batch",   "filter", "json", "min-time", "repetitions", "list",
+                                      "threads", "policy", "isa",  "trace",    NULL};
 
 const struct bench_mode bench_mode_train = {
     .name = "train",

@@ -133,6 +133,64 @@ class Modes(unittest.TestCase):
         self.assertIn('images/s', done.stdout)
         self.assertEqual(bench('train', '--list').stdout.split(), ['train/mnist-cnn', 'train/lenet5', 'train/mlp'])
 
+    # ---- traces of steps ----
+
+    def trace_of(self, *arguments):
+        """The medians, and the spans of each process of --trace by name, after what every event must have."""
+        path = self.folder / 'trace.json'
+        _, _, rows = self.run_json(*arguments, '--trace', str(path))
+        trace = json.loads(path.read_text(encoding='utf-8'), parse_constant=refuse_constant)
+        self.assertIn('cpu_model', trace['otherData'])
+        names, spans = {}, {}
+        for event in trace['traceEvents']:
+            if event['ph'] == 'M':
+                self.assertIn(event['name'], ('process_name', 'thread_name'))
+                if event['name'] == 'process_name':
+                    names[event['pid']] = event['args']['name']
+            else:
+                self.assertEqual(event['ph'], 'X')
+                self.assertGreaterEqual(event['ts'], 0)
+                self.assertGreaterEqual(event['dur'], 0)
+                spans.setdefault(names[event['pid']], []).append(event)
+        return rows, spans
+
+    def check_spans(self, spans, samples, threads):
+        """Eight steps of the same parts, each of which has all samples, one after the other in a thread. Their names."""
+        steps = [s for s in spans if s['cat'] == 'step']
+        self.assertEqual([s['name'] for s in steps], ['step'] * 8)
+        parts = []
+        for step in steps:
+            end = step['ts'] + step['dur']
+            inside = sorted((s for s in spans if s['cat'] != 'step' and step['ts'] <= s['ts'] < end), key=lambda s: s['ts'])
+            parts.append(list(dict.fromkeys(s['name'] for s in inside)))
+            covered = dict.fromkeys(parts[-1], 0)
+            last = dict.fromkeys(range(threads), 0)
+            for span in inside:
+                self.assertGreaterEqual(span['ts'] + 0.01, last[span['tid']])
+                last[span['tid']] = span['ts'] + span['dur']
+                covered[span['name']] += span['args'].get('samples', samples)
+            self.assertLessEqual(max(last.values()), end + 0.01)
+            self.assertEqual(set(covered.values()), {samples})
+        self.assertEqual(parts, [parts[0]] * 8)
+        return parts[0]
+
+    def test_trace(self):
+        for threads in 1, 3:
+            rows, spans = self.trace_of('train', 'lenet5', '--threads', str(threads), '--batch', '32')
+            names = self.check_spans(spans['train/lenet5'], 32, threads)
+            self.assertEqual([names[0], names[-1]], ['data', 'optimizer'])
+            passes = [name.split(' ')[1] for name in names[1:-1]]
+            self.assertEqual(passes, sorted(passes, reverse=True))  # forward, then backward
+            self.assertIn('loss backward', names)
+            timed = {' '.join(name.split('/')[2:]) for name in rows if name.startswith('train/lenet5/')}
+            self.assertLessEqual(timed - {'rest'}, set(names))
+            self.assertGreater(len(timed), 10)
+        _, spans = self.trace_of('infer', 'mlp', '--filter', ':(1|64)$')
+        for batch in 1, 64:
+            names = self.check_spans(spans[f'infer/mlp/batch:{batch}'], batch, os.cpu_count())
+            self.assertEqual({name.split(' ')[-1] for name in names}, {'data', 'forward'})
+        self.assertIn("cannot write '/dev/null/trace'", self.refused('train', 'mlp', '--trace', '/dev/null/trace'))
+
     def test_train_of_single_samples_beside_memory(self):
         recipe = self.folder / 'single.ini'
         layers = 'input = 1x1x6\na = linear units=7\nb = linear units=3\n'

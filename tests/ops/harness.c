@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/float_state.h"
 #include "base/random.h"
 #include "base/size.h"
 #include "blas/blas.h"
@@ -127,7 +128,7 @@ static bool wants_input_gradient(const struct harness *h) {
 }
 
 /* A run with everything filled in but what only backward has. */
-static struct stoa_op_run prepare(const struct harness *h) {
+struct stoa_op_run harness_run(const struct harness *h) {
     struct stoa_op_run run = {.context = h->context,
                               .layer = h->layer,
                               .layer_number = h->setup.layer_number,
@@ -141,7 +142,8 @@ static struct stoa_op_run prepare(const struct harness *h) {
                               .y = h->y,
                               .targets = {h->labels, h->values},
                               .saved = h->saved,
-                              .plan = h->plan};
+                              .plan = h->plan,
+                              .epilogue = h->epilogue};
     for (size_t k = 0; k < h->layer->inputs; k++) {
         run.x[k] = h->x[k];
     }
@@ -185,7 +187,7 @@ void harness_open(struct harness *h, stoa_context *context, const struct stoa_la
     open_targets(h);
     h->plan = guarded_new(layer->op->plan_bytes);
     memset(h->plan, 0, layer->op->plan_bytes);
-    struct stoa_op_run run = prepare(h);
+    struct stoa_op_run run = harness_run(h);
     if (layer->op->memory) {
         assert_true(layer->op->memory(&run, &h->memory));
     }
@@ -284,6 +286,7 @@ static void check_prepared(struct harness *h, struct stoa_op_run run) {
 }
 
 void harness_forward(struct harness *h) {
+    STOA_FLOAT_STATE(); /* that of the context's threads, as plans see to */
     struct readonly readonly = {.count = 0};
     watch(&readonly, h->labels);
     watch(&readonly, h->values);
@@ -295,7 +298,7 @@ void harness_forward(struct harness *h) {
         watch(&readonly, changes ? NULL : h->tensor[t]);
     }
     clear(h->y == h->x[0] ? NULL : h->y);
-    struct stoa_op_run run = prepare(h);
+    struct stoa_op_run run = harness_run(h);
     run.workspace = guarded_new(h->memory.workspace[STOA_FORWARD]);
     stoa_blas_enter();
     h->layer->op->forward(&run);
@@ -309,8 +312,9 @@ void harness_forward(struct harness *h) {
 }
 
 void harness_backward(struct harness *h) {
+    STOA_FLOAT_STATE();
     struct readonly readonly = {.count = 0};
-    struct stoa_op_run run = prepare(h);
+    struct stoa_op_run run = harness_run(h);
     run.dy = h->dy;
     for (size_t k = 0; k < h->layer->inputs; k++) {
         run.dx[k] = h->dx[k];

@@ -54,6 +54,7 @@ struct harness {
     float *values;                   /* of other losses */
     float *dy, *dx[STOA_MAX_INPUTS], *dtensor[STOA_MAX_TENSORS];
     void *saved, *plan;
+    const struct stoa_op_run *epilogue; /* of the next pass; NULL at first */
 };
 
 /* Make a layer named "t"; the two fail the test on an error, or return it. Inputs as "HxWxC" or "K", NULL
@@ -70,6 +71,9 @@ void harness_close(struct harness *h);
  * and from zero by more than finite differences move them, so that no maximum and no ReLU flips; statistics
  * lie around 1. */
 void harness_fill(struct harness *h, uint64_t seed);
+
+/* What a forward pass is given, but for its workspace: for an epilogue that this layer is to be. */
+struct stoa_op_run harness_run(const struct harness *h);
 
 void harness_forward(struct harness *h);
 void harness_backward(struct harness *h);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* What operators say of themselves beside epilogues: scales and shifts of channels that go into the weights
+ * before, and results that a ReLU may follow in place of its coming before. All from the registry. */
+#include <stdio.h>
+#include <string.h>
+
+#include "harness.h"
+
+enum { SEED = 616 };
+
+/* Of sums whose factors are rounded twice, over the largest value. */
+static const double FOLD_ERROR = 1e-5;
+
+static stoa_context *context;
+
+static int open_context(void **state) {
+    (void)state;
+    return stoa_context_create(&(stoa_context_options){.threads = 3}, &context) == STOA_OK ? 0 : -1;
+}
+
+static int close_context(void **state) {
+    (void)state;
+    stoa_context_free(context);
+    return 0;
+}
+
+/* Layers of one input, with all examples of the operators that `has` accepts; their number. */
+static size_t for_layers(bool (*has)(const struct stoa_op *),
+                         void (*check)(const struct stoa_layer *layer, size_t batch)) {
+    size_t count = 0;
+    for (size_t i = 0; stoa_ops[i]; i++) {
+        for (const struct stoa_op_example *e = stoa_ops[i]->examples; has(stoa_ops[i]) && e->options; e++) {
+            char line[256];
+            (void)snprintf(line, sizeof line, "%s %s", stoa_ops[i]->name, e->options);
+            struct stoa_layer layer;
+            harness_layer(&layer, line, e->input);
+            check(&layer, e->batch);
+            stoa_layer_clear(&layer);
+            count++;
+        }
+    }
+    return count;
+}
+
+/* A layer of an operator's own name, for numbers of a shape. */
+static void layer_behind(struct stoa_layer *layer, const char *name, const struct stoa_shape *shape) {
+    char text[64];
+    if (shape->rank == 3) {
+        (void)snprintf(text, sizeof text, "%zux%zux%zu", shape->dim[0], shape->dim[1], shape->dim[2]);
+    } else {
+        (void)snprintf(text, sizeof text, "%zu", shape->dim[0]);
+    }
+    harness_layer(layer, name, (const char *[]){text, NULL});
+}
+
+static void open_filled(struct harness *h, const struct stoa_layer *layer, size_t batch, bool training) {
+    harness_open(h, context, layer, &(struct harness_setup){.batch = batch, .training = training});
+    harness_fill(h, SEED);
+}
+
+/* ---- Scales and shifts of channels ---- */
+
+static bool folds(const struct stoa_op *op) {
+    return op->fold != NULL;
+}
+
+/* `h` computes by itself what it and `behind` compute. */
+static void fold_into(struct harness *h, const struct harness *behind) {
+    size_t channels = h->layer->output.dim[h->layer->output.rank - 1];
+    float *scale = guarded_new(channels * sizeof *scale);
+    float *shift = guarded_new(channels * sizeof *shift);
+    float *weight = guarded_new(harness_tensor_size(h, 0) * sizeof *weight);
+    float *bias = guarded_new(channels * sizeof *bias);
+    struct stoa_op_run run = harness_run(behind);
+    behind->layer->op->affine(&run, scale, shift);
+    guarded_check(scale, "scale");
+    guarded_check(shift, "shift");
+    run = harness_run(h);
+    h->layer->op->fold(&run, scale, shift, weight, bias);
+    guarded_check(weight, "folded weight");
+    guarded_check(bias, "folded bias");
+    guarded_free(h->tensor[0]);
+    guarded_free(h->tensor[1]);
+    guarded_free(scale);
+    guarded_free(shift);
+    h->tensor[0] = weight;
+    h->tensor[1] = bias;
+}
+
+static void check_fold(const struct stoa_layer *layer, size_t batch, const struct stoa_op *affine) {
+    struct stoa_layer behind;
+    struct harness h, folded, next;
+    layer_behind(&behind, affine->name, &layer->output);
+    open_filled(&h, layer, batch, false);
+    open_filled(&folded, layer, batch, false);
+    open_filled(&next, &behind, batch, false);
+    harness_forward(&h);
+    size_t count = harness_y_size(&h);
+    memcpy(next.x[0], h.y, count * sizeof *h.y);
+    harness_forward(&next);
+    fold_into(&folded, &next);
+    harness_forward(&folded);
+    double *expected = guarded_new(count * sizeof *expected);
+    for (size_t i = 0; i < count; i++) {
+        expected[i] = (double)next.y[i];
+    }
+    double error = harness_error(folded.y, expected, count);
+    if (!(error <= FOLD_ERROR)) {
+        fail_msg("%s with %s in its weights differs by %.3g of the largest value", layer->op->name,
+                 affine->name, error);
+    }
+    guarded_free(expected);
+    guarded_free(layer->tensors == 1 ? folded.tensor[1] : NULL);
+    harness_close(&next);
+    harness_close(&folded);
+    harness_close(&h);
+    stoa_layer_clear(&behind);
+}
+
+static size_t affine_operators;
+
+static void check_folds(const struct stoa_layer *layer, size_t batch) {
+    for (size_t i = 0; stoa_ops[i]; i++) {
+        if (stoa_ops[i]->affine) {
+            check_fold(layer, batch, stoa_ops[i]);
+            affine_operators++;
+        }
+    }
+}
+
+static void scales_and_shifts_go_into_weights(void **state) {
+    (void)state;
+    assert_true(for_layers(folds, check_folds) > 0 && affine_operators > 0);
+}
+
+/* ---- ReLU behind what it may come before ---- */
+
+static bool selects(const struct stoa_op *op) {
+    return op->selects;
+}
+
+static void same_bits(const struct stoa_layer *layer, const char *what, const float *a, const float *b,
+                      size_t count) {
+    if (memcmp(a, b, count * sizeof *a) != 0) {
+        fail_msg("%s: other bits of %s where relu comes behind", layer->op->name, what);
+    }
+}
+
+static void check_order(const struct stoa_layer *layer, size_t batch) {
+    struct stoa_layer before, behind;
+    struct harness first, second, pool, relu;
+    layer_behind(&before, "relu", &layer->input[0]);
+    layer_behind(&behind, "relu", &layer->output);
+    open_filled(&first, &before, batch, true);
+    open_filled(&second, layer, batch, true);
+    open_filled(&pool, layer, batch, true);
+    open_filled(&relu, &behind, batch, true);
+    size_t in = harness_x_size(&pool, 0), out = harness_y_size(&pool);
+    /* Some windows hold nothing above zero, and some numbers are equal. */
+    for (size_t i = 0; i < in; i++) {
+        float x = i % 3 ? first.x[0][i] - 0.7F : -0.5F;
+        first.x[0][i] = pool.x[0][i] = x;
+    }
+    harness_forward(&first);
+    memcpy(second.x[0], first.y, in * sizeof *first.y);
+    harness_forward(&second);
+    harness_forward(&pool);
+    memcpy(relu.x[0], pool.y, out * sizeof *pool.y);
+    harness_forward(&relu);
+    same_bits(layer, "y", second.y, relu.y, out);
+    harness_backward(&second);
+    memcpy(first.dy, second.dx[0], in * sizeof *first.dy);
+    harness_backward(&first);
+    memcpy(relu.dy, second.dy, out * sizeof *relu.dy);
+    harness_backward(&relu);
+    memcpy(pool.dy, relu.dx[0], out * sizeof *pool.dy);
+    harness_backward(&pool);
+    same_bits(layer, "dx", first.dx[0], pool.dx[0], in);
+    harness_close(&relu);
+    harness_close(&pool);
+    harness_close(&second);
+    harness_close(&first);
+    stoa_layer_clear(&behind);
+    stoa_layer_clear(&before);
+}
+
+static void relu_may_follow_what_selects(void **state) {
+    (void)state;
+    assert_true(for_layers(selects, check_order) > 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scales_and_shifts_go_into_weights),
+        cmocka_unit_test(relu_may_follow_what_selects),
+    };
+    return cmocka_run_group_tests(tests, open_context, close_context);
+}

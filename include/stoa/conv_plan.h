@@ -6,13 +6,18 @@
  * neither plans nor searches nor allocates. stoa_conv2d_forward() and its kin in ops.h make a plan, run it
  * and forget it; call them where one call is all there is.
  *
+ * Shapes, of a run of `batch` images: x and dx (batch, height, width, channels), y and dy (batch, output
+ * height, output width, filters) as stoa_conv2d_output() says, weight and dweight (kernel_height,
+ * kernel_width, channels / groups, filters), bias and dbias (filters); the options may say another order.
+ *
  * A linear layer is a convolution with a 1x1 kernel of images of 1x1 pixels: batch rows, channels inputs and
  * filters outputs. Its weight as PyTorch has it, (outputs, inputs), is STOA_OIHW; (inputs, outputs) is
  * STOA_HWIO.
  *
- * Errors of all: STOA_ERR_ARGUMENT (a NULL operand, a batch beyond the plan's, memory that is missing, too
- * small or not aligned, options that do not fit each other), STOA_ERR_SHAPE (sizes that do not fit each
- * other, or overflow), STOA_ERR_MEMORY. The context has the sentence, and outputs are untouched.
+ * Errors of all: STOA_ERR_ARGUMENT (a NULL operand, a size of 0, memory that is missing, too small or not
+ * aligned, prepared weights of another plan, options that do not fit each other), STOA_ERR_SHAPE (sizes that
+ * do not fit each other, or overflow; a batch beyond the plan's), STOA_ERR_MEMORY. The context has the
+ * sentence, and outputs are untouched.
  * Threads: a plan is used with its context, by one thread at a time. */
 #ifndef STOA_CONV_PLAN_H
 #define STOA_CONV_PLAN_H
@@ -72,8 +77,9 @@ typedef struct stoa_conv2d_operands {
 
 /** Plan a pass of `conv`.
  *
- * @param context  Decides threads, policy and instruction set; borrowed, must outlive the plan. What is set
- *                 on it later does not change the plan.
+ * @param context  Decides threads, policy, instruction set, tuning table, workspace limit and an algorithm
+ *                 that is asked for; borrowed, must outlive the plan. What is set on it later does not change
+ *                 the plan.
  * @param conv  Sizes; its batch is the largest of a run.
  * @param options  NULL: a forward pass on dense NHWC and HWIO.
  * @param[out] plan  Set only on STOA_OK; release with stoa_conv2d_plan_free(). */
@@ -84,7 +90,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_plan_create(stoa_context *conte
 /** Release `plan`. NULL is allowed. */
 STOA_API void stoa_conv2d_plan_free(stoa_conv2d_plan *plan);
 
-/** Bytes of workspace that a run of `plan` needs; 0 when none. */
+/** Bytes of workspace that a run of `plan` needs, whatever its batch; 0 when none. The caller's, 64-byte
+ * aligned; nothing in it is kept from run to run, so plans of one thread may share it. */
 STOA_API size_t stoa_conv2d_plan_workspace_bytes(const stoa_conv2d_plan *plan);
 
 /** Bytes of prepared weights of `plan`, a forward pass; 0 when it reads the weights as they are. */
@@ -97,19 +104,20 @@ STOA_API const char *stoa_conv2d_plan_describe(const stoa_conv2d_plan *plan);
  * plan: another's are refused, unless it was made from the same sizes, options and settings of its context.
  * They may be copied, and read by several threads at once; prepare again whenever the weights have changed.
  *
- * @param plan  A forward pass.
- * @param weight  As the plan's options say.
+ * @param plan  A forward pass; a backward pass has nothing to prepare.
+ * @param weight  As the plan's options say; read here only.
  * @param[out] prepared  The caller's, 64-byte aligned; NULL when none are needed.
  * @param prepared_bytes  Its size, at least stoa_conv2d_plan_prepared_bytes().
- * @param workspace  As for a run.
- * @param workspace_bytes  Its size. */
+ * @param workspace  As for a run, 64-byte aligned; NULL when a run needs none.
+ * @param workspace_bytes  Its size, at least stoa_conv2d_plan_workspace_bytes(). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_plan_prepare(const stoa_conv2d_plan *plan,
                                                               const float *weight, void *prepared,
                                                               size_t prepared_bytes, void *workspace,
                                                               size_t workspace_bytes);
 
 /** Run `plan` on `batch` images, 1 to the planned ones: the same bits on any number of threads, and with
- * prepared weights as without. */
+ * prepared weights as without. `operands` and the arrays that it names are the caller's and only used during
+ * the call. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_plan_run(const stoa_conv2d_plan *plan, size_t batch,
                                                           const stoa_conv2d_operands *operands);
 

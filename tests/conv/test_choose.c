@@ -302,6 +302,38 @@ static void refuses_what_no_tile_holds(void **state) {
     stoa_context_free(context);
 }
 
+/* An algorithm gets what it says it takes, for every way to ask and to take. A result that is added apart is
+ * dense before. */
+static void check_taken(struct stoa_conv asked, enum stoa_conv_pass pass, unsigned native) {
+    struct stoa_conv_plan plan = {.asked = asked, .conv = asked, .pass = pass};
+    const struct stoa_conv *own = &plan.conv;
+    bool to_x = pass == STOA_CONV_BACKWARD_DATA;
+    bool to_weight = pass == STOA_CONV_BACKWARD_WEIGHTS;
+    stoa_conv_take(&plan, native);
+    bool apart = asked.adds && !own->adds;
+    assert_true(own->x_pixel == (to_x && apart ? 0 : native & STOA_CONV_X_PIXEL ? asked.x_pixel : 0));
+    assert_true(own->y_pixel == (native & STOA_CONV_Y_PIXEL ? asked.y_pixel : 0));
+    assert_true(own->oihw == (asked.oihw && (native & STOA_CONV_OIHW) && !(to_weight && apart)));
+    bool result_lies = to_x ? !asked.x_planar && own->x_pixel == asked.x_pixel : asked.oihw == own->oihw;
+    assert_true(!asked.adds || own->adds == ((native & STOA_CONV_ADDS) && result_lies));
+}
+
+static void takes_what_it_says(void **state) {
+    (void)state;
+    struct stoa_conv conv = shape(2, 4, 6, 8, 3, 1, 1);
+    for (unsigned asked = 0; asked < 32; asked++) {
+        conv.x_planar = asked & 1;
+        conv.x_pixel = asked & 2 && !conv.x_planar ? 9 : 0;
+        conv.y_pixel = asked & 4 ? 10 : 0;
+        conv.oihw = asked & 8;
+        conv.adds = asked & 16;
+        for (unsigned native = 0; native < 16; native++) {
+            check_taken(conv, STOA_CONV_BACKWARD_DATA, native);
+            check_taken(conv, STOA_CONV_BACKWARD_WEIGHTS, native);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_kernel_as_large_as_the_image_needs_no_columns),
@@ -315,6 +347,7 @@ int main(void) {
         cmocka_unit_test(plans_keep_their_choice),
         cmocka_unit_test(keeps_to_the_limit),
         cmocka_unit_test(refuses_what_no_tile_holds),
+        cmocka_unit_test(takes_what_it_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

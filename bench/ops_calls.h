@@ -172,7 +172,8 @@ CALL(bn_moments) {
 CALL(normalize_columns) {
     (void)task;
     size_t at = first * w->columns;
-    k->normalize_columns(w->in[0] + at, count, w->columns, 1, w->in[1], w->in[2], w->in[3], w->out[0] + at);
+    k->normalize_columns(w->in[0] + at, count, w->columns, 1, w->in[1], w->in[2], w->in[3], false,
+                         w->out[0] + at);
 }
 
 CALL(bn_backward_sums) {

@@ -116,13 +116,24 @@ void STOA_KERNEL(bn_moments)(const float *x, size_t rows, size_t channels, doubl
     }
 }
 
-void STOA_KERNEL(normalize_columns)(const float *x, size_t rows, size_t channels, float unit,
-                                    const float *mean, const float *scale, const float *shift, float *y) {
+STOA_INLINE void normalize(const float *x, size_t rows, size_t channels, float unit, const float *mean,
+                           const float *scale, const float *shift, bool relu, float *y) {
     for (size_t r = 0; r < rows; r++, x += channels, y += channels) {
 #pragma omp simd
         for (size_t c = 0; c < channels; c++) {
-            y[c] = (x[c] * unit - mean[c]) * scale[c] + shift[c];
+            float v = (x[c] * unit - mean[c]) * scale[c] + shift[c];
+            y[c] = relu && v < 0 ? 0 : v;
         }
+    }
+}
+
+void STOA_KERNEL(normalize_columns)(const float *x, size_t rows, size_t channels, float unit,
+                                    const float *mean, const float *scale, const float *shift, bool relu,
+                                    float *y) {
+    if (relu) {
+        normalize(x, rows, channels, unit, mean, scale, shift, true, y);
+    } else {
+        normalize(x, rows, channels, unit, mean, scale, shift, false, y);
     }
 }
 

@@ -131,12 +131,12 @@ enum { STOA_IM2COL_LINES = 8200 };
     /* Per column of x[rows][channels]: mean, and m2 = sum of (x - mean)^2, without cancellation (two passes over  \
      * chunks that stay in cache, merged after Chan et al. 1979) and without overflow. rows >= 1. */               \
     K(bn_moments, (const real *x, size_t rows, size_t channels, double *mean, double *m2))                         \
-    /* y[r][c] = (x[r][c] * unit - mean[c]) * scale[c] + shift[c]. y may be x. The mean is taken off first: beside a  \
+    /* y[r][c] = (x[r][c] * unit - mean[c]) * scale[c] + shift[c], then max(0, .) when relu. y may be x. The mean is taken off first: beside a  \
      * large one, shift[c] - mean[c] * scale[c] would be rounded by more than what is left. `unit` is 1, or a smaller \
      * power of two where deviations are so large that scale[c] would be no normal number; then it is in mean and  \
      * scale as well. */                                                                                           \
     K(normalize_columns, (const real *x, size_t rows, size_t channels, real unit, const real *mean,                \
-                          const real *scale, const real *shift, real *y))                                          \
+                          const real *scale, const real *shift, bool relu, real *y))                               \
     /* sum_dy[c] = sum over rows of dy; sum_dy_xhat[c] = sum of dy * (x * unit - mean[c]) * scale[c]. */           \
     K(bn_backward_sums, (const real *x, const real *dy, size_t rows, size_t channels, real unit,                   \
                          const real *mean, const real *scale, real *sum_dy, real *sum_dy_xhat))                    \

@@ -18,10 +18,12 @@ void STOA_REFERENCE(bn_moments)(const real *x, size_t rows, size_t channels, dou
 }
 
 void STOA_REFERENCE(normalize_columns)(const real *x, size_t rows, size_t channels, real unit,
-                                       const real *mean, const real *scale, const real *shift, real *y) {
+                                       const real *mean, const real *scale, const real *shift, bool relu,
+                                       real *y) {
     for (size_t r = 0; r < rows; r++) {
         for (size_t c = 0; c < channels; c++) {
-            y[r * channels + c] = (x[r * channels + c] * unit - mean[c]) * scale[c] + shift[c];
+            real v = (x[r * channels + c] * unit - mean[c]) * scale[c] + shift[c];
+            y[r * channels + c] = relu && v < 0 ? 0 : v;
         }
     }
 }

@@ -11,8 +11,8 @@
  *   frozen      dx = weight / sqrt(running_var + epsilon) * dy
  * Moments of blocks of samples are merged in double, in a fixed tree after Chan, Golub and LeVeque 1979. The
  * mean is taken off before anything is multiplied, and where deviations are very large numbers are scaled by
- * a power of two first, so that y is right for all numbers that floats hold. Saved: mean and 1 / deviation,
- * in double. */
+ * a power of two first, so that y is right for all numbers that floats hold. Saved: mean, 1 / deviation and the
+ * number of rows, in double. */
 #include <math.h>
 #include <string.h>
 
@@ -60,8 +60,7 @@ static size_t least_batch(const struct stoa_layer *layer) {
     return rows_of(layer) == 1 ? 2 : 1;
 }
 
-/* Workspace: what numbers are scaled by, up to four vectors of coefficients, then two vectors a block:
- * moments in double, or sums in float. */
+/* Workspace: what numbers are scaled by, up to four vectors of coefficients, then the partials of blocks. */
 enum { COEFFICIENTS = 4 };
 
 static size_t vector_floats(const struct stoa_layer *layer) {
@@ -73,28 +72,29 @@ static bool looks_at_batch(const struct stoa_op_run *run) {
     return run->training && !run->frozen;
 }
 
+static bool crosses_samples(const struct stoa_op_run *run, enum stoa_pass pass) {
+    (void)pass;
+    return looks_at_batch(run);
+}
+
+/* What is taken from a block of samples: forward the number of rows, mean and sum of squares in double;
+ * backward the sums of dy and of dy * xhat. */
+static size_t partial_bytes(const struct stoa_op_run *run, enum stoa_pass pass) {
+    size_t vector = vector_floats(run->layer);
+    return pass == STOA_FORWARD ? STOA_ALIGN_BYTES + 2 * vector * sizeof(double) : 2 * vector * sizeof(float);
+}
+
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
-    size_t floats = vector_floats(run->layer) * sizeof(float);
-    size_t doubles = vector_floats(run->layer) * sizeof(double);
+    size_t vector = vector_floats(run->layer);
     bool sums = looks_at_batch(run);
-    memory->saved = sums ? 2 * doubles : 0;
-    size_t front = STOA_ALIGN_BYTES + COEFFICIENTS * floats;
-    memory->workspace[STOA_FORWARD] = front + (sums ? 2 * MOST_BLOCKS * doubles : 0);
-    memory->workspace[STOA_BACKWARD] = run->training ? front + (sums ? 2 * MOST_BLOCKS * floats : 0) : 0;
-    return true;
-}
-
-/* Samples are cut into a power of two of blocks, at most as many as samples. */
-static size_t blocks_of(const struct stoa_op_run *run) {
-    size_t blocks = 1;
-    while (blocks * 2 <= stoa_min(MOST_BLOCKS, run->batch)) {
-        blocks *= 2;
+    size_t front = STOA_ALIGN_BYTES + COEFFICIENTS * vector * sizeof(float);
+    memory->saved = sums ? 2 * vector * sizeof(double) + STOA_ALIGN_BYTES : 0;
+    memory->workspace[STOA_FORWARD] = front + (sums ? MOST_BLOCKS * partial_bytes(run, STOA_FORWARD) : 0);
+    if (run->training) {
+        memory->workspace[STOA_BACKWARD] =
+            front + (sums ? MOST_BLOCKS * partial_bytes(run, STOA_BACKWARD) : 0);
     }
-    return blocks;
-}
-
-static size_t block_begin(const struct stoa_op_run *run, size_t block) {
-    return block * run->batch / blocks_of(run);
+    return true;
 }
 
 static float *unit(const struct stoa_op_run *run) {
@@ -105,17 +105,6 @@ static float *coefficient(const struct stoa_op_run *run, size_t which) {
     return unit(run) + STOA_ALIGN_FLOATS + which * vector_floats(run->layer);
 }
 
-/* Mean (0) or sum of squares (1) of a block. */
-static double *moments(const struct stoa_op_run *run, size_t block, size_t which) {
-    double *first = (double *)(void *)coefficient(run, COEFFICIENTS);
-    return first + (2 * block + which) * vector_floats(run->layer);
-}
-
-/* Sum of dy (0) or of dy * xhat (1) of a block. */
-static float *block_sum(const struct stoa_op_run *run, size_t block, size_t which) {
-    return coefficient(run, COEFFICIENTS + 2 * block + which);
-}
-
 static double *saved_mean(const struct stoa_op_run *run) {
     return run->saved;
 }
@@ -124,59 +113,88 @@ static double *saved_inverse(const struct stoa_op_run *run) {
     return (double *)run->saved + vector_floats(run->layer);
 }
 
-static void moments_of_blocks(const struct stoa_op_run *run, size_t first, size_t count) {
-    size_t rows = rows_of(run->layer);
-    size_t channels = channels_of(run->layer);
-    for (size_t b = first; b < first + count; b++) {
-        size_t begin = block_begin(run, b);
-        run->context->kernels->bn_moments(run->x[0] + begin * rows * channels,
-                                          (block_begin(run, b + 1) - begin) * rows, channels,
-                                          moments(run, b, 0), moments(run, b, 1));
-    }
+/* Of the whole batch, for runs over parts of it. */
+static double *saved_rows(const struct stoa_op_run *run) {
+    return (double *)run->saved + 2 * vector_floats(run->layer);
 }
 
-/* Merge block b + half into b: mean and m2 of the union. Counts are in samples; each has `rows` rows. */
-static void merge_moments(const struct stoa_op_run *run, size_t b, size_t half, double left, double right) {
-    double *mean = moments(run, b, 0);
-    double *m2 = moments(run, b, 1);
-    const double *other_mean = moments(run, b + half, 0);
-    const double *other_m2 = moments(run, b + half, 1);
-    double rows = (double)rows_of(run->layer);
+static size_t rows_of_run(const struct stoa_op_run *run) {
+    return run->batch * rows_of(run->layer);
+}
+
+/* A run's own blocks: a power of two of them, at most as many as samples. */
+static size_t blocks_of(const struct stoa_op_run *run) {
+    size_t blocks = 1;
+    while (blocks * 2 <= stoa_min(MOST_BLOCKS, run->batch)) {
+        blocks *= 2;
+    }
+    return blocks;
+}
+
+static void *partial_of(const struct stoa_op_run *run, enum stoa_pass pass, size_t block) {
+    return (unsigned char *)coefficient(run, COEFFICIENTS) + block * partial_bytes(run, pass);
+}
+
+/* The run over a block's samples alone. */
+static struct stoa_op_run run_of_block(const struct stoa_op_run *run, size_t block) {
+    size_t blocks = blocks_of(run);
+    size_t begin = stoa_block_begin(run->batch, blocks, block);
+    size_t at = begin * stoa_shape_size(&run->layer->output);
+    struct stoa_op_run part = *run;
+    part.batch = stoa_block_begin(run->batch, blocks, block + 1) - begin;
+    part.x[0] += at;
+    part.dy = run->dy ? run->dy + at : NULL;
+    return part;
+}
+
+/* Mean (0) or sum of squares (1) of a forward partial; its rows stand before. */
+static double *moments(const struct stoa_op_run *run, void *partial, size_t which) {
+    return (double *)partial + STOA_ALIGN_BYTES / sizeof(double) + which * vector_floats(run->layer);
+}
+
+static void gather_moments(const struct stoa_op_run *run, void *partial) {
+    *(double *)partial = (double)rows_of_run(run);
+    run->context->kernels->bn_moments(run->x[0], rows_of_run(run), channels_of(run->layer),
+                                      moments(run, partial, 0), moments(run, partial, 1));
+}
+
+/* The left partial becomes that of both (Chan et al.). */
+static void merge_two(const struct stoa_op_run *run, void *left, void *right) {
+    double *mean = moments(run, left, 0);
+    double *m2 = moments(run, left, 1);
+    const double *other_mean = moments(run, right, 0);
+    const double *other_m2 = moments(run, right, 1);
+    double rows = *(double *)left;
+    double other = *(double *)right;
     for (size_t c = 0; c < channels_of(run->layer); c++) {
         double delta = other_mean[c] - mean[c];
-        mean[c] += delta * right / (left + right);
-        m2[c] += other_m2[c] + delta * delta * rows * left * right / (left + right);
+        mean[c] += delta * other / (rows + other);
+        m2[c] += other_m2[c] + delta * delta * rows * other / (rows + other);
     }
+    *(double *)left = rows + other;
 }
 
-static void merge_blocks(const struct stoa_op_run *run) {
-    size_t blocks = blocks_of(run);
-    size_t count[MOST_BLOCKS];
-    for (size_t b = 0; b < blocks; b++) {
-        count[b] = block_begin(run, b + 1) - block_begin(run, b);
-    }
+/* Take together what lies `step` bytes apart, into the first, by halves. */
+static void merge_tree(const struct stoa_op_run *run, void *partials, size_t step, size_t blocks,
+                       void (*two)(const struct stoa_op_run *run, void *left, void *right)) {
     for (size_t half = blocks / 2; half > 0; half /= 2) {
         for (size_t b = 0; b < half; b++) {
-            merge_moments(run, b, half, (double)count[b], (double)count[b + half]);
-            count[b] += count[b + half];
+            unsigned char *left = (unsigned char *)partials + b * step;
+            two(run, left, left + half * step);
         }
     }
 }
 
-static double rows_in_all(const struct stoa_op_run *run) {
-    return (double)run->batch * (double)rows_of(run->layer);
-}
-
 /* Statistics of the batch into `saved` and the running ones. */
-static void batch_statistics(const struct stoa_op_run *run) {
+static void merge_moments(const struct stoa_op_run *run, void *partials, size_t step, size_t blocks) {
     const struct stoa_batchnorm_options *o = run->layer->options;
-    stoa_parallel_range(run, blocks_of(run), 1, moments_of_blocks);
-    merge_blocks(run);
-    double count = rows_in_all(run);
+    merge_tree(run, partials, step, blocks, merge_two);
+    double count = *(double *)partials;
     double unbiased = count > 1 ? count / (count - 1) : 1;
-    const double *mean = moments(run, 0, 0);
-    const double *m2 = moments(run, 0, 1);
+    const double *mean = moments(run, partials, 0);
+    const double *m2 = moments(run, partials, 1);
     double keep = 1.0 - (double)o->momentum;
+    *saved_rows(run) = count;
     for (size_t c = 0; c < channels_of(run->layer); c++) {
         double variance = m2[c] / count;
         saved_mean(run)[c] = mean[c];
@@ -237,33 +255,88 @@ static void forward_coefficients(const struct stoa_op_run *run) {
 
 static void forward_rows(const struct stoa_op_run *run, size_t first, size_t count) {
     size_t channels = channels_of(run->layer);
+    float *y = run->y + first * channels;
+    bool relu;
+    struct stoa_finish finish = stoa_finish_of(run, &relu);
     run->context->kernels->normalize_columns(run->x[0] + first * channels, count, channels, *unit(run),
                                              coefficient(run, MEAN), coefficient(run, SCALE),
-                                             coefficient(run, SHIFT), run->y + first * channels);
-    stoa_epilogue(run, run->y + first * channels, first * channels, count * channels);
+                                             coefficient(run, SHIFT), relu, y);
+    stoa_finish(&finish, y, first * channels, count * channels);
+}
+
+static void moments_of_blocks(const struct stoa_op_run *run, size_t first, size_t count) {
+    for (size_t b = first; b < first + count; b++) {
+        struct stoa_op_run part = run_of_block(run, b);
+        gather_moments(&part, partial_of(run, STOA_FORWARD, b));
+    }
 }
 
 static void forward(const struct stoa_op_run *run) {
-    if (looks_at_batch(run)) {
-        batch_statistics(run);
+    if (looks_at_batch(run) && !run->merged) {
+        size_t blocks = blocks_of(run);
+        stoa_parallel_range(run, blocks, 1, moments_of_blocks);
+        merge_moments(run, partial_of(run, STOA_FORWARD, 0), partial_bytes(run, STOA_FORWARD), blocks);
     }
     forward_coefficients(run);
-    stoa_parallel_range(run, run->batch * rows_of(run->layer), stoa_row_grain(channels_of(run->layer)),
-                        forward_rows);
+    stoa_parallel_range(run, rows_of_run(run), stoa_row_grain(channels_of(run->layer)), forward_rows);
 }
 
-/* Of backward. The scale of xhat is wanted before `a`, which takes its place. */
+/* Of backward. The scale of xhat is wanted for the sums, `a` afterwards. */
 enum { A = SCALE, B = SHIFT, D = COEFFICIENTS - 1 };
 
+static void sum_coefficients(const struct stoa_op_run *run) {
+    double by = choose_unit(run);
+    for (size_t c = 0; c < channels_of(run->layer); c++) {
+        coefficient(run, MEAN)[c] = (float)(saved_mean(run)[c] * by);
+        coefficient(run, SCALE)[c] = (float)(saved_inverse(run)[c] / by);
+    }
+}
+
+/* What xhat is too large by because the mean became a float. */
+static double xhat_off(const struct stoa_op_run *run, size_t channel, double by) {
+    double mean = saved_mean(run)[channel];
+    return (mean - (double)(float)(mean * by) / by) * saved_inverse(run)[channel];
+}
+
+/* Sum of dy (0) or of dy * xhat (1) of a backward partial. */
+static float *sums(const struct stoa_op_run *run, void *partial, size_t which) {
+    return (float *)partial + which * vector_floats(run->layer);
+}
+
+/* With the coefficients of the sums in the workspace. */
+static void sum_rows(const struct stoa_op_run *run, void *partial) {
+    run->context->kernels->bn_backward_sums(run->x[0], run->dy, rows_of_run(run), channels_of(run->layer),
+                                            *unit(run), coefficient(run, MEAN), coefficient(run, SCALE),
+                                            sums(run, partial, 0), sums(run, partial, 1));
+}
+
+static void gather_sums(const struct stoa_op_run *run, void *partial) {
+    sum_coefficients(run);
+    sum_rows(run, partial);
+}
+
 static void sums_of_blocks(const struct stoa_op_run *run, size_t first, size_t count) {
-    size_t row = rows_of(run->layer);
-    size_t channels = channels_of(run->layer);
     for (size_t b = first; b < first + count; b++) {
-        size_t begin = block_begin(run, b) * row;
-        run->context->kernels->bn_backward_sums(run->x[0] + begin * channels, run->dy + begin * channels,
-                                                block_begin(run, b + 1) * row - begin, channels, *unit(run),
-                                                coefficient(run, MEAN), coefficient(run, SCALE),
-                                                block_sum(run, b, 0), block_sum(run, b, 1));
+        struct stoa_op_run part = run_of_block(run, b);
+        sum_rows(&part, partial_of(run, STOA_BACKWARD, b));
+    }
+}
+
+static void add_two(const struct stoa_op_run *run, void *left, void *right) {
+    for (size_t which = 0; which < 2; which++) {
+        run->context->kernels->accumulate(sums(run, right, which), sums(run, left, which),
+                                          channels_of(run->layer));
+    }
+}
+
+/* Gradients of weight and bias. */
+static void merge_sums(const struct stoa_op_run *run, void *partials, size_t step, size_t blocks) {
+    double by = choose_unit(run);
+    merge_tree(run, partials, step, blocks, add_two);
+    for (size_t c = 0; c < channels_of(run->layer); c++) {
+        double sum = (double)sums(run, partials, 0)[c];
+        run->dtensor[BIAS][c] = (float)sum;
+        run->dtensor[WEIGHT][c] = (float)((double)sums(run, partials, 1)[c] - sum * xhat_off(run, c, by));
     }
 }
 
@@ -276,37 +349,18 @@ static void gradient_rows(const struct stoa_op_run *run, size_t first, size_t co
     stoa_epilogue(run, run->dx[0] + at, at, count * channels);
 }
 
-/* Sums over all samples, in the first block's place. */
-static void sum_blocks(const struct stoa_op_run *run) {
-    stoa_parallel_range(run, blocks_of(run), 1, sums_of_blocks);
-    for (size_t half = blocks_of(run) / 2; half > 0; half /= 2) {
-        for (size_t b = 0; b < half; b++) {
-            for (size_t which = 0; which < 2; which++) {
-                run->context->kernels->accumulate(block_sum(run, b + half, which), block_sum(run, b, which),
-                                                  channels_of(run->layer));
-            }
-        }
-    }
-}
-
-/* What xhat is too large by because the mean became a float. */
-static double xhat_off(const struct stoa_op_run *run, size_t channel) {
-    double by = (double)*unit(run);
-    return (saved_mean(run)[channel] - (double)coefficient(run, MEAN)[channel] / by) *
-           saved_inverse(run)[channel];
-}
-
-static void gradients_of_tensors(const struct stoa_op_run *run) {
+/* Behind the gradients of tensors: what they take off every row's. */
+static void gradient_coefficients(const struct stoa_op_run *run) {
     double by = choose_unit(run);
+    double count = *saved_rows(run);
     for (size_t c = 0; c < channels_of(run->layer); c++) {
+        double inverse = saved_inverse(run)[c];
+        double share_xhat = (double)run->dtensor[WEIGHT][c] / count;
+        double share = (double)run->dtensor[BIAS][c] / count - xhat_off(run, c, by) * share_xhat;
         coefficient(run, MEAN)[c] = (float)(saved_mean(run)[c] * by);
-        coefficient(run, SCALE)[c] = (float)(saved_inverse(run)[c] / by);
-    }
-    sum_blocks(run);
-    for (size_t c = 0; c < channels_of(run->layer); c++) {
-        double sum = (double)block_sum(run, 0, 0)[c];
-        run->dtensor[BIAS][c] = (float)sum;
-        run->dtensor[WEIGHT][c] = (float)((double)block_sum(run, 0, 1)[c] - sum * xhat_off(run, c));
+        coefficient(run, A)[c] = (float)((double)run->tensor[WEIGHT][c] * inverse);
+        coefficient(run, B)[c] = (float)share;
+        coefficient(run, D)[c] = (float)(inverse / by * share_xhat);
     }
 }
 
@@ -314,7 +368,7 @@ static void scaled_rows(const struct stoa_op_run *run, size_t first, size_t coun
     size_t channels = channels_of(run->layer);
     run->context->kernels->normalize_columns(run->dy + first * channels, count, channels, 1,
                                              coefficient(run, MEAN), coefficient(run, SCALE),
-                                             coefficient(run, SHIFT), run->dx[0] + first * channels);
+                                             coefficient(run, SHIFT), false, run->dx[0] + first * channels);
     stoa_epilogue(run, run->dx[0] + first * channels, first * channels, count * channels);
 }
 
@@ -326,31 +380,25 @@ static void backward_frozen(const struct stoa_op_run *run) {
         coefficient(run, SCALE)[c] = (float)((double)run->tensor[WEIGHT][c] * inverse_of(run, c));
         coefficient(run, SHIFT)[c] = 0;
     }
-    stoa_parallel_range(run, run->batch * rows_of(run->layer), stoa_row_grain(channels), scaled_rows);
+    stoa_parallel_range(run, rows_of_run(run), stoa_row_grain(channels), scaled_rows);
 }
 
 static void backward(const struct stoa_op_run *run) {
-    size_t channels = channels_of(run->layer);
     if (run->frozen) {
         if (run->dx[0]) {
             backward_frozen(run);
         }
         return;
     }
-    gradients_of_tensors(run);
-    if (!run->dx[0]) {
-        return;
+    if (!run->merged) {
+        sum_coefficients(run);
+        stoa_parallel_range(run, blocks_of(run), 1, sums_of_blocks);
+        merge_sums(run, partial_of(run, STOA_BACKWARD, 0), partial_bytes(run, STOA_BACKWARD), blocks_of(run));
     }
-    double count = rows_in_all(run);
-    for (size_t c = 0; c < channels; c++) {
-        double inverse = saved_inverse(run)[c];
-        double share_xhat = (double)run->dtensor[WEIGHT][c] / count;
-        double share = (double)run->dtensor[BIAS][c] / count - xhat_off(run, c) * share_xhat;
-        coefficient(run, A)[c] = (float)((double)run->tensor[WEIGHT][c] * inverse);
-        coefficient(run, B)[c] = (float)share;
-        coefficient(run, D)[c] = (float)(inverse / (double)*unit(run) * share_xhat);
+    if (run->dx[0]) {
+        gradient_coefficients(run);
+        stoa_parallel_range(run, rows_of_run(run), stoa_row_grain(channels_of(run->layer)), gradient_rows);
     }
-    stoa_parallel_range(run, run->batch * rows_of(run->layer), stoa_row_grain(channels), gradient_rows);
 }
 
 /* Mean and variance of one channel of the batch, in two plain passes. */
@@ -442,6 +490,10 @@ const struct stoa_op stoa_op_batchnorm = {
     .infer = infer,
     .memory = memory,
     .least_batch = least_batch,
+    .crosses_samples = crosses_samples,
+    .gather_bytes = partial_bytes,
+    .gather = {gather_moments, gather_sums},
+    .merge = {merge_moments, merge_sums},
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

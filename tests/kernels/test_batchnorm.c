@@ -110,25 +110,32 @@ static void check_far(const struct subject *s, size_t rows, size_t columns) {
         y.d[i] = x.d[i] * 3 + 5;
         x.f[i] += 0x1p23F;
     }
-    s->kernels->normalize_columns(x.f, rows, columns, 1, mean.f, scale.f, shift.f, y.f);
+    s->kernels->normalize_columns(x.f, rows, columns, 1, mean.f, scale.f, shift.f, false, y.f);
     check_exact("normalize_columns far from zero", s, y);
+    arrays_release();
+}
+
+static void check_normalize(const struct subject *s, size_t shape, bool relu) {
+    struct norm n = make_norm(shape);
+    struct array y = output_unset(n.x.n);
+    struct array in_place = output_copy(n.x);
+    s->kernels->normalize_columns(n.x.f, n.rows, n.columns, n.unit, n.mean.f, n.scale.f, n.shift.f, relu,
+                                  y.f);
+    stoa_reference_f64.normalize_columns(n.x.d, n.rows, n.columns, (double)n.unit, n.mean.d, n.scale.d,
+                                         n.shift.d, relu, y.d);
+    check_close("normalize_columns", s, y, 6e-7, 1e-7);
+    s->kernels->normalize_columns(in_place.f, n.rows, n.columns, n.unit, n.mean.f, n.scale.f, n.shift.f, relu,
+                                  in_place.f);
+    in_place.d = y.d;
+    check_close("normalize_columns in place", s, in_place, 6e-7, 1e-7);
     arrays_release();
 }
 
 void test_kernel_normalize_columns(const struct subject *s) {
     for (size_t i = 0; i < row_shapes; i++) {
+        check_normalize(s, i, false);
+        check_normalize(s, i, true);
         struct norm n = make_norm(i);
-        struct array y = output_unset(n.x.n);
-        struct array in_place = output_copy(n.x);
-        s->kernels->normalize_columns(n.x.f, n.rows, n.columns, n.unit, n.mean.f, n.scale.f, n.shift.f, y.f);
-        stoa_reference_f64.normalize_columns(n.x.d, n.rows, n.columns, (double)n.unit, n.mean.d, n.scale.d,
-                                             n.shift.d, y.d);
-        check_close("normalize_columns", s, y, 6e-7, 1e-7);
-        s->kernels->normalize_columns(in_place.f, n.rows, n.columns, n.unit, n.mean.f, n.scale.f, n.shift.f,
-                                      in_place.f);
-        in_place.d = y.d;
-        check_close("normalize_columns in place", s, in_place, 6e-7, 1e-7);
-        arrays_release();
         check_far(s, n.rows, n.columns);
     }
 }

@@ -16,7 +16,7 @@ static void forward_rows(const struct stoa_op_run *run, size_t first, size_t cou
     struct stoa_window w = stoa_pool_window(run->layer);
     size_t at = first * w.out_width * w.channels;
     run->context->kernels->avgpool(&w, include_pad(run->layer), run->x[0], first, count, run->y + at);
-    stoa_epilogue(run, run->y + at, at, count * w.out_width * w.channels);
+    stoa_run_epilogue(run, run->y + at, at, count * w.out_width * w.channels);
 }
 
 static void forward(const struct stoa_op_run *run) {
@@ -32,7 +32,7 @@ static void backward_images(const struct stoa_op_run *run, size_t first, size_t 
     for (size_t n = first; n < first + count; n++) {
         run->context->kernels->avgpool_backward(&w, include_pad(run->layer), run->dy + n * out,
                                                 run->dx[0] + n * in);
-        stoa_epilogue(run, run->dx[0] + n * in, n * in, in);
+        stoa_run_epilogue(run, run->dx[0] + n * in, n * in, in);
     }
 }
 

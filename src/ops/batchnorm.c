@@ -346,7 +346,7 @@ static void gradient_rows(const struct stoa_op_run *run, size_t first, size_t co
     run->context->kernels->bn_backward(run->x[0] + at, run->dy + at, count, channels, *unit(run),
                                        coefficient(run, MEAN), coefficient(run, A), coefficient(run, B),
                                        coefficient(run, D), run->dx[0] + at);
-    stoa_epilogue(run, run->dx[0] + at, at, count * channels);
+    stoa_run_epilogue(run, run->dx[0] + at, at, count * channels);
 }
 
 /* Behind the gradients of tensors: what they take off every row's. */
@@ -369,7 +369,7 @@ static void scaled_rows(const struct stoa_op_run *run, size_t first, size_t coun
     run->context->kernels->normalize_columns(run->dy + first * channels, count, channels, 1,
                                              coefficient(run, MEAN), coefficient(run, SCALE),
                                              coefficient(run, SHIFT), false, run->dx[0] + first * channels);
-    stoa_epilogue(run, run->dx[0] + first * channels, first * channels, count * channels);
+    stoa_run_epilogue(run, run->dx[0] + first * channels, first * channels, count * channels);
 }
 
 /* The statistics do not depend on x: only the scale is left. */

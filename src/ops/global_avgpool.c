@@ -19,7 +19,7 @@ static void forward_images(const struct stoa_op_run *run, size_t first, size_t c
         run->context->kernels->global_avgpool(run->x[0] + n * pixels * channels, pixels, channels,
                                               run->y + n * channels);
     }
-    stoa_epilogue(run, run->y + first * channels, first * channels, count * channels);
+    stoa_run_epilogue(run, run->y + first * channels, first * channels, count * channels);
 }
 
 static void forward(const struct stoa_op_run *run) {
@@ -33,7 +33,7 @@ static void backward_images(const struct stoa_op_run *run, size_t first, size_t 
     for (size_t n = first; n < first + count; n++) {
         run->context->kernels->global_avgpool_backward(run->dy + n * channels, pixels, channels,
                                                        run->dx[0] + n * pixels * channels);
-        stoa_epilogue(run, run->dx[0] + n * pixels * channels, n * pixels * channels, pixels * channels);
+        stoa_run_epilogue(run, run->dx[0] + n * pixels * channels, n * pixels * channels, pixels * channels);
     }
 }
 

@@ -93,7 +93,7 @@ static void finish_rows(const struct stoa_op_run *run, size_t first, size_t coun
 }
 
 static void finish_gradient(const struct stoa_op_run *run, size_t first, size_t count) {
-    stoa_epilogue(run, run->dx[0] + first, first, count);
+    stoa_run_epilogue(run, run->dx[0] + first, first, count);
 }
 
 static void multiply(const struct stoa_op_run *run, size_t in, size_t units) {

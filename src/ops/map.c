@@ -27,7 +27,7 @@ static float *map_piece(const struct stoa_op_run *run, float *in, size_t first, 
     return piece.y;
 }
 
-void stoa_epilogue(const struct stoa_op_run *run, float *numbers, size_t first, size_t count) {
+void stoa_run_epilogue(const struct stoa_op_run *run, float *numbers, size_t first, size_t count) {
     for (const struct stoa_op_run *next = run->epilogue; next; next = next->epilogue) {
         numbers = map_piece(next, numbers, first, count);
     }
@@ -43,7 +43,7 @@ static void forward_range(const struct stoa_op_run *run, size_t first, size_t co
                                        .x = run->x[run->flow] + first,
                                        .y = run->y + first};
         run->layer->op->map(run, &piece);
-        stoa_epilogue(run, piece.y, first, piece.count);
+        stoa_run_epilogue(run, piece.y, first, piece.count);
     }
 }
 
@@ -60,7 +60,7 @@ static void backward_range(const struct stoa_op_run *run, size_t first, size_t c
                                        .dy = run->dy + first,
                                        .dx = run->dx[0] + first};
         run->layer->op->map_backward(run, &piece);
-        stoa_epilogue(run, piece.dx, first, piece.count);
+        stoa_run_epilogue(run, piece.dx, first, piece.count);
     }
 }
 

@@ -36,7 +36,7 @@ static void forward_rows(const struct stoa_op_run *run, size_t first, size_t cou
     size_t at = first * w.out_width * w.channels;
     uint16_t *index = run->saved ? run->saved : run->workspace;
     run->context->kernels->maxpool(&w, run->x[0], first, count, run->y + at, index + at);
-    stoa_epilogue(run, run->y + at, at, count * w.out_width * w.channels);
+    stoa_run_epilogue(run, run->y + at, at, count * w.out_width * w.channels);
 }
 
 static void forward(const struct stoa_op_run *run) {
@@ -52,7 +52,7 @@ static void backward_images(const struct stoa_op_run *run, size_t first, size_t 
     const uint16_t *index = run->saved;
     for (size_t n = first; n < first + count; n++) {
         run->context->kernels->maxpool_backward(&w, run->dy + n * out, index + n * out, run->dx[0] + n * in);
-        stoa_epilogue(run, run->dx[0] + n * in, n * in, in);
+        stoa_run_epilogue(run, run->dx[0] + n * in, n * in, in);
     }
 }
 

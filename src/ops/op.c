@@ -228,7 +228,7 @@ size_t stoa_batch_size(const struct stoa_op_run *run, const struct stoa_shape *s
 }
 
 static void run_epilogue(const void *with, float *numbers, size_t first, size_t count) {
-    stoa_epilogue(with, numbers, first, count);
+    stoa_run_epilogue(with, numbers, first, count);
 }
 
 struct stoa_finish stoa_finish_of(const struct stoa_op_run *run, bool *relu) {

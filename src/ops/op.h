@@ -278,7 +278,7 @@ void stoa_map_backward(const struct stoa_op_run *run);
 
 /* Do run->epilogue to numbers [first, first + count) of y, or of dx[0] where the run goes backward; they lie at
  * `numbers`. Nothing where there is none. */
-void stoa_epilogue(const struct stoa_op_run *run, float *numbers, size_t first, size_t count);
+void stoa_run_epilogue(const struct stoa_op_run *run, float *numbers, size_t first, size_t count);
 /* The same for lower floors. `relu`, forward only: whether it begins with max(0, .) in place, which they do
  * themselves before; NULL: they do not. */
 struct stoa_finish stoa_finish_of(const struct stoa_op_run *run, bool *relu);

@@ -27,6 +27,7 @@ struct bench_options {
     stoa_isa highest;   /* what it names, where the mode is held to it */
     bool is_held;       /* `highest` counts */
     const char *peer;   /* another engine to compare with; NULL: none */
+    const char *python; /* for peers that are Python packages; NULL: python3 */
     const char *out;    /* file or folder that a mode writes; NULL: not given */
     size_t threads;     /* 0: as many as CPUs */
     size_t repetitions; /* timed repetitions of a case */
@@ -80,6 +81,8 @@ const char *bench_held_core(const struct bench_options *chosen);
 char *bench_shipped_list(const char *name);
 /* Path of a peer's module, or NULL when this build has none; from malloc. */
 char *bench_shipped_peer(const char *name);
+/* Path of a peer's script; from malloc. */
+char *bench_shipped_script(const char *name);
 
 /* Whether a result of this name is wanted by --filter; none is when the run has been asked to stop. */
 bool bench_wanted(const struct bench *bench, const char *name);

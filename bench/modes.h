@@ -12,6 +12,7 @@
     X(ops)                                                                                                   \
     X(train)                                                                                                 \
     X(infer)                                                                                                 \
+    X(latency)                                                                                               \
     X(fit)                                                                                                   \
     X(checkpoint)                                                                                            \
     X(scale)                                                                                                 \

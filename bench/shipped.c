@@ -14,6 +14,13 @@ char *bench_shipped_list(const char *name) {
     return path ? path : cli_text("%s/%s", BENCH_SOURCE, name);
 }
 
+char *bench_shipped_script(const char *name) {
+    char *installed = cli_text("%s/%s", BENCH_PEERS_FROM_COMMAND, name);
+    char *path = cli_find_beside(installed);
+    free(installed);
+    return path ? path : cli_text("%s/peers/%s", BENCH_SOURCE, name);
+}
+
 char *bench_shipped_peer(const char *name) {
     static const char *const folders[] = {"peers", BENCH_PEERS_FROM_COMMAND};
     char *path = NULL;

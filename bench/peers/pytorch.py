@@ -12,7 +12,6 @@ too, and the fastest of all used.
 Then pairs of one epoch each, the two engines in turn. README.md in the folder above says how to read the result."""
 
 import argparse
-import configparser
 import gzip
 import json
 import os
@@ -24,19 +23,8 @@ import tempfile
 import time
 
 from needs import need_module, need_program, refuse
+from networks import HUGE_PAGES, ROOT, TORCH_ENVIRONMENT, build, find_recipe, has_avx512, read_recipe
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# What makes PyTorch fast on CPUs: no second pool of threads inside the BLAS, a core for this CPU's vectors, and a malloc that
-# keeps the blocks of one step for the next.
-TORCH_ENVIRONMENT = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": "4294967296",
-    "MALLOC_TRIM_THRESHOLD_": "8589934592",
-    "MALLOC_TOP_PAD_": "268435456",
-}
-# Transparent huge pages, which `stoa` asks for itself: by glibc's malloc, and by PyTorch's allocator where it knows the name.
-HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "THP_MEM_ALLOC_ENABLE": "1"}
 # What holds PyTorch's own loops, its oneDNN, MKL and OpenBLAS to an instruction set, and what holds `stoa`.
 HELD = {
     isa: (
@@ -49,102 +37,7 @@ HELD = {
 WARM_UP, TRIAL = 50, 300  # steps
 
 
-# ---- The recipe ----
-
-
-def find_recipe(name):
-    for path in (name, os.path.join(ROOT, "data", "recipes", name + ".ini")):
-        if os.path.isfile(path):
-            return path
-    refuse("no recipe '%s', expected a file or the name of one in data/recipes" % name)
-
-
-def read_recipe(path):
-    """Input (H, W, C), layers as (name, operator, options), and the folder of the data."""
-    parser = configparser.ConfigParser(delimiters=("=",), inline_comment_prefixes=(";",), strict=True)
-    parser.optionxform = str
-    try:
-        with open(path, encoding="utf-8") as file:
-            parser.read_string("[top]\n" + file.read())
-        lines, data = list(parser["model"].items()), parser["data"]["set"]
-    except (OSError, UnicodeDecodeError, configparser.Error, KeyError) as error:
-        refuse("%s: %s, expected a recipe with [model] and the set of [data]" % (path, " ".join(str(error).split())))
-    if not lines or lines[0][0] != "input":
-        refuse("%s: the first line of [model] is not the input" % path)
-    layers = []
-    for name, line in lines[1:]:
-        operator, *pairs = line.split()
-        layers.append((name, operator, dict(pair.split("=", 1) for pair in pairs)))
-    return [int(n) for n in lines[0][1].split("x")], layers, data
-
-
-def pair(text):
-    height, _, width = text.partition("x")
-    return int(height), int(width or height)
-
-
 # ---- PyTorch's side: a process of its own ----
-
-
-def make_module(torch, operator, options, shape):
-    """The module of one layer; `shape` is its input's, (C, H, W) or (K,)."""
-    nn = torch.nn
-    bias = options.get("bias", "true") == "true"
-    if operator == "conv2d":
-        pad = options.get("pad", "0")
-        return nn.Conv2d(shape[0], int(options["filters"]), pair(options["kernel"]), pair(options.get("stride", "1")),
-                         "same" if pad == "same" else pair(pad), pair(options.get("dilation", "1")),
-                         int(options.get("groups", "1")), bias)  # fmt: skip
-    if operator == "linear":
-        return nn.Linear(shape[0], int(options["units"]), bias)
-    if operator in ("maxpool2d", "avgpool2d"):
-        size, pad = pair(options["size"]), pair(options.get("pad", "0"))
-        stride = pair(options.get("stride", options["size"]))
-        if operator == "maxpool2d":
-            return nn.MaxPool2d(size, stride, pad)
-        return nn.AvgPool2d(size, stride, pad, count_include_pad=options.get("include_pad", "true") == "true")
-    if operator == "batchnorm":
-        norm = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
-        return norm(shape[0], float(options.get("epsilon", "1e-5")), float(options.get("momentum", "0.1")))
-    if operator == "global_avgpool":
-        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    simple = {
-        "relu": lambda: nn.ReLU(inplace=True),
-        "flatten": nn.Flatten,
-        "dropout": lambda: nn.Dropout(float(options.get("p", "0.5"))),
-    }
-    if operator not in simple:
-        refuse("no PyTorch module known for operator '%s'" % operator)
-    return simple[operator]()
-
-
-def flops_of(torch, module, y):
-    """Of one sample's forward pass, as the engine counts: multiply and add are two; conv and linear only."""
-    per_sample = y[0].numel()
-    if isinstance(module, torch.nn.Conv2d):
-        kh, kw = module.kernel_size
-        return 2 * per_sample * kh * kw * module.in_channels // module.groups
-    if isinstance(module, torch.nn.Linear):
-        return 2 * per_sample * module.in_features
-    return 0
-
-
-def build(torch, recipe):
-    """A chain of modules, made while a sample walks through it, and its flops by layer name."""
-    (height, width, channels), layers, _ = recipe
-    x = torch.zeros(2, channels, height, width)
-    modules, flops = [], {}
-    for name, operator, options in layers:
-        if "from" in options:
-            refuse("'%s' has a from=; only chains can be generated" % name)
-        if operator == "linear" and x.dim() == 4:
-            modules.append(torch.nn.Flatten())
-            x = modules[-1](x)
-        modules.append(make_module(torch, operator, options, x.shape[1:]))
-        x = modules[-1](x)
-        if operator in ("conv2d", "linear"):
-            flops[name] = flops_of(torch, modules[-1], x)
-    return torch.nn.Sequential(*modules), flops
 
 
 def read_idx(torch, folder, name):
@@ -304,11 +197,6 @@ def cpu_name():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor()
-
-
-def has_avx512():
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        return "avx512vl" in file.read()
 
 
 def commit():

@@ -6,8 +6,8 @@
  * See kernels/winograd.h for the transforms. Inputs and weights are transformed to one matrix for each point
  * of a tile; the matrices of a point are multiplied, [tiles][C] by [C][K], and the products transformed to
  * outputs. The gradient of the input is the same convolution of the output's gradient. This file decides
- * which layers have a plan and what it costs; narrow layers, wide layers and weight gradients have a file
- * each for how they are cut and run.
+ * which layers have a plan and what it costs; winograd_forward.c and winograd_weights.c cut and run a pass,
+ * with what they share in winograd_pass.c and the order of the tiles in winograd_grid.c.
  *
  * A number that is not finite reaches all outputs of the tiles that read it, not only those whose kernel
  * does.
@@ -17,10 +17,9 @@
 
 #include "base/size.h"
 #include "conv/cost.h"
-#include "conv/winograd_narrow.h"
-#include "conv/winograd_tiles.h"
+#include "conv/winograd_forward.h"
+#include "conv/winograd_pass.h"
 #include "conv/winograd_weights.h"
-#include "conv/winograd_wide.h"
 
 /* Whether a convolution is of the kind, and the context lets sums be reordered. Taps beyond the kernel's end
  * cost products, and accuracy: they may be half as many again as the others. */
@@ -43,7 +42,9 @@ static struct stoa_winograd pass_of(const struct stoa_conv_plan *plan) {
     struct stoa_window read = *w;
     size_t points = plan->algorithm->tile + 2;
     struct stoa_winograd p = {.filters = conv->filters, .points = points * points, .transforms = 1};
-    if (plan->pass == STOA_CONV_BACKWARD_DATA) {
+    p.to_weights = plan->pass == STOA_CONV_BACKWARD_WEIGHTS;
+    p.to_data = plan->pass == STOA_CONV_BACKWARD_DATA;
+    if (p.to_data) {
         read.height = w->out_height;
         read.width = w->out_width;
         read.out_height = w->height;
@@ -52,12 +53,9 @@ static struct stoa_winograd pass_of(const struct stoa_conv_plan *plan) {
         read.pad_left = w->kernel_width - 1 - w->pad_left;
         read.channels = conv->filters;
         p.filters = w->channels;
-        p.to_data = true;
     }
     p.in = stoa_winograd_input_of(&read, points);
     p.grid = stoa_winograd_grid_of(points, p.in.taps, conv->batch, read.out_height, read.out_width);
-    p.columns = p.filters;
-    p.terms = p.in.channels;
     return p;
 }
 
@@ -111,7 +109,9 @@ static double cost(const stoa_context *context, const struct stoa_winograd *p) {
                                               (double)(w->out_height * w->out_width) * (double)p->filters);
     double moved = rows * (vectors(context, p->in.channels) + vectors(context, p->filters)) +
                    transforms * (double)p->points * weights;
-    return stoa_cost_product(context, 2 * rows * weights, p->columns, p->terms) +
+    size_t columns = p->to_weights ? p->range_filters : p->filters;
+    size_t terms = p->to_weights ? context->tuning->winograd_range : p->in.channels;
+    return stoa_cost_product(context, 2 * rows * weights, columns, terms) +
            stoa_cost_tile(context, 1.5 * moved) + stoa_cost_stream(context, tensors);
 }
 
@@ -133,60 +133,44 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     if (points == STOA_WINOGRAD_POINTS && !suits_large_tiles(context, plan, p)) {
         return false;
     }
-    bool planned = false;
-    if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
-        planned = stoa_winograd_weights_plan(context, plan);
-    } else if (p->in.channels * p->filters <= context->tuning->winograd_narrow_floats) {
-        p->narrow = true;
-        planned = stoa_winograd_narrow_plan(context, plan);
-    }
-    if (!planned && plan->pass != STOA_CONV_BACKWARD_WEIGHTS) {
-        *p = pass_of(plan);
-        planned = stoa_winograd_wide_plan(context, plan);
-    }
+    bool planned =
+        p->to_weights ? stoa_winograd_weights_plan(context, plan) : stoa_winograd_forward_plan(context, plan);
     plan->cost = planned ? cost(context, p) : 0;
     return planned;
-}
-
-/* Narrow layers keep transformed weights. Of wide ones these come from an outer cache no faster than a core
- * transforms the weights themselves, so those are only put side by side. */
-static void prepare(const stoa_context *context, const struct stoa_conv_plan *plan, const float *weight,
-                    float *prepared) {
-    if (stoa_winograd_of(plan)->narrow) {
-        stoa_winograd_narrow_prepare(context, plan, weight, prepared);
-    } else {
-        stoa_winograd_wide_prepare(context, plan, weight, prepared);
-    }
 }
 
 static void run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run) {
     if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
         stoa_winograd_weights_run(plan, run);
-    } else if (stoa_winograd_of(plan)->narrow) {
-        stoa_winograd_narrow_run(plan, run);
     } else {
-        stoa_winograd_wide_run(plan, run);
+        stoa_winograd_forward_run(plan, run);
     }
 }
 
 static void describe(const struct stoa_conv_plan *plan, char *out, size_t size) {
     const struct stoa_winograd *p = stoa_winograd_of(plan);
     const struct stoa_winograd_grid *grid = &p->grid;
-    if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
-        stoa_winograd_weights_describe(plan, out, size);
+    const char *name = plan->algorithm->name;
+    if (p->to_weights && p->narrow) {
+        (void)snprintf(out, size, "%s, %zu blocks of samples, %zu tiles at once", name, p->partials,
+                       stoa_winograd_block_tiles(p));
+    } else if (p->to_weights) {
+        (void)snprintf(out, size, "%s, %zu chunks of %zu tiles, ranges of %zux%zu", name, grid->blocks,
+                       stoa_winograd_block_tiles(p), p->range_channels, p->range_filters);
     } else if (p->narrow) {
-        (void)snprintf(out, size, "%s, %zu tiles of %zux%zu in %zu blocks", plan->algorithm->name, grid->end,
-                       grid->tile, grid->tile, grid->blocks);
+        (void)snprintf(out, size, "%s, %zu tiles of %zux%zu in %zu blocks", name, grid->end, grid->tile,
+                       grid->tile, grid->blocks);
     } else {
-        (void)snprintf(out, size, "%s, %zu tiles of %zux%zu, weights transformed %zu times",
-                       plan->algorithm->name, grid->end, grid->tile, grid->tile, p->transforms);
+        (void)snprintf(out, size, "%s, %zu tiles of %zux%zu, weights transformed %zu times", name, grid->end,
+                       grid->tile, grid->tile, p->transforms);
     }
 }
 
 /* They differ in their points: two a side more than the outputs of a tile for 3x3 kernels. */
-const struct stoa_conv_algorithm stoa_conv_winograd2 = {
-    STOA_CONV_NAME(winograd2), .tile = 2, .plan = plan, .prepare = prepare, .run = run, .describe = describe};
-const struct stoa_conv_algorithm stoa_conv_winograd4 = {
-    STOA_CONV_NAME(winograd4), .tile = 4, .plan = plan, .prepare = prepare, .run = run, .describe = describe};
-const struct stoa_conv_algorithm stoa_conv_winograd6 = {
-    STOA_CONV_NAME(winograd6), .tile = 6, .plan = plan, .prepare = prepare, .run = run, .describe = describe};
+#define WINOGRAD(outputs)                                                                                    \
+    const struct stoa_conv_algorithm stoa_conv_winograd##outputs = {                                         \
+        STOA_CONV_NAME(winograd##outputs),        .tile = (outputs), .plan = plan,                           \
+        .prepare = stoa_winograd_forward_prepare, .run = run,        .describe = describe}
+WINOGRAD(2);
+WINOGRAD(4);
+WINOGRAD(6);

@@ -55,9 +55,7 @@ static void cut_groups(struct stoa_winograd_grid *grid, size_t tiles, size_t ima
 /* The tiles of the first or of the second half of the blocks, whichever are more: of two threads one waits
  * for the other. */
 static size_t longer_half(const struct stoa_winograd_grid *grid) {
-    size_t first;
-    size_t end;
-    stoa_winograd_block(grid, stoa_ceil_div(grid->blocks, 2) - 1, &first, &end);
+    size_t end = stoa_winograd_block_of(grid, stoa_ceil_div(grid->blocks, 2) - 1).end;
     return stoa_max(end, grid->end - end);
 }
 
@@ -91,87 +89,53 @@ void stoa_winograd_cut_even(struct stoa_winograd_grid *grid, size_t tiles, bool 
     cut_groups(grid, tiles, stoa_ceil_div(grid->batch, groups), grid->batch);
 }
 
-void stoa_winograd_block(const struct stoa_winograd_grid *grid, size_t number, size_t *first, size_t *end) {
-    size_t in_group = grid->group * grid->in_image;
-    size_t blocks = stoa_ceil_div(in_group, grid->block);
+struct stoa_winograd_block stoa_winograd_block_of(const struct stoa_winograd_grid *grid, size_t number) {
     size_t in_half = blocks_in(grid, grid->half);
     size_t half = number / in_half;
-    size_t half_end = stoa_min(grid->end, (half + 1) * grid->half * grid->in_image);
-    number -= half * in_half;
-    size_t start = half * grid->half * grid->in_image + number / blocks * in_group;
-    *first = start + number % blocks * grid->block;
-    *end = stoa_min(stoa_min(*first + grid->block, start + in_group), half_end);
+    size_t in_group = stoa_ceil_div(grid->group * grid->in_image, grid->block);
+    size_t left = number - half * in_half;
+    struct stoa_winograd_block b = {.number = number,
+                                    .image = half * grid->half + left / in_group * grid->group};
+    size_t images = stoa_min(grid->group, stoa_min(grid->batch, (half + 1) * grid->half) - b.image);
+    b.start = b.image * grid->in_image;
+    b.whole = b.start + (grid->rest_height ? images * grid->across : 0);
+    b.beside = b.whole + images * grid->down * grid->across;
+    b.corner = b.beside + (grid->rest_width ? images * grid->down : 0);
+    b.first = b.start + left % in_group * grid->block;
+    b.end = stoa_min(b.first + grid->block, b.start + images * grid->in_image);
+    return b;
 }
 
-struct stoa_winograd_group stoa_winograd_group_of(const struct stoa_winograd_grid *grid, size_t number) {
-    size_t image = number / grid->in_image;
-    size_t half = image / grid->half * grid->half;
-    struct stoa_winograd_group g = {.image = half + (image - half) / grid->group * grid->group};
-    size_t images = stoa_min(grid->group, stoa_min(grid->batch, half + grid->half) - g.image);
-    g.first = g.image * grid->in_image;
-    g.whole = g.first + (grid->rest_height ? images * grid->across : 0);
-    g.beside = g.whole + images * grid->down * grid->across;
-    g.corner = g.beside + (grid->rest_width ? images * grid->down : 0);
-    g.end = g.first + images * grid->in_image;
-    return g;
-}
-
-size_t stoa_winograd_locate(const struct stoa_winograd_grid *grid, const struct stoa_winograd_group *group,
+size_t stoa_winograd_locate(const struct stoa_winograd_grid *grid, const struct stoa_winograd_block *block,
                             size_t number, struct stoa_winograd_tile *tile) {
-    *tile = (struct stoa_winograd_tile){.height = grid->tile, .width = grid->tile, .taps = grid->taps};
-    size_t rows = grid->down; /* of tiles of this kind in an image */
-    size_t columns = grid->across;
-    size_t row = 0;
-    size_t column = 0;
-    if (number < group->whole) {
-        number -= group->first;
-        rows = 1;
-        row = grid->down;
-        tile->height = grid->rest_height;
-    } else if (number < group->beside) {
-        number -= group->whole;
-    } else if (number < group->corner) {
-        number -= group->beside;
-        columns = 1;
-        column = grid->across;
-        tile->width = grid->rest_width;
-    } else {
-        number -= group->corner;
-        rows = columns = 1;
-        row = grid->down;
-        column = grid->across;
-        tile->height = grid->rest_height;
-        tile->width = grid->rest_width;
-    }
-    size_t image = number / (rows * columns);
-    size_t in_image = number - image * rows * columns;
-    row += in_image / columns;
-    column += in_image % columns;
-    tile->row = row * grid->tile;
-    tile->column = column * grid->tile;
-    return group->image + image;
+    bool low = number < block->whole || number >= block->corner;
+    bool slim = number >= block->beside;
+    size_t columns = slim ? 1 : grid->across; /* of tiles of this kind in an image */
+    size_t tiles = low ? columns : grid->down * columns;
+    number -= number < block->whole    ? block->start
+              : number < block->beside ? block->whole
+              : number < block->corner ? block->beside
+                                       : block->corner;
+    size_t image = number / tiles;
+    size_t row = (number - image * tiles) / columns;
+    size_t column = number - image * tiles - row * columns;
+    *tile = (struct stoa_winograd_tile){.row = ((low ? grid->down : 0) + row) * grid->tile,
+                                        .column = ((slim ? grid->across : 0) + column) * grid->tile,
+                                        .height = low ? grid->rest_height : grid->tile,
+                                        .width = slim ? grid->rest_width : grid->tile,
+                                        .taps = grid->taps};
+    return block->image + image;
 }
 
-struct stoa_winograd_ranges stoa_winograd_ranges_of(const struct stoa_winograd_grid *grid, size_t first,
-                                                    size_t end) {
-    enum { LOW = 2, NARROW = 1, KINDS = 4 };
-    const struct stoa_winograd_group g = stoa_winograd_group_of(grid, first);
-    struct stoa_winograd_ranges ranges = {{0}, {0}, {0}};
-    for (size_t kind = 0; kind < KINDS; kind++) {
-        size_t from = kind & LOW ? g.first : g.whole;
-        size_t to = !(kind & NARROW) ? g.beside : !(kind & LOW) ? g.corner : g.end;
-        ranges.begin[kind] = stoa_max(first, from);
-        ranges.stop[kind] = stoa_max(ranges.begin[kind], stoa_min(end, to));
-    }
-    uint8_t *kind = ranges.kind;
-    for (size_t line = 0; line < grid->points; line++) {
-        bool low = line < grid->rest_height + grid->taps - 1;
-        for (size_t column = 0; column < grid->points; column++) {
-            bool narrow = column < grid->rest_width + grid->taps - 1;
-            *kind++ = (uint8_t)((low ? LOW : 0) + (narrow ? NARROW : 0));
-        }
-    }
-    return ranges;
+/* Tiles with fewer lines lack the points of the last ones, those with fewer columns likewise. */
+struct stoa_winograd_span stoa_winograd_span_of(const struct stoa_winograd_grid *grid,
+                                                const struct stoa_winograd_block *block, size_t point) {
+    bool low = point / grid->points < grid->rest_height + grid->taps - 1;
+    bool slim = point % grid->points < grid->rest_width + grid->taps - 1;
+    size_t stop = !slim ? block->beside : !low ? block->corner : block->end;
+    struct stoa_winograd_span tiles = {.begin = stoa_max(block->first, low ? block->start : block->whole)};
+    tiles.stop = stoa_max(tiles.begin, stoa_min(block->end, stop));
+    return tiles;
 }
 
 double stoa_winograd_rows(const struct stoa_winograd_grid *grid) {

@@ -19,7 +19,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "kernels/winograd_tile.h"
 
@@ -46,30 +45,26 @@ void stoa_winograd_cut_even(struct stoa_winograd_grid *grid, size_t tiles, bool 
 /* A grid's groups and blocks for a smaller batch. */
 struct stoa_winograd_grid stoa_winograd_grid_with(const struct stoa_winograd_grid *planned, size_t batch);
 
-/* Tiles [*first, *end) of block `number`. */
-void stoa_winograd_block(const struct stoa_winograd_grid *grid, size_t number, size_t *first, size_t *end);
-
-/* The group of a tile: its first image, its first tile, and the first tile of each kind but the first. */
-struct stoa_winograd_group {
-    size_t image, first, whole, beside, corner, end;
+/* A block, and the group it lies in. */
+struct stoa_winograd_block {
+    size_t number, first, end;           /* its tiles */
+    size_t image;                        /* the group's first */
+    size_t start, whole, beside, corner; /* the group's first tile, and those of each kind but the first */
 };
 
-struct stoa_winograd_group stoa_winograd_group_of(const struct stoa_winograd_grid *grid, size_t number);
+struct stoa_winograd_block stoa_winograd_block_of(const struct stoa_winograd_grid *grid, size_t number);
 
-/* Tile `number` of a group: its outputs, and its image. */
-size_t stoa_winograd_locate(const struct stoa_winograd_grid *grid, const struct stoa_winograd_group *group,
+/* Tile `number` of a block: its outputs, and its image. */
+size_t stoa_winograd_locate(const struct stoa_winograd_grid *grid, const struct stoa_winograd_block *block,
                             size_t number, struct stoa_winograd_tile *tile);
 
-/* Which tiles of a block have a point: point p the range [begin[kind[p]], stop[kind[p]]) of them. Points are
- * of four kinds: whether tiles with fewer lines have them, and those with fewer columns. */
-struct stoa_winograd_ranges {
-    size_t begin[4], stop[4];
-    uint8_t kind[STOA_WINOGRAD_POINTS * STOA_WINOGRAD_POINTS];
+/* The tiles of a block that have a point. */
+struct stoa_winograd_span {
+    size_t begin, stop;
 };
 
-/* Those of tiles [first, end), all of one group. */
-struct stoa_winograd_ranges stoa_winograd_ranges_of(const struct stoa_winograd_grid *grid, size_t first,
-                                                    size_t end);
+struct stoa_winograd_span stoa_winograd_span_of(const struct stoa_winograd_grid *grid,
+                                                const struct stoa_winograd_block *block, size_t point);
 
 /* Rows of all points' matrices together: 1 / (2 C K) of the products' flops. */
 double stoa_winograd_rows(const struct stoa_winograd_grid *grid);

@@ -10,13 +10,12 @@ enum { MOST = 18 };
 /* Outputs that tiles have had. */
 typedef unsigned char seen[BATCH][MOST][MOST];
 
-/* Tile `number` of the block [first, end) has the outputs of its place, and a point if and only if it lies in
+/* Tile `number` of the block has the outputs of its place, and a point if and only if it lies in
  * the point's range. Returns how many points it has. */
-static size_t check_tile(const struct stoa_winograd_grid *grid, size_t number, size_t first, size_t end,
-                         seen outputs) {
+static size_t check_tile(const struct stoa_winograd_grid *grid, const struct stoa_winograd_block *block,
+                         size_t number, seen outputs) {
     struct stoa_winograd_tile at;
-    const struct stoa_winograd_group group = stoa_winograd_group_of(grid, first);
-    size_t image = stoa_winograd_locate(grid, &group, number, &at);
+    size_t image = stoa_winograd_locate(grid, block, number, &at);
     assert_true(image < BATCH && at.taps == grid->taps);
     assert_true(at.height >= 1 && at.height <= grid->points + 1 - grid->taps);
     assert_true(at.width >= 1 && at.width <= grid->points + 1 - grid->taps);
@@ -25,13 +24,11 @@ static size_t check_tile(const struct stoa_winograd_grid *grid, size_t number, s
         outputs[image][at.row + p / at.width][at.column + p % at.width]++;
     }
     size_t points = 0;
-    const struct stoa_winograd_ranges rows = stoa_winograd_ranges_of(grid, first, end);
     for (size_t point = 0; point < grid->points * grid->points; point++) {
+        const struct stoa_winograd_span rows = stoa_winograd_span_of(grid, block, point);
         bool has = point / grid->points < stoa_winograd_lines(&at) &&
                    point % grid->points < stoa_winograd_columns(&at);
-        size_t begin = rows.begin[rows.kind[point]];
-        size_t stop = rows.stop[rows.kind[point]];
-        assert_int_equal(has, number >= begin && number < stop);
+        assert_int_equal(has, number >= rows.begin && number < rows.stop);
         points += has;
     }
     return points;
@@ -42,13 +39,12 @@ static void check_grid(const struct stoa_winograd_grid *grid, size_t most, size_
     seen outputs = {{{0}}};
     double rows = 0;
     size_t number = 0;
-    for (size_t block = 0; block < grid->blocks; block++) {
-        size_t first;
-        size_t end;
-        stoa_winograd_block(grid, block, &first, &end);
-        assert_true(first == number && end > first && end - first <= stoa_min(most, grid->block));
-        for (; number < end; number++) {
-            rows += (double)check_tile(grid, number, first, end, outputs);
+    for (size_t i = 0; i < grid->blocks; i++) {
+        const struct stoa_winograd_block block = stoa_winograd_block_of(grid, i);
+        assert_true(block.number == i && block.first == number && block.end > block.first);
+        assert_true(block.end - block.first <= stoa_min(most, grid->block));
+        for (; number < block.end; number++) {
+            rows += (double)check_tile(grid, &block, number, outputs);
         }
     }
     assert_int_equal(number, grid->end);
@@ -100,11 +96,8 @@ static void pairs_groups(void **state) {
         /* 256 tiles in blocks of 24: one more, and both threads have as many tiles. */
         grid = stoa_winograd_grid_of(6, 3, 64, 8, 8);
         stoa_winograd_cut_full(&grid, 24, pairs);
-        size_t first;
-        size_t end;
         assert_int_equal(grid.blocks, pairs ? 12 : 11);
-        stoa_winograd_block(&grid, 5, &first, &end);
-        assert_int_equal(end, pairs ? 128 : 144);
+        assert_int_equal(stoa_winograd_block_of(&grid, 5).end, pairs ? 128 : 144);
     }
 }
 

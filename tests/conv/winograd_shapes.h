@@ -5,7 +5,7 @@
 
 #include "../base/cmocka_prelude.h"
 #include "conv/conv.h"
-#include "conv/winograd_tiles.h"
+#include "conv/winograd_pass.h"
 #include "tests/conv/strided.h"
 
 enum { PASSES = 3 };

@@ -41,13 +41,14 @@ struct winograd_slice {
     size_t at;          /* where they begin in a block */
 };
 
-static struct winograd_slice slice_of(const struct stoa_winograd *p, size_t channel) {
+static struct winograd_slice slice_of(const struct stoa_winograd *p, size_t range) {
+    size_t channel = range * p->range_channels;
     size_t all = p->in.channels;
     size_t lanes = stoa_min(STOA_WINOGRAD_LANES, all);
     struct winograd_slice s = {.from = stoa_min(channel, all - lanes)};
     s.count = stoa_max(lanes, stoa_min(p->range_channels, all - channel));
     s.row = stoa_max(STOA_WINOGRAD_LANES, s.count);
-    s.at = channel / p->range_channels * p->points * p->input_step;
+    s.at = range * p->points * p->input_step;
     return s;
 }
 
@@ -174,11 +175,10 @@ static void gather(const stoa_context *context, const struct stoa_winograd_input
                              stoa_scratch(), patch);
 }
 
-/* Tiles [first, end) of a block, of the ranges that begin in [channel, channel_end), to their rows of v, the
+/* Tiles [first, end) of a block, of `ranges` ranges of channels from `range` on, to their rows of v, the
  * block's. */
 static void transform_inputs(const struct stoa_winograd_run *r, const struct stoa_winograd_block *block,
-                             size_t first, size_t end, size_t channel, size_t channel_end, float *patch,
-                             float *v) {
+                             size_t first, size_t end, size_t range, size_t ranges, float *patch, float *v) {
     const struct stoa_winograd *p = r->p;
     const struct stoa_winograd_input *in = &p->in;
     for (size_t i = first; i < end; i++) {
@@ -195,8 +195,8 @@ static void transform_inputs(const struct stoa_winograd_run *r, const struct sto
             tile.row = tile.column = 0;
             x = patch;
         }
-        for (size_t c = channel; c < channel_end; c += p->range_channels) {
-            const struct winograd_slice s = slice_of(p, c);
+        for (size_t k = range; k < range + ranges; k++) {
+            const struct winograd_slice s = slice_of(p, k);
             r->context->kernels->winograd_input(&read, &tile, p->grid.points, s.count, x + s.from,
                                                 v + s.at + (i - block->first) * s.row, p->input_step);
         }
@@ -240,7 +240,8 @@ static void transform_piece(void *argument, size_t task, size_t thread) {
     const struct stoa_winograd_block block = stoa_winograd_block_of(&r->grid, r->chunk + task / pieces_of(p));
     size_t first = stoa_min(block.end, block.first + task % pieces_of(p) * STOA_WINOGRAD_TILE_UNIT);
     size_t end = stoa_min(block.end, first + STOA_WINOGRAD_TILE_UNIT);
-    transform_inputs(r, &block, first, end, 0, p->in.channels, part.patch, inputs_in(r, &part, &block));
+    transform_inputs(r, &block, first, end, 0, stoa_winograd_channel_ranges(p), part.patch,
+                     inputs_in(r, &part, &block));
     if (p->to_weights) {
         transform_gradients(r, &block, first, end, 0, p->filters, r->shared.right);
     }
@@ -260,11 +261,12 @@ struct stoa_winograd_matrix stoa_winograd_inputs(const struct stoa_winograd_run 
                                                  const struct stoa_winograd_part *part,
                                                  const struct stoa_winograd_block *block, size_t channel) {
     const struct stoa_winograd *p = r->p;
-    const struct winograd_slice s = slice_of(p, channel);
-    size_t *ready = part->ready + channel / p->range_channels;
+    size_t range = channel / p->range_channels;
+    const struct winograd_slice s = slice_of(p, range);
+    size_t *ready = part->ready + range;
     float *v = inputs_in(r, part, block);
     if (p->own_inputs && *ready != block->number + 1) {
-        transform_inputs(r, block, block->first, block->end, channel, channel + 1, part->patch, v);
+        transform_inputs(r, block, block->first, block->end, range, 1, part->patch, v);
         *ready = block->number + 1;
     }
     return (struct stoa_winograd_matrix){.at = v + s.at + (channel - s.from), .row = s.row};

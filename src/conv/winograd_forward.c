@@ -186,36 +186,31 @@ static void transform_rows(const struct stoa_winograd_run *r, size_t group, floa
     }
 }
 
-struct winograd_preparation {
-    struct stoa_winograd_run r;
-    float *prepared;
-};
-
 static void prepare_rows(void *argument, size_t task, size_t thread) {
     (void)thread;
-    const struct winograd_preparation *to = argument;
-    transform_rows(&to->r, task, to->prepared);
+    const struct stoa_winograd_run *r = argument;
+    transform_rows(r, task, r->shared.right);
 }
 
 static void prepare_range(void *argument, size_t task, size_t thread) {
     (void)thread;
-    const struct winograd_preparation *to = argument;
-    const struct stoa_winograd *p = to->r.p;
+    const struct stoa_winograd_run *r = argument;
+    const struct stoa_winograd *p = r->p;
     size_t filter = task * p->range_filters;
     size_t filters = stoa_min(p->range_filters, p->filters - filter);
     for (size_t channel = 0; channel < p->in.channels; channel += p->range_channels) {
-        gather_weights(&to->r, channel, stoa_min(p->range_channels, p->in.channels - channel), filter,
-                       filters, to->prepared + gathered_at(p, channel, filter, filters));
+        gather_weights(r, channel, stoa_min(p->range_channels, p->in.channels - channel), filter, filters,
+                       r->shared.right + gathered_at(p, channel, filter, filters));
     }
 }
 
 void stoa_winograd_forward_prepare(const stoa_context *context, const struct stoa_conv_plan *plan,
                                    const float *weight, float *prepared) {
     const struct stoa_winograd *p = stoa_winograd_of(plan);
-    struct winograd_preparation to = {.r = {.context = context, .p = p, .weight = weight},
-                                      .prepared = prepared};
+    struct stoa_winograd_run r = {
+        .context = context, .p = p, .weight = weight, .shared = {.right = prepared}};
     stoa_parallel(context, p->narrow ? groups_of_rows(p) : stoa_winograd_filter_ranges(p),
-                  p->narrow ? prepare_rows : prepare_range, &to);
+                  p->narrow ? prepare_rows : prepare_range, &r);
 }
 
 /* A narrow layer's transformed weights, which a thread that has its own makes before its first block. */

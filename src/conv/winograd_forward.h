@@ -8,8 +8,8 @@
  * Wide layers: a thread takes a block of tiles, transforms it, and then takes ranges of filters: for each it
  * goes through the channels in ranges, and through the points a few lines at a time, whose weights are
  * transformed where they are needed, [points of the lines][channels][filters] in L2, and their products added
- * to sums in L2 or near it. So transformed weights, 4 to 7 times as large as the weights, are never written to
- * memory.
+ * to sums in L2 or near it. So transformed weights, 4 to 7 times as large as the weights, are never written
+ * to memory.
  *
  * The weights of a range are gathered first, each tap's side by side: in the whole weight those of one
  * channel lie far apart, often by a power of two, and share few sets of the caches. Prepared weights are

@@ -20,8 +20,8 @@
 #include "core/threads.h"
 #include "product/product.h"
 
-/* Tiles that are transformed at once, and, of a chunk that all threads share, or of a thread's block, how
- * many threads' limits they may take: with more, copies crowd the outermost cache. */
+/* Tiles that a task transforms at once; and how many threads' limits the transformed tiles of a chunk, or of
+ * a thread's block, may take: with more of them copies crowd the outermost cache. */
 enum { STOA_WINOGRAD_TILE_UNIT = 12, STOA_WINOGRAD_CHUNK_LIMITS = 8 };
 
 /* Lines of points whose weights a wide layer transforms at once: for a range a quarter of 1 MiB of L2, which
@@ -123,7 +123,8 @@ static inline size_t stoa_winograd_step(size_t floats) {
  * thread's part. */
 size_t stoa_winograd_size(struct stoa_winograd *p, size_t tiles);
 
-/* The most tiles of a block whose V, and Z, take at most so many bytes. Sets what stoa_winograd_size() sets. */
+/* The most tiles of a block whose V, and Z, take at most so many bytes. Sets what stoa_winograd_size()
+ * sets. */
 size_t stoa_winograd_fitting(struct stoa_winograd *p, size_t bytes);
 
 /* The last step of a plan: how the workspace is cut. False when its size overflows. */

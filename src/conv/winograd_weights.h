@@ -3,10 +3,10 @@
  *
  * The forward pass is linear in the weights, so its adjoint serves: for each point the matrices of
  * transformed inputs, V [tiles][C], and of transformed output gradients, Z [tiles][K], give S = V^T Z, and
- * dw = G^T S G. Of narrow layers blocks of tiles each have an S of their own, which stays in a core's L2 while
- * the tiles pass; the blocks' gradients are summed in a fixed tree. Of wide ones each thread takes ranges of
- * channels and filters, for which S of a chunk of tiles stays in its L2; there are no partial sums, later
- * chunks add to the gradient. */
+ * dw = G^T S G. Of narrow layers blocks of tiles each have an S of their own, which stays in a core's L2
+ * while the tiles pass; the blocks' gradients are summed in a fixed tree. Of wide ones each thread takes
+ * ranges of channels and filters, for which S of a chunk of tiles stays in its L2; there are no partial sums,
+ * later chunks add to the gradient. */
 #ifndef STOA_CONV_WINOGRAD_WEIGHTS_H
 #define STOA_CONV_WINOGRAD_WEIGHTS_H
 

@@ -167,10 +167,12 @@ static void describe(const struct stoa_conv_plan *plan, char *out, size_t size) 
 }
 
 /* They differ in their points: two a side more than the outputs of a tile for 3x3 kernels. */
-#define WINOGRAD(outputs)                                                                                    \
+#define WINOGRAD_ALGORITHM(outputs)                                                                          \
     const struct stoa_conv_algorithm stoa_conv_winograd##outputs = {                                         \
         STOA_CONV_NAME(winograd##outputs),        .tile = (outputs), .plan = plan,                           \
-        .prepare = stoa_winograd_forward_prepare, .run = run,        .describe = describe}
-WINOGRAD(2);
-WINOGRAD(4);
-WINOGRAD(6);
+        .prepare = stoa_winograd_forward_prepare, .run = run,        .describe = describe,                   \
+    };
+WINOGRAD_ALGORITHM(2)
+WINOGRAD_ALGORITHM(4)
+WINOGRAD_ALGORITHM(6)
+#undef WINOGRAD_ALGORITHM

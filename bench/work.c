@@ -122,8 +122,8 @@ static void run_linear(const struct bench_work *work, enum stoa_conv_pass pass) 
     stoa_status status = STOA_OK;
     switch (pass) {
     case STOA_CONV_FORWARD:
-        status = stoa_linear_forward(work->context, conv->batch, in, out, work->x, work->weight, NULL,
-                                     STOA_ACTIVATION_NONE, work->out[pass]);
+        status = stoa_linear_forward(work->context, conv->batch, in, out, work->x, work->weight, NULL, NULL,
+                                     work->out[pass]);
         break;
     case STOA_CONV_BACKWARD_DATA:
         status = stoa_linear_backward(work->context, conv->batch, in, out, work->x, work->weight, work->dy,

@@ -167,7 +167,7 @@ enum { STOA_IM2COL_LINES = 8200 };
                                    const double *inv_std, real *dweight, real *dbias))                             \
     /* Cross entropy of rows against 0 <= label < columns. With s = smoothing, w = weight (NULL: all 1), the target is\
      * t[c] = s / columns * w[c], and 1 - s times w[label] more at the label.                                      \
-     * From logits: probability = softmax(x), loss = sum over c of t[c] * (log(sum(exp(x - max))) - (x[c] - max)). */\
+     * From logits: probability (NULL: not wanted) = softmax(x), loss = sum over c of t[c] * (log(sum(exp(x - max))) - (x[c] - max)). */\
     K(softmax_xent, (const real *x, const int32_t *label, size_t rows, size_t columns, const real *weight,         \
                      real smoothing, real *probability, real *loss))                                               \
     /* dx = (probability * sum(t) - t) * dloss[row]. dx may be probability. */                                     \

@@ -18,6 +18,16 @@ static float row_exp(const float *x, float *y, size_t n, float top) {
     return sum;
 }
 
+/* The sum alone. */
+static float row_exp_sum(const float *x, size_t n, float top) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; i++) {
+        sum += stoa_exp_nonpositive(x[i] - top);
+    }
+    return sum;
+}
+
 static void row_scale(float *y, size_t n, float scale) {
 #pragma omp simd
     for (size_t i = 0; i < n; i++) {
@@ -66,10 +76,15 @@ static float weighted_losses(const float *x, size_t n, const float *weight, floa
 void STOA_KERNEL(softmax_xent)(const float *restrict x, const int32_t *restrict label, size_t rows,
                                size_t columns, const float *restrict weight, float smoothing,
                                float *restrict probability, float *restrict loss) {
-    for (size_t r = 0; r < rows; r++, x += columns, probability += columns) {
+    for (size_t r = 0; r < rows; r++, x += columns) {
         float top = stoa_row_max(x, columns);
-        float sum = row_exp(x, probability, columns, top);
-        row_scale(probability, columns, 1.0F / sum);
+        float sum;
+        if (probability) {
+            sum = row_exp(x, probability + r * columns, columns, top);
+            row_scale(probability + r * columns, columns, 1.0F / sum);
+        } else {
+            sum = row_exp_sum(x, columns, top);
+        }
         float log_sum = stoa_log_positive(sum);
         float at_label = weight ? weight[label[r]] : 1.0F;
         float own = (1.0F - smoothing) * at_label * (log_sum - (x[label[r]] - top));

@@ -44,7 +44,7 @@ typedef enum stoa_weight_layout {
  * as it lies is copied, through the workspace. */
 typedef struct stoa_conv2d_plan_options {
     stoa_conv2d_pass pass;      /**< which one */
-    stoa_activation activation; /**< of a forward pass */
+    const char *activation;     /**< of a forward pass, see stoa_epilogue in ops.h; NULL: none */
     stoa_image_layout x_layout; /**< of x and dx */
     stoa_image_layout y_layout; /**< of y and dy */
     /** Floats from one pixel of x or dx to the next, at least channels: the operand is a slice of a larger
@@ -66,6 +66,7 @@ typedef struct stoa_conv2d_operands {
     const void *prepared;   /**< forward: what stoa_conv2d_plan_prepare() wrote, or NULL */
     size_t prepared_bytes;  /**< their size, at least stoa_conv2d_plan_prepared_bytes() */
     const float *bias;      /**< forward: (filters), or NULL */
+    const float *residual;  /**< forward: of y's shape, see stoa_epilogue in ops.h; or NULL */
     const float *dy;        /**< backward passes */
     float *y;               /**< forward: written */
     float *dx;              /**< backward data: written, or added to */

@@ -77,11 +77,14 @@ typedef enum stoa_conv2d_pass {
     STOA_CONV2D_BACKWARD_WEIGHTS /**< stoa_conv2d_backward_weights() */
 } stoa_conv2d_pass;
 
-/** What follows the bias in the forward pass. */
-typedef enum stoa_activation {
-    STOA_ACTIVATION_NONE, /**< nothing */
-    STOA_ACTIVATION_RELU  /**< max(0, y) */
-} stoa_activation;
+/** What follows a forward pass's bias, done to results while they are in cache: y = activation(y + residual).
+ * NULL in its place, or all zero, is nothing. */
+typedef struct stoa_epilogue {
+    const float *residual; /**< of y's shape, lying as y does without gaps; NULL: none */
+    /** An operator that does the same to every number, with its options as in a recipe: "relu",
+     * "leaky_relu slope=0.2", "gelu approximate=tanh" ...; NULL: none. */
+    const char *activation;
+} stoa_epilogue;
 
 /** `*height` and `*width` of the output of `conv`: floor((size + padding - dilation * (kernel - 1) - 1) /
  * stride) + 1. */
@@ -98,13 +101,13 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_workspace(stoa_context *context
  * @param x  (batch, height, width, channels).
  * @param weight  (kernel_height, kernel_width, channels / groups, filters).
  * @param bias  (filters), or NULL.
- * @param activation  What follows the bias.
+ * @param epilogue  What follows the bias; NULL: nothing.
  * @param[out] y  (batch, OH, OW, filters), see stoa_conv2d_output().
  * @param workspace  64-byte aligned; NULL when none is needed.
  * @param workspace_bytes  Its size, at least what stoa_conv2d_workspace() says. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_forward(stoa_context *context, const stoa_conv2d *conv,
                                                          const float *x, const float *weight,
-                                                         const float *bias, stoa_activation activation,
+                                                         const float *bias, const stoa_epilogue *epilogue,
                                                          float *y, void *workspace, size_t workspace_bytes);
 /** `*bytes` of prepared weights: those of `conv` in the form that the algorithm of its forward pass reads,
  * for stoa_conv2d_forward_prepared(). 0 when it reads the weights as they are. */
@@ -130,7 +133,7 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_conv2d_forward_prepared(stoa_context *
                                                                   const stoa_conv2d *conv, const float *x,
                                                                   const float *weight, const void *prepared,
                                                                   size_t prepared_bytes, const float *bias,
-                                                                  stoa_activation activation, float *y,
+                                                                  const stoa_epilogue *epilogue, float *y,
                                                                   void *workspace, size_t workspace_bytes);
 /** Gradient of the input: `dx` (shape of x, overwritten) from `dy` (shape of y) and `weight`, all as in
  * stoa_conv2d_forward(). */
@@ -160,18 +163,158 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_col2im(stoa_context *context, const st
                                                  const float *columns, float *dx);
 
 /** `y` (batch, outputs) = `x` (batch, inputs) * `weight` (inputs, outputs) + `bias` (outputs, may be NULL),
- * then `activation`. */
+ * then `epilogue`, which may be NULL. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_linear_forward(stoa_context *context, size_t batch, size_t inputs,
                                                          size_t outputs, const float *x, const float *weight,
-                                                         const float *bias, stoa_activation activation,
+                                                         const float *bias, const stoa_epilogue *epilogue,
                                                          float *y);
-/** Gradients of stoa_linear_forward() without activation: `dx` (batch, inputs), `dweight` (inputs, outputs)
+/** Gradients of stoa_linear_forward() without epilogue: `dx` (batch, inputs), `dweight` (inputs, outputs)
  * and `dbias` (outputs) from `x`, `weight` and `dy` (batch, outputs). Each result may be NULL and is
  * overwritten. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_linear_backward(stoa_context *context, size_t batch, size_t inputs,
                                                           size_t outputs, const float *x, const float *weight,
                                                           const float *dy, float *dx, float *dweight,
                                                           float *dbias);
+
+/** A transposed 2-D convolution, the adjoint of stoa_conv2d_forward() with the same weight: each input pixel
+ * spreads over a window of the output. Zeros mean: stride and dilation 1, groups 1. */
+typedef struct stoa_conv_transpose2d {
+    size_t batch;             /**< images */
+    size_t height;            /**< of the input */
+    size_t width;             /**< of the input */
+    size_t channels;          /**< of the input */
+    size_t filters;           /**< channels of the output */
+    size_t kernel_height;     /**< taps */
+    size_t kernel_width;      /**< taps */
+    size_t stride_height;     /**< output lines from one input line to the next */
+    size_t stride_width;      /**< output columns from one input column to the next */
+    size_t dilation_height;   /**< pixels from one tap to the next */
+    size_t dilation_width;    /**< pixels from one tap to the next */
+    size_t pad_height;        /**< output lines cut off above, and as many below */
+    size_t pad_width;         /**< output columns cut off on the left, and as many on the right */
+    size_t output_pad_height; /**< lines more below, fewer than the stride or the dilation */
+    size_t output_pad_width;  /**< columns more on the right, the same */
+    size_t groups;            /**< divides channels and filters */
+} stoa_conv_transpose2d;
+
+/** `*height` and `*width` of the output of `conv`: (size - 1) * stride - 2 * padding + dilation * (kernel - 1) +
+ * output padding + 1. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_conv_transpose2d_output(stoa_context *context,
+                                                                  const stoa_conv_transpose2d *conv,
+                                                                  size_t *height, size_t *width);
+/** `*bytes` of workspace that the forward pass of `conv` needs with `context`, or the `backward` one; 0 when
+ * none. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_conv_transpose2d_workspace(stoa_context *context,
+                                                                     const stoa_conv_transpose2d *conv,
+                                                                     bool backward, size_t *bytes);
+/** y = transposed convolution of x with weight, + bias, then the epilogue.
+ *
+ * @param context  Decides threads, policy and instruction set.
+ * @param conv  Sizes.
+ * @param x  (batch, height, width, channels).
+ * @param weight  (kernel_height, kernel_width, filters / groups, channels).
+ * @param bias  (filters), or NULL.
+ * @param epilogue  What follows the bias; NULL: nothing.
+ * @param[out] y  (batch, OH, OW, filters), see stoa_conv_transpose2d_output().
+ * @param workspace  64-byte aligned; NULL when none is needed.
+ * @param workspace_bytes  Its size, at least what stoa_conv_transpose2d_workspace() says. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_conv_transpose2d_forward(
+    stoa_context *context, const stoa_conv_transpose2d *conv, const float *x, const float *weight,
+    const float *bias, const stoa_epilogue *epilogue, float *y, void *workspace, size_t workspace_bytes);
+/** Gradients of stoa_conv_transpose2d_forward() without epilogue, all overwritten: `dx` (shape of x) from
+ * `weight` and `dy` (shape of y), `dweight` (shape of weight) and `dbias` (filters) from `x` and `dy`. Each may
+ * be NULL, `dbias` alone too; what only a NULL one is made from may be NULL as well. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_conv_transpose2d_backward(
+    stoa_context *context, const stoa_conv_transpose2d *conv, const float *x, const float *weight,
+    const float *dy, float *dx, float *dweight, float *dbias, void *workspace, size_t workspace_bytes);
+
+/** `y` = f(`x`) of `count` numbers each; y may be x. `activation` is an operator that does the same to every
+ * number, as in stoa_epilogue: "silu", "elu alpha=0.5". */
+STOA_API STOA_MUST_CHECK stoa_status stoa_activation_forward(stoa_context *context, const char *activation,
+                                                             size_t count, const float *x, float *y);
+/** `dx` = `dy` * f'(x) of `count` numbers each; dx may be dy. Of relu, leaky_relu, elu, sigmoid, tanh and
+ * softplus `y` is read, of the others `x`; the other one may be NULL. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_activation_backward(stoa_context *context, const char *activation,
+                                                              size_t count, const float *x, const float *y,
+                                                              const float *dy, float *dx);
+/** `y` = `a` + `b`, `count` numbers each; y may be a or b. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_add(stoa_context *context, size_t count, const float *a,
+                                              const float *b, float *y);
+
+/** Each row of `x` (rows, columns): `y` = exp(x) over the sum of the same, without overflow; y may be x. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_softmax_forward(stoa_context *context, size_t rows, size_t columns,
+                                                          const float *x, float *y);
+/** `dx` = y * (dy - sum of y * dy) of each row of `y`, of the forward pass, and `dy` (rows, columns); dx may be
+ * dy. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_softmax_backward(stoa_context *context, size_t rows, size_t columns,
+                                                           const float *y, const float *dy, float *dx);
+/** The logarithm of stoa_softmax_forward(), as exact for small probabilities as for large ones; y may be x. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_log_softmax_forward(stoa_context *context, size_t rows,
+                                                              size_t columns, const float *x, float *y);
+/** `dx` = dy - exp(y) * sum of dy of each row of `y`, of the forward pass, and `dy` (rows, columns); dx may be
+ * dy. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_log_softmax_backward(stoa_context *context, size_t rows,
+                                                               size_t columns, const float *y,
+                                                               const float *dy, float *dx);
+
+/** Layer norm: each row to mean 0 and variance 1, then scaled and shifted: y = (x - mean) / sqrt(variance +
+ * epsilon) * scale + shift.
+ *
+ * @param context  Decides threads and instruction set.
+ * @param rows  Of x and y.
+ * @param columns  Numbers of a row.
+ * @param epsilon  1e-12 to 1, such as 1e-5.
+ * @param x  (rows, columns).
+ * @param scale  (columns), or NULL with shift: 1.
+ * @param shift  (columns), or NULL with scale: 0.
+ * @param[out] moments  (2, rows) doubles for stoa_layernorm_backward(): means, then 1 / sqrt(variance +
+ *                      epsilon); NULL where nobody wants them.
+ * @param[out] y  (rows, columns); may be x where moments is NULL. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_layernorm_forward(stoa_context *context, size_t rows,
+                                                            size_t columns, float epsilon, const float *x,
+                                                            const float *scale, const float *shift,
+                                                            double *moments, float *y);
+/** `*bytes` of workspace that stoa_layernorm_backward() needs with `context` for (`rows`, `columns`) where it
+ * writes `dscale` and `dshift`. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_layernorm_workspace(stoa_context *context, size_t rows,
+                                                              size_t columns, size_t *bytes);
+/** Gradients of stoa_layernorm_forward(), all overwritten.
+ *
+ * @param context  Decides threads and instruction set.
+ * @param rows  Of x, dy and dx.
+ * @param columns  Numbers of a row.
+ * @param x  (rows, columns).
+ * @param scale  (columns), or NULL as forward.
+ * @param moments  (2, rows) doubles, what forward wrote.
+ * @param dy  (rows, columns).
+ * @param[out] dx  (rows, columns), may be dy; or NULL.
+ * @param[out] dscale  (columns), or NULL with dshift.
+ * @param[out] dshift  (columns), or NULL with dscale.
+ * @param workspace  64-byte aligned; NULL where dscale is.
+ * @param workspace_bytes  Its size, at least what stoa_layernorm_workspace() says. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_layernorm_backward(stoa_context *context, size_t rows,
+                                                             size_t columns, const float *x,
+                                                             const float *scale, const double *moments,
+                                                             const float *dy, float *dx, float *dscale,
+                                                             float *dshift, void *workspace,
+                                                             size_t workspace_bytes);
+
+/** A loss of each row, and with it the gradient: of softmax_cross_entropy both in one pass over x.
+ *
+ * @param context  Decides threads and instruction set.
+ * @param loss  A loss and its options as in a recipe: "softmax_cross_entropy smoothing=0.1", "huber delta=2".
+ * @param rows  Samples.
+ * @param columns  Numbers of a sample, or classes.
+ * @param x  (rows, columns): outputs, logits or probabilities, as the loss takes them.
+ * @param labels  (rows), 0 <= label < columns, for losses of class numbers; else NULL.
+ * @param values  (rows, columns), for the other losses; else NULL.
+ * @param[out] losses  (rows).
+ * @param dlosses  (rows): how much each loss counts, such as 1 / rows; may be NULL without dx.
+ * @param[out] dx  (rows, columns): the gradient of the sum of dlosses * losses; NULL: the losses alone. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_loss(stoa_context *context, const char *loss, size_t rows,
+                                               size_t columns, const float *x, const int32_t *labels,
+                                               const float *values, float *losses, const float *dlosses,
+                                               float *dx);
 
 /** A pooling window. Zero stride means the window's size. Padding is at most half of the window. */
 typedef struct stoa_pool2d {

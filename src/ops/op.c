@@ -71,6 +71,20 @@ static stoa_status check_output(struct stoa_error *error, const struct stoa_shap
     return STOA_OK;
 }
 
+stoa_status stoa_layer_read(struct stoa_error *error, struct stoa_spec *spec, const struct stoa_shape *inputs,
+                            size_t count, struct stoa_layer *layer) {
+    stoa_status status = check_inputs(error, layer->op, count);
+    if (status == STOA_OK) {
+        status = stoa_options_read(error, layer->op->options, layer->op->option_count, spec, layer->options);
+    }
+    if (status == STOA_OK) {
+        layer->inputs = count;
+        memcpy(layer->input, inputs, count * sizeof *inputs);
+        status = layer->op->infer(error, layer);
+    }
+    return status == STOA_OK ? check_output(error, &layer->output) : status;
+}
+
 stoa_status stoa_layer_make(struct stoa_error *error, const char *name, struct stoa_spec *spec,
                             const struct stoa_shape *inputs, size_t count, struct stoa_layer *layer) {
     *layer = (struct stoa_layer){.op = stoa_op_find(spec->name)};
@@ -85,18 +99,7 @@ stoa_status stoa_layer_make(struct stoa_error *error, const char *name, struct s
     if (!layer->options) {
         return stoa_error_set(error, STOA_ERR_MEMORY, "layer '%s': out of memory", name);
     }
-    stoa_status status = check_inputs(error, layer->op, count);
-    if (status == STOA_OK) {
-        status = stoa_options_read(error, layer->op->options, layer->op->option_count, spec, layer->options);
-    }
-    if (status == STOA_OK) {
-        layer->inputs = count;
-        memcpy(layer->input, inputs, count * sizeof *inputs);
-        status = layer->op->infer(error, layer);
-    }
-    if (status == STOA_OK) {
-        status = check_output(error, &layer->output);
-    }
+    stoa_status status = stoa_layer_read(error, spec, inputs, count, layer);
     if (status != STOA_OK) {
         stoa_layer_clear(layer);
         return stoa_error_prefix(error, "%s '%s': ", spec->name, name);

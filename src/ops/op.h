@@ -167,6 +167,8 @@ struct stoa_op {
     const char *name;
     bool is_loss;      /* y is one number a sample; run->targets is read; not for recipes' [model] */
     bool takes_labels; /* a loss over class numbers, not vectors */
+    bool
+        gives_gradient; /* a loss: forward writes dx[0] as well where it is set, from dy; then saved may be NULL */
     size_t least_inputs, most_inputs;
     const struct stoa_option *options;
     size_t option_count, options_bytes;
@@ -251,6 +253,11 @@ stoa_status stoa_unknown_loss(struct stoa_error *error, const char *name);
 stoa_status stoa_layer_make(struct stoa_error *error, const char *name, struct stoa_spec *spec,
                             const struct stoa_shape *inputs, size_t count, struct stoa_layer *layer);
 void stoa_layer_clear(struct stoa_layer *layer);
+
+/* The same for a caller who has set the operator and has memory for its options, zeroed; name and sentences are
+ * the caller's. */
+stoa_status stoa_layer_read(struct stoa_error *error, struct stoa_spec *spec, const struct stoa_shape *inputs,
+                            size_t count, struct stoa_layer *layer);
 
 /* Helpers for operators. */
 

@@ -7,7 +7,8 @@
  *   dx = (softmax(x) * sum(t) - t) * dy
  * The logarithm is never one of a small number.
  * As PyTorch's with reduction=none. The mean over a batch is by samples, or with mean=weights, as PyTorch's,
- * by the weights of their classes. Saved: the probabilities. */
+ * by the weights of their classes. Saved: the probabilities, where the
+ * gradient is not asked for at once. */
 #include "base/size.h"
 #include "ops/class_loss.h"
 
@@ -19,15 +20,28 @@ static float smoothing_of(const struct stoa_layer *layer) {
 
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
     size_t count;
-    return stoa_size_mul(run->planned_batch, stoa_class_count(run->layer), &count) &&
-           stoa_float_bytes(count, &memory->saved);
+    return !run->training || (stoa_size_mul(run->planned_batch, stoa_class_count(run->layer), &count) &&
+                              stoa_float_bytes(count, &memory->saved));
 }
 
+static void backward_from(const struct stoa_op_run *run, size_t first, size_t count,
+                          const float *probability) {
+    size_t classes = stoa_class_count(run->layer);
+    run->context->kernels->softmax_xent_backward(
+        probability + first * classes, run->targets.labels + first, run->dy + first, count, classes,
+        stoa_class_weights(run->layer), smoothing_of(run->layer), run->dx[0] + first * classes);
+}
+
+/* With its gradient where that is asked for already. */
 static void forward_rows(const struct stoa_op_run *run, size_t first, size_t count) {
     size_t classes = stoa_class_count(run->layer);
+    float *probability = run->dx[0] ? run->dx[0] : run->training ? run->saved : NULL;
     run->context->kernels->softmax_xent(run->x[0] + first * classes, run->targets.labels + first, count,
                                         classes, stoa_class_weights(run->layer), smoothing_of(run->layer),
-                                        (float *)run->saved + first * classes, run->y + first);
+                                        probability ? probability + first * classes : NULL, run->y + first);
+    if (run->dx[0]) {
+        backward_from(run, first, count, run->dx[0]);
+    }
 }
 
 static void forward(const struct stoa_op_run *run) {
@@ -35,10 +49,7 @@ static void forward(const struct stoa_op_run *run) {
 }
 
 static void backward_rows(const struct stoa_op_run *run, size_t first, size_t count) {
-    size_t classes = stoa_class_count(run->layer);
-    run->context->kernels->softmax_xent_backward(
-        (const float *)run->saved + first * classes, run->targets.labels + first, run->dy + first, count,
-        classes, stoa_class_weights(run->layer), smoothing_of(run->layer), run->dx[0] + first * classes);
+    backward_from(run, first, count, run->saved);
 }
 
 static void backward(const struct stoa_op_run *run) {
@@ -73,6 +84,7 @@ static const struct stoa_op_example examples[] = {
 const struct stoa_op stoa_op_softmax_cross_entropy = {
     .name = "softmax_cross_entropy",
     .is_loss = true,
+    .gives_gradient = true,
     .takes_labels = true,
     .least_inputs = 1,
     .most_inputs = 1,

@@ -58,12 +58,67 @@ stoa_status stoa_check_memory(stoa_context *context, const char *function, const
     return STOA_OK;
 }
 
-stoa_status stoa_check_activation(stoa_context *context, const char *function, stoa_activation activation) {
-    if ((unsigned)activation > STOA_ACTIVATION_RELU) {
-        return stoa_fail(context, STOA_ERR_ARGUMENT, "%s: activation is %d, expected one of stoa_activation",
-                         function, (int)activation);
+stoa_status stoa_stateless_layer(stoa_context *context, const char *function, const char *what,
+                                 const char *line, const struct stoa_shape *input, size_t inputs,
+                                 struct stoa_stateless_layer *layer) {
+    struct stoa_error *error = &context->error;
+    const char *such_as = what[0] == 'l' ? STOA_DEFAULT_LOSS : "relu";
+    struct stoa_spec spec;
+    memset(layer, 0, sizeof *layer);
+    stoa_status status = stoa_spec_parse(error, line, &spec);
+    if (status == STOA_OK) {
+        layer->layer.op = stoa_op_find(spec.name);
+        layer->layer.options = layer->options.bytes;
+        if (!layer->layer.op || layer->layer.op->options_bytes > sizeof layer->options) {
+            status =
+                stoa_error_set(error, STOA_ERR_ARGUMENT,
+                               "unknown operator '%.64s', expected one such as '%s'", spec.name, such_as);
+        }
     }
-    return STOA_OK;
+    if (status == STOA_OK) {
+        status = stoa_layer_read(error, &spec, input, inputs, &layer->layer);
+    }
+    return status == STOA_OK ? status : stoa_error_prefix(error, "%s: %s '%.64s': ", function, what, line);
+}
+
+stoa_status stoa_stateless_activation(stoa_context *context, const char *function, const char *line,
+                                      struct stoa_stateless_layer *layer) {
+    const struct stoa_shape number = {.rank = 1, .dim = {1}};
+    stoa_status status = stoa_stateless_layer(context, function, "activation", line, &number, 1, layer);
+    const struct stoa_op *op = layer->layer.op;
+    if (status == STOA_OK && (!op->map || !op->map_backward || layer->layer.tensors > 0)) {
+        return stoa_fail(context, STOA_ERR_ARGUMENT,
+                         "%s: activation '%.64s' is no function of one number without parameters", function,
+                         line);
+    }
+    return status;
+}
+
+stoa_status stoa_read_epilogue(stoa_context *context, const char *function, const stoa_epilogue *epilogue,
+                               struct stoa_stateless_layer *activation) {
+    activation->layer.op = NULL;
+    return epilogue && epilogue->activation
+               ? stoa_stateless_activation(context, function, epilogue->activation, activation)
+               : STOA_OK;
+}
+
+const struct stoa_op_run *stoa_with_epilogue(stoa_context *context,
+                                             const struct stoa_stateless_layer *activation,
+                                             const float *residual, float *y,
+                                             struct stoa_epilogue_runs *runs) {
+    struct stoa_op_run *last = runs->run;
+    *last = (struct stoa_op_run){.context = context, .y = y};
+    if (residual) {
+        runs->add = (struct stoa_layer){.op = stoa_op_find("add"), .inputs = 2};
+        last[1] = (struct stoa_op_run){.context = context, .layer = &runs->add, .x = {y, residual}, .y = y};
+        last->epilogue = last + 1;
+        last++;
+    }
+    if (activation->layer.op) {
+        last[1] = (struct stoa_op_run){.context = context, .layer = &activation->layer, .x = {y}, .y = y};
+        last->epilogue = last + 1;
+    }
+    return runs->run;
 }
 
 /* A matrix as stored: its rows fit the stride, the stride fits cblas, the whole can be addressed. */

@@ -3,11 +3,13 @@
 #ifndef STOA_OPS_STATELESS_H
 #define STOA_OPS_STATELESS_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <stoa/ops.h>
 #include <string.h>
 
 #include "core/context.h"
+#include "ops/op.h"
 
 struct stoa_named_buffer {
     const char *name;
@@ -49,7 +51,38 @@ stoa_status stoa_check_array(stoa_context *context, const char *function, const 
 stoa_status stoa_check_memory(stoa_context *context, const char *function, const char *what,
                               const void *memory, size_t bytes, size_t needed);
 
-stoa_status stoa_check_activation(stoa_context *context, const char *function, stoa_activation activation);
+/* A layer without memory of its own, its options beside it. */
+struct stoa_stateless_layer {
+    struct stoa_layer layer;
+    union {
+        max_align_t align;
+        unsigned char bytes[1024];
+    } options;
+};
+
+/* A layer from a line; sentences call it `what`, "activation" or "loss". */
+stoa_status stoa_stateless_layer(stoa_context *context, const char *function, const char *what,
+                                 const char *line, const struct stoa_shape *input, size_t inputs,
+                                 struct stoa_stateless_layer *layer);
+/* One that does to every number the same, without parameters. */
+stoa_status stoa_stateless_activation(stoa_context *context, const char *function, const char *line,
+                                      struct stoa_stateless_layer *layer);
+
+/* The activation of an epilogue; without an operator where there is none. */
+stoa_status stoa_read_epilogue(stoa_context *context, const char *function, const stoa_epilogue *epilogue,
+                               struct stoa_stateless_layer *activation);
+
+/* The operators of an epilogue as runs, behind one that stands for the result's own. */
+struct stoa_epilogue_runs {
+    struct stoa_layer add;
+    struct stoa_op_run run[3];
+};
+
+/* A run to y that has this epilogue; it lies in `runs`. `residual` may be NULL. */
+const struct stoa_op_run *stoa_with_epilogue(stoa_context *context,
+                                             const struct stoa_stateless_layer *activation,
+                                             const float *residual, float *y,
+                                             struct stoa_epilogue_runs *runs);
 
 /* For operators' tables of tensors, which are not const because running statistics are written in training.
  * What goes through here is only read. */

@@ -205,10 +205,12 @@ stoa_status stoa_check_prepared(stoa_context *context, const char *function,
 /* Both forward passes; with `keeps` the weights of an algorithm that prepares any are read from
  * run->prepared. */
 static stoa_status run_forward(stoa_context *context, const char *function, const stoa_conv2d *conv,
-                               stoa_activation activation, size_t workspace_bytes, bool keeps,
+                               const stoa_epilogue *epilogue, size_t workspace_bytes, bool keeps,
                                size_t prepared_bytes, struct stoa_conv_run *run) {
     STOA_FLOAT_STATE();
     struct stoa_conv_plan plan;
+    struct stoa_stateless_layer activation;
+    struct stoa_epilogue_runs runs;
     stoa_status status = prepare(context, function, conv, STOA_CONV_FORWARD,
                                  STOA_BUFFERS({"x", run->x}, {"weight", run->weight}, {"y", run->y}),
                                  run->workspace, workspace_bytes, &plan);
@@ -216,31 +218,33 @@ static stoa_status run_forward(stoa_context *context, const char *function, cons
         status = stoa_check_prepared(context, function, &plan, run->prepared, prepared_bytes);
     }
     if (status == STOA_OK) {
-        status = stoa_check_activation(context, function, activation);
+        status = stoa_read_epilogue(context, function, epilogue, &activation);
     }
     if (status == STOA_OK) {
         run->context = context;
         run->prepared = plan.prepared_bytes > 0 ? run->prepared : NULL;
-        run->relu = activation == STOA_ACTIVATION_RELU;
+        const float *residual = epilogue ? epilogue->residual : NULL;
+        run->finish =
+            stoa_finish_of(stoa_with_epilogue(context, &activation, residual, run->y, &runs), &run->relu);
         run_plan(&plan, run);
     }
     return status;
 }
 
 stoa_status stoa_conv2d_forward(stoa_context *context, const stoa_conv2d *conv, const float *x,
-                                const float *weight, const float *bias, stoa_activation activation, float *y,
-                                void *workspace, size_t workspace_bytes) {
+                                const float *weight, const float *bias, const stoa_epilogue *epilogue,
+                                float *y, void *workspace, size_t workspace_bytes) {
     struct stoa_conv_run run = {.x = x, .weight = weight, .bias = bias, .y = y, .workspace = workspace};
-    return run_forward(context, __func__, conv, activation, workspace_bytes, false, 0, &run);
+    return run_forward(context, __func__, conv, epilogue, workspace_bytes, false, 0, &run);
 }
 
 stoa_status stoa_conv2d_forward_prepared(stoa_context *context, const stoa_conv2d *conv, const float *x,
                                          const float *weight, const void *prepared, size_t prepared_bytes,
-                                         const float *bias, stoa_activation activation, float *y,
+                                         const float *bias, const stoa_epilogue *epilogue, float *y,
                                          void *workspace, size_t workspace_bytes) {
     struct stoa_conv_run run = {
         .x = x, .weight = weight, .prepared = prepared, .bias = bias, .y = y, .workspace = workspace};
-    return run_forward(context, __func__, conv, activation, workspace_bytes, true, prepared_bytes, &run);
+    return run_forward(context, __func__, conv, epilogue, workspace_bytes, true, prepared_bytes, &run);
 }
 
 stoa_status stoa_conv2d_prepared_bytes(stoa_context *context, const stoa_conv2d *conv, size_t *bytes) {

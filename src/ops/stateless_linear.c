@@ -4,7 +4,6 @@
 #include "base/float_state.h"
 #include "base/size.h"
 #include "blas/blas.h"
-#include "ops/op.h"
 #include "ops/stateless.h"
 
 static stoa_status check_linear(stoa_context *context, const char *function, size_t batch, size_t inputs,
@@ -35,21 +34,19 @@ static struct stoa_layer linear_layer(size_t inputs, size_t outputs) {
         .tensor = {{.rank = 2, .shape = {outputs, inputs}}, {.rank = 1, .shape = {outputs}}}};
 }
 
-static void relu_range(const struct stoa_op_run *run, size_t first, size_t count) {
-    run->context->kernels->relu(run->y + first, run->y + first, count);
-}
-
 stoa_status stoa_linear_forward(stoa_context *context, size_t batch, size_t inputs, size_t outputs,
                                 const float *x, const float *weight, const float *bias,
-                                stoa_activation activation, float *y) {
+                                const stoa_epilogue *epilogue, float *y) {
     STOA_FLOAT_STATE();
     stoa_status status =
         stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(x), STOA_NAMED(weight), STOA_NAMED(y)));
     if (status == STOA_OK) {
         status = check_linear(context, __func__, batch, inputs, outputs);
     }
+    struct stoa_stateless_layer activation;
+    struct stoa_epilogue_runs runs;
     if (status == STOA_OK) {
-        status = stoa_check_activation(context, __func__, activation);
+        status = stoa_read_epilogue(context, __func__, epilogue, &activation);
     }
     if (status != STOA_OK) {
         return status;
@@ -62,12 +59,11 @@ stoa_status stoa_linear_forward(stoa_context *context, size_t batch, size_t inpu
                               .x = {x},
                               .y = y,
                               .tensor = {stoa_only_read(weight), stoa_only_read(bias)}};
+    run.epilogue =
+        stoa_with_epilogue(context, &activation, epilogue ? epilogue->residual : NULL, y, &runs)->epilogue;
     stoa_blas_enter();
     layer.op->forward(&run);
     stoa_blas_leave();
-    if (activation == STOA_ACTIVATION_RELU) {
-        stoa_parallel_range(&run, batch * outputs, STOA_GRAIN, relu_range);
-    }
     return STOA_OK;
 }
 

@@ -10,8 +10,8 @@
 
 struct stoa_conv2d_plan {
     stoa_context *context;
-    const struct stoa_tuning *tuning; /* the context's when the plan was made: it decides in its runs */
-    bool relu;
+    const struct stoa_tuning *tuning;       /* the context's when the plan was made: it decides in its runs */
+    struct stoa_stateless_layer activation; /* of its epilogue */
     struct stoa_conv_plan pass;
     char text[160];
 };
@@ -61,11 +61,11 @@ static stoa_status check_options(stoa_context *context, const char *function, co
         return stoa_fail(context, STOA_ERR_ARGUMENT,
                          "%s: found accumulate for a forward pass, expected a backward one", function);
     }
-    if (o->activation != STOA_ACTIVATION_NONE && o->pass != STOA_CONV2D_FORWARD) {
+    if (o->activation && o->pass != STOA_CONV2D_FORWARD) {
         return stoa_fail(context, STOA_ERR_ARGUMENT,
                          "%s: found an activation for a backward pass, expected a forward one", function);
     }
-    return stoa_check_activation(context, function, o->activation);
+    return STOA_OK;
 }
 
 /* Layouts that mean the same become one, so that prepared weights fit wherever they are right. */
@@ -95,7 +95,11 @@ static stoa_status fill_plan(const char *function, const stoa_conv2d *c, const s
     if (status != STOA_OK) {
         return status;
     }
-    plan->relu = o->activation == STOA_ACTIVATION_RELU;
+    const stoa_epilogue epilogue = {.activation = o->activation};
+    status = stoa_read_epilogue(plan->context, function, &epilogue, &plan->activation);
+    if (status != STOA_OK) {
+        return status;
+    }
     if (!stoa_conv_plan(plan->context, &conv, stoa_conv_pass_of(o->pass), function, &plan->pass)) {
         return plan->context->error.status;
     }
@@ -191,7 +195,6 @@ static struct stoa_conv_run run_of(const struct stoa_conv2d_plan *plan, size_t b
         run.weight = prepared ? NULL : o->weight;
         run.prepared = prepared ? o->prepared : NULL;
         run.bias = o->bias;
-        run.relu = plan->relu;
         run.y = o->y;
     } else if (plan->pass.pass == STOA_CONV_BACKWARD_DATA) {
         run.dy = o->dy;
@@ -220,6 +223,12 @@ stoa_status stoa_conv2d_plan_run(const stoa_conv2d_plan *plan, size_t batch,
     }
     if (status == STOA_OK) {
         struct stoa_conv_run run = run_of(plan, batch, prepared, operands);
+        struct stoa_epilogue_runs runs;
+        if (run.y) {
+            run.finish = stoa_finish_of(
+                stoa_with_epilogue(plan->context, &plan->activation, operands->residual, run.y, &runs),
+                &run.relu);
+        }
         STOA_TUNING_TURN(plan->context, plan->tuning);
         stoa_blas_enter();
         stoa_conv_run(&plan->pass, &run);

@@ -121,7 +121,7 @@ static stoa_conv2d_plan *plan_of(const struct problem *p, const struct described
     stoa_conv2d_plan *plan = NULL;
     stoa_conv2d_plan_options options = d->options;
     options.pass = pass;
-    options.activation = pass == STOA_CONV2D_FORWARD && p->relu ? STOA_ACTIVATION_RELU : STOA_ACTIVATION_NONE;
+    options.activation = pass == STOA_CONV2D_FORWARD && p->relu ? "relu" : NULL;
     options.accumulate = pass != STOA_CONV2D_FORWARD && p->conv.adds;
     if (stoa_conv2d_plan_create(context, &d->conv, &options, &plan) != STOA_OK) {
         fail_msg("%s: %s", p->text, stoa_context_error(context));
@@ -243,9 +243,15 @@ static void refuses_options(void **state) {
         {{.weight_layout = (stoa_weight_layout)5},
          STOA_ERR_ARGUMENT,
          NAME "weight_layout is 5, expected one of stoa_weight_layout"},
-        {{.activation = (stoa_activation)2},
+        {{.activation = "tanhh"},
          STOA_ERR_ARGUMENT,
-         NAME "activation is 2, expected one of stoa_activation"},
+         NAME "activation 'tanhh': unknown operator 'tanhh', expected one such as 'relu'"},
+        {{.activation = "relu slope=1"},
+         STOA_ERR_ARGUMENT,
+         NAME "activation 'relu slope=1': unknown option 'slope', expected no options"},
+        {{.activation = "prelu"},
+         STOA_ERR_ARGUMENT,
+         NAME "activation 'prelu' is no function of one number without parameters"},
         {{.x_pixel = 3}, STOA_ERR_SHAPE, NAME "x_pixel is 3, expected 0 or 4 to 1073741824"},
         {{.y_pixel = 19}, STOA_ERR_SHAPE, NAME "y_pixel is 19, expected 0 or 20 to 1073741824"},
         {{.y_pixel = (size_t)1 << 27}, STOA_ERR_SHAPE, NAME "y has more than 1073741824 elements a sample"},
@@ -255,7 +261,7 @@ static void refuses_options(void **state) {
         {{.accumulate = true},
          STOA_ERR_ARGUMENT,
          NAME "found accumulate for a forward pass, expected a backward one"},
-        {{.pass = STOA_CONV2D_BACKWARD_DATA, .activation = STOA_ACTIVATION_RELU},
+        {{.pass = STOA_CONV2D_BACKWARD_DATA, .activation = "relu"},
          STOA_ERR_ARGUMENT,
          NAME "found an activation for a backward pass, expected a forward one"},
     };

@@ -152,8 +152,8 @@ static float *run(stoa_context *context, const struct problem *p, stoa_conv2d_pa
     float *out = malloc(*count * sizeof *out);
     assert_non_null(out);
     stoa_status status =
-        pass == STOA_CONV2D_FORWARD ? stoa_conv2d_forward(context, &p->conv, p->x.f, p->weight.f, NULL,
-                                                          STOA_ACTIVATION_NONE, out, workspace, bytes)
+        pass == STOA_CONV2D_FORWARD
+            ? stoa_conv2d_forward(context, &p->conv, p->x.f, p->weight.f, NULL, NULL, out, workspace, bytes)
         : pass == STOA_CONV2D_BACKWARD_DATA
             ? stoa_conv2d_backward_data(context, &p->conv, p->dy.f, p->weight.f, out, workspace, bytes)
             : stoa_conv2d_backward_weights(context, &p->conv, p->x.f, p->dy.f, out, NULL, workspace, bytes);

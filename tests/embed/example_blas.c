@@ -40,8 +40,7 @@ static stoa_status convolve(stoa_context *context, float *y) {
         return status;
     }
     void *workspace = aligned_alloc(64, (bytes + 64) / 64 * 64);
-    status = workspace ? stoa_conv2d_forward(context, &conv, x, weight, NULL, STOA_ACTIVATION_NONE, y,
-                                             workspace, bytes)
+    status = workspace ? stoa_conv2d_forward(context, &conv, x, weight, NULL, NULL, y, workspace, bytes)
                        : STOA_ERR_MEMORY;
     free(workspace);
     return status;

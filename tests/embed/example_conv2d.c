@@ -56,8 +56,8 @@ int main(void) {
     stoa_status status = stoa_conv2d_workspace(context, &conv, STOA_CONV2D_FORWARD, &bytes);
     void *workspace = aligned_alloc(64, (bytes + 63) / 64 * 64);
     if (status == STOA_OK) {
-        status = stoa_conv2d_forward(context, &conv, &x[0][0][0][0], &weight[0][0][0][0], NULL,
-                                     STOA_ACTIVATION_NONE, &y[0][0][0][0], workspace, bytes);
+        status = stoa_conv2d_forward(context, &conv, &x[0][0][0][0], &weight[0][0][0][0], NULL, NULL,
+                                     &y[0][0][0][0], workspace, bytes);
     }
     if (status != STOA_OK) {
         fprintf(stderr, "%s: %s\n", stoa_status_text(status), stoa_context_error(context));

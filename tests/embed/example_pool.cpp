@@ -126,7 +126,7 @@ static std::vector<float> linear(stoa_context *context, const std::vector<float>
     layer.filters = OUTPUTS;
     stoa_conv2d_plan_options options = stoa_conv2d_plan_options();
     options.weight_layout = STOA_OIHW;
-    options.activation = STOA_ACTIVATION_RELU;
+    options.activation = "relu";
     stoa_conv2d_plan *made = nullptr;
     if (stoa_conv2d_plan_create(context, &layer, &options, &made) != STOA_OK) {
         std::fprintf(stderr, "%s\n", stoa_context_error(context));

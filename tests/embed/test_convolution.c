@@ -2,6 +2,8 @@
 /* Stateless convolution on the caller's own buffers against naive loops in double. */
 #include "support.h"
 
+static const stoa_epilogue relu = {.activation = "relu"};
+
 /* One problem: all sizes, and its naive results. */
 struct problem {
     stoa_conv2d conv;
@@ -209,13 +211,12 @@ static void check_forward(stoa_context *context, const struct problem *p) {
     size_t bytes;
     void *workspace = pass_workspace(context, p, STOA_CONV2D_FORWARD, &bytes);
     float *y = new_floats(p->y_size);
-    assert_int_equal(stoa_conv2d_forward(context, &p->conv, p->x, p->weight, p->bias, STOA_ACTIVATION_NONE, y,
-                                         workspace, bytes),
-                     STOA_OK);
+    assert_int_equal(
+        stoa_conv2d_forward(context, &p->conv, p->x, p->weight, p->bias, NULL, y, workspace, bytes), STOA_OK);
     check_close("y", y, p->y, p->y_size, 1e-4);
-    assert_int_equal(stoa_conv2d_forward(context, &p->conv, p->x, p->weight, p->bias, STOA_ACTIVATION_RELU, y,
-                                         workspace, bytes),
-                     STOA_OK);
+    assert_int_equal(
+        stoa_conv2d_forward(context, &p->conv, p->x, p->weight, p->bias, &relu, y, workspace, bytes),
+        STOA_OK);
     double *expected = new_doubles(p->y_size);
     for (size_t i = 0; i < p->y_size; i++) {
         expected[i] = fmax(0, p->y[i]);
@@ -224,9 +225,8 @@ static void check_forward(stoa_context *context, const struct problem *p) {
     for (size_t i = 0; i < p->y_size; i++) {
         expected[i] = fmax(0, p->y[i] - (double)p->bias[i % p->conv.filters]);
     }
-    assert_int_equal(stoa_conv2d_forward(context, &p->conv, p->x, p->weight, NULL, STOA_ACTIVATION_RELU, y,
-                                         workspace, bytes),
-                     STOA_OK);
+    assert_int_equal(
+        stoa_conv2d_forward(context, &p->conv, p->x, p->weight, NULL, &relu, y, workspace, bytes), STOA_OK);
     check_close("relu(y) without bias", y, expected, p->y_size, 1e-4);
     free(expected);
     free_floats(y, p->y_size);
@@ -246,12 +246,11 @@ static void check_prepared(stoa_context *context, const struct problem *p) {
         p->weight[p->weight_size / 2] += (float)i;
         assert_int_equal(stoa_conv2d_prepare(context, &p->conv, p->weight, prepared, prepared_bytes),
                          STOA_OK);
-        assert_int_equal(stoa_conv2d_forward(context, &p->conv, p->x, p->weight, p->bias,
-                                             STOA_ACTIVATION_RELU, expected, workspace, bytes),
+        assert_int_equal(stoa_conv2d_forward(context, &p->conv, p->x, p->weight, p->bias, &relu, expected,
+                                             workspace, bytes),
                          STOA_OK);
         assert_int_equal(stoa_conv2d_forward_prepared(context, &p->conv, p->x, p->weight, prepared,
-                                                      prepared_bytes, p->bias, STOA_ACTIVATION_RELU, y,
-                                                      workspace, bytes),
+                                                      prepared_bytes, p->bias, &relu, y, workspace, bytes),
                          STOA_OK);
         assert_memory_equal(y, expected, p->y_size * sizeof *y);
         p->weight[p->weight_size / 2] -= (float)i;
@@ -430,31 +429,29 @@ static void refuses_buffers(void **state) {
     size_t bytes;
     void *workspace = pass_workspace(context, &p, STOA_CONV2D_FORWARD, &bytes);
     assert_true(bytes > 64);
+    const stoa_epilogue unknown = {.activation = "tanhh"};
     const struct {
         const float *x;
         void *workspace;
         size_t bytes;
-        stoa_activation activation;
+        const stoa_epilogue *epilogue;
         const char *text;
     } bad[] = {
-        {NULL, workspace, bytes, STOA_ACTIVATION_NONE, "stoa_conv2d_forward: x is NULL"},
-        {p.x, NULL, bytes, STOA_ACTIVATION_NONE, "found a workspace of 0 bytes"},
-        {p.x, workspace, bytes - 1, STOA_ACTIVATION_NONE, "bytes, expected"},
-        {p.x, (char *)workspace + 32, bytes, STOA_ACTIVATION_NONE,
-         "the workspace is not aligned to 64 bytes"},
-        {p.x, workspace, bytes, (stoa_activation)2, "activation is 2"},
+        {NULL, workspace, bytes, NULL, "stoa_conv2d_forward: x is NULL"},
+        {p.x, NULL, bytes, NULL, "found a workspace of 0 bytes"},
+        {p.x, workspace, bytes - 1, NULL, "bytes, expected"},
+        {p.x, (char *)workspace + 32, bytes, NULL, "the workspace is not aligned to 64 bytes"},
+        {p.x, workspace, bytes, &unknown, "activation 'tanhh': unknown operator 'tanhh'"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         check_refused(context,
-                      stoa_conv2d_forward(context, &p.conv, bad[i].x, p.weight, NULL, bad[i].activation, y,
+                      stoa_conv2d_forward(context, &p.conv, bad[i].x, p.weight, NULL, bad[i].epilogue, y,
                                           bad[i].workspace, bad[i].bytes),
                       STOA_ERR_ARGUMENT, bad[i].text);
         assert_true(isnan(y[0]) && isnan(y[p.y_size - 1]));
     }
-    check_refused(
-        context,
-        stoa_conv2d_forward(context, NULL, p.x, p.weight, NULL, STOA_ACTIVATION_NONE, y, workspace, bytes),
-        STOA_ERR_ARGUMENT, "conv is NULL");
+    check_refused(context, stoa_conv2d_forward(context, NULL, p.x, p.weight, NULL, NULL, y, workspace, bytes),
+                  STOA_ERR_ARGUMENT, "conv is NULL");
     check_refused(context, stoa_im2col(context, &p.conv, 1, p.x, y), STOA_ERR_ARGUMENT,
                   "group is 1, expected 0 to 0");
     free(workspace);
@@ -495,8 +492,7 @@ static void refuses_prepared_buffers(void **state) {
         assert_true(isnan(prepared[0]));
         check_refused(context,
                       stoa_conv2d_forward_prepared(context, &p.conv, p.x, p.weight, bad[i].prepared,
-                                                   bad[i].bytes, NULL, STOA_ACTIVATION_NONE, y, workspace,
-                                                   bytes),
+                                                   bad[i].bytes, NULL, NULL, y, workspace, bytes),
                       STOA_ERR_ARGUMENT, bad[i].text);
         assert_true(isnan(y[0]) && isnan(y[p.y_size - 1]));
     }
@@ -508,7 +504,7 @@ static void refuses_prepared_buffers(void **state) {
                   "bytes is NULL");
     check_refused(context,
                   stoa_conv2d_forward_prepared(context, &p.conv, p.x, p.weight, prepared, prepared_bytes,
-                                               NULL, STOA_ACTIVATION_NONE, y, workspace, bytes - 1),
+                                               NULL, NULL, y, workspace, bytes - 1),
                   STOA_ERR_ARGUMENT, "stoa_conv2d_forward_prepared: found a workspace of");
     free(prepared);
     free(workspace);

@@ -10,6 +10,8 @@
 
 #include "support.h"
 
+static const stoa_epilogue relu = {.activation = "relu"};
+
 /* States of a caller. The exceptions of exact arithmetic are all that a trapping one may not meet. */
 #if defined(__SSE2__)
 typedef unsigned float_state;
@@ -67,6 +69,8 @@ static void must(stoa_status status) {
 
 static const stoa_conv2d conv = {
     .batch = 2, .height = 9, .width = 9, .channels = 3, .filters = 8, .kernel_height = 3, .kernel_width = 1};
+static const stoa_conv_transpose2d spread = {
+    .batch = 2, .height = 4, .width = 4, .channels = 3, .filters = 8, .kernel_height = 2, .kernel_width = 2};
 static const stoa_pool2d pool = {
     .batch = 1, .height = 12, .width = 12, .channels = 4, .window_height = 3, .window_width = 3};
 static const stoa_batchnorm norm = {.rows = N, .channels = N, .epsilon = 1e-5F, .momentum = 0.1F};
@@ -78,22 +82,53 @@ CALL(sgemm) {
     must(stoa_sgemm(c, false, true, N, N, N, 0.3F, given.a, N, given.b, N, 0, out.f, N));
 }
 CALL(linear_forward) {
-    must(stoa_linear_forward(c, N, N, N, given.a, given.b, given.a, STOA_ACTIVATION_RELU, out.f));
+    must(stoa_linear_forward(c, N, N, N, given.a, given.b, given.a, &relu, out.f));
 }
 CALL(linear_backward) {
     must(stoa_linear_backward(c, N, N, N, given.a, given.b, given.b, out.f, out.f + FLOATS,
                               out.f + 2 * FLOATS));
 }
+/* With everything that may follow. */
+CALL(conv_transpose2d_forward) {
+    const stoa_epilogue all = {.residual = given.b, .activation = "gelu"};
+    must(stoa_conv_transpose2d_forward(c, &spread, given.a, given.b, given.a, &all, out.f, W));
+}
+CALL(conv_transpose2d_backward) {
+    must(stoa_conv_transpose2d_backward(c, &spread, given.a, given.b, given.b, out.f, out.f + FLOATS,
+                                        out.f + 2 * FLOATS, W));
+}
+CALL(activation) {
+    must(stoa_activation_forward(c, "silu", FLOATS, given.a, out.f));
+    must(stoa_activation_backward(c, "tanh", FLOATS, NULL, given.a, given.b, out.f + FLOATS));
+    must(stoa_add(c, FLOATS, given.a, given.b, out.f + 2 * FLOATS));
+}
+CALL(softmax) {
+    must(stoa_softmax_forward(c, N, N, given.a, out.f));
+    must(stoa_softmax_backward(c, N, N, given.a, given.b, out.f + FLOATS));
+    must(stoa_log_softmax_forward(c, N, N, given.a, out.f + 2 * FLOATS));
+    must(stoa_log_softmax_backward(c, N, N, given.a, given.b, out.f + 3 * FLOATS));
+}
+CALL(layernorm) {
+    static double moments[2 * N];
+    must(stoa_layernorm_forward(c, N, N, 1e-5F, given.a, given.b, given.b, moments, out.f));
+    must(stoa_layernorm_backward(c, N, N, given.a, given.b, moments, given.b, out.f + FLOATS,
+                                 out.f + 2 * FLOATS, out.f + 3 * FLOATS, W));
+}
+CALL(loss) {
+    static const int32_t labels[N] = {1, 2, 3};
+    must(stoa_loss(c, "softmax_cross_entropy smoothing=0.1", N, N, given.a, labels, NULL, out.f, given.b,
+                   out.f + FLOATS));
+    must(stoa_loss(c, "huber", N, N, given.a, NULL, given.b, out.f + N, given.b, out.f + 2 * FLOATS));
+}
 CALL(conv2d_forward) {
-    must(stoa_conv2d_forward(c, &conv, given.a, given.b, NULL, STOA_ACTIVATION_NONE, out.f, W));
+    must(stoa_conv2d_forward(c, &conv, given.a, given.b, NULL, NULL, out.f, W));
 }
 CALL(conv2d_forward_prepared) {
     size_t bytes = 0;
     must(stoa_conv2d_prepared_bytes(c, &conv, &bytes));
     void *prepared = new_workspace(bytes);
     must(stoa_conv2d_prepare(c, &conv, given.b, prepared, bytes));
-    must(stoa_conv2d_forward_prepared(c, &conv, given.a, given.b, prepared, bytes, NULL, STOA_ACTIVATION_NONE,
-                                      out.f, W));
+    must(stoa_conv2d_forward_prepared(c, &conv, given.a, given.b, prepared, bytes, NULL, NULL, out.f, W));
     free(prepared);
 }
 CALL(conv2d_backward_data) {
@@ -399,6 +434,13 @@ static const struct entry entries[] = {
     ENTRY(sgemm),
     ENTRY(linear_forward),
     ENTRY(linear_backward),
+    ENTRY(conv_transpose2d_forward),
+    ENTRY(conv_transpose2d_backward),
+    {"stoa_activation_forward stoa_activation_backward stoa_add", call_activation},
+    {"stoa_softmax_forward stoa_softmax_backward stoa_log_softmax_forward stoa_log_softmax_backward",
+     call_softmax},
+    {"stoa_layernorm_forward stoa_layernorm_backward", call_layernorm},
+    ENTRY(loss),
     ENTRY(conv2d_forward),
     {"stoa_conv2d_forward_prepared stoa_conv2d_prepare stoa_conv2d_prepared_bytes",
      call_conv2d_forward_prepared},
@@ -449,6 +491,9 @@ static const char *const without_arithmetic[] = {
     "stoa_conv2d_plan_workspace_bytes",
     "stoa_conv2d_workspace",
     "stoa_batchnorm_workspace",
+    "stoa_conv_transpose2d_output",
+    "stoa_conv_transpose2d_workspace",
+    "stoa_layernorm_workspace",
     "stoa_pool2d_output",
     "stoa_im2col",
     "stoa_image_read",

@@ -5,6 +5,8 @@
 
 #include "support.h"
 
+static const stoa_epilogue relu = {.activation = "relu"};
+
 static stoa_context *contexts[2];
 
 static int set_up(void **state) {
@@ -152,17 +154,15 @@ static void linear_close(struct linear *l) {
 static void check_linear_forward(stoa_context *context, const struct linear *l) {
     size_t count = l->batch * l->out;
     float *y = new_floats(count);
-    assert_int_equal(stoa_linear_forward(context, l->batch, l->in, l->out, l->x, l->weight, l->bias,
-                                         STOA_ACTIVATION_NONE, y),
+    assert_int_equal(stoa_linear_forward(context, l->batch, l->in, l->out, l->x, l->weight, l->bias, NULL, y),
                      STOA_OK);
     check_close("y", y, l->y, count, 1e-4);
     double *expected = new_doubles(count);
     for (size_t i = 0; i < count; i++) {
         expected[i] = fmax(0, l->y[i] - (double)l->bias[i % l->out]);
     }
-    assert_int_equal(
-        stoa_linear_forward(context, l->batch, l->in, l->out, l->x, l->weight, NULL, STOA_ACTIVATION_RELU, y),
-        STOA_OK);
+    assert_int_equal(stoa_linear_forward(context, l->batch, l->in, l->out, l->x, l->weight, NULL, &relu, y),
+                     STOA_OK);
     check_close("relu(y) without bias", y, expected, count, 1e-4);
     free(expected);
     free_floats(y, count);
@@ -205,7 +205,7 @@ static void linear_layers(void **state) {
         linear_close(&l);
     }
     float y[1] = {5};
-    check_refused(contexts[0], stoa_linear_forward(contexts[0], 0, 1, 1, y, y, NULL, STOA_ACTIVATION_NONE, y),
+    check_refused(contexts[0], stoa_linear_forward(contexts[0], 0, 1, 1, y, y, NULL, NULL, y),
                   STOA_ERR_ARGUMENT, "stoa_linear_forward: batch is 0");
     check_refused(contexts[0], stoa_linear_backward(contexts[0], 1, 1, 1, NULL, y, y, NULL, y, NULL),
                   STOA_ERR_ARGUMENT, "x is NULL");

@@ -7,6 +7,8 @@
 
 #include "support.h"
 
+static const stoa_epilogue relu = {.activation = "relu"};
+
 enum { STACK = 1 << 20, OWN = 32 << 10, BLAS = 12 << 10 };
 static const unsigned char PAINT = 0xA5;
 static size_t deepest;
@@ -95,7 +97,7 @@ static void run_linear(void *argument) {
     float *y = new_floats(batch * outputs);
     float *dx = new_floats(batch * inputs);
     float *dweight = new_floats(inputs * outputs);
-    must(stoa_linear_forward(context, batch, inputs, outputs, x, weight, NULL, STOA_ACTIVATION_RELU, y));
+    must(stoa_linear_forward(context, batch, inputs, outputs, x, weight, NULL, &relu, y));
     must(stoa_linear_backward(context, batch, inputs, outputs, x, weight, y, dx, dweight, NULL));
     for (int way = 0; way < 4; way++) {
         bool a = way & 1;
@@ -165,7 +167,7 @@ static void run_conv(void *argument) {
     float *dweight = new_floats(weights);
     size_t bytes = workspace_of(context, c);
     void *workspace = new_workspace(bytes);
-    must(stoa_conv2d_forward(context, c, x, weight, NULL, STOA_ACTIVATION_NONE, y, workspace, bytes));
+    must(stoa_conv2d_forward(context, c, x, weight, NULL, NULL, y, workspace, bytes));
     must(stoa_conv2d_backward_data(context, c, y, weight, dx, workspace, bytes));
     must(stoa_conv2d_backward_weights(context, c, x, y, dweight, NULL, workspace, bytes));
     free(workspace);

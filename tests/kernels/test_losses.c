@@ -44,6 +44,10 @@ void test_kernel_softmax_xent(const struct subject *s) {
                                         probability.d, loss.d);
         check_close("softmax_xent probability", s, probability, 1e-37, 6e-6);
         check_close("softmax_xent loss", s, loss, 2e-6, t.smoothing > 0 ? 2e-6 : 4e-7);
+        struct array alone = output_unset(t.rows);
+        alone.d = loss.d;
+        s->kernels->softmax_xent(x.f, t.label, t.rows, t.columns, t.weight.f, t.smoothing, NULL, alone.f);
+        check_close("softmax_xent loss alone", s, alone, 2e-6, t.smoothing > 0 ? 2e-6 : 4e-7);
         arrays_release();
     }
 }

@@ -189,10 +189,42 @@ static void relu_may_follow_what_selects(void **state) {
     assert_true(for_layers(selects, check_order) > 0);
 }
 
+/* ---- A loss with its gradient in one pass ---- */
+
+static bool gives_gradient(const struct stoa_op *op) {
+    return op->gives_gradient;
+}
+
+static void check_gradient_at_once(const struct stoa_layer *layer, size_t batch) {
+    struct harness apart, once;
+    open_filled(&apart, layer, batch, true);
+    open_filled(&once, layer, batch, true);
+    harness_forward(&apart);
+    harness_backward(&apart);
+    struct stoa_op_run run = harness_run(&once);
+    run.dy = once.dy;
+    run.dx[0] = once.dx[0];
+    run.saved = NULL;
+    layer->op->forward(&run);
+    guarded_check(once.dx[0], "dx");
+    if (memcmp(apart.y, once.y, harness_y_size(&once) * sizeof(float)) != 0 ||
+        memcmp(apart.dx[0], once.dx[0], harness_x_size(&once, 0) * sizeof(float)) != 0) {
+        fail_msg("%s: other bits with the gradient in the same pass", layer->op->name);
+    }
+    harness_close(&once);
+    harness_close(&apart);
+}
+
+static void losses_give_gradients_at_once(void **state) {
+    (void)state;
+    assert_true(for_layers(gives_gradient, check_gradient_at_once) > 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scales_and_shifts_go_into_weights),
         cmocka_unit_test(relu_may_follow_what_selects),
+        cmocka_unit_test(losses_give_gradients_at_once),
     };
     return cmocka_run_group_tests(tests, open_context, close_context);
 }

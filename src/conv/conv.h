@@ -260,22 +260,6 @@ static inline size_t stoa_conv_pixels(const struct stoa_conv *conv) {
     return stoa_conv_rows(conv) * conv->window.out_width;
 }
 
-/* Floats from row to row of a matrix that is made for products: rows whose distance is a power of two (or
- * nearly) would fall into the same few sets of a cache. */
-static inline size_t stoa_conv_stride(size_t columns) {
-    size_t stride = stoa_round_up(columns, STOA_ALIGN_FLOATS);
-    return stride % (8 * STOA_ALIGN_FLOATS) == 0 ? stride + STOA_ALIGN_FLOATS : stride;
-}
-
-/* Floats of the transposed weight. */
-static inline size_t stoa_conv_transposed(const struct stoa_conv *conv) {
-    return conv->filters * stoa_conv_stride(stoa_conv_column(conv));
-}
-
-/* to[columns][rows] = the transpose of from[rows][columns], in parallel. */
-void stoa_conv_transpose(const stoa_context *context, const float *from, size_t rows, size_t columns,
-                         size_t stride, float *to, size_t to_stride);
-
 /* Bias (or NULL) and ReLU for pixels [first, first + count) of y. */
 void stoa_conv_finish(const stoa_context *context, const struct stoa_conv *conv, const float *bias, bool relu,
                       size_t first, size_t count, float *y);

@@ -13,6 +13,7 @@
 
 #include "base/scratch.h"
 #include "conv/cost.h"
+#include "core/layout.h"
 #include "core/threads.h"
 #include "product/product.h"
 
@@ -21,13 +22,13 @@ enum { TASK_PIXELS = 64, TASK_FILTERS = 64 };
 
 size_t stoa_gathered_stride(const struct stoa_gathered *cut, size_t channels) {
     const struct stoa_window *w = &cut->conv.window;
-    return cut->in_place ? stoa_conv_x_pixel(&cut->conv) : w->kernel_height * w->kernel_width * channels;
+    return w->kernel_height * w->kernel_width * (cut->in_place ? stoa_conv_x_pixel(&cut->conv) : channels);
 }
 
 void stoa_gathered_tiles(struct stoa_gathered *cut, size_t pixels, size_t rows) {
     size_t width = cut->conv.window.out_width;
     size_t parts = stoa_ceil_div(width, stoa_min(pixels, width));
-    cut->rows = stoa_max(1, stoa_min(pixels / width, rows));
+    cut->rows = stoa_ceil_div(rows, stoa_ceil_div(rows, stoa_max(1, stoa_min(pixels / width, rows))));
     cut->columns = stoa_ceil_div(width, parts);
     cut->across = stoa_ceil_div(width, cut->columns);
 }
@@ -37,31 +38,19 @@ size_t stoa_gathered_count(const struct stoa_gathered *cut, size_t rows) {
 }
 
 struct areas {
-    float *turned, *result, *sums, *rows;
+    float *turned, *sums, *rows;
 };
 
 static struct areas carve(const struct stoa_gathered *cut, struct stoa_carve *carve) {
     struct areas areas = {.turned = stoa_carve_floats(carve, cut->turned)};
-    areas.result = stoa_carve_floats(carve, cut->swapped ? stoa_conv_weights(&cut->conv) : 0);
     areas.sums = stoa_partials_carve(&cut->sums, carve);
     areas.rows = stoa_carve_bytes(carve, cut->threads, cut->step * sizeof(float));
     return areas;
 }
 
-bool stoa_gathered_plan(const stoa_context *context, struct stoa_gathered *cut, struct stoa_conv_plan *plan) {
-    struct stoa_carve room = {.memory = NULL};
-    size_t channels = stoa_ceil_div(stoa_conv_group_channels(&cut->conv), cut->parts);
-    size_t floats = cut->in_place ? 0 : cut->rows * cut->columns * stoa_gathered_stride(cut, channels);
-    cut->threads = cut->together ? 1 : context->threads;
-    cut->step = cut->together ? floats : stoa_conv_thread_step(context, floats);
-    (void)carve(cut, &room);
-    plan->bytes = room.bytes;
-    memcpy(plan->cut.bytes, cut, sizeof *cut);
-    return !room.overflow;
-}
-
-double stoa_gathered_cost(const stoa_context *context, const struct stoa_gathered *cut,
-                          enum stoa_conv_pass pass, double times) {
+/* Its products, columns written and read again, and the sums of blocks. */
+static double cost_of(const stoa_context *context, const struct stoa_gathered *cut, enum stoa_conv_pass pass,
+                      double times) {
     const struct stoa_conv *conv = &cut->conv;
     const struct stoa_window *w = &conv->window;
     size_t column = stoa_conv_column(conv);
@@ -79,29 +68,38 @@ double stoa_gathered_cost(const stoa_context *context, const struct stoa_gathere
            stoa_cost_weights(context, weights, times);
 }
 
-/* The weight of one group as the right operand has its column as terms; `turned` its filters. */
-static size_t group_panels(const struct stoa_conv *conv, bool turned) {
-    size_t column = stoa_conv_column(conv);
-    size_t filters = stoa_conv_group_filters(conv);
-    return turned ? stoa_panel_floats(filters, column) : stoa_panel_floats(column, filters);
+bool stoa_gathered_plan(const stoa_context *context, struct stoa_gathered *cut, double times,
+                        struct stoa_conv_plan *plan) {
+    struct stoa_carve room = {.memory = NULL};
+    size_t channels = stoa_ceil_div(stoa_conv_group_channels(&cut->conv), cut->parts);
+    size_t floats = cut->in_place ? 0 : cut->rows * cut->columns * stoa_gathered_stride(cut, channels);
+    cut->threads = cut->together ? 1 : context->threads;
+    cut->step = cut->together ? floats : stoa_conv_thread_step(context, floats);
+    (void)carve(cut, &room);
+    plan->bytes = room.bytes;
+    plan->cost = cost_of(context, cut, plan->pass, times);
+    memcpy(plan->cut.bytes, cut, sizeof *cut);
+    return !room.overflow;
 }
 
-size_t stoa_gathered_panels(const struct stoa_conv *conv, bool turned) {
-    return conv->groups * group_panels(conv, turned);
-}
-
-void stoa_gathered_pack(const stoa_context *context, const struct stoa_conv *conv, bool turned,
-                        const float *weight, float *panels) {
+/* The weight of all groups in panels, as the pass reads it. */
+static void pack(const stoa_context *context, const struct stoa_conv *conv, bool to_data, const float *weight,
+                 float *panels) {
     size_t column = stoa_conv_column(conv);
     size_t filters = stoa_conv_group_filters(conv);
-    struct stoa_gemm product = {.transpose_b = turned,
-                                .n = turned ? column : filters,
-                                .k = turned ? filters : column,
-                                .ldb = conv->filters};
+    struct stoa_gemm product = {.transpose_b = to_data != conv->oihw,
+                                .n = to_data ? column : filters,
+                                .k = to_data ? filters : column,
+                                .ldb = conv->oihw ? column : conv->filters};
     for (size_t g = 0; g < conv->groups; g++) {
-        product.b = weight + g * filters;
-        stoa_pack_panels(context, &product, panels + g * group_panels(conv, turned));
+        product.b = weight + g * filters * (conv->oihw ? column : 1);
+        stoa_pack_panels(context, &product, panels + g * stoa_panel_floats(product.k, product.n));
     }
+}
+
+void stoa_gathered_prepare(const stoa_context *context, const struct stoa_conv_plan *plan,
+                           const float *weight, float *prepared) {
+    pack(context, &stoa_gathered_of(plan)->conv, false, weight, prepared);
 }
 
 /* What the tasks of a pass share. */
@@ -109,397 +107,289 @@ struct pass {
     const stoa_context *context;
     const struct stoa_gathered *cut;
     const struct stoa_conv_run *run;
+    enum stoa_conv_pass pass;
     struct stoa_conv conv; /* of this run */
     struct areas areas;
-    const float *weight; /* as it is, turned or in panels */
-    bool panels;
-    size_t stride, group; /* of the weight: floats from row to row, from group to group */
+    /* The weight as products read it, or its gradient: floats from row to row and from group to group, and
+     * whether a row is a filter. */
+    const float *weight;
+    size_t stride, group;
+    bool panels, by_filters;
     struct stoa_partials sums;
+    size_t shares; /* of the output rows: a task for each of them and each part of the channels */
 };
 
-/* Columns [left, left + columns) of some output rows. */
+/* A task's output rows [row, end), of which it multiplies some tiles, and a part of the channels. */
+struct share {
+    const struct pass *p;
+    size_t number, row, end, first, tiles, part;
+};
+
+static struct share share_of(const struct pass *p, size_t task) {
+    struct share s = {p, .number = task % p->shares, .end = stoa_conv_rows(&p->conv),
+                      .part = task / p->shares};
+    if (p->pass == STOA_CONV_BACKWARD_DATA) {
+        size_t rows = p->cut->images * p->conv.window.out_height;
+        s.row = s.number * rows;
+        s.end = stoa_min(s.row + rows, s.end);
+    } else if (p->pass == STOA_CONV_BACKWARD_WEIGHTS) {
+        stoa_partial_rows(&p->sums, &p->conv, s.number, &s.row, &s.end);
+    }
+    bool one = p->pass == STOA_CONV_FORWARD && !p->cut->together;
+    s.first = one ? s.number : 0;
+    s.tiles = one ? 1 : stoa_gathered_count(p->cut, s.end - s.row);
+    return s;
+}
+
+/* A tile, columns [left, left + columns) of some output rows, and channels of a group: `first` counts in the
+ * group, `at` in the pixel. */
 struct tile {
+    const struct pass *p;
     size_t row, rows, left, columns;
+    size_t group, first, count, at;
+    float *memory, *dweight;
+    bool adds; /* to dweight, or to dx in place */
+    void (*step)(const struct tile *tile);
+    size_t share; /* output rows of a step's task */
 };
-
-/* Tile `number` of output rows [row, end). */
-static struct tile tile_at(const struct stoa_gathered *cut, size_t row, size_t end, size_t number) {
-    row += number / cut->across * cut->rows;
-    size_t left = number % cut->across * cut->columns;
-    return (struct tile){row, stoa_min(cut->rows, end - row), left,
-                         stoa_min(cut->columns, cut->conv.window.out_width - left)};
-}
-
-static size_t pixels_of(const struct tile *tile) {
-    return tile->rows * tile->columns;
-}
 
 /* Its first output pixel. */
-static size_t pixel_at(const struct pass *p, const struct tile *tile) {
-    return tile->row * p->conv.window.out_width + tile->left;
+static size_t pixel_of(const struct tile *t) {
+    return t->row * t->p->conv.window.out_width + t->left;
 }
 
-static size_t y_at(const struct pass *p, const struct tile *tile) {
-    return pixel_at(p, tile) * stoa_conv_y_pixel(&p->conv);
-}
-
-/* Some channels of a group: `part` of the cut's parts. `first` counts in the group, `at` in the pixel. */
-struct channels {
-    size_t group, first, count, at;
-};
-
-static struct channels channels_of(const struct pass *p, size_t group, size_t part) {
-    size_t channels = stoa_conv_group_channels(&p->conv);
-    size_t first = part * channels / p->cut->parts;
-    return (struct channels){group, first, (part + 1) * channels / p->cut->parts - first,
-                             group * channels + first};
-}
-
-/* Products of a tile: all taps at once, or one a tap where the channels are not all. */
-static size_t products_of(const struct pass *p) {
-    return p->cut->parts == 1 ? 1 : p->conv.window.kernel_height * p->conv.window.kernel_width;
-}
-
-/* Work on a tile, in parallel where threads are together at it. */
-struct work {
-    const struct pass *p;
-    struct tile tile;
-    struct channels channels;
-    float *rows;
-    void (*run)(const struct work *work);
-    size_t share; /* output rows of a task */
-};
-
-static void work_task(void *argument, size_t task, size_t thread) {
+static void step_task(void *argument, size_t task, size_t thread) {
     (void)thread;
-    struct work work = *(const struct work *)argument;
-    size_t at = task * work.share;
-    work.tile.row += at;
-    work.tile.rows = stoa_min(work.share, work.tile.rows - at);
-    work.rows += at * work.tile.columns * stoa_gathered_stride(work.p->cut, work.channels.count);
-    work.run(&work);
-}
-
-static void do_work(struct work work) {
-    if (work.p->cut->together) {
-        work.share = stoa_ceil_div(TASK_PIXELS, work.tile.columns);
-        stoa_parallel(work.p->context, stoa_ceil_div(work.tile.rows, work.share), work_task, &work);
-    } else {
-        work.run(&work);
+    struct tile tile = *(const struct tile *)argument;
+    size_t at = task * tile.share;
+    tile.row += at;
+    tile.rows = stoa_min(tile.share, tile.rows - at);
+    if (tile.memory) {
+        tile.memory += at * tile.columns * stoa_gathered_stride(tile.p->cut, tile.count);
     }
+    tile.step(&tile);
 }
 
-static void finish(const struct work *work) {
-    const struct pass *p = work->p;
-    stoa_conv_finish(p->context, &p->conv, p->run->bias, p->run->relu, pixel_at(p, &work->tile),
-                     pixels_of(&work->tile), p->run->y);
+/* A step of the work on a tile, in parallel where threads are together at it. */
+static void run_step(struct tile tile, void (*step)(const struct tile *tile)) {
+    tile.step = step;
+    tile.share = tile.p->cut->together ? stoa_ceil_div(TASK_PIXELS, tile.columns) : tile.rows;
+    stoa_parallel(tile.p->context, stoa_ceil_div(tile.rows, tile.share), step_task, &tile);
 }
 
-/* Zeros for some channels of what belongs to output rows [row, row + rows) alone: the lines of the image from
- * the first one's to those of the row behind. */
-static void clear(const struct pass *p, const struct channels *c, size_t row, size_t rows) {
-    const struct stoa_window *w = &p->conv.window;
-    size_t pixel = stoa_conv_x_pixel(&p->conv);
+static void finish(const struct tile *t) {
+    const struct stoa_conv_run *run = t->p->run;
+    stoa_conv_finish(t->p->context, &t->p->conv, run->bias, run->relu, pixel_of(t), t->rows * t->columns,
+                     run->y);
+}
+
+/* Zeros for a tile's channels of what belongs to output rows [row, row + rows) alone: the lines of the image
+ * from the first one's to those of the row behind. */
+static void clear(const struct tile *t, size_t row, size_t rows) {
+    const struct stoa_window *w = &t->p->conv.window;
+    size_t pixel = stoa_conv_x_pixel(&t->p->conv);
     size_t at[2];
     for (size_t i = 0; i < 2; i++, row += rows) {
         at[i] = (row / w->out_height * w->height + row % w->out_height * w->stride_height) * w->width;
     }
-    size_t run = c->count == pixel ? at[1] - at[0] : 1; /* pixels that lie side by side */
-    float *dx = p->run->dx + at[0] * pixel + c->at;
+    size_t run = t->count == pixel ? at[1] - at[0] : 1; /* pixels that lie side by side */
+    float *dx = t->p->run->dx + at[0] * pixel + t->at;
     for (size_t i = at[0]; i < at[1]; i += run, dx += run * pixel) {
-        memset(dx, 0, run * c->count * sizeof *dx);
+        memset(dx, 0, run * t->count * sizeof *dx);
     }
 }
 
 /* The tile's columns, written or, in backward data, added into dx. */
-static void move_columns(const struct work *work) {
-    const struct pass *p = work->p;
-    const struct tile *tile = &work->tile;
-    const struct channels *c = &work->channels;
+static void move_columns(const struct tile *t) {
+    const struct pass *p = t->p;
+    const struct stoa_kernels *kernels = p->context->kernels;
     struct stoa_window window = p->conv.window;
     window.channels = stoa_conv_x_pixel(&p->conv);
-    window.out_left = tile->left;
-    window.out_width = tile->columns;
-    if (!p->run->dx) {
-        p->context->kernels->im2col(&window, p->run->x, c->at, c->count, tile->row, tile->rows,
-                                    stoa_scratch(), work->rows);
-        return;
+    window.out_left = t->left;
+    window.out_width = t->columns;
+    if (p->pass == STOA_CONV_BACKWARD_DATA) {
+        if (p->cut->together && !p->conv.adds && t->left == 0) {
+            clear(t, t->row, t->rows);
+        }
+        kernels->col2im(&window, t->memory, t->at, t->count, t->row, t->rows, p->run->dx);
+    } else {
+        kernels->im2col(&window, p->run->x, t->at, t->count, t->row, t->rows, stoa_scratch(), t->memory);
     }
-    if (p->cut->together && !p->conv.adds && tile->left == 0) {
-        clear(p, c, tile->row, tile->rows);
-    }
-    p->context->kernels->col2im(&window, work->rows, c->at, c->count, tile->row, tile->rows, p->run->dx);
 }
 
-/* The tile's rows for some channels: in `memory` unless they lie in x. */
-static const float *make_rows(const struct pass *p, const struct tile *tile, const struct channels *c,
-                              float *memory) {
-    if (p->cut->in_place) {
-        return p->run->x + pixel_at(p, tile) * stoa_conv_x_pixel(&p->conv) + c->at;
+/* The product of a tile with all taps, or with one of several. */
+static struct stoa_gemm product_of(const struct tile *t, size_t tap, size_t taps) {
+    const struct pass *p = t->p;
+    const struct stoa_conv *conv = &p->conv;
+    const struct stoa_conv_run *run = p->run;
+    bool to_data = p->pass == STOA_CONV_BACKWARD_DATA;
+    bool to_weights = p->pass == STOA_CONV_BACKWARD_WEIGHTS;
+    bool in_place = p->cut->in_place;
+    size_t channels = stoa_conv_group_channels(conv);
+    size_t filters = stoa_conv_group_filters(conv);
+    size_t pixels = t->rows * t->columns;
+    size_t column = stoa_conv_column(conv) / channels / taps * t->count;
+    size_t row = stoa_gathered_stride(p->cut, t->count);
+    size_t y_row = stoa_conv_y_pixel(conv);
+    size_t x = in_place ? pixel_of(t) * row + t->at : tap * t->count;
+    size_t y = pixel_of(t) * y_row + t->group * filters;
+    size_t weight = t->group * p->group + (tap * channels + t->first) * (p->by_filters ? 1 : p->stride);
+    if (to_weights) { /* or its transpose, from exchanged operands */
+        const float *rows = (in_place ? run->x : t->memory) + x;
+        bool turned = p->by_filters;
+        return (struct stoa_gemm){.transpose_a = true,
+                                  .m = turned ? filters : column,
+                                  .n = turned ? column : filters,
+                                  .k = pixels,
+                                  .alpha = 1,
+                                  .a = turned ? run->dy + y : rows,
+                                  .lda = turned ? y_row : row,
+                                  .b = turned ? rows : run->dy + y,
+                                  .ldb = turned ? row : y_row,
+                                  .beta = t->adds ? 1 : 0,
+                                  .c = t->dweight + weight,
+                                  .ldc = p->stride};
     }
-    do_work((struct work){p, *tile, *c, memory, move_columns, 0});
-    return memory;
+    return (struct stoa_gemm){.transpose_b = !p->panels && p->by_filters != to_data,
+                              .by_kernel = p->cut->by_kernel,
+                              .panels = p->panels,
+                              .m = pixels,
+                              .n = to_data ? column : filters,
+                              .k = to_data ? filters : column,
+                              .alpha = 1,
+                              .a = to_data ? run->dy + y : (in_place ? run->x : t->memory) + x,
+                              .lda = to_data ? y_row : row,
+                              .b = p->weight + weight,
+                              .ldb = p->stride,
+                              .beta = t->adds ? 1 : 0,
+                              .c = to_data ? (in_place ? run->dx : t->memory) + x : run->y + y,
+                              .ldc = to_data ? row : y_row};
 }
 
 static void multiply(const struct pass *p, const struct stoa_gemm *product) {
-    if (p->cut->together) {
-        stoa_product(p->context, product);
-    } else {
+    if (!p->cut->together) {
         stoa_gemm_run(p->context, product);
+    } else if (p->panels && p->pass == STOA_CONV_BACKWARD_DATA) { /* packed just now */
+        stoa_product_packed(p->context, product);
+    } else {
+        stoa_product(p->context, product);
     }
 }
 
-static void forward_tile(const struct pass *p, const struct tile *tile, float *memory) {
-    size_t filters = stoa_conv_group_filters(&p->conv);
-    for (size_t g = 0; g < p->conv.groups; g++) {
-        struct channels c = channels_of(p, g, 0);
-        struct stoa_gemm product = {.m = pixels_of(tile),
-                                    .n = filters,
-                                    .k = stoa_conv_column(&p->conv),
-                                    .alpha = 1,
-                                    .a = make_rows(p, tile, &c, memory),
-                                    .lda = stoa_gathered_stride(p->cut, c.count),
-                                    .b = p->weight + g * p->group,
-                                    .ldb = p->stride,
-                                    .by_kernel = p->cut->by_kernel,
-                                    .panels = p->panels,
-                                    .c = p->run->y + y_at(p, tile) + g * filters,
-                                    .ldc = stoa_conv_y_pixel(&p->conv)};
-        multiply(p, &product);
-    }
-    if (p->run->bias || p->run->relu) {
-        do_work((struct work){p, *tile, {0}, NULL, finish, 0});
-    }
-}
-
-/* The gradient of a tile's rows, added into dx. */
-static void data_tile(const struct pass *p, const struct tile *tile, size_t part, float *memory) {
+static void run_tile(const struct share *s, size_t number, float *memory) {
+    const struct pass *p = s->p;
+    const struct stoa_gathered *cut = p->cut;
+    const struct stoa_window *w = &p->conv.window;
+    bool to_data = p->pass == STOA_CONV_BACKWARD_DATA;
+    size_t taps = cut->parts == 1 ? 1 : w->kernel_height * w->kernel_width;
     size_t channels = stoa_conv_group_channels(&p->conv);
-    size_t filters = stoa_conv_group_filters(&p->conv);
-    size_t products = products_of(p);
-    bool turned = p->cut->turned > 0;
-    for (size_t g = 0; g < p->conv.groups; g++) {
-        struct channels c = channels_of(p, g, part);
-        float *rows =
-            p->cut->in_place ? p->run->dx + pixel_at(p, tile) * stoa_conv_x_pixel(&p->conv) + c.at : memory;
-        struct stoa_gemm product = {.transpose_b = !turned,
-                                    .by_kernel = p->cut->by_kernel,
-                                    .panels = p->panels,
-                                    .m = pixels_of(tile),
-                                    .n = stoa_conv_column(&p->conv) / channels / products * c.count,
-                                    .k = filters,
-                                    .alpha = 1,
-                                    .a = p->run->dy + y_at(p, tile) + g * filters,
-                                    .lda = stoa_conv_y_pixel(&p->conv),
-                                    .ldb = p->stride,
-                                    .beta = p->cut->in_place && p->conv.adds ? 1 : 0,
-                                    .ldc = stoa_gathered_stride(p->cut, c.count)};
-        for (size_t tap = 0; tap < products; tap++) {
-            product.b = p->weight + g * p->group + (tap * channels + c.first) * (turned ? 1 : p->stride);
-            product.c = rows + tap * c.count;
-            if (p->panels && tile->row == 0 && p->cut->together) { /* packed just now */
-                stoa_product_packed(p->context, &product);
-            } else {
-                multiply(p, &product);
-            }
-        }
-        if (!p->cut->in_place) {
-            do_work((struct work){p, *tile, c, memory, move_columns, 0});
-        }
+    struct tile tile = {.p = p, .row = s->row + number / cut->across * cut->rows, .memory = memory};
+    tile.rows = stoa_min(cut->rows, s->end - tile.row);
+    tile.left = number % cut->across * cut->columns;
+    tile.columns = stoa_min(cut->columns, w->out_width - tile.left);
+    tile.first = s->part * channels / cut->parts;
+    tile.count = (s->part + 1) * channels / cut->parts - tile.first;
+    if (p->pass == STOA_CONV_BACKWARD_WEIGHTS) {
+        tile.dweight = stoa_partial_weights(&p->sums, s->number);
+        tile.adds = number > 0 || stoa_partials_adds(&p->sums);
+    } else {
+        tile.adds = to_data && cut->in_place && p->conv.adds;
     }
-}
-
-/* What one tile gives to the weight's gradient. */
-static void weights_tile(const struct pass *p, const struct tile *tile, size_t part, bool adds,
-                         float *dweight, float *memory) {
-    size_t channels = stoa_conv_group_channels(&p->conv);
-    size_t filters = stoa_conv_group_filters(&p->conv);
-    size_t products = products_of(p);
-    for (size_t g = 0; g < p->conv.groups; g++) {
-        struct channels c = channels_of(p, g, part);
-        const float *rows = make_rows(p, tile, &c, memory);
-        struct stoa_gemm product = {.transpose_a = true,
-                                    .by_kernel = p->cut->by_kernel,
-                                    .m = stoa_conv_column(&p->conv) / channels / products * c.count,
-                                    .n = filters,
-                                    .k = pixels_of(tile),
-                                    .alpha = 1,
-                                    .lda = stoa_gathered_stride(p->cut, c.count),
-                                    .b = p->run->dy + y_at(p, tile) + g * filters,
-                                    .ldb = stoa_conv_y_pixel(&p->conv),
-                                    .beta = adds ? 1 : 0,
-                                    .ldc = p->conv.filters};
-        for (size_t tap = 0; tap < products; tap++) {
-            product.a = rows + tap * c.count;
-            product.c = dweight + (tap * channels + c.first) * p->conv.filters + g * filters;
+    for (; tile.group < p->conv.groups; tile.group++) {
+        tile.at = tile.group * channels + tile.first;
+        if (to_data && !cut->together && number == 0 && !p->conv.adds) {
+            clear(&tile, s->row, s->end - s->row);
+        }
+        if (!to_data && !cut->in_place) {
+            run_step(tile, move_columns);
+        }
+        for (size_t tap = 0; tap < taps; tap++) {
+            struct stoa_gemm product = product_of(&tile, tap, taps);
             multiply(p, &product);
         }
-    }
-}
-
-/* The same of one group, from the transpose of the operand with fewer numbers a pixel: terms of the sums that
- * lie side by side are read faster than those of rows far apart. Swapped, dy is that operand and the result
- * the transposed gradient. */
-static void turned_tile(const struct pass *p, const struct tile *tile, bool adds) {
-    const struct stoa_conv *conv = &p->conv;
-    struct channels c = channels_of(p, 0, 0);
-    const float *rows = make_rows(p, tile, &c, p->areas.rows);
-    const float *dy = p->run->dy + y_at(p, tile);
-    size_t column = stoa_conv_column(conv);
-    size_t stride = stoa_gathered_stride(p->cut, c.count);
-    bool swapped = p->cut->swapped;
-    struct stoa_gemm product = {.by_kernel = p->cut->by_kernel,
-                                .m = swapped ? conv->filters : column,
-                                .n = swapped ? column : conv->filters,
-                                .k = pixels_of(tile),
-                                .alpha = 1,
-                                .a = p->areas.turned,
-                                .lda = stoa_conv_stride(p->cut->rows * p->cut->columns),
-                                .b = swapped ? rows : dy,
-                                .ldb = swapped ? stride : stoa_conv_y_pixel(conv),
-                                .beta = adds ? 1 : 0,
-                                .c = swapped ? p->areas.result : p->run->dweight};
-    product.ldc = product.n;
-    stoa_conv_transpose(p->context, swapped ? dy : rows, product.k, product.m,
-                        swapped ? stoa_conv_y_pixel(conv) : stride, p->areas.turned, product.lda);
-    stoa_product(p->context, &product);
-}
-
-static float *memory_of(const struct pass *p, size_t thread) {
-    return p->areas.rows + thread * p->cut->step;
-}
-
-static void forward_task(void *argument, size_t task, size_t thread) {
-    const struct pass *p = argument;
-    struct tile tile = tile_at(p->cut, 0, stoa_conv_rows(&p->conv), task);
-    forward_tile(p, &tile, memory_of(p, thread));
-}
-
-static void data_task(void *argument, size_t task, size_t thread) {
-    const struct pass *p = argument;
-    size_t height = p->conv.window.out_height;
-    size_t ranges = stoa_ceil_div(p->conv.batch, p->cut->images);
-    size_t image = task % ranges * p->cut->images;
-    size_t row = image * height;
-    size_t rows = stoa_min(p->cut->images, p->conv.batch - image) * height;
-    STOA_ASSUME(p->conv.groups > 0);
-    for (size_t g = 0; g < p->conv.groups && !p->conv.adds; g++) {
-        struct channels c = channels_of(p, g, task / ranges);
-        clear(p, &c, row, rows);
-    }
-    for (size_t i = 0; i < stoa_gathered_count(p->cut, rows); i++) {
-        struct tile tile = tile_at(p->cut, row, row + rows, i);
-        data_tile(p, &tile, task / ranges, memory_of(p, thread));
-    }
-}
-
-static void weights_task(void *argument, size_t task, size_t thread) {
-    const struct pass *p = argument;
-    size_t block = task / p->cut->parts;
-    size_t part = task % p->cut->parts;
-    size_t row;
-    size_t end;
-    stoa_partial_rows(&p->sums, &p->conv, block, &row, &end);
-    for (size_t i = 0; i < stoa_gathered_count(p->cut, end - row); i++) {
-        struct tile tile = tile_at(p->cut, row, end, i);
-        weights_tile(p, &tile, part, i > 0 || stoa_partials_adds(&p->sums),
-                     stoa_partial_weights(&p->sums, block), memory_of(p, thread));
-    }
-    float *bias = part == 0 ? stoa_partial_bias(&p->sums, block) : NULL;
-    if (bias) {
-        struct tile rows = {.row = row};
-        p->context->kernels->column_sums(p->run->dy + y_at(p, &rows), (end - row) * p->conv.window.out_width,
-                                         p->conv.filters, stoa_conv_y_pixel(&p->conv), bias);
-    }
-}
-
-static void bias_task(void *argument, size_t task, size_t thread) {
-    (void)thread;
-    const struct pass *p = argument;
-    size_t first = task * TASK_FILTERS;
-    p->context->kernels->column_sums(p->run->dy + first, stoa_conv_pixels(&p->conv),
-                                     stoa_min(TASK_FILTERS, p->conv.filters - first),
-                                     stoa_conv_y_pixel(&p->conv), stoa_partial_bias(&p->sums, 0) + first);
-}
-
-/* All threads at one tile after the other. */
-static void run_together(struct pass *p, enum stoa_conv_pass pass) {
-    size_t rows = stoa_conv_rows(&p->conv);
-    for (size_t i = 0; i < stoa_gathered_count(p->cut, rows); i++) {
-        struct tile tile = tile_at(p->cut, 0, rows, i);
-        bool adds = i > 0 || p->conv.adds;
-        if (pass == STOA_CONV_FORWARD) {
-            forward_tile(p, &tile, p->areas.rows);
-        } else if (pass == STOA_CONV_BACKWARD_DATA) {
-            data_tile(p, &tile, 0, p->areas.rows);
-        } else if (p->cut->turned > 0) {
-            turned_tile(p, &tile, adds);
-        } else {
-            weights_tile(p, &tile, 0, adds, p->run->dweight, p->areas.rows);
+        if (to_data && !cut->in_place) {
+            run_step(tile, move_columns);
         }
     }
-    if (p->sums.dbias) {
-        stoa_parallel(p->context, stoa_ceil_div(p->conv.filters, TASK_FILTERS), bias_task, p);
+    if (p->run->bias || p->run->relu) {
+        run_step(tile, finish);
     }
 }
 
-/* dweight to the transposed gradient, where that is added to, or back. */
-static void turn_gradient(const struct pass *p, bool back) {
-    size_t rows = back ? p->conv.filters : stoa_conv_column(&p->conv);
-    size_t columns = back ? stoa_conv_column(&p->conv) : p->conv.filters;
-    stoa_conv_transpose(p->context, back ? p->areas.result : p->run->dweight, rows, columns, columns,
-                        back ? p->run->dweight : p->areas.result, rows);
+/* Some filters of the bias's gradient of a share. */
+static void bias_task(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct share *s = argument;
+    const struct pass *p = s->p;
+    size_t width = p->conv.window.out_width;
+    size_t pixel = stoa_conv_y_pixel(&p->conv);
+    size_t first = task * TASK_FILTERS;
+    p->context->kernels->column_sums(p->run->dy + s->row * width * pixel + first, (s->end - s->row) * width,
+                                     stoa_min(TASK_FILTERS, p->conv.filters - first), pixel,
+                                     stoa_partial_bias(&p->sums, s->number) + first);
 }
 
-static void backward_weights(struct pass *p) {
-    p->sums = stoa_partials_begin(&p->cut->sums, stoa_conv_rows(&p->conv), p->run, p->areas.sums);
-    if (p->cut->swapped && p->conv.adds) {
-        turn_gradient(p, false);
+static void run_share(void *argument, size_t task, size_t thread) {
+    const struct pass *p = argument;
+    struct share s = share_of(p, task);
+    for (size_t i = s.first; i < s.first + s.tiles; i++) {
+        run_tile(&s, i, p->areas.rows + thread * p->cut->step);
     }
-    if (p->cut->together) {
-        run_together(p, STOA_CONV_BACKWARD_WEIGHTS);
+    if (p->sums.dbias && s.part == 0) {
+        stoa_parallel(p->context, stoa_ceil_div(p->conv.filters, TASK_FILTERS), bias_task, &s);
+    }
+}
+
+/* The weight as the pass reads it, or its gradient as the pass writes it. */
+static void begin(struct pass *p) {
+    const struct stoa_gathered *cut = p->cut;
+    const struct stoa_conv *conv = &p->conv;
+    const struct stoa_conv_run *run = p->run;
+    size_t column = stoa_conv_column(conv);
+    size_t filters = stoa_conv_group_filters(conv);
+    bool to_data = p->pass == STOA_CONV_BACKWARD_DATA;
+    bool turns = cut->turned > 0 && !run->prepared;
+    p->weight = run->prepared ? run->prepared : turns ? p->areas.turned : run->weight;
+    p->panels = run->prepared || (turns && cut->by_kernel);
+    p->by_filters = conv->oihw != (turns && !p->panels);
+    p->stride = p->by_filters ? column : conv->filters;
+    p->group = p->panels       ? stoa_panel_floats(to_data ? filters : column, to_data ? column : filters)
+               : p->by_filters ? filters * column
+                               : filters;
+    if (turns && p->panels) {
+        pack(p->context, conv, to_data, run->weight, p->areas.turned);
+    } else if (turns) {
+        struct stoa_foreign rows = {
+            .images = 1, .rows = conv->filters, .columns = column, .planar = true, .taps = 1};
+        stoa_layout_read(p->context, &rows, run->weight, p->areas.turned);
+    }
+    if (p->pass == STOA_CONV_BACKWARD_WEIGHTS) {
+        p->sums = stoa_partials_begin(&cut->sums, stoa_conv_rows(conv), run, p->areas.sums);
+        p->shares = p->sums.blocks;
+    } else if (to_data) {
+        p->shares = stoa_ceil_div(conv->batch, cut->images);
     } else {
-        stoa_parallel(p->context, p->sums.blocks * p->cut->parts, weights_task, p);
-    }
-    if (p->cut->swapped) {
-        turn_gradient(p, true);
-    }
-    stoa_partials_reduce(p->context, &p->sums);
-}
-
-/* The weight as the pass reads it. */
-static void turn_weight(struct pass *p, enum stoa_conv_pass pass) {
-    bool turned = pass == STOA_CONV_BACKWARD_DATA && p->cut->turned > 0;
-    size_t filters = stoa_conv_group_filters(&p->conv);
-    size_t column = stoa_conv_column(&p->conv);
-    p->panels = pass == STOA_CONV_FORWARD ? p->run->prepared != NULL : turned && p->cut->by_kernel;
-    p->stride = turned && !p->panels ? stoa_conv_stride(column) : p->conv.filters;
-    p->group = p->panels ? group_panels(&p->conv, turned) : turned ? filters * p->stride : filters;
-    p->weight = turned ? p->areas.turned : p->run->prepared ? p->run->prepared : p->run->weight;
-    if (turned && p->panels) {
-        stoa_gathered_pack(p->context, &p->conv, true, p->run->weight, p->areas.turned);
-    } else if (turned) {
-        stoa_conv_transpose(p->context, p->run->weight, column, p->conv.filters, p->conv.filters,
-                            p->areas.turned, p->stride);
+        p->shares = cut->together ? 1 : stoa_gathered_count(cut, stoa_conv_rows(conv));
     }
 }
 
 void stoa_gathered_run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run) {
     const struct stoa_gathered *cut = stoa_gathered_of(plan);
     struct stoa_carve room = {.memory = run->workspace};
-    struct pass p = {
-        .context = run->context, .cut = cut, .run = run, .conv = cut->conv, .areas = carve(cut, &room)};
+    struct pass p = {.context = run->context,
+                     .cut = cut,
+                     .run = run,
+                     .pass = plan->pass,
+                     .conv = cut->conv,
+                     .areas = carve(cut, &room)};
     p.conv.batch = run->batch;
-    if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
-        backward_weights(&p);
-        return;
-    }
-    turn_weight(&p, plan->pass);
+    begin(&p);
     if (cut->together) {
-        run_together(&p, plan->pass);
-    } else if (plan->pass == STOA_CONV_FORWARD) {
-        stoa_parallel(p.context, stoa_gathered_count(cut, stoa_conv_rows(&p.conv)), forward_task, &p);
+        run_share(&p, 0, 0);
     } else {
-        stoa_parallel(p.context, cut->parts * stoa_ceil_div(run->batch, cut->images), data_task, &p);
+        stoa_parallel(p.context, p.shares * cut->parts, run_share, &p);
+    }
+    if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
+        stoa_partials_reduce(p.context, &p.sums);
     }
 }

@@ -10,17 +10,14 @@
  * pixels. */
 struct stoa_gathered {
     struct stoa_conv conv; /* the problem that is multiplied; its batch is the plan's */
-    bool in_place;         /* the image is the left operand, a 1x1 kernel's; else im2col writes it */
+    bool in_place;         /* the image as it lies is the left operand; else im2col writes it */
     bool together;         /* all threads multiply a tile, which its products cut; else each has its own */
     bool by_kernel;        /* products by the engine's kernel, whether or not the weight lies in panels */
     size_t rows, columns, across;
     size_t step, threads; /* floats from one thread's tile to the next one's, and tiles in the workspace */
     size_t parts;         /* of a group's channels: tasks of a backward pass have columns of their own */
     size_t images;        /* backward data: of a task, as neighbouring rows add into the same pixels */
-    /* Floats of the transposed weight (backward data: in panels if by_kernel), or of a tile's transposed
-     * operand (backward weights, together; `swapped`: it is dy's); 0: none. */
-    size_t turned;
-    bool swapped;
+    size_t turned;        /* floats of the transposed weight, in panels if by_kernel; 0: none */
     struct stoa_partials sums; /* backward weights */
 };
 _Static_assert(sizeof(struct stoa_gathered) <= STOA_CONV_CUT_BYTES, "the cut fits a plan");
@@ -32,25 +29,20 @@ static inline const struct stoa_gathered *stoa_gathered_of(const struct stoa_con
 /* Floats from row to row of the left operand; of columns of so many channels. */
 size_t stoa_gathered_stride(const struct stoa_gathered *cut, size_t channels);
 
-/* Cut the output into tiles of at most `rows` rows and about `pixels` pixels. */
+/* Cut `rows` output rows into tiles of equal height and about `pixels` pixels. */
 void stoa_gathered_tiles(struct stoa_gathered *cut, size_t pixels, size_t rows);
 
 /* Tiles of so many output rows. */
 size_t stoa_gathered_count(const struct stoa_gathered *cut, size_t rows);
 
-/* Its products, with weights that are read `times` times, columns written and read again, and the sums of
- * blocks. */
-double stoa_gathered_cost(const stoa_context *context, const struct stoa_gathered *cut,
-                          enum stoa_conv_pass pass, double times);
+/* The cut becomes the plan's: its cost, with weights that are read `times` times, room for its tiles and the
+ * plan's bytes. False when a size overflows. */
+bool stoa_gathered_plan(const stoa_context *context, struct stoa_gathered *cut, double times,
+                        struct stoa_conv_plan *plan);
 
-/* The cut becomes the plan's: room for its tiles and the plan's bytes. False when a size overflows. */
-bool stoa_gathered_plan(const stoa_context *context, struct stoa_gathered *cut, struct stoa_conv_plan *plan);
-
-/* The weight of all groups in panels, turned for backward data: room for it, and its writing in parallel. */
-size_t stoa_gathered_panels(const struct stoa_conv *conv, bool turned);
-void stoa_gathered_pack(const stoa_context *context, const struct stoa_conv *conv, bool turned,
-                        const float *weight, float *panels);
-
+/* The two of an algorithm: the prepared weight is all groups' in panels. */
+void stoa_gathered_prepare(const stoa_context *context, const struct stoa_conv_plan *plan,
+                           const float *weight, float *prepared);
 void stoa_gathered_run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run);
 
 #endif

@@ -39,17 +39,15 @@ static void cut_tiles(const stoa_context *context, struct stoa_gathered *cut, si
 static void cut_data(const stoa_context *context, struct stoa_gathered *cut) {
     const struct stoa_conv *conv = &cut->conv;
     size_t bytes = stoa_conv_column(conv) * stoa_conv_group_filters(conv) * sizeof(float);
-    size_t turned = stoa_conv_transposed(conv);
+    size_t turned = stoa_conv_weights(conv);
     while (bytes / cut->parts > context->tuning->conv_weight_bytes &&
            stoa_conv_group_channels(conv) / (2 * cut->parts) >= LEAST_CHANNELS) {
         cut->parts *= 2;
     }
-    size_t rows = conv->window.out_height;
-    cut_tiles(context, cut, stoa_conv_rows(conv));
     size_t tasks = stoa_ceil_div(conv->batch * cut->parts, LEAST_TILES);
-    cut->images = stoa_max(1, stoa_min(cut->rows / rows, tasks));
-    rows *= cut->images;
-    cut->rows = stoa_ceil_div(rows, stoa_ceil_div(rows, cut->rows)); /* tiles of equal height */
+    cut_tiles(context, cut, stoa_conv_rows(conv));
+    cut->images = stoa_max(1, stoa_min(cut->rows / conv->window.out_height, tasks));
+    cut_tiles(context, cut, cut->images * conv->window.out_height);
     cut->turned = cut->parts == 1 && stoa_conv_shared_fits(context, turned * sizeof(float)) ? turned : 0;
 }
 
@@ -78,8 +76,7 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     } else if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
         cut_weights(context, &cut, most);
     }
-    plan->cost = stoa_gathered_cost(context, &cut, plan->pass, (double)tiles);
-    return stoa_gathered_plan(context, &cut, plan);
+    return stoa_gathered_plan(context, &cut, (double)tiles, plan);
 }
 
 static void describe(const struct stoa_conv_plan *plan, char *out, size_t size) {

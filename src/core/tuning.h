@@ -78,8 +78,6 @@
     X(size_t, conv_chunk_bytes, 65536, 1073741824, "columns that all threads multiply together")             \
     X(size_t, conv_block_bytes, 4096, 1073741824, "columns that a thread adds to a block of a 1x1 gradient") \
     X(size_t, conv_block_weights, 1, 1e9, "numbers of a 1x1 gradient that is summed in blocks")              \
-    X(size_t, conv_turned_pixels, 0, 1e9, "pixels of a 1x1 gradient from a transposed operand, 0: never")    \
-    X(size_t, conv_turned_bytes, 4096, 1073741824, "a tile of that operand")                                 \
     X(size_t, winograd_narrow_floats, 1, 1048576, "a point's weights that all tiles share transformed")      \
     X(size_t, winograd_block_bytes, 4096, 1073741824, "transformed tiles of such a layer in a task")         \
     X(size_t, winograd_own_bytes, 0, 1073741824, "its transformed weights that each thread makes itself")    \

@@ -25,7 +25,6 @@ static const double LIMIT_SECONDS = 0.1, BOUND = 1e-6;
 struct product {
     stoa_context *context; /* NULL: the BLAS's */
     size_t blas_threads;
-    bool row;
     struct stoa_gemm gemm;
 };
 
@@ -54,24 +53,10 @@ struct gemm {
     size_t count, wrong;
 };
 
-/* As a dense layer calls it: see ops/linear.c. */
-static void run_row(const struct product *product) {
-    const struct stoa_gemm *p = &product->gemm;
-    if (p->transpose_a) {
-        stoa_row_product_backward(product->context, p->a, NULL, p->b, p->m, p->n, NULL, p->c);
-    } else if (p->transpose_b) {
-        stoa_row_product_backward(product->context, NULL, p->b, p->a, p->n, p->k, p->c, NULL);
-    } else {
-        stoa_row_product(product->context, p->a, p->b, p->k, p->n, p->c);
-    }
-}
-
 static void run_product(void *argument) {
     const struct product *product = argument;
     if (!product->context) {
         stoa_blas_sgemm(&product->gemm);
-    } else if (product->row && !stoa_plain_products(product->context)) {
-        run_row(product);
     } else {
         stoa_product(product->context, &product->gemm);
     }
@@ -213,7 +198,7 @@ static void measure_shape(struct gemm *gemm, const struct bench_product_shape *s
     for (size_t i = 0; i < count; i++) {
         bool of_blas = i % SIDES;
         product[i] = (struct product){of_blas ? NULL : gemm->context[i / SIDES], gemm->threads[i / SIDES],
-                                      shape->row, place(gemm, shape)};
+                                      place(gemm, shape)};
         cases[i] = (struct bench_case){run_product, &product[i]};
     }
     bool right = verify(cases, count, first, error);

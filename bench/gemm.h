@@ -9,7 +9,6 @@
 struct bench_product_shape {
     size_t m, n, k;
     bool transpose_a, transpose_b;
-    bool row;         /* a dense layer's on a single row, for which the engine has functions of their own */
     const char *kind; /* "square", "row", "dense" or "convolution" */
     char name[96];
 };

@@ -51,8 +51,7 @@ static void add_layer(struct bench_products *products, const struct bench_layer 
         [STOA_CONV_BACKWARD_WEIGHTS] = {.m = taps, .n = filters, .k = rows, .transpose_a = true}};
     for (size_t pass = 0; pass < BENCH_PASSES; pass++) {
         struct bench_product_shape shape = passes[pass];
-        shape.row = layer->linear && rows == 1;
-        shape.kind = shape.row ? "row" : layer->linear ? "dense" : "convolution";
+        shape.kind = !layer->linear ? "convolution" : rows == 1 ? "row" : "dense";
         if (!layer->first || pass != STOA_CONV_BACKWARD_DATA) {
             add(products, shape, "%s %s", layer->name, bench_pass_names[pass]);
         }

@@ -8,13 +8,13 @@
 #include <time.h>
 
 #include "blas/blas.h"
-#include "product/product.h"
+#include "product/way.h"
 
 /* The names that --wrap gives the callers' and the library's functions. */
-void bench_gemm_called(const stoa_context *context,
-                       const struct stoa_gemm *product) __asm__("__wrap_stoa_gemm_run");
-void bench_gemm_library(const stoa_context *context,
-                        const struct stoa_gemm *product) __asm__("__real_stoa_gemm_run");
+void bench_gemm_called(const stoa_context *context, const struct stoa_gemm *product,
+                       const struct stoa_way *way) __asm__("__wrap_stoa_way_run");
+void bench_gemm_library(const stoa_context *context, const struct stoa_gemm *product,
+                        const struct stoa_way *way) __asm__("__real_stoa_way_run");
 
 void bench_blas_called(const struct stoa_gemm *product) __asm__("__wrap_stoa_blas_sgemm");
 void bench_blas_library(const struct stoa_gemm *product) __asm__("__real_stoa_blas_sgemm");
@@ -55,14 +55,15 @@ static void note_product(uint64_t start, size_t m, size_t n, size_t k) {
     (void)pthread_mutex_unlock(&state.lock);
 }
 
-void bench_gemm_called(const stoa_context *context, const struct stoa_gemm *product) {
+void bench_gemm_called(const stoa_context *context, const struct stoa_gemm *product,
+                       const struct stoa_way *way) {
     if (inside || !atomic_load_explicit(&state.watching, memory_order_relaxed)) {
-        bench_gemm_library(context, product);
+        bench_gemm_library(context, product, way);
         return;
     }
     uint64_t start = now_ns();
     inside = true;
-    bench_gemm_library(context, product);
+    bench_gemm_library(context, product, way);
     inside = false;
     note_product(start, product->m, product->n, product->k);
 }
@@ -102,24 +103,6 @@ static void sum_planes(const float *x, const size_t *term, size_t terms, const f
     uint64_t start = now_ns();
     state.original->planes_gradient(x, term, terms, dy, dy_stride, filters, n, sums);
     note_product(start, terms, filters, n);
-}
-
-static void multiply_row(const float *x, const float *w, size_t k, size_t n, size_t stride, float *y) {
-    uint64_t start = now_ns();
-    state.original->row_times_matrix(x, w, k, n, stride, y);
-    note_product(start, 1, n, k);
-}
-
-static void multiply_column(const float *w, size_t rows, size_t columns, const float *x, float *y) {
-    uint64_t start = now_ns();
-    state.original->matrix_times_column(w, rows, columns, x, y);
-    note_product(start, rows, 1, columns);
-}
-
-static void multiply_outer(const float *x, size_t rows, const float *dy, size_t columns, float *dw) {
-    uint64_t start = now_ns();
-    state.original->outer(x, rows, dy, columns, dw);
-    note_product(start, rows, columns, 1);
 }
 
 static void im2col(const struct stoa_window *w, const float *x, size_t channel0, size_t channels,
@@ -169,9 +152,6 @@ struct bench_parts bench_parts_of(stoa_context *context, const struct bench_case
     state.kernels.im2col = im2col;
     state.kernels.col2im = col2im;
     state.kernels.product = multiply;
-    state.kernels.row_times_matrix = multiply_row;
-    state.kernels.matrix_times_column = multiply_column;
-    state.kernels.outer = multiply_outer;
     state.kernels.planes = multiply_planes;
     state.kernels.planes_gradient = sum_planes;
     context->kernels = &state.kernels;

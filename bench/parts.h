@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Where the time of a pass goes: products, through the engine's door or its own kernels, and columns, counted
  * and timed from outside, and how much of the products the BLAS computes. The linker sends every call of
- * stoa_gemm_run() and stoa_blas_sgemm() here first (--wrap); the kernels are reached through a copy of the
+ * stoa_way_run() and stoa_blas_sgemm() here first (--wrap); the kernels are reached through a copy of the
  * context's table. All of it costs nothing worth naming while nobody watches. */
 #ifndef STOA_BENCH_PARTS_H
 #define STOA_BENCH_PARTS_H

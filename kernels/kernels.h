@@ -239,10 +239,10 @@ enum { STOA_IM2COL_LINES = 8200 };
                           size_t scale_width, real *dx))                                                           \
     /* y[j] = sum over i < k of x[i] * w[i*stride + j], j < n. */                                                  \
     K(row_times_matrix, (const real *x, const real *w, size_t k, size_t n, size_t stride, real *y))                \
-    /* y[i] = sum over j < n of w[i*n + j] * v[j], i < rows. */                                                    \
-    K(matrix_times_column, (const real *w, size_t rows, size_t n, const real *v, real *y))                         \
-    /* y[i*n + j] = x[i] * v[j], i < rows, j < n. */                                                               \
-    K(outer, (const real *x, size_t rows, const real *v, size_t n, real *y))                                       \
+    /* y[i] = sum over j < n of w[i*stride + j] * v[j], i < rows. */                                               \
+    K(matrix_times_column, (const real *w, size_t rows, size_t n, size_t stride, const real *v, real *y))          \
+    /* y[i*stride + j] = x[i] * v[j], i < rows, j < n. */                                                          \
+    K(outer, (const real *x, size_t rows, const real *v, size_t n, real *y, size_t stride))                        \
     /* y[c*y_stride + r] = x[r*x_stride + c] for r < rows, c < columns. */                                         \
     K(transpose, (const real *x, size_t rows, size_t columns, size_t x_stride, real *y, size_t y_stride))          \
     /* sum[c] = sum over r < rows of x[r*stride + c], the error growing slower than rows (chunks). */              \

@@ -1,22 +1,64 @@
 /* SPDX-License-Identifier: MIT */
 /* Products of a matrix and one vector: every element of the matrix is used once, so memory is their limit. */
+#include "base/size.h"
 #include "kernels/isa.h"
 
-enum { WIDTH = 8 * STOA_LANES, ROWS = 8 };
+/* Sums that are in registers at once, and terms of a block: blocks are added up, so that errors grow with a
+ * block's length and the number of blocks, not with the number of terms. */
+enum { SUMS = 8, BLOCK = 256 };
 
-/* Sums of up to WIDTH columns. Called with the constant WIDTH where possible, so that they stay in
- * registers. */
-STOA_INLINE void block_times(const float *restrict x, const float *restrict w, size_t k, size_t n,
-                             size_t stride, float *restrict y) {
-    float sum[WIDTH] = {0};
-    for (size_t i = 0; i < k; i++, w += stride) {
-        float factor = x[i];
-#pragma omp simd
-        for (size_t j = 0; j < n; j++) {
-            sum[j] += factor * w[j];
+/* Sums of one to SUMS vectors of columns. The fewer they are, the more chains each has: a chain waits for its
+ * own multiply-adds. */
+STOA_INLINE void columns_times(const float *restrict x, const float *restrict w, size_t k, size_t stride,
+                               float *restrict y, const size_t vectors) {
+    const size_t chains = SUMS / vectors;
+    stoa_vec total[SUMS];
+    stoa_vec sum[SUMS];
+    STOA_UNROLL
+    for (size_t v = 0; v < vectors; v++) {
+        total[v] = (stoa_vec){0};
+    }
+    for (size_t first = 0; first < k; first += BLOCK) {
+        const size_t end = stoa_min(k, first + BLOCK);
+        size_t i = first;
+        STOA_UNROLL
+        for (size_t s = 0; s < SUMS; s++) {
+            sum[s] = (stoa_vec){0};
+        }
+        for (; i + chains <= end; i += chains) {
+            STOA_UNROLL
+            for (size_t s = 0; s < SUMS; s++) {
+                const float *row = w + (i + s / vectors) * stride;
+                sum[s] += x[i + s / vectors] * STOA_LOAD(stoa_vec, row + s % vectors * STOA_LANES);
+            }
+        }
+        for (; i < end; i++) {
+            STOA_UNROLL
+            for (size_t v = 0; v < vectors; v++) {
+                sum[v] += x[i] * STOA_LOAD(stoa_vec, w + i * stride + v * STOA_LANES);
+            }
+        }
+        STOA_UNROLL
+        for (size_t s = 0; s < SUMS; s++) {
+            total[s % vectors] += sum[s];
         }
     }
+    STOA_UNROLL
+    for (size_t v = 0; v < vectors; v++) {
+        STOA_STORE(stoa_vec, y + v * STOA_LANES, total[v]);
+    }
+}
+
+/* Less than a vector of columns: what a load reads beside them is not used, but the last rows have nothing
+ * behind them. */
+static void few_columns_times(const float *x, const float *w, size_t k, size_t n, size_t stride, float *y) {
+    float sum[STOA_LANES];
+    const size_t rows = k - stoa_min(k, stoa_ceil_div(STOA_LANES - n, stride));
+    columns_times(x, w, rows, stride, sum, 1);
     for (size_t j = 0; j < n; j++) {
+        for (size_t i = rows; i < k; i++) {
+            sum[j] += x[i] * w[i * stride + j];
+        }
         y[j] = sum[j];
     }
 }
@@ -24,63 +66,77 @@ STOA_INLINE void block_times(const float *restrict x, const float *restrict w, s
 void STOA_KERNEL(row_times_matrix)(const float *x, const float *w, size_t k, size_t n, size_t stride,
                                    float *y) {
     size_t j = 0;
-    for (; j + WIDTH <= n; j += WIDTH) {
-        block_times(x, w + j, k, WIDTH, stride, y + j);
+    if (n < STOA_LANES) {
+        few_columns_times(x, w, k, n, stride, y);
+        return;
     }
-    for (; j + STOA_LANES <= n; j += STOA_LANES) {
-        block_times(x, w + j, k, STOA_LANES, stride, y + j);
+    for (; j + SUMS * STOA_LANES <= n; j += SUMS * STOA_LANES) {
+        columns_times(x, w + j, k, stride, y + j, SUMS);
     }
-    if (j < n) {
-        block_times(x, w + j, k, n - j, stride, y + j);
+    for (; j < n; j += STOA_LANES) {
+        const size_t last = stoa_min(j, n - STOA_LANES); /* the last may overlap the one before */
+        columns_times(x, w + last, k, stride, y + last, 1);
     }
 }
 
 /* Sums of neighbouring rows at once: their chains of multiply-adds overlap, and v is loaded once. Each row's
  * is in the same order however many there are. */
-STOA_INLINE void rows_times_column(const float *restrict w, size_t n, const float *restrict v,
+STOA_INLINE void rows_times_column(const float *restrict w, size_t n, size_t stride, const float *restrict v,
                                    float *restrict y, const size_t rows) {
-    stoa_vec sum[ROWS];
+    const size_t whole = n / STOA_LANES * STOA_LANES;
+    stoa_vec total[SUMS];
+    stoa_vec sum[SUMS];
     STOA_UNROLL
     for (size_t i = 0; i < rows; i++) {
-        sum[i] = (stoa_vec){0};
+        total[i] = (stoa_vec){0};
     }
-    size_t j = 0;
-    for (; j + STOA_LANES <= n; j += STOA_LANES) {
-        const stoa_vec x = STOA_LOAD(stoa_vec, v + j);
+    for (size_t j = 0; j < whole;) {
+        const size_t end = stoa_min(whole, j + (size_t)BLOCK * STOA_LANES);
         STOA_UNROLL
         for (size_t i = 0; i < rows; i++) {
-            sum[i] += STOA_LOAD(stoa_vec, w + i * n + j) * x;
+            sum[i] = (stoa_vec){0};
+        }
+        for (; j < end; j += STOA_LANES) {
+            const stoa_vec x = STOA_LOAD(stoa_vec, v + j);
+            STOA_UNROLL
+            for (size_t i = 0; i < rows; i++) {
+                sum[i] += STOA_LOAD(stoa_vec, w + i * stride + j) * x;
+            }
+        }
+        STOA_UNROLL
+        for (size_t i = 0; i < rows; i++) {
+            total[i] += sum[i];
         }
     }
     for (size_t i = 0; i < rows; i++) {
         float lane[STOA_LANES];
-        STOA_STORE(stoa_vec, lane, sum[i]);
+        STOA_STORE(stoa_vec, lane, total[i]);
         stoa_vec4 quarter = STOA_LOAD(stoa_vec4, lane);
         for (size_t k = 4; k < STOA_LANES; k += 4) {
             quarter += STOA_LOAD(stoa_vec4, lane + k);
         }
-        float total = (quarter[0] + quarter[1]) + (quarter[2] + quarter[3]);
-        for (size_t k = j; k < n; k++) {
-            total += w[i * n + k] * v[k];
+        float rest = (quarter[0] + quarter[1]) + (quarter[2] + quarter[3]);
+        for (size_t k = whole; k < n; k++) {
+            rest += w[i * stride + k] * v[k];
         }
-        y[i] = total;
+        y[i] = rest;
     }
 }
 
-void STOA_KERNEL(matrix_times_column)(const float *restrict w, size_t rows, size_t n, const float *restrict v,
-                                      float *restrict y) {
+void STOA_KERNEL(matrix_times_column)(const float *restrict w, size_t rows, size_t n, size_t stride,
+                                      const float *restrict v, float *restrict y) {
     size_t i = 0;
-    for (; i + ROWS <= rows; i += ROWS) {
-        rows_times_column(w + i * n, n, v, y + i, ROWS);
+    for (; i + SUMS <= rows; i += SUMS) {
+        rows_times_column(w + i * stride, n, stride, v, y + i, SUMS);
     }
     for (; i < rows; i++) {
-        rows_times_column(w + i * n, n, v, y + i, 1);
+        rows_times_column(w + i * stride, n, stride, v, y + i, 1);
     }
 }
 
 void STOA_KERNEL(outer)(const float *restrict x, size_t rows, const float *restrict v, size_t n,
-                        float *restrict y) {
-    for (size_t i = 0; i < rows; i++, y += n) {
+                        float *restrict y, size_t stride) {
+    for (size_t i = 0; i < rows; i++, y += stride) {
         float factor = x[i];
 #pragma omp simd
         for (size_t j = 0; j < n; j++) {

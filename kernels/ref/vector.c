@@ -13,20 +13,21 @@ void STOA_REFERENCE(row_times_matrix)(const real *x, const real *w, size_t k, si
     }
 }
 
-void STOA_REFERENCE(matrix_times_column)(const real *w, size_t rows, size_t n, const real *v, real *y) {
+void STOA_REFERENCE(matrix_times_column)(const real *w, size_t rows, size_t n, size_t stride, const real *v,
+                                         real *y) {
     for (size_t i = 0; i < rows; i++) {
         real sum = 0;
         for (size_t j = 0; j < n; j++) {
-            sum += w[i * n + j] * v[j];
+            sum += w[i * stride + j] * v[j];
         }
         y[i] = sum;
     }
 }
 
-void STOA_REFERENCE(outer)(const real *x, size_t rows, const real *v, size_t n, real *y) {
+void STOA_REFERENCE(outer)(const real *x, size_t rows, const real *v, size_t n, real *y, size_t stride) {
     for (size_t i = 0; i < rows; i++) {
         for (size_t j = 0; j < n; j++) {
-            y[i * n + j] = x[i] * v[j];
+            y[i * stride + j] = x[i] * v[j];
         }
     }
 }

@@ -32,12 +32,18 @@ struct stoa_gemm {
     const float *next_a;
 };
 
+/* Rows [i, i + m), terms [l, l + k) and columns [j, j + n) of a product: sums from the first term on are
+ * added to. With panels columns are those of whole ones, and of a single one where terms are cut. */
+struct stoa_gemm stoa_gemm_part(const struct stoa_gemm *product, size_t i, size_t m, size_t l, size_t k,
+                                size_t j, size_t n);
+
 /* The one way to cblas_sgemm, on one thread; who wraps it counts all of them. Sizes beyond cblas's integer
  * are split. */
 void stoa_blas_sgemm(const struct stoa_gemm *product);
 
-/* Whether this BLAS overwrites NaN in c when beta is 0, tried once. */
-bool stoa_blas_overwrites(void);
+/* Whether a product of small integers times `unit` is right to the last bit, over NaN in c. The seed chooses
+ * the integers and which operands are transposed. memory: 3 * side * side floats. */
+bool stoa_blas_is_right(float *memory, size_t side, size_t seed, float unit);
 
 /* BLAS threads are held at 1 from the first enter to the last leave, in all threads of the process together;
  * the last leave restores what the caller had. Both take a lock and nothing else on the way. */

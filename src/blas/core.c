@@ -4,14 +4,11 @@
  * OpenBLAS chooses its kernels when it is loaded, by a list of CPUs that ends at its release date; a newer
  * CPU gets an older core. gotoblas_dynamic_quit() and _init() run that choice again, and OPENBLAS_CORETYPE
  * decides it. */
-#include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <stoa/blas.h>
 #include <string.h>
 
 #include "base/cpu.h"
-#include "blas/blas.h"
 #include "blas/vendor.h"
 #include "blas/workarounds.h"
 
@@ -20,16 +17,18 @@ static const char CORE_VARIABLE[] = "OPENBLAS_CORETYPE";
 /* OpenBLAS core names that run AVX-512 (Cooperlake and Sapphire Rapids need more than the flags we check, so
  * they are only ever its own choice), and those that run AVX2. */
 int stoa_blas_core_rank(const char *core) {
-    static const char *const avx512[] = {"SkylakeX", "Cooperlake", "SapphireRapids"};
-    static const char *const avx2[] = {"Haswell", "Zen", "Excavator"};
-    for (size_t i = 0; i < sizeof avx512 / sizeof *avx512; i++) {
-        if (strcasecmp(core, avx512[i]) == 0) {
-            return STOA_CORE_AVX512;
-        }
-    }
-    for (size_t i = 0; i < sizeof avx2 / sizeof *avx2; i++) {
-        if (strcasecmp(core, avx2[i]) == 0) {
-            return STOA_CORE_AVX2;
+    static const struct {
+        const char *core;
+        int rank;
+    } cores[] = {{"SkylakeX", STOA_CORE_AVX512},
+                 {"Cooperlake", STOA_CORE_AVX512},
+                 {"SapphireRapids", STOA_CORE_AVX512},
+                 {"Haswell", STOA_CORE_AVX2},
+                 {"Zen", STOA_CORE_AVX2},
+                 {"Excavator", STOA_CORE_AVX2}};
+    for (size_t i = 0; i < sizeof cores / sizeof *cores; i++) {
+        if (strcasecmp(core, cores[i].core) == 0) {
+            return cores[i].rank;
         }
     }
     return 0;
@@ -65,50 +64,23 @@ void stoa_blas_describe(stoa_blas_info *info) {
     };
 }
 
-/* A product large enough to leave any special path for small ones, against plain loops. No other thread is
- * here. */
-static bool product_is_right(void) {
-    enum { SIZE = 70 };
-    static float a[SIZE * SIZE];
-    static float b[SIZE * SIZE];
-    static float c[SIZE * SIZE];
-    for (size_t i = 0; i < (size_t)SIZE * SIZE; i++) {
-        a[i] = (float)(i % 13) - 6.0F;
-        b[i] = (float)(i % 7) - 3.0F;
-        c[i] = NAN;
-    }
-    stoa_blas_sgemm(&(struct stoa_gemm){.m = SIZE,
-                                        .n = SIZE,
-                                        .k = SIZE,
-                                        .alpha = 1,
-                                        .a = a,
-                                        .lda = SIZE,
-                                        .b = b,
-                                        .ldb = SIZE,
-                                        .beta = 0,
-                                        .c = c,
-                                        .ldc = SIZE});
-    for (size_t i = 0; i < SIZE; i++) {
-        for (size_t j = 0; j < SIZE; j++) {
-            double sum = 0;
-            for (size_t l = 0; l < SIZE; l++) {
-                sum += (double)a[i * SIZE + l] * (double)b[l * SIZE + j];
-            }
-            /* Small integers: every order of summation is exact. NaN fails. */
-            if (!((double)c[i * SIZE + j] == sum)) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
 static void switch_core(const struct stoa_blas_vendor *blas, const char *core) {
     (void)setenv(CORE_VARIABLE, core, 1);
     blas->quit();
     blas->init();
-    stoa_gemm_look_at_core();
+    stoa_blas_look();
     (void)unsetenv(CORE_VARIABLE);
+}
+
+/* Large enough to leave any special path for small products, in every form. */
+static bool products_are_right(void) {
+    enum { SIDE = 112, FORMS = 8 };
+    static float memory[3 * SIDE * SIDE];
+    bool right = true;
+    for (size_t form = 0; form < FORMS; form++) {
+        right = right && stoa_blas_is_right(memory, SIDE, form, 1);
+    }
+    return right;
 }
 
 stoa_status stoa_blas_tune(stoa_context *context) {
@@ -129,7 +101,7 @@ stoa_status stoa_blas_tune(stoa_context *context) {
         return STOA_ERR_MEMORY;
     }
     switch_core(blas, wanted);
-    bool right = strcasecmp(blas->core(), wanted) == 0 && product_is_right();
+    bool right = strcasecmp(blas->core(), wanted) == 0 && products_are_right();
     if (!right) {
         switch_core(blas, old);
     }

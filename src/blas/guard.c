@@ -2,45 +2,59 @@
 /* The guard that keeps the BLAS to one thread while the engine's own threads work.
  *
  * It counts the regions of all threads of the process: OpenBLAS has one thread count for the process, so the
- * first region saves it and the last one puts it back. */
+ * first region saves it and the last one puts it back. An OpenBLAS on OpenMP asks OpenMP for its thread count
+ * instead, which every thread has for itself. */
 #include <pthread.h>
 #include <stdbool.h>
 
 #include "blas/blas.h"
 #include "blas/vendor.h"
 
-static struct {
-    pthread_mutex_t lock;
+struct held {
     size_t regions;
-    int callers_threads;
-    bool inherited; /* forked inside a region: `callers_threads` is still to be put back */
-} guard = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    int callers_threads; /* 0 outside of all regions */
+};
 
-/* An OpenBLAS on OpenMP asks OpenMP for its thread count instead, which every thread has for itself. */
-static _Thread_local struct {
-    size_t regions;
-    int callers_threads;
-} openmp_guard;
+static struct held process;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local struct held thread;
 
-static bool has_count(const struct stoa_blas_vendor *blas) {
-    return blas->set_threads && blas->get_threads;
+/* A count of 1 that a region set before a fork is not the caller's. */
+static void hold(struct held *held, const struct stoa_blas_vendor *blas) {
+    if (held->regions++ == 0) {
+        int now = blas->get_threads();
+        if (now != 1 || held->callers_threads == 0) {
+            held->callers_threads = now;
+        }
+        if (now != 1) {
+            blas->set_threads(1);
+        }
+    }
+}
+
+static void let_go(struct held *held, const struct stoa_blas_vendor *blas) {
+    if (--held->regions == 0) {
+        if (held->callers_threads != 1) {
+            blas->set_threads(held->callers_threads);
+        }
+        held->callers_threads = 0;
+    }
 }
 
 /* A fork waits until no thread is on its way in or out: the child would find the lock held by a thread that
  * it does not have. Regions of the parent's threads are not the child's; the count they left behind is put
  * back by the child's own first region. */
 static void before_fork(void) {
-    (void)pthread_mutex_lock(&guard.lock);
+    (void)pthread_mutex_lock(&lock);
 }
 
 static void after_fork_in_parent(void) {
-    (void)pthread_mutex_unlock(&guard.lock);
+    (void)pthread_mutex_unlock(&lock);
 }
 
 static void after_fork_in_child(void) {
-    guard.inherited = guard.inherited || guard.regions > 0;
-    guard.regions = 0;
-    (void)pthread_mutex_unlock(&guard.lock);
+    process.regions = 0;
+    (void)pthread_mutex_unlock(&lock);
 }
 
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
@@ -49,65 +63,39 @@ static void watch_forks(void) {
     (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-static void enter_process(const struct stoa_blas_vendor *blas) {
-    (void)pthread_once(&fork_once, watch_forks);
-    (void)pthread_mutex_lock(&guard.lock);
-    if (guard.regions++ == 0) {
-        int now = blas->get_threads();
-        if (!guard.inherited || now != 1) {
-            guard.callers_threads = now;
-        }
-        guard.inherited = false;
-        if (guard.callers_threads != 1) {
-            blas->set_threads(1);
-        }
-    }
-    (void)pthread_mutex_unlock(&guard.lock);
-}
-
-static void leave_process(const struct stoa_blas_vendor *blas) {
-    (void)pthread_mutex_lock(&guard.lock);
-    if (--guard.regions == 0 && guard.callers_threads != 1) {
-        blas->set_threads(guard.callers_threads);
-    }
-    (void)pthread_mutex_unlock(&guard.lock);
-}
-
 void stoa_blas_enter_thread(void) {
     const struct stoa_blas_vendor *blas = stoa_blas_vendor();
-    if (has_count(blas) && blas->count_is_per_thread && openmp_guard.regions++ == 0) {
-        openmp_guard.callers_threads = blas->get_threads();
-        blas->set_threads(1);
+    if (blas->count_is_per_thread) {
+        hold(&thread, blas);
     }
 }
 
 void stoa_blas_leave_thread(void) {
     const struct stoa_blas_vendor *blas = stoa_blas_vendor();
-    if (has_count(blas) && blas->count_is_per_thread && --openmp_guard.regions == 0) {
-        blas->set_threads(openmp_guard.callers_threads);
+    if (blas->count_is_per_thread) {
+        let_go(&thread, blas);
     }
 }
 
 void stoa_blas_enter(void) {
     const struct stoa_blas_vendor *blas = stoa_blas_vendor();
-    if (!has_count(blas)) {
-        return;
-    }
-    if (!blas->count_is_per_thread) {
-        enter_process(blas);
-    } else {
-        stoa_blas_enter_thread();
+    if (blas->count_is_per_thread) {
+        hold(&thread, blas);
+    } else if (blas->get_threads) {
+        (void)pthread_once(&fork_once, watch_forks);
+        (void)pthread_mutex_lock(&lock);
+        hold(&process, blas);
+        (void)pthread_mutex_unlock(&lock);
     }
 }
 
 void stoa_blas_leave(void) {
     const struct stoa_blas_vendor *blas = stoa_blas_vendor();
-    if (!has_count(blas)) {
-        return;
-    }
-    if (!blas->count_is_per_thread) {
-        leave_process(blas);
-    } else {
-        stoa_blas_leave_thread();
+    if (blas->count_is_per_thread) {
+        let_go(&thread, blas);
+    } else if (blas->get_threads) {
+        (void)pthread_mutex_lock(&lock);
+        let_go(&process, blas);
+        (void)pthread_mutex_unlock(&lock);
     }
 }

@@ -1,10 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* The one call of cblas: a product as the BLAS itself computes it. */
+/* The one call of cblas: a product as the BLAS itself computes it, whole or in parts, and a check of it. */
 #include <cblas.h>
+#include <math.h>
 
 #include "base/size.h"
 #include "blas/blas.h"
 #include "blas/vendor.h"
+
+struct stoa_gemm stoa_gemm_part(const struct stoa_gemm *p, size_t i, size_t m, size_t l, size_t k, size_t j,
+                                size_t n) {
+    struct stoa_gemm part = *p;
+    part.m = m;
+    part.n = n;
+    part.k = k;
+    part.a += p->transpose_a ? l * p->lda + i : i * p->lda + l;
+    part.ldb = p->panels ? stoa_round_up(n, STOA_ALIGN_FLOATS) : p->ldb;
+    part.b += p->panels ? j * p->k + l * part.ldb : p->transpose_b ? j * p->ldb + l : l * p->ldb + j;
+    part.beta = l == 0 ? p->beta : 1;
+    part.c += i * p->ldc + j;
+    return part;
+}
 
 static void call(const struct stoa_gemm *p) {
     STOA_BLAS_SYMBOL(cblas_sgemm)
@@ -14,23 +29,54 @@ static void call(const struct stoa_gemm *p) {
 }
 
 void stoa_blas_sgemm(const struct stoa_gemm *p) {
-    if (p->m <= STOA_MAX_DIMENSION && p->n <= STOA_MAX_DIMENSION && p->k <= STOA_MAX_DIMENSION) {
+    const size_t most = STOA_MAX_DIMENSION;
+    if (p->m <= most && p->n <= most && p->k <= most) {
         call(p);
         return;
     }
-    struct stoa_gemm part = *p;
-    for (size_t j = 0; j < p->n; j += part.n) {
-        for (size_t l = 0; l < p->k; l += part.k) {
-            for (size_t i = 0; i < p->m; i += part.m) {
-                part.m = stoa_min(p->m - i, STOA_MAX_DIMENSION);
-                part.n = stoa_min(p->n - j, STOA_MAX_DIMENSION);
-                part.k = stoa_min(p->k - l, STOA_MAX_DIMENSION);
-                part.a = p->a + (p->transpose_a ? l * p->lda + i : i * p->lda + l);
-                part.b = p->b + (p->transpose_b ? j * p->ldb + l : l * p->ldb + j);
-                part.c = p->c + i * p->ldc + j;
-                part.beta = l == 0 ? p->beta : 1;
+    for (size_t j = 0; j < p->n; j += most) {
+        for (size_t l = 0; l < p->k; l += most) {
+            for (size_t i = 0; i < p->m; i += most) {
+                struct stoa_gemm part = stoa_gemm_part(p, i, stoa_min(p->m - i, most), l,
+                                                       stoa_min(p->k - l, most), j, stoa_min(p->n - j, most));
                 call(&part);
             }
         }
     }
+}
+
+/* Integers from -6 to 6 in a and from -3 to 3 in b: every order of their sums is exact. */
+bool stoa_blas_is_right(float *memory, size_t side, size_t seed, float unit) {
+    float *a = memory;
+    float *b = a + side * side;
+    float *c = b + side * side;
+    for (size_t i = 0; i < side * side; i++) {
+        a[i] = ((float)((i + seed) % 13) - 6.0F) * unit;
+        b[i] = (float)((i + 3 * seed) % 7) - 3.0F;
+        c[i] = NAN;
+    }
+    const struct stoa_gemm p = {.transpose_a = seed & 2,
+                                .transpose_b = seed & 4,
+                                .m = side,
+                                .n = side,
+                                .k = side,
+                                .alpha = 1,
+                                .a = a,
+                                .lda = side,
+                                .b = b,
+                                .ldb = side,
+                                .c = c,
+                                .ldc = side};
+    stoa_blas_sgemm(&p);
+    for (size_t i = 0; i < side * side; i++) {
+        double sum = 0;
+        for (size_t l = 0, row = i / side, column = i % side; l < side; l++) {
+            sum += (double)a[p.transpose_a ? l * side + row : row * side + l] *
+                   (double)b[p.transpose_b ? column * side + l : l * side + column];
+        }
+        if (!((double)c[i] == sum)) { /* NaN fails */
+            return false;
+        }
+    }
+    return true;
 }

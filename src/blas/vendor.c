@@ -9,61 +9,33 @@
 static struct stoa_blas_vendor vendor;
 static pthread_once_t vendor_once = PTHREAD_ONCE_INIT;
 
-/* What a BLAS may have, bound by the linker where it is there: a fully static program has no symbols for
- * dlsym() to find. Under names of our own: cblas.h may declare some with types that differ between
- * versions. */
-#define VENDOR_FUNCTIONS(X)                                                                                  \
-    X(openblas_get_config)                                                                                   \
-    X(openblas_get_parallel)                                                                                 \
-    X(openblas_get_corename)                                                                                 \
-    X(openblas_get_num_threads)                                                                              \
-    X(openblas_set_num_threads)                                                                              \
-    X(gotoblas_corename)                                                                                     \
-    X(gotoblas_dynamic_quit)                                                                                 \
-    X(gotoblas_dynamic_init)                                                                                 \
-    X(omp_get_max_threads)                                                                                   \
-    X(omp_set_num_threads)                                                                                   \
-    X(bli_info_get_version_str)                                                                              \
-    X(bli_thread_get_num_threads)                                                                            \
-    X(bli_thread_set_num_threads)                                                                            \
-    X(MKL_Get_Max_Threads)                                                                                   \
-    X(MKL_Set_Num_Threads)
-
-#ifdef __ELF__
-#define DECLARE_WEAK(name)                                                                                   \
-    extern void stoa_linked_##name(void) __asm__(STOA_BLAS_NAME(name))                                       \
-        __attribute__((weak, visibility("default")));
-VENDOR_FUNCTIONS(DECLARE_WEAK)
-#undef DECLARE_WEAK
-#define LINKED(name) stoa_linked_##name
-#else
-#define LINKED(name) NULL
-#endif
-
-/* The function of this name, or NULL. ISO C has no conversion from an object pointer to a function pointer;
- * POSIX promises that the bytes mean the same. */
-static void look_up(const char *symbol, void *function_pointer) {
-    static const struct {
-        const char *name, *symbol;
-        void (*function)(void);
-    } linked[] = {
-#define LIST_LINKED(name) {#name, STOA_BLAS_NAME(name), LINKED(name)},
-        VENDOR_FUNCTIONS(LIST_LINKED)
-#undef LIST_LINKED
-    };
+/* The function of this name, or NULL. `linked` is what the linker bound: a fully static program has no
+ * symbols for dlsym() to find, and one that was linked with another BLAS has no others. ISO C has no
+ * conversion from an object pointer to a function pointer; POSIX promises that the bytes mean the same. */
+static void find(void *function_pointer, void (*linked)(void), const char *symbol, const char *name) {
     void *address = NULL;
-    for (size_t i = 0; i < sizeof linked / sizeof *linked; i++) {
-        if (strcmp(linked[i].name, symbol) == 0) {
-            if (linked[i].function) {
-                memcpy(function_pointer, &linked[i].function, sizeof linked[i].function);
-                return;
-            }
-            address = dlsym(RTLD_DEFAULT, linked[i].symbol);
-        }
+    if (linked) {
+        memcpy(&address, &linked, sizeof address);
+    } else {
+        address = dlsym(RTLD_DEFAULT, symbol);
     }
-    address = address ? address : dlsym(RTLD_DEFAULT, symbol);
+    if (!address && strcmp(symbol, name) != 0) {
+        address = dlsym(RTLD_DEFAULT, name);
+    }
     memcpy(function_pointer, &address, sizeof address);
 }
+
+/* Under names of our own: cblas.h may declare some with types that differ between versions. */
+#ifdef __ELF__
+#define FIND(function_pointer, name)                                                                         \
+    do {                                                                                                     \
+        extern void stoa_linked_##name(void) __asm__(STOA_BLAS_NAME(name))                                   \
+            __attribute__((weak, visibility("default")));                                                    \
+        find(function_pointer, stoa_linked_##name, STOA_BLAS_NAME(name), #name);                             \
+    } while (0)
+#else
+#define FIND(function_pointer, name) find(function_pointer, NULL, STOA_BLAS_NAME(name), #name)
+#endif
 
 /* BLIS counts threads in its own 64-bit integer and gives -1 for "not set". */
 static long (*blis_get)(void);
@@ -78,58 +50,57 @@ static void blis_set_threads(int threads) {
     blis_set(threads);
 }
 
-static const char *openblas_threading(void) {
+/* An archive brings what products need, which the functions that tell version and core are no part of. */
+static void find_openblas(void) {
+    static const char *const threading[] = {"single", "pthread", "openmp"};
     int (*parallel)(void) = NULL;
-    look_up("openblas_get_parallel", &parallel);
-    switch (parallel ? parallel() : -1) {
-    case 0:
-        return "single";
-    case 1:
-        return "pthread";
-    case 2:
-        return "openmp";
-    default:
-        return "";
+    vendor.name = "OpenBLAS";
+    FIND(&parallel, openblas_get_parallel);
+    unsigned kind = parallel ? (unsigned)parallel() : 3;
+    vendor.threading = kind < 3 ? threading[kind] : "";
+    FIND(&vendor.core, openblas_get_corename);
+    if (!vendor.core) {
+        FIND(&vendor.core, gotoblas_corename);
     }
+    FIND(&vendor.quit, gotoblas_dynamic_quit);
+    FIND(&vendor.init, gotoblas_dynamic_init);
+    vendor.count_is_per_thread = kind == 2;
+    if (vendor.count_is_per_thread) {
+        FIND(&vendor.get_threads, omp_get_max_threads);
+        FIND(&vendor.set_threads, omp_set_num_threads);
+    } else {
+        FIND(&vendor.get_threads, openblas_get_num_threads);
+    }
+}
+
+static void find_blis(void) {
+    vendor.name = "BLIS";
+    FIND(&blis_get, bli_thread_get_num_threads);
+    FIND(&blis_set, bli_thread_set_num_threads);
+    vendor.get_threads = blis_get ? blis_get_threads : NULL;
+    vendor.set_threads = blis_set ? blis_set_threads : NULL;
 }
 
 static void find_vendor(void) {
     vendor = (struct stoa_blas_vendor){.name = "cblas", .threading = ""};
-    look_up("openblas_get_config", &vendor.version);
-    look_up("openblas_set_num_threads", &vendor.set_threads);
-    /* An archive brings what products need, which the function that tells the version is no part of. */
+    FIND(&vendor.version, openblas_get_config);
+    FIND(&vendor.set_threads, openblas_set_num_threads);
     if (vendor.version || vendor.set_threads) {
-        vendor.name = "OpenBLAS";
-        vendor.threading = openblas_threading();
-        look_up("openblas_get_corename", &vendor.core);
-        if (!vendor.core) {
-            look_up("gotoblas_corename", &vendor.core);
+        find_openblas();
+    } else {
+        FIND(&vendor.version, bli_info_get_version_str);
+        FIND(&vendor.set_threads, MKL_Set_Num_Threads);
+        if (vendor.version) {
+            find_blis();
+        } else if (vendor.set_threads) {
+            vendor.name = "MKL";
+            FIND(&vendor.get_threads, MKL_Get_Max_Threads);
         }
-        look_up("openblas_get_num_threads", &vendor.get_threads);
-        if (strcmp(vendor.threading, "openmp") == 0) {
-            vendor.count_is_per_thread = true;
-            look_up("omp_get_max_threads", &vendor.get_threads);
-            look_up("omp_set_num_threads", &vendor.set_threads);
-        }
-        look_up("gotoblas_dynamic_quit", &vendor.quit);
-        look_up("gotoblas_dynamic_init", &vendor.init);
-        return;
     }
-    look_up("bli_info_get_version_str", &vendor.version);
-    if (vendor.version) {
-        vendor.name = "BLIS";
-        look_up("bli_thread_get_num_threads", &blis_get);
-        look_up("bli_thread_set_num_threads", &blis_set);
-        if (blis_get && blis_set) {
-            vendor.get_threads = blis_get_threads;
-            vendor.set_threads = blis_set_threads;
-        }
-        return;
-    }
-    look_up("MKL_Set_Num_Threads", &vendor.set_threads);
-    if (vendor.set_threads) {
-        vendor.name = "MKL";
-        look_up("MKL_Get_Max_Threads", &vendor.get_threads);
+    if (!vendor.get_threads || !vendor.set_threads) {
+        vendor.get_threads = NULL;
+        vendor.set_threads = NULL;
+        vendor.count_is_per_thread = false;
     }
 }
 

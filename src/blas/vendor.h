@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Members are NULL where the BLAS has no such function. */
+/* Members are NULL where the BLAS has no such function; of the two for its threads both or none. */
 struct stoa_blas_vendor {
     const char *name;
     const char *threading;

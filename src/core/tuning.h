@@ -64,6 +64,7 @@
     X(size_t, product_long_terms, 1, 1e9, "terms of a gradient from which it is the kernel's")               \
     X(size_t, product_long_rows, 1, 1e9, "rows from which it is the BLAS's again")                           \
     X(size_t, product_long_result, 1, 1e9, "numbers of such a gradient at most")                             \
+    X(size_t, product_task, 1, 1e9, "m * n * k that pays for a task of its own")                             \
     X(size_t, implicit_tile_pixels, 1, 1048576, "output pixels of a tile")                                   \
     X(size_t, implicit_tile_bytes, 4096, 1073741824, "a padded copy of the image under a tile")              \
     X(size_t, implicit_terms, 16, 4096, "terms of the weight that a product takes at once")                  \

@@ -75,11 +75,6 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     return stoa_tensor_start(error, &o->init, o->bias, &layer->tensor[0]);
 }
 
-/* A single row is no work for sgemm, unless the policy wants all products there. */
-static bool is_row(const struct stoa_op_run *run, size_t batch) {
-    return batch == 1 && !stoa_plain_products(run->context);
-}
-
 /* Bias and epilogue of rows. */
 static void finish_rows(const struct stoa_op_run *run, size_t first, size_t count) {
     size_t units = units_of(run->layer);
@@ -112,11 +107,7 @@ static void multiply(const struct stoa_op_run *run, size_t in, size_t units) {
 static void forward(const struct stoa_op_run *run) {
     size_t in = inputs_of(run->layer);
     size_t units = units_of(run->layer);
-    if (is_row(run, run->batch)) {
-        stoa_row_product(run->context, run->x[0], run->tensor[0], in, units, run->y);
-    } else {
-        multiply(run, in, units);
-    }
+    multiply(run, in, units);
     if (run->tensor[1] || run->epilogue) {
         stoa_parallel_range(run, run->batch, stoa_row_grain(units), finish_rows);
     }
@@ -159,12 +150,7 @@ static void multiply_back(const struct stoa_op_run *run, size_t in, size_t units
 static void backward(const struct stoa_op_run *run) {
     size_t in = inputs_of(run->layer);
     size_t units = units_of(run->layer);
-    if (is_row(run, run->batch)) {
-        stoa_row_product_backward(run->context, run->x[0], run->tensor[0], run->dy, in, units, run->dx[0],
-                                  run->dtensor[0]);
-    } else {
-        multiply_back(run, in, units);
-    }
+    multiply_back(run, in, units);
     if (run->epilogue) {
         stoa_parallel_range(run, stoa_batch_size(run, &run->layer->input[0]), STOA_GRAIN, finish_gradient);
     }

@@ -28,28 +28,27 @@ static void scale(const struct stoa_gemm *p) {
 struct run {
     const struct stoa_kernels *kernels;
     const struct stoa_gemm *p;
-    struct stoa_way way;
+    const struct stoa_way *way;
     float *scratch;
     size_t i, l;  /* the block's first row and term */
     size_t *term; /* offsets of the terms that are added up at once; of the kernel only */
 };
 
-/* `columns` columns of an operand's rows, for `more` + 1 times as many rows as the step has terms. */
+/* Lines of an operand's rows, for `more` + 1 times as many rows as the step has terms. */
 static struct stoa_fetch fetch(const float *operand, size_t stride, size_t columns, size_t more) {
     return (struct stoa_fetch){operand, stride, stoa_ceil_div(columns, STOA_WAY_LANES), more};
 }
 
-/* The rows below, during the last `terms` terms of these; at the end those of the next product. Few enough to
- * stay in L2. */
+/* The rows below, during the last terms of these; at the end those of the next product, line after line where
+ * they lie side by side. Few enough to stay in L2. */
 static struct stoa_fetch fetch_rows(const struct run *r, const struct stoa_gemm *block) {
     enum { MOST_ROWS = 192 };
     const struct stoa_gemm *p = r->p;
     size_t end = r->i + block->m;
-    if (end == p->m && p->next_a && p->lda <= stoa_round_up(p->k, STOA_WAY_LANES)) {
-        /* Rows side by side: line after line. */
-        return (struct stoa_fetch){p->next_a, STOA_WAY_LANES, 1, p->m * p->lda / STOA_WAY_LANES / block->k};
-    }
     bool next = end == p->m && p->next_a;
+    if (next && p->lda <= stoa_round_up(p->k, STOA_WAY_LANES)) {
+        return fetch(p->next_a, STOA_WAY_LANES, 1, p->m * p->lda / STOA_WAY_LANES / block->k);
+    }
     size_t rows = stoa_min(next ? p->m : p->m + p->below - end, MOST_ROWS);
     return fetch(next ? p->next_a : p->a + end * p->lda, p->lda, rows > 0 ? block->k : 0, rows / block->k);
 }
@@ -62,7 +61,7 @@ static void multiply(const struct run *r, const struct stoa_gemm *block, size_t 
     const struct stoa_gemm *p = r->p;
     size_t next = r->l + block->k;
     struct stoa_gather gather = {.run = block->m, .step = p->transpose_a ? 1 : block->lda, .term = r->term};
-    if (!p->panels && !r->way.copies_b && p->k - next >= block->k) { /* a term of the next step for each */
+    if (!p->panels && !r->way->copies_b && p->k - next >= block->k) { /* a term of the next step for each */
         gather.next[0] = fetch(p->b + next * p->ldb + j, p->ldb, block->n, 0);
         if (p->transpose_a && j + block->n == p->n) {
             gather.next[1] = fetch(p->a + next * p->lda, p->lda, p->m, 0);
@@ -76,15 +75,13 @@ static void multiply(const struct run *r, const struct stoa_gemm *block, size_t 
 }
 
 /* Rows by rows, so many that the BLAS does not pack. */
-static void call_pieces(const struct stoa_gemm *block) {
-    size_t most = stoa_blas_small_limit() / (block->n * block->k) / STOA_WAY_ROWS * STOA_WAY_ROWS;
+static void call_pieces(const struct stoa_kernels *kernels, const struct stoa_gemm *block) {
+    size_t most = stoa_blas_ways()->small_limit / (block->n * block->k) / STOA_WAY_ROWS * STOA_WAY_ROWS;
     size_t rows = stoa_max(STOA_WAY_ROWS, most);
-    struct stoa_gemm piece = *block;
-    for (size_t i = 0; i < block->m; i += piece.m) {
-        piece.m = stoa_min(rows, block->m - i);
-        piece.a = block->a + i * (block->transpose_a ? 1 : block->lda);
-        piece.c = block->c + i * block->ldc;
-        stoa_blas_small(&piece);
+    for (size_t i = 0; i < block->m; i += rows) {
+        struct stoa_gemm piece =
+            stoa_gemm_part(block, i, stoa_min(rows, block->m - i), 0, block->k, 0, block->n);
+        stoa_blas_small(kernels, &piece);
     }
 }
 
@@ -101,91 +98,90 @@ static void copy_b(const struct run *r, struct stoa_gemm *block) {
     block->transpose_b = false;
 }
 
-/* Of a transposed a: a line beside a power of two lies between its terms. */
-static void copy_a(const struct run *r, struct stoa_gemm *block) {
+/* Of a transposed a, once for all columns: a line beside a power of two lies between its terms. */
+static void copy_a(const struct run *r, struct stoa_gemm *block, bool first) {
     float *copy = r->scratch + STOA_WAY_B_FLOATS;
     size_t width = stoa_round_up(block->m, STOA_WAY_LANES);
     width += width / STOA_WAY_LANES % 2 == 0 ? STOA_WAY_LANES : 0;
-    r->kernels->copy_rows(block->a, block->k, block->m, block->lda, copy, width);
+    if (first) {
+        r->kernels->copy_rows(block->a, block->k, block->m, block->lda, copy, width);
+    }
     block->a = copy;
     block->lda = width;
 }
 
-/* Columns [j, j + n) of all of b's panels. */
+/* Columns of the block at `j`: none but a single one is less than a vector wide. */
 static size_t columns_at(const struct run *r, size_t j) {
     size_t left = r->p->n - j;
-    size_t columns = stoa_min(r->way.columns, left);
-    /* No panel of the kernel's but a single one is less than a vector wide. */
-    bool thin = columns < left && left - columns < STOA_WAY_LANES;
-    return thin && r->way.by == STOA_BY_KERNEL && !r->p->panels ? columns - STOA_WAY_LANES : columns;
+    size_t columns = stoa_min(r->way->columns, left);
+    bool thin = columns < left && left - columns < STOA_WAY_LANES && !r->p->panels;
+    return thin ? columns - STOA_WAY_LANES : columns;
 }
 
-/* All columns of a block of rows and terms. */
-static void run_block(const struct run *r, const struct stoa_gemm *rows) {
+/* All columns of the rows and terms at r->i and r->l. */
+static void run_columns(const struct run *r) {
     const struct stoa_gemm *p = r->p;
-    struct stoa_gemm block = *rows;
-    for (size_t j = 0; j < p->n; j += block.n) {
-        block.n = columns_at(r, j);
-        block.c = rows->c + j;
-        block.transpose_b = p->transpose_b;
-        block.ldb = p->panels ? stoa_round_up(block.n, STOA_WAY_LANES) : p->ldb;
-        block.b = p->panels        ? p->b + j * p->k + r->l * block.ldb
-                  : p->transpose_b ? p->b + j * p->ldb + r->l
-                                   : p->b + r->l * p->ldb + j;
-        bool kernel = r->way.by == STOA_BY_KERNEL;
+    const struct stoa_way *way = r->way;
+    bool kernel = way->by == STOA_BY_KERNEL;
+    size_t rows = stoa_min(way->rows, p->m - r->i);
+    size_t terms = stoa_min(way->terms, p->k - r->l);
+    for (size_t j = 0, columns; j < p->n; j += columns) {
+        columns = columns_at(r, j);
+        struct stoa_gemm block = stoa_gemm_part(p, r->i, rows, r->l, terms, j, columns);
+        if (way->copies_a) {
+            copy_a(r, &block, j == 0);
+        }
         /* The kernel reads whole vectors of b: less is copied to where numbers follow. */
-        if (r->way.copies_b || (kernel && !p->panels && block.n < STOA_WAY_LANES)) {
+        if (way->copies_b || (kernel && !p->panels && columns < STOA_WAY_LANES)) {
             copy_b(r, &block);
         }
         if (kernel) {
             multiply(r, &block, j);
         } else {
-            call_pieces(&block);
+            call_pieces(r->kernels, &block);
         }
     }
 }
 
 static void run_blocks(struct run *r) {
     const struct stoa_gemm *p = r->p;
-    for (size_t l = 0; r->way.by == STOA_BY_KERNEL && l < stoa_min(r->way.terms, p->k); l++) {
+    for (size_t l = 0; r->way->by == STOA_BY_KERNEL && l < stoa_min(r->way->terms, p->k); l++) {
         r->term[l] = p->transpose_a ? l * p->lda : l;
     }
-    for (r->i = 0; r->i < p->m; r->i += r->way.rows) {
-        for (r->l = 0; r->l < p->k; r->l += r->way.terms) {
-            struct stoa_gemm rows = *p;
-            rows.m = stoa_min(r->way.rows, p->m - r->i);
-            rows.k = stoa_min(r->way.terms, p->k - r->l);
-            rows.a += p->transpose_a ? r->l * p->lda + r->i : r->i * p->lda + r->l;
-            rows.c += r->i * p->ldc;
-            rows.beta = r->l == 0 ? p->beta : 1;
-            if (r->way.copies_a) {
-                copy_a(r, &rows);
-            }
-            run_block(r, &rows);
+    for (r->i = 0; r->i < p->m; r->i += r->way->rows) {
+        for (r->l = 0; r->l < p->k; r->l += r->way->terms) {
+            run_columns(r);
         }
     }
 }
 
-void stoa_gemm_run(const stoa_context *context, const struct stoa_gemm *p) {
-    if (p->m == 0 || p->n == 0) {
-        return;
+/* sgemm would pack a matrix that is used once, and copy it transposed. */
+static void run_row(const struct stoa_kernels *kernels, const struct stoa_gemm *p) {
+    if (p->transpose_a) {
+        kernels->outer(p->a, p->m, p->b, p->n, p->c, p->ldc);
+    } else if (p->transpose_b) {
+        kernels->matrix_times_column(p->b, p->n, p->k, p->ldb, p->a, p->c);
+    } else {
+        kernels->row_times_matrix(p->a, p->b, p->k, p->n, p->ldb, p->c);
     }
-    if (p->k == 0 || (p->beta == 0 && !stoa_blas_overwrites())) {
+}
+
+void stoa_way_run(const stoa_context *context, const struct stoa_gemm *p, const struct stoa_way *way) {
+    if (p->k == 0 || way->clears) {
         scale(p);
     }
-    if (p->k == 0) {
+    if (p->m == 0 || p->n == 0 || p->k == 0) {
         return;
     }
-    struct stoa_way way = stoa_way_of(context, p);
-    if (way.by == STOA_BY_CALL) {
+    if (way->by == STOA_BY_CALL) {
         stoa_blas_sgemm(p);
-        return;
+    } else if (way->by == STOA_BY_SMALL) {
+        stoa_blas_small(context->kernels, p);
+    } else if (way->by == STOA_BY_ROW) {
+        run_row(context->kernels, p);
+    } else {
+        size_t term[STOA_WAY_MOST_TERMS]; /* set as far as they are read */
+        run_blocks(&(struct run){
+            .kernels = context->kernels, .p = p, .way = way, .scratch = stoa_scratch(), .term = term});
     }
-    if (way.by == STOA_BY_PIECES && !way.copies_b && way.columns == p->n && way.terms == p->k) {
-        call_pieces(p);
-        return;
-    }
-    size_t term[STOA_WAY_MOST_TERMS]; /* set as far as they are read */
-    run_blocks(&(struct run){
-        .kernels = context->kernels, .p = p, .way = way, .scratch = stoa_scratch(), .term = term});
 }

@@ -25,12 +25,4 @@ void stoa_product_packed(const stoa_context *context, const struct stoa_gemm *pr
 size_t stoa_panel_floats(size_t k, size_t n);
 void stoa_pack_panels(const stoa_context *context, const struct stoa_gemm *product, float *panels);
 
-/* A dense layer's product on a single row: y (n) = x (k) w (k, n). Nothing overlaps. */
-void stoa_row_product(const stoa_context *context, const float *x, const float *w, size_t k, size_t n,
-                      float *y);
-
-/* Its adjoint: dx (k) = w dy and dw (k, n) = x^T dy (n), each where it is not NULL. */
-void stoa_row_product_backward(const stoa_context *context, const float *x, const float *w, const float *dy,
-                               size_t k, size_t n, float *dx, float *dw);
-
 #endif

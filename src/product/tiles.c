@@ -10,11 +10,11 @@
 #include "product/way.h"
 
 /* Tiles are halved along their longer side until there are enough for several threads, or they are so small
- * that the operands would be read too often; a few more of small products, down to what pays for waking a
- * thread. Powers of two of nearly equal tiles: an even number of threads has as much to do each. Each tile
+ * that the operands would be read too often; a few more of small products, down to what the table says
+ * pays for a task. Powers of two of nearly equal tiles: an even number of threads has as much to do each. Each tile
  * copies its part of b where that is far or transposed, so it is shared by as many rows as there may be;
  * calls of the BLAS, which pack both operands, begin with larger tiles. */
-enum { LEVELS = 4, LEAST_WORK = 1 << 17, ROW_UNIT = 12, COLUMN_UNIT = 16 };
+enum { LEVELS = 4, ROW_SIDE = 128 };
 /* Down to the first of these sizes, at most so many; where that gives fewer than the next number, on down to
  * the next. */
 static const size_t enough_tiles[LEVELS] = {32, 8, 8, 4};
@@ -39,49 +39,56 @@ static size_t part_at(size_t size, size_t parts, size_t i, size_t unit) {
 static void run_tile(void *argument, size_t task, size_t thread) {
     (void)thread;
     const struct tiling *t = argument;
-    struct stoa_gemm tile = *t->product;
+    if (t->down * t->across == 1) {
+        stoa_way_run(t->context, t->product, &t->way);
+        return;
+    }
+    const struct stoa_gemm *p = t->product;
     size_t row = t->by_columns ? task % t->down : task / t->across;
     size_t column = t->by_columns ? task / t->down : task % t->across;
-    size_t i = part_at(tile.m, t->down, row, ROW_UNIT);
-    size_t unit = tile.panels ? STOA_GEMM_PANEL : COLUMN_UNIT;
-    size_t j = part_at(tile.n, t->across, column, unit);
-    tile.m = part_at(tile.m, t->down, row + 1, ROW_UNIT) - i;
-    tile.below = t->product->m - i - tile.m;
-    tile.n = part_at(tile.n, t->across, column + 1, unit) - j;
-    tile.a += tile.transpose_a ? i : i * tile.lda;
-    tile.b += tile.panels ? j * tile.k : tile.transpose_b ? j * tile.ldb : j;
-    tile.c += i * tile.ldc + j;
+    size_t unit = p->panels ? STOA_GEMM_PANEL : STOA_WAY_LANES;
+    size_t i = part_at(p->m, t->down, row, STOA_WAY_ROWS);
+    size_t j = part_at(p->n, t->across, column, unit);
+    size_t rows = part_at(p->m, t->down, row + 1, STOA_WAY_ROWS) - i;
+    size_t columns = part_at(p->n, t->across, column + 1, unit) - j;
+    struct stoa_gemm tile = stoa_gemm_part(p, i, rows, 0, p->k, j, columns);
+    tile.below = p->m - i - rows;
     stoa_gemm_run(t->context, &tile);
 }
 
-/* False when a tile should not be smaller. */
+/* False when a tile should not be smaller. The rows of a row's gradient stay whole: they are written once. */
 static bool halve(struct tiling *t, size_t level) {
     const struct stoa_gemm *p = t->product;
     bool turns = t->way.copies_b && !p->transpose_a;
-    size_t side = t->way.by == STOA_BY_CALL && level == 0 ? t->context->tuning->product_whole_side : 0;
+    size_t side = t->way.by == STOA_BY_ROW                  ? ROW_SIDE
+                  : t->way.by == STOA_BY_CALL && level == 0 ? t->context->tuning->product_whole_side
+                                                            : 0;
     size_t least = stoa_max(side, least_rows[p->transpose_a ? GRADIENT : turns ? TURNED : PLAIN][level]);
     size_t wide = stoa_max(side, least_columns[t->way.copies_a || turns][level]);
     size_t rows = stoa_ceil_div(p->m, t->down);
     size_t columns = stoa_ceil_div(p->n, t->across);
     bool down = rows >= 2 * least;
-    bool across = columns >= 2 * wide;
-    if ((double)rows * (double)columns * (double)p->k < 2 * LEAST_WORK || !(down || across)) {
-        return false;
-    }
+    bool across = columns >= 2 * wide && !(t->way.by == STOA_BY_ROW && p->transpose_a);
     if (down && (rows >= columns || !across)) {
         t->down *= 2;
-    } else {
+    } else if (across) {
         t->across *= 2;
     }
-    return true;
+    return down || across;
 }
 
 static void multiply_tiles(const stoa_context *context, const struct stoa_gemm *product, bool by_columns) {
-    struct tiling t = {
-        .context = context, .product = product, .down = 1, .across = 1, .by_columns = by_columns};
-    t.way = stoa_way_of(context, product);
+    struct stoa_way way = stoa_way_of(context, product);
+    double work = (double)product->m * (double)product->n * (double)product->k;
+    double task = (double)context->tuning->product_task;
+    if (way.by <= STOA_BY_SMALL && work < 2 * task) { /* a loop over one task would cost as much */
+        stoa_way_run(context, product, &way);
+        return;
+    }
+    struct tiling t = {context, product, 1, 1, by_columns, way};
     for (size_t level = 0; level < LEVELS; level++) {
-        while (t.down * t.across < enough_tiles[level] && halve(&t, level)) {
+        while (t.down * t.across < enough_tiles[level] && 2 * task * (double)(t.down * t.across) <= work &&
+               halve(&t, level)) {
         }
     }
     stoa_parallel(context, t.down * t.across, run_tile, &t);

@@ -5,8 +5,8 @@
  * larger ones are packed first, which costs a tenth to a third of the speed at the sizes that layers have. So
  * a small product is one call, and a large one is cut into pieces below the limit, on copies of b where many
  * rows pass over it. The engine's kernel takes what the table leaves to it: products with many rows, and long
- * sums, whose operands come from far away and which it fetches ahead; and columns for which the BLAS would
- * allocate memory. OpenBLAS's other cores pack all, and most products are the kernel's there. */
+ * sums, whose operands come from far away and which it fetches ahead. OpenBLAS's other cores pack all, and
+ * most products are the kernel's there. */
 #include "product/way.h"
 
 #include "base/size.h"
@@ -14,16 +14,12 @@
 #include "blas/workarounds.h"
 #include "core/tuning.h"
 
-enum { COPY_LEAST_ROWS = 96, KERNEL_LEAST_ROWS = 24, KERNEL_ROWS = 204 };
+enum { COPY_LEAST_ROWS = 96, KERNEL_ROWS = 204 };
 
-size_t stoa_way_part(size_t size, size_t most, size_t unit) {
+/* The fewest equal parts of at most `most`, each a multiple of `unit` but the last: the size of one. */
+static size_t part_of(size_t size, size_t most, size_t unit) {
     size_t parts = stoa_max(1, stoa_ceil_div(size, stoa_max(1, most))); /* a product may have no terms */
     return stoa_min(size, stoa_round_up(stoa_ceil_div(size, parts), unit));
-}
-
-/* In double: the product of three sizes may not fit a size_t. */
-static double work_of(const struct stoa_gemm *p) {
-    return (double)p->m * (double)p->n * (double)p->k;
 }
 
 /* By the instruction set, not by the table of kernels, of which stoa-bench makes a copy that counts. */
@@ -47,8 +43,8 @@ static struct stoa_way by_kernel(const struct stoa_gemm *p, const struct stoa_tu
     struct stoa_way way = {
         .by = STOA_BY_KERNEL, .copies_b = copies_b, .rows = p->m, .columns = STOA_GEMM_PANEL};
     if (!p->transpose_a) {
-        way.rows = stoa_way_part(p->m, copies_b ? rows_of(p, t) : KERNEL_ROWS, STOA_WAY_ROWS);
-        way.terms = stoa_way_part(p->k, copies_b ? t->product_terms : STOA_WAY_MOST_TERMS, STOA_WAY_LANES);
+        way.rows = part_of(p->m, copies_b ? rows_of(p, t) : KERNEL_ROWS, STOA_WAY_ROWS);
+        way.terms = part_of(p->k, copies_b ? t->product_terms : STOA_WAY_MOST_TERMS, STOA_WAY_LANES);
         return way;
     }
     bool apart = p->ldb > STOA_GEMM_PANEL && p->m >= COPY_LEAST_ROWS;
@@ -61,13 +57,13 @@ static struct stoa_way by_kernel(const struct stoa_gemm *p, const struct stoa_tu
 /* A core that packs every product, in a buffer from a list that threads lock. A few rows do not pay for a
  * copy of b, nor does the kernel for less than a vector of columns; a gradient whose operands' rows lie far
  * apart is better packed, and so are large ones. */
-static struct stoa_way beside_packing(const stoa_context *context, const struct stoa_gemm *p) {
+static struct stoa_way beside_packing(const stoa_context *context, const struct stoa_gemm *p, int core) {
     enum { LEAST_ROWS = 8 };
     const struct stoa_tuning *t = context->tuning;
     int rank = rank_of(context);
     bool far = p->ldb >= t->product_far;
     bool few = p->m < LEAST_ROWS && (p->transpose_b || p->n < STOA_WAY_LANES);
-    if (rank == 0 || rank < stoa_blas_rank() || few || (p->transpose_a && far && rank == stoa_blas_rank())) {
+    if (rank == 0 || rank < core || few || (p->transpose_a && far && rank == core)) {
         return (struct stoa_way){.by = STOA_BY_CALL};
     }
     return by_kernel(p, t, p->transpose_b || (far && !p->transpose_a && p->m >= LEAST_ROWS));
@@ -81,78 +77,87 @@ static bool is_long_sum(const struct stoa_gemm *p, const struct stoa_tuning *t) 
 
 /* Many rows, of as many terms and columns as pay for a block's beginning and end. */
 static bool is_tall(const struct stoa_gemm *p, const struct stoa_tuning *t) {
-    enum { LEAST_COLUMNS = 32 };
-    return !p->transpose_a && !p->transpose_b && p->m >= KERNEL_LEAST_ROWS && p->n >= LEAST_COLUMNS &&
-           p->n % STOA_WAY_LANES == 0 && p->k >= t->product_tall_terms && p->ldb < t->product_far;
-}
-
-/* Columns for which the BLAS would allocate memory, or cut, are the kernel's with enough rows: less than a
- * vector of columns is the BLAS's as long as it is one piece. */
-static bool is_odd(const struct stoa_gemm *p) {
-    return !p->transpose_a && p->m >= KERNEL_LEAST_ROWS && p->k >= STOA_BUFFERED_TERMS &&
-           p->n % STOA_WAY_LANES != 0 && (p->n > STOA_WAY_LANES || stoa_blas_takes_buffer(p->n, p->k));
+    enum { LEAST_ROWS = 24, LEAST_COLUMNS = 32 };
+    return !p->transpose_a && !p->transpose_b && p->m >= LEAST_ROWS && p->n >= LEAST_COLUMNS &&
+           p->k >= t->product_tall_terms && p->ldb < t->product_far;
 }
 
 /* Pieces where the operands lie: all rows of up to 128 columns. On copies of b, and of a gradient's a whose
  * rows lie far apart, rows and terms of a stay in L2 while the panels of b pass over them. */
-static struct stoa_way by_pieces(const struct stoa_gemm *p, const struct stoa_tuning *t, bool copies_b) {
+static struct stoa_way by_pieces(const struct stoa_gemm *p, const struct stoa_tuning *t, size_t limit,
+                                 bool copies_b) {
     enum { COLUMNS = 128, ROWS = 2 * STOA_WAY_ROWS };
-    size_t limit = stoa_blas_small_limit();
-    struct stoa_way way = {.by = STOA_BY_PIECES, .copies_b = copies_b, .rows = p->m};
+    struct stoa_way way = {
+        .by = STOA_BY_PIECES, .copies_b = copies_b, .rows = p->m, .columns = STOA_GEMM_PANEL};
     size_t most = t->product_terms;
     if (copies_b) {
-        /* Whole panels are fastest (64 and 32 columns before 48 and 48), unless the last would be narrower
-         * than a vector. */
-        bool narrow = p->n % STOA_GEMM_PANEL >= 1 && p->n % STOA_GEMM_PANEL < STOA_WAY_LANES;
-        way.columns = narrow ? stoa_way_part(p->n, STOA_GEMM_PANEL, STOA_WAY_LANES) : STOA_GEMM_PANEL;
-        way.copies_a = p->transpose_a && p->n > STOA_GEMM_PANEL && p->lda >= t->product_far && p->k > most;
         size_t rows = rows_of(p, t);
+        way.copies_a = p->transpose_a && p->n > STOA_GEMM_PANEL && p->lda >= t->product_far && p->k > most;
         if (way.copies_a) {
             most = t->product_gradient_terms;
             rows = stoa_min(rows, STOA_WAY_A_FLOATS / most - STOA_WAY_LANES); /* a line between the copies */
         }
-        way.rows = stoa_way_part(p->m, rows, STOA_WAY_ROWS);
+        way.rows = part_of(p->m, rows, STOA_WAY_ROWS);
     } else {
-        way.columns = stoa_way_part(p->n, COLUMNS, STOA_WAY_LANES);
+        way.columns = part_of(p->n, COLUMNS, STOA_WAY_LANES);
         most = limit / (way.columns * stoa_min(p->m, ROWS));
         most = p->transpose_a && p->m > ROWS ? stoa_min(most, STOA_WAY_MOST_COPIED) : most;
     }
-    way.terms = stoa_way_part(p->k, most, 1);
+    way.terms = part_of(p->k, most, 1);
     return way;
 }
 
 /* A core that multiplies small products as they lie. It is slow on a transposed b, which a few rows cannot
- * pay for turning. */
-static struct stoa_way beside_small(const stoa_context *context, const struct stoa_gemm *p) {
-    const struct stoa_tuning *t = context->tuning;
-    bool small = work_of(p) <= (double)stoa_blas_small_limit();
-    bool odd = is_odd(p);
+ * pay for turning, and packs it all the same where its sums are short. */
+static struct stoa_way beside_small(const struct stoa_gemm *p, const struct stoa_tuning *t, size_t limit,
+                                    bool small) {
+    enum { TURNED_TERMS = 32 };
     if (p->transpose_b) {
-        if (small && p->m < t->product_turned_rows && p->k >= STOA_BUFFERED_TERMS) {
+        if (small && p->m < t->product_turned_rows && p->k >= TURNED_TERMS) {
             return (struct stoa_way){.by = STOA_BY_CALL};
         }
-        bool kernel = odd || (p->m >= t->product_copied_rows && p->k > STOA_GEMM_PANEL);
-        return kernel ? by_kernel(p, t, true) : by_pieces(p, t, true);
+        bool kernel = p->m >= t->product_copied_rows && p->k > STOA_GEMM_PANEL;
+        return kernel ? by_kernel(p, t, true) : by_pieces(p, t, limit, true);
     }
-    if (small && !odd) {
-        struct stoa_way way = {.by = STOA_BY_PIECES, .rows = p->m, .terms = p->k, .columns = p->n};
-        return way;
+    if (small) {
+        return (struct stoa_way){.by = STOA_BY_SMALL};
     }
     bool copies = p->m >= COPY_LEAST_ROWS && p->ldb > STOA_GEMM_PANEL;
-    bool tall = odd || is_tall(p, t) || (copies && !p->transpose_a && p->m >= t->product_copied_rows);
+    bool tall = is_tall(p, t) || (copies && !p->transpose_a && p->m >= t->product_copied_rows);
     return tall || is_long_sum(p, t) ? by_kernel(p, t, copies && p->ldb >= t->product_far)
-                                     : by_pieces(p, t, copies);
+                                     : by_pieces(p, t, limit, copies);
 }
 
-struct stoa_way stoa_way_of(const stoa_context *context, const struct stoa_gemm *p) {
+static struct stoa_way way_by(const stoa_context *context, const struct stoa_gemm *p,
+                              const struct stoa_blas_ways *blas) {
     const struct stoa_tuning *t = context->tuning;
+    /* Not in blocks where the order of the sums is not the engine's to choose. */
+    bool scales = p->alpha != 1 || (p->beta != 0 && p->beta != 1);
     if (p->by_kernel) {
         return by_kernel(p, t, false);
     }
-    /* Not in blocks where the order of the sums is not the engine's to choose. */
-    bool scales = p->alpha != 1 || (p->beta != 0 && p->beta != 1);
-    if (stoa_plain_products(context) || scales || work_of(p) >= t->product_whole) {
+    if (stoa_plain_products(context) || scales) {
         return (struct stoa_way){.by = STOA_BY_CALL};
     }
-    return stoa_blas_small_limit() > 0 ? beside_small(context, p) : beside_packing(context, p);
+    if (p->beta == 0 && (p->transpose_a ? p->k == 1 && !p->transpose_b : p->m == 1)) {
+        return (struct stoa_way){.by = STOA_BY_ROW};
+    }
+    double work = (double)p->m * (double)p->n * (double)p->k; /* of sizes that may not fit a size_t */
+    if (work >= t->product_whole) {
+        return (struct stoa_way){.by = STOA_BY_CALL};
+    }
+    return blas->small_limit > 0 ? beside_small(p, t, blas->small_limit, work <= (double)blas->small_limit)
+                                 : beside_packing(context, p, blas->core_rank);
+}
+
+struct stoa_way stoa_way_of(const stoa_context *context, const struct stoa_gemm *p) {
+    const struct stoa_blas_ways *blas = stoa_blas_ways();
+    struct stoa_way way = way_by(context, p, blas);
+    way.clears = p->beta == 0 && !blas->overwrites;
+    return way;
+}
+
+void stoa_gemm_run(const stoa_context *context, const struct stoa_gemm *p) {
+    struct stoa_way way = stoa_way_of(context, p);
+    stoa_way_run(context, p, &way);
 }

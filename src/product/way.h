@@ -19,9 +19,12 @@ enum {
 struct stoa_way {
     enum {
         STOA_BY_CALL,   /* one plain call of the BLAS */
-        STOA_BY_PIECES, /* the BLAS block by block, each below its limit for products that it does not pack */
+        STOA_BY_ROW,    /* of a vector and a matrix, each number of which is read or written once */
+        STOA_BY_SMALL,  /* the same, below its limit for products that it does not pack */
+        STOA_BY_PIECES, /* the BLAS block by block, each below that limit */
         STOA_BY_KERNEL  /* the engine's kernel block by block */
     } by;
+    bool clears;                 /* c first: what the BLAS adds to may be NaN */
     bool copies_a, copies_b;     /* blocks are multiplied on copies: their rows lie side by side, b is not
                                   * transposed */
     size_t rows, terms, columns; /* of a block; columns are at most STOA_GEMM_PANEL with the kernel or on a
@@ -29,8 +32,6 @@ struct stoa_way {
 };
 
 struct stoa_way stoa_way_of(const stoa_context *context, const struct stoa_gemm *product);
-
-/* The fewest equal parts of at most `most`, each a multiple of `unit` but the last: the size of one. */
-size_t stoa_way_part(size_t size, size_t most, size_t unit);
+void stoa_way_run(const stoa_context *context, const struct stoa_gemm *product, const struct stoa_way *way);
 
 #endif

@@ -334,6 +334,77 @@ static void multiplies_the_same_from_panels(void **state) {
     }
 }
 
+/* A dense layer on one row, on both sides of what is a task: against sums in double, and the same bits on any
+ * number of threads. */
+static void check_row(size_t k, size_t n) {
+    float *w = malloc((k * n + k + n) * sizeof *w);
+    float *sums = malloc((k * n + k + n) * 2 * sizeof *sums);
+    assert_true(w && sums);
+    float *x = w + k * n;
+    fill(w, k * n + k + n, 7);
+    float *dy = x + k;
+    for (size_t threads = 1; threads <= 3; threads++) {
+        stoa_context *context = make_context(threads, STOA_POLICY_DEFAULT);
+        float *y = sums + (threads > 1) * (k * n + k + n);
+        float *dx = y + n;
+        float *dw = dx + k;
+        memset(y, 0xFF, (k * n + k + n) * sizeof *y); /* NaN */
+        stoa_product(
+            context,
+            &(struct stoa_gemm){
+                .m = 1, .n = n, .k = k, .alpha = 1, .a = x, .lda = k, .b = w, .ldb = n, .c = y, .ldc = n});
+        stoa_product(context, &(struct stoa_gemm){.transpose_b = true,
+                                                  .m = 1,
+                                                  .n = k,
+                                                  .k = n,
+                                                  .alpha = 1,
+                                                  .a = dy,
+                                                  .lda = n,
+                                                  .b = w,
+                                                  .ldb = n,
+                                                  .c = dx,
+                                                  .ldc = k});
+        stoa_product(context, &(struct stoa_gemm){.transpose_a = true,
+                                                  .m = k,
+                                                  .n = n,
+                                                  .k = 1,
+                                                  .alpha = 1,
+                                                  .a = x,
+                                                  .lda = k,
+                                                  .b = dy,
+                                                  .ldb = n,
+                                                  .c = dw,
+                                                  .ldc = n});
+        assert_memory_equal(y, sums, (k * n + k + n) * sizeof *y);
+        stoa_context_free(context);
+    }
+    for (size_t j = 0; j < n; j++) {
+        double sum = 0;
+        for (size_t i = 0; i < k; i++) {
+            sum += (double)x[i] * (double)w[i * n + j];
+            assert_true(sums[n + k + i * n + j] == x[i] * dy[j]);
+        }
+        assert_true(fabs((double)sums[j] - sum) <= 1e-6 * (double)(k + 1));
+    }
+    for (size_t i = 0; i < k; i++) {
+        double sum = 0;
+        for (size_t j = 0; j < n; j++) {
+            sum += (double)dy[j] * (double)w[i * n + j];
+        }
+        assert_true(fabs((double)sums[n + i] - sum) <= 1e-6 * (double)(n + 1));
+    }
+    free(sums);
+    free(w);
+}
+
+static void multiplies_rows(void **state) {
+    (void)state;
+    const size_t sizes[][2] = {{1, 1}, {84, 10}, {120, 84}, {3, 500}, {1000, 150}, {700, 1030}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        check_row(sizes[i][0], sizes[i][1]);
+    }
+}
+
 /* A thread of a host with little stack multiplies by every way. */
 static void *multiply_large(void *argument) {
     stoa_context *context = argument;
@@ -420,7 +491,7 @@ static void decides_by_policy_and_shape(void **state) {
                 hinted.below = 7;
                 struct stoa_way same = stoa_way_of(context, &hinted);
                 assert_true(way.by == same.by && way.copies_b == same.copies_b && way.rows == same.rows);
-                assert_true(way.by == STOA_BY_CALL || (way.rows > 0 && way.terms > 0 && way.columns > 0));
+                assert_true(way.by <= STOA_BY_SMALL || (way.rows > 0 && way.terms > 0 && way.columns > 0));
             }
         }
     }
@@ -438,6 +509,7 @@ int main(void) {
         cmocka_unit_test(takes_empty_sizes),
         cmocka_unit_test(multiplies_the_same_on_any_threads),
         cmocka_unit_test(multiplies_the_same_from_panels),
+        cmocka_unit_test(multiplies_rows),
         cmocka_unit_test(multiplies_on_a_small_stack),
         cmocka_unit_test(decides_by_policy_and_shape),
     };

@@ -7,8 +7,7 @@
  * block's length and the number of blocks, not with the number of terms. */
 enum { SUMS = 8, BLOCK = 256 };
 
-/* Sums of one to SUMS vectors of columns. The fewer they are, the more chains each has: a chain waits for its
- * own multiply-adds. */
+/* Sums of SUMS vectors of columns, or of one in as many chains: a chain waits for its own multiply-adds. */
 STOA_INLINE void columns_times(const float *restrict x, const float *restrict w, size_t k, size_t stride,
                                float *restrict y, const size_t vectors) {
     const size_t chains = SUMS / vectors;
@@ -38,9 +37,12 @@ STOA_INLINE void columns_times(const float *restrict x, const float *restrict w,
                 sum[v] += x[i] * STOA_LOAD(stoa_vec, w + i * stride + v * STOA_LANES);
             }
         }
+        if (vectors == 1) {
+            sum[0] = ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+        }
         STOA_UNROLL
-        for (size_t s = 0; s < SUMS; s++) {
-            total[s % vectors] += sum[s];
+        for (size_t v = 0; v < vectors; v++) {
+            total[v] += sum[v];
         }
     }
     STOA_UNROLL
@@ -53,7 +55,7 @@ STOA_INLINE void columns_times(const float *restrict x, const float *restrict w,
  * behind them. */
 static void few_columns_times(const float *x, const float *w, size_t k, size_t n, size_t stride, float *y) {
     float sum[STOA_LANES];
-    const size_t rows = k - stoa_min(k, stoa_ceil_div(STOA_LANES - n, stride));
+    const size_t rows = k - stoa_min(k, stoa_ceil_div(STOA_LANES - n, stoa_max(1, stride)));
     columns_times(x, w, rows, stride, sum, 1);
     for (size_t j = 0; j < n; j++) {
         for (size_t i = rows; i < k; i++) {

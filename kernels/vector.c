@@ -5,7 +5,7 @@
 
 /* Sums that are in registers at once, and terms of a block: blocks are added up, so that errors grow with a
  * block's length and the number of blocks, not with the number of terms. */
-enum { SUMS = 8, BLOCK = 256 };
+enum { SUMS = 8, BLOCK = 512 };
 
 /* Sums of SUMS vectors of columns, or of one in as many chains: a chain waits for its own multiply-adds. */
 STOA_INLINE void columns_times(const float *restrict x, const float *restrict w, size_t k, size_t stride,

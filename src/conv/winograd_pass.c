@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "conv/winograd_pass.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "base/scratch.h"
@@ -91,7 +92,7 @@ size_t stoa_winograd_size(struct stoa_winograd *p, size_t tiles) {
     *(p->own_right ? &p->part.right : &p->shared.right) = lines * p->grid.points * p->right_step;
     struct stoa_carve part = {.memory = NULL};
     (void)carve(&p->part, &part);
-    return part.overflow ? (size_t)-1 : part.bytes;
+    return part.overflow ? SIZE_MAX : part.bytes;
 }
 
 size_t stoa_winograd_fitting(struct stoa_winograd *p, size_t bytes) {
@@ -109,12 +110,12 @@ size_t stoa_winograd_fitting(struct stoa_winograd *p, size_t bytes) {
 bool stoa_winograd_place(const stoa_context *context, struct stoa_conv_plan *plan) {
     struct stoa_winograd *p = (void *)plan->cut.bytes;
     struct stoa_carve room = {.memory = NULL};
-    size_t floats = stoa_winograd_size(p, stoa_winograd_block_tiles(p)) / sizeof(float);
-    p->step = stoa_conv_thread_step(context, floats) * sizeof(float);
+    size_t part = stoa_winograd_size(p, stoa_winograd_block_tiles(p));
+    p->step = stoa_conv_thread_step(context, part / sizeof(float)) * sizeof(float);
     (void)carve(&p->shared, &room);
     (void)stoa_carve_bytes(&room, context->threads, p->step);
     plan->bytes = room.bytes;
-    return !room.overflow;
+    return part < SIZE_MAX && !room.overflow;
 }
 
 struct stoa_winograd_part stoa_winograd_part_of(const struct stoa_winograd_run *r, size_t thread) {

@@ -54,8 +54,7 @@ struct stoa_winograd_room {
     size_t inputs; /* V */
     size_t right;  /* U or Z */
     size_t patch;
-    size_t
-        taps; /* weights of a range, or gradients to be added: of a range, and shared those of all blocks */
+    size_t taps; /* a range's weights, or its gradient that is added; shared: gradients of blocks */
     size_t sums; /* M or S; shared: of a bias */
 };
 
@@ -120,7 +119,7 @@ static inline size_t stoa_winograd_step(size_t floats) {
 }
 
 /* Set steps and areas for blocks of so many tiles from all that is decided above them; returns the bytes of a
- * thread's part. */
+ * thread's part, SIZE_MAX where they overflow. */
 size_t stoa_winograd_size(struct stoa_winograd *p, size_t tiles);
 
 /* The most tiles of a block whose V, and Z, take at most so many bytes. Sets what stoa_winograd_size()
@@ -130,6 +129,7 @@ size_t stoa_winograd_fitting(struct stoa_winograd *p, size_t bytes);
 /* The last step of a plan: how the workspace is cut. False when its size overflows. */
 bool stoa_winograd_place(const stoa_context *context, struct stoa_conv_plan *plan);
 
+/* A run; prepare() has one without operands, whose shared right operand is what it writes. */
 struct stoa_winograd_run {
     const stoa_context *context;
     const struct stoa_winograd *p;

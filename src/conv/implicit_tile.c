@@ -7,220 +7,211 @@
  *
  * Panels are src/product's; the loop over them is not: its rows come from several images, and its sums begin
  * with the bias. */
-#include "conv/implicit_tile.h"
+#include <string.h>
 
 #include "base/size.h"
+#include "conv/implicit_pass.h"
 #include "product/product.h"
+
+/* Some outputs, or taps, along one side. */
+struct tap_span {
+    size_t first, count;
+};
 
 /* Of `begin` to `end` those that lie inside an image, where the first lies at `from` of the padded one and
  * the others `step` apart. */
-static struct stoa_implicit_span inside(const struct stoa_implicit_side *side, size_t from, size_t step,
-                                        size_t begin, size_t end) {
+static struct tap_span inside(const struct stoa_implicit_side *side, size_t from, size_t step, size_t begin,
+                              size_t end) {
     size_t first = from < side->pad ? stoa_ceil_div(side->pad - from, step) : 0;
     size_t last = side->size + side->pad; /* not inside any more */
     size_t behind = from < last ? (last - from - 1) / step + 1 : 0;
     first = stoa_max(first, begin);
-    return (struct stoa_implicit_span){first, stoa_max(first, stoa_min(behind, end)) - first};
+    return (struct tap_span){first, stoa_max(first, stoa_min(behind, end)) - first};
 }
 
-struct stoa_implicit_span stoa_implicit_outputs_inside(const struct stoa_implicit_side *side,
-                                                       const struct stoa_implicit_axis *axis, size_t tap,
-                                                       size_t begin, size_t end) {
+/* Of an axis' outputs [begin, end) those for which a tap lies inside the image. */
+static struct tap_span outputs_inside(const struct stoa_implicit_side *side,
+                                      const struct stoa_implicit_axis *axis, size_t tap, size_t begin,
+                                      size_t end) {
     return inside(side, axis->begin + tap * side->dilation, side->stride, begin,
                   stoa_min(end, axis->outputs));
 }
 
-/* The panel of columns from `j` on and terms from `first` on. */
-static const float *panel_at(const struct stoa_implicit_pass *p, const struct stoa_implicit_phase *f,
-                             size_t first, size_t j, size_t width) {
-    return p->panels ? p->weight + f->begin * p->cut.stride + j * f->terms + first * width
-                     : p->weight + first * p->cut.view.columns + j;
-}
-
-/* Lines of the packed panel that follows the one of columns from `j` on: of the same terms, then of the
- * next. */
-static struct stoa_fetch next_panel(const struct stoa_implicit_pass *p, const struct stoa_implicit_phase *f,
-                                    size_t first, size_t terms, size_t j) {
-    j += STOA_GEMM_PANEL;
-    if (j >= p->cut.view.columns) {
-        j = 0;
-        first += terms;
-        terms = stoa_min(terms, f->terms - first);
+double stoa_implicit_pairs(const struct stoa_implicit_side *side, bool by_taps) {
+    size_t pairs = 0;
+    for (const struct stoa_implicit_axis *axis = side->axis; axis < side->axis + side->axes; axis++) {
+        pairs += by_taps ? 0 : axis->taps * axis->outputs;
+        for (size_t tap = 0; by_taps && tap < axis->taps; tap++) {
+            pairs += outputs_inside(side, axis, tap, 0, axis->outputs).count;
+        }
     }
-    size_t width = stoa_min(STOA_GEMM_PANEL, p->cut.stride - j);
-    return (struct stoa_fetch){panel_at(p, f, first, j, width), STOA_ALIGN_FLOATS, terms > 0,
-                               width / STOA_ALIGN_FLOATS - 1};
+    return (double)pairs;
 }
 
-/* A tile, and where its view begins: at line `top` and pixel `left` of the padded images. */
+/* A phase of a tile. The first large product fetches `next`; then there is nothing more to fetch. */
 struct viewed_tile {
     const struct stoa_implicit_pass *pass;
     struct stoa_implicit_tile at;
-    const float *view;
-    size_t top, left;
+    struct stoa_implicit_phase phase;
+    struct stoa_fetch next[STOA_FETCHES];
 };
 
 /* The outputs of some rows and columns of a phase in each of a tile's images, by some lines and columns of
  * the window, all of which lie in the view. */
 struct tap_box {
-    struct stoa_implicit_span rows, columns, lines, taps;
+    struct tap_span rows, columns, lines, taps;
 };
 
-/* All outputs, by no taps. */
-static struct tap_box box_of(const struct viewed_tile *t, const struct stoa_implicit_phase *f) {
-    size_t rows = f->down.outputs - stoa_min(f->down.outputs, t->at.row);
+static size_t outputs_of(struct tap_box box) {
+    return box.rows.count * box.columns.count;
+}
+
+/* All outputs, by all taps. */
+static struct tap_box box_of(const struct viewed_tile *t) {
+    const struct stoa_implicit_phase *f = &t->phase;
+    size_t rows = f->down->outputs - stoa_min(f->down->outputs, t->at.row);
     return (struct tap_box){.rows = {t->at.row, stoa_min(t->at.rows, rows)},
-                            .columns = {0, f->across.outputs}};
+                            .columns = {0, f->across->outputs},
+                            .lines = {0, f->down->taps},
+                            .taps = {0, f->across->taps}};
 }
 
-static const float *patch_at(const struct viewed_tile *t, const struct stoa_implicit_phase *f,
-                             const struct tap_box *box) {
-    const struct stoa_implicit_side *down = &t->pass->cut.down;
-    const struct stoa_implicit_side *across = &t->pass->cut.across;
-    size_t line = f->down.begin + box->lines.first * down->dilation + box->rows.first * down->stride;
-    size_t pixel = f->across.begin + box->taps.first * across->dilation + box->columns.first * across->stride;
-    return t->view + (line - t->top) * t->pass->cut.view.line + (pixel - t->left) * t->pass->cut.view.pixel;
+/* The panel of columns from `j` on and terms from `first` on; a weight as it comes is a single one. */
+static const float *panel_at(const struct viewed_tile *t, size_t first, size_t j, size_t width) {
+    const struct stoa_implicit_view *v = &t->pass->cut.view;
+    bool panels = t->pass->weight != t->pass->run->weight;
+    return t->pass->weight + (panels ? t->phase.begin * v->stride + j * t->phase.terms + first * width
+                                     : first * v->columns + j);
 }
 
-static float *result_at(const struct viewed_tile *t, const struct stoa_implicit_phase *f,
-                        const struct tap_box *box) {
-    const struct stoa_implicit_side *down = &t->pass->cut.down;
-    const struct stoa_implicit_side *across = &t->pass->cut.across;
-    size_t row = t->at.image * down->out + f->down.at + box->rows.first * down->step;
-    size_t column = f->across.at + box->columns.first * across->step;
-    return t->pass->y + (row * across->out + column) * t->pass->cut.y_pixel;
-}
-
-/* A product of terms [begin, end) of a box's patches; it adds to what is there, or to the bias. */
-static void multiply_terms(const struct viewed_tile *t, const struct stoa_implicit_phase *f,
-                           struct stoa_gather gather, const struct tap_box *box, size_t begin, size_t end,
-                           bool adds) {
-    const struct stoa_implicit_pass *p = t->pass;
-    const struct stoa_implicit_cut *cut = &p->cut;
-    size_t columns = cut->view.columns;
-    size_t image = cut->down.out * cut->across.out * cut->y_pixel;
-    size_t ldc = cut->view.group > 1 ? columns : cut->y_pixel * cut->across.step;
-    const float *a = end > begin ? patch_at(t, f, box) : p->x;
-    float *c = result_at(t, f, box);
-    size_t rows = box->rows.count * box->columns.count / cut->view.group;
-    size_t images = t->at.images;
-    gather.run = box->columns.count / cut->view.group;
-    if (cut->down.step * cut->across.step == 1 && !cut->by_taps && !cut->inside) { /* of all images at once */
-        rows *= images;
-        images = 1;
-    } else {
-        gather.result = p->result;
-    }
-    size_t terms = stoa_ceil_div(end - begin, stoa_max(1, stoa_ceil_div(end - begin, cut->most_terms)));
-    size_t first = begin;
-    do {
-        terms = stoa_min(terms, end - first);
-        gather.term = p->term + f->begin + (first - begin);
-        for (size_t j = 0; j < columns; j += STOA_GEMM_PANEL) {
-            size_t width = stoa_min(STOA_GEMM_PANEL, cut->stride - j);
-            if (p->panels && gather.next[0].lines == 0) {
-                gather.next[0] = next_panel(p, f, first, terms, j);
-            }
-            for (size_t i = 0; i < images; i++) {
-                float *to = c + i * image + j;
-                const float *start = adds || first > begin ? to : p->start ? p->start + j : NULL;
-                p->context->kernels->product(&gather, rows, stoa_min(STOA_GEMM_PANEL, columns - j), terms,
-                                             a + i * cut->view.image, panel_at(p, f, first, j, width),
-                                             p->panels ? width : columns, start, to, ldc);
-                gather.next[0].lines = gather.next[1].lines = 0; /* once is enough */
-            }
-        }
+/* Lines of the packed panel that follows the one of columns from `j` on: of the same terms, then of the
+ * next. */
+static struct stoa_fetch next_panel(const struct viewed_tile *t, size_t first, size_t terms, size_t j) {
+    j += STOA_GEMM_PANEL;
+    if (j >= t->pass->cut.view.columns) {
+        j = 0;
         first += terms;
-    } while (first < end);
+        terms = stoa_min(terms, t->phase.terms - first);
+    }
+    size_t width = stoa_min(STOA_GEMM_PANEL, t->pass->cut.view.stride - j);
+    return (struct stoa_fetch){panel_at(t, first, j, width), STOA_ALIGN_FLOATS, terms > 0,
+                               width / STOA_ALIGN_FLOATS - 1};
 }
 
-/* A product, or where lines of the window lack columns one for each of them. */
-static void multiply_box(const struct viewed_tile *t, const struct stoa_implicit_phase *f,
-                         struct stoa_gather gather, struct tap_box box, bool adds) {
-    size_t channels = t->pass->cut.view.conv.window.channels;
-    bool whole = box.taps.count == f->across.taps;
-    size_t lines = box.taps.count == 0 || whole ? stoa_min(1, box.lines.count) : box.lines.count;
-    size_t terms = box.taps.count * channels * (whole ? box.lines.count : 1);
-    if (box.rows.count * box.columns.count == 0) {
-        return;
-    }
-    if (lines * terms == 0) {
-        multiply_terms(t, f, gather, &box, 0, 0, adds);
-        return;
-    }
-    for (size_t i = 0; i < lines; i++, box.lines.first++) {
-        size_t begin = (box.lines.first * f->across.taps + box.taps.first) * channels;
-        multiply_terms(t, f, gather, &box, begin, begin + terms, adds || i > 0);
-        gather.next[0].lines = gather.next[1].lines = 0;
+/* Terms [first, first + terms) of a box's patches, which begin at `a`; sums are added to what is there, or to
+ * the bias. */
+static void multiply_terms(const struct viewed_tile *t, const struct tap_box *box, const float *a,
+                           struct stoa_gather gather, size_t first, size_t terms, bool adds) {
+    const struct stoa_implicit_pass *p = t->pass;
+    const struct stoa_implicit_view *v = &p->cut.view;
+    const bool panels = p->weight != p->run->weight;
+    const bool together = v->down.step * v->across.step == 1 && !p->cut.by_taps && !p->cut.inside;
+    size_t rows = box->rows.count * gather.run * (together ? t->at.images : 1);
+    size_t image = v->down.out * v->across.out * v->y_pixel;
+    size_t row = t->at.image * v->down.out + t->phase.down->at + box->rows.first * v->down.step;
+    size_t column = t->phase.across->at + box->columns.first * v->across.step;
+    gather.result = together ? NULL : p->result;
+    for (size_t j = 0; j < v->columns; j += STOA_GEMM_PANEL) {
+        size_t width = stoa_min(STOA_GEMM_PANEL, v->stride - j);
+        float *c = p->y + (row * v->across.out + column) * v->y_pixel + j;
+        if (panels && gather.next[0].lines == 0) {
+            gather.next[0] = next_panel(t, first, terms, j);
+        }
+        for (size_t i = 0; i < (together ? 1 : t->at.images); i++, c += image) {
+            p->context->kernels->product(&gather, rows, stoa_min(STOA_GEMM_PANEL, v->columns - j), terms,
+                                         a + i * v->image, panel_at(t, first, j, width),
+                                         panels ? width : v->columns,
+                                         adds       ? c
+                                         : p->start ? p->start + j
+                                                    : NULL,
+                                         c, v->y_row * v->across.step);
+            gather.next[0].lines = gather.next[1].lines = 0; /* once is enough */
+        }
     }
 }
 
-static void multiply_view(const struct viewed_tile *t, const struct stoa_implicit_phase *f,
-                          struct stoa_gather gather) {
-    struct tap_box box = box_of(t, f);
-    box.lines.count = f->down.taps;
-    box.taps.count = f->across.taps;
-    multiply_box(t, f, gather, box, t->pass->cut.view.conv.adds);
+/* A product of so many terms at most, or where lines of the window lack columns one for each of them. The
+ * first fetches `next`. */
+static void multiply_box(const struct viewed_tile *t, struct tap_box box, struct stoa_fetch *next,
+                         bool adds) {
+    const struct stoa_implicit_pass *p = t->pass;
+    const struct stoa_implicit_view *v = &p->cut.view;
+    const bool whole = box.taps.count == t->phase.across->taps;
+    size_t lines = whole ? stoa_min(1, box.lines.count) : box.lines.count;
+    size_t line = box.taps.count * v->channels * (whole ? box.lines.count : 1); /* terms */
+    size_t most = stoa_ceil_div(line, stoa_max(1, stoa_ceil_div(line, p->cut.most_terms)));
+    struct stoa_gather gather = {.row = p->row, .run = box.columns.count / v->group, .step = v->step};
+    if (outputs_of(box) == 0) {
+        return;
+    }
+    if (line * lines == 0) {
+        multiply_terms(t, &box, p->x, gather, 0, 0, adds);
+        return;
+    }
+    const float *a = stoa_implicit_at(
+        v, &t->at,
+        t->phase.down->begin + box.lines.first * v->down.dilation + box.rows.first * v->down.stride,
+        t->phase.across->begin + box.taps.first * v->across.dilation + box.columns.first * v->across.stride);
+    size_t begin = (box.lines.first * t->phase.across->taps + box.taps.first) * v->channels;
+    for (; lines > 0;
+         lines--, begin += t->phase.across->taps * v->channels, a += v->down.dilation * v->line) {
+        for (size_t first = 0; first < line; first += most, adds = true) {
+            gather.term = p->term + t->phase.begin + first;
+            memcpy(gather.next, next, sizeof gather.next);
+            multiply_terms(t, &box, a, gather, begin + first, stoa_min(most, line - first), adds);
+            next[0].lines = next[1].lines = 0;
+        }
+    }
 }
 
 /* The outputs from the first on, before `end`, whose taps inside the image are as many: at the edges one. */
-static struct stoa_implicit_span alike(const struct stoa_implicit_side *side,
-                                       const struct stoa_implicit_axis *axis, size_t first, size_t end,
-                                       struct stoa_implicit_span *taps) {
+static struct tap_span alike(const struct stoa_implicit_side *side, const struct stoa_implicit_axis *axis,
+                             size_t first, size_t end, struct tap_span *taps) {
     *taps = inside(side, axis->begin + first * side->stride, side->dilation, 0, axis->taps);
-    return taps->count < axis->taps ? (struct stoa_implicit_span){first, 1}
-                                    : stoa_implicit_outputs_inside(side, axis, axis->taps - 1, first, end);
+    return taps->count < axis->taps ? (struct tap_span){first, 1}
+                                    : outputs_inside(side, axis, axis->taps - 1, first, end);
 }
 
-static void multiply_inside(const struct viewed_tile *t, const struct stoa_implicit_phase *f,
-                            struct stoa_gather gather) {
-    const struct stoa_implicit_cut *cut = &t->pass->cut;
-    const struct stoa_gather plain = {.row = gather.row, .step = gather.step};
+static void multiply_inside(struct viewed_tile *t) {
+    const struct stoa_implicit_view *v = &t->pass->cut.view;
+    const struct stoa_implicit_phase *f = &t->phase;
+    struct stoa_fetch nothing[STOA_FETCHES] = {{.lines = 0}};
     struct tap_box box;
     size_t end = t->at.row + t->at.rows;
     for (size_t row = t->at.row; row < end; row += box.rows.count) {
-        box.rows = alike(&cut->down, &f->down, row, end, &box.lines);
-        for (size_t column = 0; column < f->across.outputs; column += box.columns.count) {
-            box.columns = alike(&cut->across, &f->across, column, f->across.outputs, &box.taps);
-            bool edge = box.columns.count == 1;
-            multiply_box(t, f, edge ? plain : gather, box, false);
-            gather = edge ? gather : plain; /* to fetch once is enough */
+        box.rows = alike(&v->down, f->down, row, end, &box.lines);
+        for (size_t column = 0; column < f->across->outputs; column += box.columns.count) {
+            box.columns = alike(&v->across, f->across, column, f->across->outputs, &box.taps);
+            multiply_box(t, box, box.columns.count == 1 ? nothing : t->next, false);
         }
     }
 }
 
 /* The outputs for which a tap lies inside the image. */
-static struct tap_box box_inside(const struct viewed_tile *t, const struct stoa_implicit_phase *f,
-                                 size_t tap) {
-    const struct stoa_implicit_cut *cut = &t->pass->cut;
-    struct tap_box box = {.lines = {tap / f->across.taps, 1}, .taps = {tap % f->across.taps, 1}};
-    box.rows = stoa_implicit_outputs_inside(&cut->down, &f->down, box.lines.first, t->at.row,
-                                            t->at.row + t->at.rows);
-    box.columns =
-        stoa_implicit_outputs_inside(&cut->across, &f->across, box.taps.first, 0, f->across.outputs);
+static struct tap_box box_inside(const struct viewed_tile *t, size_t tap) {
+    const struct stoa_implicit_view *v = &t->pass->cut.view;
+    const struct stoa_implicit_phase *f = &t->phase;
+    struct tap_box box = {.lines = {tap / f->across->taps, 1}, .taps = {tap % f->across->taps, 1}};
+    box.rows = outputs_inside(&v->down, f->down, box.lines.first, t->at.row, t->at.row + t->at.rows);
+    box.columns = outputs_inside(&v->across, f->across, box.taps.first, 0, f->across->outputs);
     return box;
 }
 
 /* A product a tap: first one that all outputs see, or else their bias. */
-static void multiply_taps(const struct viewed_tile *t, const struct stoa_implicit_phase *f,
-                          struct stoa_gather gather) {
-    struct tap_box all = box_of(t, f);
-    size_t taps = f->down.taps * f->across.taps;
+static void multiply_taps(struct viewed_tile *t, bool adds) {
+    struct tap_box all = box_of(t);
+    size_t taps = all.lines.count * all.taps.count;
     size_t seen = 0; /* by all */
-    for (; seen < taps; seen++) {
-        struct tap_box box = box_inside(t, f, seen);
-        if (box.rows.count == all.rows.count && box.columns.count == all.columns.count) {
-            break;
-        }
+    while (seen < taps && outputs_of(box_inside(t, seen)) < outputs_of(all)) {
+        seen++;
     }
-    bool adds = t->pass->cut.view.conv.adds;
     if (seen == taps && !adds) {
-        multiply_box(t, f, gather, all, false);
+        all.lines.count = all.taps.count = 0;
+        multiply_box(t, all, t->next, false);
         adds = true;
     }
     for (size_t n = 0; n < taps; n++) {
-        multiply_box(t, f, gather, box_inside(t, f, (seen + n) % taps), adds || n > 0);
-        gather.next[1].lines = 0; /* once is enough */
+        multiply_box(t, box_inside(t, (seen + n) % taps), t->next, adds || n > 0);
     }
 }
 
@@ -231,8 +222,8 @@ static struct stoa_fetch next_results(const struct viewed_tile *t) {
     const struct stoa_implicit_cut *cut = &t->pass->cut;
     struct stoa_fetch next = {.stride = PAIR * STOA_ALIGN_FLOATS};
     if (cut->fetches_results && t->at.groups > AHEAD) {
-        size_t row = cut->view.group * cut->y_pixel;
-        next.start = t->pass->y + t->at.first * cut->y_pixel + AHEAD * row;
+        size_t row = cut->view.y_row;
+        next.start = t->pass->y + t->at.first * cut->view.y_pixel + AHEAD * row;
         next.lines = 1;
         next.more = (t->at.groups - AHEAD) * row / next.stride / cut->terms;
     }
@@ -243,32 +234,24 @@ void stoa_implicit_multiply(void *argument, size_t task, size_t thread) {
     const struct stoa_implicit_pass *p = argument;
     const struct stoa_implicit_cut *cut = &p->cut;
     const struct stoa_implicit_view *v = &cut->view;
+    const bool adds = p->plan->conv.adds;
     struct viewed_tile t = {.pass = p, .at = stoa_implicit_tile_at(v, task)};
-    if (cut->by_taps || cut->inside) {
-        t.view = p->x + t.at.image * v->image;
-        t.top = cut->down.pad;
-        t.left = cut->across.pad;
-    } else {
-        float *copy = p->views ? p->views + thread * p->view_step : NULL;
-        t.view = stoa_implicit_look(v, p->context->kernels, p->x, &t.at, 0, copy);
-        t.top = t.at.row * cut->down.stride;
-    }
-    size_t terms = stoa_min(cut->by_taps ? v->conv.window.channels : cut->most_terms, cut->phase[0].terms);
-    struct stoa_gather gather = {.row = p->row,
-                                 .step = v->step,
-                                 .next = {next_results(&t), stoa_implicit_fetch(v, p->x, task + 1, terms)}};
-    for (size_t i = 0; i < cut->phases; i++) {
-        const struct stoa_implicit_phase *f = &cut->phase[i];
+    stoa_implicit_look(v, p->context->kernels, p->x, 0,
+                       p->scratch ? p->scratch + thread * p->thread_step : NULL, &t.at);
+    size_t terms = stoa_min(cut->by_taps ? v->channels : cut->most_terms, stoa_implicit_phase_of(v, 0).terms);
+    t.next[0] = next_results(&t);
+    t.next[1] = stoa_implicit_fetch(v, p->x, task + 1, terms);
+    for (size_t i = 0; i < v->down.axes * v->across.axes; i++) {
+        t.phase = stoa_implicit_phase_of(v, i);
         if (cut->inside) {
-            multiply_inside(&t, f, gather);
+            multiply_inside(&t);
         } else if (cut->by_taps) {
-            multiply_taps(&t, f, gather);
+            multiply_taps(&t, adds);
         } else {
-            multiply_view(&t, f, gather);
+            multiply_box(&t, box_of(&t), t.next, adds);
         }
-        gather.next[0].lines = gather.next[1].lines = 0;
     }
-    if (p->relu) {
-        stoa_conv_finish(p->context, &v->conv, NULL, true, t.at.first, t.at.groups * v->group, p->y);
+    if (p->run->relu) {
+        stoa_conv_finish(p->context, &p->plan->conv, NULL, true, t.at.first, t.at.groups * v->group, p->y);
     }
 }

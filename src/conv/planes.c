@@ -46,8 +46,6 @@ static void cut_rows(const struct stoa_conv *conv, size_t rows, struct planes_cu
     cut->run = stoa_round_up(rows * cut->line, STOA_PRODUCT_LANES);
     cut->view = stoa_round_up(w->channels * cut->plane + cut->line + STOA_PRODUCT_LANES, STOA_ALIGN_FLOATS);
     cut->step = cut->view + conv->filters * cut->run;
-    cut->terms = stoa_conv_column(conv);
-    cut->sums = stoa_round_up(cut->terms * conv->filters * STOA_PRODUCT_LANES, STOA_ALIGN_FLOATS);
 }
 
 /* As many rows as stay in the inner cache and within the context's limit, in equal tiles of an image. */
@@ -59,11 +57,12 @@ static bool cut_image(const stoa_context *context, const struct stoa_conv *conv,
         reach(1, w->kernel_height, w->dilation_height) > most) {
         return false;
     }
-    size_t rows = stoa_min(w->out_height, most);
-    cut_rows(conv, rows, cut);
-    while (rows > 1 && cut->step > stoa_min(most, limit - stoa_min(limit, cut->sums))) {
-        rows = stoa_ceil_div(rows, 2);
-        cut_rows(conv, rows, cut);
+    cut->terms = stoa_conv_column(conv);
+    cut->sums = stoa_round_up(cut->terms * conv->filters * STOA_PRODUCT_LANES, STOA_ALIGN_FLOATS);
+    most = stoa_min(most, limit - stoa_min(limit, cut->sums));
+    cut_rows(conv, stoa_min(w->out_height, context->tuning->planes_tile_floats), cut);
+    while (cut->rows > 1 && cut->step > most) {
+        cut_rows(conv, stoa_ceil_div(cut->rows, 2), cut);
     }
     cut_rows(conv, stoa_ceil_div(w->out_height, cut->down), cut);
     return cut->step + cut->sums <= limit;
@@ -82,11 +81,20 @@ static double cost(const stoa_context *context, const struct stoa_conv *conv, co
            stoa_cost_tile(context, tiles * moved) + stoa_cost_stream(context, tensors);
 }
 
-/* The sums of blocks, and `threads` of all threads. */
-static float *carve(const stoa_context *context, const struct planes_cut *cut, struct stoa_carve *carve,
-                    float **threads) {
-    *threads = stoa_carve_bytes(carve, context->threads, cut->thread * sizeof(float));
-    return stoa_partials_carve(&cut->partials, carve);
+/* What the tasks of a run share. */
+struct planes_pass {
+    const struct planes_cut *cut;
+    const struct stoa_conv_run *run;
+    const struct stoa_kernels *kernels;
+    struct stoa_conv conv;
+    float *threads;
+    struct stoa_partials sums;
+    float *blocks;
+};
+
+static void carve(const stoa_context *context, struct planes_pass *p, struct stoa_carve *room) {
+    p->threads = stoa_carve_bytes(room, context->threads, p->cut->thread * sizeof(float));
+    p->blocks = stoa_partials_carve(&p->cut->partials, room);
 }
 
 static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
@@ -95,7 +103,7 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     const bool sums = plan->pass == STOA_CONV_BACKWARD_WEIGHTS;
     struct planes_cut *cut = (void *)plan->cut.bytes;
     struct stoa_carve room = {.memory = NULL};
-    float *threads;
+    struct planes_pass p = {.cut = cut};
     if (plan->pass == STOA_CONV_BACKWARD_DATA || stoa_plain_products(context) || conv->groups != 1 ||
         conv->filters > STOA_PLANES_FILTERS || w->stride_height != 1 || w->stride_width != 1 ||
         stoa_conv_column(conv) > MOST_TERMS || !cut_image(context, conv, cut)) {
@@ -110,147 +118,116 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
         cut->partials = stoa_partials_of(context, conv);
     }
     cut->thread = stoa_conv_thread_step(context, cut->step + (sums ? cut->sums : 0));
-    (void)carve(context, cut, &room, &threads);
+    carve(context, &p, &room);
     plan->bytes = room.bytes;
     plan->cost = cost(context, conv, cut);
     return !room.overflow;
 }
 
-/* What the tasks of a run share. */
-struct planes_pass {
-    const struct planes_cut *cut;
-    const struct stoa_conv_run *run;
-    const struct stoa_kernels *kernels;
-    struct stoa_conv conv;
-    float *threads;
-    struct stoa_partials sums;
-};
-
-/* The planes under output rows [row, row + rows) of an image. */
-static void copy_planes(const struct planes_pass *p, const float *image, size_t row, size_t rows,
-                        float *planes) {
+/* The planes under output rows [row, row + rows) of the batch, which belong to one image. */
+static void copy_planes(const struct planes_pass *p, size_t row, size_t rows, float *planes) {
     const struct stoa_window *w = &p->conv.window;
     const struct planes_cut *l = p->cut;
-    size_t end =
-        reach(row + rows, w->kernel_height, w->dilation_height); /* lines count from the padding's first */
-    size_t first = stoa_max(row, w->pad_top);
-    end = stoa_min(end, w->pad_top + w->height);
+    size_t top = row % w->out_height; /* lines count from the padding's first */
+    size_t first = stoa_max(top, w->pad_top);
+    size_t end = stoa_min(reach(top + rows, w->kernel_height, w->dilation_height), w->pad_top + w->height);
     size_t left = stoa_min(w->pad_left, l->line);
     size_t inside = stoa_min(w->width, l->line - left);
+    const float *x =
+        p->run->x + (row / w->out_height * w->height + first - w->pad_top) * w->width * w->channels;
     memset(planes, 0, l->view * sizeof *planes);
-    if (first >= end) {
+    if (first < end && w->channels == 1) {
+        p->kernels->copy_rows(x, end - first, inside, w->width, planes + (first - top) * l->line + left,
+                              l->line);
         return;
     }
-    const float *from = image + (first - w->pad_top) * w->width * w->channels;
-    float *to = planes + (first - row) * l->line + left;
-    if (w->channels == 1) {
-        p->kernels->copy_rows(from, end - first, inside, w->width, to, l->line);
-        return;
+    for (; first < end; first++, x += w->width * w->channels) {
+        p->kernels->transpose(x, inside, w->channels, w->channels, planes + (first - top) * l->line + left,
+                              l->plane);
     }
-    for (size_t line = first; line < end; line++, from += w->width * w->channels, to += l->line) {
-        p->kernels->transpose(from, inside, w->channels, w->channels, to, l->plane);
+}
+
+/* Output rows [row, row + rows) of the batch: to y, or where there are `sums` from dy to those. */
+static void pass_tile(const struct planes_pass *p, size_t row, size_t rows, float *planes, float *sums) {
+    const struct planes_cut *l = p->cut;
+    const struct stoa_kernels *kernels = p->kernels;
+    size_t filters = p->conv.filters;
+    size_t width = p->conv.window.out_width;
+    size_t run = stoa_round_up(rows * l->line, STOA_PRODUCT_LANES);
+    float *z = planes + l->view;
+    copy_planes(p, row, rows, planes);
+    if (!sums) {
+        kernels->planes(planes, l->term, l->terms, p->run->weight, filters, p->run->bias, run, z, l->run);
+    } else if (rows < l->rows) { /* a tile with more rows had outputs behind */
+        memset(z, 0, filters * l->run * sizeof *z);
+    }
+    for (size_t r = 0, at = row * width * filters; r < rows; r++, at += width * filters, z += l->line) {
+        if (sums) {
+            kernels->transpose(p->run->dy + at, width, filters, filters, z, l->run);
+        } else {
+            kernels->transpose(z, filters, width, l->run, p->run->y + at, filters);
+        }
+    }
+    if (sums) {
+        kernels->planes_gradient(planes, l->term, l->terms, planes + l->view, l->run, filters, run, sums);
+    } else if (p->run->relu) {
+        float *y = p->run->y + row * width * filters;
+        kernels->relu(y, y, rows * width * filters);
     }
 }
 
 static void forward_tile(void *argument, size_t task, size_t thread) {
     const struct planes_pass *p = argument;
-    const struct stoa_window *w = &p->conv.window;
-    const struct planes_cut *l = p->cut;
-    size_t filters = p->conv.filters;
-    size_t image = task / l->down;
-    size_t row = task % l->down * l->rows;
-    size_t rows = stoa_min(l->rows, w->out_height - row);
-    float *planes = p->threads + thread * l->thread;
-    float *z = planes + l->view;
-    copy_planes(p, p->run->x + image * w->height * w->width * w->channels, row, rows, planes);
-    p->kernels->planes(planes, l->term, l->terms, p->run->weight, filters, p->run->bias,
-                       stoa_round_up(rows * l->line, STOA_PRODUCT_LANES), z, l->run);
-    float *y = p->run->y + (image * w->out_height + row) * w->out_width * filters;
-    for (size_t r = 0; r < rows; r++) {
-        p->kernels->transpose(z + r * l->line, filters, w->out_width, l->run, y + r * w->out_width * filters,
-                              filters);
-    }
-    if (p->run->relu) {
-        p->kernels->relu(y, y, rows * w->out_width * filters);
-    }
-}
-
-/* Add output rows [row, row + rows) of an image to the sums. */
-static void add_tile(const struct planes_pass *p, size_t image, size_t row, size_t rows, float *planes,
-                     float *sums) {
-    const struct stoa_window *w = &p->conv.window;
-    const struct planes_cut *l = p->cut;
-    size_t filters = p->conv.filters;
-    float *z = planes + l->view;
-    const float *dy = p->run->dy + (image * w->out_height + row) * w->out_width * filters;
-    copy_planes(p, p->run->x + image * w->height * w->width * w->channels, row, rows, planes);
-    size_t run = stoa_round_up(rows * l->line, STOA_PRODUCT_LANES);
-    for (size_t f = 0; rows < l->rows && f < filters; f++) { /* where a tile with more rows had outputs */
-        memset(z + f * l->run + rows * l->line, 0, (run - rows * l->line) * sizeof *z);
-    }
-    for (size_t r = 0; r < rows; r++) {
-        p->kernels->transpose(dy + r * w->out_width * filters, w->out_width, filters, filters,
-                              z + r * l->line, l->run);
-    }
-    p->kernels->planes_gradient(planes, l->term, l->terms, z, l->run, filters, run, sums);
-}
-
-static float sum_lanes(const float *lane) {
-    float sum[STOA_PRODUCT_LANES];
-    memcpy(sum, lane, sizeof sum);
-    for (size_t half = STOA_PRODUCT_LANES / 2; half > 0; half /= 2) {
-        for (size_t i = 0; i < half; i++) {
-            sum[i] += sum[i + half];
-        }
-    }
-    return sum[0];
+    size_t height = p->conv.window.out_height;
+    size_t row = task % p->cut->down * p->cut->rows;
+    pass_tile(p, task / p->cut->down * height + row, stoa_min(p->cut->rows, height - row),
+              p->threads + thread * p->cut->thread, NULL);
 }
 
 static void sum_block(void *argument, size_t block, size_t thread) {
     const struct planes_pass *p = argument;
     const struct planes_cut *l = p->cut;
     size_t height = p->conv.window.out_height;
+    size_t width = p->conv.window.out_width;
     size_t filters = p->conv.filters;
     size_t row;
     size_t end;
     stoa_partial_rows(&p->sums, &p->conv, block, &row, &end);
-    float *sums = p->threads + thread * l->thread;
-    float *planes = sums + l->sums;
-    memset(sums, 0, l->sums * sizeof *sums);
-    memset(planes + l->view, 0,
-           filters * l->run * sizeof *planes); /* of dy: so they stay between its lines */
+    float *planes = p->threads + thread * l->thread;
+    float *sums = planes + l->step;
+    float *weights = stoa_partial_weights(&p->sums, block);
     float *bias = stoa_partial_bias(&p->sums, block);
+    /* dy stays 0 between its lines. */
+    memset(planes + l->view, 0, (l->step - l->view + l->sums) * sizeof *planes);
     if (bias) {
-        size_t width = p->conv.window.out_width;
         p->kernels->column_sums(p->run->dy + row * width * filters, (end - row) * width, filters, filters,
                                 bias);
     }
-    while (row < end) {
-        size_t rows = stoa_min(stoa_min(l->rows, height - row % height), end - row);
-        add_tile(p, row / height, row % height, rows, planes, sums);
-        row += rows;
+    for (size_t rows; row < end; row += rows) {
+        rows = stoa_min(stoa_min(l->rows, height - row % height), end - row);
+        pass_tile(p, row, rows, planes, sums);
     }
-    float *weights = stoa_partial_weights(&p->sums, block);
-    for (size_t i = 0; i < l->terms * filters; i++) {
-        weights[i] = sum_lanes(sums + i * STOA_PRODUCT_LANES);
+    for (size_t i = 0; i < l->terms * filters; i++, sums += STOA_PRODUCT_LANES) {
+        for (size_t half = STOA_PRODUCT_LANES / 2; half > 0; half /= 2) {
+            for (size_t lane = 0; lane < half; lane++) {
+                sums[lane] += sums[lane + half];
+            }
+        }
+        weights[i] = sums[0];
     }
 }
 
 static void run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run) {
     const struct planes_cut *cut = (const void *)plan->cut.bytes;
     struct stoa_carve room = {.memory = run->workspace};
-    float *threads;
-    float *sums = carve(run->context, cut, &room, &threads);
-    struct planes_pass p = {.cut = cut,
-                            .run = run,
-                            .kernels = run->context->kernels,
-                            .conv = stoa_conv_of(plan, run),
-                            .threads = threads};
+    struct planes_pass p = {
+        .cut = cut, .run = run, .kernels = run->context->kernels, .conv = stoa_conv_of(plan, run)};
+    carve(run->context, &p, &room);
     if (plan->pass == STOA_CONV_FORWARD) {
         stoa_parallel(run->context, run->batch * cut->down, forward_tile, &p);
         return;
     }
-    p.sums = stoa_partials_begin(&cut->partials, stoa_conv_rows(&p.conv), run, sums);
+    p.sums = stoa_partials_begin(&cut->partials, stoa_conv_rows(&p.conv), run, p.blocks);
     stoa_parallel(run->context, p.sums.blocks, sum_block, &p);
     stoa_partials_reduce(run->context, &p.sums);
 }

@@ -26,6 +26,10 @@ struct stoa_gemm {
      * STOA_GEMM_PANEL columns, one behind the other: [k][columns], the rows of a last one rounded up to
      * STOA_ALIGN_FLOATS. ldb is not read. */
     bool by_kernel, panels;
+    /* b once more, in panels of so many columns as stoa_pack_panels() writes them, or NULL: read instead where
+     * the product goes by such panels, to the same bits. */
+    const float *packed;
+    size_t packed_columns;
     /* Rows of a that follow and will be wanted next, or the left operand of the next product where that is of
      * the same shape (0, NULL: nothing is known). They are fetched early. */
     size_t below;

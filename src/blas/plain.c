@@ -16,6 +16,7 @@ struct stoa_gemm stoa_gemm_part(const struct stoa_gemm *p, size_t i, size_t m, s
     part.a += p->transpose_a ? l * p->lda + i : i * p->lda + l;
     part.ldb = p->panels ? stoa_round_up(n, STOA_ALIGN_FLOATS) : p->ldb;
     part.b += p->panels ? j * p->k + l * part.ldb : p->transpose_b ? j * p->ldb + l : l * p->ldb + j;
+    part.packed = p->packed && k == p->k ? p->packed + j * k : NULL;
     part.beta = l == 0 ? p->beta : 1;
     part.c += i * p->ldc + j;
     return part;

@@ -91,23 +91,47 @@ static void finish_gradient(const struct stoa_op_run *run, size_t first, size_t 
     stoa_run_epilogue(run, run->dx[0] + first, first, count);
 }
 
-static void multiply(const struct stoa_op_run *run, size_t in, size_t units) {
-    stoa_product(run->context, &(struct stoa_gemm){.m = run->batch,
-                                                   .n = units,
-                                                   .k = in,
-                                                   .alpha = 1,
-                                                   .a = run->x[0],
-                                                   .lda = in,
-                                                   .b = run->tensor[0],
-                                                   .ldb = units,
-                                                   .c = run->y,
-                                                   .ldc = units});
+/* x W for so many rows. */
+static struct stoa_gemm product_of(const struct stoa_op_run *run, size_t rows) {
+    size_t in = inputs_of(run->layer);
+    size_t units = units_of(run->layer);
+    return (struct stoa_gemm){.m = rows,
+                              .n = units,
+                              .k = in,
+                              .alpha = 1,
+                              .a = run->x[0],
+                              .lda = in,
+                              .b = run->tensor[0],
+                              .ldb = units,
+                              .c = run->y,
+                              .ldc = units};
+}
+
+/* That of the planned batch, with the panels that the weight is kept in. */
+static struct stoa_gemm kept_of(const struct stoa_op_run *run) {
+    struct stoa_gemm product = product_of(run, run->planned_batch);
+    product.packed_columns = stoa_kept_columns(run->context, &product);
+    return product;
+}
+
+static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
+    struct stoa_gemm kept = kept_of(run);
+    return kept.packed_columns == 0 || stoa_float_bytes(stoa_panel_floats(kept.k, kept.n), &memory->prepared);
+}
+
+static void prepare(const struct stoa_op_run *run) {
+    struct stoa_gemm kept = kept_of(run);
+    stoa_pack_panels(run->context, &kept, run->prepared);
 }
 
 static void forward(const struct stoa_op_run *run) {
-    size_t in = inputs_of(run->layer);
     size_t units = units_of(run->layer);
-    multiply(run, in, units);
+    struct stoa_gemm product = product_of(run, run->batch);
+    if (run->prepared) {
+        product.packed = run->prepared;
+        product.packed_columns = kept_of(run).packed_columns;
+    }
+    stoa_product(run->context, &product);
     if (run->tensor[1] || run->epilogue) {
         stoa_parallel_range(run, run->batch, stoa_row_grain(units), finish_rows);
     }
@@ -208,6 +232,8 @@ const struct stoa_op stoa_op_linear = {
     .finishes = 1 << STOA_FORWARD | 1 << STOA_BACKWARD,
     .fold = stoa_fold_last_axis,
     .infer = infer,
+    .memory = memory,
+    .prepare = prepare,
     .forward = forward,
     .backward = backward,
     .flops = flops,

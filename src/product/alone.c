@@ -128,6 +128,7 @@ static void run_columns(const struct run *r) {
     for (size_t j = 0, columns; j < p->n; j += columns) {
         columns = columns_at(r, j);
         struct stoa_gemm block = stoa_gemm_part(p, r->i, rows, r->l, terms, j, columns);
+        block.panels = false; /* those of one panel are a matrix like any other */
         if (way->copies_a) {
             copy_a(r, &block, j == 0);
         }
@@ -162,7 +163,10 @@ static void run_row(const struct stoa_kernels *kernels, const struct stoa_gemm *
     } else if (p->transpose_b) {
         kernels->matrix_times_column(p->b, p->n, p->k, p->ldb, p->a, p->c);
     } else {
-        kernels->row_times_matrix(p->a, p->b, p->k, p->n, p->ldb, p->c);
+        for (size_t j = 0; j < p->n; j += STOA_ROW_PANEL) {
+            struct stoa_gemm part = stoa_gemm_part(p, 0, 1, 0, p->k, j, stoa_min(STOA_ROW_PANEL, p->n - j));
+            kernels->row_times_matrix(part.a, part.b, part.k, part.n, part.ldb, part.c);
+        }
     }
 }
 
@@ -171,6 +175,16 @@ void stoa_way_run(const stoa_context *context, const struct stoa_gemm *p, const 
         scale(p);
     }
     if (p->m == 0 || p->n == 0 || p->k == 0) {
+        return;
+    }
+    if (p->packed && way->panel == p->packed_columns) {
+        struct stoa_gemm from_panels = *p;
+        struct stoa_way panels = *way;
+        from_panels.b = p->packed;
+        from_panels.packed = NULL;
+        from_panels.panels = true;
+        panels.copies_b = panels.clears = false;
+        stoa_way_run(context, &from_panels, &panels);
         return;
     }
     if (way->by == STOA_BY_CALL) {

@@ -9,6 +9,9 @@
 /* Columns of a panel of b, see struct stoa_gemm. */
 enum { STOA_GEMM_PANEL = 64 };
 
+/* Columns of a matrix that a single row is multiplied by at once, and of the panels that it may be kept in. */
+enum { STOA_ROW_PANEL = 128 };
+
 /* A product on the calling thread. c is not read when beta is 0, so it may hold NaN. Sizes beyond cblas's
  * integer are split. Copies of b lie in the thread's scratch (base/scratch.h), so this is called from inside
  * a parallel loop. */
@@ -21,7 +24,13 @@ void stoa_product(const stoa_context *context, const struct stoa_gemm *product);
 /* The same where stoa_pack_panels() has made b just now: threads take the columns that they packed. */
 void stoa_product_packed(const stoa_context *context, const struct stoa_gemm *product);
 
-/* Room for b[k][n] in panels (see struct stoa_gemm), and the b of a product packed so, in parallel. */
+/* Columns of the panels that pay for keeping b of products of this shape, and of the same with fewer rows:
+ * for their packed_columns. 0: b is read where it lies. What is copied for every product is kept instead, and
+ * what a single row reads from beyond L2, where one row of a panel lies behind the other. */
+size_t stoa_kept_columns(const stoa_context *context, const struct stoa_gemm *product);
+
+/* Room for b[k][n] in panels (see struct stoa_gemm), and the b of a product packed so, in parallel: panels of
+ * packed_columns, or of STOA_GEMM_PANEL where that is 0. */
 size_t stoa_panel_floats(size_t k, size_t n);
 void stoa_pack_panels(const stoa_context *context, const struct stoa_gemm *product, float *panels);
 

@@ -46,7 +46,7 @@ static void run_tile(void *argument, size_t task, size_t thread) {
     const struct stoa_gemm *p = t->product;
     size_t row = t->by_columns ? task % t->down : task / t->across;
     size_t column = t->by_columns ? task / t->down : task % t->across;
-    size_t unit = p->panels ? STOA_GEMM_PANEL : STOA_WAY_LANES;
+    size_t unit = p->panels ? STOA_GEMM_PANEL : stoa_max(t->way.panel, STOA_WAY_LANES);
     size_t i = part_at(p->m, t->down, row, STOA_WAY_ROWS);
     size_t j = part_at(p->n, t->across, column, unit);
     size_t rows = part_at(p->m, t->down, row + 1, STOA_WAY_ROWS) - i;
@@ -115,14 +115,15 @@ struct packing {
     const struct stoa_kernels *kernels;
     const struct stoa_gemm *product;
     float *panels;
+    size_t columns;
 };
 
 static void pack_panel(void *argument, size_t task, size_t thread) {
     (void)thread;
     const struct packing *packing = argument;
     const struct stoa_gemm *p = packing->product;
-    size_t j = task * STOA_GEMM_PANEL;
-    size_t columns = stoa_min(STOA_GEMM_PANEL, p->n - j);
+    size_t j = task * packing->columns;
+    size_t columns = stoa_min(packing->columns, p->n - j);
     size_t width = stoa_round_up(columns, STOA_ALIGN_FLOATS);
     float *to = packing->panels + j * p->k;
     if (columns < width) {
@@ -136,6 +137,7 @@ static void pack_panel(void *argument, size_t task, size_t thread) {
 }
 
 void stoa_pack_panels(const stoa_context *context, const struct stoa_gemm *product, float *panels) {
-    struct packing packing = {context->kernels, product, panels};
-    stoa_parallel(context, stoa_ceil_div(product->n, STOA_GEMM_PANEL), pack_panel, &packing);
+    size_t columns = product->packed_columns ? product->packed_columns : STOA_GEMM_PANEL;
+    struct packing packing = {context->kernels, product, panels, columns};
+    stoa_parallel(context, stoa_ceil_div(product->n, columns), pack_panel, &packing);
 }

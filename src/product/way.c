@@ -150,14 +150,31 @@ static struct stoa_way way_by(const stoa_context *context, const struct stoa_gem
                                  : beside_packing(context, p, blas->core_rank);
 }
 
+/* Panels of b instead of b itself change no sum where it is copied to such panels anyway, and none of the
+ * engine's kernels. */
+static size_t panel_of(const struct stoa_gemm *p, const struct stoa_way *way) {
+    size_t panel = way->by == STOA_BY_ROW                       ? STOA_ROW_PANEL
+                   : way->by == STOA_BY_KERNEL || way->copies_b ? STOA_GEMM_PANEL
+                                                                : 0;
+    bool thin = panel > 0 && p->n % panel > 0 && p->n % panel < STOA_WAY_LANES;
+    return p->transpose_a || p->transpose_b || p->panels || thin ? 0 : panel;
+}
+
 struct stoa_way stoa_way_of(const stoa_context *context, const struct stoa_gemm *p) {
     const struct stoa_blas_ways *blas = stoa_blas_ways();
     struct stoa_way way = way_by(context, p, blas);
     way.clears = p->beta == 0 && !blas->overwrites;
+    way.panel = panel_of(p, &way);
     return way;
 }
 
 void stoa_gemm_run(const stoa_context *context, const struct stoa_gemm *p) {
     struct stoa_way way = stoa_way_of(context, p);
     stoa_way_run(context, p, &way);
+}
+
+size_t stoa_kept_columns(const stoa_context *context, const struct stoa_gemm *p) {
+    struct stoa_way way = stoa_way_of(context, p);
+    bool near = p->k * p->n <= context->tuning->l2_bytes / sizeof(float);
+    return way.by == STOA_BY_ROW && near ? 0 : way.panel;
 }

@@ -24,9 +24,10 @@ struct stoa_way {
         STOA_BY_PIECES, /* the BLAS block by block, each below that limit */
         STOA_BY_KERNEL  /* the engine's kernel block by block */
     } by;
-    bool clears;                 /* c first: what the BLAS adds to may be NaN */
-    bool copies_a, copies_b;     /* blocks are multiplied on copies: their rows lie side by side, b is not
+    bool clears;             /* c first: what the BLAS adds to may be NaN */
+    bool copies_a, copies_b; /* blocks are multiplied on copies: their rows lie side by side, b is not
                                   * transposed */
+    size_t panel;            /* columns of panels that b may be kept in, to the same bits; 0: it may not */
     size_t rows, terms, columns; /* of a block; columns are at most STOA_GEMM_PANEL with the kernel or on a
                                   * copy of b */
 };

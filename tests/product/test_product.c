@@ -334,6 +334,92 @@ static void multiplies_the_same_from_panels(void **state) {
     }
 }
 
+/* b kept in panels: the bits of b as it lies, on one thread from the panels alone, and on several where single
+ * tiles may go another way. Returns whether the product can. */
+static bool check_kept(const stoa_context *one, stoa_context *const *several, size_t m, size_t n, size_t k) {
+    struct stoa_gemm p = {.m = m, .n = n, .k = k, .alpha = 1, .lda = k, .ldb = n, .ldc = n};
+    size_t panel = stoa_way_of(one, &p).panel;
+    if (panel == 0) {
+        return false;
+    }
+    float *numbers = malloc((m * k + k * n + m * n) * sizeof *numbers);
+    float *panels = malloc(stoa_panel_floats(k, n) * sizeof *panels);
+    float *got = malloc(m * n * sizeof *got);
+    assert_true(numbers && panels && got);
+    fill(numbers, m * k + k * n, 8);
+    p.a = numbers;
+    p.b = numbers + m * k;
+    p.packed_columns = panel;
+    stoa_pack_panels(one, &p, panels);
+    struct stoa_gemm kept = p;
+    kept.packed = panels;
+    kept.c = got;
+    p.c = numbers + m * k + k * n;
+    for (size_t t = 0; t < 3; t++) {
+        several[t]->tuning = one->tuning;
+        several[t]->isa = one->isa;
+        several[t]->kernels = one->kernels;
+        stoa_product(several[t], &p);
+        stoa_product(several[t], &kept);
+        assert_memory_equal(got, p.c, m * n * sizeof *got);
+    }
+    stoa_gemm_run(one, &p);
+    memset(numbers + m * k, 0xFF, k * n * sizeof *numbers); /* NaN */
+    memset(got, 0xFF, m * n * sizeof *got);
+    stoa_gemm_run(one, &kept);
+    assert_memory_equal(got, p.c, m * n * sizeof *got);
+    free(got);
+    free(panels);
+    free(numbers);
+    return true;
+}
+
+static void multiplies_the_same_from_kept_panels(void **state) {
+    (void)state;
+    const size_t sizes[][3] = {{1, 300, 500},   {1, 1040, 260},  {1, 145, 3},      {9, 1100, 300},
+                               {140, 150, 200}, {300, 340, 530}, {600, 1200, 280}, {40, 100, 90}};
+    const size_t count = sizeof sizes / sizeof *sizes;
+    stoa_context *contexts[CONTEXTS];
+    stoa_context *several[3];
+    size_t kept = 0;
+    for (size_t t = 0; t < 3; t++) {
+        several[t] = make_context(t + 1, STOA_POLICY_DEFAULT);
+    }
+    make_contexts(contexts);
+    for (size_t i = 0; i < CONTEXTS; i++) {
+        for (size_t j = 0; j < count; j++) {
+            bool policy = contexts[i]->policy != STOA_POLICY_BLAS;
+            bool did = check_kept(contexts[i], several, sizes[j][0], sizes[j][1], sizes[j][2]);
+            assert_true(did ? policy : !policy || sizes[j][0] > 1); /* a single row can */
+            kept += did && sizes[j][0] > 1;
+        }
+    }
+    assert_true(kept > 0 || stoa_isa_best() == STOA_ISA_BASE);
+    free_contexts(contexts);
+    for (size_t t = 0; t < 3; t++) {
+        stoa_context_free(several[t]);
+    }
+}
+
+/* Kept are what is copied for each product, and rows' matrices that L2 does not hold. */
+static void keeps_what_pays(void **state) {
+    (void)state;
+    stoa_context *context = make_context(1, STOA_POLICY_DEFAULT);
+    struct stoa_tuning table = *context->tuning;
+    context->tuning = &table;
+    struct stoa_gemm row = {.m = 1, .n = 256, .k = 64, .alpha = 1, .lda = 64, .ldb = 256, .ldc = 256};
+    table.l2_bytes = 64 * 256 * sizeof(float);
+    assert_int_equal(stoa_kept_columns(context, &row), 0);
+    table.l2_bytes--;
+    assert_int_equal(stoa_kept_columns(context, &row), STOA_ROW_PANEL);
+    row.n = 264; /* a last panel of less than a vector has other sums */
+    assert_int_equal(stoa_kept_columns(context, &row), 0);
+    row.n = 256;
+    row.transpose_b = true;
+    assert_int_equal(stoa_kept_columns(context, &row), 0);
+    stoa_context_free(context);
+}
+
 /* A dense layer on one row, on both sides of what is a task: against sums in double, and the same bits on any
  * number of threads. */
 static void check_row(size_t k, size_t n) {
@@ -509,6 +595,8 @@ int main(void) {
         cmocka_unit_test(takes_empty_sizes),
         cmocka_unit_test(multiplies_the_same_on_any_threads),
         cmocka_unit_test(multiplies_the_same_from_panels),
+        cmocka_unit_test(multiplies_the_same_from_kept_panels),
+        cmocka_unit_test(keeps_what_pays),
         cmocka_unit_test(multiplies_rows),
         cmocka_unit_test(multiplies_on_a_small_stack),
         cmocka_unit_test(decides_by_policy_and_shape),

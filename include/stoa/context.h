@@ -149,7 +149,8 @@ STOA_API stoa_policy stoa_context_policy(const stoa_context *context);
  */
 STOA_API STOA_MUST_CHECK stoa_status stoa_context_set_conv(stoa_context *context, const char *name);
 
-/** Name of the algorithm that stoa_context_set_conv() asked for; NULL when the library chooses. */
+/** Name of the algorithm that stoa_context_set_conv() asked for; NULL when the library chooses. The library's
+ * own text. */
 STOA_API const char *stoa_context_conv(const stoa_context *context);
 
 /** Decide by another tuning table: the sizes of blocks and the costs by which algorithms are chosen. A context
@@ -174,7 +175,7 @@ STOA_API const char *stoa_context_tuning(const stoa_context *context);
  * context. */
 STOA_API const char *stoa_context_tuning_sum(const stoa_context *context);
 
-/** Name of a tuning table that ships, from 0; NULL past the last. */
+/** Name of a tuning table that ships, from 0; NULL past the last. The library's own text. */
 STOA_API const char *stoa_tuning_name(size_t index);
 
 /** Highest instruction set this CPU and this build support. */

@@ -30,11 +30,13 @@ typedef struct stoa_plan_options {
                                  statistics, dropout as identity), and no gradient of theirs is computed, nor
                                  of what lies before the first layer that learns */
     bool summed;        /**< gradients are those of the sum of the samples' losses, not of their mean */
-    bool prepare;       /**< inference: keep the weights of convolutions in the arena as their algorithms read
-                                 them, prepared by the first run and by the next one after a change of the model's
-                                 parameters, instead of by every run. Faster, most of all for small batches; more
-                                 memory; the same results. Between runs nobody else may write to the arena, the
-                                 input aside. Not with `training` */
+    bool prepare;       /**< inference: keep the weights of convolutions, and of linear layers where that
+                                 pays (for single samples where L2 does not hold the weight, for batches where
+                                 each run would copy it), in the arena as their algorithms read them, prepared
+                                 by the first run and by the next one after a change of the model's parameters,
+                                 instead of by every run. Faster, most of all for small batches; more memory;
+                                 the same results. Between runs nobody else may write to the arena, the input
+                                 aside. Not with `training` */
 } stoa_plan_options;
 
 /** Plan memory for `model`; computes nothing.

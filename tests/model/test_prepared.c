@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "core/tuning.h"
 #include "model/plan.h"
 #include "oracle.h"
 #include "stoa/train.h"
@@ -214,6 +215,40 @@ static void says_what_it_keeps(void **state) {
     assert_true(stoa_plan_bytes(plans[1]) >= stoa_plan_bytes(plans[0]) + found);
 }
 
+/* A dense layer that L2 does not hold, for single samples, and one whose weight each run of a batch would
+ * copy: panels are kept, a smaller batch reads what suits it, and all is as without, to the bit. */
+static void keeps_dense_layers(void **state) {
+    (void)state;
+    enum { UNITS = 150, INPUTS = SIDE * SIDE * CHANNELS, MOST = 140 };
+    static const char *const dense[] = {"l linear units=150", NULL};
+    stoa_context *own = NULL;
+    assert_int_equal(stoa_context_create(&(stoa_context_options){.threads = 2}, &own), STOA_OK);
+    struct stoa_tuning table = *own->tuning;
+    table.l2_bytes = INPUTS * UNITS; /* a quarter of the weight */
+    own->tuning = &table;
+    stoa_model *layer = oracle_model(own, image, dense);
+    assert_int_equal(stoa_model_init(layer, 5), STOA_OK);
+    const size_t batches[][2] = {{1, 1}, {MOST, MOST}, {MOST, 1}, {MOST, 9}};
+    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
+        const float *output[2] = {NULL, NULL};
+        stoa_plan *both[2] = {NULL, NULL};
+        for (int prepare = 0; prepare < 2; prepare++) {
+            stoa_plan_options options = {.batch = batches[i][0], .prepare = prepare == 1};
+            assert_int_equal(stoa_plan_create(own, layer, &options, &both[prepare]), STOA_OK);
+            assert_int_equal(stoa_plan_bind(both[prepare], NULL), STOA_OK);
+            oracle_fill(stoa_plan_input(both[prepare]), batches[i][1] * SAMPLE, 4);
+            assert_int_equal(stoa_plan_infer(both[prepare], batches[i][1], &output[prepare]), STOA_OK);
+        }
+        assert_memory_equal(output[0], output[1], batches[i][1] * UNITS * sizeof(float));
+        size_t kept = stoa_plan_bytes(both[1]) - stoa_plan_bytes(both[0]);
+        assert_true(batches[i][0] > 1 || kept >= INPUTS * UNITS * sizeof(float));
+        stoa_plan_free(both[0]);
+        stoa_plan_free(both[1]);
+    }
+    stoa_model_free(layer);
+    stoa_context_free(own);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sets_and_loads, set_up, tear_down),
@@ -221,6 +256,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(trains_epochs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(prepares_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(says_what_it_keeps, set_up, tear_down),
+        cmocka_unit_test(keeps_dense_layers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,7 @@ struct stoa_conv_plan {
     size_t bytes;          /* of workspace, with the threads of the context that it was planned with */
     size_t own_bytes;      /* of those the algorithm's; the rest is conv/plan.c's */
     size_t prepared_bytes; /* of prepared weights; 0: the algorithm reads the weights as they come */
+    bool finishes;         /* run() does run->finish itself; set by the algorithm */
     bool prepares;         /* those are the algorithm's form, not just the weights in its layout */
     uint64_t key;          /* of all that the form of prepared weights follows from; never 0 */
     union {
@@ -260,8 +261,8 @@ static inline size_t stoa_conv_pixels(const struct stoa_conv *conv) {
     return stoa_conv_rows(conv) * conv->window.out_width;
 }
 
-/* Bias (or NULL) and ReLU for pixels [first, first + count) of y. */
-void stoa_conv_finish(const stoa_context *context, const struct stoa_conv *conv, const float *bias, bool relu,
-                      size_t first, size_t count, float *y);
+/* Bias (or NULL), ReLU and what else the run asks for, for pixels [first, first + count) of y. */
+void stoa_conv_finish(const struct stoa_conv_run *run, const struct stoa_conv *conv, const float *bias,
+                      size_t first, size_t count);
 
 #endif

@@ -65,6 +65,7 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
         cut_weights(context, conv, cut);
         (void)stoa_partials_carve(&cut->sums, &room);
     }
+    plan->finishes = true;
     plan->bytes = room.bytes;
     plan->cost = cost(context, conv);
     return !room.overflow;
@@ -86,11 +87,9 @@ static void forward_rows(void *argument, size_t task, size_t thread) {
     const struct stoa_window *w = &p->conv.window;
     size_t row = task * p->cut->rows;
     size_t rows = stoa_min(p->cut->rows, stoa_conv_rows(&p->conv) - row);
-    float *y = run->y + row * w->out_width * w->channels;
-    p->kernels->depthwise(w, run->x, run->weight, run->bias, row, rows, y);
-    if (run->relu) {
-        p->kernels->relu(y, y, rows * w->out_width * w->channels);
-    }
+    p->kernels->depthwise(w, run->x, run->weight, run->bias, row, rows,
+                          run->y + row * w->out_width * w->channels);
+    stoa_conv_finish(run, &p->conv, NULL, row * w->out_width, rows * w->out_width);
 }
 
 static void backward_data_image(void *argument, size_t task, size_t thread) {
@@ -100,6 +99,8 @@ static void backward_data_image(void *argument, size_t task, size_t thread) {
     p->kernels->depthwise_backward_data(w, p->run->dy + task * w->out_height * w->out_width * w->channels,
                                         p->run->weight,
                                         p->run->dx + task * w->height * w->width * w->channels);
+    stoa_finish_pixels(&p->run->finish, p->run->dx, w->channels, w->channels, task * w->height * w->width,
+                       w->height * w->width, 0, w->channels);
 }
 
 static void backward_weights_part(void *argument, size_t task, size_t thread) {

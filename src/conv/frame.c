@@ -102,16 +102,18 @@ void stoa_partials_reduce(const stoa_context *context, const struct stoa_partial
     }
 }
 
-void stoa_conv_finish(const stoa_context *context, const struct stoa_conv *conv, const float *bias, bool relu,
-                      size_t first, size_t count, float *y) {
+void stoa_conv_finish(const struct stoa_conv_run *run, const struct stoa_conv *conv, const float *bias,
+                      size_t first, size_t count) {
+    const struct stoa_kernels *kernels = run->context->kernels;
     size_t pixel = stoa_conv_y_pixel(conv);
-    size_t run = pixel == conv->filters ? count : 1; /* pixels that lie side by side */
-    y += first * pixel;
+    size_t together = pixel == conv->filters ? count : 1; /* pixels that lie side by side */
+    float *y = run->y + first * pixel;
     if (bias) {
-        context->kernels->bias_act(y, count, conv->filters, pixel, bias, relu);
-    } else if (relu) {
-        for (size_t i = 0; i < count; i += run, y += run * pixel) {
-            context->kernels->relu(y, y, run * conv->filters);
+        kernels->bias_act(y, count, conv->filters, pixel, bias, run->relu);
+    } else if (run->relu) {
+        for (size_t i = 0; i < count; i += together, y += together * pixel) {
+            kernels->relu(y, y, together * conv->filters);
         }
     }
+    stoa_finish_pixels(&run->finish, run->y, conv->filters, pixel, first, count, 0, conv->filters);
 }

@@ -76,6 +76,7 @@ bool stoa_gathered_plan(const stoa_context *context, struct stoa_gathered *cut, 
     cut->threads = cut->together ? 1 : context->threads;
     cut->step = cut->together ? floats : stoa_conv_thread_step(context, floats);
     (void)carve(cut, &room);
+    plan->finishes = plan->pass == STOA_CONV_FORWARD || (cut->in_place && cut->parts == 1);
     plan->bytes = room.bytes;
     plan->cost = cost_of(context, cut, plan->pass, times);
     memcpy(plan->cut.bytes, cut, sizeof *cut);
@@ -177,10 +178,18 @@ static void run_step(struct tile tile, void (*step)(const struct tile *tile)) {
     stoa_parallel(tile.p->context, stoa_ceil_div(tile.rows, tile.share), step_task, &tile);
 }
 
+/* Of a forward pass, or of a gradient in place: a tile's rows of the image. */
 static void finish(const struct tile *t) {
     const struct stoa_conv_run *run = t->p->run;
-    stoa_conv_finish(t->p->context, &t->p->conv, run->bias, run->relu, pixel_of(t), t->rows * t->columns,
-                     run->y);
+    const struct stoa_conv *conv = &t->p->conv;
+    size_t pixels = t->rows * t->columns;
+    if (t->p->pass == STOA_CONV_FORWARD) {
+        stoa_conv_finish(run, conv, run->bias, pixel_of(t), pixels);
+    } else {
+        size_t numbers = stoa_conv_column(conv) * conv->groups;
+        size_t row = stoa_gathered_stride(t->p->cut, t->count);
+        stoa_finish_pixels(&run->finish, run->dx, numbers, row, pixel_of(t), pixels, 0, numbers);
+    }
 }
 
 /* Zeros for a tile's channels of what belongs to output rows [row, row + rows) alone: the lines of the image
@@ -311,7 +320,7 @@ static void run_tile(const struct share *s, size_t number, float *memory) {
             run_step(tile, move_columns);
         }
     }
-    if (p->run->bias || p->run->relu) {
+    if (p->run->bias || p->run->relu || p->run->finish.map) {
         run_step(tile, finish);
     }
 }

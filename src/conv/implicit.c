@@ -167,6 +167,7 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     struct stoa_carve room = {.memory = NULL};
     size_t shared = carve(&p, &room);
     memcpy(plan->cut.bytes, cut, sizeof *cut);
+    plan->finishes = v->down.axes * v->across.axes == 1;
     plan->bytes = room.bytes;
     plan->prepared_bytes = cut->far ? cut->terms * v->stride * sizeof(float) : 0;
     plan->cost = cost_of(context, cut);

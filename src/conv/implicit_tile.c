@@ -251,7 +251,11 @@ void stoa_implicit_multiply(void *argument, size_t task, size_t thread) {
             multiply_box(&t, box_of(&t), t.next, adds);
         }
     }
-    if (p->run->relu) {
-        stoa_conv_finish(p->context, &p->plan->conv, NULL, true, t.at.first, t.at.groups * v->group, p->y);
+    size_t pixels = t.at.groups * v->group;
+    if (p->plan->pass == STOA_CONV_FORWARD) {
+        stoa_conv_finish(p->run, &p->plan->conv, NULL, t.at.first, pixels);
+    } else {
+        size_t channels = p->plan->conv.window.channels;
+        stoa_finish_pixels(&p->run->finish, p->y, channels, v->y_pixel, t.at.first, pixels, 0, channels);
     }
 }

@@ -185,7 +185,7 @@ void stoa_conv_run(const struct stoa_conv_plan *plan, const struct stoa_conv_run
         *written[i] = o.copied[i] && theirs[i] ? o.copy[i] : theirs[i];
     }
     const enum operand result = plan->pass == STOA_CONV_FORWARD ? Y : X;
-    bool finished = (plan->algorithm->finishes & 1U << plan->pass) && !o.copied[result];
+    bool finished = plan->finishes && !o.copied[result];
     own.finish = finished ? run->finish : (struct stoa_finish){NULL, NULL};
     plan->algorithm->run(plan, &own);
     for (enum operand i = X; i < OPERANDS; i++) {
@@ -196,7 +196,7 @@ void stoa_conv_run(const struct stoa_conv_plan *plan, const struct stoa_conv_run
     }
     if (!finished) {
         const struct stoa_foreign *l = &o.layout[result];
-        stoa_finish_rows(run->context, &run->finish, theirs[result], l->images * l->rows, l->columns,
-                         l->planar ? l->columns : l->pixel);
+        stoa_finish_all(run->context, &run->finish, theirs[result], l->columns,
+                        l->planar ? l->columns : l->pixel, l->images * l->rows);
     }
 }

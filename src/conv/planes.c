@@ -119,6 +119,7 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     }
     cut->thread = stoa_conv_thread_step(context, cut->step + (sums ? cut->sums : 0));
     carve(context, &p, &room);
+    plan->finishes = !sums;
     plan->bytes = room.bytes;
     plan->cost = cost(context, conv, cut);
     return !room.overflow;
@@ -170,9 +171,8 @@ static void pass_tile(const struct planes_pass *p, size_t row, size_t rows, floa
     }
     if (sums) {
         kernels->planes_gradient(planes, l->term, l->terms, planes + l->view, l->run, filters, run, sums);
-    } else if (p->run->relu) {
-        float *y = p->run->y + row * width * filters;
-        kernels->relu(y, y, rows * width * filters);
+    } else {
+        stoa_conv_finish(p->run, &p->conv, NULL, row * width, rows * width);
     }
 }
 

@@ -280,10 +280,16 @@ static void write_outputs(const struct stoa_winograd_run *r, const struct stoa_w
     for (size_t i = block->first; i < block->end; i++, sums += filters) {
         struct stoa_winograd_tile tile;
         size_t image = stoa_winograd_locate(&r->grid, block, i, &tile);
-        float *y = (p->to_data ? r->run->dx : r->run->y) + image * w->out_height * w->out_width * p->filters +
-                   filter;
+        float *y = p->to_data ? r->run->dx : r->run->y;
+        size_t pixel = image * w->out_height * w->out_width; /* the image's first */
         r->context->kernels->winograd_output(&tile, p->grid.points, sums, p->sums_step, filters, bias,
-                                             r->run->relu, y, w->out_width * p->filters, p->filters);
+                                             r->run->relu, y + pixel * p->filters + filter,
+                                             w->out_width * p->filters, p->filters);
+        for (size_t line = 0; line < tile.height; line++) {
+            stoa_finish_pixels(&r->run->finish, y, p->filters, p->filters,
+                               pixel + (tile.row + line) * w->out_width + tile.column, tile.width, filter,
+                               filters);
+        }
     }
 }
 

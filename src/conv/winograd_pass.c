@@ -114,6 +114,7 @@ bool stoa_winograd_place(const stoa_context *context, struct stoa_conv_plan *pla
     p->step = stoa_conv_thread_step(context, part / sizeof(float)) * sizeof(float);
     (void)carve(&p->shared, &room);
     (void)stoa_carve_bytes(&room, context->threads, p->step);
+    plan->finishes = true;
     plan->bytes = room.bytes;
     return part < SIZE_MAX && !room.overflow;
 }

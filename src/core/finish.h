@@ -22,8 +22,13 @@ static inline void stoa_finish(const struct stoa_finish *finish, float *numbers,
     }
 }
 
-/* The same to all of a result, rows of `columns` numbers that lie `stride` apart, in parallel. */
-void stoa_finish_rows(const stoa_context *context, const struct stoa_finish *finish, float *result,
-                      size_t rows, size_t columns, size_t stride);
+/* The same to numbers [at, at + columns) of each of `count` pixels from `first` on. Pixels of the result have
+ * `numbers` numbers and lie `stride` apart. */
+void stoa_finish_pixels(const struct stoa_finish *finish, float *result, size_t numbers, size_t stride,
+                        size_t first, size_t count, size_t at, size_t columns);
+
+/* And to all of a result of so many pixels, in parallel. */
+void stoa_finish_all(const stoa_context *context, const struct stoa_finish *finish, float *result,
+                     size_t numbers, size_t stride, size_t pixels);
 
 #endif

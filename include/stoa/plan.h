@@ -34,9 +34,14 @@ typedef struct stoa_plan_options {
                                  pays (for single samples where L2 does not hold the weight, for batches where
                                  each run would copy it), in the arena as their algorithms read them, prepared
                                  by the first run and by the next one after a change of the model's parameters,
-                                 instead of by every run. Faster, most of all for small batches; more memory;
-                                 the same results. Between runs nobody else may write to the arena, the input
-                                 aside. Not with `training` */
+                                 instead of by every run; and scale and shift of a batch norm in the weights of
+                                 the layer before it. Faster, most of all for small batches; more memory; the
+                                 same results but for last bits where there is a batch norm. Between runs nobody
+                                 else may write to the arena, the input aside. Not with `training` */
+    bool layerwise; /**< every layer is a step of its own that runs over the whole batch, and what it gives
+                                 is there for stoa_plan_trace(). Else a step may do the work of others, and steps
+                                 whose samples do not depend on each other run together, a block of samples at a
+                                 time: faster, and where sums over samples are cut otherwise, last bits differ */
 } stoa_plan_options;
 
 /** Plan memory for `model`; computes nothing.
@@ -127,8 +132,10 @@ typedef struct stoa_observed_step {
 typedef void stoa_observe_fn(void *user, const stoa_observed_step *step);
 
 /** Watch a plan: from now on every run of `plan` tells of each step as it ends, whoever runs it: inference,
- * evaluation, stoa_trainer_step() on stoa_trainer_plan(). Results keep their bits. A backward pass that is not
- * run, as no parameter needs it, is not told of. stoa_plan_trace() gives the layers' outputs beside.
+ * evaluation, stoa_trainer_step() on stoa_trainer_plan(). Results keep their bits. A step of a section is told
+ * of for each block of samples. A backward pass that is not run, as no parameter needs it, is not told of, nor
+ * is a step that another one does (see stoa_plan_step's done_by). stoa_plan_trace() gives the layers' outputs
+ * beside, of a plan that is layerwise.
  *
  * @param plan  Whose. Not while it runs.
  * @param observe  Told from whichever of the context's threads computed it, from several at once where steps
@@ -158,13 +165,14 @@ typedef void stoa_trace_fn(void *user, const stoa_traced_step *step);
 /** A run of `plan` that tells of each step with the time that it took and what the layer gave, before a later
  * one may take its memory: activations of all layers, and where the time goes.
  *
- * @param plan  Bound. The samples stand in stoa_plan_input().
+ * @param plan  Bound, and made with `layerwise`: other plans do not keep what every layer gives. The samples stand
+ * in stoa_plan_input().
  * @param samples  1 to the plan's batch.
  * @param targets  NULL: what stoa_plan_infer() runs. Else what stoa_plan_train() runs with seed 0 and step 0,
  * where `plan` is a training plan (running statistics move, no parameter does), or stoa_plan_evaluate().
  * @param tell  Called after each step, in the order of the run.
  * @param user  Handed to `tell`.
- * Errors: those of the call that it stands for. */
+ * Errors: those of the call that it stands for, and STOA_ERR_ARGUMENT where the plan is not layerwise. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_trace(stoa_plan *plan, size_t samples,
                                                      const stoa_targets *targets, stoa_trace_fn *tell,
                                                      void *user);
@@ -181,11 +189,13 @@ typedef struct stoa_plan_value {
     const char *name; /**< "c1", "c1 gradient", "c1 saved", "c1 backward workspace", "gradients", ... */
     size_t rank;      /**< of one sample; 0 for values that are not tensors */
     size_t shape[STOA_MAX_RANK]; /**< of one sample */
-    size_t bytes;                /**< of the whole batch */
-    size_t offset;               /**< in the arena */
-    size_t first;                /**< step of the run that it is there from */
-    size_t last;                 /**< last step that it is needed in */
-    bool shares;                 /**< lies in the memory of an earlier value: an operator runs in place */
+    size_t bytes;  /**< of the whole batch, or of a block of samples where only the steps of one section
+                                      touch it */
+    size_t offset; /**< in the arena */
+    size_t first;  /**< step of the run that it is there from */
+    size_t last;   /**< last step that it is needed in */
+    bool shares;   /**< lies in the memory of another value: an operator runs in place, or it is in the
+                                      scratch of a section, of which each thread has one; offset is the first one's */
 } stoa_plan_value;
 
 /** Number of values of `plan`. */
@@ -194,7 +204,7 @@ STOA_API size_t stoa_plan_value_count(const stoa_plan *plan);
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_value_at(const stoa_plan *plan, size_t index,
                                                         stoa_plan_value *value);
 
-/** One step of the run: an operator's forward or backward pass. */
+/** One step of the run: an operator's forward or backward pass, done by itself or with another's. */
 typedef struct stoa_plan_step {
     const char *layer;      /**< its name */
     const char *op;         /**< its operator */
@@ -203,6 +213,11 @@ typedef struct stoa_plan_step {
                             rows"; "none" for a backward pass that no parameter needs */
     size_t workspace_bytes; /**< scratch of the step */
     size_t live_bytes;      /**< bytes of all values that live during the step */
+    const char *done_by; /**< name of the layer whose step does this one's work while its own results are in
+                                 cache: itself, or where the engine has lowered it another */
+    size_t section; /**< number, from 1, of the section whose steps run together over blocks of samples; 0:
+                                 the step runs alone, over the whole batch */
+    size_t block;   /**< most samples that it takes at a time */
 } stoa_plan_step;
 
 /** Number of steps of `plan`. */

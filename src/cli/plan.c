@@ -127,7 +127,14 @@ static void print_steps(const struct report *report) {
         cli_table_cell(&table, "%s", step->pass);
         cli_table_cell(&table, "%s", report_count_words(&word, step->workspace_bytes));
         cli_table_cell(&table, "%s", report_count_words(&word, step->live_bytes));
-        cli_table_cell(&table, "%s", step->algorithm);
+        if (strcmp(step->done_by, step->layer) != 0) {
+            cli_table_cell(&table, "in %s", step->done_by);
+        } else if (step->section > 0) {
+            cli_table_cell(&table, "%s%ssection %zu, %zu samples at a time", step->algorithm,
+                           *step->algorithm ? ", " : "", step->section, step->block);
+        } else {
+            cli_table_cell(&table, "%s", step->algorithm);
+        }
     }
     cli_table_print(&table);
 }
@@ -187,6 +194,9 @@ static json_t *step_json(const stoa_plan_step *step) {
     cli_json_set(entry, "operator", cli_json_text(step->op));
     cli_json_set(entry, "pass", cli_json_text(step->pass));
     cli_json_set(entry, "algorithm", cli_json_text(step->algorithm));
+    cli_json_set(entry, "done_by", cli_json_text(step->done_by));
+    cli_json_set(entry, "section", json_integer((json_int_t)step->section));
+    cli_json_set(entry, "block", json_integer((json_int_t)step->block));
     cli_json_set(entry, "workspace_bytes", cli_json_count(step->workspace_bytes));
     cli_json_set(entry, "live_bytes", cli_json_count(step->live_bytes));
     return entry;

@@ -93,6 +93,23 @@ void stoa_context_free(stoa_context *context) {
     }
 }
 
+void stoa_context_view_serial(const stoa_context *context, stoa_context *view) {
+    *view = (struct stoa_context){.kernels = context->kernels,
+                                  .tuning = context->tuning,
+                                  .isa = context->isa,
+                                  .policy = context->policy,
+                                  .threads = 1,
+                                  .alone = true,
+                                  .workspace_limit = context->workspace_limit,
+                                  .conv = context->conv,
+                                  .allocator = context->allocator,
+                                  .scratch = context->scratch,
+                                  .scratch_bytes = context->scratch_bytes,
+                                  .log = context->log,
+                                  .log_user = context->log_user,
+                                  .workers = context->workers};
+}
+
 const char *stoa_context_error(const stoa_context *context) {
     return context->error.text;
 }

@@ -33,6 +33,7 @@ struct stoa_context {
     stoa_isa isa;
     stoa_policy policy;
     size_t threads;
+    bool alone; /* a view for one task of a parallel loop: what it runs is not cut for other threads */
     size_t workspace_limit;                 /* bytes of columns one thread may use */
     const struct stoa_conv_algorithm *conv; /* asked for; NULL: the cheapest */
     stoa_allocator allocator;
@@ -56,6 +57,10 @@ static inline size_t stoa_scratch_bytes(size_t threads) {
 static inline bool stoa_plain_products(const stoa_context *context) {
     return context->policy != STOA_POLICY_DEFAULT;
 }
+
+/* A view of `context` with a single thread, for what runs inside of a task of a parallel loop: it owns nothing,
+ * has an error of its own and is not freed. */
+void stoa_context_view_serial(const stoa_context *context, stoa_context *view);
 
 /* Set the context's error and return its status. */
 __attribute__((format(printf, 3, 4))) stoa_status stoa_fail(stoa_context *context, stoa_status status,

@@ -88,6 +88,11 @@
     X(size_t, winograd_range, 16, 1024, "channels, and filters, of a task of a weight gradient")             \
     X(size_t, winograd_step_tiles, 4, 65536, "tiles that it transforms at once for all its channels")        \
     X(size_t, winograd_chunk_tiles, 4, 65536, "tiles that it transforms at once where it is wider")          \
+    X(size_t, section_tasks, 1, 64, "tasks that samples are cut into for a section, at most")                \
+    X(double, section_task_products, 1, 1e15, "multiply-adds of all its layers in such a task, at least")    \
+    X(double, section_products, 1, 1e15, "multiply-adds from which a layer is cut inside instead")           \
+    X(size_t, section_weights, 0, 1e9, "weights of a layer that a section may read and sum for each block")  \
+    X(double, section_rows, 1, 1e9, "rows of a block's product from which it may read more")                 \
     STOA_CONV_ALGORITHM_LIST(STOA_TUNING_ALGORITHM, X)
 /* clang-format on */
 

@@ -22,7 +22,7 @@ stoa_status stoa_plan_value_at(const stoa_plan *plan, size_t index, stoa_plan_va
                              .offset = value->offset,
                              .first = value->first,
                              .last = value->last,
-                             .shares = value->root != index};
+                             .shares = value->root != index || value->area != STOA_NO_VALUE};
     if (value->shape) {
         out->rank = value->shape->rank;
         memcpy(out->shape, value->shape->dim, sizeof out->shape);
@@ -39,7 +39,8 @@ static size_t live_bytes(const struct stoa_plan *plan, size_t step) {
     size_t bytes = 0;
     for (size_t i = 0; i < plan->value_count; i++) {
         const struct stoa_value *value = &plan->values[i];
-        bool lives = value->root == i && value->block_first <= step && step <= value->block_last;
+        bool lives = value->root == i && value->area == STOA_NO_VALUE && value->block_first <= step &&
+                     step <= value->block_last;
         bytes += lives ? stoa_round_up(value->block_bytes, STOA_ALIGN_BYTES) : 0;
     }
     return bytes;
@@ -51,15 +52,19 @@ stoa_status stoa_plan_step_at(const stoa_plan *plan, size_t index, stoa_plan_ste
                          stoa_plan_step_count(plan));
     }
     STOA_TUNING_TURN(plan->context, plan->tuning);
-    enum stoa_pass pass = index <= plan->nodes ? STOA_FORWARD : STOA_BACKWARD;
-    size_t node = pass == STOA_FORWARD ? index : 2 * plan->nodes + 1 - index;
-    struct stoa_op_run run = stoa_plan_run(plan, node);
+    enum stoa_pass pass = stoa_step_pass(plan, index);
+    size_t node = stoa_step_node(plan, index);
+    struct stoa_op_run run = stoa_plan_run(plan, node, pass);
     size_t workspace = plan->node[node].workspace[pass];
     *out = (stoa_plan_step){.layer = run.layer->name,
                             .op = run.layer->op->name,
                             .pass = stoa_pass_name(pass),
                             .workspace_bytes = workspace == STOA_NO_VALUE ? 0 : plan->values[workspace].bytes,
                             .live_bytes = live_bytes(plan, index)};
+    const struct stoa_section *section = stoa_section_of(plan, node, pass);
+    out->done_by = stoa_plan_layer(plan, plan->node[node].leader[pass])->name;
+    out->section = section ? (size_t)(section - plan->sections) + 1 : 0;
+    out->block = section ? section->cut.block : plan->batch;
     if (pass == STOA_BACKWARD && !stoa_plan_goes_back(plan, node)) {
         (void)snprintf(out->algorithm, sizeof out->algorithm, "none");
     } else if (run.layer->op->algorithm) {

@@ -314,7 +314,7 @@ static stoa_status trace_sample(struct traced *traced, stoa_plan *plan) {
 static void show_activations(struct report_part *part, const struct report_subject *subject) {
     struct traced traced = {.part = part, .subject = subject, .out = &part->section[REPORT_INSIDE]};
     stoa_plan *plan = NULL;
-    stoa_plan_options options = {.batch = 1};
+    stoa_plan_options options = {.batch = 1, .layerwise = true};
     stoa_status status = stoa_plan_create(subject->context, subject->model, &options, &plan);
     status = status == STOA_OK ? trace_sample(&traced, plan) : status;
     if (status != STOA_OK) {

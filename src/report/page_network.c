@@ -69,6 +69,7 @@ static stoa_status time_steps(struct times *times, stoa_plan *plan) {
 static stoa_status time_plan(struct times *times, bool training) {
     stoa_plan_options options = {.batch = times->batch,
                                  .training = training,
+                                 .layerwise = true,
                                  .loss = training ? stoa_model_fact(times->subject->model, "loss") : NULL};
     stoa_plan *plan = NULL;
     times->backward = training;

@@ -394,7 +394,7 @@ CALL(plan_observe) {
 CALL(plan_trace) {
     stoa_plan *plan = NULL;
     float *at = out.f;
-    must(stoa_plan_create(c, given.model, &(stoa_plan_options){.batch = SOME}, &plan));
+    must(stoa_plan_create(c, given.model, &(stoa_plan_options){.batch = SOME, .layerwise = true}, &plan));
     must(stoa_plan_bind(plan, NULL));
     memcpy(stoa_plan_input(plan), given.a, FLOATS * sizeof(float));
     must(stoa_plan_trace(plan, 4, NULL, add_layer, &at));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The planned executor against the unplanned oracle, bit for bit, inside an arena of exactly the bytes it
+/* The planned executor, a layer a step, against the unplanned oracle, bit for bit, inside an arena of exactly the bytes it
  * asked for. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,6 +243,7 @@ static void check_frozen(const struct net *net, stoa_context *single, stoa_conte
         struct planned frozen;
         planned_open(&frozen, context, model,
                      &(stoa_plan_options){.batch = BATCH,
+                                          .layerwise = true,
                                           .training = true,
                                           .loss = net->loss,
                                           .optimizer_slots = 2,
@@ -265,9 +266,11 @@ static void check_net(const struct net *net, stoa_context *single, stoa_context 
     struct planned prepared;
     planned_open(
         &train, context, model,
-        &(stoa_plan_options){.batch = BATCH, .training = true, .loss = net->loss, .optimizer_slots = 2});
-    planned_open(&infer, context, model, &(stoa_plan_options){.batch = BATCH});
-    planned_open(&prepared, context, model, &(stoa_plan_options){.batch = BATCH, .prepare = true});
+        &(stoa_plan_options){
+            .batch = BATCH, .training = true, .loss = net->loss, .optimizer_slots = 2, .layerwise = true});
+    planned_open(&infer, context, model, &(stoa_plan_options){.batch = BATCH, .layerwise = true});
+    planned_open(&prepared, context, model,
+                 &(stoa_plan_options){.batch = BATCH, .prepare = true, .layerwise = true});
     for (size_t i = 0; i < 4; i++) {
         check_run(net, single, train.plan, model, samples[i], true, i);
         check_run(net, single, train.plan, model, samples[i], false, i);
@@ -325,8 +328,9 @@ static void evaluates_without_training(void **state) {
         const struct net *net = &nets[i / 2];
         stoa_model *model = oracle_model(context, net->input, net->lines);
         struct planned p;
-        planned_open(&p, context, model,
-                     &(stoa_plan_options){.batch = BATCH, .loss = net->loss, .prepare = i % 2});
+        planned_open(
+            &p, context, model,
+            &(stoa_plan_options){.batch = BATCH, .loss = net->loss, .prepare = i % 2, .layerwise = true});
         check_run(net, context, p.plan, model, BATCH, false, 3);
         check_run(net, context, p.plan, model, 2, false, 4);
         planned_close(&p);
@@ -429,7 +433,7 @@ static void describes_a_deep_net(void **state) {
     }
     assert_int_equal(stoa_model_build(model), STOA_OK);
     stoa_plan *plan = NULL;
-    stoa_plan_options options = {.batch = 3, .training = true, .optimizer_slots = 1};
+    stoa_plan_options options = {.batch = 3, .training = true, .optimizer_slots = 1, .layerwise = true};
     assert_int_equal(stoa_plan_create(context, model, &options, &plan), STOA_OK);
     assert_int_equal(stoa_plan_step_count(plan), 2 * STOA_MAX_LAYERS + 2);
     for (size_t step = 0; step < stoa_plan_step_count(plan); step++) {

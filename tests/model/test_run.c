@@ -154,10 +154,17 @@ static stoa_plan_value find_value(const stoa_plan *plan, const char *name) {
     return value;
 }
 
+static stoa_plan *make_layerwise(stoa_model *model, size_t batch, bool training) {
+    stoa_plan *plan = NULL;
+    stoa_plan_options options = {.batch = batch, .training = training, .layerwise = true};
+    assert_int_equal(stoa_plan_create(context, model, &options, &plan), STOA_OK);
+    return plan;
+}
+
 static void shows_what_shares(void **state) {
     (void)state;
     stoa_model *model = oracle_model(context, image, lines);
-    stoa_plan *plan = make_plan(model, 4, true, NULL);
+    stoa_plan *plan = make_layerwise(model, 4, true);
     /* c1 is read again by s1, so r1 may not overwrite it; then s1 and d1 run in r1's place, and r1 needs its
      * output. */
     assert_false(find_value(plan, "c1").shares);
@@ -172,7 +179,7 @@ static void shows_what_shares(void **state) {
     assert_int_equal(find_value(plan, "input").bytes, 4 * 72 * sizeof(float));
     stoa_plan_free(plan);
     /* Without backward passes r1 no longer holds s1 up. */
-    plan = make_plan(model, 4, false, NULL);
+    plan = make_layerwise(model, 4, false);
     assert_true(find_value(plan, "s1").shares &&
                 find_value(plan, "s1").offset == find_value(plan, "r1").offset);
     stoa_plan_value value;
@@ -247,7 +254,7 @@ static void expect_output(const stoa_model *model, size_t count, const float *in
         assert_int_equal(stoa_model_get_tensor(model, same, values, tensor.count), STOA_OK);
         assert_int_equal(stoa_model_set_tensor(part, i, values, tensor.count), STOA_OK);
     }
-    stoa_plan *plan = make_plan(part, 4, false, NULL);
+    stoa_plan *plan = make_layerwise(part, 4, false);
     assert_int_equal(stoa_plan_bind(plan, NULL), STOA_OK);
     memcpy(stoa_plan_input(plan), input, sizeof(float[4 * 72]));
     assert_int_equal(stoa_plan_infer(plan, 4, &output), STOA_OK);
@@ -265,7 +272,7 @@ static void traces_every_layer(void **state) {
     const stoa_targets targets = {.labels = labels};
     oracle_fill(input, 4 * 72, 1);
     stoa_model *model = oracle_model(context, image, lines);
-    stoa_plan *plan = make_plan(model, 4, true, NULL);
+    stoa_plan *plan = make_layerwise(model, 4, true);
     struct traced traced = {0};
     check_error(stoa_plan_trace(plan, 4, NULL, note_step, &traced), STOA_ERR_ARGUMENT,
                 "plan: it has no memory yet");

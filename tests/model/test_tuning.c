@@ -97,6 +97,13 @@ static void test_a_models_plan(void **state) {
         fill(stoa_plan_input(training), INPUT);
         assert_int_equal(stoa_plan_train(training, BATCH, targets, 1, 1, &loss[1], NULL), STOA_OK);
         assert_memory_equal(&loss[0], &loss[1], sizeof loss[0]);
+        expected = NULL;
+        stoa_plan_free(plan);
+        set_table("zen5");
+        plan = make_plan(model,
+                         &(stoa_plan_options){.batch = BATCH, .prepare = prepare == 1, .layerwise = true});
+        set_table("generic-base");
+        expected = "zen5";
         fill(stoa_plan_input(plan), INPUT);
         assert_int_equal(stoa_plan_trace(plan, BATCH, NULL, look_at_step, NULL), STOA_OK);
         expected = NULL;

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* Sums over blocks of samples in a fixed tree, so that the bits do not depend on who computed which block. */
+#include <string.h>
+
+#include "base/size.h"
+#include "conv/conv.h"
+#include "core/threads.h"
+
+enum { MOST_BLOCKS = 16, RANGE = 4096 };
+
+size_t stoa_reduction_blocks(const stoa_context *context, size_t floats, size_t items) {
+    size_t most = context->alone                ? 1
+                  : floats <= (size_t)64 << 10  ? MOST_BLOCKS
+                  : floats <= (size_t)256 << 10 ? 4
+                                                : 1;
+    size_t blocks = 1;
+    /* floats is small where there is more than one block: nothing overflows. */
+    while (blocks * 2 <= stoa_min(most, items) &&
+           stoa_conv_shared_fits(context, 2 * blocks * floats * sizeof(float))) {
+        blocks *= 2;
+    }
+    return blocks;
+}
+
+struct reduction {
+    const stoa_context *context;
+    float *parts;
+    size_t stride, blocks, floats;
+    float *out;
+    bool adds;
+};
+
+static void reduce_range(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct reduction *r = argument;
+    size_t first = task * RANGE;
+    size_t count = stoa_min(RANGE, r->floats - first);
+    for (size_t half = r->blocks / 2; half > 0; half /= 2) {
+        for (size_t i = 0; i < half; i++) {
+            r->context->kernels->accumulate(r->parts + (i + half) * r->stride + first,
+                                            r->parts + i * r->stride + first, count);
+        }
+    }
+    if (r->adds) {
+        r->context->kernels->accumulate(r->parts + first, r->out + first, count);
+    } else if (r->out != r->parts) {
+        memcpy(r->out + first, r->parts + first, count * sizeof(float));
+    }
+}
+
+static void reduce(struct reduction r) {
+    stoa_parallel(r.context, stoa_ceil_div(r.floats, RANGE), reduce_range, &r);
+}
+
+void stoa_reduce_blocks(const stoa_context *context, float *parts, size_t stride, size_t blocks,
+                        size_t floats, float *out) {
+    reduce((struct reduction){context, parts, stride, blocks, floats, out, false});
+}
+
+struct stoa_partials stoa_partials_of(const stoa_context *context, const struct stoa_conv *conv) {
+    size_t weights = stoa_conv_weights(conv);
+    size_t bias_at = stoa_round_up(weights, STOA_ALIGN_FLOATS);
+    size_t stride = bias_at + stoa_round_up(conv->filters, STOA_ALIGN_FLOATS);
+    size_t blocks = stoa_reduction_blocks(context, weights, stoa_conv_rows(conv));
+    /* The gaps between the sums count too. */
+    while (blocks > 1 && !stoa_conv_shared_fits(context, blocks * stride * sizeof(float))) {
+        blocks /= 2;
+    }
+    return (struct stoa_partials){
+        .blocks = blocks, .weights = weights, .filters = conv->filters, .bias_at = bias_at, .stride = stride};
+}
+
+float *stoa_partials_carve(const struct stoa_partials *p, struct stoa_carve *carve) {
+    return stoa_carve_floats(carve, p->blocks > 1 ? p->blocks * p->stride : p->adds ? p->filters : 0);
+}
+
+struct stoa_partials stoa_partials_begin(const struct stoa_partials *planned, size_t items,
+                                         const struct stoa_conv_run *run, float *memory) {
+    struct stoa_partials p = *planned;
+    while (p.blocks > stoa_max(1, items)) {
+        p.blocks /= 2;
+    }
+    p.sums = memory;
+    p.dweight = run->dweight;
+    p.dbias = run->dbias;
+    return p;
+}
+
+void stoa_partial_rows(const struct stoa_partials *partials, const struct stoa_conv *conv, size_t block,
+                       size_t *row, size_t *end) {
+    size_t unit = conv->batch >= partials->blocks ? conv->window.out_height : 1;
+    size_t units = stoa_conv_rows(conv) / unit;
+    *row = block * units / partials->blocks * unit;
+    *end = (block + 1) * units / partials->blocks * unit;
+}
+
+void stoa_partials_reduce(const stoa_context *context, const struct stoa_partials *p) {
+    if (p->blocks > 1) {
+        reduce((struct reduction){context, p->sums, p->stride, p->blocks, p->weights, p->dweight, p->adds});
+    }
+    if (p->dbias && (p->blocks > 1 || p->adds)) {
+        reduce((struct reduction){context, stoa_partial_bias(p, 0), p->stride, p->blocks, p->filters,
+                                  p->dbias, p->adds});
+    }
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* Lowering: rules that let a step do what others would, by what operators say of themselves in ops/op.h. Each rule
+ * looks at one node's pass and whether the step of another may take it in. */
+#include <stddef.h>
+
+#include "model/plan.h"
+
+/* How many nodes a step takes in at most. */
+enum { MOST_TAKEN = STOA_MOST_EPILOGUES };
+
+/* How many read a model value, and whether the last of them is this node. */
+static size_t readers(const struct stoa_plan *plan, size_t model_value) {
+    size_t count = 0;
+    for (size_t node = 0; node < stoa_plan_all_nodes(plan); node++) {
+        for (size_t k = 0; k < stoa_plan_layer(plan, node)->inputs; k++) {
+            count += stoa_plan_input_of(plan, node, k) == model_value;
+        }
+    }
+    return count + (model_value == plan->nodes ? 1 : 0); /* and the caller the output */
+}
+
+/* The last node that a step does, and how many it has taken in. */
+static size_t end_of(const struct stoa_plan *plan, size_t leader, enum stoa_pass pass, size_t *taken) {
+    size_t end = leader;
+    *taken = 0;
+    for (; plan->node[end].next[pass] != STOA_NO_VALUE; ++*taken) {
+        end = plan->node[end].next[pass];
+    }
+    return end;
+}
+
+/* Whether the step that does a node's pass may do `next` behind it. */
+static bool may_finish(const struct stoa_plan *plan, size_t node, enum stoa_pass pass) {
+    size_t leader = plan->node[node].leader[pass];
+    const struct stoa_op *op = stoa_plan_layer(plan, leader)->op;
+    bool maps = pass == STOA_FORWARD ? op->map != NULL : op->map_backward && !plan->node[leader].trains;
+    size_t taken;
+    size_t end = end_of(plan, leader, pass, &taken);
+    bool last = end == node || (plan->node[node].is_folded && end == leader);
+    return last && taken < MOST_TAKEN && ((op->finishes & 1U << pass) || maps);
+}
+
+static void take_in(struct stoa_plan *plan, size_t node, enum stoa_pass pass, size_t before, size_t flow) {
+    size_t leader = plan->node[before].leader[pass];
+    size_t taken;
+    plan->node[end_of(plan, leader, pass, &taken)].next[pass] = node;
+    plan->node[node].leader[pass] = leader;
+    plan->node[node].flow[pass] = flow;
+}
+
+/* Scale and shift of a channel in evaluation become part of the weights before them, where these are kept. */
+static void fold(struct stoa_plan *plan, size_t node) {
+    const struct stoa_layer *layer = stoa_plan_layer(plan, node);
+    size_t value = stoa_plan_input_of(plan, node, 0);
+    if (!plan->prepares || !layer->op->affine || value == 0 || readers(plan, value) > 1) {
+        return;
+    }
+    struct stoa_node_plan *before = &plan->node[value - 1];
+    if (stoa_plan_layer(plan, value - 1)->op->fold && before->next[STOA_FORWARD] == STOA_NO_VALUE) {
+        before->folds = node;
+        plan->node[node].is_folded = true;
+        plan->node[node].leader[STOA_FORWARD] = value - 1;
+    }
+}
+
+/* Operators of one number at a time are done to what another step has just computed, once their other inputs are
+ * there. */
+static void finish_forward(struct stoa_plan *plan, size_t node) {
+    const struct stoa_layer *layer = stoa_plan_layer(plan, node);
+    for (size_t k = 0; layer->op->map && k < layer->inputs; k++) {
+        size_t value = stoa_plan_input_of(plan, node, k);
+        bool others = value > 0 && may_finish(plan, value - 1, STOA_FORWARD);
+        for (size_t j = 0; others && j < layer->inputs; j++) {
+            size_t other = stoa_plan_input_of(plan, node, j);
+            others = j == k || other == 0 ||
+                     plan->node[other - 1].leader[STOA_FORWARD] < plan->node[value - 1].leader[STOA_FORWARD];
+        }
+        if (others) {
+            take_in(plan, node, STOA_FORWARD, value - 1, k);
+            return;
+        }
+    }
+}
+
+/* Their gradients where nobody adds to them: the node behind is the only one that reads them. */
+static void finish_backward(struct stoa_plan *plan, size_t node) {
+    if (!stoa_plan_goes_back(plan, node)) {
+        return;
+    }
+    size_t value = stoa_plan_input_of(plan, node, 0);
+    if (!stoa_plan_wants_gradient(plan, value)) {
+        return;
+    }
+    size_t before = value - 1;
+    const struct stoa_layer *layer = stoa_plan_layer(plan, before);
+    bool alone = readers(plan, value) == 1 && layer->inputs == 1 && !plan->node[before].trains;
+    size_t source = stoa_plan_input_of(plan, before, 0);
+    if (alone && layer->op->map_backward && readers(plan, source) == 1 &&
+        stoa_plan_wants_gradient(plan, source) && may_finish(plan, node, STOA_BACKWARD)) {
+        take_in(plan, before, STOA_BACKWARD, node, 0);
+    }
+}
+
+void stoa_plan_lower(struct stoa_plan *plan) {
+    size_t nodes = stoa_plan_all_nodes(plan);
+    for (size_t node = 0; node <= plan->nodes; node++) {
+        struct stoa_node_plan *p = &plan->node[node];
+        p->leader[STOA_FORWARD] = p->leader[STOA_BACKWARD] = node;
+        p->next[STOA_FORWARD] = p->next[STOA_BACKWARD] = p->folds = STOA_NO_VALUE;
+    }
+    for (size_t node = 0; !plan->layerwise && node < plan->nodes; node++) {
+        fold(plan, node);
+        finish_forward(plan, node);
+    }
+    for (size_t node = nodes; !plan->layerwise && plan->training && node-- > 0;) {
+        finish_backward(plan, node);
+    }
+}

@@ -178,7 +178,7 @@ CALL(normalize_columns) {
 
 CALL(bn_backward_sums) {
     size_t at = first * w->columns;
-    k->bn_backward_sums(w->in[0] + at, w->in[1] + at, count, w->columns, 1, w->in[2], w->in[3],
+    k->bn_backward_sums(w->in[0] + at, w->in[1] + at, count, w->columns, 1, w->in[2], w->in[3], NULL, NULL,
                         w->out[0] + task * w->columns, w->out[1] + task * w->columns);
 }
 
@@ -186,7 +186,7 @@ CALL(bn_backward) {
     (void)task;
     size_t at = first * w->columns;
     k->bn_backward(w->in[0] + at, w->in[1] + at, count, w->columns, 1, w->in[2], w->in[3], w->in[4], w->in[5],
-                   w->out[0] + at);
+                   NULL, NULL, w->out[0] + at);
 }
 
 CALL(softmax) {

@@ -137,11 +137,17 @@ void STOA_KERNEL(normalize_columns)(const float *x, size_t rows, size_t channels
     }
 }
 
+/* What a ReLU behind lets through of dy: `v` is what normalize() has made, by the same operations. */
+STOA_INLINE float masked(bool masks, float v, float dy) {
+    return !masks || v > 0 ? dy : 0;
+}
+
 /* Both sums of the gradient for up to COLUMNS columns: chunks of rows, their totals in double. */
 STOA_INLINE void block_backward_sums(const float *restrict x, const float *restrict dy, size_t rows,
                                      size_t stride, size_t columns, float unit, const float *restrict mean,
-                                     const float *restrict scale, float *restrict sum_dy,
-                                     float *restrict sum_dy_xhat) {
+                                     const float *restrict scale, bool masks,
+                                     const float *restrict mask_scale, const float *restrict mask_shift,
+                                     float *restrict sum_dy, float *restrict sum_dy_xhat) {
     double total[COLUMNS] = {0};
     double total_xhat[COLUMNS] = {0};
     for (size_t done = 0; done < rows;) {
@@ -151,8 +157,10 @@ STOA_INLINE void block_backward_sums(const float *restrict x, const float *restr
         for (size_t r = 0; r < n; r++, x += stride, dy += stride) {
 #pragma omp simd
             for (size_t c = 0; c < columns; c++) {
-                part[c] += dy[c];
-                part_xhat[c] += dy[c] * (x[c] * unit - mean[c]);
+                float d = x[c] * unit - mean[c];
+                float g = masked(masks, masks ? d * mask_scale[c] + mask_shift[c] : 0, dy[c]);
+                part[c] += g;
+                part_xhat[c] += g * d;
             }
         }
         for (size_t c = 0; c < columns; c++) {
@@ -167,29 +175,57 @@ STOA_INLINE void block_backward_sums(const float *restrict x, const float *restr
     }
 }
 
+STOA_INLINE void backward_sums(const float *x, const float *dy, size_t rows, size_t channels, float unit,
+                               const float *mean, const float *scale, bool masks, const float *mask_scale,
+                               const float *mask_shift, float *sum_dy, float *sum_dy_xhat) {
+    for (size_t c = 0, n; c < channels; c += n) {
+        const float *by = masks ? mask_scale + c : NULL;
+        const float *to = masks ? mask_shift + c : NULL;
+        n = stoa_min(channels - c, COLUMNS);
+        if (n == COLUMNS) {
+            block_backward_sums(x + c, dy + c, rows, channels, COLUMNS, unit, mean + c, scale + c, masks, by,
+                                to, sum_dy + c, sum_dy_xhat + c);
+        } else if (n >= STOA_LANES) {
+            n = STOA_LANES;
+            block_backward_sums(x + c, dy + c, rows, channels, STOA_LANES, unit, mean + c, scale + c, masks,
+                                by, to, sum_dy + c, sum_dy_xhat + c);
+        } else {
+            block_backward_sums(x + c, dy + c, rows, channels, n, unit, mean + c, scale + c, masks, by, to,
+                                sum_dy + c, sum_dy_xhat + c);
+        }
+    }
+}
+
 void STOA_KERNEL(bn_backward_sums)(const float *x, const float *dy, size_t rows, size_t channels, float unit,
-                                   const float *mean, const float *scale, float *sum_dy, float *sum_dy_xhat) {
-    size_t c = 0;
-    for (; c + COLUMNS <= channels; c += COLUMNS) {
-        block_backward_sums(x + c, dy + c, rows, channels, COLUMNS, unit, mean + c, scale + c, sum_dy + c,
-                            sum_dy_xhat + c);
+                                   const float *mean, const float *scale, const float *mask_scale,
+                                   const float *mask_shift, float *sum_dy, float *sum_dy_xhat) {
+    if (mask_scale) {
+        backward_sums(x, dy, rows, channels, unit, mean, scale, true, mask_scale, mask_shift, sum_dy,
+                      sum_dy_xhat);
+    } else {
+        backward_sums(x, dy, rows, channels, unit, mean, scale, false, NULL, NULL, sum_dy, sum_dy_xhat);
     }
-    for (; c + STOA_LANES <= channels; c += STOA_LANES) {
-        block_backward_sums(x + c, dy + c, rows, channels, STOA_LANES, unit, mean + c, scale + c, sum_dy + c,
-                            sum_dy_xhat + c);
-    }
-    if (c < channels) {
-        block_backward_sums(x + c, dy + c, rows, channels, channels - c, unit, mean + c, scale + c,
-                            sum_dy + c, sum_dy_xhat + c);
+}
+
+STOA_INLINE void backward(const float *x, const float *dy, size_t rows, size_t channels, float unit,
+                          const float *mean, const float *a, const float *b, const float *d, bool masks,
+                          const float *mask_scale, const float *mask_shift, float *dx) {
+    for (size_t r = 0; r < rows; r++, x += channels, dy += channels, dx += channels) {
+#pragma omp simd
+        for (size_t c = 0; c < channels; c++) {
+            float off = x[c] * unit - mean[c];
+            float g = masked(masks, masks ? off * mask_scale[c] + mask_shift[c] : 0, dy[c]);
+            dx[c] = a[c] * (g - b[c] - off * d[c]);
+        }
     }
 }
 
 void STOA_KERNEL(bn_backward)(const float *x, const float *dy, size_t rows, size_t channels, float unit,
-                              const float *mean, const float *a, const float *b, const float *d, float *dx) {
-    for (size_t r = 0; r < rows; r++, x += channels, dy += channels, dx += channels) {
-#pragma omp simd
-        for (size_t c = 0; c < channels; c++) {
-            dx[c] = a[c] * (dy[c] - b[c] - (x[c] * unit - mean[c]) * d[c]);
-        }
+                              const float *mean, const float *a, const float *b, const float *d,
+                              const float *mask_scale, const float *mask_shift, float *dx) {
+    if (mask_scale) {
+        backward(x, dy, rows, channels, unit, mean, a, b, d, true, mask_scale, mask_shift, dx);
+    } else {
+        backward(x, dy, rows, channels, unit, mean, a, b, d, false, NULL, NULL, dx);
     }
 }

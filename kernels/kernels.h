@@ -137,12 +137,16 @@ enum { STOA_IM2COL_LINES = 8200 };
      * scale as well. */                                                                                           \
     K(normalize_columns, (const real *x, size_t rows, size_t channels, real unit, const real *mean,                \
                           const real *scale, const real *shift, bool relu, real *y))                               \
-    /* sum_dy[c] = sum over rows of dy; sum_dy_xhat[c] = sum of dy * (x * unit - mean[c]) * scale[c]. */           \
+    /* sum_dy[c] = sum over rows of dy; sum_dy_xhat[c] = sum of dy * (x * unit - mean[c]) * scale[c]. With masks (NULL: \
+     * none) dy is 0 where not (x * unit - mean[c]) * mask_scale[c] + mask_shift[c] > 0, to the bit what normalize_columns \
+     * makes of these: the gradient of a ReLU behind. */                                                           \
     K(bn_backward_sums, (const real *x, const real *dy, size_t rows, size_t channels, real unit,                   \
-                         const real *mean, const real *scale, real *sum_dy, real *sum_dy_xhat))                    \
-    /* dx = a[c] * (dy - b[c] - (x * unit - mean[c]) * d[c]). dx may be dy. */                                     \
+                         const real *mean, const real *scale, const real *mask_scale, const real *mask_shift,      \
+                         real *sum_dy, real *sum_dy_xhat))                                                         \
+    /* dx = a[c] * (dy - b[c] - (x * unit - mean[c]) * d[c]), with the same masks of dy. dx may be dy. */            \
     K(bn_backward, (const real *x, const real *dy, size_t rows, size_t channels, real unit, const real *mean,      \
-                    const real *a, const real *b, const real *d, real *dx))                                        \
+                    const real *a, const real *b, const real *d, const real *mask_scale, const real *mask_shift,   \
+                    real *dx))                                                                                     \
     /* Each row: exp(x - max) / sum. y may be x. */                                                                \
     K(softmax, (const real *x, size_t rows, size_t columns, real *y))                                              \
     /* Each row: dx = y * (dy - sum(y * dy)). dx may be dy. */                                                     \

@@ -29,24 +29,30 @@ void STOA_REFERENCE(normalize_columns)(const real *x, size_t rows, size_t channe
 }
 
 void STOA_REFERENCE(bn_backward_sums)(const real *x, const real *dy, size_t rows, size_t channels, real unit,
-                                      const real *mean, const real *scale, real *sum_dy, real *sum_dy_xhat) {
+                                      const real *mean, const real *scale, const real *mask_scale,
+                                      const real *mask_shift, real *sum_dy, real *sum_dy_xhat) {
     for (size_t c = 0; c < channels; c++) {
         sum_dy[c] = 0;
         sum_dy_xhat[c] = 0;
         for (size_t r = 0; r < rows; r++) {
             size_t i = r * channels + c;
-            sum_dy[c] += dy[i];
-            sum_dy_xhat[c] += dy[i] * (x[i] * unit - mean[c]) * scale[c];
+            real d = x[i] * unit - mean[c];
+            real g = !mask_scale || d * mask_scale[c] + mask_shift[c] > 0 ? dy[i] : 0;
+            sum_dy[c] += g;
+            sum_dy_xhat[c] += g * d * scale[c];
         }
     }
 }
 
 void STOA_REFERENCE(bn_backward)(const real *x, const real *dy, size_t rows, size_t channels, real unit,
-                                 const real *mean, const real *a, const real *b, const real *d, real *dx) {
+                                 const real *mean, const real *a, const real *b, const real *d,
+                                 const real *mask_scale, const real *mask_shift, real *dx) {
     for (size_t r = 0; r < rows; r++) {
         for (size_t c = 0; c < channels; c++) {
             size_t i = r * channels + c;
-            dx[i] = a[c] * (dy[i] - b[c] - (x[i] * unit - mean[c]) * d[c]);
+            real off = x[i] * unit - mean[c];
+            real g = !mask_scale || off * mask_scale[c] + mask_shift[c] > 0 ? dy[i] : 0;
+            dx[i] = a[c] * (g - b[c] - off * d[c]);
         }
     }
 }

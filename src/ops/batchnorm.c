@@ -60,8 +60,8 @@ static size_t least_batch(const struct stoa_layer *layer) {
     return rows_of(layer) == 1 ? 2 : 1;
 }
 
-/* Workspace: what numbers are scaled by, up to four vectors of coefficients, then the partials of blocks. */
-enum { COEFFICIENTS = 4 };
+/* Workspace: what numbers are scaled by, up to six vectors of coefficients, then the partials of blocks. */
+enum { COEFFICIENTS = 6 };
 
 static size_t vector_floats(const struct stoa_layer *layer) {
     return stoa_round_up(channels_of(layer), STOA_ALIGN_FLOATS);
@@ -240,16 +240,18 @@ static void affine(const struct stoa_op_run *run, float *scale, float *shift) {
 /* Mean, scale and shift of each channel. */
 enum { MEAN, SCALE, SHIFT };
 
-static void forward_coefficients(const struct stoa_op_run *run) {
+/* What y is made with: the mean, as a float, and scale and shift into these vectors. */
+static void set_coefficients(const struct stoa_op_run *run, size_t scale_at, size_t shift_at) {
     double by = choose_unit(run);
     for (size_t c = 0; c < channels_of(run->layer); c++) {
         double mean = mean_of(run, c) * by;
         double scale = (double)run->tensor[WEIGHT][c] * inverse_of(run, c) / by;
         float rounded = (float)mean;
         coefficient(run, MEAN)[c] = rounded;
-        coefficient(run, SCALE)[c] = (float)scale;
+        coefficient(run, scale_at)[c] = (float)scale;
         /* What the mean lost when it became a float comes back here. */
-        coefficient(run, SHIFT)[c] = (float)((double)run->tensor[BIAS][c] + ((double)rounded - mean) * scale);
+        coefficient(run, shift_at)[c] =
+            (float)((double)run->tensor[BIAS][c] + ((double)rounded - mean) * scale);
     }
 }
 
@@ -277,17 +279,22 @@ static void forward(const struct stoa_op_run *run) {
         stoa_parallel_range(run, blocks, 1, moments_of_blocks);
         merge_moments(run, partial_of(run, STOA_FORWARD, 0), partial_bytes(run, STOA_FORWARD), blocks);
     }
-    forward_coefficients(run);
+    set_coefficients(run, SCALE, SHIFT);
     stoa_parallel_range(run, rows_of_run(run), stoa_row_grain(channels_of(run->layer)), forward_rows);
 }
 
 /* Of backward. The scale of xhat is wanted for the sums, `a` afterwards. */
-enum { A = SCALE, B = SHIFT, D = COEFFICIENTS - 1 };
+enum { A = SCALE, B = SHIFT, D, MASK_SCALE, MASK_SHIFT };
+
+/* Which of dy a ReLU behind has let through, where that is asked for, follows from y, and y from x. */
+static const float *mask(const struct stoa_op_run *run, size_t which) {
+    return run->undoes_relu ? coefficient(run, which) : NULL;
+}
 
 static void sum_coefficients(const struct stoa_op_run *run) {
-    double by = choose_unit(run);
+    set_coefficients(run, MASK_SCALE, MASK_SHIFT);
+    double by = (double)*unit(run);
     for (size_t c = 0; c < channels_of(run->layer); c++) {
-        coefficient(run, MEAN)[c] = (float)(saved_mean(run)[c] * by);
         coefficient(run, SCALE)[c] = (float)(saved_inverse(run)[c] / by);
     }
 }
@@ -307,6 +314,7 @@ static float *sums(const struct stoa_op_run *run, void *partial, size_t which) {
 static void sum_rows(const struct stoa_op_run *run, void *partial) {
     run->context->kernels->bn_backward_sums(run->x[0], run->dy, rows_of_run(run), channels_of(run->layer),
                                             *unit(run), coefficient(run, MEAN), coefficient(run, SCALE),
+                                            mask(run, MASK_SCALE), mask(run, MASK_SHIFT),
                                             sums(run, partial, 0), sums(run, partial, 1));
 }
 
@@ -345,19 +353,20 @@ static void gradient_rows(const struct stoa_op_run *run, size_t first, size_t co
     size_t at = first * channels;
     run->context->kernels->bn_backward(run->x[0] + at, run->dy + at, count, channels, *unit(run),
                                        coefficient(run, MEAN), coefficient(run, A), coefficient(run, B),
-                                       coefficient(run, D), run->dx[0] + at);
+                                       coefficient(run, D), mask(run, MASK_SCALE), mask(run, MASK_SHIFT),
+                                       run->dx[0] + at);
     stoa_run_epilogue(run, run->dx[0] + at, at, count * channels);
 }
 
 /* Behind the gradients of tensors: what they take off every row's. */
 static void gradient_coefficients(const struct stoa_op_run *run) {
-    double by = choose_unit(run);
+    set_coefficients(run, MASK_SCALE, MASK_SHIFT);
+    double by = (double)*unit(run);
     double count = *saved_rows(run);
     for (size_t c = 0; c < channels_of(run->layer); c++) {
         double inverse = saved_inverse(run)[c];
         double share_xhat = (double)run->dtensor[WEIGHT][c] / count;
         double share = (double)run->dtensor[BIAS][c] / count - xhat_off(run, c, by) * share_xhat;
-        coefficient(run, MEAN)[c] = (float)(saved_mean(run)[c] * by);
         coefficient(run, A)[c] = (float)((double)run->tensor[WEIGHT][c] * inverse);
         coefficient(run, B)[c] = (float)share;
         coefficient(run, D)[c] = (float)(inverse / by * share_xhat);
@@ -486,6 +495,7 @@ const struct stoa_op stoa_op_batchnorm = {
     .needs_for_tensors = true,
     .gradient_in_place = true,
     .finishes = 1 << STOA_FORWARD | 1 << STOA_BACKWARD,
+    .undoes_relu = true,
     .affine = affine,
     .infer = infer,
     .memory = memory,

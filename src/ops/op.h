@@ -126,6 +126,9 @@ struct stoa_op_run {
      * and its y the same memory or other; backward, its dy is this run's dx[0], its dx[flow] the same memory
      * or other. Only for operators that say so in `finishes`, and where dx[0] is asked for. */
     const struct stoa_op_run *epilogue;
+    /* Backward, not frozen: forward's epilogue began with a ReLU in place, and dy is that one's. Only for
+     * operators that say so. */
+    bool undoes_relu;
     size_t flow; /* of an epilogue's run: which of its inputs it follows */
 };
 
@@ -189,6 +192,7 @@ struct stoa_op {
     bool is_relu;      /* its map is max(0, x), which kernels do as they write */
     bool selects;      /* each y is the largest of some x: relu may be done to y in place of x */
     unsigned finishes; /* passes, as 1 << enum stoa_pass, that do run->epilogue; all with a map do */
+    bool undoes_relu;  /* backward does that of a ReLU behind as well: run->undoes_relu */
     /* In evaluation or frozen y = x * scale[c] + shift[c] for the last axis's c: writes these from run->tensor.
      * NULL: it is no such operator. */
     void (*affine)(const struct stoa_op_run *run, float *scale, float *shift);

@@ -140,37 +140,72 @@ void test_kernel_normalize_columns(const struct subject *s) {
     }
 }
 
+/* What is left of dy behind a ReLU, by the kernels of the two passes apart; and both masks. */
+struct mask {
+    struct array dy;
+    const float *scale, *shift;
+};
+
+static struct mask make_mask(const struct subject *s, const struct norm *n, bool masks) {
+    struct mask m = {.dy = n->dy};
+    if (masks) {
+        struct array y = output_unset(n->x.n);
+        m.dy = output_copy(n->dy);
+        m.scale = n->scale.f;
+        m.shift = n->shift.f;
+        s->kernels->normalize_columns(n->x.f, n->rows, n->columns, n->unit, n->mean.f, m.scale, m.shift, true,
+                                      y.f);
+        s->kernels->relu_backward(y.f, n->dy.f, m.dy.f, n->x.n);
+        for (size_t i = 0; i < n->x.n; i++) {
+            m.dy.d[i] = y.f[i] > 0 ? n->dy.d[i] : 0;
+        }
+    }
+    return m;
+}
+
+static void check_backward_sums(const struct subject *s, size_t shape, bool masks) {
+    struct norm n = make_norm(shape);
+    struct mask m = make_mask(s, &n, masks);
+    struct array sum_dy = output_unset(n.columns);
+    struct array sum_dy_xhat = output_unset(n.columns);
+    s->kernels->bn_backward_sums(n.x.f, n.dy.f, n.rows, n.columns, n.unit, n.mean.f, n.scale.f, m.scale,
+                                 m.shift, sum_dy.f, sum_dy_xhat.f);
+    stoa_reference_f64.bn_backward_sums(n.x.d, m.dy.d, n.rows, n.columns, (double)n.unit, n.mean.d, n.scale.d,
+                                        NULL, NULL, sum_dy.d, sum_dy_xhat.d);
+    check_close("bn_backward_sums dy", s, sum_dy, 1e-5, 1e-6);
+    check_close("bn_backward_sums dy xhat", s, sum_dy_xhat, 2e-5, 1e-6);
+    arrays_release();
+}
+
 void test_kernel_bn_backward_sums(const struct subject *s) {
     for (size_t i = 0; i < row_shapes; i++) {
-        struct norm n = make_norm(i);
-        struct array sum_dy = output_unset(n.columns);
-        struct array sum_dy_xhat = output_unset(n.columns);
-        s->kernels->bn_backward_sums(n.x.f, n.dy.f, n.rows, n.columns, n.unit, n.mean.f, n.scale.f, sum_dy.f,
-                                     sum_dy_xhat.f);
-        stoa_reference_f64.bn_backward_sums(n.x.d, n.dy.d, n.rows, n.columns, (double)n.unit, n.mean.d,
-                                            n.scale.d, sum_dy.d, sum_dy_xhat.d);
-        check_close("bn_backward_sums dy", s, sum_dy, 1e-5, 1e-6);
-        check_close("bn_backward_sums dy xhat", s, sum_dy_xhat, 2e-5, 1e-6);
-        arrays_release();
+        check_backward_sums(s, i, false);
+        check_backward_sums(s, i, true);
     }
+}
+
+static void check_backward(const struct subject *s, size_t shape, bool masks) {
+    struct norm n = make_norm(shape);
+    struct mask m = make_mask(s, &n, masks);
+    struct array b = input_random(n.columns, -1, 1);
+    struct array d = input_random(n.columns, -1, 1);
+    struct array dx = output_unset(n.x.n);
+    struct array in_place = output_copy(n.dy);
+    s->kernels->bn_backward(n.x.f, n.dy.f, n.rows, n.columns, n.unit, n.mean.f, n.scale.f, b.f, d.f, m.scale,
+                            m.shift, dx.f);
+    stoa_reference_f64.bn_backward(n.x.d, m.dy.d, n.rows, n.columns, (double)n.unit, n.mean.d, n.scale.d, b.d,
+                                   d.d, NULL, NULL, dx.d);
+    check_close("bn_backward", s, dx, 2e-6, 1e-6);
+    s->kernels->bn_backward(n.x.f, in_place.f, n.rows, n.columns, n.unit, n.mean.f, n.scale.f, b.f, d.f,
+                            m.scale, m.shift, in_place.f);
+    in_place.d = dx.d;
+    check_close("bn_backward in place", s, in_place, 2e-6, 1e-6);
+    arrays_release();
 }
 
 void test_kernel_bn_backward(const struct subject *s) {
     for (size_t i = 0; i < row_shapes; i++) {
-        struct norm n = make_norm(i);
-        struct array b = input_random(n.columns, -1, 1);
-        struct array d = input_random(n.columns, -1, 1);
-        struct array dx = output_unset(n.x.n);
-        struct array in_place = output_copy(n.dy);
-        s->kernels->bn_backward(n.x.f, n.dy.f, n.rows, n.columns, n.unit, n.mean.f, n.scale.f, b.f, d.f,
-                                dx.f);
-        stoa_reference_f64.bn_backward(n.x.d, n.dy.d, n.rows, n.columns, (double)n.unit, n.mean.d, n.scale.d,
-                                       b.d, d.d, dx.d);
-        check_close("bn_backward", s, dx, 2e-6, 1e-6);
-        s->kernels->bn_backward(n.x.f, in_place.f, n.rows, n.columns, n.unit, n.mean.f, n.scale.f, b.f, d.f,
-                                in_place.f);
-        in_place.d = dx.d;
-        check_close("bn_backward in place", s, in_place, 2e-6, 1e-6);
-        arrays_release();
+        check_backward(s, i, false);
+        check_backward(s, i, true);
     }
 }

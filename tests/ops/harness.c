@@ -143,7 +143,8 @@ struct stoa_op_run harness_run(const struct harness *h) {
                               .targets = {h->labels, h->values},
                               .saved = h->saved,
                               .plan = h->plan,
-                              .epilogue = h->epilogue};
+                              .epilogue = h->epilogue,
+                              .undoes_relu = h->undoes_relu};
     for (size_t k = 0; k < h->layer->inputs; k++) {
         run.x[k] = h->x[k];
     }

@@ -55,6 +55,7 @@ struct harness {
     float *dy, *dx[STOA_MAX_INPUTS], *dtensor[STOA_MAX_TENSORS];
     void *saved, *plan;
     const struct stoa_op_run *epilogue; /* of the next pass; NULL at first */
+    bool undoes_relu;                   /* of the next pass; false at first */
 };
 
 /* Make a layer named "t"; the two fail the test on an error, or return it. Inputs as "HxWxC" or "K", NULL

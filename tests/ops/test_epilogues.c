@@ -269,10 +269,66 @@ static void every_convolution_finishes(void **state) {
     stoa_context_free(context);
 }
 
+/* Forward with a ReLU in place, backward from that one's dy: the bits of both layers apart. */
+static void check_undoing(const struct stoa_layer *layer, size_t batch) {
+    struct stoa_layer relu;
+    const struct pair p = {.layer = layer, .map = &relu, .setup = {.batch = batch, .training = true}};
+    struct harness h[2], behind;
+    map_layer(&relu, "relu", &layer->output, 1);
+    open_filled(&h[0], layer, &p.setup, SEED);
+    open_filled(&h[1], layer, &p.setup, SEED);
+    open_filled(&behind, &relu, &p.setup, SEED + 1);
+    size_t count = harness_y_size(&behind);
+    harness_forward(&h[0]);
+    memcpy(behind.x[0], h[0].y, count * sizeof(float));
+    harness_forward(&behind);
+    harness_backward(&behind);
+    memcpy(h[0].dy, behind.dx[0], count * sizeof(float));
+    harness_backward(&h[0]);
+
+    struct stoa_op_run run = harness_run(&behind);
+    run.x[0] = run.y = h[1].y;
+    h[1].epilogue = &run;
+    harness_forward(&h[1]);
+    same_bits(&p, "y", h[1].y, behind.y, count);
+    h[1].epilogue = NULL;
+    h[1].undoes_relu = true;
+    memcpy(h[1].dy, behind.dy, count * sizeof(float));
+    harness_backward(&h[1]);
+    same_bits(&p, "dx", h[1].dx[0], h[0].dx[0], harness_x_size(&h[0], 0));
+    for (size_t t = 0; t < layer->tensors; t++) {
+        if (h[0].dtensor[t]) {
+            same_bits(&p, "a tensor's gradient", h[1].dtensor[t], h[0].dtensor[t],
+                      harness_tensor_size(&h[0], t));
+        }
+    }
+    harness_close(&h[0]);
+    harness_close(&h[1]);
+    harness_close(&behind);
+    stoa_layer_clear(&relu);
+}
+
+static void relu_is_undone_on_the_way(void **state) {
+    (void)state;
+    size_t operators = 0;
+    for (int isa = STOA_ISA_BASE; isa <= (int)stoa_isa_best(); isa++) {
+        context = open_context((stoa_isa)isa, 3);
+        for (size_t i = 0; stoa_ops[i]; i++) {
+            if (stoa_ops[i]->undoes_relu) {
+                check_operator(stoa_ops[i], check_undoing);
+                operators++;
+            }
+        }
+        stoa_context_free(context);
+    }
+    assert_true(operators > 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(epilogues_give_the_bits_of_layers),
         cmocka_unit_test(every_convolution_finishes),
+        cmocka_unit_test(relu_is_undone_on_the_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

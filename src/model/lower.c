@@ -82,6 +82,22 @@ static void finish_forward(struct stoa_plan *plan, size_t node) {
     }
 }
 
+/* The gradient of a ReLU, in the place of that of its output, is done by the operator before it where that one can
+ * tell from its own input what the ReLU let through. */
+static void undo(struct stoa_plan *plan, size_t node) {
+    const struct stoa_op *op = stoa_plan_layer(plan, node)->op;
+    size_t value = stoa_plan_input_of(plan, node, 0);
+    if (!op->is_relu || !op->gradient_in_place || value == 0 || readers(plan, value) > 1) {
+        return;
+    }
+    struct stoa_node_plan *before = &plan->node[value - 1];
+    if (stoa_plan_layer(plan, value - 1)->op->undoes_relu && before->trains && !plan->frozen[value - 1]) {
+        before->undoes_relu = true;
+        plan->node[node].is_undone = true;
+        plan->node[node].leader[STOA_BACKWARD] = value - 1;
+    }
+}
+
 /* Their gradients where nobody adds to them: the node behind is the only one that reads them. */
 static void finish_backward(struct stoa_plan *plan, size_t node) {
     if (!stoa_plan_goes_back(plan, node)) {
@@ -93,7 +109,8 @@ static void finish_backward(struct stoa_plan *plan, size_t node) {
     }
     size_t before = value - 1;
     const struct stoa_layer *layer = stoa_plan_layer(plan, before);
-    bool alone = readers(plan, value) == 1 && layer->inputs == 1 && !plan->node[before].trains;
+    bool alone = readers(plan, value) == 1 && layer->inputs == 1 && !plan->node[before].trains &&
+                 !plan->node[before].is_undone;
     size_t source = stoa_plan_input_of(plan, before, 0);
     if (alone && layer->op->map_backward && readers(plan, source) == 1 &&
         stoa_plan_wants_gradient(plan, source) && may_finish(plan, node, STOA_BACKWARD)) {
@@ -111,6 +128,9 @@ void stoa_plan_lower(struct stoa_plan *plan) {
     for (size_t node = 0; !plan->layerwise && node < plan->nodes; node++) {
         fold(plan, node);
         finish_forward(plan, node);
+    }
+    for (size_t node = 0; !plan->layerwise && plan->training && node < plan->nodes; node++) {
+        undo(plan, node);
     }
     for (size_t node = nodes; !plan->layerwise && plan->training && node-- > 0;) {
         finish_backward(plan, node);

@@ -50,10 +50,11 @@ struct stoa_node_plan {
     /* By enum stoa_pass: the node whose step does this one's pass, itself for most; the node that the same step
      * does behind this one's, or STOA_NO_VALUE; and which of its inputs it follows there. */
     size_t leader[2], next[2], flow[2];
-    size_t folds;   /* node whose scale and shift are in this one's weights, or STOA_NO_VALUE */
-    bool is_folded; /* into the leader's: its output is the leader's */
-    size_t folded;  /* value: those weights */
-    void *plan[2];  /* the operator's own for each pass, which may be the same; NULL where it has none */
+    size_t folds;                /* node whose scale and shift are in this one's weights, or STOA_NO_VALUE */
+    bool is_folded;              /* into the leader's: its output is the leader's */
+    size_t folded;               /* value: those weights */
+    bool undoes_relu, is_undone; /* does the backward pass of the ReLU behind as well; is that one */
+    void *plan[2]; /* the operator's own for each pass, which may be the same; NULL where it has none */
     /* Of a node that trains in a section: floats into the section's partial gradients, and memory for those of
      * a further block of the same task. */
     size_t partial_at, further;
@@ -223,7 +224,8 @@ static inline size_t stoa_plan_gradient_floats(const struct stoa_plan *plan, siz
 /* What a node's backward pass reads, of enum stoa_needs. */
 static inline unsigned stoa_plan_needs(const struct stoa_plan *plan, size_t node) {
     const struct stoa_op *op = stoa_plan_layer(plan, node)->op;
-    bool nothing = !stoa_plan_goes_back(plan, node) || (plan->frozen[node] && op->needs_for_tensors);
+    bool nothing = !stoa_plan_goes_back(plan, node) || plan->node[node].is_undone ||
+                   (plan->frozen[node] && op->needs_for_tensors);
     return nothing ? 0 : op->needs;
 }
 

@@ -102,6 +102,7 @@ static void set_backward(const struct stoa_call *call, const struct stoa_share *
     const struct stoa_plan *plan = call->plan;
     const struct stoa_node_plan *p = &plan->node[node];
     run->dy = stoa_value_at(plan, p->gradient, &share->place);
+    run->undoes_relu = p->undoes_relu;
     for (size_t k = 0; k < run->layer->inputs; k++) {
         run->dx[k] = stoa_value_at(plan, p->dx[k], &share->place);
     }

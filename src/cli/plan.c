@@ -277,7 +277,8 @@ const struct cli_command cli_plan = {
     .description =
         "Print every value of a run with its shape, size, place in the arena and the steps it lives for; "
         "every\n"
-        "step with the algorithm that computes it; the peak and what makes it. Plans training with the\n"
+        "step with the algorithm that computes it, the layer in whose step it is done, or the section of\n"
+        "steps that run together; the peak and what makes it. Plans training with the\n"
         "recipe's optimiser (Adam for a model file); nothing is computed and no arena is allocated.",
     .examples = "  stoa plan lenet5 --batch 64\n"
                 "  stoa plan runs/mnist-cnn-1 --inference --batch 1 --json",

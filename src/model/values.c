@@ -106,17 +106,16 @@ static bool is_read_behind(const struct stoa_plan *plan, size_t leader, size_t r
     return false;
 }
 
-/* A node's output takes its first input's memory where the operator can and nobody needs the input any more. What
- * another's step does follows that input. A view takes it always: it writes nothing. */
+/* A node's output takes its first input's memory where the operator can and nobody needs the input any more.
+ * A view takes it always: it writes nothing. */
 static void share_output(struct stoa_plan *plan, size_t node) {
     const struct stoa_op *op = stoa_plan_layer(plan, node)->op;
     const struct stoa_node_plan *p = &plan->node[node];
     size_t leader = p->leader[STOA_FORWARD];
     size_t input = stoa_plan_activation(plan, stoa_plan_input_of(plan, node, 0));
     size_t root = plan->values[input].root;
-    bool follows = leader == node || p->flow[STOA_FORWARD] == 0;
     if (op->is_view || p->is_folded ||
-        (op->in_place && follows && block_last(plan, root) <= stoa_done_in(plan, node, STOA_FORWARD) &&
+        (op->in_place && block_last(plan, root) <= stoa_done_in(plan, node, STOA_FORWARD) &&
          !is_read_behind(plan, leader, root))) {
         plan->values[p->output].root = root;
     }

@@ -279,6 +279,11 @@ static void traces_every_layer(void **state) {
     assert_int_equal(stoa_plan_bind(plan, NULL), STOA_OK);
     check_error(stoa_plan_trace(plan, 5, NULL, note_step, &traced), STOA_ERR_ARGUMENT,
                 "plan: found 5 samples, expected 1 to 4");
+    stoa_plan *lowered = make_plan(model, 4, false, NULL);
+    assert_int_equal(stoa_plan_bind(lowered, NULL), STOA_OK);
+    check_error(stoa_plan_trace(lowered, 4, NULL, note_step, &traced), STOA_ERR_ARGUMENT,
+                "plan: found one whose steps take in several layers, expected one made with `layerwise`");
+    stoa_plan_free(lowered);
     assert_int_equal(traced.steps, 0);
     memcpy(stoa_plan_input(plan), input, sizeof input);
     assert_int_equal(stoa_plan_trace(plan, 4, NULL, note_step, &traced), STOA_OK);

@@ -384,6 +384,41 @@ static void names_the_layer(void **state) {
     stoa_context_free(context);
 }
 
+/* The gradient of a ReLU behind batch norm is no step of its own, but where others read what lies between or the
+ * statistics are kept. */
+static void leaves_relu_to_batch_norm(void **state) {
+    (void)state;
+    static const struct net net = {
+        .input = {9, 8, 3},
+        .loss = "softmax_cross_entropy",
+        .lines = {"c1 conv2d filters=16 kernel=3 pad=1", "b1 batchnorm", "r1 relu",
+                  "c2 conv2d filters=16 kernel=3 pad=1", "b2 batchnorm", "r2 relu", "s2 add from=r2,r1",
+                  "b3 batchnorm", "r3 relu", "s3 add from=r3,b3", "b4 batchnorm", "r4 relu",
+                  "p4 maxpool2d size=2", "f flatten", "l1 linear units=7", "b5 batchnorm", "r5 relu", NULL}};
+    static const char *const undone[] = {"r1", "r2", "r5"};
+    stoa_context *context = make_context(1, whole_table);
+    stoa_model *model = oracle_model(context, net.input, net.lines);
+    stoa_plan_options options = {.batch = BATCH, .training = true, .loss = net.loss, .freeze = "b4"};
+    stoa_plan *plan = NULL;
+    assert_int_equal(stoa_plan_create(context, model, &options, &plan), STOA_OK);
+    for (size_t i = 0; i < model->node_count; i++) {
+        bool expected = false;
+        for (size_t k = 0; k < sizeof undone / sizeof *undone; k++) {
+            expected |= strcmp(model->nodes[i].layer.name, undone[k]) == 0;
+        }
+        assert_int_equal(plan->node[i].is_undone, expected);
+    }
+    stoa_plan_free(plan);
+    stoa_model_free(model);
+    stoa_context_free(context);
+    struct results lowered, layerwise;
+    run(&net, whole_table, 2, &options, &lowered);
+    options.layerwise = true;
+    run(&net, whole_table, 1, &options, &layerwise);
+    same_bits("undone", 0, &lowered, &layerwise);
+    release(&lowered, &layerwise);
+}
+
 int main(void) {
     write_table(whole_table, "section_products = 1\n");
     write_table(sections_table, "section_tasks = 8\nsection_task_products = 1\nsection_products = 1e15\n"
@@ -391,9 +426,13 @@ int main(void) {
     write_table(blocks_table, "section_tasks = 2\nsection_task_products = 1\nsection_products = 1e15\n"
                               "section_weights = 1000000000\nl2_bytes = 16384\n");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lowers_with_care), cmocka_unit_test(lowers_to_the_same_bits),
-        cmocka_unit_test(runs_sections),    cmocka_unit_test(folds_batch_norm),
-        cmocka_unit_test(folds_again),      cmocka_unit_test(places_areas_apart),
+        cmocka_unit_test(lowers_with_care),
+        cmocka_unit_test(lowers_to_the_same_bits),
+        cmocka_unit_test(runs_sections),
+        cmocka_unit_test(folds_batch_norm),
+        cmocka_unit_test(folds_again),
+        cmocka_unit_test(places_areas_apart),
+        cmocka_unit_test(leaves_relu_to_batch_norm),
         cmocka_unit_test(names_the_layer),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

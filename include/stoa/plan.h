@@ -30,18 +30,19 @@ typedef struct stoa_plan_options {
                                  statistics, dropout as identity), and no gradient of theirs is computed, nor
                                  of what lies before the first layer that learns */
     bool summed;        /**< gradients are those of the sum of the samples' losses, not of their mean */
-    bool prepare;       /**< inference: keep the weights of convolutions, and of linear layers where that
-                                 pays (for single samples where L2 does not hold the weight, for batches where
-                                 each run would copy it), in the arena as their algorithms read them, prepared
-                                 by the first run and by the next one after a change of the model's parameters,
-                                 instead of by every run; and scale and shift of a batch norm in the weights of
-                                 the layer before it. Faster, most of all for small batches; more memory; the
-                                 same results but for last bits where there is a batch norm. Between runs nobody
-                                 else may write to the arena, the input aside. Not with `training` */
-    bool layerwise; /**< every layer is a step of its own that runs over the whole batch, and what it gives
-                                 is there for stoa_plan_trace(). Else a step may do the work of others, and steps
-                                 whose samples do not depend on each other run together, a block of samples at a
-                                 time: faster, and where sums over samples are cut otherwise, last bits differ */
+    bool prepare;       /**< inference: keep the weights of convolutions, and of linear layers where that pays
+                                 (for single samples where L2 does not hold the weight, for batches where each
+                                 run would copy it), in the arena as their algorithms read them, prepared by
+                                 the first run and by the next one after a change of the model's parameters,
+                                 instead of by every run; and scale and shift of a batch norm in the weights
+                                 of the layer before it. Faster, most of all for small batches; more memory;
+                                 the same results but for last bits where there is a batch norm. Between runs
+                                 nobody else may write to the arena, the input aside. Not with `training` */
+    bool layerwise;     /**< every layer is a step of its own that runs over the whole batch, and what it
+                                 gives is there for stoa_plan_trace(). Else a step may do the work of others,
+                                 and steps whose samples do not depend on each other run together, a block of
+                                 samples at a time: faster, and where sums over samples are cut otherwise,
+                                 last bits differ */
 } stoa_plan_options;
 
 /** Plan memory for `model`; computes nothing.
@@ -132,16 +133,16 @@ typedef struct stoa_observed_step {
 typedef void stoa_observe_fn(void *user, const stoa_observed_step *step);
 
 /** Watch a plan: from now on every run of `plan` tells of each step as it ends, whoever runs it: inference,
- * evaluation, stoa_trainer_step() on stoa_trainer_plan(). Results keep their bits. A step of a section is told
- * of for each block of samples. A backward pass that is not run, as no parameter needs it, is not told of, nor
- * is a step that another one does (see stoa_plan_step's done_by). stoa_plan_trace() gives the layers' outputs
- * beside, of a plan that is layerwise.
+ * evaluation, stoa_trainer_step() on stoa_trainer_plan(). Results keep their bits. A step of a section is
+ * told of for each block of samples. A backward pass that is not run, as no parameter needs it, is not
+ * told of, nor is a step that another one does (see stoa_plan_step's done_by). stoa_plan_trace() gives the
+ * layers' outputs beside, of a plan that is layerwise.
  *
  * @param plan  Whose. Not while it runs.
  * @param observe  Told from whichever of the context's threads computed it, from several at once where steps
- * run in several at once; a thread's own steps are told in their order. It computes in the floating-point state
- * of the caller of the run, must not call the engine with this context, and what it takes is part of the run's
- * time. NULL: nobody is told any more.
+ * run in several at once; a thread's own steps are told in their order. It computes in the floating-point
+ * state of the caller of the run, must not call the engine with this context, and what it takes is part of
+ * the run's time. NULL: nobody is told any more.
  * @param user  Handed to `observe`.
  * Memory: allocates nothing. While nobody is told, a step costs one branch more. */
 STOA_API void stoa_plan_observe(stoa_plan *plan, stoa_observe_fn *observe, void *user);
@@ -165,8 +166,8 @@ typedef void stoa_trace_fn(void *user, const stoa_traced_step *step);
 /** A run of `plan` that tells of each step with the time that it took and what the layer gave, before a later
  * one may take its memory: activations of all layers, and where the time goes.
  *
- * @param plan  Bound, and made with `layerwise`: other plans do not keep what every layer gives. The samples stand
- * in stoa_plan_input().
+ * @param plan  Bound, and made with `layerwise`: other plans do not keep what every layer gives. The samples
+ * stand in stoa_plan_input().
  * @param samples  1 to the plan's batch.
  * @param targets  NULL: what stoa_plan_infer() runs. Else what stoa_plan_train() runs with seed 0 and step 0,
  * where `plan` is a training plan (running statistics move, no parameter does), or stoa_plan_evaluate().
@@ -189,13 +190,12 @@ typedef struct stoa_plan_value {
     const char *name; /**< "c1", "c1 gradient", "c1 saved", "c1 backward workspace", "gradients", ... */
     size_t rank;      /**< of one sample; 0 for values that are not tensors */
     size_t shape[STOA_MAX_RANK]; /**< of one sample */
-    size_t bytes;  /**< of the whole batch, or of a block of samples where only the steps of one section
-                                      touch it */
+    size_t bytes;  /**< of the whole batch, or of a block where only steps of one section touch it */
     size_t offset; /**< in the arena */
     size_t first;  /**< step of the run that it is there from */
     size_t last;   /**< last step that it is needed in */
-    bool shares;   /**< lies in the memory of another value: an operator runs in place, or it is in the
-                                      scratch of a section, of which each thread has one; offset is the first one's */
+    bool shares; /**< lies in the memory of another value: in place, or in a section's scratch, of which each
+                        thread has one: `offset` is the first's */
 } stoa_plan_value;
 
 /** Number of values of `plan`. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Under AddressSanitizer only what a step may touch is open: an operator that reads a dead value or writes past
- * its own is caught at once. In a section all threads' steps may touch what lives through it, and each those
- * values of its own area that its step has. */
+/* Under AddressSanitizer only what a step may touch is open: an operator that reads a dead value or writes
+ * past its own is caught at once. In a section all threads' steps may touch what lives through it, and
+ * each those values of its own area that its step has. */
 #ifndef STOA_MODEL_GUARD_H
 #define STOA_MODEL_GUARD_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Lowering: rules that let a step do what others would, by what operators say of themselves in ops/op.h. Each rule
- * looks at one node's pass and whether the step of another may take it in. */
+/* Lowering: rules that let a step do what others would, by what operators say of themselves in ops/op.h.
+ * Each rule looks at one node's pass and whether the step of another may take it in. */
 #include <stddef.h>
 
 #include "model/plan.h"
@@ -63,8 +63,8 @@ static void fold(struct stoa_plan *plan, size_t node) {
     }
 }
 
-/* Operators of one number at a time are done to what another step has just computed, once their other inputs are
- * there. */
+/* Operators of one number at a time are done to what another step has just computed, once their other
+ * inputs are there. */
 static void finish_forward(struct stoa_plan *plan, size_t node) {
     const struct stoa_layer *layer = stoa_plan_layer(plan, node);
     for (size_t k = 0; layer->op->map && k < layer->inputs; k++) {
@@ -82,8 +82,8 @@ static void finish_forward(struct stoa_plan *plan, size_t node) {
     }
 }
 
-/* The gradient of a ReLU, in the place of that of its output, is done by the operator before it where that one can
- * tell from its own input what the ReLU let through. */
+/* The gradient of a ReLU, in the place of that of its output, is done by the operator before it where that
+ * one can tell from its own input what the ReLU let through. */
 static void undo(struct stoa_plan *plan, size_t node) {
     const struct stoa_op *op = stoa_plan_layer(plan, node)->op;
     size_t value = stoa_plan_input_of(plan, node, 0);

@@ -6,8 +6,9 @@
  * last one.
  *
  * A step runs over the whole batch and cuts its work over the threads inside, or it belongs to a section:
- * consecutive steps that run as one parallel loop over blocks of samples, each thread taking its blocks through
- * all of them. How samples are cut follows from shapes, the tuning table and the batch, never from the threads. */
+ * consecutive steps that run as one parallel loop over blocks of samples, each thread taking its blocks
+ * through all of them. How samples are cut follows from shapes, the tuning table and the batch, never from
+ * the threads. */
 #ifndef STOA_MODEL_PLAN_H
 #define STOA_MODEL_PLAN_H
 
@@ -47,21 +48,21 @@ struct stoa_node_plan {
     bool adds[STOA_MAX_INPUTS]; /* dx is scratch that is added to the input's gradient */
     bool wants_input_gradient;
     bool trains; /* has tensors that are to learn */
-    /* By enum stoa_pass: the node whose step does this one's pass, itself for most; the node that the same step
-     * does behind this one's, or STOA_NO_VALUE; and which of its inputs it follows there. */
+    /* By enum stoa_pass: the node whose step does this one's pass, itself for most; the node that the same
+     * step does behind this one's, or STOA_NO_VALUE; and which of its inputs it follows there. */
     size_t leader[2], next[2], flow[2];
     size_t folds;                /* node whose scale and shift are in this one's weights, or STOA_NO_VALUE */
     bool is_folded;              /* into the leader's: its output is the leader's */
     size_t folded;               /* value: those weights */
     bool undoes_relu, is_undone; /* does the backward pass of the ReLU behind as well; is that one */
     void *plan[2]; /* the operator's own for each pass, which may be the same; NULL where it has none */
-    /* Of a node that trains in a section: floats into the section's partial gradients, and memory for those of
-     * a further block of the same task. */
+    /* Of a node that trains in a section: floats into the section's partial gradients, and memory for
+     * those of a further block of the same task. */
     size_t partial_at, further;
 };
 
-/* How samples are cut in a section: into `tasks`, a power of two, with blocks of at most `block` samples one after
- * the other. */
+/* How samples are cut in a section: into `tasks`, a power of two, with blocks of at most `block` samples
+ * one after the other. */
 struct stoa_sample_cut {
     size_t tasks, block;
     size_t areas; /* of scratch: as many as threads may run tasks at once */
@@ -148,7 +149,7 @@ static inline struct stoa_section *stoa_section_of(const struct stoa_plan *plan,
     return section == STOA_NO_SECTION ? NULL : &plan->sections[section];
 }
 
-/* Samples that a thread takes through steps: of which the memory of a value is asked for. All 0: the batch's. */
+/* Samples that a thread takes through steps, whose part of a value is asked for. All 0: the batch's. */
 struct stoa_place {
     size_t first; /* sample */
     size_t block; /* number of the block in the batch */
@@ -244,8 +245,8 @@ bool stoa_plan_ask(struct stoa_plan *plan, size_t node, enum stoa_pass pass, str
 /* model/lower.c: find which steps do what for others; none where the plan is layerwise. */
 void stoa_plan_lower(struct stoa_plan *plan);
 
-/* model/sections.c: find the sections and how they cut samples; nothing where the plan is layerwise. False when
- * there is no memory, or with the context's error set. */
+/* model/sections.c: find the sections and how they cut samples; nothing where the plan is layerwise. False
+ * when there is no memory, or with the context's error set. */
 bool stoa_plan_find_sections(struct stoa_plan *plan);
 
 /* model/values.c: all values and their places. `optimizer_slots`: arrays of the size of the parameters. False

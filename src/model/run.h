@@ -43,8 +43,8 @@ void stoa_run_step(const struct stoa_call *call, const struct stoa_share *share,
 /* model/run_section.c: run the steps of a section up to step `last`, and sum what its tasks have summed. */
 void stoa_run_section(const struct stoa_call *call, const struct stoa_section *section, size_t last);
 
-/* The first node of those whose forward steps a section has, up to step `last`, whose output is not finite when
- * they run once more; STOA_NO_VALUE: all are finite. */
+/* The first node of those whose forward steps a section has, up to step `last`, whose output is not finite
+ * when they run once more; STOA_NO_VALUE: all are finite. */
 size_t stoa_section_nonfinite(const struct stoa_call *call, const struct stoa_section *section, size_t last);
 
 /* Run a node's forward step once more; the first of the nodes that it does whose output is not finite, or

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sections: one parallel loop over blocks of samples, in which a thread takes each block through all steps. */
+/* Sections: a parallel loop over blocks of samples; a thread takes each block through all steps. */
 #include "base/size.h"
 #include "conv/conv.h"
 #include "core/threads.h"

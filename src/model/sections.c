@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Which steps run as sections, and how samples are cut there. A section is a maximal run of consecutive steps in
- * which no sample depends on another, and whose layers lose nothing when they are computed a block of samples
- * at a time: those with many weights read these again for each block, and those with much to compute are
- * cut inside as well as any. */
+/* Which steps run as sections, and how samples are cut there. A section is a maximal run of consecutive
+ * steps in which no sample depends on another, and whose layers lose nothing when they are computed a
+ * block of samples at a time: those with many weights read these again for each block, and those with much
+ * to compute are cut inside as well as any. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The values of a plan: which a run needs, how long each lives, which may share memory, and where each lies.
  *
- * A value that only steps of one section touch takes no memory for the whole batch: it lies in the scratch of the
- * thread that runs a block of samples, placed there by the lifetimes of the section's steps. All others live
- * from the beginning of the section that first touches them to the end of the last: while a thread is at the
- * section's end, another may be at its beginning. */
+ * A value that only steps of one section touch takes no memory for the whole batch: it lies in the scratch
+ * of the thread that runs a block of samples, placed there by the lifetimes of the section's steps. All
+ * others live from the beginning of the section that first touches them to the end of the last: while a
+ * thread is at the section's end, another may be at its beginning. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,8 +90,8 @@ static size_t block_last(const struct stoa_plan *plan, size_t root) {
     return last;
 }
 
-/* Whether a step that does several nodes reads this memory again behind its first: as another input than the one
- * that a node follows. */
+/* Whether a step that does several nodes reads this memory again behind its first: as another input than
+ * the one that a node follows. */
 static bool is_read_behind(const struct stoa_plan *plan, size_t leader, size_t root) {
     for (size_t node = plan->node[leader].next[STOA_FORWARD]; node != STOA_NO_VALUE;
          node = plan->node[node].next[STOA_FORWARD]) {
@@ -210,7 +210,7 @@ static bool plan_passes(struct stoa_plan *plan) {
     return true;
 }
 
-/* The gradient of one input of a node: the first writer of a value's gradient owns it, later ones add to it. */
+/* The gradient of a node's input: the first writer of a value's gradient owns it, later ones add to it. */
 static bool plan_input_gradient(struct stoa_plan *plan, size_t node, size_t which) {
     struct stoa_node_plan *p = &plan->node[node];
     const struct stoa_layer *layer = stoa_plan_layer(plan, node);

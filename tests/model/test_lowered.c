@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Plans whose steps take in several layers and run blocks of samples against layerwise ones, over networks drawn at
- * random: to the bit where no sum is cut otherwise, else within a bound; and on any number of threads the same bits. */
+/* Plans whose steps take in several layers and run blocks of samples against layerwise ones, over networks
+ * drawn at random: to the bit where no sum is cut otherwise, else within a bound; and on any number of
+ * threads the same bits. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,8 +158,8 @@ static void release(struct results *a, struct results *b) {
     free(b->number);
 }
 
-/* What drawn networks seldom have: an input of a convolution is added to what it gives, so that its memory is not
- * free before all is computed; and gradients of an activation come from two. */
+/* What drawn networks seldom have: an input of a convolution is added to what it gives, so that its memory
+ * is not free before all is computed; and gradients of an activation come from two. */
 static void lowers_with_care(void **state) {
     (void)state;
     static const struct net nets[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The planned executor, a layer a step, against the unplanned oracle, bit for bit, inside an arena of exactly the bytes it
- * asked for. */
+/* The planned executor, a layer a step, against the unplanned oracle, bit for bit, inside an arena of
+ * exactly the bytes it asked for. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

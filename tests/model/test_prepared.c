@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Plans that keep prepared weights: they are kept, and after every way to change a model's parameters the
- * next run is that of a plan that keeps nothing, but for the rounding of weights with a batch norm in them. */
+ * next run is that of a plan that keeps nothing, but for the rounding of weights that a batch norm is in. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

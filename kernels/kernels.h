@@ -59,7 +59,9 @@ enum { STOA_IM2COL_LINES = 8200 };
  * memory, whatever a vector holds. */
 #define STOA_INPUT_KERNELS(K, real) \
     /* Pixels to numbers: y = x * scale + shift. */                                                                \
-    K(bytes_to_real, (const uint8_t *x, size_t n, real scale, real shift, real *y))
+    K(bytes_to_real, (const uint8_t *x, size_t n, real scale, real shift, real *y))                                \
+    /* y[r*channels + c] = (y[r*channels + c] - mean[c]) / deviation[c]. */                                        \
+    K(normalize, (real *y, size_t rows, size_t channels, const real *mean, const real *deviation))
 
 #define STOA_OTHER_KERNELS(K, real)                                                                                  \
     /* columns[(pixel of rows first_row..first_row+rows-1)][kh][kw][channels]: input channels channel0 ..          \

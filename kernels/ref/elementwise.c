@@ -51,6 +51,13 @@ void STOA_REFERENCE(bytes_to_real)(const uint8_t *x, size_t n, real scale, real 
     }
 }
 
+void STOA_REFERENCE(normalize)(real *y, size_t rows, size_t channels, const real *mean,
+                               const real *deviation) {
+    for (size_t i = 0; i < rows * channels; i++) {
+        y[i] = (y[i] - mean[i % channels]) / deviation[i % channels];
+    }
+}
+
 void STOA_REFERENCE(find_nonfinite)(const real *x, size_t n, size_t *index) {
     *index = 0;
     while (*index < n && x[*index] - x[*index] == 0) { /* NaN and infinities give NaN */

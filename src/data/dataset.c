@@ -243,17 +243,12 @@ static void read_values(const stoa_dataset *dataset, size_t at, size_t samples, 
     } else {
         read_piece(dataset, first, count, out);
     }
-    if (dataset->by_channel) {
-        const float *mean = dataset->by_channel, *deviation = mean + channels;
-        for (size_t i = 0; i < count; i += channels) {
-            for (size_t c = 0; c < channels; c++) {
-                out[i + c] = (out[i + c] - mean[c]) / deviation[c];
-            }
-        }
+    const struct stoa_kernels *kernels = dataset->context->kernels;
+    const float *by_channel = dataset->by_channel;
+    if (by_channel) {
+        kernels->normalize(out, count / channels, channels, by_channel, by_channel + channels);
     } else if (store->type != STOA_SAMPLE_U8 && (dataset->mean != 0.0F || dataset->deviation != 1.0F)) {
-        for (size_t i = 0; i < count; i++) {
-            out[i] = (out[i] - dataset->mean) / dataset->deviation;
-        }
+        kernels->normalize(out, count, 1, &dataset->mean, &dataset->deviation);
     }
 }
 

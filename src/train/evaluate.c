@@ -6,6 +6,7 @@
 
 #include "base/float_state.h"
 #include "base/size.h"
+#include "core/threads.h"
 #include "data/dataset.h"
 #include "train/trainer.h"
 
@@ -90,9 +91,33 @@ stoa_targets stoa_feeder_targets(struct stoa_feeder *feeder, size_t samples) {
     return (stoa_targets){.labels = feeder->labels, .values = feeder->one_hot};
 }
 
+/* A batch that is read by several threads, `grain` samples a task: a few microseconds of waiting for memory. */
+enum { READ_FLOATS = 4096 };
+struct reading {
+    struct stoa_feeder *feeder;
+    float *images;
+    const size_t *index;
+    size_t first, samples, size, grain;
+};
+
+static void read_some(void *argument, size_t task, size_t thread) {
+    (void)thread;
+    const struct reading *r = argument;
+    size_t at = task * r->grain;
+    stoa_dataset_read(r->feeder->data, r->index ? r->index + at : NULL, r->index ? 0 : r->first + at,
+                      stoa_min(r->grain, r->samples - at), r->images + at * r->size, r->feeder->labels + at);
+}
+
 stoa_targets stoa_feeder_read(struct stoa_feeder *feeder, stoa_plan *plan, const size_t *index, size_t first,
                               size_t samples) {
-    stoa_dataset_read(feeder->data, index, first, samples, stoa_plan_input(plan), feeder->labels);
+    struct reading reading = {.feeder = feeder,
+                              .images = stoa_plan_input(plan),
+                              .index = index,
+                              .first = first,
+                              .samples = samples,
+                              .size = stoa_model_input_size(plan->model)};
+    reading.grain = stoa_max(1, READ_FLOATS / reading.size);
+    stoa_parallel(feeder->context, stoa_ceil_div(samples, reading.grain), read_some, &reading);
     return stoa_feeder_targets(feeder, samples);
 }
 

@@ -116,6 +116,22 @@ void test_kernel_bytes_to_real(const struct subject *s) {
     }
 }
 
+void test_kernel_normalize(const struct subject *s) {
+    static const size_t some_rows[] = {1, 15, 16, 31, 32, 33, 64, 100};
+    for (size_t channels = 1; channels <= 20; channels++) {
+        for (size_t i = 0; i < sizeof some_rows / sizeof *some_rows; i++) {
+            struct array start = with_specials(some_rows[i] * channels);
+            struct array mean = input_random(channels, -1, 1);
+            struct array deviation = input_random(channels, 0.5F, 2);
+            struct array y = output_copy(start);
+            s->kernels->normalize(y.f, some_rows[i], channels, mean.f, deviation.f);
+            stoa_reference_f64.normalize(y.d, some_rows[i], channels, mean.d, deviation.d);
+            check_close("normalize", s, y, 2e-7, 2e-7);
+            arrays_release();
+        }
+    }
+}
+
 void test_kernel_find_nonfinite(const struct subject *s) {
     static const float bad[] = {NAN, INFINITY, -INFINITY, 3.4e38F, 1e-42F};
     for (size_t i = 0; i < test_size_count; i++) {

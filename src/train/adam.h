@@ -18,6 +18,8 @@ struct stoa_adam_options {
 
 /* The two moments. */
 size_t stoa_adam_slots(const void *given, const char *names[STOA_MAX_SLOTS]);
+/* The corrections of both moments for their zeros at first. */
+void stoa_adam_begin(struct stoa_update *update);
 void stoa_adam_update(const struct stoa_update *update);
 
 #endif

@@ -12,5 +12,6 @@ const struct stoa_optimizer stoa_optimizer_adamw = {
     .option_count = sizeof options / sizeof *options,
     .options_bytes = sizeof(struct stoa_adam_options),
     .slots = stoa_adam_slots,
+    .begin = stoa_adam_begin,
     .update = stoa_adam_update,
 };

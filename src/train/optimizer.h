@@ -9,7 +9,7 @@
 #include "core/context.h"
 #include "core/options.h"
 
-enum { STOA_MAX_SLOTS = 4 };
+enum { STOA_MAX_SLOTS = 4, STOA_MAX_SHARED = 2 };
 
 /* One update of `count` parameters that are treated alike. `step` counts from 1. */
 struct stoa_update {
@@ -22,6 +22,7 @@ struct stoa_update {
     float learning_rate;
     bool decays; /* weight decay applies to these parameters */
     uint64_t step;
+    double shared[STOA_MAX_SHARED]; /* what `begin` has left: the same for all parameters */
 };
 
 /* Weight decay: its amount is added to the gradient times the parameter (L2), or, decoupled, the parameter
@@ -52,6 +53,8 @@ struct stoa_optimizer {
     size_t option_count, options_bytes;
     /* How many arrays it keeps, and what PyTorch calls each: files name them so. */
     size_t (*slots)(const void *options, const char *names[STOA_MAX_SLOTS]);
+    /* Once a step, from options and step; NULL: nothing is shared. */
+    void (*begin)(struct stoa_update *update);
     void (*update)(const struct stoa_update *update);
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The update of all parameters. One parallel loop over pieces of the flat arrays clips, steps and averages
- * while a piece is in cache; clipping by norm takes a loop more, whose sums are added in a tree that follows
+ * while a part of a piece is in cache; clipping by norm takes a loop more, whose sums are added in a tree that follows
  * from the number of parameters alone. */
 #include "train/update.h"
 
@@ -13,8 +13,9 @@
 #include "train/rates.h"
 #include "train/trainer.h"
 
-/* Floats of a piece: an optimiser's arrays of one fit into L2 side by side. */
-enum { PIECE = 16384 };
+/* Floats of a piece, which is a task, and of a part of one: an optimiser's arrays of a part, the average among
+ * them, fit into L1 side by side. */
+enum { PIECE = 16384, PART = 1024 };
 
 /* Cut a range of tensors that are treated alike; the number of pieces. */
 static size_t cut_range(struct stoa_piece range, struct stoa_piece *pieces) {
@@ -131,37 +132,45 @@ static float measure_norm(struct stoa_trainer *t) {
 struct loop {
     struct stoa_trainer *trainer;
     float *parameters;
-    float factor; /* of the gradients */
-    float keep;   /* of the average */
+    float factor;              /* of the gradients */
+    float keep;                /* of the average */
+    struct stoa_update update; /* what is the same for all parts */
 };
+
+/* All that happens to some parameters of a piece, while they are in the nearest cache. */
+static void update_part(const struct loop *loop, const struct stoa_piece *part) {
+    const struct stoa_trainer *t = loop->trainer;
+    const struct stoa_kernels *kernels = t->context->kernels;
+    float *gradient = stoa_plan_gradients(t->plan) + part->first;
+    struct stoa_update update = loop->update;
+    update.parameter = loop->parameters + part->first;
+    update.gradient = gradient;
+    update.count = part->count;
+    update.learning_rate = (float)(t->state.learning_rate * (double)part->rate);
+    update.decays = part->decays;
+    for (size_t slot = 0; slot < t->settings.optimizer_slots; slot++) {
+        update.slot[slot] = stoa_plan_optimizer_slot(t->plan, slot) + part->first;
+    }
+    if (t->settings.options.clip_norm == 0) {
+        clip_values(t, part);
+    }
+    if (loop->factor != 1) {
+        kernels->scale(gradient, part->count, loop->factor);
+    }
+    t->settings.optimizer->update(&update);
+    if (t->settings.options.average > 0) {
+        kernels->average(stoa_trainer_average(t) + part->first, update.parameter, part->count, loop->keep);
+    }
+}
 
 static void update_piece(void *argument, size_t task, size_t thread) {
     (void)thread;
     const struct loop *loop = argument;
-    const struct stoa_trainer *t = loop->trainer;
-    const struct stoa_kernels *kernels = t->context->kernels;
-    const struct stoa_piece *piece = &t->pieces[task];
-    float *gradient = stoa_plan_gradients(t->plan) + piece->first;
-    struct stoa_update update = {.kernels = kernels,
-                                 .options = t->settings.optimizer_options,
-                                 .parameter = loop->parameters + piece->first,
-                                 .gradient = gradient,
-                                 .count = piece->count,
-                                 .learning_rate = (float)(t->state.learning_rate * (double)piece->rate),
-                                 .decays = piece->decays,
-                                 .step = t->state.steps + 1};
-    for (size_t slot = 0; slot < t->settings.optimizer_slots; slot++) {
-        update.slot[slot] = stoa_plan_optimizer_slot(t->plan, slot) + piece->first;
-    }
-    if (t->settings.options.clip_norm == 0) {
-        clip_values(t, piece);
-    }
-    if (loop->factor != 1) {
-        kernels->scale(gradient, piece->count, loop->factor);
-    }
-    t->settings.optimizer->update(&update);
-    if (t->settings.options.average > 0) {
-        kernels->average(stoa_trainer_average(t) + piece->first, update.parameter, piece->count, loop->keep);
+    struct stoa_piece part = loop->trainer->pieces[task];
+    size_t end = part.first + part.count;
+    for (; part.first < end; part.first += PART) {
+        part.count = stoa_min(PART, end - part.first);
+        update_part(loop, &part);
     }
 }
 
@@ -193,7 +202,13 @@ void stoa_update_run(stoa_trainer *trainer) {
     struct loop loop = {.trainer = trainer,
                         .parameters = stoa_model_change(trainer->model),
                         .factor = 1,
-                        .keep = keep_of_average(trainer)};
+                        .keep = keep_of_average(trainer),
+                        .update = {.kernels = trainer->context->kernels,
+                                   .options = trainer->settings.optimizer_options,
+                                   .step = trainer->state.steps + 1}};
+    if (trainer->settings.optimizer->begin) {
+        trainer->settings.optimizer->begin(&loop.update);
+    }
     if (trainer->settings.options.clip_norm > 0) {
         loop.factor = measure_norm(trainer);
     }

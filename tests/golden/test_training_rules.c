@@ -56,6 +56,9 @@ static void follow(const json_t *one, const struct stoa_kernels *kernels, const 
         for (size_t i = 0; i < settings.optimizer_slots; i++) {
             update.slot[i] = slot[i];
         }
+        if (settings.optimizer->begin) {
+            settings.optimizer->begin(&update);
+        }
         settings.optimizer->update(&update);
         if ((step + 1) % every == 0) {
             char where[192];

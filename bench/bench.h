@@ -32,7 +32,9 @@ struct bench_options {
     size_t threads;     /* 0: as many as CPUs */
     size_t repetitions; /* timed repetitions of a case */
     size_t batch;       /* 0: the mode's own */
-    size_t seeds;       /* 0: the list's */
+    size_t seeds;       /* 0: the list's, or the mode's own */
+    double target;      /* a test accuracy from 0 to 1; 0: the mode's own */
+    const char *stoa;   /* the command that trains; NULL: the one beside this */
     double min_time;    /* seconds that one repetition lasts at least */
     stoa_policy policy; /* if it is given */
     bool policy_given, list, no_naive, self_test, all_algorithms, check, force, steps;

@@ -17,6 +17,7 @@
     X(checkpoint)                                                                                            \
     X(scale)                                                                                                 \
     X(seeds)                                                                                                 \
+    X(accuracy)                                                                                              \
     X(median)                                                                                                \
     X(plot)                                                                                                  \
     X(report)

@@ -37,7 +37,11 @@ static const struct option options[] = {
     {"python", TEXT, AT(python), "PATH", "the Python that has the peer's package (default: python3)", 0, 0},
     {"rows", TEXT, AT(rows), "FILE", "list of rows (default: the one that ships)", 0, 0},
     {"data", TEXT, AT(data), "PATH", "where MNIST lies (default: where stoa finds it)", 0, 0},
-    {"seeds", COUNT, AT(seeds), "N", "seeds or splits of each row (default: the list's)", 1, 1000},
+    {"seeds", COUNT, AT(seeds), "N", "seeds or splits of each row (default: the list's); accuracy: 10", 1,
+     1000},
+    {"target", NUMBER, AT(target), "SHARE", "test accuracy to be reached, from 0 to 1 (default: 0.99)", 1e-6,
+     1},
+    {"stoa", TEXT, AT(stoa), "PATH", "the command that trains (default: the one beside this)", 0, 0},
     {"out", TEXT, AT(out), "PATH",
      "where to write; plot: a folder (default: the current one), report: a page (default: report.html), fit: "
      "a "

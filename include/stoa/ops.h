@@ -197,8 +197,8 @@ typedef struct stoa_conv_transpose2d {
     size_t groups;            /**< divides channels and filters */
 } stoa_conv_transpose2d;
 
-/** `*height` and `*width` of the output of `conv`: (size - 1) * stride - 2 * padding + dilation * (kernel - 1) +
- * output padding + 1. */
+/** `*height` and `*width` of the output of `conv`: (size - 1) * stride - 2 * padding + dilation *
+ * (kernel - 1) + output padding + 1. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv_transpose2d_output(stoa_context *context,
                                                                   const stoa_conv_transpose2d *conv,
                                                                   size_t *height, size_t *width);
@@ -222,8 +222,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_conv_transpose2d_forward(
     stoa_context *context, const stoa_conv_transpose2d *conv, const float *x, const float *weight,
     const float *bias, const stoa_epilogue *epilogue, float *y, void *workspace, size_t workspace_bytes);
 /** Gradients of stoa_conv_transpose2d_forward() without epilogue, all overwritten: `dx` (shape of x) from
- * `weight` and `dy` (shape of y), `dweight` (shape of weight) and `dbias` (filters) from `x` and `dy`. Each may
- * be NULL, `dbias` alone too; what only a NULL one is made from may be NULL as well. */
+ * `weight` and `dy` (shape of y), `dweight` (shape of weight) and `dbias` (filters) from `x` and `dy`. Each
+ * may be NULL, `dbias` alone too; what only a NULL one is made from may be NULL as well. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv_transpose2d_backward(
     stoa_context *context, const stoa_conv_transpose2d *conv, const float *x, const float *weight,
     const float *dy, float *dx, float *dweight, float *dbias, void *workspace, size_t workspace_bytes);
@@ -244,15 +244,16 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_add(stoa_context *context, size_t coun
 /** Each row of `x` (rows, columns): `y` = exp(x) over the sum of the same, without overflow; y may be x. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_softmax_forward(stoa_context *context, size_t rows, size_t columns,
                                                           const float *x, float *y);
-/** `dx` = y * (dy - sum of y * dy) of each row of `y`, of the forward pass, and `dy` (rows, columns); dx may be
- * dy. */
+/** `dx` = y * (dy - sum of y * dy) of each row of `y`, of the forward pass, and `dy` (rows, columns); dx may
+ * be dy. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_softmax_backward(stoa_context *context, size_t rows, size_t columns,
                                                            const float *y, const float *dy, float *dx);
-/** The logarithm of stoa_softmax_forward(), as exact for small probabilities as for large ones; y may be x. */
+/** The logarithm of stoa_softmax_forward(), as exact for small probabilities as for large ones; y may be
+ * x. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_log_softmax_forward(stoa_context *context, size_t rows,
                                                               size_t columns, const float *x, float *y);
-/** `dx` = dy - exp(y) * sum of dy of each row of `y`, of the forward pass, and `dy` (rows, columns); dx may be
- * dy. */
+/** `dx` = dy - exp(y) * sum of dy of each row of `y`, of the forward pass, and `dy` (rows, columns); dx may
+ * be dy. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_log_softmax_backward(stoa_context *context, size_t rows,
                                                                size_t columns, const float *y,
                                                                const float *dy, float *dx);

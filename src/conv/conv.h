@@ -83,8 +83,6 @@ struct stoa_conv_algorithm {
     const char *name; /* what stoa_context_set_conv() takes, and the first word of what describe() writes */
     size_t factor[STOA_CONV_PASSES]; /* where a tuning table has the factors of its costs */
     size_t tile;                     /* Winograd's: outputs a side for 3x3 kernels */
-    unsigned
-        finishes; /* passes, as 1 << enum stoa_conv_pass, in which run() does run->finish; it is none in others */
     /* Whether it computes plan->conv's pass within the context's policy and workspace limit. If so it sets
      * cost, bytes, prepared_bytes (without the header that stoa_conv_prepare() writes) and cut; conv, pass
      * and algorithm are set, all else is 0. Operands are dense NHWC and HWIO and results overwritten, but

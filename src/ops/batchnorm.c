@@ -11,8 +11,8 @@
  *   frozen      dx = weight / sqrt(running_var + epsilon) * dy
  * Moments of blocks of samples are merged in double, in a fixed tree after Chan, Golub and LeVeque 1979. The
  * mean is taken off before anything is multiplied, and where deviations are very large numbers are scaled by
- * a power of two first, so that y is right for all numbers that floats hold. Saved: mean, 1 / deviation and the
- * number of rows, in double. */
+ * a power of two first, so that y is right for all numbers that floats hold. Saved: mean, 1 / deviation and
+ * the number of rows, in double. */
 #include <math.h>
 #include <string.h>
 
@@ -291,9 +291,21 @@ static const float *mask(const struct stoa_op_run *run, size_t which) {
     return run->undoes_relu ? coefficient(run, which) : NULL;
 }
 
+/* The mean, and the mask's coefficients where there is one; what numbers are scaled by. */
+static double mean_and_mask(const struct stoa_op_run *run) {
+    if (run->undoes_relu) {
+        set_coefficients(run, MASK_SCALE, MASK_SHIFT);
+        return (double)*unit(run);
+    }
+    double by = choose_unit(run);
+    for (size_t c = 0; c < channels_of(run->layer); c++) {
+        coefficient(run, MEAN)[c] = (float)(saved_mean(run)[c] * by);
+    }
+    return by;
+}
+
 static void sum_coefficients(const struct stoa_op_run *run) {
-    set_coefficients(run, MASK_SCALE, MASK_SHIFT);
-    double by = (double)*unit(run);
+    double by = mean_and_mask(run);
     for (size_t c = 0; c < channels_of(run->layer); c++) {
         coefficient(run, SCALE)[c] = (float)(saved_inverse(run)[c] / by);
     }
@@ -360,8 +372,7 @@ static void gradient_rows(const struct stoa_op_run *run, size_t first, size_t co
 
 /* Behind the gradients of tensors: what they take off every row's. */
 static void gradient_coefficients(const struct stoa_op_run *run) {
-    set_coefficients(run, MASK_SCALE, MASK_SHIFT);
-    double by = (double)*unit(run);
+    double by = mean_and_mask(run);
     double count = *saved_rows(run);
     for (size_t c = 0; c < channels_of(run->layer); c++) {
         double inverse = saved_inverse(run)[c];

@@ -171,7 +171,7 @@ struct stoa_op {
     bool is_loss;      /* y is one number a sample; run->targets is read; not for recipes' [model] */
     bool takes_labels; /* a loss over class numbers, not vectors */
     bool
-        gives_gradient; /* a loss: forward writes dx[0] as well where it is set, from dy; then saved may be NULL */
+        gives_gradient; /* a loss: forward writes dx[0] too where it is set, from dy; saved may be NULL then */
     size_t least_inputs, most_inputs;
     const struct stoa_option *options;
     size_t option_count, options_bytes;
@@ -193,11 +193,11 @@ struct stoa_op {
     bool selects;      /* each y is the largest of some x: relu may be done to y in place of x */
     unsigned finishes; /* passes, as 1 << enum stoa_pass, that do run->epilogue; all with a map do */
     bool undoes_relu;  /* backward does that of a ReLU behind as well: run->undoes_relu */
-    /* In evaluation or frozen y = x * scale[c] + shift[c] for the last axis's c: writes these from run->tensor.
-     * NULL: it is no such operator. */
+    /* In evaluation or frozen y = x * scale[c] + shift[c] for the last axis's c: writes these from
+     * run->tensor. NULL: it is no such operator. */
     void (*affine)(const struct stoa_op_run *run, float *scale, float *shift);
-    /* The weight (tensor 0) and bias (tensor 1, had the layer one or not) with which forward gives y * scale[c] +
-     * shift[c], from run->tensor, in memory layout. NULL: it has none. */
+    /* The weight (tensor 0) and bias (tensor 1, had the layer one or not) with which forward gives
+     * y * scale[c] + shift[c], from run->tensor, in memory layout. NULL: it has none. */
     void (*fold)(const struct stoa_op_run *run, const float *scale, const float *shift, float *weight,
                  float *bias);
     /* Shapes and tensors from inputs and options; on an error the sentence without the layer's name:
@@ -258,8 +258,8 @@ stoa_status stoa_layer_make(struct stoa_error *error, const char *name, struct s
                             const struct stoa_shape *inputs, size_t count, struct stoa_layer *layer);
 void stoa_layer_clear(struct stoa_layer *layer);
 
-/* The same for a caller who has set the operator and has memory for its options, zeroed; name and sentences are
- * the caller's. */
+/* The same for a caller who has set the operator and has memory for its options, zeroed; name and sentences
+ * are the caller's. */
 stoa_status stoa_layer_read(struct stoa_error *error, struct stoa_spec *spec, const struct stoa_shape *inputs,
                             size_t count, struct stoa_layer *layer);
 
@@ -287,8 +287,8 @@ stoa_status stoa_tensor_start(struct stoa_error *error, const struct stoa_init_o
 void stoa_map_forward(const struct stoa_op_run *run);
 void stoa_map_backward(const struct stoa_op_run *run);
 
-/* Do run->epilogue to numbers [first, first + count) of y, or of dx[0] where the run goes backward; they lie at
- * `numbers`. Nothing where there is none. */
+/* Do run->epilogue to numbers [first, first + count) of y, or of dx[0] where the run goes backward; they lie
+ * at `numbers`. Nothing where there is none. */
 void stoa_run_epilogue(const struct stoa_op_run *run, float *numbers, size_t first, size_t count);
 /* The same for lower floors. `relu`, forward only: whether it begins with max(0, .) in place, which they do
  * themselves before; NULL: they do not. */

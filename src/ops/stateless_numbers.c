@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Stateless activations, sums and operators of rows: the caller's buffers checked, a layer on the stack, and then
- * the operator that models run. */
+/* Stateless activations, sums and operators of rows: the caller's buffers checked, a layer on the stack, and
+ * then the operator that models run. */
 #include "base/float_state.h"
 #include "base/size.h"
 #include "ops/stateless.h"

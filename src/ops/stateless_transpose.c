@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Stateless transposed convolution: the caller's description as the operator's line, a layer on the stack, and
- * then the operator that models run. */
+/* Stateless transposed convolution: the caller's description as the operator's line, a layer on the stack,
+ * and then the operator that models run. */
 #include <stdio.h>
 
 #include "base/float_state.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Stateless epilogues, activations, sums, softmax, layer norm, losses and transposed convolutions against their
- * formulas in double. */
+/* Stateless epilogues, activations, sums, softmax, layer norm, losses and transposed convolutions against
+ * their formulas in double. */
 #include "support.h"
 
 static stoa_context *context;

@@ -385,8 +385,8 @@ static void names_the_layer(void **state) {
     stoa_context_free(context);
 }
 
-/* The gradient of a ReLU behind batch norm is no step of its own, but where others read what lies between or the
- * statistics are kept. */
+/* The gradient of a ReLU behind batch norm is no step of its own, but where others read what lies between or
+ * the statistics are kept. */
 static void leaves_relu_to_batch_norm(void **state) {
     (void)state;
     static const struct net net = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every operator that finishes what it writes, with every operator of one number at a time as its epilogue:
- * the same bits as the two one after the other, forward and backward, on every instruction set. Both sides come
- * from the registry: a new operator is tested by being in it. */
+ * the same bits as the two one after the other, forward and backward, on every instruction set. Both sides
+ * come from the registry: a new operator is tested by being in it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,7 +192,8 @@ static void check_map(const struct stoa_layer *layer, size_t batch, const struct
 
 static size_t pairs;
 
-/* `layer` with every operator of one number at a time, each as its first two examples have it, or its second. */
+/* `layer` with every operator of one number at a time, each as its first two examples have it, or its
+ * second. */
 static void check_layer(const struct stoa_layer *layer, size_t batch) {
     for (size_t i = 0; stoa_ops[i]; i++) {
         const struct stoa_op_example *e = stoa_ops[i]->examples;
@@ -205,7 +206,8 @@ static void check_layer(const struct stoa_layer *layer, size_t batch) {
     }
 }
 
-/* One that every number goes through alike, one with a second input, and two that go by where a number lies. */
+/* One that every number goes through alike, one with a second input, and two that go by where a number
+ * lies. */
 static void check_some(const struct stoa_layer *layer, size_t batch) {
     static const char *const lines[] = {"relu", "add", "prelu per_channel=true", "dropout p=0.3"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {

@@ -63,39 +63,32 @@ static void watch_forks(void) {
     (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-void stoa_blas_enter_thread(void) {
+/* A region begins or ends. Where the BLAS has one count for the process, only those of `callers` do: the
+ * other threads compute for one of them. */
+static void count(void (*step)(struct held *, const struct stoa_blas_vendor *), bool callers) {
     const struct stoa_blas_vendor *blas = stoa_blas_vendor();
     if (blas->count_is_per_thread) {
-        hold(&thread, blas);
+        step(&thread, blas);
+    } else if (callers && blas->get_threads) {
+        (void)pthread_once(&fork_once, watch_forks);
+        (void)pthread_mutex_lock(&lock);
+        step(&process, blas);
+        (void)pthread_mutex_unlock(&lock);
     }
+}
+
+void stoa_blas_enter_thread(void) {
+    count(hold, false);
 }
 
 void stoa_blas_leave_thread(void) {
-    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
-    if (blas->count_is_per_thread) {
-        let_go(&thread, blas);
-    }
+    count(let_go, false);
 }
 
 void stoa_blas_enter(void) {
-    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
-    if (blas->count_is_per_thread) {
-        hold(&thread, blas);
-    } else if (blas->get_threads) {
-        (void)pthread_once(&fork_once, watch_forks);
-        (void)pthread_mutex_lock(&lock);
-        hold(&process, blas);
-        (void)pthread_mutex_unlock(&lock);
-    }
+    count(hold, true);
 }
 
 void stoa_blas_leave(void) {
-    const struct stoa_blas_vendor *blas = stoa_blas_vendor();
-    if (blas->count_is_per_thread) {
-        let_go(&thread, blas);
-    } else if (blas->get_threads) {
-        (void)pthread_mutex_lock(&lock);
-        let_go(&process, blas);
-        (void)pthread_mutex_unlock(&lock);
-    }
+    count(let_go, true);
 }

@@ -277,10 +277,10 @@ enum { STOA_IM2COL_LINES = 8200 };
     /* z[point][filter] = A dy A^T: the adjoint of winograd_output. */                                                 \
     K(winograd_gradient, (const struct stoa_winograd_tile *t, size_t points, const real *dy, size_t line,              \
                           size_t pixel, size_t filters, real *z, size_t z_step))                                       \
-    /* u[point][c*u_stride + k] = G w G^T of the taps, from w + c*w_stride + k on; of its points lines                 \
+    /* u[point][c*u_stride + k] = G w G^T of w[taps][taps][channels][filters]; of its points lines                     \
      * [line, line + lines) only, the first one's at u. */                                                             \
-    K(winograd_weights, (size_t points, size_t line, size_t lines, const real *w, const struct stoa_winograd_taps *taps, \
-                         size_t channels, size_t filters, size_t w_stride, real *u, size_t u_stride, size_t u_step))   \
+    K(winograd_weights, (size_t points, size_t taps, size_t line, size_t lines, const real *w, size_t channels,        \
+                         size_t filters, real *u, size_t u_stride, size_t u_step))                                     \
     /* The taps, from dw + c*dw_stride + k on, = G^T s G: the adjoint of winograd_weights. */                          \
     K(winograd_weights_gradient, (size_t points, const real *s, size_t s_stride, size_t s_step, size_t channels,       \
                                   size_t filters, real *dw, const struct stoa_winograd_taps *taps, size_t dw_stride))  \

@@ -46,8 +46,8 @@ struct stoa_winograd_tile {
     size_t taps;
 };
 
-/* Where the taps of a kernel lie: tap (i, j) at i*line + j*tap. Only lines x columns of
- * count x count are there, the rest count as 0. */
+/* Where the taps of a kernel lie: tap (i, j) at i*line + j*tap. Only lines x columns of count x count are
+ * there: a kernel that a larger stride cuts into phases lacks the last of some. */
 struct stoa_winograd_taps {
     size_t count, lines, columns;
     size_t line, tap;

@@ -14,22 +14,17 @@ struct rows {
     float of[POINTS][TAPS];
 };
 
-/* The taps of one channel and a vector of filters; `points`, `count` and `whole` (all taps are there) are
- * constants. A line's own sums take no more than sharing them between a and -a would, so any lines may be
- * made. */
-STOA_INLINE void weights_vector(const size_t points, const size_t count, const bool whole,
-                                const struct rows *rows, const float *w, const struct stoa_winograd_taps *t,
-                                size_t ahead, float *restrict u, size_t u_step) {
+/* The taps of one channel and a vector of filters, `tap` floats apart; `points` and `count`, of the taps a
+ * side, are constants. A line's own sums take no more than sharing them between a and -a would, so any lines
+ * may be made. */
+STOA_INLINE void weights_vector(const size_t points, const size_t count, const struct rows *rows,
+                                const float *w, size_t tap, size_t ahead, float *restrict u, size_t u_step) {
     stoa_vec g[TAPS][TAPS];
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < count; j++) {
-            if (whole || (i < t->lines && j < t->columns)) {
-                const float *at = w + i * t->line + j * t->tap;
-                g[i][j] = STOA_LOAD(stoa_vec, at);
-                __builtin_prefetch(at + ahead);
-            } else {
-                g[i][j] = (stoa_vec){0};
-            }
+            const float *at = w + (i * count + j) * tap;
+            g[i][j] = STOA_LOAD(stoa_vec, at);
+            __builtin_prefetch(at + ahead);
         }
     }
     for (size_t line = 0; line < rows->lines; line++, u += points * u_step) {
@@ -55,64 +50,51 @@ struct few {
 };
 
 STOA_INLINE void weights_of_few(const size_t points, const size_t count, const struct rows *rows,
-                                const float *w, const struct stoa_winograd_taps *t, size_t filters,
-                                struct few *few, float *restrict u, size_t u_step) {
+                                const float *w, size_t tap, size_t filters, struct few *few,
+                                float *restrict u, size_t u_step) {
     memset(few->in, 0, sizeof few->in);
-    for (size_t i = 0; i < t->lines * t->columns; i++) {
-        size_t row = i / t->columns;
-        size_t column = i % t->columns;
-        memcpy(few->in + (row * TAPS + column) * STOA_LANES, w + row * t->line + column * t->tap,
-               filters * sizeof(float));
+    for (size_t i = 0; i < count * count; i++) {
+        memcpy(few->in + i * STOA_LANES, w + i * tap, filters * sizeof(float));
     }
-    const struct stoa_winograd_taps dense = {
-        .lines = count, .columns = count, .line = TAPS * STOA_LANES, .tap = STOA_LANES};
-    weights_vector(points, count, true, rows, few->in, &dense, 0, few->out, STOA_LANES);
+    weights_vector(points, count, rows, few->in, STOA_LANES, 0, few->out, STOA_LANES);
     for (size_t i = 0; i < rows->lines * points; i++) {
         memcpy(u + i * u_step, few->out + i * STOA_LANES, filters * sizeof *u);
     }
 }
 
 /* The last vector ends where the filters end, and may overlap the one before. */
-STOA_INLINE void weights_of_points(const size_t points, const size_t count, const bool whole,
-                                   const struct rows *rows, const float *w,
-                                   const struct stoa_winograd_taps *t, size_t channels, size_t filters,
-                                   size_t w_stride, struct few *few, float *restrict u, size_t u_stride,
-                                   size_t u_step) {
-    const size_t ahead = AHEAD / stoa_max(1, rows->lines) * w_stride;
-    for (size_t c = 0; c < channels; c++, w += w_stride, u += u_stride) {
+STOA_INLINE void weights_of_points(const size_t points, const size_t count, const struct rows *rows,
+                                   const float *w, size_t channels, size_t filters, struct few *few,
+                                   float *restrict u, size_t u_stride, size_t u_step) {
+    const size_t ahead = AHEAD / stoa_max(1, rows->lines) * filters;
+    const size_t tap = channels * filters;
+    for (size_t c = 0; c < channels; c++, w += filters, u += u_stride) {
         if (filters < STOA_LANES) {
-            weights_of_few(points, count, rows, w, t, filters, few, u, u_step);
+            weights_of_few(points, count, rows, w, tap, filters, few, u, u_step);
             continue;
         }
         for (size_t k = 0; k < filters;) {
-            weights_vector(points, count, whole, rows, w + k, t, ahead, u + k, u_step);
+            weights_vector(points, count, rows, w + k, tap, ahead, u + k, u_step);
             k = k + STOA_LANES < filters ? stoa_min(k + STOA_LANES, filters - STOA_LANES) : filters;
         }
     }
 }
 
-void STOA_KERNEL(winograd_weights)(size_t points, size_t line, size_t lines, const float *w,
-                                   const struct stoa_winograd_taps *taps, size_t channels, size_t filters,
-                                   size_t w_stride, float *u, size_t u_stride, size_t u_step) {
+void STOA_KERNEL(winograd_weights)(size_t points, size_t taps, size_t line, size_t lines, const float *w,
+                                   size_t channels, size_t filters, float *u, size_t u_stride,
+                                   size_t u_step) {
     struct rows rows = {.lines = lines};
     struct few few;
     for (size_t i = 0; i < lines; i++) {
-        winograd_weights_row(points, taps->count, line + i, rows.of[i]);
+        winograd_weights_row(points, taps, line + i, rows.of[i]);
     }
-    const bool whole = taps->lines == taps->count && taps->columns == taps->count;
 #define WEIGHTS(points, count)                                                                               \
-    if (whole) {                                                                                             \
-        weights_of_points(points, count, true, &rows, w, taps, channels, filters, w_stride, &few, u,         \
-                          u_stride, u_step);                                                                 \
-    } else {                                                                                                 \
-        weights_of_points(points, count, false, &rows, w, taps, channels, filters, w_stride, &few, u,        \
-                          u_stride, u_step);                                                                 \
-    }
+    weights_of_points(points, count, &rows, w, channels, filters, &few, u, u_stride, u_step)
     if (points == 4) {
         WEIGHTS(4, 3);
         return;
     }
-    WINOGRAD_FORM_SWITCH(points, taps->count, WEIGHTS)
+    WINOGRAD_FORM_SWITCH(points, taps, WEIGHTS)
 #undef WEIGHTS
 }
 

@@ -179,17 +179,17 @@ void STOA_REFERENCE(winograd_gradient)(const struct stoa_winograd_tile *t, size_
     }
 }
 
-void STOA_REFERENCE(winograd_weights)(size_t points, size_t line, size_t lines, const real *w,
-                                      const struct stoa_winograd_taps *taps, size_t channels, size_t filters,
-                                      size_t w_stride, real *u, size_t u_stride, size_t u_step) {
-    struct matrix g = weights_matrix(points, taps->count);
+void STOA_REFERENCE(winograd_weights)(size_t points, size_t taps, size_t line, size_t lines, const real *w,
+                                      size_t channels, size_t filters, real *u, size_t u_stride,
+                                      size_t u_step) {
+    struct matrix g = weights_matrix(points, taps);
     for (size_t c = 0; c < channels; c++) {
         for (size_t k = 0; k < filters; k++) {
             double in[POINTS][POINTS] = {{0}};
             double out[POINTS][POINTS] = {{0}};
-            for (size_t i = 0; i < taps->lines; i++) {
-                for (size_t j = 0; j < taps->columns; j++) {
-                    in[i][j] = (double)w[i * taps->line + j * taps->tap + c * w_stride + k];
+            for (size_t i = 0; i < taps; i++) {
+                for (size_t j = 0; j < taps; j++) {
+                    in[i][j] = (double)w[((i * taps + j) * channels + c) * filters + k];
                 }
             }
             sandwich(&g, &g, (const double(*)[POINTS])in, out);

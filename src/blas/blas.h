@@ -24,8 +24,9 @@ struct stoa_gemm {
     /* By the engine's kernel whatever the sizes: sums in an order that depends on k alone. b is not
      * transposed, alpha 1 and beta 0 or 1. Without a transposed a, b may then lie in panels of
      * STOA_GEMM_PANEL columns, one behind the other: [k][columns], the rows of a last one rounded up to
-     * STOA_ALIGN_FLOATS. ldb is not read. */
-    bool by_kernel, panels;
+     * STOA_ALIGN_FLOATS. ldb is not read. `packed_now`: the same threads have made them, and each takes the
+     * columns that it packed. */
+    bool by_kernel, panels, packed_now;
     /* b once more, in panels of so many columns as stoa_pack_panels() writes them, or NULL: read instead where
      * the product goes by such panels, to the same bits. */
     const float *packed;

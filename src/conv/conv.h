@@ -84,9 +84,10 @@ struct stoa_conv_algorithm {
     size_t factor[STOA_CONV_PASSES]; /* where a tuning table has the factors of its costs */
     size_t tile;                     /* Winograd's: outputs a side for 3x3 kernels */
     /* Whether it computes plan->conv's pass within the context's policy and workspace limit. If so it sets
-     * cost, bytes, prepared_bytes (without the header that stoa_conv_prepare() writes) and cut; conv, pass
-     * and algorithm are set, all else is 0. Operands are dense NHWC and HWIO and results overwritten, but
-     * for what it says by stoa_conv_take(). False too when a size overflows. */
+     * cost (without what every algorithm pays: the tensors read and written once), bytes, prepared_bytes
+     * (without the header that stoa_conv_prepare() writes) and cut; conv, pass and algorithm are set, all
+     * else is 0. Operands are dense NHWC and HWIO and results overwritten, but for what it says by
+     * stoa_conv_take(). False too when a size overflows. */
     bool (*plan)(const stoa_context *context, struct stoa_conv_plan *plan);
     /* Weights in the form that forward passes read, in parallel; with them a pass gives the same bits as
      * without. NULL where prepared_bytes is always 0. */
@@ -140,14 +141,6 @@ void stoa_conv_run(const struct stoa_conv_plan *plan, const struct stoa_conv_run
 /* How the pass is cut, for people; "none" for a plan without an algorithm. */
 void stoa_conv_describe(const struct stoa_conv_plan *plan, char *out, size_t size);
 
-/* The problem of a run: the plan's with the run's batch. */
-static inline struct stoa_conv stoa_conv_of(const struct stoa_conv_plan *plan,
-                                            const struct stoa_conv_run *run) {
-    struct stoa_conv conv = plan->conv;
-    conv.batch = run->batch;
-    return conv;
-}
-
 /* Workspace that all threads of a pass share (transposed or transformed weights, sums of blocks) may take
  * this many times the context's limit, which bounds what each thread takes for itself. */
 enum { STOA_CONV_SHARED_LIMITS = 64 };
@@ -175,10 +168,10 @@ static inline size_t stoa_conv_thread_step(const stoa_context *context, size_t f
  * allows. */
 size_t stoa_reduction_blocks(const stoa_context *context, size_t floats, size_t items);
 
-/* parts[0][i] += parts[1][i] + ... by a fixed tree over `blocks` (a power of two) arrays of `floats` numbers
- * that lie `stride` apart; in parallel over ranges. */
+/* out[i] = or, where it `adds`, += parts[0][i] + parts[1][i] + ... by a fixed tree over `blocks` (a power of
+ * two) arrays of `floats` numbers that lie `stride` apart, and are overwritten; in parallel over ranges. */
 void stoa_reduce_blocks(const stoa_context *context, float *parts, size_t stride, size_t blocks,
-                        size_t floats, float *out);
+                        size_t floats, bool adds, float *out);
 
 /* The sums of dweight and dbias. A single block needs no memory: it sums where the result goes, but for a
  * bias that is added. */

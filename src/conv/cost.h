@@ -21,7 +21,8 @@ double stoa_cost_kernel(const stoa_context *context, double flops, size_t n, siz
  * beside a tile, very many where they overflow the caches. */
 double stoa_cost_weights(const stoa_context *context, double floats, double times);
 
-/* Seconds to read or write so many floats of a pass's tensors, which lie in the outer cache or in memory. */
+/* Seconds to read or write so many floats of a pass's tensors, which lie in the outer cache or in memory:
+ * conv/plan.c adds them to what an algorithm costs. */
 static inline double stoa_cost_stream(const stoa_context *context, double floats) {
     return floats / context->tuning->cost_stream_floats;
 }

@@ -43,15 +43,6 @@ static void cut_weights(const stoa_context *context, const struct stoa_conv *con
     }
 }
 
-/* One multiply-add a tap, output pixel and channel, with little to keep in registers. */
-static double cost(const stoa_context *context, const struct stoa_conv *conv) {
-    const struct stoa_window *w = &conv->window;
-    double outputs = (double)conv->batch * (double)(w->out_height * w->out_width) * (double)w->channels;
-    double inputs = (double)conv->batch * (double)(w->height * w->width) * (double)w->channels;
-    return stoa_cost_tile(context, outputs * (double)(w->kernel_height * w->kernel_width)) +
-           stoa_cost_stream(context, inputs + outputs);
-}
-
 static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     const struct stoa_conv *conv = &plan->conv;
     const struct stoa_window *w = &conv->window;
@@ -67,7 +58,8 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     }
     plan->finishes = true;
     plan->bytes = room.bytes;
-    plan->cost = cost(context, conv);
+    /* One multiply-add a tap, output pixel and channel, with little to keep in registers. */
+    plan->cost = stoa_cost_tile(context, (double)stoa_conv_pixels(conv) * (double)stoa_conv_weights(conv));
     return !room.overflow;
 }
 
@@ -129,8 +121,8 @@ static void backward_weights_part(void *argument, size_t task, size_t thread) {
 static void run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run) {
     const struct depthwise_cut *cut = (const void *)plan->cut.bytes;
     struct stoa_carve room = {.memory = run->workspace};
-    struct depthwise_pass p = {
-        .cut = cut, .run = run, .kernels = run->context->kernels, .conv = stoa_conv_of(plan, run)};
+    struct depthwise_pass p = {.cut = cut, .run = run, .kernels = run->context->kernels, .conv = plan->conv};
+    p.conv.batch = run->batch;
     switch (plan->pass) {
     case STOA_CONV_FORWARD:
         stoa_parallel(run->context, stoa_ceil_div(stoa_conv_rows(&p.conv), cut->rows), forward_rows, &p);

@@ -24,8 +24,8 @@ struct reduction {
     const stoa_context *context;
     float *parts;
     size_t stride, blocks, floats;
-    float *out;
     bool adds;
+    float *out;
 };
 
 static void reduce_range(void *argument, size_t task, size_t thread) {
@@ -46,13 +46,10 @@ static void reduce_range(void *argument, size_t task, size_t thread) {
     }
 }
 
-static void reduce(struct reduction r) {
-    stoa_parallel(r.context, stoa_ceil_div(r.floats, RANGE), reduce_range, &r);
-}
-
 void stoa_reduce_blocks(const stoa_context *context, float *parts, size_t stride, size_t blocks,
-                        size_t floats, float *out) {
-    reduce((struct reduction){context, parts, stride, blocks, floats, out, false});
+                        size_t floats, bool adds, float *out) {
+    struct reduction r = {context, parts, stride, blocks, floats, adds, out};
+    stoa_parallel(context, stoa_ceil_div(floats, RANGE), reduce_range, &r);
 }
 
 struct stoa_partials stoa_partials_of(const stoa_context *context, const struct stoa_conv *conv) {
@@ -94,11 +91,11 @@ void stoa_partial_rows(const struct stoa_partials *partials, const struct stoa_c
 
 void stoa_partials_reduce(const stoa_context *context, const struct stoa_partials *p) {
     if (p->blocks > 1) {
-        reduce((struct reduction){context, p->sums, p->stride, p->blocks, p->weights, p->dweight, p->adds});
+        stoa_reduce_blocks(context, p->sums, p->stride, p->blocks, p->weights, p->adds, p->dweight);
     }
     if (p->dbias && (p->blocks > 1 || p->adds)) {
-        reduce((struct reduction){context, stoa_partial_bias(p, 0), p->stride, p->blocks, p->filters,
-                                  p->dbias, p->adds});
+        stoa_reduce_blocks(context, stoa_partial_bias(p, 0), p->stride, p->blocks, p->filters, p->adds,
+                           p->dbias);
     }
 }
 

@@ -52,20 +52,16 @@ static struct areas carve(const struct stoa_gathered *cut, struct stoa_carve *ca
 static double cost_of(const stoa_context *context, const struct stoa_gathered *cut, enum stoa_conv_pass pass,
                       double times) {
     const struct stoa_conv *conv = &cut->conv;
-    const struct stoa_window *w = &conv->window;
     size_t column = stoa_conv_column(conv);
     size_t filters = stoa_conv_group_filters(conv);
     double pixels = (double)stoa_conv_pixels(conv);
     double weights = (double)stoa_conv_weights(conv);
     double columns = cut->in_place ? 0 : pixels * (double)column * (double)conv->groups;
-    double tensors = (double)conv->batch * (double)(w->height * w->width) * (double)w->channels +
-                     pixels * (double)conv->filters;
     double sums = cut->sums.blocks > 1 ? 3 * (double)cut->sums.blocks * weights : 0;
     bool to_data = pass == STOA_CONV_BACKWARD_DATA;
     return stoa_cost_product(context, 2 * pixels * weights, to_data ? column : filters,
                              to_data ? filters : column) +
-           stoa_cost_tile(context, 2 * columns + sums) + stoa_cost_stream(context, tensors) +
-           stoa_cost_weights(context, weights, times);
+           stoa_cost_tile(context, 2 * columns + sums) + stoa_cost_weights(context, weights, times);
 }
 
 bool stoa_gathered_plan(const stoa_context *context, struct stoa_gathered *cut, double times,
@@ -100,7 +96,8 @@ static void pack(const stoa_context *context, const struct stoa_conv *conv, bool
 
 void stoa_gathered_prepare(const stoa_context *context, const struct stoa_conv_plan *plan,
                            const float *weight, float *prepared) {
-    pack(context, &stoa_gathered_of(plan)->conv, false, weight, prepared);
+    const struct stoa_gathered *cut = (const void *)plan->cut.bytes;
+    pack(context, &cut->conv, false, weight, prepared);
 }
 
 /* What the tasks of a pass share. */
@@ -262,6 +259,7 @@ static struct stoa_gemm product_of(const struct tile *t, size_t tap, size_t taps
     return (struct stoa_gemm){.transpose_b = !p->panels && p->by_filters != to_data,
                               .by_kernel = p->cut->by_kernel,
                               .panels = p->panels,
+                              .packed_now = p->panels && to_data,
                               .m = pixels,
                               .n = to_data ? column : filters,
                               .k = to_data ? filters : column,
@@ -273,16 +271,6 @@ static struct stoa_gemm product_of(const struct tile *t, size_t tap, size_t taps
                               .beta = t->adds ? 1 : 0,
                               .c = to_data ? (in_place ? run->dx : t->memory) + x : run->y + y,
                               .ldc = to_data ? row : y_row};
-}
-
-static void multiply(const struct pass *p, const struct stoa_gemm *product) {
-    if (!p->cut->together) {
-        stoa_gemm_run(p->context, product);
-    } else if (p->panels && p->pass == STOA_CONV_BACKWARD_DATA) { /* packed just now */
-        stoa_product_packed(p->context, product);
-    } else {
-        stoa_product(p->context, product);
-    }
 }
 
 static void run_tile(const struct share *s, size_t number, float *memory) {
@@ -314,7 +302,7 @@ static void run_tile(const struct share *s, size_t number, float *memory) {
         }
         for (size_t tap = 0; tap < taps; tap++) {
             struct stoa_gemm product = product_of(&tile, tap, taps);
-            multiply(p, &product);
+            (cut->together ? stoa_product : stoa_gemm_run)(p->context, &product);
         }
         if (to_data && !cut->in_place) {
             run_step(tile, move_columns);
@@ -383,7 +371,7 @@ static void begin(struct pass *p) {
 }
 
 void stoa_gathered_run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run) {
-    const struct stoa_gathered *cut = stoa_gathered_of(plan);
+    const struct stoa_gathered *cut = (const void *)plan->cut.bytes;
     struct stoa_carve room = {.memory = run->workspace};
     struct pass p = {.context = run->context,
                      .cut = cut,

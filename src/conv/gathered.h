@@ -22,10 +22,6 @@ struct stoa_gathered {
 };
 _Static_assert(sizeof(struct stoa_gathered) <= STOA_CONV_CUT_BYTES, "the cut fits a plan");
 
-static inline const struct stoa_gathered *stoa_gathered_of(const struct stoa_conv_plan *plan) {
-    return (const struct stoa_gathered *)plan->cut.bytes;
-}
-
 /* Floats from row to row of the left operand; of columns of so many channels. */
 size_t stoa_gathered_stride(const struct stoa_gathered *cut, size_t channels);
 

@@ -80,7 +80,7 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
 }
 
 static void describe(const struct stoa_conv_plan *plan, char *out, size_t size) {
-    const struct stoa_gathered *cut = stoa_gathered_of(plan);
+    const struct stoa_gathered *cut = (const void *)plan->cut.bytes;
     if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
         (void)snprintf(out, size, "im2col, %zu blocks, %zu of channels", cut->sums.blocks, cut->parts);
     } else if (plan->pass == STOA_CONV_BACKWARD_DATA) {

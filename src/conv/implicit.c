@@ -39,10 +39,6 @@ enum { BLOCK_PIXELS = 256, LEAST_TASKS = 16, LEAST_CHANNELS = 8 };
 
 _Static_assert(sizeof(struct stoa_implicit_cut) <= STOA_CONV_CUT_BYTES, "the cut fits a plan");
 
-static const struct stoa_implicit_cut *cut_of(const struct stoa_conv_plan *plan) {
-    return (const struct stoa_implicit_cut *)(const void *)plan->cut.bytes;
-}
-
 /* More pixels, as long as their lines stay in L2, are 1.02 to 1.05 times as fast in first layers, and no
  * faster with more terms or in gradients (measured). */
 static size_t tile_pixels(const struct stoa_tuning *tuning, const struct stoa_conv *conv) {
@@ -111,21 +107,17 @@ static void cut_weights(const stoa_context *context, const struct stoa_conv *con
 static double cost_of(const stoa_context *context, const struct stoa_implicit_cut *cut) {
     const struct stoa_implicit_view *v = &cut->view;
     const bool sums = cut->sums.blocks > 0;
-    double batch = (double)v->batch;
-    double channels = (double)v->channels;
     double tiles = (double)stoa_implicit_tiles(v);
-    double flops = 2 * batch * stoa_implicit_pairs(&v->down, cut->by_taps) *
-                   stoa_implicit_pairs(&v->across, cut->by_taps) * channels * (double)v->stride /
+    double flops = 2 * (double)v->batch * stoa_implicit_pairs(&v->down, cut->by_taps) *
+                   stoa_implicit_pairs(&v->across, cut->by_taps) * (double)v->channels * (double)v->stride /
                    (double)v->group;
     double copied = 2 * tiles * (double)(v->floats * cut->parts * cut->ranges);
     double weights = (double)cut->terms * (double)v->stride; /* a number is read or written so many times */
     double times = sums ? tiles + 2 * (double)cut->sums.blocks : cut->packs ? 2 : 0;
-    double tensors = batch * ((double)(v->down.out * v->across.out) * (double)v->filters +
-                              (double)(v->down.size * v->across.size) * channels);
     return stoa_cost_kernel(context, flops, v->stride,
                             sums ? v->groups : stoa_max(1, cut->terms / (v->down.axes * v->across.axes)),
                             sums ? cut->terms / cut->parts : v->across.axis[0].outputs / v->group) +
-           stoa_cost_tile(context, copied + times * weights) + stoa_cost_stream(context, tensors);
+           stoa_cost_tile(context, copied + times * weights);
 }
 
 /* The pass's areas, of which all but the scratch are shared by all threads: their bytes. */
@@ -225,8 +217,8 @@ static void pack_task(void *argument, size_t task, size_t thread) {
  * turned kernels, or bands. */
 static void prepare(const stoa_context *context, const struct stoa_conv_plan *plan, const float *weight,
                     float *prepared) {
-    struct stoa_implicit_pass p = {
-        .context = context, .plan = plan, .cut = *cut_of(plan), .weight = weight, .packed = prepared};
+    struct stoa_implicit_pass p = {.context = context, .plan = plan, .weight = weight, .packed = prepared};
+    memcpy(&p.cut, plan->cut.bytes, sizeof p.cut);
     size_t taps = p.cut.terms / p.cut.view.channels;
     stoa_parallel(context, taps * stoa_ceil_div(p.cut.view.stride, STOA_GEMM_PANEL), pack_task, &p);
 }
@@ -352,12 +344,12 @@ static void run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *r
     struct stoa_implicit_pass p = {.context = run->context,
                                    .plan = plan,
                                    .run = run,
-                                   .cut = *cut_of(plan),
                                    .x = back ? run->dy : run->x,
                                    .weight = run->weight,
                                    .y = back ? run->dx : run->y};
     struct stoa_implicit_view *v = &p.cut.view;
     struct stoa_carve room = {.memory = run->workspace};
+    memcpy(&p.cut, plan->cut.bytes, sizeof p.cut);
     (void)carve(&p, &room);
     v->batch = run->batch;
     if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
@@ -379,7 +371,7 @@ static void run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *r
 }
 
 static void describe(const struct stoa_conv_plan *plan, char *out, size_t size) {
-    const struct stoa_implicit_cut *cut = cut_of(plan);
+    const struct stoa_implicit_cut *cut = (const void *)plan->cut.bytes;
     const struct stoa_implicit_view *v = &cut->view;
     if (plan->pass == STOA_CONV_BACKWARD_WEIGHTS) {
         (void)snprintf(out, size,

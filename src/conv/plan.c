@@ -123,8 +123,12 @@ bool stoa_conv_plan_with(const stoa_context *context, const struct stoa_conv_alg
     for (enum operand i = X; i < OPERANDS; i++) {
         copied += (double)floats_of(&o, i);
     }
+    const struct stoa_window *w = &conv->window;
+    double tensors = (double)conv->batch * (double)(w->height * w->width) * (double)w->channels +
+                     (double)stoa_conv_pixels(conv) * (double)conv->filters;
     plan->bytes = room.bytes;
-    plan->cost = plan->cost * factor_of(context, plan) + stoa_cost_stream(context, 2 * copied);
+    plan->cost = (plan->cost + stoa_cost_stream(context, tensors)) * factor_of(context, plan) +
+                 stoa_cost_stream(context, 2 * copied);
     plan->prepares = plan->prepared_bytes > 0;
     if (pass == STOA_CONV_FORWARD && !plan->prepares) {
         plan->prepared_bytes = floats_of(&o, WEIGHT) * sizeof(float);

@@ -71,14 +71,11 @@ static bool cut_image(const stoa_context *context, const struct stoa_conv *conv,
 /* A single filter waits for its pixels, which are loaded across lines of cache. Sums of the gradient are read
  * and written for each tile. */
 static double cost(const stoa_context *context, const struct stoa_conv *conv, const struct planes_cut *cut) {
-    const struct stoa_window *w = &conv->window;
     double tiles = (double)conv->batch * (double)cut->down;
     double flops = 2 * tiles * (double)cut->run * (double)(cut->terms * stoa_max(2, conv->filters));
     double moved = (double)(cut->step + cut->view) + (cut->partials.blocks > 0 ? 1.5 * (double)cut->sums : 0);
-    double tensors = (double)stoa_conv_pixels(conv) * (double)conv->filters +
-                     (double)(conv->batch * w->height * w->width) * (double)w->channels;
     return stoa_cost_product(context, flops, 2 * stoa_cost_lanes(context), cut->terms) +
-           stoa_cost_tile(context, tiles * moved) + stoa_cost_stream(context, tensors);
+           stoa_cost_tile(context, tiles * moved);
 }
 
 /* What the tasks of a run share. */
@@ -220,8 +217,8 @@ static void sum_block(void *argument, size_t block, size_t thread) {
 static void run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run) {
     const struct planes_cut *cut = (const void *)plan->cut.bytes;
     struct stoa_carve room = {.memory = run->workspace};
-    struct planes_pass p = {
-        .cut = cut, .run = run, .kernels = run->context->kernels, .conv = stoa_conv_of(plan, run)};
+    struct planes_pass p = {.cut = cut, .run = run, .kernels = run->context->kernels, .conv = plan->conv};
+    p.conv.batch = run->batch;
     carve(run->context, &p, &room);
     if (plan->pass == STOA_CONV_FORWARD) {
         stoa_parallel(run->context, run->batch * cut->down, forward_tile, &p);

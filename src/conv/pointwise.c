@@ -111,7 +111,7 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
 }
 
 static void describe(const struct stoa_conv_plan *plan, char *out, size_t size) {
-    const struct stoa_gathered *cut = stoa_gathered_of(plan);
+    const struct stoa_gathered *cut = (const void *)plan->cut.bytes;
     char how[48] = "";
     if (!cut->together) {
         (void)snprintf(how, sizeof how, ", %zu blocks", cut->sums.blocks);

@@ -17,9 +17,7 @@
 
 #include "base/size.h"
 #include "conv/cost.h"
-#include "conv/winograd_forward.h"
 #include "conv/winograd_pass.h"
-#include "conv/winograd_weights.h"
 
 /* Whether a convolution is of the kind, and the context lets sums be reordered. Taps beyond the kernel's end
  * cost products, and accuracy: they may be half as many again as the others. */
@@ -101,18 +99,14 @@ static double vectors(const stoa_context *context, size_t channels) {
 }
 
 static double cost(const stoa_context *context, const struct stoa_winograd *p) {
-    const struct stoa_window *w = &p->in.window;
     double rows = stoa_winograd_rows(&p->grid);
     double weights = (double)p->in.channels * (double)p->filters;
-    double transforms = (double)p->transforms;
-    double tensors = (double)p->grid.batch * ((double)(w->height * w->width) * (double)w->channels +
-                                              (double)(w->out_height * w->out_width) * (double)p->filters);
     double moved = rows * (vectors(context, p->in.channels) + vectors(context, p->filters)) +
-                   transforms * (double)p->points * weights;
+                   (double)p->transforms * (double)p->points * weights;
     size_t columns = p->to_weights ? p->range_filters : p->filters;
     size_t terms = p->to_weights ? context->tuning->winograd_range : p->in.channels;
     return stoa_cost_product(context, 2 * rows * weights, columns, terms) +
-           stoa_cost_tile(context, 1.5 * moved) + stoa_cost_stream(context, tensors);
+           stoa_cost_tile(context, 1.5 * moved);
 }
 
 /* What a stride's step passes over has no adjoint here: implicit.c computes that gradient without any
@@ -148,7 +142,7 @@ static void run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *r
 }
 
 static void describe(const struct stoa_conv_plan *plan, char *out, size_t size) {
-    const struct stoa_winograd *p = stoa_winograd_of(plan);
+    const struct stoa_winograd *p = (const void *)plan->cut.bytes;
     const struct stoa_winograd_grid *grid = &p->grid;
     const char *name = plan->algorithm->name;
     if (p->to_weights && p->narrow) {

@@ -1,6 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-#include "conv/winograd_forward.h"
-
+/* Winograd's convolution forward, and backward to the input.
+ *
+ * Narrow layers: all weights are transformed, to [points][C][K], by each thread for itself where that takes
+ * less time than lines take from one core to another. A block of tiles is transformed, multiplied by them and
+ * transformed to outputs, all while it is in a core's L2.
+ *
+ * Wide layers: a thread takes a block of tiles, transforms it, and then takes ranges of filters: for each it
+ * goes through the channels in ranges, and through the points a few lines at a time, whose weights are
+ * transformed where they are needed, [points of the lines][channels][filters] in L2, and their products added
+ * to sums in L2 or near it. So transformed weights, 4 to 7 times as large as the weights, are never written
+ * to memory.
+ *
+ * The weights of a range are gathered first, each tap's side by side: in the whole weight those of one
+ * channel lie far apart, often by a power of two, and share few sets of the caches. Prepared weights are
+ * transformed ones of a narrow layer; of a wide one, for which these would come from an outer cache no faster
+ * than a core transforms the weights itself, they are all ranges gathered. */
 #include <string.h>
 
 #include "base/scratch.h"
@@ -153,20 +167,6 @@ static void gather_weights(const struct stoa_winograd_run *r, size_t channel, si
     }
 }
 
-/* The points of lines [line, line + lines) from gathered weights. */
-static void transform_weights(const struct stoa_winograd_run *r, size_t line, size_t lines, const float *w,
-                              size_t channels, size_t filters, float *u, size_t u_stride) {
-    const struct stoa_winograd *p = r->p;
-    size_t floats = channels * filters;
-    const struct stoa_winograd_taps taps = {.count = p->in.taps,
-                                            .lines = p->in.taps,
-                                            .columns = p->in.taps,
-                                            .line = p->in.taps * floats,
-                                            .tap = floats};
-    r->context->kernels->winograd_weights(p->grid.points, line, lines, w, &taps, channels, filters, filters,
-                                          u, u_stride, p->right_step);
-}
-
 static size_t groups_of_rows(const struct stoa_winograd *p) {
     return stoa_ceil_div(p->in.channels, WEIGHT_ROWS);
 }
@@ -181,8 +181,9 @@ static void transform_rows(const struct stoa_winograd_run *r, size_t group, floa
     for (size_t filter = 0; filter < p->filters; filter += most) {
         size_t filters = stoa_min(most, p->filters - filter);
         gather_weights(r, channel, channels, filter, filters, w);
-        transform_weights(r, 0, p->grid.points, w, channels, filters, u + channel * p->filters + filter,
-                          p->filters);
+        r->context->kernels->winograd_weights(p->grid.points, p->in.taps, 0, p->grid.points, w, channels,
+                                              filters, u + channel * p->filters + filter, p->filters,
+                                              p->right_step);
     }
 }
 
@@ -206,7 +207,7 @@ static void prepare_range(void *argument, size_t task, size_t thread) {
 
 void stoa_winograd_forward_prepare(const stoa_context *context, const struct stoa_conv_plan *plan,
                                    const float *weight, float *prepared) {
-    const struct stoa_winograd *p = stoa_winograd_of(plan);
+    const struct stoa_winograd *p = (const void *)plan->cut.bytes;
     struct stoa_winograd_run r = {
         .context = context, .p = p, .weight = weight, .shared = {.right = prepared}};
     stoa_parallel(context, p->narrow ? groups_of_rows(p) : stoa_winograd_filter_ranges(p),
@@ -251,8 +252,9 @@ static void add_products(const struct stoa_winograd_run *r, const struct stoa_wi
         const struct stoa_winograd_span rows = stoa_winograd_span_of(&r->grid, block, point);
         size_t row = rows.begin - block->first;
         if (!p->narrow && point % in_lines == 0) {
-            transform_weights(r, point / p->grid.points, STOA_WINOGRAD_WIDE_LINES, w, channels, filters,
-                              part->right, filters);
+            r->context->kernels->winograd_weights(p->grid.points, p->in.taps, point / p->grid.points,
+                                                  STOA_WINOGRAD_WIDE_LINES, w, channels, filters, part->right,
+                                                  filters, p->right_step);
         }
         const float *a = v.at + point * p->input_step;
         stoa_gemm_run(r->context,

@@ -126,7 +126,7 @@ struct stoa_winograd_part stoa_winograd_part_of(const struct stoa_winograd_run *
 
 struct stoa_winograd_run stoa_winograd_begin(const struct stoa_conv_plan *plan,
                                              const struct stoa_conv_run *run) {
-    const struct stoa_winograd *p = stoa_winograd_of(plan);
+    const struct stoa_winograd *p = (const void *)plan->cut.bytes;
     struct stoa_carve room = {.memory = run->workspace};
     struct stoa_winograd_run r = {.context = run->context,
                                   .p = p,

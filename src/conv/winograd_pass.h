@@ -83,10 +83,6 @@ struct stoa_winograd {
 };
 _Static_assert(sizeof(struct stoa_winograd) <= STOA_CONV_CUT_BYTES, "the cut fits in a plan");
 
-static inline const struct stoa_winograd *stoa_winograd_of(const struct stoa_conv_plan *plan) {
-    return (const void *)plan->cut.bytes;
-}
-
 static inline size_t stoa_winograd_channel_ranges(const struct stoa_winograd *p) {
     return stoa_ceil_div(p->in.channels, p->range_channels);
 }
@@ -165,5 +161,14 @@ struct stoa_winograd_matrix stoa_winograd_inputs(const struct stoa_winograd_run 
 struct stoa_winograd_matrix stoa_winograd_gradients(const struct stoa_winograd_run *r,
                                                     const struct stoa_winograd_part *part,
                                                     const struct stoa_winograd_block *block, size_t filter);
+
+/* The passes, for a plan whose cut is the pass with one block of all tiles: winograd_forward.c and
+ * winograd_weights.c. */
+bool stoa_winograd_forward_plan(const stoa_context *context, struct stoa_conv_plan *plan);
+void stoa_winograd_forward_prepare(const stoa_context *context, const struct stoa_conv_plan *plan,
+                                   const float *weight, float *prepared);
+void stoa_winograd_forward_run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run);
+bool stoa_winograd_weights_plan(const stoa_context *context, struct stoa_conv_plan *plan);
+void stoa_winograd_weights_run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run);
 
 #endif

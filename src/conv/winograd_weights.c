@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "conv/winograd_weights.h"
-
+/* The weight gradient of a convolution by Winograd's minimal filtering.
+ *
+ * The forward pass is linear in the weights, so its adjoint serves: for each point the matrices of
+ * transformed inputs, V [tiles][C], and of transformed output gradients, Z [tiles][K], give S = V^T Z, and
+ * dw = G^T S G. Of narrow layers blocks of tiles each have an S of their own, which stays in a core's L2
+ * while the tiles pass; the blocks' gradients are summed in a fixed tree. Of wide ones each thread takes
+ * ranges of channels and filters, for which S of a chunk of tiles stays in its L2; there are no partial sums,
+ * later chunks add to the gradient. */
 #include <string.h>
 
 #include "base/size.h"
@@ -208,7 +214,7 @@ void stoa_winograd_weights_run(const struct stoa_conv_plan *plan, const struct s
         }
         stoa_parallel(run->context, r.partials, run_partial, &r);
         stoa_reduce_blocks(run->context, r.shared.taps, stoa_winograd_gradient_step(p), r.partials,
-                           stoa_conv_weights(&plan->conv), run->dweight);
+                           stoa_conv_weights(&plan->conv), false, run->dweight);
     } else {
         size_t ranges = stoa_winograd_channel_ranges(p) * stoa_winograd_filter_ranges(p);
         stoa_winograd_run_chunks(&r, ranges, run_range);
@@ -216,6 +222,6 @@ void stoa_winograd_weights_run(const struct stoa_conv_plan *plan, const struct s
     if (run->dbias) {
         stoa_parallel(run->context, STOA_WINOGRAD_BIAS_BLOCKS, sum_bias, &r);
         stoa_reduce_blocks(run->context, r.shared.sums, stoa_winograd_bias_step(p), STOA_WINOGRAD_BIAS_BLOCKS,
-                           p->filters, run->dbias);
+                           p->filters, false, run->dbias);
     }
 }

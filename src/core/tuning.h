@@ -66,7 +66,7 @@
     X(size_t, product_long_result, 1, 1e9, "numbers of such a gradient at most")                             \
     X(size_t, product_task, 1, 1e9, "m * n * k that pays for a task of its own")                             \
     X(size_t, implicit_tile_pixels, 1, 1048576, "output pixels of a tile")                                   \
-    X(size_t, implicit_tile_bytes, 4096, 1073741824, "a padded copy of the image under a tile")              \
+    X(size_t, implicit_tile_bytes, 4096, 1073741824, "the image under a tile, copied or as it lies")         \
     X(size_t, implicit_terms, 16, 4096, "terms of the weight that a product takes at once")                  \
     X(size_t, implicit_tap_channels, 1, 1e9, "channels from which a tap is a product of its own")            \
     X(size_t, implicit_long_pixels, 1, 1048576, "pixels of a tile whose patches have few terms")             \

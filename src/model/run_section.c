@@ -65,7 +65,7 @@ static void sum_partials(const struct section_run *run) {
             const struct stoa_tensor *tensor = &plan->model->tensors[plan->model->nodes[node].tensor[t]];
             if (tensor->spec.trainable) {
                 stoa_reduce_blocks(plan->context, part, run->section->partial_floats, run->tasks,
-                                   tensor->count, stoa_plan_gradients(plan) + tensor->offset);
+                                   tensor->count, false, stoa_plan_gradients(plan) + tensor->offset);
                 part += stoa_round_up(tensor->count, STOA_ALIGN_FLOATS);
             }
         }

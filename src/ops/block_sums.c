@@ -30,6 +30,6 @@ const float *stoa_block_sums(const struct stoa_op_run *run, size_t floats, stoa_
     struct sums sums = {run, stoa_reduction_blocks(run->context, floats, run->batch),
                         stoa_round_up(floats, STOA_ALIGN_FLOATS), body};
     stoa_parallel(run->context, sums.blocks, run_block, &sums);
-    stoa_reduce_blocks(run->context, run->workspace, sums.stride, sums.blocks, floats, run->workspace);
+    stoa_reduce_blocks(run->context, run->workspace, sums.stride, sums.blocks, floats, false, run->workspace);
     return run->workspace;
 }

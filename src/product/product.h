@@ -21,9 +21,6 @@ void stoa_gemm_run(const stoa_context *context, const struct stoa_gemm *product)
  * bits on any number of threads. */
 void stoa_product(const stoa_context *context, const struct stoa_gemm *product);
 
-/* The same where stoa_pack_panels() has made b just now: threads take the columns that they packed. */
-void stoa_product_packed(const stoa_context *context, const struct stoa_gemm *product);
-
 /* Columns of the panels that pay for keeping b of products of this shape, and of the same with fewer rows:
  * for their packed_columns. 0: b is read where it lies. What is copied for every product is kept instead, and
  * what a single row reads from beyond L2, where one row of a panel lies behind the other. */

@@ -77,7 +77,12 @@ static bool halve(struct tiling *t, size_t level) {
     return down || across;
 }
 
-static void multiply_tiles(const stoa_context *context, const struct stoa_gemm *product, bool by_columns) {
+/* What a thread has packed lies in its own caches, from which others fetch it at the distance of the CPUs.
+ * Every thread reads all of the other operand then, which costs as much where it has so many times the rows
+ * (measured). Otherwise no part of the larger operand is read by two threads. */
+void stoa_product(const stoa_context *context, const struct stoa_gemm *product) {
+    enum { MOST_ROWS_A_COLUMN = 8 };
+    bool by_columns = product->n >= product->m / (product->packed_now ? MOST_ROWS_A_COLUMN : 1);
     struct stoa_way way = stoa_way_of(context, product);
     double work = (double)product->m * (double)product->n * (double)product->k;
     double task = (double)context->tuning->product_task;
@@ -92,19 +97,6 @@ static void multiply_tiles(const stoa_context *context, const struct stoa_gemm *
         }
     }
     stoa_parallel(context, t.down * t.across, run_tile, &t);
-}
-
-void stoa_product(const stoa_context *context, const struct stoa_gemm *product) {
-    bool by_columns = product->n >= product->m; /* no part of the larger operand is read by two threads */
-    multiply_tiles(context, product, by_columns);
-}
-
-/* What a thread has packed lies in its own caches, from which others fetch it at the distance of the CPUs.
- * Every thread reads all of the other operand then, which costs as much where it has so many times the rows
- * (measured). */
-void stoa_product_packed(const stoa_context *context, const struct stoa_gemm *product) {
-    enum { MOST_ROWS_A_COLUMN = 8 };
-    multiply_tiles(context, product, product->n >= product->m / MOST_ROWS_A_COLUMN);
 }
 
 size_t stoa_panel_floats(size_t k, size_t n) {

@@ -111,7 +111,7 @@ static void release(struct outcome o) {
 
 static void check_same(const struct problem *p, const char *what, const float *got, const float *want,
                        size_t count) {
-    if (memcmp(got, want, count * sizeof *got) != 0) {
+    if (count > 0 && memcmp(got, want, count * sizeof *got) != 0) { /* of none there are no pointers */
         fail_msg("%s: other bits %s", p->text, what);
     }
 }

@@ -169,8 +169,8 @@ void test_kernel_winograd_gradient(const struct subject *s) {
     }
 }
 
-/* Taps of `channels` rows of t's channels, and how they lie in memory: all of them, or with the last lines
- * and columns missing. */
+/* Taps of a gradient of `channels` rows of t's channels, and how they lie in memory: all of them, or with the
+ * last lines and columns missing. */
 struct kernel {
     struct stoa_winograd_taps taps;
     size_t channels, floats;
@@ -195,17 +195,17 @@ static struct kernel kernel_of(size_t number, const struct winograd_case *t) {
 void test_kernel_winograd_weights(const struct subject *s) {
     struct winograd_case t;
     for (size_t i = 0; winograd_case(i, &t); i++) {
-        struct kernel k = kernel_of(i, &t);
+        size_t channels = random_size(1, 3);
         size_t u_stride = t.step;
-        t.step *= k.channels;
-        struct array w = input_random(k.floats, -1, 1);
-        struct array u = output_used(point_floats(&t, (k.channels - 1) * u_stride + t.channels));
+        t.step *= channels;
+        struct array w = input_random(t.taps * t.taps * channels * t.channels, -1, 1);
+        struct array u = output_used(point_floats(&t, (channels - 1) * u_stride + t.channels));
         size_t line = i % 2 ? random_size(0, t.points - 1) : 0;
         size_t lines = i % 2 ? random_size(1, t.points - line) : t.points;
-        s->kernels->winograd_weights(t.points, line, lines, w.f, &k.taps, k.channels, t.channels, t.stride,
-                                     u.f, u_stride, t.step);
-        stoa_reference_f64.winograd_weights(t.points, line, lines, w.d, &k.taps, k.channels, t.channels,
-                                            t.stride, u.d, u_stride, t.step);
+        s->kernels->winograd_weights(t.points, t.taps, line, lines, w.f, channels, t.channels, u.f, u_stride,
+                                     t.step);
+        stoa_reference_f64.winograd_weights(t.points, t.taps, line, lines, w.d, channels, t.channels, u.d,
+                                            u_stride, t.step);
         check_close(name_of("winograd_weights", i, &t), s, u, 3e-7, 1e-6);
         arrays_release();
     }
@@ -267,7 +267,10 @@ void test_reference_winograd_is_convolution(void **state) {
         double direct_dw[MOST_TAPS * MOST_TAPS];
         assert_true(dy.n <= sizeof y / sizeof *y);
         stoa_reference_f64.winograd_input(&t.w, &t.tile, points, 1, x.d, v, 1);
-        stoa_reference_f64.winograd_weights(points, 0, points, w.d, &taps, 1, 1, 1, u, 1, 1);
+        for (size_t p = 0; p < w.n; p++) {
+            w.d[p] *= p / t.taps < taps.lines && p % t.taps < taps.columns;
+        }
+        stoa_reference_f64.winograd_weights(points, t.taps, 0, points, w.d, 1, 1, u, 1, 1);
         stoa_reference_f64.winograd_gradient(&t.tile, points, dy.d, t.w.out_width, 1, 1, z, 1);
         for (size_t p = 0; p < points * points; p++) {
             u[p] *= v[p];
@@ -275,9 +278,6 @@ void test_reference_winograd_is_convolution(void **state) {
         }
         stoa_reference_f64.winograd_output(&t.tile, points, u, 1, 1, NULL, false, y, t.w.out_width, 1);
         stoa_reference_f64.winograd_weights_gradient(points, z, 1, 1, 1, 1, dw, &taps, 1);
-        for (size_t p = 0; p < w.n; p++) {
-            w.d[p] *= p / t.taps < taps.lines && p % t.taps < taps.columns;
-        }
         stoa_reference_f64.conv2d(&t.w, 1, 1, 1, x.d, w.d, NULL, direct);
         compare_outputs(&t, y, direct, dy);
         stoa_reference_f64.conv2d_backward_weights(&t.w, 1, 1, 1, x.d, dy.d, direct_dw);

@@ -57,8 +57,10 @@ static stoa_status name_nonfinite(struct stoa_call *call, double loss) {
 static void fold_weights(const struct stoa_call *call, size_t node) {
     const struct stoa_plan *plan = call->plan;
     const struct stoa_share whole = stoa_whole_share(call);
-    struct stoa_op_run affine = stoa_run_of(call, &whole, plan->node[node].folds, STOA_FORWARD);
-    struct stoa_op_run run = stoa_run_of(call, &whole, node, STOA_FORWARD);
+    struct stoa_op_run affine;
+    stoa_run_of(call, &whole, plan->node[node].folds, STOA_FORWARD, &affine);
+    struct stoa_op_run run;
+    stoa_run_of(call, &whole, node, STOA_FORWARD, &run);
     float *scale = stoa_folded_at(plan, node, STOA_FOLDED_SCALE);
     float *shift = stoa_folded_at(plan, node, STOA_FOLDED_SHIFT);
     float *weight = run.tensor[0];
@@ -84,7 +86,8 @@ static void prepare_tensors(const struct stoa_call *call) {
             fold_weights(call, node);
         }
         if (plan->node[node].prepared != STOA_NO_VALUE) {
-            struct stoa_op_run run = stoa_run_of(call, &whole, node, STOA_FORWARD);
+            struct stoa_op_run run;
+            stoa_run_of(call, &whole, node, STOA_FORWARD, &run);
             run.layer->op->prepare(&run);
         }
     }

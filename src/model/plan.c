@@ -11,18 +11,18 @@
 #include "core/planner.h"
 #include "model/layers.h"
 
-struct stoa_op_run stoa_plan_run(const struct stoa_plan *plan, size_t node, enum stoa_pass pass) {
+void stoa_plan_run(const struct stoa_plan *plan, size_t node, enum stoa_pass pass, struct stoa_op_run *run) {
     const struct stoa_section *section = stoa_section_of(plan, node, pass);
-    struct stoa_op_run run = {.context = section ? plan->serial : plan->context,
-                              .layer = stoa_plan_layer(plan, node),
-                              .layer_number = node,
-                              .batch = plan->batch,
-                              .planned_batch = section ? section->cut.block : plan->batch,
-                              .training = plan->training,
-                              .wants_input_gradient = plan->node[node].wants_input_gradient,
-                              .frozen = plan->frozen[node],
-                              .plan = plan->node[node].plan[pass]};
-    return run;
+    memset(run, 0, sizeof *run);
+    run->context = section ? plan->serial : plan->context;
+    run->layer = stoa_plan_layer(plan, node);
+    run->layer_number = node;
+    run->batch = plan->batch;
+    run->planned_batch = section ? section->cut.block : plan->batch;
+    run->training = plan->training;
+    run->wants_input_gradient = plan->node[node].wants_input_gradient;
+    run->frozen = plan->frozen[node];
+    run->plan = plan->node[node].plan[pass];
 }
 
 /* Whether both passes of a node see the same samples at once. */
@@ -42,7 +42,8 @@ bool stoa_plan_ask(struct stoa_plan *plan, size_t node, enum stoa_pass pass, str
             return false;
         }
     }
-    struct stoa_op_run run = stoa_plan_run(plan, node, pass);
+    struct stoa_op_run run;
+    stoa_plan_run(plan, node, pass, &run);
     bool fits = !op->memory || op->memory(&run, memory);
     if (!fits && run.context->error.status != STOA_OK) {
         plan->context->error = run.context->error;

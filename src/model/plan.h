@@ -236,7 +236,7 @@ static inline size_t stoa_plan_activation(const struct stoa_plan *plan, size_t m
 }
 
 /* A run of a node's pass with all that does not depend on memory filled in. */
-struct stoa_op_run stoa_plan_run(const struct stoa_plan *plan, size_t node, enum stoa_pass pass);
+void stoa_plan_run(const struct stoa_plan *plan, size_t node, enum stoa_pass pass, struct stoa_op_run *run);
 
 /* What the operator asks for in a pass, and its own plan for it. False when a size overflows, or with the
  * context's error set. */

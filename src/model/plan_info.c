@@ -54,7 +54,8 @@ stoa_status stoa_plan_step_at(const stoa_plan *plan, size_t index, stoa_plan_ste
     STOA_TUNING_TURN(plan->context, plan->tuning);
     enum stoa_pass pass = stoa_step_pass(plan, index);
     size_t node = stoa_step_node(plan, index);
-    struct stoa_op_run run = stoa_plan_run(plan, node, pass);
+    struct stoa_op_run run;
+    stoa_plan_run(plan, node, pass, &run);
     size_t workspace = plan->node[node].workspace[pass];
     *out = (stoa_plan_step){.layer = run.layer->name,
                             .op = run.layer->op->name,

@@ -33,8 +33,8 @@ static inline struct stoa_share stoa_whole_share(const struct stoa_call *call) {
 }
 
 /* A node's run without what only backward passes have. */
-struct stoa_op_run stoa_run_of(const struct stoa_call *call, const struct stoa_share *share, size_t node,
-                               enum stoa_pass pass);
+void stoa_run_of(const struct stoa_call *call, const struct stoa_share *share, size_t node,
+                 enum stoa_pass pass, struct stoa_op_run *run);
 
 /* Run a node's pass over a share, and tell whoever wants to hear of it. */
 void stoa_run_step(const struct stoa_call *call, const struct stoa_share *share, size_t node,

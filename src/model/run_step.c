@@ -18,33 +18,32 @@ static stoa_targets targets_of(const struct stoa_call *call, const struct stoa_s
     return targets;
 }
 
-struct stoa_op_run stoa_run_of(const struct stoa_call *call, const struct stoa_share *share, size_t node,
-                               enum stoa_pass pass) {
+void stoa_run_of(const struct stoa_call *call, const struct stoa_share *share, size_t node,
+                 enum stoa_pass pass, struct stoa_op_run *run) {
     const struct stoa_plan *plan = call->plan;
     const struct stoa_node_plan *p = &plan->node[node];
     const struct stoa_place *place = &share->place;
-    struct stoa_op_run run = stoa_plan_run(plan, node, pass);
-    run.batch = share->samples;
-    run.first_sample = place->first;
-    run.training = call->training;
-    run.seed = call->seed;
-    run.step = call->step;
-    run.targets = targets_of(call, share);
-    run.y = stoa_value_at(plan, p->output, place);
-    run.saved = stoa_value_at(plan, p->saved, place);
-    run.prepared = stoa_value_at(plan, p->prepared, place);
-    run.workspace = stoa_value_at(plan, p->workspace[pass], place);
-    for (size_t k = 0; k < run.layer->inputs; k++) {
-        run.x[k] = stoa_value_at(plan, stoa_plan_activation(plan, stoa_plan_input_of(plan, node, k)), place);
+    stoa_plan_run(plan, node, pass, run);
+    run->batch = share->samples;
+    run->first_sample = place->first;
+    run->training = call->training;
+    run->seed = call->seed;
+    run->step = call->step;
+    run->targets = targets_of(call, share);
+    run->y = stoa_value_at(plan, p->output, place);
+    run->saved = stoa_value_at(plan, p->saved, place);
+    run->prepared = stoa_value_at(plan, p->prepared, place);
+    run->workspace = stoa_value_at(plan, p->workspace[pass], place);
+    for (size_t k = 0; k < run->layer->inputs; k++) {
+        run->x[k] = stoa_value_at(plan, stoa_plan_activation(plan, stoa_plan_input_of(plan, node, k)), place);
     }
-    for (size_t t = 0; t < run.layer->tensors; t++) {
-        run.tensor[t] = stoa_tensor_lend(plan->model, plan->model->nodes[node].tensor[t]);
+    for (size_t t = 0; t < run->layer->tensors; t++) {
+        run->tensor[t] = stoa_tensor_lend(plan->model, plan->model->nodes[node].tensor[t]);
     }
     if (p->folded != STOA_NO_VALUE) {
-        run.tensor[0] = stoa_folded_at(plan, node, STOA_FOLDED_WEIGHT);
-        run.tensor[1] = stoa_folded_at(plan, node, STOA_FOLDED_BIAS);
+        run->tensor[0] = stoa_folded_at(plan, node, STOA_FOLDED_WEIGHT);
+        run->tensor[1] = stoa_folded_at(plan, node, STOA_FOLDED_BIAS);
     }
-    return run;
 }
 
 static void add_gradient(const struct stoa_op_run *run, size_t first, size_t count) {
@@ -134,7 +133,7 @@ static void make_runs(const struct stoa_call *call, const struct stoa_share *sha
                       enum stoa_pass pass, struct step_runs *runs) {
     struct stoa_op_run *before = NULL;
     for (struct stoa_op_run *run = runs->run; node != STOA_NO_VALUE; run++) {
-        *run = stoa_run_of(call, share, node, pass);
+        stoa_run_of(call, share, node, pass, run);
         if (pass == STOA_BACKWARD) {
             set_backward(call, share, node, run);
         }

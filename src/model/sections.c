@@ -51,7 +51,8 @@ static bool fits(const struct stoa_plan *plan, size_t step) {
     size_t node = stoa_step_node(plan, step);
     enum stoa_pass pass = stoa_step_pass(plan, step);
     const struct stoa_layer *layer = stoa_plan_layer(plan, node);
-    struct stoa_op_run run = stoa_plan_run(plan, node, pass);
+    struct stoa_op_run run;
+    stoa_plan_run(plan, node, pass, &run);
     if (is_idle(plan, step)) {
         return true;
     }

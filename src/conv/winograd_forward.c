@@ -287,7 +287,7 @@ static void write_outputs(const struct stoa_winograd_run *r, const struct stoa_w
         r->context->kernels->winograd_output(&tile, p->grid.points, sums, p->sums_step, filters, bias,
                                              r->run->relu, y + pixel * p->filters + filter,
                                              w->out_width * p->filters, p->filters);
-        for (size_t line = 0; line < tile.height; line++) {
+        for (size_t line = 0; r->run->finish.map && line < tile.height; line++) {
             stoa_finish_pixels(&r->run->finish, y, p->filters, p->filters,
                                pixel + (tile.row + line) * w->out_width + tile.column, tile.width, filter,
                                filters);

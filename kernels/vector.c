@@ -7,6 +7,9 @@
  * block's length and the number of blocks, not with the number of terms. */
 enum { SUMS = 8, BLOCK = 512 };
 
+/* Columns and rows of a wide matrix that are read together: runs of a page, as many as prefetchers follow. */
+enum { WIDE_COLUMNS = 1024, WIDE_ROWS = 4 };
+
 /* Sums of SUMS vectors of columns, or of one in as many chains: a chain waits for its own multiply-adds. */
 STOA_INLINE void columns_times(const float *restrict x, const float *restrict w, size_t k, size_t stride,
                                float *restrict y, const size_t vectors) {
@@ -51,6 +54,52 @@ STOA_INLINE void columns_times(const float *restrict x, const float *restrict w,
     }
 }
 
+/* sum[j] += the terms of neighbouring rows, for whole vectors of columns, four at a time. */
+STOA_INLINE void add_rows(const float *restrict x, const float *restrict w, size_t stride, size_t n,
+                          float *restrict sum, const size_t rows) {
+    enum { VECTORS = SUMS / 2 };
+    for (size_t j = 0; j < n; j += VECTORS * STOA_LANES) {
+        stoa_vec add[VECTORS];
+        STOA_UNROLL
+        for (size_t v = 0; v < VECTORS; v++) {
+            add[v] = STOA_LOAD(stoa_vec, sum + j + v * STOA_LANES);
+        }
+        STOA_UNROLL
+        for (size_t i = 0; i < rows; i++) {
+            STOA_UNROLL
+            for (size_t v = 0; v < VECTORS; v++) {
+                add[v] += x[i] * STOA_LOAD(stoa_vec, w + i * stride + j + v * STOA_LANES);
+            }
+        }
+        STOA_UNROLL
+        for (size_t v = 0; v < VECTORS; v++) {
+            STOA_STORE(stoa_vec, sum + j + v * STOA_LANES, add[v]);
+        }
+    }
+}
+
+/* Up to WIDE_COLUMNS columns, a multiple of SUMS vectors, in the same order of sums as columns_times(): rows
+ * that lie far apart are read in long runs, each of whose pages is met once. */
+static void wide_columns_times(const float *restrict x, const float *restrict w, size_t k, size_t n,
+                               size_t stride, float *restrict y) {
+    float sum[WIDE_COLUMNS];
+    memset(y, 0, n * sizeof *y);
+    for (size_t first = 0; first < k; first += BLOCK) {
+        const size_t end = stoa_min(k, first + BLOCK);
+        size_t i = first;
+        memset(sum, 0, n * sizeof *sum);
+        for (; i + WIDE_ROWS <= end; i += WIDE_ROWS) {
+            add_rows(x + i, w + i * stride, stride, n, sum, WIDE_ROWS);
+        }
+        for (; i < end; i++) {
+            add_rows(x + i, w + i * stride, stride, n, sum, 1);
+        }
+        for (size_t j = 0; j < n; j++) {
+            y[j] += sum[j];
+        }
+    }
+}
+
 /* Less than a vector of columns: what a load reads beside them is not used, but the last rows have nothing
  * behind them. */
 static void few_columns_times(const float *x, const float *w, size_t k, size_t n, size_t stride, float *y) {
@@ -72,8 +121,14 @@ void STOA_KERNEL(row_times_matrix)(const float *x, const float *w, size_t k, siz
         few_columns_times(x, w, k, n, stride, y);
         return;
     }
-    for (; j + SUMS * STOA_LANES <= n; j += SUMS * STOA_LANES) {
-        columns_times(x, w + j, k, stride, y + j, SUMS);
+    const size_t whole = n / (SUMS * STOA_LANES) * (SUMS * STOA_LANES);
+    for (size_t columns; j < whole; j += columns) {
+        columns = stoa_min(WIDE_COLUMNS, whole - j);
+        if (columns > SUMS * STOA_LANES) {
+            wide_columns_times(x, w + j, k, columns, stride, y + j);
+        } else {
+            columns_times(x, w + j, k, stride, y + j, SUMS);
+        }
     }
     for (; j < n; j += STOA_LANES) {
         const size_t last = stoa_min(j, n - STOA_LANES); /* the last may overlap the one before */

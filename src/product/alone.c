@@ -163,8 +163,9 @@ static void run_row(const struct stoa_kernels *kernels, const struct stoa_gemm *
     } else if (p->transpose_b) {
         kernels->matrix_times_column(p->b, p->n, p->k, p->ldb, p->a, p->c);
     } else {
-        for (size_t j = 0; j < p->n; j += STOA_ROW_PANEL) {
-            struct stoa_gemm part = stoa_gemm_part(p, 0, 1, 0, p->k, j, stoa_min(STOA_ROW_PANEL, p->n - j));
+        size_t columns = p->panels ? STOA_ROW_PANEL : p->n;
+        for (size_t j = 0; j < p->n; j += columns) {
+            struct stoa_gemm part = stoa_gemm_part(p, 0, 1, 0, p->k, j, stoa_min(columns, p->n - j));
             kernels->row_times_matrix(part.a, part.b, part.k, part.n, part.ldb, part.c);
         }
     }

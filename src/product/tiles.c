@@ -14,7 +14,7 @@
  * pays for a task. Powers of two of nearly equal tiles: an even number of threads has as much to do each. Each tile
  * copies its part of b where that is far or transposed, so it is shared by as many rows as there may be;
  * calls of the BLAS, which pack both operands, begin with larger tiles. */
-enum { LEVELS = 4, ROW_SIDE = 128 };
+enum { LEVELS = 4 };
 /* Down to the first of these sizes, at most so many; where that gives fewer than the next number, on down to
  * the next. */
 static const size_t enough_tiles[LEVELS] = {32, 8, 8, 4};
@@ -56,11 +56,18 @@ static void run_tile(void *argument, size_t task, size_t thread) {
     stoa_gemm_run(t->context, &tile);
 }
 
+/* Of the single row of a product, whose other operand is read in runs as long as a tile is wide: a few long
+ * ones, as memory is their limit. */
+static size_t row_side(const struct stoa_gemm *p) {
+    enum { LEAST = 128, MOST = 512, TILES = 8 };
+    return stoa_max(LEAST, stoa_min(MOST, (p->transpose_a ? p->m : p->n) / TILES));
+}
+
 /* False when a tile should not be smaller. The rows of a row's gradient stay whole: they are written once. */
 static bool halve(struct tiling *t, size_t level) {
     const struct stoa_gemm *p = t->product;
     bool turns = t->way.copies_b && !p->transpose_a;
-    size_t side = t->way.by == STOA_BY_ROW                  ? ROW_SIDE
+    size_t side = t->way.by == STOA_BY_ROW                  ? row_side(p)
                   : t->way.by == STOA_BY_CALL && level == 0 ? t->context->tuning->product_whole_side
                                                             : 0;
     size_t least = stoa_max(side, least_rows[p->transpose_a ? GRADIENT : turns ? TURNED : PLAIN][level]);

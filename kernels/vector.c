@@ -118,7 +118,9 @@ void STOA_KERNEL(row_times_matrix)(const float *x, const float *w, size_t k, siz
                                    float *y) {
     size_t j = 0;
     if (n < STOA_LANES) {
-        few_columns_times(x, w, k, n, stride, y);
+        if (n > 0) {
+            few_columns_times(x, w, k, n, stride, y);
+        }
         return;
     }
     const size_t whole = n / (SUMS * STOA_LANES) * (SUMS * STOA_LANES);

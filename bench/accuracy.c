@@ -210,6 +210,8 @@ static int run_recipes(struct bench *bench, const struct bench_recipes *recipes)
     }
     if (code != CLI_WRONG) {
         cli_table_print(&table);
+    } else {
+        cli_table_free(&table);
     }
     if (made) {
         remove_folder(folder);

@@ -203,7 +203,8 @@ void STOA_KERNEL(bn_backward_sums)(const float *x, const float *dy, size_t rows,
         backward_sums(x, dy, rows, channels, unit, mean, scale, true, mask_scale, mask_shift, sum_dy,
                       sum_dy_xhat);
     } else {
-        backward_sums(x, dy, rows, channels, unit, mean, scale, false, NULL, NULL, sum_dy, sum_dy_xhat);
+        backward_sums(x, dy, rows, channels, unit, mean, scale, false, mask_scale, mask_shift, sum_dy,
+                      sum_dy_xhat);
     }
 }
 
@@ -226,6 +227,6 @@ void STOA_KERNEL(bn_backward)(const float *x, const float *dy, size_t rows, size
     if (mask_scale) {
         backward(x, dy, rows, channels, unit, mean, a, b, d, true, mask_scale, mask_shift, dx);
     } else {
-        backward(x, dy, rows, channels, unit, mean, a, b, d, false, NULL, NULL, dx);
+        backward(x, dy, rows, channels, unit, mean, a, b, d, false, mask_scale, mask_shift, dx);
     }
 }

@@ -69,14 +69,16 @@ bool stoa_blas_is_right(float *memory, size_t side, size_t seed, float unit) {
                                 .c = c,
                                 .ldc = side};
     stoa_blas_sgemm(&p);
-    for (size_t i = 0; i < side * side; i++) {
-        double sum = 0;
-        for (size_t l = 0, row = i / side, column = i % side; l < side; l++) {
-            sum += (double)a[p.transpose_a ? l * side + row : row * side + l] *
-                   (double)b[p.transpose_b ? column * side + l : l * side + column];
-        }
-        if (!((double)c[i] == sum)) { /* NaN fails */
-            return false;
+    for (size_t row = 0; row < side; row++) {
+        for (size_t column = 0; column < side; column++) {
+            double sum = 0;
+            for (size_t l = 0; l < side; l++) {
+                sum += (double)a[p.transpose_a ? l * side + row : row * side + l] *
+                       (double)b[p.transpose_b ? column * side + l : l * side + column];
+            }
+            if (!((double)c[row * side + column] == sum)) { /* NaN fails */
+                return false;
+            }
         }
     }
     return true;

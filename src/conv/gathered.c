@@ -28,7 +28,8 @@ size_t stoa_gathered_stride(const struct stoa_gathered *cut, size_t channels) {
 void stoa_gathered_tiles(struct stoa_gathered *cut, size_t pixels, size_t rows) {
     size_t width = cut->conv.window.out_width;
     size_t parts = stoa_ceil_div(width, stoa_min(pixels, width));
-    cut->rows = stoa_ceil_div(rows, stoa_ceil_div(rows, stoa_max(1, stoa_min(pixels / width, rows))));
+    cut->rows =
+        stoa_ceil_div(rows, stoa_max(1, stoa_ceil_div(rows, stoa_max(1, stoa_min(pixels / width, rows)))));
     cut->columns = stoa_ceil_div(width, parts);
     cut->across = stoa_ceil_div(width, cut->columns);
 }

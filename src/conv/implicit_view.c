@@ -19,6 +19,7 @@ static struct stoa_implicit_side side_of(size_t size, size_t pad, size_t kernel,
                                            out,  1,   1,      kernel,   {{.outputs = out, .taps = kernel}}};
     }
     struct stoa_implicit_side s = {out, 0, 1, dilation, .out = size, .step = stride};
+    STOA_ASSUME(stride > 0);
     for (; s.axes < stoa_min(stride, size); s.axes++) {
         size_t first = (s.axes + pad) % stride;
         size_t last = (s.axes + pad) / stride;

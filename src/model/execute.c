@@ -214,7 +214,7 @@ static void give_output(const struct stoa_call *call, const float **output) {
 /* Whoever hears of the steps hears of them in the state that STOA_FLOAT_STATE() has found. */
 static void begin_telling(struct stoa_call *call, const struct stoa_float_state *callers) {
     call->told = call->plan->observe || call->trace;
-    call->callers = callers;
+    call->callers = *callers;
 }
 
 /* Forward without a loss. */

@@ -13,10 +13,10 @@ struct stoa_call {
     bool training;
     stoa_targets targets;
     uint64_t seed, step;
-    bool told;                              /* somebody hears of its steps: the plan's observer, or `trace` */
-    stoa_trace_fn *trace;                   /* NULL: none */
-    void *user;                             /* handed to `trace` */
-    const struct stoa_float_state *callers; /* which those run in */
+    bool told;                       /* somebody hears of its steps: the plan's observer, or `trace` */
+    stoa_trace_fn *trace;            /* NULL: none */
+    void *user;                      /* handed to `trace` */
+    struct stoa_float_state callers; /* which those run in */
 };
 
 /* The samples of a run that a thread takes through a step. */

@@ -132,7 +132,8 @@ struct step_runs {
 static void make_runs(const struct stoa_call *call, const struct stoa_share *share, size_t node,
                       enum stoa_pass pass, struct step_runs *runs) {
     struct stoa_op_run *before = NULL;
-    for (struct stoa_op_run *run = runs->run; node != STOA_NO_VALUE; run++) {
+    struct stoa_op_run *run = runs->run;
+    do {
         stoa_run_of(call, share, node, pass, run);
         if (pass == STOA_BACKWARD) {
             set_backward(call, share, node, run);
@@ -141,9 +142,9 @@ static void make_runs(const struct stoa_call *call, const struct stoa_share *sha
         if (before) {
             before->epilogue = run;
         }
-        before = run;
+        before = run++;
         node = call->plan->node[node].next[pass];
-    }
+    } while (node != STOA_NO_VALUE);
 }
 
 static double seconds_now(void) {
@@ -205,7 +206,7 @@ static void run_told(const struct stoa_call *call, const struct stoa_share *shar
         run_pass(call, share, node, pass);
     }
     double end = seconds_now();
-    stoa_float_leave(call->callers);
+    stoa_float_leave(&call->callers);
     if (call->plan->observe && runs) {
         tell_observer(call, share, node, pass, begin, end);
     }

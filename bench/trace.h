@@ -10,7 +10,7 @@
  * `name`. */
 void bench_trace_add(struct bench *bench, const char *name, const struct bench_case *one,
                      struct bench_watch *watch);
-/* Write --trace, where it is given, whole or not at all. CLI_DONE, or CLI_FAILED with the sentence printed. */
+/* Write --trace, where it is given, whole or not at all. CLI_DONE, or CLI_FAILED, the sentence printed. */
 int bench_trace_write(const struct bench *bench);
 
 #endif

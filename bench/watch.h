@@ -48,8 +48,8 @@ static inline size_t bench_watch_parts(const struct bench_watch *watch) {
     return watch->steps + BENCH_BESIDES;
 }
 struct bench_part_name bench_watch_name(const struct bench_watch *watch, size_t part);
-/* Seconds of the clock that a part has taken since bench_watch_reset(): what threads have computed beside each
- * other counts once. */
+/* Seconds of the clock that a part has taken since bench_watch_reset(): what threads have computed beside
+ * each other counts once. */
 double bench_watch_seconds(const struct bench_watch *watch, size_t part);
 /* When the last step of the plan ended: what follows it in training is the optimiser. */
 double bench_watch_last_end(const struct bench_watch *watch);

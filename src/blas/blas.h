@@ -27,8 +27,8 @@ struct stoa_gemm {
      * STOA_ALIGN_FLOATS. ldb is not read. `packed_now`: the same threads have made them, and each takes the
      * columns that it packed. */
     bool by_kernel, panels, packed_now;
-    /* b once more, in panels of so many columns as stoa_pack_panels() writes them, or NULL: read instead where
-     * the product goes by such panels, to the same bits. */
+    /* b once more, in panels of so many columns as stoa_pack_panels() writes them, or NULL: read instead
+     * where the product goes by such panels, to the same bits. */
     const float *packed;
     size_t packed_columns;
     /* Rows of a that follow and will be wanted next, or the left operand of the next product where that is of

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One pass by one algorithm: its plan made, its weights prepared, its runs. Around the algorithm's own work lie
- * copies of operands that lie otherwise than it reads and writes them, results that are added to what is there,
- * and prepared weights with the key of their plan. */
+/* One pass by one algorithm: its plan made, its weights prepared, its runs. Around the algorithm's own
+ * work lie copies of operands that lie otherwise than it reads and writes them, results that are added to
+ * what is there, and prepared weights with the key of their plan. */
 #include <assert.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* 1x1 convolution: a product of all pixels' channels with the weight, without columns. A kernel as large as the
- * image is one too: its only column is the image as it lies.
+/* 1x1 convolution: a product of all pixels' channels with the weight, without columns. A kernel as large
+ * as the image is one too: its only column is the image as it lies.
  *
  * With stride 1 the tensors themselves are the matrices. With a stride the pixels that count are gathered
  * into a chunk that stays in the caches. All threads multiply together (conv/gathered.c), cut over filters as

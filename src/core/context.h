@@ -58,8 +58,8 @@ static inline bool stoa_plain_products(const stoa_context *context) {
     return context->policy != STOA_POLICY_DEFAULT;
 }
 
-/* A view of `context` with a single thread, for what runs inside of a task of a parallel loop: it owns nothing,
- * has an error of its own and is not freed. */
+/* A view of `context` with a single thread, for what runs inside of a task of a parallel loop: it owns
+ * nothing, has an error of its own and is not freed. */
 void stoa_context_view_serial(const stoa_context *context, stoa_context *view);
 
 /* Set the context's error and return its status. */

@@ -216,16 +216,18 @@ struct stoa_op {
     void (*prepare)(const struct stoa_op_run *run);
     void (*forward)(const struct stoa_op_run *run);
     void (*backward)(const struct stoa_op_run *run);
-    /* Whether a pass looks at other samples to compute one's y or dx[0] (batch norm in training); NULL: never.
-     * Gradients of tensors, which sum over samples, are not meant. Reads what `memory` reads, and training. */
+    /* Whether a pass looks at other samples to compute one's y or dx[0] (batch norm in training); NULL:
+     * never. Gradients of tensors, which sum over samples, are not meant. Reads what `memory` reads, and
+     * training. */
     bool (*crosses_samples)(const struct stoa_op_run *run, enum stoa_pass pass);
-    /* Where it does, the pass in three parts, so that the first can end a loop over blocks of samples and the
-     * last begin the next; NULL: it runs over whole batches only. `gather` takes what is asked of a block's
-     * samples from a run over those into `partial`, of gather_bytes(), aligned to STOA_ALIGN_BYTES. `merge`,
-     * with a run over the whole batch, takes the partials of all its blocks, `step` bytes apart, together in
-     * a fixed tree into run->saved, tensors and dtensor; partials may be overwritten. Then forward or backward run
-     * with `merged` over any blocks, the saved data being that of the whole batch, and dtensor as merge left
-     * it. Blocks are those of stoa_block_begin(). Each part has a workspace of the pass. */
+    /* Where it does, the pass in three parts, so that the first can end a loop over blocks of samples and
+     * the last begin the next; NULL: it runs over whole batches only. `gather` takes what is asked of a
+     * block's samples from a run over those into `partial`, of gather_bytes(), aligned to
+     * STOA_ALIGN_BYTES. `merge`, with a run over the whole batch, takes the partials of all its blocks,
+     * `step` bytes apart, together in a fixed tree into run->saved, tensors and dtensor; partials may be
+     * overwritten. Then forward or backward run with `merged` over any blocks, the saved data being that
+     * of the whole batch, and dtensor as merge left it. Blocks are those of stoa_block_begin(). Each part
+     * has a workspace of the pass. */
     size_t (*gather_bytes)(const struct stoa_op_run *run, enum stoa_pass pass);
     void (*gather[2])(const struct stoa_op_run *run, void *partial);
     void (*merge[2])(const struct stoa_op_run *run, void *partials, size_t step, size_t blocks);

@@ -9,7 +9,7 @@
 /* Columns of a panel of b, see struct stoa_gemm. */
 enum { STOA_GEMM_PANEL = 64 };
 
-/* Columns of a matrix that a single row is multiplied by at once, and of the panels that it may be kept in. */
+/* Columns of a matrix that a single row meets at once, and of the panels that it may be kept in. */
 enum { STOA_ROW_PANEL = 128 };
 
 /* A product on the calling thread. c is not read when beta is 0, so it may hold NaN. Sizes beyond cblas's

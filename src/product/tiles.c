@@ -9,11 +9,11 @@
 #include "core/tuning.h"
 #include "product/way.h"
 
-/* Tiles are halved along their longer side until there are enough for several threads, or they are so small
- * that the operands would be read too often; a few more of small products, down to what the table says
- * pays for a task. Powers of two of nearly equal tiles: an even number of threads has as much to do each. Each tile
- * copies its part of b where that is far or transposed, so it is shared by as many rows as there may be;
- * calls of the BLAS, which pack both operands, begin with larger tiles. */
+/* Tiles are halved along their longer side until there are enough for several threads, or they are so
+ * small that the operands would be read too often; a few more of small products, down to what the table
+ * says pays for a task. Powers of two of nearly equal tiles: an even number of threads has as much to do
+ * each. Each tile copies its part of b where that is far or transposed, so it is shared by as many rows as
+ * there may be; calls of the BLAS, which pack both operands, begin with larger tiles. */
 enum { LEVELS = 4 };
 /* Down to the first of these sizes, at most so many; where that gives fewer than the next number, on down to
  * the next. */

@@ -91,7 +91,7 @@ stoa_targets stoa_feeder_targets(struct stoa_feeder *feeder, size_t samples) {
     return (stoa_targets){.labels = feeder->labels, .values = feeder->one_hot};
 }
 
-/* A batch that is read by several threads, `grain` samples a task: a few microseconds of waiting for memory. */
+/* A batch that several threads read, `grain` samples a task: a few microseconds of waiting for memory. */
 enum { READ_FLOATS = 4096 };
 struct reading {
     struct stoa_feeder *feeder;

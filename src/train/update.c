@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The update of all parameters. One parallel loop over pieces of the flat arrays clips, steps and averages
- * while a part of a piece is in cache; clipping by norm takes a loop more, whose sums are added in a tree that follows
- * from the number of parameters alone. */
+ * while a part of a piece is in cache; clipping by norm takes a loop more, whose sums are added in a tree
+ * that follows from the number of parameters alone. */
 #include "train/update.h"
 
 #include <math.h>
@@ -13,8 +13,8 @@
 #include "train/rates.h"
 #include "train/trainer.h"
 
-/* Floats of a piece, which is a task, and of a part of one: an optimiser's arrays of a part, the average among
- * them, fit into L1 side by side. */
+/* Floats of a piece, which is a task, and of a part of one: an optimiser's arrays of a part, the average
+ * among them, fit into L1 side by side. */
 enum { PIECE = 16384, PART = 1024 };
 
 /* Cut a range of tensors that are treated alike; the number of pieces. */

@@ -7,10 +7,9 @@
 #include "kernels/kernels.h"
 
 struct stoa_blas_ways {
-    bool overwrites; /* NaN in c when beta is 0 */
-    size_t
-        small_limit; /* largest m * n * k that is multiplied without packing the operands; 0: all are packed */
-    int core_rank;   /* what the core's kernels are made for: one of vendor.h's STOA_CORE_ */
+    bool overwrites;    /* NaN in c when beta is 0 */
+    size_t small_limit; /* largest m * n * k that is multiplied without packing; 0: all operands are packed */
+    int core_rank;      /* what the core's kernels are made for: one of vendor.h's STOA_CORE_ */
 };
 
 /* Found on first use. */

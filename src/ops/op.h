@@ -168,10 +168,9 @@ struct stoa_op_example {
 
 struct stoa_op {
     const char *name;
-    bool is_loss;      /* y is one number a sample; run->targets is read; not for recipes' [model] */
-    bool takes_labels; /* a loss over class numbers, not vectors */
-    bool
-        gives_gradient; /* a loss: forward writes dx[0] too where it is set, from dy; saved may be NULL then */
+    bool is_loss;        /* y is one number a sample; run->targets is read; not for recipes' [model] */
+    bool takes_labels;   /* a loss over class numbers, not vectors */
+    bool gives_gradient; /* a loss: where dx[0] is set, forward writes it from dy; saved may be NULL then */
     size_t least_inputs, most_inputs;
     const struct stoa_option *options;
     size_t option_count, options_bytes;

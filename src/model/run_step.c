@@ -125,14 +125,9 @@ static void add_backward(const struct stoa_call *call, const struct stoa_share *
 }
 
 /* The runs of a step: its own node's, and behind it those that it has taken in. */
-struct step_runs {
-    struct stoa_op_run run[1 + STOA_MOST_EPILOGUES];
-};
-
 static void make_runs(const struct stoa_call *call, const struct stoa_share *share, size_t node,
-                      enum stoa_pass pass, struct step_runs *runs) {
+                      enum stoa_pass pass, struct stoa_op_run run[1 + STOA_MOST_EPILOGUES]) {
     struct stoa_op_run *before = NULL;
-    struct stoa_op_run *run = runs->run;
     do {
         stoa_run_of(call, share, node, pass, run);
         if (pass == STOA_BACKWARD) {
@@ -155,9 +150,8 @@ static double seconds_now(void) {
 
 static void run_pass(const struct stoa_call *call, const struct stoa_share *share, size_t node,
                      enum stoa_pass pass) {
-    struct step_runs runs;
-    make_runs(call, share, node, pass, &runs);
-    const struct stoa_op_run *run = runs.run;
+    struct stoa_op_run run[1 + STOA_MOST_EPILOGUES];
+    make_runs(call, share, node, pass, run);
     stoa_guard_step(call->plan, &share->place, node, pass);
     if (pass == STOA_FORWARD) {
         run->layer->op->forward(run);

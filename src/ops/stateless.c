@@ -106,7 +106,7 @@ const struct stoa_op_run *stoa_with_epilogue(stoa_context *context,
                                              const struct stoa_stateless_layer *activation,
                                              const float *residual, float *y,
                                              struct stoa_epilogue_runs *runs) {
-    struct stoa_op_run *last = runs->run;
+    struct stoa_op_run *last = &runs->run[0];
     *last = (struct stoa_op_run){.context = context, .y = y};
     if (residual) {
         runs->add = (struct stoa_layer){.op = stoa_op_find("add"), .inputs = 2};

@@ -12,9 +12,6 @@
 
 enum { STOA_MOST_THREADS = 256 }; /* of a context */
 
-/* Seconds of a clock that never jumps. */
-double stoa_clock(void);
-
 /* Seconds given to a measurement, checked; `what` begins the error sentence. */
 stoa_status stoa_check_seconds(stoa_context *context, const char *what, double seconds);
 

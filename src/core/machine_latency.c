@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/size.h"
 #include "core/machine.h"
 #include "core/threads.h"

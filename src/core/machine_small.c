@@ -2,6 +2,7 @@
 /* The limit of the BLAS's path for small products, found by the step in its rate. */
 #include <math.h>
 
+#include "base/clock.h"
 #include "blas/blas.h"
 #include "core/machine.h"
 

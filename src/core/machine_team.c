@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads to measure with, and the clock.
+/* Threads to measure with.
  *
  * A time is the best of several rounds: other work on the machine only ever slows a round down. */
 #include <math.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/size.h"
 #include "core/machine.h"
 
 enum { LEAST_ROUNDS = 3 };
-
-double stoa_clock(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 stoa_status stoa_check_seconds(stoa_context *context, const char *what, double seconds) {
     static const double most = 3600;

@@ -8,15 +8,18 @@
 /* How many nodes a step takes in at most. */
 enum { MOST_TAKEN = STOA_MOST_EPILOGUES };
 
-/* How many read a model value, and whether the last of them is this node. */
-static size_t readers(const struct stoa_plan *plan, size_t model_value) {
-    size_t count = 0;
+/* How many read each model value. */
+static void count_readers(struct stoa_plan *plan) {
     for (size_t node = 0; node < stoa_plan_all_nodes(plan); node++) {
         for (size_t k = 0; k < stoa_plan_layer(plan, node)->inputs; k++) {
-            count += stoa_plan_input_of(plan, node, k) == model_value;
+            plan->readers[stoa_plan_input_of(plan, node, k)]++;
         }
     }
-    return count + (model_value == plan->nodes ? 1 : 0); /* and the caller the output */
+    plan->readers[plan->nodes]++; /* the caller reads the output */
+}
+
+static bool has_others(const struct stoa_plan *plan, size_t model_value) {
+    return plan->readers[model_value] > 1;
 }
 
 /* The last node that a step does, and how many it has taken in. */
@@ -52,7 +55,7 @@ static void take_in(struct stoa_plan *plan, size_t node, enum stoa_pass pass, si
 static void fold(struct stoa_plan *plan, size_t node) {
     const struct stoa_layer *layer = stoa_plan_layer(plan, node);
     size_t value = stoa_plan_input_of(plan, node, 0);
-    if (!plan->prepares || !layer->op->affine || value == 0 || readers(plan, value) > 1) {
+    if (!plan->prepares || !layer->op->affine || value == 0 || has_others(plan, value)) {
         return;
     }
     struct stoa_node_plan *before = &plan->node[value - 1];
@@ -87,7 +90,7 @@ static void finish_forward(struct stoa_plan *plan, size_t node) {
 static void undo(struct stoa_plan *plan, size_t node) {
     const struct stoa_op *op = stoa_plan_layer(plan, node)->op;
     size_t value = stoa_plan_input_of(plan, node, 0);
-    if (!op->is_relu || !op->gradient_in_place || value == 0 || readers(plan, value) > 1) {
+    if (!op->is_relu || !op->gradient_in_place || value == 0 || has_others(plan, value)) {
         return;
     }
     struct stoa_node_plan *before = &plan->node[value - 1];
@@ -109,10 +112,10 @@ static void finish_backward(struct stoa_plan *plan, size_t node) {
     }
     size_t before = value - 1;
     const struct stoa_layer *layer = stoa_plan_layer(plan, before);
-    bool alone = readers(plan, value) == 1 && layer->inputs == 1 && !plan->node[before].trains &&
+    bool alone = !has_others(plan, value) && layer->inputs == 1 && !plan->node[before].trains &&
                  !plan->node[before].is_undone;
     size_t source = stoa_plan_input_of(plan, before, 0);
-    if (alone && layer->op->map_backward && readers(plan, source) == 1 &&
+    if (alone && layer->op->map_backward && !has_others(plan, source) &&
         stoa_plan_wants_gradient(plan, source) && may_finish(plan, node, STOA_BACKWARD)) {
         take_in(plan, before, STOA_BACKWARD, node, 0);
     }
@@ -120,6 +123,7 @@ static void finish_backward(struct stoa_plan *plan, size_t node) {
 
 void stoa_plan_lower(struct stoa_plan *plan) {
     size_t nodes = stoa_plan_all_nodes(plan);
+    count_readers(plan);
     for (size_t node = 0; node <= plan->nodes; node++) {
         struct stoa_node_plan *p = &plan->node[node];
         p->leader[STOA_FORWARD] = p->leader[STOA_BACKWARD] = node;

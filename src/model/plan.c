@@ -55,8 +55,9 @@ bool stoa_plan_ask(struct stoa_plan *plan, size_t node, enum stoa_pass pass, str
 static bool make_nodes(struct stoa_plan *plan) {
     plan->node = calloc(plan->nodes + 1, sizeof *plan->node);
     plan->frozen = calloc(plan->nodes + 1, sizeof *plan->frozen);
+    plan->readers = calloc(plan->nodes + 1, sizeof *plan->readers);
     plan->serial = calloc(1, sizeof *plan->serial);
-    if (!plan->node || !plan->frozen || !plan->serial) {
+    if (!plan->node || !plan->frozen || !plan->readers || !plan->serial) {
         return false;
     }
     stoa_context_view_serial(plan->context, plan->serial);
@@ -198,6 +199,7 @@ void stoa_plan_free(stoa_plan *plan) {
     free(plan->serial);
     free(plan->node);
     free(plan->frozen);
+    free(plan->readers);
     free(plan);
 }
 

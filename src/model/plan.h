@@ -94,7 +94,8 @@ struct stoa_plan {
     struct stoa_layer loss;
     size_t nodes, steps; /* nodes: layers of the model; the loss is node number `nodes` */
     struct stoa_node_plan *node;
-    bool *frozen; /* a node: trained as in evaluation, its tensors kept */
+    bool *frozen;    /* a node: trained as in evaluation, its tensors kept */
+    size_t *readers; /* a model value: how many nodes read it, and one more where the caller does */
     struct stoa_section *sections;
     size_t section_count;
     size_t *section_of; /* a step: number of its section, or STOA_NO_SECTION */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One step: an operator's pass over a share of the samples. */
-#include <time.h>
-
+#include "base/clock.h"
 #include "base/size.h"
 #include "model/guard.h"
 #include "model/run.h"
@@ -142,12 +141,6 @@ static void make_runs(const struct stoa_call *call, const struct stoa_share *sha
     } while (node != STOA_NO_VALUE);
 }
 
-static double seconds_now(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static void run_pass(const struct stoa_call *call, const struct stoa_share *share, size_t node,
                      enum stoa_pass pass) {
     struct stoa_op_run run[1 + STOA_MOST_EPILOGUES];
@@ -195,11 +188,11 @@ static void tell_trace(const struct stoa_call *call, size_t node, enum stoa_pass
 /* Run one step with the clock at its sides, and tell of it in the caller's floating-point state. */
 static void run_told(const struct stoa_call *call, const struct stoa_share *share, size_t node,
                      enum stoa_pass pass, bool runs) {
-    double begin = seconds_now();
+    double begin = stoa_clock();
     if (runs) {
         run_pass(call, share, node, pass);
     }
-    double end = seconds_now();
+    double end = stoa_clock();
     stoa_float_leave(&call->callers);
     if (call->plan->observe && runs) {
         tell_observer(call, share, node, pass, begin, end);

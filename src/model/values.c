@@ -52,42 +52,27 @@ static size_t last_step(const struct stoa_plan *plan) {
     return plan->steps;
 }
 
-/* The last step that reads a model value: its consumers, their backward passes, its producer's backward pass.
- */
-static size_t last_use(const struct stoa_plan *plan, size_t model_value) {
-    size_t last = model_value == 0 ? 0 : stoa_done_in(plan, model_value - 1, STOA_FORWARD);
-    size_t nodes = stoa_plan_all_nodes(plan);
-    for (size_t node = 0; node < nodes; node++) {
+/* The last step that reads each model value, into `last`: its consumers, their backward passes, its
+ * producer's backward pass. */
+static void find_last_uses(const struct stoa_plan *plan, size_t *last) {
+    for (size_t node = 0; node < stoa_plan_all_nodes(plan); node++) {
         const struct stoa_layer *layer = stoa_plan_layer(plan, node);
+        unsigned needs = stoa_plan_needs(plan, node);
+        size_t made = stoa_done_in(plan, node, needs & STOA_NEEDS_Y ? STOA_BACKWARD : STOA_FORWARD);
+        size_t read = stoa_done_in(plan, node, needs & STOA_NEEDS_X ? STOA_BACKWARD : STOA_FORWARD);
         for (size_t k = 0; k < layer->inputs; k++) {
-            if (stoa_plan_input_of(plan, node, k) == model_value) {
-                bool backward = (stoa_plan_needs(plan, node) & STOA_NEEDS_X) != 0;
-                last = stoa_max(last, stoa_done_in(plan, node, backward ? STOA_BACKWARD : STOA_FORWARD));
-            }
+            size_t value = stoa_plan_input_of(plan, node, k);
+            last[value] = stoa_max(last[value], read);
+        }
+        if (node < plan->nodes) {
+            last[node + 1] = stoa_max(last[node + 1], made);
         }
     }
-    if (model_value > 0 && (stoa_plan_needs(plan, model_value - 1) & STOA_NEEDS_Y)) {
-        last = stoa_max(last, stoa_done_in(plan, model_value - 1, STOA_BACKWARD));
-    }
-    if (model_value == plan->nodes) {
-        last = last_step(plan);
-    }
-    if (model_value == 0 && plan->has_loss) {
+    last[plan->nodes] = last_step(plan);
+    if (plan->has_loss) {
         /* The search for the first non-finite layer runs forward again. */
-        last = stoa_max(last, stoa_done_in(plan, plan->nodes, STOA_FORWARD));
+        last[0] = stoa_max(last[0], stoa_done_in(plan, plan->nodes, STOA_FORWARD));
     }
-    return last;
-}
-
-/* Last step of all values in the block of `root`. */
-static size_t block_last(const struct stoa_plan *plan, size_t root) {
-    size_t last = 0;
-    for (size_t i = 0; i < plan->value_count; i++) {
-        if (plan->values[i].root == root) {
-            last = stoa_max(last, plan->values[i].last);
-        }
-    }
-    return last;
 }
 
 /* Whether a step that does several nodes reads this memory again behind its first: as another input than
@@ -115,27 +100,46 @@ static void share_output(struct stoa_plan *plan, size_t node) {
     size_t input = stoa_plan_activation(plan, stoa_plan_input_of(plan, node, 0));
     size_t root = plan->values[input].root;
     if (op->is_view || p->is_folded ||
-        (op->in_place && block_last(plan, root) <= stoa_done_in(plan, node, STOA_FORWARD) &&
+        (op->in_place && plan->values[root].block_last <= stoa_done_in(plan, node, STOA_FORWARD) &&
          !is_read_behind(plan, leader, root))) {
         plan->values[p->output].root = root;
     }
 }
 
-static bool plan_activations(struct stoa_plan *plan) {
-    if (!add_tensor(plan, "input", "", &plan->model->input, 0, last_use(plan, 0), &plan->input)) {
+/* A block lives as long as all that is in it. */
+static void live_on(struct stoa_plan *plan, size_t value) {
+    struct stoa_value *owner = &plan->values[plan->values[value].root];
+    owner->block_last = stoa_max(owner->block_last, plan->values[value].last);
+}
+
+static bool add_activations(struct stoa_plan *plan, const size_t *last_use) {
+    if (!add_tensor(plan, "input", "", &plan->model->input, 0, last_use[0], &plan->input)) {
         return false;
     }
     plan->values[plan->input].is_whole = true;
+    live_on(plan, plan->input);
     for (size_t node = 0; node < stoa_plan_all_nodes(plan); node++) {
         const struct stoa_layer *layer = stoa_plan_layer(plan, node);
         size_t first = stoa_done_in(plan, node, STOA_FORWARD);
-        size_t last = node == plan->nodes ? last_step(plan) : last_use(plan, node + 1);
+        size_t last = node == plan->nodes ? last_step(plan) : last_use[node + 1];
         if (!add_tensor(plan, layer->name, "", &layer->output, first, last, &plan->node[node].output)) {
             return false;
         }
         share_output(plan, node);
+        live_on(plan, plan->node[node].output);
     }
     return true;
+}
+
+static bool plan_activations(struct stoa_plan *plan) {
+    size_t *last_use = calloc(plan->nodes + 1, sizeof *last_use);
+    if (!last_use) {
+        return false;
+    }
+    find_last_uses(plan, last_use);
+    bool fits = add_activations(plan, last_use);
+    free(last_use);
+    return fits;
 }
 
 /* Weight and bias with another's scale and shift, and these two. */

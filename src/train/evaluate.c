@@ -2,19 +2,13 @@
 /* Data sets in batches, and evaluation over all of one. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/float_state.h"
 #include "base/size.h"
 #include "core/threads.h"
 #include "data/dataset.h"
 #include "train/trainer.h"
-
-double stoa_seconds(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 stoa_status stoa_feeder_check(stoa_context *context, const stoa_dataset *data, const stoa_model *model) {
     size_t model_shape[3];
@@ -164,7 +158,7 @@ static void count_classes(const struct stoa_feeder *feeder, const float *output,
 
 stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, const size_t *index, size_t count,
                                const struct stoa_class_counts *counts, stoa_evaluation *result) {
-    double start = stoa_seconds();
+    double start = stoa_clock();
     double sum = 0;
     double weight = 0;
     size_t correct = 0;
@@ -192,7 +186,7 @@ stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, cons
                                 .correct = correct,
                                 .accuracy = (double)correct / (double)count,
                                 .loss = sum == 0 ? 0 : sum / weight,
-                                .seconds = stoa_seconds() - start};
+                                .seconds = stoa_clock() - start};
     return STOA_OK;
 }
 

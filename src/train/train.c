@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/float_state.h"
 #include "base/random.h"
 #include "base/size.h"
@@ -99,14 +100,14 @@ static void checkpoint(struct loop *loop, const stoa_progress *progress) {
     *loop->callers = stoa_float_enter();
     loop->saved_steps = state->steps;
     loop->saved_epochs = state->epochs;
-    loop->saved_at = stoa_seconds();
+    loop->saved_at = stoa_clock();
 }
 
 static bool is_due(const struct loop *loop) {
     const stoa_train_callbacks *wanted = &loop->callbacks;
     return (wanted->checkpoint_steps > 0 &&
             loop->trainer->state.steps - loop->saved_steps >= wanted->checkpoint_steps) ||
-           (wanted->checkpoint_seconds > 0 && stoa_seconds() - loop->saved_at >= wanted->checkpoint_seconds);
+           (wanted->checkpoint_seconds > 0 && stoa_clock() - loop->saved_at >= wanted->checkpoint_seconds);
 }
 
 static stoa_status cancel(struct loop *loop, const stoa_progress *progress) {
@@ -165,7 +166,7 @@ static stoa_status run_batch(struct loop *loop, size_t epoch, size_t first, size
 }
 
 static stoa_status run_step(struct loop *loop, size_t epoch) {
-    double start = stoa_seconds();
+    double start = stoa_clock();
     struct stoa_training_state *state = &loop->trainer->state;
     struct tally tally = {0};
     size_t first = (size_t)state->samples;
@@ -185,7 +186,7 @@ static stoa_status run_step(struct loop *loop, size_t epoch) {
     loop->step_loss = tally.loss == 0 ? 0 : tally.loss / tally.weight;
     loop->timed += end - first;
     loop->timed_in_all += end - first;
-    double seconds = stoa_seconds() - start;
+    double seconds = stoa_clock() - start;
     loop->seconds += seconds;
     loop->seconds_in_all += seconds;
     return STOA_OK;
@@ -294,11 +295,11 @@ static stoa_status end_epoch(struct loop *loop, size_t epoch) {
 static stoa_status run_epoch(struct loop *loop) {
     const struct stoa_training_state *state = &loop->trainer->state;
     size_t epoch = (size_t)state->epochs + 1;
-    double start = stoa_seconds();
+    double start = stoa_clock();
     arrange(loop, epoch);
     prepare(loop, epoch, (size_t)state->samples);
     loop->timed = 0;
-    loop->seconds = stoa_seconds() - start;
+    loop->seconds = stoa_clock() - start;
     loop->seconds_in_all += loop->seconds;
     stoa_status status = STOA_OK;
     while (status == STOA_OK && state->samples < loop->samples) {
@@ -406,7 +407,7 @@ static stoa_status start(struct loop *loop) {
     }
     loop->saved_steps = state->steps;
     loop->saved_epochs = state->epochs;
-    loop->saved_at = stoa_seconds();
+    loop->saved_at = stoa_clock();
     return status;
 }
 

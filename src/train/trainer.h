@@ -98,7 +98,4 @@ struct stoa_class_counts {
 stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, const size_t *index, size_t count,
                                const struct stoa_class_counts *counts, stoa_evaluation *result);
 
-/* Seconds of a clock that only runs forward. */
-double stoa_seconds(void);
-
 #endif

@@ -4,6 +4,7 @@
 #include "harness.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,6 +109,23 @@ void harness_layer(struct stoa_layer *layer, const char *line, const char *const
     if (harness_try_layer(&error, layer, line, inputs) != STOA_OK) {
         fail_msg("'%s' on %s: %s", line, inputs[0], error.text);
     }
+}
+
+size_t harness_examples(bool (*has)(const struct stoa_op *op),
+                        void (*check)(const struct stoa_layer *layer, size_t batch)) {
+    size_t count = 0;
+    for (size_t i = 0; stoa_ops[i]; i++) {
+        const struct stoa_op_example *e = stoa_ops[i]->examples;
+        for (; (!has || has(stoa_ops[i])) && e->options; e++, count++) {
+            char line[256];
+            (void)snprintf(line, sizeof line, "%s %s", stoa_ops[i]->name, e->options);
+            struct stoa_layer layer;
+            harness_layer(&layer, line, e->input);
+            check(&layer, e->batch);
+            stoa_layer_clear(&layer);
+        }
+    }
+    return count;
 }
 
 size_t harness_x_size(const struct harness *h, size_t k) {

@@ -64,6 +64,10 @@ void harness_layer(struct stoa_layer *layer, const char *line, const char *const
 stoa_status harness_try_layer(struct stoa_error *error, struct stoa_layer *layer, const char *line,
                               const char *const *inputs);
 
+/* Check layers of all examples of the operators that `has` accepts, NULL: of all; their number. */
+size_t harness_examples(bool (*has)(const struct stoa_op *op),
+                        void (*check)(const struct stoa_layer *layer, size_t batch));
+
 void harness_open(struct harness *h, stoa_context *context, const struct stoa_layer *layer,
                   const struct harness_setup *setup);
 void harness_close(struct harness *h);

@@ -24,24 +24,6 @@ static int close_context(void **state) {
     return 0;
 }
 
-/* Layers of one input, with all examples of the operators that `has` accepts; their number. */
-static size_t for_layers(bool (*has)(const struct stoa_op *),
-                         void (*check)(const struct stoa_layer *layer, size_t batch)) {
-    size_t count = 0;
-    for (size_t i = 0; stoa_ops[i]; i++) {
-        for (const struct stoa_op_example *e = stoa_ops[i]->examples; has(stoa_ops[i]) && e->options; e++) {
-            char line[256];
-            (void)snprintf(line, sizeof line, "%s %s", stoa_ops[i]->name, e->options);
-            struct stoa_layer layer;
-            harness_layer(&layer, line, e->input);
-            check(&layer, e->batch);
-            stoa_layer_clear(&layer);
-            count++;
-        }
-    }
-    return count;
-}
-
 /* A layer of an operator's own name, for numbers of a shape. */
 static void layer_behind(struct stoa_layer *layer, const char *name, const struct stoa_shape *shape) {
     char text[64];
@@ -130,7 +112,7 @@ static void check_folds(const struct stoa_layer *layer, size_t batch) {
 
 static void scales_and_shifts_go_into_weights(void **state) {
     (void)state;
-    assert_true(for_layers(folds, check_folds) > 0 && affine_operators > 0);
+    assert_true(harness_examples(folds, check_folds) > 0 && affine_operators > 0);
 }
 
 /* ---- ReLU behind what it may come before ---- */
@@ -186,7 +168,7 @@ static void check_order(const struct stoa_layer *layer, size_t batch) {
 
 static void relu_may_follow_what_selects(void **state) {
     (void)state;
-    assert_true(for_layers(selects, check_order) > 0);
+    assert_true(harness_examples(selects, check_order) > 0);
 }
 
 /* ---- A loss with its gradient in one pass ---- */
@@ -217,7 +199,7 @@ static void check_gradient_at_once(const struct stoa_layer *layer, size_t batch)
 
 static void losses_give_gradients_at_once(void **state) {
     (void)state;
-    assert_true(for_layers(gives_gradient, check_gradient_at_once) > 0);
+    assert_true(harness_examples(gives_gradient, check_gradient_at_once) > 0);
 }
 
 int main(void) {

@@ -23,21 +23,6 @@ static int close_context(void **state) {
     return 0;
 }
 
-typedef void example_fn(const struct stoa_layer *layer, size_t batch);
-
-static void for_each_example(example_fn *check) {
-    for (size_t i = 0; stoa_ops[i]; i++) {
-        for (const struct stoa_op_example *e = stoa_ops[i]->examples; e->options; e++) {
-            char line[256];
-            (void)snprintf(line, sizeof line, "%s %s", stoa_ops[i]->name, e->options);
-            struct stoa_layer layer;
-            harness_layer(&layer, line, e->input);
-            check(&layer, e->batch);
-            stoa_layer_clear(&layer);
-        }
-    }
-}
-
 /* Frozen, with the harness's numbers of SEED. */
 static void open_frozen(struct harness *h, const struct stoa_layer *layer, struct harness_setup setup) {
     setup.training = true;
@@ -69,7 +54,7 @@ static void check_forward(const struct stoa_layer *layer, size_t batch) {
 
 static void computes_what_evaluation_computes(void **state) {
     (void)state;
-    for_each_example(check_forward);
+    harness_examples(NULL, check_forward);
 }
 
 /* Along each input, twice: the sum of dy * y of the reference moved, against its dx. */
@@ -128,7 +113,7 @@ static void check_backward(const struct stoa_layer *layer, size_t batch) {
 
 static void gradients_are_those_of_evaluation(void **state) {
     (void)state;
-    for_each_example(check_backward);
+    harness_examples(NULL, check_backward);
 }
 
 /* In dy's place, and with other values in what backward does not need. */
@@ -159,7 +144,7 @@ static void check_memory(const struct stoa_layer *layer, size_t batch) {
 
 static void needs_are_declared(void **state) {
     (void)state;
-    for_each_example(check_memory);
+    harness_examples(NULL, check_memory);
 }
 
 int main(void) {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The error of every convolution algorithm over the layer list: within its bound, and as documented in the README.
+"""The error of every convolution algorithm over the layer list: within its bound, and as documented in src/conv/README.md.
 
 test_errors.py [--filter REGEX | --table]: all layers, those that the expression finds, or the README's table printed."""
 
@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 BENCH = os.environ['STOA_BENCH']
-README = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'README.md')
+README = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'src', 'conv', 'README.md')
 PASSES = ('forward', 'backward data', 'backward weights')
 BOUNDS = {'winograd2': 2e-6, 'winograd4': 2e-6, 'winograd6': 4e-6}
 

@@ -38,6 +38,14 @@ typedef enum stoa_layout {
     STOA_LAYOUT_NCHW  /**< plane by plane: channels, height, width, as PyTorch has them */
 } stoa_layout;
 
+/** How pictures of other sizes are brought to that of the options. */
+typedef enum stoa_resize {
+    STOA_RESIZE_NONE, /**< they are not: all must have one size */
+    STOA_RESIZE_FIT,  /**< scaled to fit, their sides in proportion, with black beside them */
+    STOA_RESIZE_CROP, /**< scaled to fill, their sides in proportion; what stands over is cut off on both sides */
+    STOA_RESIZE_STRETCH /**< scaled in each direction by itself */
+} stoa_resize;
+
 /** What readers are told; all zero is a good default. */
 typedef struct stoa_data_options {
     size_t classes; /**< number of classes; 0: as many as the labels show */
@@ -64,16 +72,17 @@ typedef struct stoa_data_options {
     size_t
         memory; /**< bytes of samples to hold in memory: plain IDX and NPY files that are larger stay on disk, other
                                    data refused; 0: no bound */
-    size_t samples;  /**< of drawn digits: how many; 0: 12000 */
-    bool whole;      /**< do not divide data without a test part: all of them are the test part */
-    bool unlabelled; /**< samples alone are wanted: labels need not be there, and are 0; like whole */
+    size_t samples;     /**< of drawn digits: how many; 0: 12000 */
+    bool whole;         /**< do not divide data without a test part: all of them are the test part */
+    bool unlabelled;    /**< samples alone are wanted: labels need not be there, and are 0; like whole */
+    stoa_resize resize; /**< of pictures: whether those of any size are brought to height x width */
 } stoa_data_options;
 
 /** Read a data set given as a file or a folder, whatever it holds: a folder with IDX pairs, see
  * stoa_dataset_open(); a table NAME.csv, see stoa_dataset_open_csv(), or a folder with one, or with train.csv
  * and test.csv; NAME.npz, or a folder with one, or with .npy files, whose arrays are called x_train, y_train,
  * x_test and y_test, or x and y (images and labels, data and target; train_ may also stand in front); a
- * folder of folders of PNG pictures, see stoa_dataset_open_pictures(), or one with two such folders, train
+ * folder of folders of pictures, see stoa_dataset_open_pictures(), or one with two such folders, train
  * and test. Parts may be called training and testing too; without a test part, val, valid, validation or dev
  * is taken for one. The path "digits", where nothing has this name, means drawn ones, see
  * stoa_dataset_draw_digits().
@@ -193,20 +202,24 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_npz_memory(stoa_context *
                                                                   const stoa_data_options *options,
                                                                   stoa_dataset **dataset);
 
-/** Read PNG pictures from a folder that has a folder for each class. Classes are in the sorted order of the
- * folders' names (by number where all are whole numbers), pictures in that of theirs. Values are as
- * stoa_image_read() gives them. Pictures of another kind and folders among them are refused; other files are
- * left out, which the context's log is told, as it is when colours become grey. Hidden files and what systems
- * leave behind (Thumbs.db) are passed over.
+/** Read PNG and JPEG pictures from a folder that has a folder for each class. Their content tells what they
+ * are, whatever their names. Classes are in the sorted order of the folders' names (by number where all are
+ * whole numbers), pictures in that of theirs. Values are as stoa_image_read() gives them, or with `resize` from 0
+ * to 1 in steps of 1 / 255 where no picture has 16 bits. Without `resize` all must have one size, which is
+ * that of the options where they say height and width. Hidden files and what systems leave behind (Thumbs.db)
+ * are passed over; other files are left out. The context's log is told in a line what was left out, and in
+ * another one how many pictures lost their colours, got some, were laid on black, have 16 bits, were turned
+ * upright as their EXIF data say, and were brought to another size.
  *
  * @param context  Borrowed; must outlive the data set.
  * @param folder  Path of the folder.
- * @param options  classes, channels (1: grey, 3: colour; 0: colour where a picture has it), names; NULL: the
- * defaults.
+ * @param options  classes, channels (1: grey, 3: colour; 0: colour where a picture has it), resize with height
+ * and width, names; NULL: the defaults.
  * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
  * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (no folders, or not as many as classes; a folder
- * without pictures, or with pictures of another kind or folders; a damaged picture, or one of another size
- * than the first), STOA_ERR_MEMORY. The sentence names the file. */
+ * without pictures, or with folders; a damaged picture, a file that only its name says to be one, or one of
+ * another size than the first), STOA_ERR_ARGUMENT (resize without a size), STOA_ERR_MEMORY. The sentence names
+ * the file. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open_pictures(stoa_context *context, const char *folder,
                                                                 const stoa_data_options *options,
                                                                 stoa_dataset **dataset);
@@ -353,12 +366,12 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_check(const stoa_dataset *data
 STOA_API void stoa_dataset_shuffle(const stoa_dataset *dataset, uint64_t seed, size_t epoch, size_t *index,
                                    size_t count);
 
-/** Read a PNG of any size, grey or colour, with or without transparency, as one grey digit image of
+/** Read a PNG or JPEG of any size, grey or colour, with or without transparency, as one grey digit image of
  * height x width in [0, 1], light on dark, the way MNIST is: the ink's box is scaled to 20/28 of the size and
  * centred by its centre of mass. Which of light and dark is ink is told by the border.
  *
  * @param context  Receives the sentence of an error.
- * @param path  The PNG file.
+ * @param path  The file.
  * @param height  Of the image to make, >= 1.
  * @param width  Of the image to make, >= 1.
  * @param[out] out  height * width floats; untouched on an error.
@@ -366,12 +379,13 @@ STOA_API void stoa_dataset_shuffle(const stoa_dataset *dataset, uint64_t seed, s
 STOA_API STOA_MUST_CHECK stoa_status stoa_image_read_digit(stoa_context *context, const char *path,
                                                            size_t height, size_t width, float *out);
 
-/** Read a PNG as the values that its file stores, from 0 to 1: value / 255, of 16 bits value / 65535;
+/** Read a PNG or JPEG as the values that its file stores, from 0 to 1: value / 255, of 16 bits value / 65535;
  * palettes are looked up; gamma and colour profiles change nothing. Colours become grey as their ITU-R BT.601
  * luma, rounded to the picture's depth; transparent pixels go on black, half transparent ones half as bright.
+ * A picture is upright as its EXIF data say. Inks (CMYK) let through as much light as Adobe's programs mean.
  *
  * @param context  Receives the sentence of an error.
- * @param path  The PNG file.
+ * @param path  The file.
  * @param height  That it must have.
  * @param width  That it must have.
  * @param channels  1: grey, 3: red, green and blue. With 1x1 pixels any other number is a row of values:

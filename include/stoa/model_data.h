@@ -51,8 +51,9 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_model_open_training_data(stoa_context 
                                                                    stoa_dataset **test);
 
 /** Open a file of samples that are to be classified: a table NAME.csv, arrays NAME.npy or NAME.npz, or a
- * picture in PNG. Labels are not looked at, and are 0. A picture is read by stoa_image_read() for a model of
- * colours or one that was trained on pictures, else by stoa_image_read_digit().
+ * picture in PNG or JPEG. Labels are not looked at, and are 0. A picture is read by stoa_image_read() for a
+ * model of colours or one that was trained on pictures, and brought to the size of its input as its fact
+ * "data.resize" says, else by stoa_image_read_digit().
  *
  * @param context  As for stoa_model_open_data().
  * @param model  As for stoa_model_open_data().

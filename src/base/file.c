@@ -94,14 +94,39 @@ static stoa_status read_open_file(struct stoa_error *error, int file, const char
     return STOA_OK;
 }
 
+/* Not blocking: opening a pipe would wait for a writer before fstat() can refuse it. */
+static stoa_status open_to_read(struct stoa_error *error, const char *path, int *file) {
+    *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    return *file < 0 ? system_error(error, path, "open", errno) : STOA_OK;
+}
+
 stoa_status stoa_file_read(struct stoa_error *error, const char *path, size_t limit, void **data,
                            size_t *bytes) {
-    /* Not blocking: opening a pipe would wait for a writer before fstat() can refuse it. */
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (file < 0) {
-        return system_error(error, path, "open", errno);
+    int file = -1;
+    stoa_status status = open_to_read(error, path, &file);
+    if (status != STOA_OK) {
+        return status;
     }
-    stoa_status status = read_open_file(error, file, path, limit, data, bytes);
+    status = read_open_file(error, file, path, limit, data, bytes);
+    (void)close(file);
+    return status;
+}
+
+stoa_status stoa_file_begin(struct stoa_error *error, const char *path, void *head, size_t room,
+                            size_t *bytes) {
+    struct stat about;
+    int file = -1;
+    stoa_status status = open_to_read(error, path, &file);
+    if (status != STOA_OK) {
+        return status;
+    }
+    *bytes = 0;
+    if (fstat(file, &about) != 0) {
+        status = system_error(error, path, "read", errno);
+    } else if ((status = check_regular(error, path, about.st_mode)) == STOA_OK &&
+               !read_bytes(file, head, room, bytes)) {
+        status = system_error(error, path, "read", errno);
+    }
     (void)close(file);
     return status;
 }

@@ -14,6 +14,11 @@
 stoa_status stoa_file_read(struct stoa_error *error, const char *path, size_t limit, void **data,
                            size_t *bytes);
 
+/* Read how a regular file begins: up to `room` bytes, fewer where it is shorter. Errors: as of
+ * stoa_file_read(). */
+stoa_status stoa_file_begin(struct stoa_error *error, const char *path, void *head, size_t room,
+                            size_t *bytes);
+
 /* Write a whole file: to a temporary name in the same folder, synced, renamed over `path`, the folder synced.
  * On an error nothing stands under `path` that was not there before. The pieces are written one after the
  * other. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `stoa predict`: the class of images in PNG files and of samples in tables. All files are read before the
+/* `stoa predict`: the class of pictures and of samples in tables. All files are read before the
  * first answer, so that a bad one stops the command before it has printed anything. Public headers
  * only. */
 #include <limits.h>
@@ -285,11 +285,11 @@ static const char *const option_names[] = {"layout", "threads", "json", NULL};
 
 const struct cli_command cli_predict = {
     .name = "predict",
-    .summary = "class and probabilities of images in PNG files, or of samples in tables",
+    .summary = "class and probabilities of pictures in PNG or JPEG files, or of samples in tables",
     .usage = "predict MODEL FILE... [options]",
     .description =
-        "Tell the digit on each PNG: any size, grey or colour, dark on light or light on dark; by a model\n"
-        "trained on pictures or in colour, any PNG of its size. MODEL is a\n"
+        "Tell the digit on each picture: any size, grey or colour, dark on light or light on dark; by a\n"
+        "model trained on pictures or in colour, any picture of its size, or with resize of any. MODEL is a\n"
         "model file or the folder of a run. Tables (*.csv) and arrays (*.npy, *.npz) hold many samples; "
         "their\n"
         "labels are not looked at. A line a sample with the class and its probability, then a line with all "

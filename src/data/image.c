@@ -11,13 +11,14 @@
 #include "base/float_state.h"
 #include "base/size.h"
 #include "core/context.h"
-#include "data/png.h"
+#include "data/picture.h"
+#include "data/read.h"
 
 /* Ink starts this far (of 255) from the paper at least, and a picture whose ink nowhere gets further than
  * LEAST_CONTRAST is blank. */
 enum { LEAST_INK = 4, LEAST_CONTRAST = 25 };
 
-struct picture {
+struct grey_picture {
     size_t height, width;
     size_t bytes;
     uint8_t *grey; /* from stoa_allocate(); first pairs of grey and alpha, then grey alone */
@@ -27,33 +28,33 @@ struct box {
     size_t top, left, height, width;
 };
 
-static stoa_status read_png(stoa_context *context, const char *path, struct picture *picture) {
-    struct stoa_png png;
-    stoa_status status = stoa_png_open(context, path, &png);
+static stoa_status read_grey(stoa_context *context, const char *path, struct grey_picture *picture) {
+    struct stoa_picture file;
+    stoa_status status = stoa_picture_open(context, path, &file);
     if (status != STOA_OK) {
         return status;
     }
-    picture->height = png.height;
-    picture->width = png.width;
-    picture->bytes = 2 * png.height * png.width; /* bounded by the reader */
+    picture->height = file.height;
+    picture->width = file.width;
+    picture->bytes = 2 * file.height * file.width; /* bounded by the reader */
     picture->grey = stoa_allocate(context, picture->bytes, path);
-    status = picture->grey ? stoa_png_decode(&png, 2, picture->grey) : STOA_ERR_MEMORY;
+    status = picture->grey ? stoa_picture_decode(&file, 2, picture->grey) : STOA_ERR_MEMORY;
     if (status != STOA_OK) {
         stoa_release(context, picture->grey, picture->bytes);
         picture->grey = NULL;
     }
-    stoa_png_close(&png);
+    stoa_picture_close(&file);
     return status;
 }
 
-static bool on_border(const struct picture *picture, size_t row, size_t column) {
+static bool on_border(const struct grey_picture *picture, size_t row, size_t column) {
     return row == 0 || column == 0 || row == picture->height - 1 || column == picture->width - 1;
 }
 
 /* What stands behind transparent pixels. A border that is itself see-through belongs to a cut-out: it goes on
  * white when what is drawn is dark, on black when it is light. Otherwise the border's own colour continues.
  */
-static unsigned choose_backdrop(const struct picture *picture) {
+static unsigned choose_backdrop(const struct grey_picture *picture) {
     double all = 0, all_alpha = 0, border = 0, border_alpha = 0;
     size_t border_pixels = 0;
     for (size_t row = 0; row < picture->height; row++) {
@@ -76,7 +77,7 @@ static unsigned choose_backdrop(const struct picture *picture) {
 }
 
 /* Pairs of grey and alpha to grey alone, in place. */
-static void compose(struct picture *picture) {
+static void compose(struct grey_picture *picture) {
     unsigned backdrop = choose_backdrop(picture);
     for (size_t i = 0; i < picture->height * picture->width; i++) {
         unsigned grey = picture->grey[2 * i];
@@ -100,7 +101,7 @@ static int quantile(const size_t histogram[256], double share) {
 
 /* The paper's grey and how far its noise goes, from the border: its median, and what nine tenths of it stay
  * within, so that a stroke which runs into the border does no harm. */
-static void look_at_border(const struct picture *picture, int *paper, int *noise) {
+static void look_at_border(const struct grey_picture *picture, int *paper, int *noise) {
     size_t greys[256] = {0}, distances[256] = {0};
     for (size_t row = 0; row < picture->height; row++) {
         bool edge = row == 0 || row == picture->height - 1;
@@ -118,7 +119,7 @@ static void look_at_border(const struct picture *picture, int *paper, int *noise
 
 /* Fill the table "how much ink is grey g", in steps of grey; false when the picture shows none. Ink is
  * whichever side of the paper's grey holds more. */
-static bool make_ink_table(const struct picture *picture, float ink[256]) {
+static bool make_ink_table(const struct grey_picture *picture, float ink[256]) {
     int paper = 0, noise = 0;
     look_at_border(picture, &paper, &noise);
     size_t greys[256] = {0};
@@ -143,7 +144,7 @@ static bool make_ink_table(const struct picture *picture, float ink[256]) {
     return most >= least && most >= LEAST_CONTRAST;
 }
 
-static struct box find_box(const struct picture *picture, const float ink[256]) {
+static struct box find_box(const struct grey_picture *picture, const float ink[256]) {
     size_t top = picture->height, bottom = 0, left = picture->width, right = 0;
     for (size_t row = 0; row < picture->height; row++) {
         for (size_t column = 0; column < picture->width; column++) {
@@ -166,7 +167,7 @@ static double overlap(size_t at, double from, double to) {
 }
 
 /* Mean ink over the rectangle of the picture that output pixel (row, column) of `size` covers. */
-static float mean_ink(const struct picture *picture, const float ink[256], const struct box *box,
+static float mean_ink(const struct grey_picture *picture, const float ink[256], const struct box *box,
                       const struct box *size, size_t row, size_t column) {
     double y0 = (double)(row * box->height) / (double)size->height;
     double y1 = (double)((row + 1) * box->height) / (double)size->height;
@@ -203,7 +204,7 @@ static size_t place(double centre, size_t length, size_t room) {
 
 /* Scale the ink's box into the top left corner of `out`, which is zero; returns its largest value and its
  * centre of mass. */
-static float scale_ink(const struct picture *picture, const float ink[256], const struct box *box,
+static float scale_ink(const struct grey_picture *picture, const float ink[256], const struct box *box,
                        const struct box *size, size_t width, float *out, double *centre_y, double *centre_x) {
     double sum = 0, sum_y = 0, sum_x = 0;
     float largest = 0;
@@ -222,7 +223,7 @@ static float scale_ink(const struct picture *picture, const float ink[256], cons
     return largest;
 }
 
-static void draw_digit(const struct picture *picture, const float ink[256], size_t height, size_t width,
+static void draw_digit(const struct grey_picture *picture, const float ink[256], size_t height, size_t width,
                        float *out) {
     for (size_t i = 0; i < height * width; i++) {
         out[i] = 0;
@@ -252,8 +253,8 @@ stoa_status stoa_image_read_digit(stoa_context *context, const char *path, size_
                          "%s: asked for as %zux%zu pixels, expected 1 to %zu in all", path, height, width,
                          STOA_MAX_DIMENSION);
     }
-    struct picture picture = {0};
-    stoa_status status = read_png(context, path, &picture);
+    struct grey_picture picture = {0};
+    stoa_status status = read_grey(context, path, &picture);
     if (!picture.grey) {
         return status;
     }
@@ -271,24 +272,26 @@ stoa_status stoa_image_read_digit(stoa_context *context, const char *path, size_
 
 /* Channels that the picture is to be read with: those asked for, or for a row of values as many as its pixels
  * need. 0 with the error set: it does not fit. */
-static size_t choose_channels(const struct stoa_png *png, size_t height, size_t width, size_t channels) {
-    size_t pixels = png->height * png->width; /* bounded by the reader */
-    if (channels == 1 || channels == 3) {
-        if (png->height == height && png->width == width) {
-            return channels;
+static size_t choose_channels(const struct stoa_picture *picture, const stoa_data_options *wanted) {
+    size_t pixels = picture->height * picture->width; /* bounded by the reader */
+    if (wanted->channels == 1 || wanted->channels == 3) {
+        bool same = picture->height == wanted->height && picture->width == wanted->width;
+        if (same || wanted->resize != STOA_RESIZE_NONE) {
+            return wanted->channels;
         }
-        (void)stoa_fail(png->context, STOA_ERR_SHAPE, "%s: %zux%zu pixels, expected %zux%zu", png->path,
-                        png->height, png->width, height, width);
+        (void)stoa_fail(picture->context, STOA_ERR_SHAPE,
+                        "%s: %zux%zu pixels, expected %zux%zu, or resize = fit, crop or stretch",
+                        picture->path, picture->height, picture->width, wanted->height, wanted->width);
         return 0;
     }
-    if (channels == pixels || channels == 3 * pixels) {
-        return channels / pixels;
+    if (wanted->channels == pixels || wanted->channels == 3 * pixels) {
+        return wanted->channels / pixels;
     }
     (void)stoa_fail(
-        png->context, STOA_ERR_SHAPE,
+        picture->context, STOA_ERR_SHAPE,
         "%s: %zux%zu pixels, expected %zu values: a grey picture of as many pixels, or a third of it in "
         "colour",
-        png->path, png->height, png->width, channels);
+        picture->path, picture->height, picture->width, wanted->channels);
     return 0;
 }
 
@@ -299,27 +302,65 @@ static void copy_values(const float *values, size_t pixels, size_t channels, boo
     }
 }
 
-stoa_status stoa_image_read(stoa_context *context, const char *path, size_t height, size_t width,
-                            size_t channels, float *out) {
-    STOA_FLOAT_STATE();
-    struct stoa_png png;
-    bool row = height == 1 && width == 1 && channels != 3;
-    if (channels != 1 && channels != 3 && (!row || channels == 0)) {
-        return stoa_fail(context, STOA_ERR_ARGUMENT, "%s: asked for with %zu channels, expected 1 or 3", path,
-                         channels);
+/* Pixels that are resized as bytes are rounded on the way, as those of a data set are. */
+static stoa_status read_bytes(struct stoa_picture *picture, stoa_resize how, const struct stoa_plane *to) {
+    const size_t values = to->height * to->width * to->channels;
+    uint8_t *bytes = stoa_allocate(picture->context, values, picture->path);
+    if (!bytes) {
+        return STOA_ERR_MEMORY;
     }
-    stoa_status status = stoa_png_open(context, path, &png);
+    struct stoa_plane rounded = *to;
+    rounded.bytes = bytes;
+    stoa_status status = stoa_picture_read(picture, how, &rounded);
+    for (size_t i = 0; status == STOA_OK && i < values; i++) {
+        to->numbers[i] = (float)bytes[i] / 255.0F;
+    }
+    stoa_release(picture->context, bytes, values);
+    return status;
+}
+
+/* The values of a picture that fits, of `read` channels. */
+static stoa_status read_values(struct stoa_picture *picture, size_t read, const stoa_data_options *wanted,
+                               float *out) {
+    const bool resized = wanted->resize != STOA_RESIZE_NONE;
+    struct stoa_plane plane = {.height = resized ? wanted->height : picture->height,
+                               .width = resized ? wanted->width : picture->width,
+                               .channels = read};
+    const size_t pixels = plane.height * plane.width, bytes = pixels * read * sizeof(float);
+    plane.numbers = stoa_allocate(picture->context, bytes, picture->path);
+    if (!plane.numbers) {
+        return STOA_ERR_MEMORY;
+    }
+    stoa_status status = resized && !picture->deep ? read_bytes(picture, wanted->resize, &plane)
+                                                   : stoa_picture_read(picture, wanted->resize, &plane);
+    if (status == STOA_OK) {
+        copy_values(plane.numbers, pixels, read, wanted->channels != 1 && wanted->channels != 3, out);
+    }
+    stoa_release(picture->context, plane.numbers, bytes);
+    return status;
+}
+
+stoa_status stoa_image_take(stoa_context *context, const char *path, const stoa_data_options *wanted,
+                            float *out) {
+    struct stoa_picture picture;
+    bool row = wanted->height == 1 && wanted->width == 1 && wanted->channels != 3;
+    if (wanted->channels != 1 && wanted->channels != 3 && (!row || wanted->channels == 0)) {
+        return stoa_fail(context, STOA_ERR_ARGUMENT, "%s: asked for with %zu channels, expected 1 or 3", path,
+                         wanted->channels);
+    }
+    stoa_status status = stoa_picture_open(context, path, &picture);
     if (status != STOA_OK) {
         return status;
     }
-    size_t pixels = png.height * png.width, read = choose_channels(&png, height, width, channels);
-    size_t bytes = pixels * read * sizeof(float);
-    float *values = read > 0 ? stoa_allocate(context, bytes, path) : NULL;
-    status = values ? stoa_png_decode_real(&png, read, values) : context->error.status;
-    if (values && status == STOA_OK) {
-        copy_values(values, pixels, read, row, out);
-    }
-    stoa_release(context, values, bytes);
-    stoa_png_close(&png);
+    size_t read = choose_channels(&picture, wanted);
+    status = read > 0 ? read_values(&picture, read, wanted, out) : context->error.status;
+    stoa_picture_close(&picture);
     return status;
+}
+
+stoa_status stoa_image_read(stoa_context *context, const char *path, size_t height, size_t width,
+                            size_t channels, float *out) {
+    STOA_FLOAT_STATE();
+    const stoa_data_options wanted = {.height = height, .width = width, .channels = channels};
+    return stoa_image_take(context, path, &wanted, out);
 }

@@ -8,6 +8,9 @@ static const char *const normalize_words[] = {"given", "measured", NULL};
 static const char *const weights_words[] = {"none", "measured", NULL};
 static const char *const layout_words[] = {"auto", "nhwc", "nchw", NULL}; /* in the order of stoa_layout */
 static const char *const header_words[] = {"auto", "yes", "no", NULL};    /* in the order of stoa_header */
+static const char *const resize_words[] = {"none", "fit", "crop", "stretch",
+                                           NULL}; /* in the order of stoa_resize */
+_Static_assert(sizeof(stoa_resize) == sizeof(int), "words are ints");
 _Static_assert(sizeof(stoa_layout) == sizeof(int) && sizeof(stoa_header) == sizeof(int), "words are ints");
 
 /* Names of data sets become parts of paths, so only plain ones are taken. */
@@ -46,6 +49,7 @@ static const struct stoa_key keys[] = {
     TEXT("label", options.label, NULL, "the label's column of a table, by name or by number from 1"),
     WORD("header", options.header, header_words, "whether a table begins with a line of names"),
     WORD("layout", options.layout, layout_words, "the order of colour in arrays and tables"),
+    WORD("resize", options.resize, resize_words, "how pictures of any size are brought to that of the input"),
     NUMBER("test", FLOAT, options.test, TEXT_OF(STOA_DEFAULT_TEST_SHARE), 1e-3, 0.999,
            "share of each class that becomes the test part of data without one"),
     NUMBER("split_seed", SEED, options.seed, "", 0, 0, "which samples those are, and which digits are drawn"),

@@ -59,9 +59,9 @@ static stoa_status load_csv(struct stoa_load *load, const char *path) {
     return status == STOA_OK ? stoa_load_divide(load, whole) : status;
 }
 
-static stoa_status load_pictures(struct stoa_load *load) {
+static stoa_status load_pictures(struct stoa_load *load, const char *folder) {
     stoa_dataset *whole = NULL;
-    stoa_status status = stoa_dataset_open_pictures(load->context, load->path, load->options, &whole);
+    stoa_status status = stoa_dataset_open_pictures(load->context, folder, load->options, &whole);
     return status == STOA_OK ? stoa_load_divide(load, whole) : status;
 }
 
@@ -283,20 +283,35 @@ static stoa_status load_parts(struct stoa_load *load, const struct stoa_names *n
     return status;
 }
 
-/* Folders of pictures: in two parts that each hold folders, or whole. */
+/* A training part alone is divided like a whole set. */
+static stoa_status load_train_alone(struct stoa_load *load, const struct stoa_names *names, const char *train,
+                                    const char *folder) {
+    stoa_log(load->context, "%s: %s is divided, as there is no part to test with", load->path, train);
+    stoa_status status = load_pictures(load, folder);
+    return status == STOA_OK ? explain_others(load, names, &train, 1) : status;
+}
+
+/* Folders of pictures: in parts that hold folders, or whole. */
 static stoa_status load_folders(struct stoa_load *load, const struct stoa_names *names) {
     struct parts parts;
     bool nested = false;
     stoa_status status = STOA_OK;
-    if (find_parts(names, "", &parts)) {
-        char *train = stoa_load_join(load->context, load->path, parts.train);
-        status = train ? stoa_pictures_are_there(load->context, train, &nested) : STOA_ERR_MEMORY;
-        free(train);
+    bool two = find_parts(names, "", &parts);
+    char *train = NULL;
+    if (parts.train) {
+        train = stoa_load_join(load->context, load->path, parts.train);
+        status = train ? stoa_folder_is(load->context, train, &nested) : STOA_ERR_MEMORY;
     }
-    if (status != STOA_OK) {
-        return status;
+    if (status == STOA_OK && nested) {
+        status = stoa_pictures_are_there(load->context, train, &nested);
     }
-    return nested ? load_parts(load, names, stoa_dataset_open_pictures, &parts) : load_pictures(load);
+    if (status == STOA_OK) {
+        status = !nested ? load_pictures(load, load->path)
+                 : two   ? load_parts(load, names, stoa_dataset_open_pictures, &parts)
+                         : load_train_alone(load, names, parts.train, train);
+    }
+    free(train);
+    return status;
 }
 
 static stoa_status load_listed(struct stoa_load *load, const struct stoa_names *names) {
@@ -319,7 +334,7 @@ static stoa_status load_listed(struct stoa_load *load, const struct stoa_names *
     return stoa_fail(
         load->context, STOA_ERR_NOT_FOUND,
         "%s: holds no data of a known kind: IDX files (train-images-idx3-ubyte and so on), *.csv, *.npz, "
-        "*.npy, or folders of PNG pictures",
+        "*.npy, or folders of PNG or JPEG pictures",
         load->path);
 }
 
@@ -373,8 +388,10 @@ static stoa_status load_path(struct stoa_load *load) {
 
 static stoa_status check_options(stoa_context *context, const stoa_data_options *options, bool train) {
     /* As a recipe would say it. Sizes have no bounds here but memory's. */
-    struct stoa_data_source said = {
-        .options = {.header = options->header, .layout = options->layout, .test = options->test}};
+    struct stoa_data_source said = {.options = {.header = options->header,
+                                                .layout = options->layout,
+                                                .test = options->test,
+                                                .resize = options->resize}};
     stoa_status status = stoa_keys_complete(&context->error, &stoa_data_keys, &said, NULL);
     if (status != STOA_OK) {
         return stoa_error_prefix(&context->error, "data set: ");

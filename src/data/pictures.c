@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Data sets from folders of PNG pictures: a folder a class. Names are sorted, so that the order of a folder's
+/* Data sets from folders of pictures: a folder a class. Names are sorted, so that the order of a folder's
  * entries does not matter. */
 #include <stdlib.h>
 #include <string.h>
@@ -8,30 +8,10 @@
 #include "base/float_state.h"
 #include "base/number.h"
 #include "base/size.h"
-#include "data/dataset.h"
-#include "data/folder.h"
-#include "data/png.h"
+#include "data/picture.h"
+#include "data/pictures.h"
 #include "data/read.h"
 #include "data/shape.h"
-
-/* What is said once of a folder, rather than of each file: how many there are, and one of them. */
-struct tally {
-    size_t count;
-    char *example; /* from malloc */
-};
-
-/* A set in the making. */
-struct pictures {
-    stoa_context *context;
-    const char *folder;
-    const stoa_data_options *options;
-    struct stoa_names classes; /* names of the folders */
-    struct stoa_names files;   /* paths, of all classes, one after the other */
-    size_t *end;               /* of each class among the files */
-    struct tally outside;      /* pictures beside the folders */
-    struct tally others;       /* files within that are no pictures */
-    size_t coloured;           /* pictures that are stored in colour */
-};
 
 static int by_number(const void *a, const void *b) {
     const char *left = *(char *const *)a, *right = *(char *const *)b;
@@ -46,39 +26,46 @@ static bool ends_with(const char *path, const char *extension) {
     return end && strcasecmp(end + 1, extension) == 0;
 }
 
-/* Pictures that this reader does not read. */
-static bool is_other_picture(const char *path) {
-    static const char *const extensions[] = {"jpg",  "jpeg", "jpe", "jfif", "gif", "bmp", "tif",
-                                             "tiff", "webp", "ppm", "pgm",  "pbm", "pnm", "heic",
-                                             "heif", "avif", "jp2", "jxl",  "tga", "dng"};
-    for (size_t i = 0; i < sizeof extensions / sizeof extensions[0]; i++) {
-        if (ends_with(path, extensions[i])) {
-            return true;
-        }
-    }
-    return false;
+/* Whether a name says that the file is a picture of a kind that is read. */
+static bool is_named_picture(const char *path) {
+    return ends_with(path, "png") || ends_with(path, "jpg") || ends_with(path, "jpeg");
 }
 
-static stoa_status fail_memory(const struct pictures *set) {
+static stoa_status fail_memory(const struct stoa_pictures *set) {
     (void)stoa_fail(set->context, STOA_ERR_MEMORY, "%s: no memory for the names in it", set->folder);
     return STOA_ERR_MEMORY;
 }
 
 /* Takes over the path. */
-static void count_one(struct tally *tally, char *path) {
+static void count_one(struct stoa_tally *tally, char *path) {
     tally->count++;
     free(tally->example ? path : NULL);
     tally->example = tally->example ? tally->example : path;
 }
 
+/* One file more that is not read. What does not find a place in the list counts as the last of it. */
+static void count_left(struct stoa_pictures *set, const char *name) {
+    size_t at = 0;
+    while (at < STOA_LEFT_KINDS - 1 && set->left[at].count > 0 && set->left[at].name != name) {
+        at++;
+    }
+    set->left[at].name = name;
+    set->left[at].count++;
+}
+
 /* Takes over the path of something beside the classes' folders. */
-static stoa_status take_outside(struct pictures *set, char *path, const char *name) {
+static stoa_status take_outside(struct stoa_pictures *set, char *path, const char *name) {
+    enum stoa_picture_kind kind = STOA_PICTURE_NONE;
+    const char *word = NULL;
     bool folder = false;
     stoa_status status = stoa_folder_is(set->context, path, &folder);
     if (status == STOA_OK && folder && !stoa_names_add(&set->classes, strdup(name))) {
         status = fail_memory(set);
     }
-    if (status == STOA_OK && !folder && (ends_with(name, "png") || is_other_picture(name))) {
+    if (status == STOA_OK && !folder) {
+        status = stoa_picture_look(set->context, path, &kind, &word);
+    }
+    if (status == STOA_OK && kind != STOA_PICTURE_NONE) {
         count_one(&set->outside, path);
         return STOA_OK;
     }
@@ -86,31 +73,47 @@ static stoa_status take_outside(struct pictures *set, char *path, const char *na
     return status;
 }
 
-/* Takes over the path of something in a class's folder. What is left out must not look like a part of the
- * set. */
-static stoa_status take_inside(struct pictures *set, char *path, const char *name) {
+/* Takes over the path of a file in a class's folder. What is left out must not look like a part of the set. */
+static stoa_status take_file(struct stoa_pictures *set, char *path, const char *name) {
+    enum stoa_picture_kind kind = STOA_PICTURE_NONE;
+    const char *word = NULL;
+    stoa_status status = stoa_picture_look(set->context, path, &kind, &word);
+    if (status == STOA_OK && kind == STOA_PICTURE_NONE && is_named_picture(name)) {
+        status =
+            stoa_fail(set->context, STOA_ERR_FORMAT,
+                      "%s: is neither a PNG nor a JPEG picture, though its name says so; mend it, or take "
+                      "it out",
+                      path);
+    }
+    if (status != STOA_OK) {
+        free(path);
+    } else if (kind == STOA_PICTURE_PNG || kind == STOA_PICTURE_JPEG) {
+        status = stoa_names_add(&set->files, path) ? STOA_OK : fail_memory(set);
+    } else {
+        count_left(set, word);
+        count_one(&set->others, path);
+    }
+    return status;
+}
+
+/* Takes over the path of something in a class's folder. */
+static stoa_status take_inside(struct stoa_pictures *set, char *path, const char *name) {
     bool folder = false;
     stoa_status status = stoa_folder_is(set->context, path, &folder);
     if (status == STOA_OK && folder) {
         status = stoa_fail(set->context, STOA_ERR_FORMAT,
-                           "%s: is a folder within the folder of a class, expected PNG pictures alone", path);
-    } else if (status == STOA_OK && is_other_picture(name)) {
-        status =
-            stoa_fail(set->context, STOA_ERR_FORMAT,
-                      "%s: a picture that is no PNG, which alone are read; convert it, or take it out", path);
-    } else if (status == STOA_OK && ends_with(name, "png")) {
-        return stoa_names_add(&set->files, path) ? STOA_OK : fail_memory(set);
-    } else if (status == STOA_OK) {
-        count_one(&set->others, path);
-        return STOA_OK;
+                           "%s: is a folder within the folder of a class, expected pictures alone", path);
+    }
+    if (status == STOA_OK) {
+        return take_file(set, path, name);
     }
     free(path);
     return status;
 }
 
 /* Hand each thing in a folder to `take`. */
-static stoa_status look_into(struct pictures *set, const char *folder,
-                             stoa_status (*take)(struct pictures *set, char *path, const char *name)) {
+static stoa_status look_into(struct stoa_pictures *set, const char *folder,
+                             stoa_status (*take)(struct stoa_pictures *set, char *path, const char *name)) {
     struct stoa_names names = {.count = 0};
     stoa_status status = stoa_folder_list(set->context, folder, &names);
     for (size_t i = 0; status == STOA_OK && i < names.count; i++) {
@@ -123,7 +126,7 @@ static stoa_status look_into(struct pictures *set, const char *folder,
 
 /* ---- classes ---- */
 
-static stoa_status find_classes(struct pictures *set) {
+static stoa_status find_classes(struct stoa_pictures *set) {
     size_t number;
     bool numbers = true;
     stoa_status status = look_into(set, set->folder, take_outside);
@@ -145,7 +148,7 @@ static stoa_status find_classes(struct pictures *set) {
 }
 
 /* The number of a folder's class: its place, or that of its name among given ones. */
-static stoa_status class_of(const struct pictures *set, size_t at, int32_t *class_number) {
+static stoa_status class_of(const struct stoa_pictures *set, size_t at, int32_t *class_number) {
     const stoa_data_options *options = set->options;
     const char *name = set->classes.text[at];
     *class_number = (int32_t)at;
@@ -161,7 +164,7 @@ static stoa_status class_of(const struct pictures *set, size_t at, int32_t *clas
                           : STOA_OK;
 }
 
-static stoa_status find_files(struct pictures *set) {
+static stoa_status find_files(struct stoa_pictures *set) {
     stoa_status status = STOA_OK;
     set->end = calloc(stoa_max(1, set->classes.count), sizeof *set->end);
     if (!set->end) {
@@ -173,7 +176,7 @@ static stoa_status find_files(struct pictures *set) {
         status = folder ? look_into(set, folder, take_inside) : STOA_ERR_MEMORY;
         if (status == STOA_OK && set->files.count == before) {
             status = stoa_fail(set->context, STOA_ERR_FORMAT,
-                               "%s: holds no PNG pictures, expected at least one", folder);
+                               "%s: holds no PNG or JPEG pictures, expected at least one", folder);
         }
         free(folder);
         set->end[i] = set->files.count;
@@ -181,67 +184,14 @@ static stoa_status find_files(struct pictures *set) {
     if (status == STOA_OK && !set->files.text) {
         status = STOA_ERR_FORMAT;
         (void)stoa_fail(set->context, status,
-                        "%s: holds no folders, expected one with PNG pictures for each class", set->folder);
+                        "%s: holds no folders, expected one with pictures for each class", set->folder);
     }
     return status;
 }
 
-/* ---- pixels ---- */
+/* ---- the set ---- */
 
-/* Open a picture of the store's size, once that is known. */
-static stoa_status open_picture(const struct pictures *set, size_t at, const struct stoa_store *store,
-                                struct stoa_png *png) {
-    stoa_status status = stoa_png_open(set->context, set->files.text[at], png);
-    if (status == STOA_OK && store->height > 0 &&
-        (png->height != store->height || png->width != store->width)) {
-        status =
-            stoa_fail(set->context, STOA_ERR_FORMAT, "%s: %zux%zu pixels, expected %zux%zu as %s has",
-                      png->path, png->height, png->width, store->height, store->width, set->files.text[0]);
-        stoa_png_close(png);
-    }
-    return status;
-}
-
-/* Look at the headers of all, so that nothing is unpacked before they are known to fit. The first decides the
- * size; what one of them needs, colour or 16 bits, all get. */
-static stoa_status survey(struct pictures *set, struct stoa_store *store) {
-    size_t wish = set->options->channels;
-    stoa_status status = STOA_OK;
-    store->type = STOA_SAMPLE_U8;
-    store->pixels = true;
-    for (size_t i = 0; status == STOA_OK && i < set->files.count; i++) {
-        struct stoa_png png;
-        status = open_picture(set, i, store, &png);
-        if (status == STOA_OK) {
-            set->coloured += png.colour;
-            store->type = png.deep ? STOA_SAMPLE_F32 : store->type;
-            store->height = png.height;
-            store->width = png.width;
-            stoa_png_close(&png);
-        }
-    }
-    if (stoa_wants_row(set->options, store->height * store->width)) {
-        wish = 1;
-    }
-    store->channels = wish == 1 || wish == 3 ? wish : set->coloured > 0 ? 3 : 1;
-    return status;
-}
-
-static stoa_status read_picture(const struct pictures *set, const struct stoa_store *store, size_t at) {
-    struct stoa_png png;
-    stoa_status status = open_picture(set, at, store, &png);
-    if (status != STOA_OK) {
-        return status;
-    }
-    size_t first = at * store->height * store->width * store->channels;
-    status = store->type == STOA_SAMPLE_U8
-                 ? stoa_png_decode(&png, store->channels, (uint8_t *)store->samples_memory.data + first)
-                 : stoa_png_decode_real(&png, store->channels, (float *)store->samples_memory.data + first);
-    stoa_png_close(&png);
-    return status;
-}
-
-static stoa_status name_classes(const struct pictures *set, struct stoa_store *store) {
+static stoa_status name_classes(const struct stoa_pictures *set, struct stoa_store *store) {
     const stoa_data_options *options = set->options;
     store->classes = options->names ? options->name_count : set->classes.count;
     store->names = stoa_copy_names(options->names ? options->names : (const char *const *)set->classes.text,
@@ -249,7 +199,7 @@ static stoa_status name_classes(const struct pictures *set, struct stoa_store *s
     return store->names ? STOA_OK : fail_memory(set);
 }
 
-static stoa_status fill_store(struct pictures *set, struct stoa_store *store) {
+static stoa_status fill_store(struct stoa_pictures *set, struct stoa_store *store) {
     stoa_status status = find_classes(set);
     if (status == STOA_OK) {
         status = find_files(set);
@@ -258,7 +208,7 @@ static stoa_status fill_store(struct pictures *set, struct stoa_store *store) {
         status = name_classes(set, store);
     }
     if (status == STOA_OK) {
-        status = survey(set, store);
+        status = stoa_pictures_survey(set, store);
     }
     if (status == STOA_OK) {
         status = stoa_store_allocate(store, set->folder, set->files.count);
@@ -268,44 +218,26 @@ static stoa_status fill_store(struct pictures *set, struct stoa_store *store) {
         status = class_of(set, c, &number);
         for (; status == STOA_OK && i < set->end[c]; i++) {
             ((int32_t *)store->labels_memory.data)[i] = number;
-            status = read_picture(set, store, i);
+            status = stoa_pictures_read(set, store, i);
         }
     }
     stoa_store_flatten(store, set->options);
     return status;
 }
 
-/* What was left out or changed, in a line each. */
-static void advise(const struct pictures *set, const struct stoa_store *store) {
-    const struct tally *outside = &set->outside, *others = &set->others;
-    if (outside->count > 0) {
-        stoa_log(set->context, "%s: %zu picture%s beside the folders of classes left out: %s%s", set->folder,
-                 outside->count, outside->count == 1 ? "" : "s", outside->example,
-                 outside->count == 1 ? "" : " and others");
-    }
-    if (others->count > 0) {
-        stoa_log(set->context, "%s: %zu file%s among the pictures left out: %s%s", set->folder, others->count,
-                 others->count == 1 ? "" : "s", others->example, others->count == 1 ? "" : " and others");
-    }
-    if (store->channels == 1 && set->coloured > 0) {
-        stoa_log(set->context,
-                 "%s: %zu of %zu pictures are stored in colour and read as grey: one channel is expected",
-                 set->folder, set->coloured, set->files.count);
-    }
-}
-
 stoa_status stoa_dataset_open_pictures(stoa_context *context, const char *folder,
                                        const stoa_data_options *options, stoa_dataset **dataset) {
     STOA_FLOAT_STATE();
     static const stoa_data_options defaults = {.classes = 0};
-    struct pictures set = {.context = context, .folder = folder, .options = options ? options : &defaults};
+    struct stoa_pictures set = {
+        .context = context, .folder = folder, .options = options ? options : &defaults};
     struct stoa_store *store = stoa_store_create(context, "pictures");
     if (!store) {
         return STOA_ERR_MEMORY;
     }
     stoa_status status = fill_store(&set, store);
     if (status == STOA_OK) {
-        advise(&set, store);
+        stoa_pictures_advise(&set, store);
     }
     stoa_names_clear(&set.classes);
     stoa_names_clear(&set.files);

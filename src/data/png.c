@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* PNG through libpng's rows: its simplified interface would bring values to another gamma and mix colours in
- * linear light. Only what libpng unpacks is used of it; grey and transparency are mixed here. Its messages
- * stay here too: nothing reaches stderr. Knows libpng. */
+ * linear light. Only what libpng unpacks is used of it. Its messages stay here: nothing reaches stderr. Knows
+ * libpng. */
 #include "data/png.h"
 
 #include <png.h>
 #include <setjmp.h>
 #include <stdlib.h>
 
-#include "base/file.h"
 #include "base/size.h"
-
-/* Bounds on what is read: a header may announce far more pixels than its file is worth. */
-static const size_t MAX_FILE_BYTES = (size_t)64 << 20;
-static const size_t MAX_PIXELS = (size_t)1 << 26;
+#include "data/exif.h"
 
 /* Deflate makes at most 1032 bytes out of one. */
 enum { MAX_RATIO = 1032 };
@@ -120,25 +116,39 @@ static stoa_status fail(const struct stoa_png *png) {
 }
 
 static stoa_status check_size(const struct stoa_png *png, size_t bytes) {
-    size_t pixels = 0;
-    if (!stoa_size_mul(png->height, png->width, &pixels) || pixels > MAX_PIXELS) {
-        return stoa_fail(png->context, STOA_ERR_FORMAT, "%s: %zux%zu pixels, at most %zu in all are read",
-                         png->path, png->height, png->width, MAX_PIXELS);
+    if (!stoa_picture_fits(&png->head)) {
+        return stoa_fail(png->context, STOA_ERR_FORMAT, "%s: %zux%zu pixels, at most %d in all are read",
+                         png->path, png->head.height, png->head.width, STOA_MOST_PIXELS);
     }
     size_t row_bytes = png_get_rowbytes(png->reader->png, png->reader->info);
-    if (png->height * row_bytes / MAX_RATIO > bytes) {
+    if (png->head.height * row_bytes / MAX_RATIO > bytes) {
         return stoa_fail(png->context, STOA_ERR_FORMAT,
                          "%s: damaged PNG: %zux%zu pixels, which its %zu bytes cannot hold", png->path,
-                         png->height, png->width, bytes);
+                         png->head.height, png->head.width, bytes);
     }
     return STOA_OK;
 }
 
+#ifdef PNG_eXIf_SUPPORTED
+static unsigned find_turn(const struct stoa_png_reader *reader) {
+    png_uint_32 bytes = 0;
+    png_bytep exif = NULL;
+    return png_get_eXIf_1(reader->png, reader->info, &bytes, &exif) ? stoa_exif_turn(exif, bytes)
+                                                                    : STOA_UPRIGHT;
+}
+#else
+static unsigned find_turn(const struct stoa_png_reader *reader) {
+    (void)reader;
+    return STOA_UPRIGHT;
+}
+#endif
+
+bool stoa_png_is(const void *data, size_t bytes) {
+    return bytes >= 8 && png_sig_cmp(data, 0, 8) == 0;
+}
+
 static stoa_status read_header(struct stoa_png *png, const void *data, size_t bytes) {
     struct stoa_png_reader *reader = png->reader;
-    if (bytes < 8 || png_sig_cmp(data, 0, 8) != 0) {
-        return stoa_fail(png->context, STOA_ERR_FORMAT, "%s: not a PNG picture", png->path);
-    }
     reader->next = data;
     reader->left = bytes;
     reader->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, reader, on_error, on_warning, reader,
@@ -148,15 +158,18 @@ static stoa_status read_header(struct stoa_png *png, const void *data, size_t by
     if (reader->no_memory || !read_info(reader) || reader->no_memory) {
         return fail(png);
     }
-    png->height = png_get_image_height(reader->png, reader->info);
-    png->width = png_get_image_width(reader->png, reader->info);
-    png->colour = (png_get_color_type(reader->png, reader->info) & PNG_COLOR_MASK_COLOR) != 0;
-    png->deep = png_get_bit_depth(reader->png, reader->info) == 16;
+    png->head = (struct stoa_picture_head){
+        .height = png_get_image_height(reader->png, reader->info),
+        .width = png_get_image_width(reader->png, reader->info),
+        .turn = find_turn(reader),
+        .colour = (png_get_color_type(reader->png, reader->info) & PNG_COLOR_MASK_COLOR) != 0,
+        .deep = png_get_bit_depth(reader->png, reader->info) == 16,
+    };
     return check_size(png, bytes);
 }
 
-stoa_status stoa_png_open_memory(stoa_context *context, const char *path, const void *data, size_t bytes,
-                                 struct stoa_png *png) {
+stoa_status stoa_png_open(stoa_context *context, const char *path, const void *data, size_t bytes,
+                          struct stoa_png *png) {
     *png = (struct stoa_png){.context = context, .path = path};
     png->reader = calloc(1, sizeof *png->reader);
     stoa_status status = png->reader
@@ -168,138 +181,57 @@ stoa_status stoa_png_open_memory(stoa_context *context, const char *path, const 
     return status;
 }
 
-stoa_status stoa_png_open(stoa_context *context, const char *path, struct stoa_png *png) {
-    void *data = NULL;
-    size_t bytes = 0;
-    stoa_status status = stoa_file_read(&context->error, path, MAX_FILE_BYTES, &data, &bytes);
-    if (status != STOA_OK) {
-        return status;
-    }
-    status = stoa_png_open_memory(context, path, data, bytes, png);
-    if (status != STOA_OK) {
-        free(data);
-        return status;
-    }
-    png->file = data;
-    return STOA_OK;
-}
-
 void stoa_png_close(struct stoa_png *png) {
     if (png->reader) {
         png_destroy_read_struct(&png->reader->png, &png->reader->info, NULL);
         free(png->reader->rows);
     }
     free(png->reader);
-    free(png->file);
     png->reader = NULL;
-    png->file = NULL;
 }
 
 /* ---- pixels ---- */
 
-/* From libpng's rows to the caller's values. */
-struct conversion {
-    size_t width;
-    size_t from, to; /* channels */
-    bool deep;       /* of the row: two bytes a value, the higher one first */
-    uint8_t *bytes;  /* where the values go, or */
-    float *numbers;
-};
-
-static uint32_t value_at(const struct conversion *c, const uint8_t *row, size_t at) {
-    return c->deep ? (uint32_t)row[2 * at] << 8 | row[2 * at + 1] : row[at];
-}
-
-static void put(const struct conversion *c, size_t at, uint32_t value) {
-    if (c->bytes) {
-        c->bytes[at] = (uint8_t)value;
-    } else {
-        c->numbers[at] = (float)value / (c->deep ? 65535.0F : 255.0F);
-    }
-}
-
-/* ITU-R BT.601 in 16 bits of fraction, to the nearest; the weights' sum is 1, so that grey stays what it
- * is. */
-static uint32_t luma(const uint32_t colour[3]) {
-    return (19595 * colour[0] + 38470 * colour[1] + 7471 * colour[2] + 0x8000) >> 16;
-}
-
-/* One pixel: of products with 65535 all fit 32 bits. */
-static void convert_pixel(const struct conversion *c, const uint8_t *row, size_t from, size_t to) {
-    uint32_t most = c->deep ? 65535 : 255, colour[3];
-    uint32_t alpha = c->from % 2 == 0 ? value_at(c, row, from + c->from - 1) : most;
-    for (size_t i = 0; i < 3; i++) {
-        colour[i] = value_at(c, row, c->from > 2 ? from + i : from);
-        if (c->to != 2 && alpha != most) {
-            colour[i] = (colour[i] * alpha + most / 2) / most;
-        }
-    }
-    if (c->to == 3) {
-        for (size_t i = 0; i < 3; i++) {
-            put(c, to + i, colour[i]);
-        }
-        return;
-    }
-    put(c, to, luma(colour));
-    if (c->to == 2) {
-        put(c, to + 1, alpha);
-    }
-}
-
-static void convert_row(const struct conversion *c, const uint8_t *row, size_t number) {
-    for (size_t x = 0; x < c->width; x++) {
-        convert_pixel(c, row, x * c->from, (number * c->width + x) * c->to);
-    }
-}
-
 /* The passes of an interlaced picture each add to all rows. */
-static bool convert_interlaced(const struct stoa_png *png, const struct conversion *c, size_t row_bytes) {
-    png_bytepp rows = malloc(png->height * sizeof *rows);
+static bool convert_interlaced(const struct stoa_png *png, struct stoa_pixels *pixels, size_t row_bytes) {
+    png_bytepp rows = malloc(png->head.height * sizeof *rows);
     png->reader->no_memory = !rows;
-    for (size_t y = 0; rows && y < png->height; y++) {
+    for (size_t y = 0; rows && y < png->head.height; y++) {
         rows[y] = png->reader->rows + y * row_bytes;
     }
     bool good = rows && read_rows(png->reader, rows);
-    for (size_t y = 0; good && y < png->height; y++) {
-        convert_row(c, rows[y], y);
+    for (size_t y = 0; good && y < png->head.height; y++) {
+        stoa_pixels_put_row(pixels, rows[y], y);
     }
     free(rows);
     return good;
 }
 
-static bool convert_rows(const struct stoa_png *png, const struct conversion *c) {
+static bool convert_rows(const struct stoa_png *png, struct stoa_pixels *pixels) {
     bool good = true;
-    for (size_t y = 0; good && y < png->height; y++) {
+    for (size_t y = 0; good && y < png->head.height; y++) {
         good = read_rows(png->reader, NULL);
         if (good) {
-            convert_row(c, png->reader->rows, y);
+            stoa_pixels_put_row(pixels, png->reader->rows, y);
         }
     }
     return good;
 }
 
-static stoa_status decode(const struct stoa_png *png, struct conversion *c) {
+stoa_status stoa_png_unpack(struct stoa_png *png, struct stoa_pixels *pixels) {
     struct stoa_png_reader *reader = png->reader;
-    if (!choose_rows(reader, c->bytes != NULL)) {
+    if (!choose_rows(reader, pixels->bytes != NULL)) {
         return fail(png);
     }
-    c->width = png->width;
-    c->from = png_get_channels(reader->png, reader->info);
-    c->deep = png_get_bit_depth(reader->png, reader->info) == 16;
-    /* At most 8 bytes for each of MAX_PIXELS. */
+    pixels->from = png_get_channels(reader->png, reader->info);
+    pixels->deep = png_get_bit_depth(reader->png, reader->info) == 16;
+    /* At most 8 bytes for each of STOA_MOST_PIXELS. */
     size_t row_bytes = png_get_rowbytes(reader->png, reader->info);
     bool interlaced = png_get_interlace_type(reader->png, reader->info) != PNG_INTERLACE_NONE;
-    reader->rows = calloc(interlaced ? png->height : 1, row_bytes);
+    reader->rows = calloc(interlaced ? png->head.height : 1, row_bytes);
     reader->no_memory = !reader->rows;
-    bool good = reader->rows && (interlaced ? convert_interlaced(png, c, row_bytes) : convert_rows(png, c)) &&
+    bool good = reader->rows &&
+                (interlaced ? convert_interlaced(png, pixels, row_bytes) : convert_rows(png, pixels)) &&
                 !reader->no_memory;
     return good ? STOA_OK : fail(png);
-}
-
-stoa_status stoa_png_decode(struct stoa_png *png, size_t channels, uint8_t *out) {
-    return decode(png, &(struct conversion){.to = channels, .bytes = out});
-}
-
-stoa_status stoa_png_decode_real(struct stoa_png *png, size_t channels, float *out) {
-    return decode(png, &(struct conversion){.to = channels, .numbers = out});
 }

@@ -20,6 +20,10 @@ stoa_status stoa_npz_read(const struct stoa_zip *zip, const char *samples, const
                           const stoa_data_options *options, stoa_dataset **dataset);
 stoa_status stoa_npz_has(const struct stoa_zip *zip, const char *array, bool *there);
 
+/* stoa_image_read() with the height, width, channels and resize of `wanted`. */
+stoa_status stoa_image_take(stoa_context *context, const char *path, const stoa_data_options *wanted,
+                            float *out);
+
 /* A call of stoa_dataset_load(). */
 enum { STOA_LOAD_TRAIN, STOA_LOAD_TEST, STOA_LOAD_PARTS };
 struct stoa_load {

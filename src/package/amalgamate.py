@@ -41,7 +41,7 @@ STATIC = ('static', 'STOA_INLINE')
 TOP = '''/* Stoa {version}: the whole library in one file, made by src/package/amalgamate.py. Do not edit.
  *
  *     cc -O3 -fopenmp-simd -fno-trapping-math -c stoa.c
- *     cc program.c stoa.o -lopenblas -lz -ljansson -linih -lpng -lm -ldl -pthread
+ *     cc program.c stoa.o -lopenblas -lz -ljansson -linih -lpng -ljpeg -lm -ldl -pthread
  *
  * Any BLAS with cblas.h does. gcc or clang. The kernels are here once per instruction set, chosen when the program runs:
  * -march is not needed. Without the two -f options, or with -std=c11 instead of the compilers' own -std=gnu11, results are

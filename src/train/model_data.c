@@ -6,6 +6,7 @@
 #include "base/float_state.h"
 #include "base/size.h"
 #include "data/dataset.h"
+#include "data/read.h"
 #include "model/model.h"
 #include "train/data_facts.h"
 
@@ -268,7 +269,7 @@ static stoa_status open_picture(const struct stoa_data_facts *facts, const char 
     bool plain = shape->channels == 3 || (format && strcmp(format, "pictures") == 0);
     if (shape->channels != 1 && !plain) {
         return stoa_fail(facts->context, STOA_ERR_SHAPE,
-                         "%s: takes %zux%zux%zu samples, expected one channel or three for a PNG",
+                         "%s: takes %zux%zux%zu samples, expected one channel or three for a picture",
                          stoa_model_name(facts->model), shape->height, shape->width, shape->channels);
     }
     struct stoa_store *store = stoa_store_create(facts->context, "pictures");
@@ -285,9 +286,8 @@ static stoa_status open_picture(const struct stoa_data_facts *facts, const char 
     float *image = store->samples_memory.data;
     if (status == STOA_OK) {
         *(int32_t *)store->labels_memory.data = 0;
-        status =
-            plain ? stoa_image_read(facts->context, path, shape->height, shape->width, shape->channels, image)
-                  : stoa_image_read_digit(facts->context, path, shape->height, shape->width, image);
+        status = plain ? stoa_image_take(facts->context, path, shape, image)
+                       : stoa_image_read_digit(facts->context, path, shape->height, shape->width, image);
     }
     if (status != STOA_OK) {
         stoa_store_release(store);

@@ -277,11 +277,11 @@ class Tables(Command):
         self.assertIn("9 training and 3 test images", result.stdout)
         notes = result.stderr.splitlines()
         self.assertTrue(all(line.startswith("stoa: note: data/shades") for line in notes), notes)
-        for words in ("train/red/notes.txt", "9 of 9 pictures are stored in colour", "val is taken as the test part"):
+        for words in ("train/red/notes.txt", "of 9 pictures 9 are stored in colour", "val is taken as the test part"):
             self.assertEqual(sum(words in line for line in notes), 1, notes)
         self.done("train", "table", "--epochs", "1", "--out", "again", "--quiet")
         write("data/shades/train/red/7.jpg", "x")
-        self.refused("train", "table", words=["data/shades/train/red/7.jpg", "PNG"])
+        self.refused("train", "table", words=["data/shades/train/red/7.jpg", "neither a PNG nor a JPEG"])
 
     def test_weights(self):
         """Rare classes count for more, in training and in the loss that the model names."""

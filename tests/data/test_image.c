@@ -261,9 +261,14 @@ static void refuses_what_is_no_picture(void **state) {
     const char *missing = scratch_path(&scratch, "none.png");
     expect_failure(missing, STOA_ERR_NOT_FOUND, "cannot open: No such file or directory");
     expect_failure(scratch.folder, STOA_ERR_IO, "is a folder, expected a file");
-    expect_failure(scratch_write(&scratch, "e.png", "", 0), STOA_ERR_FORMAT, "not a PNG picture");
+    expect_failure(scratch_write(&scratch, "e.png", "", 0), STOA_ERR_FORMAT,
+                   "is empty, expected a PNG or JPEG picture");
+    expect_failure(scratch_write(&scratch, "t.png", "text and so on", 14), STOA_ERR_FORMAT,
+                   "is no picture, expected a PNG or JPEG picture");
+    expect_failure(scratch_write(&scratch, "g.png", "GIF89a", 6), STOA_ERR_FORMAT,
+                   "is a picture of the kind GIF, expected a PNG or JPEG picture");
     expect_failure(scratch_write(&scratch, "t.png", "\xFF\xD8\xFF JFIF and so on", 16), STOA_ERR_FORMAT,
-                   "not a PNG picture");
+                   "damaged JPEG: Unsupported marker type 0x20");
 }
 
 /* A file that ends early, at any byte, is refused, and nothing is printed to stderr. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Data sets from folders of PNG pictures: what is in them is read, refused or named, never passed over in
+/* Data sets from folders of pictures: what is in them is read, refused or named, never passed over in
  * silence. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -12,21 +12,9 @@
 #include <stoa/data.h>
 
 #include "../base/cmocka_prelude.h"
-#include "../base/scratch.h"
-#include "notes.h"
+#include "picture_folders.h"
 
 enum { HEIGHT = 2, WIDTH = 3 };
-
-static struct scratch scratch;
-static stoa_context *context;
-
-static int set_up(void **state) {
-    (void)state;
-    scratch_open(&scratch);
-    notes[0] = '\0';
-    const stoa_context_options options = {.log = note};
-    return stoa_context_create(&options, &context) == STOA_OK ? 0 : -1;
-}
 
 /* The library's readdir(): fails once so many entries were read, as a network's folder may. */
 static size_t entries_left = SIZE_MAX;
@@ -50,49 +38,6 @@ struct dirent *readdir(DIR *folder) {
     }
     entries_left--;
     return next(folder);
-}
-
-/* Folders within folders, two deep at most, with what is in them. */
-static void remove_below(const char *folder) {
-    struct scratch inner = {.next = 0};
-    DIR *open = opendir(folder);
-    assert_true(strlen(folder) < sizeof inner.folder);
-    (void)snprintf(inner.folder, sizeof inner.folder, "%s", folder);
-    for (struct dirent *entry; open && (entry = readdir(open));) {
-        struct stat about;
-        if (entry->d_name[0] != '.' && stat(scratch_path(&inner, entry->d_name), &about) == 0 &&
-            S_ISDIR(about.st_mode)) {
-            remove_below(scratch_path(&inner, entry->d_name));
-        }
-    }
-    if (open) {
-        (void)closedir(open);
-    }
-    scratch_close(&inner);
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    stoa_context_free(context);
-    remove_below(scratch.folder);
-    return 0;
-}
-
-static const char *make_folder(const char *name) {
-    const char *path = scratch_path(&scratch, name);
-    (void)mkdir(path, 0777);
-    return path;
-}
-
-/* A picture whose first pixel is this bright: grey, or with `colour` that much red, on a black ground. */
-static const char *write_picture(const char *name, size_t height, size_t width, uint8_t first, bool colour) {
-    uint8_t pixels[256] = {first};
-    png_image image = {
-        .version = PNG_IMAGE_VERSION, .width = (png_uint_32)width, .height = (png_uint_32)height};
-    image.format = colour ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
-    const char *path = scratch_path(&scratch, name);
-    assert_true(png_image_write_to_file(&image, path, 0, pixels, 0, NULL));
-    return path;
 }
 
 static void make_set(void) {
@@ -219,19 +164,29 @@ static void refuses(void **state) {
     (void)state;
     char rest[300];
     static const char *const given[] = {"2", "9"};
-    expect(NULL, STOA_ERR_FORMAT, "", "holds no folders, expected one with PNG pictures for each class");
+    expect(NULL, STOA_ERR_FORMAT, "", "holds no folders, expected one with pictures for each class");
     make_set();
     expect(&(stoa_data_options){.classes = 2}, STOA_ERR_FORMAT, "",
            "holds 3 folders, expected one for each of 2 classes");
     expect(&(stoa_data_options){.names = given, .name_count = 2}, STOA_ERR_FORMAT, "/10",
            "expected the name of one of 2 classes such as '2'");
     make_folder("3");
-    expect(NULL, STOA_ERR_FORMAT, "/3", "holds no PNG pictures, expected at least one");
+    expect(NULL, STOA_ERR_FORMAT, "/3", "holds no PNG or JPEG pictures, expected at least one");
     (void)write_picture("3/x.png", HEIGHT + 1, WIDTH, 0, false);
-    (void)snprintf(rest, sizeof rest, "3x3 pixels, expected 2x3 as %s/2/z.png has", scratch.folder);
+    (void)snprintf(rest, sizeof rest,
+                   "3x3 pixels, expected 2x3 as %s/2/z.png has, or resize = fit, crop or stretch",
+                   scratch.folder);
     expect(NULL, STOA_ERR_FORMAT, "/3/x.png", rest);
-    (void)scratch_write(&scratch, "3/x.png", "GIF89a", 6);
-    expect(NULL, STOA_ERR_FORMAT, "/3/x.png", "not a PNG picture");
+    expect(&(stoa_data_options){.height = 4, .width = 4, .channels = 1}, STOA_ERR_FORMAT, "/2/z.png",
+           "2x3 pixels, expected 4x4 as the network's input has, or resize = fit, crop or stretch");
+    expect(&(stoa_data_options){.resize = STOA_RESIZE_FIT}, STOA_ERR_ARGUMENT, "",
+           "resize: found a shape of 0x0x0, expected height and width to bring pictures to");
+    expect(&(stoa_data_options){.height = 1, .width = 1, .channels = 6, .resize = STOA_RESIZE_CROP},
+           STOA_ERR_ARGUMENT, "",
+           "resize: found a shape of 1x1x6, expected height and width to bring pictures to");
+    (void)scratch_write(&scratch, "3/x.png", "<html>", 6);
+    expect(NULL, STOA_ERR_FORMAT, "/3/x.png",
+           "is neither a PNG nor a JPEG picture, though its name says so; mend it, or take it out");
     /* Cut off anywhere. */
     uint8_t whole[1000];
     const char *path = write_picture("3/x.png", HEIGHT, WIDTH, 9, false);
@@ -298,19 +253,42 @@ static void expect_load(const char *rest, const char *sentence) {
     assert_true(train == NULL && test == NULL);
 }
 
-static void refuses_other_pictures(void **state) {
+/* Pictures of other kinds are left out, whatever their names say, and counted. */
+static void leaves_other_pictures_out(void **state) {
     (void)state;
-    static const char *const names[] = {"9/e.jpg", "9/e.JPEG", "2/photo.webp", "10/c.tif", "2/b.png.gif"};
+    static const char *const names[] = {"9/e.jpg", "9/e.gif", "2/photo.webp", "10/c.tif"};
+    static const char *const bytes[] = {"GIF89a", "GIF87a", "RIFF\1\1\1\1WEBP", "II*\0"};
+    static const size_t counts[] = {6, 6, 12, 4};
+    char wanted[600];
+    stoa_dataset *dataset = NULL;
+    make_set();
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)scratch_write(&scratch, names[i], bytes[i], counts[i]);
+    }
+    assert_int_equal(stoa_dataset_open_pictures(context, scratch.folder, NULL, &dataset), STOA_OK);
+    assert_int_equal(stoa_dataset_count(dataset), 5);
+    stoa_dataset_free(dataset);
+    (void)snprintf(wanted, sizeof wanted,
+                   "%s: 5 files are neither PNG nor JPEG (1 no picture, 1 WebP, 2 GIF, 1 TIFF) and left out: "
+                   "%s/2/notes.txt and others\n",
+                   scratch.folder, scratch.folder);
+    assert_string_equal(notes, wanted);
+}
+
+static void refuses_what_is_no_picture(void **state) {
+    (void)state;
+    static const char *const names[] = {"9/e.jpg", "9/e.JPEG", "2/b.png"};
     make_set();
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char rest[64];
         (void)snprintf(rest, sizeof rest, "/%s", names[i]);
         const char *path = scratch_write(&scratch, names[i], "x", 1);
-        expect_load(rest, "a picture that is no PNG, which alone are read; convert it, or take it out");
+        expect_load(rest,
+                    "is neither a PNG nor a JPEG picture, though its name says so; mend it, or take it out");
         assert_int_equal(unlink(path), 0);
     }
     make_folder("9/more");
-    expect_load("/9/more", "is a folder within the folder of a class, expected PNG pictures alone");
+    expect_load("/9/more", "is a folder within the folder of a class, expected pictures alone");
     assert_int_equal(rmdir(scratch_path(&scratch, "9/more")), 0);
     assert_int_equal(symlink("nowhere", scratch_path(&scratch, "9/e.png")), 0);
     expect_load("/9/e.png", "is gone, or a link to nothing");
@@ -340,13 +318,14 @@ static void names_what_is_left_out(void **state) {
     assert_string_equal(notes, "");
     (void)scratch_write(&scratch, "9/labels.csv", "x", 1);
     (void)scratch_write(&scratch, "2/notes.txt", "x", 1);
-    (void)scratch_write(&scratch, "cover.jpg", "x", 1);
+    (void)scratch_write(&scratch, "cover.jpg", "\xFF\xD8\xFF", 3);
     assert_int_equal(stoa_dataset_open_pictures(context, scratch.folder, NULL, &dataset), STOA_OK);
     stoa_dataset_free(dataset);
-    (void)snprintf(wanted, sizeof wanted,
-                   "%s: 1 picture beside the folders of classes left out: %s/cover.jpg\n"
-                   "%s: 2 files among the pictures left out: %s/2/notes.txt and others\n",
-                   scratch.folder, scratch.folder, scratch.folder, scratch.folder);
+    (void)snprintf(
+        wanted, sizeof wanted,
+        "%s: 1 picture beside the folders of classes left out: %s/cover.jpg\n"
+        "%s: 2 files are neither PNG nor JPEG (2 no pictures) and left out: %s/2/notes.txt and others\n",
+        scratch.folder, scratch.folder, scratch.folder, scratch.folder);
     assert_string_equal(notes, wanted);
     assert_int_equal(rmdir(scratch_path(&scratch, "9/@eaDir")), 0);
     for (size_t i = 0; i < sizeof leavings / sizeof leavings[0]; i++) {
@@ -367,13 +346,13 @@ static void says_that_colour_is_lost(void **state) {
     stoa_dataset_shape(dataset, &height, &width, &channels);
     assert_int_equal(channels, 3);
     stoa_dataset_free(dataset);
-    assert_string_equal(notes, "");
     const stoa_data_options grey = {.channels = 1};
     assert_int_equal(stoa_dataset_open_pictures(context, scratch.folder, &grey, &dataset), STOA_OK);
     stoa_dataset_free(dataset);
     (void)snprintf(wanted, sizeof wanted,
-                   "%s: 1 of 6 pictures are stored in colour and read as grey: one channel is expected\n",
-                   scratch.folder);
+                   "%s: of 6 pictures 5 are grey and read as colour\n"
+                   "%s: of 6 pictures 1 is stored in colour and read as grey\n",
+                   scratch.folder, scratch.folder);
     assert_string_equal(notes, wanted);
 }
 
@@ -536,7 +515,8 @@ int main(void) {
         TEST(reads_rows),
         TEST(refuses),
         TEST(loads_parts),
-        TEST(refuses_other_pictures),
+        TEST(leaves_other_pictures_out),
+        TEST(refuses_what_is_no_picture),
         TEST(names_what_is_left_out),
         TEST(says_that_colour_is_lost),
         TEST(keeps_sixteen_bits),

@@ -5,7 +5,7 @@
 #include <stoa/data.h>
 
 #include "../base/cmocka_prelude.h"
-#include "data/png.h"
+#include "data/picture.h"
 #include "png_writer.h"
 #include "scratch_context.h"
 
@@ -102,20 +102,20 @@ static void check_real(const char *path, const struct meaning *m) {
 /* As bytes, with alpha beside the grey: what pictures of digits are made from. */
 static void check_bytes(const char *path, const struct meaning *m) {
     static uint8_t pairs[2 * MOST];
-    struct stoa_png png;
-    assert_int_equal(stoa_png_open(context, path, &png), STOA_OK);
+    struct stoa_picture png;
+    assert_int_equal(stoa_picture_open(context, path, &png), STOA_OK);
     assert_int_equal(png.height, writer.height);
     assert_int_equal(png.width, writer.width);
     assert_int_equal(png.deep, writer.depth == 16);
     assert_int_equal(png.colour, writer.type != PNG_GREY && writer.type != PNG_GREY_ALPHA);
-    assert_int_equal(stoa_png_decode(&png, 2, pairs), STOA_OK);
+    assert_int_equal(stoa_picture_decode(&png, 2, pairs), STOA_OK);
     for (size_t i = 0; i < (size_t)writer.width * writer.height; i++) {
         const unsigned *rgba = m->rgba[i];
         double luma = (0.299 * rgba[0] + 0.587 * rgba[1] + 0.114 * rgba[2]) * 255 / m->most;
         assert_true(fabs(pairs[2 * i] - luma) <= (m->most == 255 ? 0.51 : 1.01));
         assert_true(fabs(pairs[2 * i + 1] - rgba[3] * 255.0 / m->most) <= 0.51);
     }
-    stoa_png_close(&png);
+    stoa_picture_close(&png);
 }
 
 static void check_case(unsigned type, unsigned depth, bool interlaced, bool transparent, int colours,

@@ -6,7 +6,7 @@
 #include <zlib.h>
 
 #include "bounded.h"
-#include "data/png.h"
+#include "data/picture.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
@@ -31,9 +31,9 @@ static void mend_checksums(uint8_t *file, size_t bytes) {
 /* Unpack into exactly as much memory as that takes; NULL when the picture is refused. */
 static void *unpack(stoa_context *context, const uint8_t *file, size_t bytes, size_t channels, bool real,
                     size_t *count) {
-    struct stoa_png png;
+    struct stoa_picture png;
     void *out = NULL;
-    if (stoa_png_open_memory(context, "input", file, bytes, &png) != STOA_OK) {
+    if (stoa_picture_open_memory(context, "input", file, bytes, &png) != STOA_OK) {
         return NULL;
     }
     *count = png.height * png.width * channels;
@@ -42,12 +42,12 @@ static void *unpack(stoa_context *context, const uint8_t *file, size_t bytes, si
         abort();
     }
     out = malloc(*count * (real ? sizeof(float) : 1));
-    if (out && (real ? stoa_png_decode_real(&png, channels, out) : stoa_png_decode(&png, channels, out)) !=
-                   STOA_OK) {
+    if (out && (real ? stoa_picture_decode_real(&png, channels, out)
+                     : stoa_picture_decode(&png, channels, out)) != STOA_OK) {
         free(out);
         out = NULL;
     }
-    stoa_png_close(&png);
+    stoa_picture_close(&png);
     return out;
 }
 

@@ -139,7 +139,7 @@ try_static() {
 # Programs without any shared library, where there is an archive of each one that is linked.
 try_all_static() {
   fresh all-static
-  words pkg-config --libs "$blas" zlib jansson inih libpng
+  words pkg-config --libs "$blas" zlib jansson inih libpng libjpeg
   printf 'int main(void) { return 0; }\n' >empty.c
   "$cc" -static empty.c -o empty "${out[@]}" -lm -ldl -pthread || missing "an archive for each -l of ${out[*]}"
   words pkg-config --cflags stoa
@@ -215,9 +215,9 @@ try_amalgamation() {
     head -n 30 "$file" | sed 's|^ \* \{0,1\}||; s| \*/$||' >licence
     diff <(sed -n "3,$(($(wc -l <"$source"/LICENSE) + 2))p" licence) "$source"/LICENSE
   done
-  words pkg-config --cflags "$blas" zlib jansson inih libpng
+  words pkg-config --cflags "$blas" zlib jansson inih libpng libjpeg
   flags=("${out[@]}")
-  words pkg-config --libs "$blas" zlib jansson inih libpng
+  words pkg-config --libs "$blas" zlib jansson inih libpng libjpeg
   local compiler
   for compiler in gcc clang; do
     command -v "$compiler" >/dev/null || continue

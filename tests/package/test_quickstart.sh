@@ -73,7 +73,7 @@ begin() {
   export USER_NUMBER=0
   rm -rf "$tree/build" "$tree/runs" "$top/installed" "$top"/bin/{g++,npm,sudo}
   mkdir "$top/installed"
-  touch "$top/mirror" "$top/installed/"{libc6-dev,libopenblas-dev,libzlib-dev,libjansson-dev,libinih-dev,liblibpng-dev,libcmocka-dev}
+  touch "$top/mirror" "$top/installed/"{libc6-dev,libopenblas-dev,libzlib-dev,libjansson-dev,libinih-dev,liblibpng-dev,liblibjpeg-dev,libcmocka-dev}
   touch "$top/installed/ca-certificates"
   : >"$top/calls"
 }

@@ -208,7 +208,7 @@ static void test_structure_refused(void **state) {
                    "r.ini:6: unknown section [Data], expected [model], [data] or [train]");
     assert_refused(MODEL "[data]\nsize = 3\n", bad,
                    "r.ini:7: unknown key 'size' in [data], expected set, classes, mean, deviation, "
-                   "normalize, label, header, layout, test, split_seed, samples, memory, weights");
+                   "normalize, label, header, layout, resize, test, split_seed, samples, memory, weights");
     assert_refused("epochs = 3\n" MODEL, bad,
                    "r.ini:1: unknown key 'epochs' before the first section, expected title, needs, reaches");
     assert_refused("reaches = 99123456789 123456789 123456789 123456789 123456789 123456789\n" MODEL, bad,

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""Pictures as people have them, through the command: PNG and JPEG of every size and kind, train, eval, predict."""
+
+import glob
+import json
+import os
+import shutil
+import subprocess
+import unittest
+
+from support import Command, read, write
+
+DRAW = os.environ.get("STOA_DRAW_PICTURES", "draw_pictures")
+
+RECIPE = """title = shapes
+[model]
+input = 24x24x{channels}
+c1 = conv2d filters=8 kernel=5 stride=2
+r1 = relu
+c2 = conv2d filters=12 kernel=3 stride=2
+r2 = relu
+f = flatten
+l1 = linear units=3
+[data]
+set = shapes
+classes = 3
+{more}
+[train]
+epochs = 12
+batch = 16
+lr = 5e-3
+seed = 1
+"""
+
+
+def draw(folder, count, seed=1):
+    os.makedirs(os.path.dirname(folder) or ".", exist_ok=True)
+    subprocess.run([DRAW, folder, str(count), str(seed)], check=True)
+
+
+class Pictures(Command):
+    def recipe(self, more="resize = fit", channels=3):
+        write("shapes.ini", RECIPE.format(more=more, channels=channels))
+
+    def notes(self, *arguments):
+        result = self.stoa(*arguments)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stderr.splitlines(), result.stdout
+
+    def accuracy(self, *arguments):
+        return json.loads(self.stoa("eval", "run", "--json", *arguments).stdout)["accuracy"]
+
+    def test_train_eval_predict(self):
+        """200 pictures of unlike sizes and kinds: the model keeps how they are resized."""
+        draw("data/shapes", 200)
+        draw("more", 30, seed=2)
+        for way in ("fit", "crop", "stretch"):
+            self.recipe(f"resize = {way}")
+            notes, _ = self.notes("train", "shapes", "--out", "run", "--force")
+            line = [note for note in notes if "of 200 pictures" in note]
+            self.assertEqual(len(line), 1, notes)
+            for words in ("are grey and read as colour", "transparent", "16 bits", "upright",
+                          f"are brought to 24x24 pixels by resize = {way}"):
+                self.assertIn(words, line[0])
+            facts = json.loads(self.done("info", "run", "--json"))["facts"]
+            self.assertEqual(facts["data.resize"], way)
+            self.assertGreater(self.accuracy(), 0.9)
+            self.assertGreater(self.accuracy("--data", "more", "--all"), 0.8)
+            # A picture by itself is brought to the same values as in its folder.
+            files = sorted(glob.glob("more/*/*"))
+            answers = json.loads(self.done("predict", "run", *files, "--json"))["predictions"]
+            right = sum(os.path.basename(os.path.dirname(a["file"])) == a["name"] for a in answers)
+            self.assertEqual(len(answers), 30)
+            self.assertAlmostEqual(right / 30, self.accuracy("--data", "more", "--all"), 6)
+
+    def test_grey(self):
+        draw("data/shapes", 90)
+        self.recipe(channels=1)
+        notes, _ = self.notes("train", "shapes", "--out", "run")
+        self.assertEqual(sum("stored in colour and read as grey" in note for note in notes), 1, notes)
+        self.assertGreater(self.accuracy(), 0.8)
+
+    def test_parts(self):
+        """Train and validation are two parts, not two classes; a third one is named; one alone is divided."""
+        draw("data/shapes/train", 60)
+        self.recipe()
+        notes, out = self.notes("train", "shapes", "--epochs", "1", "--out", "run")
+        self.assertIn("48 training and 12 test images", out)
+        self.assertEqual(sum("train is divided" in note for note in notes), 1, notes)
+        draw("data/shapes/validation", 12, 3)
+        notes, out = self.notes("train", "shapes", "--epochs", "1", "--out", "run", "--force")
+        self.assertIn("60 training and 12 test images", out)
+        self.assertEqual(sum("validation is taken as the test part" in note for note in notes), 1, notes)
+        draw("data/shapes/test", 9, 4)
+        notes, out = self.notes("train", "shapes", "--epochs", "1", "--out", "run", "--force")
+        self.assertIn("60 training and 9 test images", out)
+        self.assertEqual(sum("validation is left out" in note for note in notes), 1, notes)
+
+    def test_refused(self):
+        draw("data/shapes", 12)
+        self.recipe(more="")
+        first = sorted(glob.glob("data/shapes/cross/*"))[0]
+        self.refused("train", "shapes", words=[first, "expected 24x24", "the network's input", "resize = fit, crop or stretch"])
+        self.recipe(more="resize = squeeze")
+        self.refused("plan", "shapes", words=["shapes.ini", "resize", "'squeeze'", "none or fit or crop or stretch"])
+        self.recipe()
+        files = sorted(glob.glob("data/shapes/*/*.jpg"))
+        whole = read(files[0])
+        for length in (0, 2, 3, 50, len(whole) // 2, len(whole) - 2):
+            write(files[0], whole[:length])
+            self.refused("train", "shapes", words=[files[0]])
+        write(files[0], whole)
+        write("shapes.ini", "[model]\ninput = 1x1x1728\nl1 = linear units=3\n[data]\nset = shapes\nclasses = 3\nresize = fit\n")
+        self.refused("train", "shapes", words=["resize", "1x1x1728", "height and width"])
+
+    def test_predict_needs_its_size(self):
+        """A model that was trained on one size says what brings others to it."""
+        draw("more", 3)
+        self.recipe()
+        draw("data/shapes", 30)
+        self.done("train", "shapes", "--epochs", "1", "--out", "run", "--quiet")
+        shutil.copy("run/model.safetensors", "kept.safetensors")
+        text = read("kept.safetensors")
+        write("plain.safetensors", text.replace(b'\\"data.resize\\":\\"fit\\"', b'\\"data.resizf\\":\\"fit\\"'))
+        self.assertNotEqual(text, read("plain.safetensors"))
+        file = sorted(glob.glob("more/*/*"))[0]
+        self.done("predict", "kept.safetensors", file)
+        self.refused("predict", "plain.safetensors", file, words=[file, "expected 24x24", "resize = fit, crop or stretch"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -84,7 +84,9 @@ typedef struct stoa_data_options {
  * x_test and y_test, or x and y (images and labels, data and target; train_ may also stand in front); a
  * folder of folders of pictures, see stoa_dataset_open_pictures(), or one with two such folders, train
  * and test. Parts may be called training and testing too; without a test part, val, valid, validation or dev
- * is taken for one. The path "digits", where nothing has this name, means drawn ones, see
+ * is taken for one, and train alone of pictures is divided. CIFAR-10 and CIFAR-100 are read in their binary version, in
+ * the folder or in one within it called as the archives unpack; of the latter the label in the options is
+ * "fine", which NULL means too, or "coarse". The path "digits", where nothing has this name, means drawn ones, see
  * stoa_dataset_draw_digits().
  *
  * Of data without a test part some samples of each class become the test part, see stoa_dataset_split().
@@ -326,7 +328,7 @@ STOA_API const char *stoa_dataset_column_name(const stoa_dataset *dataset, size_
 /** Name of the label's column of the table `dataset`, or NULL without a header or a label. Belongs to the
  * data set. */
 STOA_API const char *stoa_dataset_label_name(const stoa_dataset *dataset);
-/** What `dataset` was read from: "idx", "csv", "npy", "npz", "pictures", "digits" or
+/** What `dataset` was read from: "idx", "csv", "npy", "npz", "cifar", "pictures", "digits" or
  * "arrays". Static storage. */
 STOA_API const char *stoa_dataset_format(const stoa_dataset *dataset);
 /** Shape of one sample of `dataset`: `*height` x `*width` x `*channels`. */

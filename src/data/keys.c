@@ -46,7 +46,7 @@ static const struct stoa_key keys[] = {
     ALWAYS("deviation", FLOAT, deviation, "1", 1e-6, 1e6, "values without their mean are divided by it"),
     WORD("normalize", normalize, normalize_words,
          "whether mean and deviation are given, or measured on the training data a channel at a time"),
-    TEXT("label", options.label, NULL, "the label's column of a table, by name or by number from 1"),
+    TEXT("label", options.label, NULL, "the label's column of a table, by name or by number from 1; of CIFAR-100 coarse or fine"),
     WORD("header", options.header, header_words, "whether a table begins with a line of names"),
     WORD("layout", options.layout, layout_words, "the order of colour in arrays and tables"),
     WORD("resize", options.resize, resize_words, "how pictures of any size are brought to that of the input"),

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/float_state.h"
+#include "data/cifar.h"
 #include "data/dataset.h"
 #include "data/folder.h"
 #include "data/keys.h"
@@ -321,7 +322,8 @@ static stoa_status load_listed(struct stoa_load *load, const struct stoa_names *
     if (find_parts(names, ".csv", &parts)) {
         return load_parts(load, names, stoa_dataset_open_csv, &parts);
     }
-    if (stoa_load_npy_folder(load, &status) || load_only_file(load, names, &status)) {
+    if (stoa_load_cifar(load, &status) || stoa_load_npy_folder(load, &status) ||
+        load_only_file(load, names, &status)) {
         return status;
     }
     if (has_idx(names)) {
@@ -334,7 +336,7 @@ static stoa_status load_listed(struct stoa_load *load, const struct stoa_names *
     return stoa_fail(
         load->context, STOA_ERR_NOT_FOUND,
         "%s: holds no data of a known kind: IDX files (train-images-idx3-ubyte and so on), *.csv, *.npz, "
-        "*.npy, or folders of PNG or JPEG pictures",
+        "*.npy, CIFAR's *.bin, or folders of PNG or JPEG pictures",
         load->path);
 }
 

@@ -4,11 +4,12 @@
 import glob
 import json
 import os
+import random
 import shutil
 import subprocess
 import unittest
 
-from support import Command, read, write
+from support import Command, png, read, write
 
 DRAW = os.environ.get("STOA_DRAW_PICTURES", "draw_pictures")
 
@@ -79,6 +80,50 @@ class Pictures(Command):
         notes, _ = self.notes("train", "shapes", "--out", "run")
         self.assertEqual(sum("stored in colour and read as grey" in note for note in notes), 1, notes)
         self.assertGreater(self.accuracy(), 0.8)
+
+    def test_cifar(self):
+        """The binary files of CIFAR-10 and of CIFAR-100: train, eval, predict."""
+        colours = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (200, 200, 30), (30, 200, 200), (200, 30, 200),
+                   (200, 200, 200), (30, 30, 30), (120, 30, 30), (30, 120, 30)]
+        noise = random.Random(1)
+
+        def records(count, labels):
+            out = []
+            for i in range(count):
+                fine = i % 10
+                out.append(bytes(([fine // 5, fine] if labels == 2 else [fine])))
+                out += [bytes(min(255, c + noise.randrange(40)) for _ in range(1024)) for c in colours[fine]]
+            return b"".join(out)
+
+        for i in range(5):
+            write(f"data/ten/cifar-10-batches-bin/data_batch_{i + 1}.bin", records(40, 1))
+        write("data/ten/cifar-10-batches-bin/test_batch.bin", records(40, 1))
+        write("data/ten/cifar-10-batches-bin/batches.meta.txt", "".join(f"colour{i}\n" for i in range(10)) + "\n")
+        recipe = RECIPE.format(more="", channels=3).replace("24x24", "32x32").replace("set = shapes", "set = ten")
+        write("ten.ini", recipe.replace("classes = 3", "classes = 10").replace("units=3", "units=10"))
+        out = self.done("train", "ten", "--out", "run")
+        self.assertIn("200 training and 40 test images", out)
+        self.assertGreater(self.accuracy(), 0.9)
+        facts = json.loads(self.done("info", "run", "--json"))["facts"]
+        self.assertEqual(json.loads(facts["data.names"])[9], "colour9")
+        # A picture of the trained kind is one like any other.
+        answers = json.loads(self.done("predict", "run", *self.pictures(colours), "--json"))["predictions"]
+        self.assertGreaterEqual(sum(a["class"] == i for i, a in enumerate(answers)), 9)
+        for part in ("train", "test"):
+            write(f"data/hundred/{part}.bin", records(100, 2))
+        for name, count in (("fine", 100), ("coarse", 20)):
+            write(f"data/hundred/{name}_label_names.txt", "".join(f"{name}{i}\n" for i in range(count)))
+            more = f"label = {name}" if name == "coarse" else ""
+            hundred = RECIPE.format(more=more, channels=3).replace("24x24", "32x32").replace("set = shapes", "set = hundred")
+            write("hundred.ini", hundred.replace("classes = 3", f"classes = {count}").replace("units=3", f"units={count}"))
+            self.done("train", "hundred", "--out", "run", "--force")
+            self.assertGreater(self.accuracy(), 0.7)
+            self.assertEqual(json.loads(json.loads(self.done("info", "run", "--json"))["facts"]["data.names"])[1], f"{name}1")
+
+    def pictures(self, colours):
+        for i, colour in enumerate(colours):
+            write(f"{i}.png", png(32, 32, [bytes(min(255, c + 20) for _ in range(32) for c in colour)] * 32, 2))
+        return [f"{i}.png" for i in range(len(colours))]
 
     def test_parts(self):
         """Train and validation are two parts, not two classes; a third one is named; one alone is divided."""

@@ -248,7 +248,7 @@ static void refuses_to_load(void **state) {
     refuse_load(
         scratch.folder, NULL, STOA_ERR_NOT_FOUND,
         ": holds no data of a known kind: IDX files (train-images-idx3-ubyte and so on), *.csv, *.npz, "
-        "*.npy, or folders of PNG or JPEG pictures");
+        "*.npy, CIFAR's *.bin, or folders of PNG or JPEG pictures");
     refuse_load(scratch_write(&scratch, "one.csv", "1,a\n2,b\n1,b\n", 12), NULL, STOA_ERR_FORMAT,
                 ": class 0 ('a') has one sample, expected at least two: one for each part of the data");
     refuse_load(STOA_IRIS, &(stoa_data_options){.test = 1}, STOA_ERR_ARGUMENT,

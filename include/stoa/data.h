@@ -81,10 +81,10 @@ typedef struct stoa_data_options {
 /** Read a data set given as a file or a folder, whatever it holds: a folder with IDX pairs, see
  * stoa_dataset_open(); a table NAME.csv, see stoa_dataset_open_csv(), or a folder with one, or with train.csv
  * and test.csv; NAME.npz, or a folder with one, or with .npy files, whose arrays are called x_train, y_train,
- * x_test and y_test, or x and y (images and labels, data and target; train_ may also stand in front); a
- * folder of folders of pictures, see stoa_dataset_open_pictures(), or one with two such folders, train
+ * x_test and y_test, or x and y (also images, data, features, labels, target and the like, in any case and order
+ * of words), or which are told by their shapes where names say nothing and only one way fits; a folder of folders of pictures, see stoa_dataset_open_pictures(), or one with two such folders, train
  * and test. Parts may be called training and testing too; without a test part, val, valid, validation or dev
- * is taken for one, and train alone of pictures is divided. CIFAR-10 and CIFAR-100 are read in their binary version, in
+ * is taken for one, and train alone, of pictures and arrays, is divided. CIFAR-10 and CIFAR-100 are read in their binary version, in
  * the folder or in one within it called as the archives unpack; of the latter the label in the options is
  * "fine", which NULL means too, or "coarse". The path "digits", where nothing has this name, means drawn ones, see
  * stoa_dataset_draw_digits().
@@ -165,8 +165,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_csv_memory(stoa_context *
  * @param samples  Shape (count), (count, values), (count, height, width), (count, height, width, channels)
  * or, see stoa_layout, (count, channels, height, width). uint8 become value / 255, all others keep their
  * value.
- * @param labels  Shape (count): numbers of classes from 0, of any type; or (count, classes): 1 at the class
- * and 0 elsewhere. With `unlabelled` it is not read and may be NULL.
+ * @param labels  Shape (count): numbers of classes from 0, of any type, or texts (U or S), which are the names
+ * of the classes as in a table; or (count, classes): 1 at the class and 0 elsewhere. With `unlabelled` it is not read and may be NULL.
  * @param options  classes, the shape, layout, unlabelled; NULL: the defaults.
  * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
  * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (another type, a damaged header, a length that

@@ -14,6 +14,9 @@
 /* NumPy itself refuses headers that are longer, unless told otherwise. */
 enum { MAX_HEADER = STOA_NPY_MAX_HEAD - 12, WORD = 40 };
 
+/* The order of bytes that this machine has not. */
+static const char foreign = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? '>' : '<';
+
 /* The dictionary's text. */
 struct header {
     stoa_context *context;
@@ -50,6 +53,15 @@ static bool take(struct header *h, char c) {
         return true;
     }
     return false;
+}
+
+/* The types that are read, in words. */
+static stoa_status fail_type(const struct header *h, const char *found) {
+    return stoa_fail(
+        h->context, STOA_ERR_FORMAT,
+        "%s: found %s, expected booleans (b1), whole numbers of 8 to 64 bits (i1 to i8, u1 to u8) or "
+        "floats of 16 to 64 bits (f2 to f8)",
+        h->name, found);
 }
 
 /* A string in either kind of quotes, or a bare word such as False. */
@@ -118,7 +130,7 @@ static stoa_status read_entry(struct header *h) {
         return fail_at(h, "':'");
     }
     if (strcmp(key, "descr") == 0 && !h->descr[0]) {
-        return read_word(h, h->descr);
+        return take(h, '[') ? fail_type(h, "records of several fields") : read_word(h, h->descr);
     }
     if (strcmp(key, "fortran_order") == 0 && !h->order[0]) {
         return read_word(h, h->order);
@@ -154,6 +166,43 @@ static stoa_status read_dictionary(struct header *h) {
                : fail_at(h, "descr, fortran_order and shape before the end");
 }
 
+/* Texts, which may be labels: 'U' in UCS-4, 'S' in bytes, each behind the order of bytes and before the length. */
+static bool read_text_type(const struct header *h) {
+    struct stoa_npy *npy = h->npy;
+    const char kind = h->descr[1], order = h->descr[0];
+    size_t length = 0;
+    npy->text = kind == 'U' ? 4 : kind == 'S' ? 1 : 0;
+    if (npy->text == 0 || !strchr("<>=|", order) ||
+        !stoa_parse_size(h->descr + 2, strlen(h->descr + 2), &length) || length == 0 ||
+        length > STOA_MAX_DIMENSION / 4) {
+        return false;
+    }
+    npy->value_bytes = npy->text * length;
+    npy->swapped = npy->text > 1 && order == foreign;
+    return true;
+}
+
+static stoa_status choose_text(const struct header *h) {
+    static const struct {
+        char kind;
+        const char *words;
+    } kinds[] = {{'O', "pickled objects of Python (dtype object: save numbers, or texts as astype(str))"},
+                 {'c', "complex numbers"},
+                 {'M', "dates (save numbers)"},
+                 {'m', "spans of time (save numbers)"},
+                 {'V', "raw bytes or records"}};
+    char words[160];
+    const char *kind = "";
+    if (read_text_type(h)) {
+        return STOA_OK;
+    }
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        kind = h->descr[1] == kinds[i].kind ? kinds[i].words : kind;
+    }
+    (void)snprintf(words, sizeof words, "values of type '%s'%s%s", h->descr, *kind ? ", " : "", kind);
+    return fail_type(h, words);
+}
+
 static stoa_status choose_type(const struct header *h) {
     static const struct {
         const char *name;
@@ -162,20 +211,17 @@ static stoa_status choose_type(const struct header *h) {
                  {"i4", STOA_SAMPLE_I32},  {"i8", STOA_SAMPLE_I64}, {"f2", STOA_SAMPLE_F16},
                  {"b1", STOA_SAMPLE_BOOL}, {"i1", STOA_SAMPLE_I8},  {"i2", STOA_SAMPLE_I16},
                  {"u2", STOA_SAMPLE_U16},  {"u4", STOA_SAMPLE_U32}, {"u8", STOA_SAMPLE_U64}};
-    const char foreign = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? '>' : '<', order = h->descr[0];
+    const char order = h->descr[0];
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         bool single = stoa_sample_bytes(types[i].type) == 1;
         if (strcmp(h->descr + 1, types[i].name) == 0 && strchr(single ? "|<>=" : "<>=", order)) {
             h->npy->type = types[i].type;
+            h->npy->value_bytes = stoa_sample_bytes(types[i].type);
             h->npy->swapped = !single && order == foreign;
             return STOA_OK;
         }
     }
-    return stoa_fail(
-        h->context, STOA_ERR_FORMAT,
-        "%s: found values of type '%s', expected booleans (b1), whole numbers of 8 to 64 bits (i1 to "
-        "i8, u1 to u8) or floats of 16 to 64 bits (f2 to f8)",
-        h->name, h->descr);
+    return choose_text(h);
 }
 
 /* Arrays of one dimension, or of one that is longer than 1, are the same in both orders. */
@@ -222,7 +268,7 @@ static stoa_status read_preamble(struct header *h, size_t bytes) {
 /* The values must be there, all of them and nothing else. */
 static stoa_status check_length(const struct header *h, size_t bytes) {
     struct stoa_npy *npy = h->npy;
-    size_t wanted = stoa_sample_bytes(npy->type);
+    size_t wanted = npy->value_bytes;
     bool fits = true;
     npy->values = 1;
     for (size_t i = 0; fits && i < npy->rank; i++) {

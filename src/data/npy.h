@@ -9,8 +9,10 @@ enum { STOA_NPY_MAX_RANK = 4 };
 
 struct stoa_npy {
     enum stoa_sample_type type;
-    bool swapped; /* the bytes of a value lie in the order that this machine has not */
-    bool fortran; /* the first index runs fastest, where that makes a difference */
+    size_t text;        /* bytes of a letter, 1 or 4, where values are texts, which have no type; else 0 */
+    size_t value_bytes; /* of a number, or of a text */
+    bool swapped;       /* the bytes of a value lie in the order that this machine has not */
+    bool fortran;       /* the first index runs fastest, where that makes a difference */
     size_t rank;
     size_t size[STOA_NPY_MAX_RANK];
     size_t values; /* product of the sizes */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Labels out of NumPy's arrays: whole numbers of any type, also written as floats, or one-hot rows. */
+/* Labels out of NumPy's arrays: whole numbers of any type, also written as floats, one-hot rows, or texts. */
 #include "data/npy_labels.h"
 
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/size.h"
 #include "data/labels.h"
@@ -96,12 +97,93 @@ static stoa_status take_numbers(struct stoa_store *store, const struct source *s
     return status;
 }
 
+/* ---- texts ---- */
+
+static uint32_t letter_at(const struct source *source, const uint8_t *text, size_t at) {
+    uint32_t letter = 0;
+    if (source->npy->text == 1) {
+        return text[at];
+    }
+    memcpy(&letter, text + 4 * at, sizeof letter);
+    return source->npy->swapped ? __builtin_bswap32(letter) : letter;
+}
+
+/* UTF-8 of a letter; bytes stay as they are, what is no letter becomes U+FFFD. */
+static size_t put_letter(uint32_t letter, bool byte, char *out) {
+    if (byte || letter < 0x80) {
+        out[0] = (char)letter;
+        return 1;
+    }
+    if (letter > 0x10FFFF || (letter >= 0xD800 && letter < 0xE000)) {
+        letter = 0xFFFD;
+    }
+    const size_t more = letter < 0x800 ? 1 : letter < 0x10000 ? 2 : 3;
+    static const uint8_t first[] = {0, 0xC0, 0xE0, 0xF0};
+    out[0] = (char)(first[more] | letter >> (6 * more));
+    for (size_t i = 1; i <= more; i++) {
+        out[i] = (char)(0x80 | (letter >> (6 * (more - i)) & 0x3F));
+    }
+    return more + 1;
+}
+
+/* Text `at` without the zeros at its end, into `out`, which has room for four bytes a letter. */
+static struct stoa_csv_field text_at(const struct source *source, size_t at, char *out) {
+    const struct stoa_npy *npy = source->npy;
+    const uint8_t *text = (const uint8_t *)source->values + at * npy->value_bytes;
+    size_t letters = npy->value_bytes / npy->text, length = 0;
+    while (letters > 0 && letter_at(source, text, letters - 1) == 0) {
+        letters--;
+    }
+    for (size_t i = 0; i < letters; i++) {
+        length += put_letter(letter_at(source, text, i), npy->text == 1, out + length);
+    }
+    return (struct stoa_csv_field){.text = out, .length = length};
+}
+
+static stoa_status read_texts(struct stoa_store *store, const struct source *source,
+                              struct stoa_labels *labels, char *text) {
+    int32_t *out = store->labels_memory.data;
+    stoa_status status = STOA_OK;
+    for (size_t i = 0; status == STOA_OK && i < store->count; i++) {
+        const struct stoa_csv_field field = text_at(source, i, text);
+        status = stoa_labels_add(labels, &field, i);
+    }
+    if (status == STOA_OK) {
+        status = stoa_labels_settle(labels, &store->classes, &store->names);
+    }
+    for (size_t i = 0; status == STOA_OK && i < store->count; i++) {
+        const struct stoa_csv_field field = text_at(source, i, text);
+        status = stoa_labels_find(labels, &field, &out[i]);
+    }
+    return status;
+}
+
+static stoa_status take_texts(struct stoa_store *store, const struct source *source,
+                              const stoa_data_options *options) {
+    struct stoa_labels labels;
+    char *text = malloc(4 * source->npy->value_bytes / source->npy->text + 1);
+    if (!text) {
+        return stoa_fail(store->context, STOA_ERR_MEMORY, "%s: no memory for a label", source->name);
+    }
+    stoa_labels_open(&labels, store->context, source->name, options);
+    stoa_status status = read_texts(store, source, &labels, text);
+    stoa_labels_close(&labels);
+    free(text);
+    return status;
+}
+
 stoa_status stoa_npy_take_labels(struct stoa_store *store, const char *name, const struct stoa_npy *npy,
-                                 const void *values, const char *samples) {
+                                 const void *values, const char *samples, const stoa_data_options *options) {
     const struct source source = {name, npy, values};
     stoa_status status = check_counts(store, &source, samples);
     if (status != STOA_OK) {
         return status;
+    }
+    if (npy->text > 0) {
+        return npy->values == npy->size[0] ? take_texts(store, &source, options)
+                                           : stoa_fail(store->context, STOA_ERR_FORMAT,
+                                                       "%s: %zu texts for %zu labels, expected one a label",
+                                                       name, npy->values, npy->size[0]);
     }
     return is_one_hot(npy) ? take_rows(store, &source) : take_numbers(store, &source);
 }

@@ -50,12 +50,12 @@ static stoa_status to_c_order(stoa_context *context, struct array *array) {
             "which is read piece by piece: save numpy.ascontiguousarray(array)",
             array->name, stoa_disk_bytes(array->on_disk), stoa_disk_memory(array->on_disk));
     }
-    size_t bytes = npy->values * stoa_sample_bytes(npy->type);
+    size_t bytes = npy->values * npy->value_bytes;
     void *ordered = stoa_allocate(context, bytes, array->name);
     if (!ordered) {
         return STOA_ERR_MEMORY;
     }
-    stoa_values_to_c_order(values_of(array), stoa_sample_bytes(npy->type), npy->size, npy->rank, ordered);
+    stoa_values_to_c_order(values_of(array), npy->value_bytes, npy->size, npy->rank, ordered);
     release(context, array);
     array->file = (struct stoa_held){ordered, bytes};
     npy->offset = 0;
@@ -86,7 +86,11 @@ static stoa_status check_values(stoa_context *context, const struct array *sampl
 static stoa_status fill_store(struct stoa_store *store, struct array *samples, struct array *labels,
                               const stoa_data_options *options) {
     stoa_context *context = store->context;
-    stoa_status status = check_values(context, samples);
+    stoa_status status =
+        samples->npy.text > 0
+            ? stoa_fail(context, STOA_ERR_FORMAT,
+                        "%s: found texts, expected numbers; only labels may be texts", samples->name)
+            : check_values(context, samples);
     if (status == STOA_OK) {
         status = to_c_order(context, samples);
     }
@@ -118,9 +122,9 @@ static stoa_status fill_store(struct stoa_store *store, struct array *samples, s
     }
     if (labels) {
         status = to_c_order(context, labels);
-        return status == STOA_OK
-                   ? stoa_npy_take_labels(store, labels->name, &labels->npy, values_of(labels), samples->name)
-                   : status;
+        return status == STOA_OK ? stoa_npy_take_labels(store, labels->name, &labels->npy, values_of(labels),
+                                                        samples->name, options)
+                                 : status;
     }
     memset(store->labels_memory.data, 0, store->labels_memory.bytes);
     store->classes = stoa_max(store->classes, 1);
@@ -278,13 +282,6 @@ stoa_status stoa_npz_read(const struct stoa_zip *zip, const char *samples, const
     free(samples_name);
     free(labels_name);
     return status;
-}
-
-stoa_status stoa_npz_has(const struct stoa_zip *zip, const char *array, bool *there) {
-    struct stoa_zip_member member;
-    stoa_status status = find_member(zip, array, &member);
-    *there = status == STOA_OK;
-    return status == STOA_ERR_NOT_FOUND ? STOA_OK : status;
 }
 
 stoa_status stoa_dataset_from_npz_memory(stoa_context *context, const char *name, const void *data,

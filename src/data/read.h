@@ -15,10 +15,9 @@ struct stoa_zip;
 stoa_status stoa_idx_open_folder(stoa_context *context, const char *folder, stoa_split split, size_t classes,
                                  size_t memory, stoa_dataset **dataset);
 
-/* stoa_dataset_open_npz() from an open archive, and whether it holds an array. */
+/* stoa_dataset_open_npz() from an open archive. */
 stoa_status stoa_npz_read(const struct stoa_zip *zip, const char *samples, const char *labels,
                           const stoa_data_options *options, stoa_dataset **dataset);
-stoa_status stoa_npz_has(const struct stoa_zip *zip, const char *array, bool *there);
 
 /* stoa_image_read() with the height, width, channels and resize of `wanted`. */
 stoa_status stoa_image_take(stoa_context *context, const char *path, const stoa_data_options *wanted,

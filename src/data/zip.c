@@ -80,17 +80,29 @@ stoa_status stoa_zip_open(stoa_context *context, const char *name, const void *d
     return STOA_OK;
 }
 
+/* The entry of the directory at *at, which moves behind it. */
+static stoa_status next_entry(const struct stoa_zip *zip, size_t *at, const uint8_t **entry,
+                              size_t *name_bytes) {
+    *entry = zip->data + *at;
+    if (zip->bytes - *at < ENTRY_BYTES || !has_magic(*entry, "PK\1\2")) {
+        return fail_damaged(zip, "no entry of the directory", *at);
+    }
+    *name_bytes = little(*entry + 28, 2);
+    size_t size = ENTRY_BYTES + *name_bytes + little(*entry + 30, 2) + little(*entry + 32, 2);
+    if (zip->bytes - *at < size) {
+        return fail_damaged(zip, "an entry of the directory that ends behind the archive", *at);
+    }
+    *at += size;
+    return STOA_OK;
+}
+
 stoa_status stoa_zip_find(const struct stoa_zip *zip, const char *name, struct stoa_zip_member *member) {
-    size_t at = zip->directory, length = strlen(name);
+    size_t at = zip->directory, length = strlen(name), name_bytes = 0;
+    const uint8_t *entry = NULL;
     for (size_t i = 0; i < zip->members; i++) {
-        const uint8_t *entry = zip->data + at;
-        if (zip->bytes - at < ENTRY_BYTES || !has_magic(entry, "PK\1\2")) {
-            return fail_damaged(zip, "no entry of the directory", at);
-        }
-        size_t name_bytes = little(entry + 28, 2);
-        size_t size = ENTRY_BYTES + name_bytes + little(entry + 30, 2) + little(entry + 32, 2);
-        if (zip->bytes - at < size) {
-            return fail_damaged(zip, "an entry of the directory that ends behind the archive", at);
+        stoa_status status = next_entry(zip, &at, &entry, &name_bytes);
+        if (status != STOA_OK) {
+            return status;
         }
         if (name_bytes == length && memcmp(entry + ENTRY_BYTES, name, length) == 0) {
             *member = (struct stoa_zip_member){.header = little(entry + 42, 4),
@@ -101,9 +113,23 @@ stoa_status stoa_zip_find(const struct stoa_zip *zip, const char *name, struct s
                                                .checksum = little(entry + 16, 4)};
             return STOA_OK;
         }
-        at += size;
     }
     return STOA_ERR_NOT_FOUND;
+}
+
+stoa_status stoa_zip_list(const struct stoa_zip *zip, struct stoa_names *names) {
+    size_t at = zip->directory, name_bytes = 0;
+    const uint8_t *entry = NULL;
+    for (size_t i = 0; i < zip->members; i++) {
+        stoa_status status = next_entry(zip, &at, &entry, &name_bytes);
+        if (status != STOA_OK) {
+            return status;
+        }
+        if (!stoa_names_add(names, strndup((const char *)entry + ENTRY_BYTES, name_bytes))) {
+            return stoa_fail(zip->context, STOA_ERR_MEMORY, "%s: no memory for the names in it", zip->name);
+        }
+    }
+    return STOA_OK;
 }
 
 /* The member's packed bytes, which lie within the archive; a size that they cannot make is refused before

@@ -4,6 +4,7 @@
 #define STOA_DATA_ZIP_H
 
 #include "core/context.h"
+#include "data/folder.h"
 
 struct stoa_zip {
     stoa_context *context;
@@ -28,6 +29,10 @@ stoa_status stoa_zip_open(stoa_context *context, const char *name, const void *d
 /* Look for a member. Errors: STOA_ERR_FORMAT (a damaged directory), STOA_ERR_NOT_FOUND, which sets no
  * sentence. */
 stoa_status stoa_zip_find(const struct stoa_zip *zip, const char *name, struct stoa_zip_member *member);
+
+/* Add the names of all members to a list, in the order of the directory. Errors: STOA_ERR_FORMAT,
+ * STOA_ERR_MEMORY. */
+stoa_status stoa_zip_list(const struct stoa_zip *zip, struct stoa_names *names);
 
 /* Whether a member can be unpacked, as far as its headers tell; before memory is asked for. Errors:
  * STOA_ERR_FORMAT. */

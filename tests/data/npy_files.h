@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <stoa/data.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "../base/cmocka_prelude.h"
 
@@ -81,6 +82,63 @@ static inline stoa_status read_npy_pair(stoa_context *context, const struct byte
     free(samples);
     free(labels);
     return status;
+}
+
+/* ---- archives ---- */
+
+/* Where things are in an archive, for the tests that spoil them. */
+struct archive {
+    struct bytes file, directory;
+    size_t members;
+};
+
+static inline void add_member(struct archive *archive, const char *name, const struct bytes *content,
+                              bool deflated) {
+    uint8_t packed[4096];
+    z_stream stream = {.avail_in = (uInt)content->count, .avail_out = sizeof packed};
+    stream.next_in = (z_const Bytef *)(uintptr_t)content->data;
+    stream.next_out = packed;
+    assert_int_equal(deflateInit2(&stream, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+    assert_int_equal(deflateEnd(&stream), Z_OK);
+    size_t bytes = deflated ? sizeof packed - stream.avail_out : content->count;
+    size_t checksum = crc32(crc32(0, NULL, 0), content->data, (uInt)content->count), at = archive->file.count;
+    for (int local = 1; local >= 0; local--) {
+        struct bytes *to = local ? &archive->file : &archive->directory;
+        put(to, local ? "PK\3\4" : "PK\1\2", 4);
+        put_little(to, 20, local ? 2 : 4); /* versions */
+        put_little(to, 0, 2);              /* flags */
+        put_little(to, deflated ? 8 : 0, 2);
+        put_little(to, 0, 4); /* time */
+        put_little(to, checksum, 4);
+        /* As Python writes them: sizes of the local header in a ZIP64 field, which nobody needs. */
+        put_little(to, local ? 0xFFFFFFFF : bytes, 4);
+        put_little(to, local ? 0xFFFFFFFF : content->count, 4);
+        put_little(to, strlen(name), 2);
+        put_little(to, local ? 20 : 0, 2);
+        put_little(to, 0, local ? 0 : 10); /* comment, disk, attributes */
+        put_little(to, at, local ? 0 : 4);
+        put(to, name, strlen(name));
+    }
+    put_little(&archive->file, 0x00100001, 4);
+    put_little(&archive->file, content->count, 8);
+    put_little(&archive->file, bytes, 8);
+    put(&archive->file, deflated ? packed : content->data, bytes);
+    archive->members++;
+}
+
+/* The whole archive. */
+static inline struct bytes finish(struct archive *archive, const char *comment) {
+    struct bytes file = archive->file;
+    put(&file, archive->directory.data, archive->directory.count);
+    put(&file, "PK\5\6\0\0\0\0", 8);
+    put_little(&file, archive->members, 2);
+    put_little(&file, archive->members, 2);
+    put_little(&file, archive->directory.count, 4);
+    put_little(&file, archive->file.count, 4);
+    put_little(&file, strlen(comment), 2);
+    put(&file, comment, strlen(comment));
+    return file;
 }
 
 #endif

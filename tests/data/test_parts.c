@@ -321,6 +321,7 @@ static void names_arrays_for_validation(void **state) {
         expect_arrays(10, 4, said);
         assert_int_equal(unlink(scratch_path(&scratch, spelled[i][1])), 0);
         assert_int_equal(unlink(scratch_path(&scratch, "x_test.npy")), 0);
+        assert_int_equal(unlink(scratch_path(&scratch, "y_test.npy")), 0);
     }
 }
 

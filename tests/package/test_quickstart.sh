@@ -39,9 +39,10 @@ program "$top/store/g++" <<<':'
 program "$top/bin/python3" <<END
 exec "$(python3 -c 'import sys; print(sys.executable)')" "\$@"
 END
-for name in cc ninja gzip curl; do
+for name in cc gzip curl; do
   program "$top/bin/$name" <<<':'
 done
+program "$top/bin/ninja" <<<'echo "ninja $*" >>"$TOP/calls"'
 program "$top/bin/meson" <<'END'
 echo "meson $*" >>"$TOP/calls"
 case $1 in
@@ -92,9 +93,18 @@ line() {
   grep -n -m 1 -- "$1" "$top/output" | cut -d : -f 1
 }
 
+# What the output says to type next, a command a line.
+next() {
+  sed -n '/^What to type next:$/,$s/^  //p' "$top/output"
+}
+
 begin "builds and trains"
 run 0 --epochs 1
 check "$title" 'called "meson setup build --buildtype=release" && called "stoa train mnist-cnn --out runs/mnist-cnn-1 --epochs 1"'
+check "$title, what it needs alone" '[ "$(grep ninja $top/calls)" = "ninja -C build src/cli/stoa" ]'
+# The last lines can be typed as they stand.
+check "$title, names what to type next" '[ "$(next | wc -l)" -ge 3 ] && ! next | grep -q "[[:upper:]][[:upper:]]"'
+check "$title, which can be typed" 'cd "$tree" && next | PATH="$top/bin" bash -e'
 check "$title, installs nothing" '! grep -q apt-get $top/calls'
 
 begin "as root, packages missing"
@@ -122,7 +132,7 @@ run 0
 check "$title, first" '! grep -q reconfigure $top/calls'
 run 0 test
 check "$title" 'called "apt-get -q install -y --no-install-recommends g++" && called "meson setup build --reconfigure"'
-check "$title" '[ "$(tail -n 1 $top/output)" = "1 passed, 0 failed" ]'
+check "$title" '[ "$(tail -n 1 $top/output)" = "1 passed, 0 failed" ] && [ "$(grep ninja $top/calls | tail -n 1)" = "ninja -C build" ]'
 
 begin "no mirror answers, npm missing"
 rm "$top/mirror"

@@ -107,7 +107,7 @@ def listed(text):
                                    text=True, check=False)
             if found.returncode or not found.stdout.strip():
                 yield f"'{line}' finds no test: {found.stderr.strip()}"
-        elif not any((ROOT / word).is_file() for word in words) and words[0] not in ("meson", "ninja"):
+        elif not any((ROOT / word).exists() for word in words) and words[0] not in ("meson", "ninja"):
             yield f"'{line}' names no script of the tree"
 
 

@@ -200,7 +200,8 @@ static int write_table(const struct bench_fit *fit, const struct bench_choices *
     return code;
 }
 
-/* Times of a second measurement of their own, which the choices are judged by, before both are put together. */
+/* Times of a second measurement of their own, which the choices are judged by, before both are put
+ * together. */
 static int measure_again(struct bench_fit *fit) {
     size_t bytes = fit->rows * sizeof *fit->row;
     struct bench_fit_row *first = cli_allocate(fit->rows, sizeof *first);

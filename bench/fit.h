@@ -50,7 +50,8 @@ struct bench_choices bench_fit_judge(const struct bench_fit *fit, const struct s
 /* Choose the costs by which the least is lost on the rows. */
 void bench_fit_costs(struct bench_fit *fit);
 
-/* Try sizes of blocks where they change what is chosen. CLI_DONE, or another code with the sentence printed. */
+/* Try sizes of blocks where they change what is chosen. CLI_DONE, or another code with the sentence
+ * printed. */
 int bench_fit_blocks(struct bench_fit *fit);
 
 #endif

@@ -14,7 +14,8 @@
 static const double SOFT = 0.03;
 /* Large losses count more than many small ones of the same sum. */
 static const double SQUARES = 4;
-/* What a key's move away from where it began costs, for its logarithm squared: keys that decide nothing stay. */
+/* What a key's move away from where it began costs, for its logarithm squared: keys that decide nothing
+ * stay. */
 static const double STAY = 2e-5;
 
 /* The loss of a row for costs of its ways, softened. */

@@ -33,7 +33,8 @@
     X(slot##_backward, ELEMENTS, (BENCH_FULL, BENCH_FULL), (BENCH_FULL), .updates = false)
 #define ROW_LOSS(X, slot) \
     X(slot, BENCH_SHAPE_CLASSES, (BENCH_FULL, BENCH_FULL), (BENCH_UNIT), .updates = false) \
-    X(slot##_backward, BENCH_SHAPE_CLASSES, (BENCH_FULL, BENCH_FULL, BENCH_UNIT), (BENCH_FULL), .updates = false)
+    X(slot##_backward, BENCH_SHAPE_CLASSES, (BENCH_FULL, BENCH_FULL, BENCH_UNIT), (BENCH_FULL), \
+      .updates = false)
 #define OP_CASES(X) \
     X(relu, ELEMENTS, (BENCH_FULL), (BENCH_FULL), .updates = false) \
     X(relu_backward, ELEMENTS, (BENCH_FULL, BENCH_FULL), (BENCH_FULL), .updates = false) \
@@ -62,8 +63,9 @@
       .updates = false) \
     X(bn_backward_sums, CHANNELS, (BENCH_FULL, BENCH_FULL, BENCH_COLUMN, BENCH_COLUMN), \
       (BENCH_PARTIAL, BENCH_PARTIAL), .updates = false) \
-    X(bn_backward, CHANNELS, (BENCH_FULL, BENCH_FULL, BENCH_COLUMN, BENCH_COLUMN, BENCH_COLUMN, BENCH_COLUMN), \
-      (BENCH_FULL), .updates = false) \
+    X(bn_backward, CHANNELS, \
+      (BENCH_FULL, BENCH_FULL, BENCH_COLUMN, BENCH_COLUMN, BENCH_COLUMN, BENCH_COLUMN), (BENCH_FULL), \
+      .updates = false) \
     X(softmax, BENCH_SHAPE_DIGITS, (BENCH_FULL), (BENCH_FULL), .updates = false) \
     X(softmax, BENCH_SHAPE_CLASSES, (BENCH_FULL), (BENCH_FULL), .updates = false) \
     X(softmax_backward, BENCH_SHAPE_CLASSES, (BENCH_FULL, BENCH_FULL), (BENCH_FULL), .updates = false) \
@@ -71,10 +73,10 @@
     X(log_softmax_backward, BENCH_SHAPE_CLASSES, (BENCH_FULL, BENCH_FULL), (BENCH_FULL), .updates = false) \
     X(row_moments, CHANNELS, (BENCH_FULL), (BENCH_UNIT, BENCH_UNIT), .updates = false) \
     X(row_moments, BENCH_SHAPE_CLASSES, (BENCH_FULL), (BENCH_UNIT, BENCH_UNIT), .updates = false) \
-    X(normalize_rows, CHANNELS, (BENCH_FULL, BENCH_UNIT, BENCH_UNIT, BENCH_COLUMN, BENCH_COLUMN), (BENCH_FULL), \
-      .updates = false) \
-    X(layernorm_backward, CHANNELS, (BENCH_FULL, BENCH_FULL, BENCH_UNIT, BENCH_UNIT, BENCH_COLUMN), (BENCH_FULL), \
-      .updates = false) \
+    X(normalize_rows, CHANNELS, (BENCH_FULL, BENCH_UNIT, BENCH_UNIT, BENCH_COLUMN, BENCH_COLUMN), \
+      (BENCH_FULL), .updates = false) \
+    X(layernorm_backward, CHANNELS, (BENCH_FULL, BENCH_FULL, BENCH_UNIT, BENCH_UNIT, BENCH_COLUMN), \
+      (BENCH_FULL), .updates = false) \
     X(layernorm_backward_weights, CHANNELS, (BENCH_FULL, BENCH_FULL, BENCH_UNIT, BENCH_UNIT), \
       (BENCH_PARTIAL, BENCH_PARTIAL), .updates = false) \
     X(prelu, CHANNELS, (BENCH_FULL, BENCH_COLUMN), (BENCH_FULL), .updates = false) \

@@ -23,8 +23,8 @@ struct panel {
     size_t last;    /* where a block's last vector begins: it may overlap the one before */
     /* Rows of less than a vector spill over into rows that are written later, before this. */
     const float *spill_end;
-    const struct stoa_fetch
-        *fetch; /* of the gather: the next one is line `line` of rows `times` steps behind its first */
+    /* Of the gather: the next one is line `line` of rows `times` steps behind its first. */
+    const struct stoa_fetch *fetch;
     size_t operand, line, times;
 };
 

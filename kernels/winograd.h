@@ -7,13 +7,13 @@
  * where `.` multiplies element by element and sums over input channels: (h + r - 1)(w + r - 1) products where
  * a direct convolution takes r^2 h w. The transforms evaluate polynomials at points (Toom and Cook): along a
  * line of m outputs the first m + r - 1 of
- *     infinity, 0, a, -a, b, -b           a = 3/4, b = 3/2: six points, for tiles of up to 7 - r (also four, for 3 taps)
+ *     infinity, 0, a, -a, b, -b           a = 3/4, b = 3/2: six points, for tiles of up to 7 - r
  *     infinity, 0, a, -a, b, -b, c, -c    a = 9/16, b = 1, c = 7/4: eight points, for tiles of up to 9 - r
- * G's row of point p is (1, p, ..., p^(r-1)) / F(p) with F(p) the product of p - q over the other finite
- * points of all six or eight, for every m: transformed weights of the larger tile serve all smaller ones, so
- * that the edge of an image takes tiles that fit it. B, the same for every r, carries what a shorter line's
- * own product differs by. A's row of p is (1, p, ..., p^(m-1)); the row of infinity is the last unit vector,
- * in B the coefficients of the product of x - p.
+ * (the first four of the six serve 3 taps alone). G's row of point p is (1, p, ..., p^(r-1)) / F(p) with
+ * F(p) the product of p - q over the other finite points of all six or eight, for every m: transformed
+ * weights of the larger tile serve all smaller ones, so that the edge of an image takes tiles that fit it. B,
+ * the same for every r, carries what a shorter line's own product differs by. A's row of p is (1, p, ...,
+ * p^(m-1)); the row of infinity is the last unit vector, in B the coefficients of the product of x - p.
  *
  * The points: errors of F(4x4, 3x3) are 3.5 times smaller than with the usual 0, 1, -1, 2, -2, infinity. Of
  * an output k they are in proportion to the root of the sum over points of |p|^2k |row of B|^2 |row of G|^2,

@@ -153,10 +153,11 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_context_set_conv(stoa_context *context
  * own text. */
 STOA_API const char *stoa_context_conv(const stoa_context *context);
 
-/** Decide by another tuning table: the sizes of blocks and the costs by which algorithms are chosen. A context
- * begins with the table of its CPU's class, by vendor, family and model. Results follow from the table, as
- * they do from the instruction set; with the table's name and sum they can be repeated elsewhere. Plans keep
- * the table that they were made with; a model file tells the context's when it was saved.
+/** Decide by another tuning table, which holds the sizes of blocks and the costs that algorithms are chosen
+ * by. A context begins with the table of its CPU's class, by vendor, family and model. Results follow from
+ * the table, as they do from the instruction set; with the table's name and sum they can be repeated
+ * elsewhere. Plans keep the table that they were made with; a model file tells the context's when it was
+ * saved.
  *
  * @param context  Changed; existing plans are not.
  * @param table  Name of a table that ships (stoa_tuning_name()), or the path of a file, with a '.' or '/' in

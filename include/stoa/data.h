@@ -25,8 +25,8 @@ typedef enum stoa_split {
 
 /** Whether a table begins with a line of names. */
 typedef enum stoa_header {
-    STOA_HEADER_AUTO, /**< it does when no field of its first line is a number, the label's aside, or when they
-                         count: 0, 1, 2, ... */
+    STOA_HEADER_AUTO, /**< it does when no field of its first line is a number, the label's aside, or when
+                         they count: 0, 1, 2, ... */
     STOA_HEADER_YES,  /**< it does */
     STOA_HEADER_NO    /**< it does not */
 } stoa_header;
@@ -40,9 +40,9 @@ typedef enum stoa_layout {
 
 /** How pictures of other sizes are brought to that of the options. */
 typedef enum stoa_resize {
-    STOA_RESIZE_NONE, /**< they are not: all must have one size */
-    STOA_RESIZE_FIT,  /**< scaled to fit, their sides in proportion, with black beside them */
-    STOA_RESIZE_CROP, /**< scaled to fill, their sides in proportion; what stands over is cut off on both sides */
+    STOA_RESIZE_NONE,   /**< they are not: all must have one size */
+    STOA_RESIZE_FIT,    /**< scaled to fit, their sides in proportion, with black beside them */
+    STOA_RESIZE_CROP,   /**< scaled to fill, their sides in proportion, and cut off on both sides */
     STOA_RESIZE_STRETCH /**< scaled in each direction by itself */
 } stoa_resize;
 
@@ -52,26 +52,26 @@ typedef struct stoa_data_options {
     size_t height;  /**< with width and channels the shape to give to samples of as many values, such as the
                          lines of a table; 0: as the file has it */
     size_t width;   /**< see height */
-    size_t
-        channels; /**< see height. A shape 1 x 1 x VALUES is a row: pictures and arrays of more than one channel come
-                         plane by plane then, as flatten gives them */
+    /** See height. A shape 1 x 1 x VALUES is a row: pictures and arrays of more than one channel come plane
+     * by plane then, as flatten gives them. */
+    size_t channels;
     const char *label;  /**< of a table: the label's column by name, or by number from 1; NULL: the last */
     stoa_header header; /**< of a table */
     stoa_layout layout; /**< of arrays and tables */
     const char *const *names; /**< names of the classes in their order, where labels are names; NULL: the
                                    data's own, sorted */
     size_t name_count;        /**< how many there are */
-    const char *const
-        *columns; /**< of a table: names of the columns that are a sample's values, in their order, where it
-                                     has a header; NULL: all but the label, as they stand */
+    /** Of a table: names of the columns that are a sample's values, in their order, where it has a header;
+     * NULL: all but the label, as they stand. */
+    const char *const *columns;
     size_t column_count; /**< how many there are */
-    const char
-        *label_column; /**< with `columns`: the label's name; NULL: `label`, or the one column that is left */
-    float test;        /**< share that becomes the test part of data which have none; 0: 0.2 */
-    uint64_t seed;     /**< decides which samples that are, and what digits are drawn */
-    size_t
-        memory; /**< bytes of samples to hold in memory: plain IDX and NPY files that are larger stay on disk, other
-                                   data refused; 0: no bound */
+    /** With `columns`: the label's name; NULL: `label`, or the one column that is left. */
+    const char *label_column;
+    float test;    /**< share that becomes the test part of data which have none; 0: 0.2 */
+    uint64_t seed; /**< decides which samples that are, and what digits are drawn */
+    /** Bytes of samples to hold in memory: plain IDX and NPY files that are larger stay on disk, other data
+     * refused; 0: no bound. */
+    size_t memory;
     size_t samples;     /**< of drawn digits: how many; 0: 12000 */
     bool whole;         /**< do not divide data without a test part: all of them are the test part */
     bool unlabelled;    /**< samples alone are wanted: labels need not be there, and are 0; like whole */
@@ -79,15 +79,16 @@ typedef struct stoa_data_options {
 } stoa_data_options;
 
 /** Read a data set given as a file or a folder, whatever it holds: a folder with IDX pairs, see
- * stoa_dataset_open(); a table NAME.csv, see stoa_dataset_open_csv(), or a folder with one, or with train.csv
- * and test.csv; NAME.npz, or a folder with one, or with .npy files, whose arrays are called x_train, y_train,
- * x_test and y_test, or x and y (also images, data, features, labels, target and the like, in any case and order
- * of words), or which are told by their shapes where names say nothing and only one way fits; a folder of folders of pictures, see stoa_dataset_open_pictures(), or one with two such folders, train
- * and test. Parts may be called training and testing too; without a test part, val, valid, validation or dev
- * is taken for one, and train alone, of pictures and arrays, is divided. CIFAR-10 and CIFAR-100 are read in their binary version, in
- * the folder or in one within it called as the archives unpack; of the latter the label in the options is
- * "fine", which NULL means too, or "coarse". The path "digits", where nothing has this name, means drawn ones, see
- * stoa_dataset_draw_digits().
+ * stoa_dataset_open(); a table NAME.csv, see stoa_dataset_open_csv(), or a folder with one, or with
+ * train.csv and test.csv; NAME.npz, or a folder with one, or with .npy files, whose arrays are called
+ * x_train, y_train, x_test and y_test, or x and y (also images, data, features, labels, target and the like,
+ * in any case and order of words), or which are told by their shapes where names say nothing and only one
+ * way fits; a folder of folders of pictures, see stoa_dataset_open_pictures(), or one with two such folders,
+ * train and test. Parts may be called training and testing too; without a test part, val, valid, validation
+ * or dev is taken for one, and train alone, of pictures and arrays, is divided. CIFAR-10 and CIFAR-100 are
+ * read in their binary version, in the folder or in one within it called as the archives unpack; of the
+ * latter the label in the options is "fine", which NULL means too, or "coarse". The path "digits", where
+ * nothing has this name, means drawn ones, see stoa_dataset_draw_digits().
  *
  * Of data without a test part some samples of each class become the test part, see stoa_dataset_split().
  *
@@ -165,13 +166,14 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_csv_memory(stoa_context *
  * @param samples  Shape (count), (count, values), (count, height, width), (count, height, width, channels)
  * or, see stoa_layout, (count, channels, height, width). uint8 become value / 255, all others keep their
  * value.
- * @param labels  Shape (count): numbers of classes from 0, of any type, or texts (U or S), which are the names
- * of the classes as in a table; or (count, classes): 1 at the class and 0 elsewhere. With `unlabelled` it is not read and may be NULL.
+ * @param labels  Shape (count): numbers of classes from 0, of any type, or texts (U or S), which are the
+ * names of the classes as in a table; or (count, classes): 1 at the class and 0 elsewhere. With `unlabelled`
+ * it is not read and may be NULL.
  * @param options  classes, the shape, layout, unlabelled; NULL: the defaults.
  * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
  * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (another type, a damaged header, a length that
- * does not fit it, a layout that cannot be known, a value that is not finite, counts that differ, a label out
- * of range), STOA_ERR_ARGUMENT (Fortran order in a file that is to stay on disk), STOA_ERR_MEMORY. The
+ * does not fit it, a layout that cannot be known, a value that is not finite, counts that differ, a label
+ * out of range), STOA_ERR_ARGUMENT (Fortran order in a file that is to stay on disk), STOA_ERR_MEMORY. The
  * sentence names the file and the offset. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open_npy(stoa_context *context, const char *samples,
                                                            const char *labels,
@@ -206,22 +208,22 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_npz_memory(stoa_context *
 
 /** Read PNG and JPEG pictures from a folder that has a folder for each class. Their content tells what they
  * are, whatever their names. Classes are in the sorted order of the folders' names (by number where all are
- * whole numbers), pictures in that of theirs. Values are as stoa_image_read() gives them, or with `resize` from 0
- * to 1 in steps of 1 / 255 where no picture has 16 bits. Without `resize` all must have one size, which is
- * that of the options where they say height and width. Hidden files and what systems leave behind (Thumbs.db)
- * are passed over; other files are left out. The context's log is told in a line what was left out, and in
- * another one how many pictures lost their colours, got some, were laid on black, have 16 bits, were turned
- * upright as their EXIF data say, and were brought to another size.
+ * whole numbers), pictures in that of theirs. Values are as stoa_image_read() gives them, or with `resize`
+ * from 0 to 1 in steps of 1 / 255 where no picture has 16 bits. Without `resize` all must have one size,
+ * which is that of the options where they say height and width. Hidden files and what systems leave behind
+ * (Thumbs.db) are passed over; other files are left out. The context's log is told in a line what was left
+ * out, and in another one how many pictures lost their colours, got some, were laid on black, have 16 bits,
+ * were turned upright as their EXIF data say, and were brought to another size.
  *
  * @param context  Borrowed; must outlive the data set.
  * @param folder  Path of the folder.
- * @param options  classes, channels (1: grey, 3: colour; 0: colour where a picture has it), resize with height
- * and width, names; NULL: the defaults.
+ * @param options  classes, channels (1: grey, 3: colour; 0: colour where a picture has it), resize with
+ * height and width, names; NULL: the defaults.
  * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
  * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (no folders, or not as many as classes; a folder
  * without pictures, or with folders; a damaged picture, a file that only its name says to be one, or one of
- * another size than the first), STOA_ERR_ARGUMENT (resize without a size), STOA_ERR_MEMORY. The sentence names
- * the file. */
+ * another size than the first), STOA_ERR_ARGUMENT (resize without a size), STOA_ERR_MEMORY. The sentence
+ * names the file. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open_pictures(stoa_context *context, const char *folder,
                                                                 const stoa_data_options *options,
                                                                 stoa_dataset **dataset);

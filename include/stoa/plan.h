@@ -22,8 +22,8 @@ typedef struct stoa_plan stoa_plan;
 typedef struct stoa_plan_options {
     size_t batch;  /**< largest number of samples per run, >= 1 */
     bool training; /**< plan the loss and all gradients */
-    const char *
-        loss; /**< "softmax_cross_entropy smoothing=0.1", "mse", ... NULL: the first with training, else none */
+    /** "softmax_cross_entropy smoothing=0.1", "mse", ... NULL: the first with training, else none. */
+    const char *loss;
     size_t optimizer_slots; /**< arrays of the size of the parameters kept for an optimiser */
     const char *freeze; /**< training: layers that stay as they are, "c1,c2", with a star all that begin so,
                                  "c*"; NULL: none. They run as in evaluation (batch norm with its running
@@ -156,8 +156,8 @@ typedef struct stoa_traced_step {
     size_t samples; /**< in the run */
     size_t size;    /**< floats in the layer's output of one sample; 1 for the loss */
     const float *output; /**< of a forward pass: (samples, size) float32 in the shape that stoa_model_layer()
-                            gives, channels last, or the loss of each sample; valid during the call. NULL for a
-                            backward pass */
+                            gives, channels last, or the loss of each sample; valid during the call.
+                            NULL for a backward pass */
 } stoa_traced_step;
 
 /** Told of one `step`, valid during the call, with the `user` pointer given to stoa_plan_trace(). */
@@ -244,9 +244,9 @@ typedef struct stoa_gradcheck_result {
     size_t checked;     /**< those looked at one by one */
     double largest;     /**< largest gradient */
     double error;       /**< largest difference between the double reference and finite differences */
-    double
-        fast_error; /**< largest difference between the engine's own gradient and the double reference; NAN for the
-                           input, which has none */
+    /** Largest difference between the engine's own gradient and the double reference; NAN for the input,
+     * which has none. */
+    double fast_error;
     bool passed; /**< error is within the tolerance, fast_error below 0.01, all are numbers */
 } stoa_gradcheck_result;
 

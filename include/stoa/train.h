@@ -31,8 +31,8 @@ typedef struct stoa_train_options {
     float clip_value;    /**< largest absolute value of a gradient, applied before clip_norm; 0: none */
     float average;       /**< decay d < 1 of an exponential moving average of parameters and running
                                 statistics: a = d a + (1 - d) p after step t, with (1 + t) / (10 + t) in the
-                                place of d while that is less (t from 0; the first step copies). Evaluation and
-                                the model of the epoch callback are the average; 0: none */
+                                place of d while that is less (t from 0; the first step copies). Evaluation
+                                and the model of the epoch callback are the average; 0: none */
     float validation;    /**< share of the training set that is held out, drawn by the seed: rounded, at
                                 least 1 sample; 0: none. Not used by a trainer */
     bool stratified;     /**< hold the same share of every class out */
@@ -40,10 +40,10 @@ typedef struct stoa_train_options {
     float min_delta;     /**< for patience an epoch must be better by more than this */
     bool keep_best;      /**< leave the model of the epoch with the best validation */
     const char *monitor; /**< what is better: the lower "loss" (NULL) or the higher "accuracy" */
-    const char
-        *augment; /**< how training samples are changed, in a new way every epoch, that follows from the
-                            seed: "shift=2 rotate=10 scale=0.1 shear=5 elastic=1 flip=0.5 erase=0.5 noise=0.1";
-                            NULL: not at all. Samples held out stay as they are. Not used by a trainer */
+    /** How training samples are changed, in a new way every epoch, that follows from the seed: "shift=2
+     * rotate=10 scale=0.1 shear=5 elastic=1 flip=0.5 erase=0.5 noise=0.1"; NULL: not at all. Samples held out
+     * stay as they are. Not used by a trainer. */
+    const char *augment;
     /** Layers that stay as they are, running statistics included: "c1,c2", with a star all that begin so,
      * "c*"; see stoa_plan_options. Averages and clipping leave them out. NULL: none. */
     const char *freeze;

@@ -61,7 +61,8 @@ ACTIVATION(hardswish, x * gate(x), z < -3 ? 0 : z > 3 ? 1 : z / 3 + (real)0.5)
 ACTIVATION(gelu, x * distribution(x), distribution(z) + z * density(z))
 ACTIVATION(gelu_tanh, x * logistic(2 * tanh_argument(x)),
            logistic(2 * tanh_argument(z)) +
-               z * logistic(2 * tanh_argument(z)) * logistic(-2 * tanh_argument(z)) * 2 * tanh_argument_slope(z))
+               z * logistic(2 * tanh_argument(z)) * logistic(-2 * tanh_argument(z)) * 2 *
+                   tanh_argument_slope(z))
 /* clang-format on */
 
 void STOA_REFERENCE(prelu)(const real *x, size_t rows, size_t columns, const real *slope, real *y) {

@@ -24,8 +24,8 @@ struct doctor_findings {
     stoa_isa isa;
     const char *tuning, *tuning_sum; /* the table's name and checksum */
     stoa_blas_info blas;
-    const char
-        *chosen_by; /* who chose the BLAS's core: "OpenBLAS", "OPENBLAS_CORETYPE" or "stoa"; "" if unknown */
+    /* Who chose the BLAS's core: "OpenBLAS", "OPENBLAS_CORETYPE" or "stoa"; "" if unknown. */
+    const char *chosen_by;
     stoa_machine_state machine;
     stoa_blas_checks checks;
     struct doctor_rate fma;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Arrays whose names say nothing, such as arr_0 and arr_1: what they are follows from their shapes, where only one
- * way fits. */
+/* Arrays whose names say nothing, such as arr_0 and arr_1: what they are follows from their shapes, where
+ * only one way fits. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of arrays as people write them: words in any case, with anything or a capital letter between them. A name
- * with an unknown word is that of something else. */
+/* Names of arrays as people write them: words in any case, with anything or a capital letter between them. A
+ * name with an unknown word is that of something else. */
 #include "data/array_names.h"
 
 #include <ctype.h>
@@ -17,8 +17,8 @@ static const char *const validations[] = {"val", "valid", "validation", "dev", N
 
 enum { WORD = 16 };
 
-/* Copy the word at *at, in small letters, and step behind it; false at the end. A word ends before a capital letter
- * that follows a small one. A word that is too long is cut, and then no known one. */
+/* Copy the word at *at, in small letters, and step behind it; false at the end. A word ends before a capital
+ * letter that follows a small one. A word that is too long is cut, and then no known one. */
 static bool next_word(const char **at, char word[WORD]) {
     const char *c = *at;
     size_t length = 0;

@@ -23,8 +23,8 @@ struct stoa_arrays {
     struct stoa_pair_names part[STOA_ARRAY_PARTS];
 };
 
-/* Without known names: find samples and labels by their shapes, as a whole or in two parts, and say so to the log.
- * *found is false where shapes leave it open. Errors: those of reading the headers. */
+/* Without known names: find samples and labels by their shapes, as a whole or in two parts, and say so to
+ * the log. *found is false where shapes leave it open. Errors: those of reading the headers. */
 stoa_status stoa_arrays_guess(struct stoa_arrays *arrays, bool *found);
 
 /* The sentence that names the arrays which are there, with their shapes. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* CIFAR's binary files: records of one label or two, in bytes, and 32x32 pixels, all red ones first, then green,
- * then blue. Names of classes stand in a text beside them, one a line. */
+/* CIFAR's binary files: records of one label or two, in bytes, and 32x32 pixels, all red ones first, then
+ * green, then blue. Names of classes stand in a text beside them, one a line. */
 #include "data/cifar.h"
 
 #include <ctype.h>

@@ -7,8 +7,8 @@
 
 #include "data/read.h"
 
-/* Read the set in load->path, or in a folder within it that is called as the archives unpack. False when there
- * is none. */
+/* Read the set in load->path, or in a folder within it that is called as the archives unpack. False when
+ * there is none. */
 bool stoa_load_cifar(struct stoa_load *load, stoa_status *status);
 
 #endif

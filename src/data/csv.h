@@ -20,8 +20,8 @@ struct stoa_csv {
     stoa_context *context;
     const char *name; /* begins sentences */
     const char *at, *end;
-    char
-        separator; /* ',', ';' or a tab: the first of them that stands in the first line, outside of quotes */
+    /* ',', ';' or a tab: the first of them that stands in the first line, outside of quotes. */
+    char separator;
     size_t next_line;
     /* The record read last. */
     size_t line; /* its first line, from 1 */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* EXIF after CIPA DC-008: a TIFF file in small, whose first directory holds the orientation. Damage in it does
- * no harm to pixels, so that it is passed over as other readers do. */
+/* EXIF after CIPA DC-008: a TIFF file in small, whose first directory holds the orientation. Damage in it
+ * does no harm to pixels, so that it is passed over as other readers do. */
 #include "data/exif.h"
 
 #include <stdbool.h>

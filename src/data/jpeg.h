@@ -22,8 +22,8 @@ bool stoa_jpeg_is(const void *data, size_t bytes);
 stoa_status stoa_jpeg_open(stoa_context *context, const char *path, const void *data, size_t bytes,
                            struct stoa_jpeg *jpeg);
 
-/* Unpack the pixels, once only. A picture that ends early or whose data are damaged is refused, though what is
- * left of it could be shown. Errors: STOA_ERR_FORMAT, STOA_ERR_MEMORY. */
+/* Unpack the pixels, once only. A picture that ends early or whose data are damaged is refused, though what
+ * is left of it could be shown. Errors: STOA_ERR_FORMAT, STOA_ERR_MEMORY. */
 stoa_status stoa_jpeg_unpack(struct stoa_jpeg *jpeg, struct stoa_pixels *pixels);
 
 void stoa_jpeg_close(struct stoa_jpeg *jpeg);

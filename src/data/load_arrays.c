@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* NumPy's arrays by their names: samples and labels, of a training and a test part or of a whole set; or, where
- * names say nothing, by their shapes. */
+/* NumPy's arrays by their names: samples and labels, of a training and a test part or of a whole set; or,
+ * where names say nothing, by their shapes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,8 +232,8 @@ static bool are_named(const struct stoa_arrays *arrays) {
     return samples && labels;
 }
 
-/* Nothing that can be read was found by names. In a folder with other files the arrays may be theirs, and a single
- * one is a file of its own. */
+/* Nothing that can be read was found by names. In a folder with other files the arrays may be theirs, and a
+ * single one is a file of its own. */
 static stoa_status choose_by_shapes(struct stoa_arrays *arrays, struct chosen *chosen, bool *found) {
     bool guessed = false;
     stoa_status status = STOA_OK;

@@ -166,7 +166,8 @@ static stoa_status read_dictionary(struct header *h) {
                : fail_at(h, "descr, fortran_order and shape before the end");
 }
 
-/* Texts, which may be labels: 'U' in UCS-4, 'S' in bytes, each behind the order of bytes and before the length. */
+/* Texts, which may be labels: 'U' in UCS-4, 'S' in bytes, each behind the order of bytes and before the
+ * length. */
 static bool read_text_type(const struct header *h) {
     struct stoa_npy *npy = h->npy;
     const char kind = h->descr[1], order = h->descr[0];

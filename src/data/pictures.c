@@ -73,7 +73,8 @@ static stoa_status take_outside(struct stoa_pictures *set, char *path, const cha
     return status;
 }
 
-/* Takes over the path of a file in a class's folder. What is left out must not look like a part of the set. */
+/* Takes over the path of a file in a class's folder. What is left out must not look like a part of the
+ * set. */
 static stoa_status take_file(struct stoa_pictures *set, char *path, const char *name) {
     enum stoa_picture_kind kind = STOA_PICTURE_NONE;
     const char *word = NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A set of pictures in the making: its files, found in pictures.c, and their pixels, read in pictures_read.c. */
+/* A set of pictures in the making: its files, found in pictures.c, and their pixels, read in
+ * pictures_read.c. */
 #ifndef STOA_DATA_PICTURES_H
 #define STOA_DATA_PICTURES_H
 
@@ -29,8 +30,8 @@ struct stoa_pictures {
     struct stoa_tally outside; /* pictures beside the folders */
     struct stoa_tally others;  /* files within that are not read */
     struct stoa_left left[STOA_LEFT_KINDS];
-    /* How many pictures are stored in colour, with 16 bits a value, lying, with transparent pixels, and in another
-     * size. */
+    /* How many pictures are stored in colour, with 16 bits a value, lying, with transparent pixels, and in
+     * another size. */
     size_t coloured, deep, turned, transparent, resized;
     size_t least[2], most[2]; /* height and width of the smallest and of the largest one */
 };

@@ -39,8 +39,8 @@ bool stoa_picture_fits(const struct stoa_picture_head *head);
 /* Whether a turn exchanges height and width. */
 bool stoa_pixels_lie(unsigned turn);
 
-/* Convert stored row `number`. Grey is ITU-R BT.601 luma to the nearest; where no alpha is wanted, pixels go on
- * black. */
+/* Convert stored row `number`. Grey is ITU-R BT.601 luma to the nearest; where no alpha is wanted, pixels go
+ * on black. */
 void stoa_pixels_put_row(struct stoa_pixels *pixels, const uint8_t *row, size_t number);
 
 #endif

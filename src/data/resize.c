@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Resampling, one direction after the other. A new line is a weighted sum of old lines, and each value of it a
- * weighted sum along that; the weights of a direction are computed once. */
+/* Resampling, one direction after the other. A new line is a weighted sum of old lines, and each value of it
+ * a weighted sum along that; the weights of a direction are computed once. */
 #include "data/resize.h"
 
 #include <math.h>

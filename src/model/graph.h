@@ -42,8 +42,9 @@ struct stoa_model {
     size_t tensor_count;
     const float *parameters; /* to read: stoa_model_change() gives them to write */
     float *writable;         /* the same memory; for model/tensors.c only */
-    uint64_t
-        version; /* of the tensors: grows with every change, so that nobody runs with what was prepared before */
+    /* The version of the tensors grows with every change, so that nobody runs with what was prepared
+     * before. */
+    uint64_t version;
     float *statistics;
     size_t parameter_floats, statistic_floats; /* with the gaps that alignment leaves */
     struct stoa_fact *facts;

@@ -174,14 +174,14 @@ struct stoa_op {
     size_t least_inputs, most_inputs;
     const struct stoa_option *options;
     size_t option_count, options_bytes;
-    size_t
-        plan_bytes; /* of what `memory` decides for the passes, which stays the same for smaller batches and
-                        * whatever becomes of the context */
+    /* Bytes of what `memory` decides for the passes. They stay the same for smaller batches and whatever
+     * becomes of the context. */
+    size_t plan_bytes;
     unsigned needs; /* of enum stoa_needs */
-    bool
-        needs_for_tensors; /* only gradients of tensors read what `needs` names: a frozen layer needs nothing */
-    bool is_view;          /* y is x[0]'s numbers in another shape; also in_place and gradient_in_place */
-    bool in_place;         /* y may be x[0], unless backward follows and needs x */
+    /* Only gradients of tensors read what `needs` names, so a frozen layer needs nothing. */
+    bool needs_for_tensors;
+    bool is_view;           /* y is x[0]'s numbers in another shape; also in_place and gradient_in_place */
+    bool in_place;          /* y may be x[0], unless backward follows and needs x */
     bool gradient_in_place; /* dx[0] may be dy */
     /* What lowering goes by, see struct stoa_op_run's epilogue. An operator of one number at a time says its
      * forward pass, run->x[run->flow] to run->y, for any piece, and with stoa_map_forward() as `forward` it

@@ -30,11 +30,11 @@ struct report_run {
     char *path; /* the folder, as it was given */
     char *name; /* its last part */
     size_t epochs;
-    double
-        *value[REPORT_METRICS]; /* a number an epoch, in the order of the epochs; NAN where it is not said */
-    size_t best;                /* the place of the last epoch that was best by validation, from 1; 0: none */
-    bool cut;                   /* the last line was not whole: the run goes on, or was killed */
-    bool no_memory;             /* it could not be read for want of memory */
+    /* A number an epoch, in the order of the epochs; NAN where it is not said. */
+    double *value[REPORT_METRICS];
+    size_t best;    /* the place of the last epoch that was best by validation, from 1; 0: none */
+    bool cut;       /* the last line was not whole: the run goes on, or was killed */
+    bool no_memory; /* it could not be read for want of memory */
 };
 
 /* Read a run; without a whole line it has no epochs. True, or false with a sentence in `sentence` of

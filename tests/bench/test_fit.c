@@ -30,8 +30,8 @@ enum { LAYERS = 6 };
 static struct bench_layer layers[LAYERS];
 static struct bench_fit_row rows[LAYERS * BENCH_PASSES];
 
-/* 3x3 and 1x1 layers of several widths, each with all its ways. `fastest` takes a second of every row where it
- * is applicable, all others two. */
+/* 3x3 and 1x1 layers of several widths, each with all its ways. `fastest` takes a second of every row where
+ * it is applicable, all others two. */
 static struct bench_fit make_fit(struct bench *bench, const char *fastest) {
     static const size_t shape[LAYERS][4] = {{4, 28, 8, 3},    {16, 26, 16, 3},  {64, 14, 64, 3},
                                             {128, 14, 64, 1}, {64, 28, 256, 1}, {256, 7, 256, 3}};

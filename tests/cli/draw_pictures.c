@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Draws a set of pictures as people have them, for the tests of the command: a square, a disc or a cross on noise,
- * PNG and JPEG in turn, grey, in colour, with alpha, of 16 bits, lying, of every size.
- * draw_pictures FOLDER COUNT SEED: FOLDER/square/0.png and so on, COUNT in all. */
+/* Draws a set of pictures as people have them, for the tests of the command: a square, a disc or a cross on
+ * noise, PNG and JPEG in turn, grey, in colour, with alpha, of 16 bits, lying, of every size. draw_pictures
+ * FOLDER COUNT SEED: FOLDER/square/0.png and so on, COUNT in all. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -42,8 +42,8 @@ struct expected {
 struct expected problem_expect(const struct problem *p, enum stoa_conv_pass pass);
 void expected_free(struct expected *e);
 
-/* Results within `bound` of what is expected, in units of `size`, the largest sum(|a||b|). Returns the largest
- * error in these units. */
+/* Results within `bound` of what is expected, in units of `size`, the largest sum(|a||b|). Returns the
+ * largest error in these units. */
 double problem_check(const struct problem *p, const char *what, const float *got, const double *want,
                      size_t count, double size, double bound);
 

@@ -3,9 +3,9 @@
  *
  * Each case is a problem of tests/conv/problem.h with a workspace limit, an instruction set, a policy and a
  * tuning table: the CPU's, one that ships, or any numbers within the ranges that a file's must keep. Outputs
- * and workspaces are exactly as large as promised, NaN before the pass, with canaries behind; the workspace is
- * that of a planned batch that may be larger than the one that runs. The results have the same bits on 1, 2, 3
- * and 7 threads, and with prepared weights.
+ * and workspaces are exactly as large as promised, NaN before the pass, with canaries behind; the workspace
+ * is that of a planned batch that may be larger than the one that runs. The results have the same bits on 1,
+ * 2, 3 and 7 threads, and with prepared weights.
  *
  *     test_conv_fuzz [CASES [SEED]] */
 #include <math.h>

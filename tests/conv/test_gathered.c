@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* 1x1 layers with weights of both layouts, as large as products in panels and several tiles of gathered pixels
- * are: too many products for random convolutions. Against the double reference, overwritten and added to, with
- * a smaller batch than the planned one, exactly in the planned workspace, with the same bits on 1 and 3 threads
- * and from prepared weights. */
+/* 1x1 layers with weights of both layouts, as large as products in panels and several tiles of gathered
+ * pixels are: too many products for random convolutions. Against the double reference, overwritten and added
+ * to, with a smaller batch than the planned one, exactly in the planned workspace, with the same bits on 1
+ * and 3 threads and from prepared weights. */
 #include <math.h>
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The implicit algorithm decides everything in its plan: each way to cut a pass is one of these cases, a run of
- * a smaller batch gives the first images of a larger one to the last bit, and a run under another tuning table
- * gives the same bits as one under the plan's. */
+/* The implicit algorithm decides everything in its plan: each way to cut a pass is one of these cases, a run
+ * of a smaller batch gives the first images of a larger one to the last bit, and a run under another tuning
+ * table gives the same bits as one under the plan's. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -42,7 +42,8 @@ static inline void put_header(struct bytes *bytes, int version, const char *dict
     put(bytes, dictionary, strlen(dictionary));
 }
 
-/* Values as this machine has them, in the order of bytes that the type in `text` says: '<' is the little one. */
+/* Values as this machine has them, in the order of bytes that the type in `text` says: '<' is the little
+ * one. */
 static inline void put_values(struct bytes *bytes, const char *text, const uint8_t *values, size_t count) {
     const uint16_t one = 1;
     const bool big = *(const uint8_t *)&one == 0;

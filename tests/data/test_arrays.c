@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* NumPy's arrays as people save them: names in any spelling, a training part alone, names that say nothing, labels
- * that are texts; and what is no such thing. */
+/* NumPy's arrays as people save them: names in any spelling, a training part alone, names that say nothing,
+ * labels that are texts; and what is no such thing. */
 #include <stoa/data.h>
 
 #include "../base/cmocka_prelude.h"

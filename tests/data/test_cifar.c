@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* CIFAR's binary files: both kinds, where the archives unpack them, with and without names, and what is wrong with
- * them. */
+/* CIFAR's binary files: both kinds, where the archives unpack them, with and without names, and what is
+ * wrong with them. */
 #include <math.h>
 #include <stoa/data.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* JPEG pictures of every kind give their pixels, upright; damaged ones are refused, none of them to the end of
- * the program. */
+/* JPEG pictures of every kind give their pixels, upright; damaged ones are refused, none of them to the end
+ * of the program. */
 #include <math.h>
 #include <stoa/data.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Folders of pictures as people have them: PNG and JPEG together, under any name, of any size, lying, see-through,
- * with and without colours; all of it is brought to one shape or refused, and said. */
+/* Folders of pictures as people have them: PNG and JPEG together, under any name, of any size, lying, see-
+ * through, with and without colours; all of it is brought to one shape or refused, and said. */
 #include <math.h>
 
 #include "jpeg_writer.h"

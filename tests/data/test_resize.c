@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Pictures of another size: areas and blends against sums in doubles over every old pixel, where things go, and
- * what never changes. */
+/* Pictures of another size: areas and blends against sums in doubles over every old pixel, where things go,
+ * and what never changes. */
 #include <math.h>
 #include <stoa/data.h>
 

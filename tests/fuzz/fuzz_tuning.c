@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* libFuzzer target for tuning tables: any bytes as the text of one. What is read keeps its ranges and reads back
- * from its own text; what is refused leaves the table as it was and names the file. */
+/* libFuzzer target for tuning tables: any bytes as the text of one. What is read keeps its ranges and reads
+ * back from its own text; what is refused leaves the table as it was and names the file. */
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -63,8 +63,8 @@ static int subject_tests(struct subject subject) {
     return _cmocka_run_group_tests(subject.name, tests, SLOTS, NULL, NULL);
 }
 
-/* Whether a set's table has what the list says: of a group that it leaves the kernels of the set below, else its
- * own. */
+/* Whether a set's table has what the list says: of a group that it leaves the kernels of the set below, else
+ * its own. */
 #define NEEDS(feature)
 #define WITH(option)
 #define LEAVES(group) [STOA_LEFT_##group] = true,

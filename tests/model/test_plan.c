@@ -235,8 +235,8 @@ static const char *draw_frozen(const stoa_model *model, uint64_t seed, char *nam
     return left ? names : "";
 }
 
-/* With some layers frozen: the same bits as without a plan, in no more memory than with none frozen, but for what
- * greedy placement may lose. */
+/* With some layers frozen: the same bits as without a plan, in no more memory than with none frozen, but for
+ * what greedy placement may lose. */
 static void check_frozen(const struct net *net, stoa_context *single, stoa_context *context,
                          stoa_model *model, size_t most_bytes) {
     for (uint64_t seed = 0; seed < 4; seed++) {

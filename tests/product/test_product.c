@@ -334,8 +334,8 @@ static void multiplies_the_same_from_panels(void **state) {
     }
 }
 
-/* b kept in panels: the bits of b as it lies, on one thread from the panels alone, and on several where single
- * tiles may go another way. Returns whether the product can. */
+/* b kept in panels: the bits of b as it lies, on one thread from the panels alone, and on several where
+ * single tiles may go another way. Returns whether the product can. */
 static bool check_kept(const stoa_context *one, stoa_context *const *several, size_t m, size_t n, size_t k) {
     struct stoa_gemm p = {.m = m, .n = n, .k = k, .alpha = 1, .lda = k, .ldb = n, .ldc = n};
     size_t panel = stoa_way_of(one, &p).panel;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A batch that is read by several threads: every sample lies where the index says, normalised, with its label,
- * whatever the number of threads. */
+/* A batch that is read by several threads: every sample lies where the index says, normalised, with its
+ * label, whatever the number of threads. */
 #include <stdlib.h>
 #include <string.h>
 

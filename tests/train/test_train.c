@@ -387,7 +387,8 @@ static void refuses_data_that_does_not_match(void **state) {
     assert_string_equal(stoa_context_error(context), "the model takes input 8x9x1, the data has 8x8x1");
     assert_int_equal(stoa_evaluate(context, model, data, 0, NULL, &result), STOA_ERR_SHAPE);
     stoa_model_free(model);
-    /* Found before memory for the run is asked for, and there is none for this one: a quarter of a terabyte. */
+    /* Found before memory for the run is asked for, and there is none for this one: a quarter of a
+     * terabyte. */
     static const char *const wide[] = {"flatten", "linear units=65536", "linear units=3", NULL};
     model = make_model(context, (const size_t[]){SIZE, SIZE + 1, 1}, wide);
     options.batch = STOA_MOST_BATCH;

@@ -43,7 +43,7 @@ static const char *better_core(const struct stoa_blas_vendor *blas) {
     return wanted;
 }
 
-/* Only OpenBLAS says; its symbols have the same names either way. */
+/* Only OpenBLAS tells; its symbols have the same names either way. */
 static int integer_bits(const struct stoa_blas_vendor *blas) {
     if (!blas->version || strcmp(blas->name, "OpenBLAS") != 0) {
         return 0;
@@ -72,7 +72,7 @@ static void switch_core(const struct stoa_blas_vendor *blas, const char *core) {
     (void)unsetenv(CORE_VARIABLE);
 }
 
-/* Large enough to leave any special path for small products, in every form. */
+/* The product is large enough to leave any special path for small ones, in every form. */
 static bool products_are_right(void) {
     enum { SIDE = 112, FORMS = 8 };
     static float memory[3 * SIDE * SIDE];

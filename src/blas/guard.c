@@ -63,8 +63,8 @@ static void watch_forks(void) {
     (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-/* A region begins or ends. Where the BLAS has one count for the process, only those of `callers` do: the
- * other threads compute for one of them. */
+/* A region begins or ends. Where the BLAS has one count for the process, only regions of `callers` change
+ * it: the other threads compute for one of them. */
 static void count(void (*step)(struct held *, const struct stoa_blas_vendor *), bool callers) {
     const struct stoa_blas_vendor *blas = stoa_blas_vendor();
     if (blas->count_is_per_thread) {

@@ -25,7 +25,8 @@ static void find(void *function_pointer, void (*linked)(void), const char *symbo
     memcpy(function_pointer, &address, sizeof address);
 }
 
-/* Under names of our own: cblas.h may declare some with types that differ between versions. */
+/* These have names of our own, because cblas.h may declare some of them with types that differ between
+ * versions. */
 #ifdef __ELF__
 #define FIND(function_pointer, name)                                                                         \
     do {                                                                                                     \

@@ -12,13 +12,13 @@ struct stoa_blas_ways {
     int core_rank;      /* what the core's kernels are made for: one of vendor.h's STOA_CORE_ */
 };
 
-/* Found on first use. */
+/* What the BLAS of this process does, found on first use. */
 const struct stoa_blas_ways *stoa_blas_ways(void);
 
-/* Look again: after a change of core, while no other thread multiplies. */
+/* Look again after a change of core, while no other thread multiplies. */
 void stoa_blas_look(void);
 
-/* A product within the limit, in pieces for which the BLAS allocates no memory. */
+/* Compute a product within the limit, in pieces for which the BLAS allocates no memory. */
 void stoa_blas_small(const struct stoa_kernels *kernels, const struct stoa_gemm *product);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Products on one thread: way.c decides, this file carries it out.
+/* Products on one thread. way.c decides how a product is computed, and this file does it.
  *
- * A product that is more than one call is cut into blocks, the same loop for all: rows of a that stay in
- * L2, terms, columns of b. A block is multiplied by the engine's kernel or by the BLAS, in pieces below its
- * limit, from the operands as they lie or from copies in the thread's scratch: rows far apart, above all by
- * a power of two, share few sets of the caches, and a transposed b is slow to read. Goto and van de Geijn,
- * "Anatomy of High-Performance Matrix Multiplication", 2008. Blocks follow from the sizes, the table and
- * the BLAS alone, so results stay reproducible. */
+ * A product that is more than one call is cut into blocks by one loop: rows of a that stay in L2, terms,
+ * columns of b. A block is multiplied by the engine's kernel, or by the BLAS in pieces below its limit. The
+ * operands are read in place or from copies in the thread's scratch, because rows that lie far apart, above
+ * all by a power of two, share few sets of the caches, and because a transposed b is slow to read (Goto and
+ * van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008). Blocks follow from the sizes,
+ * the table and the BLAS alone, so results can be repeated. */
 #include <string.h>
 
 #include "base/scratch.h"
@@ -15,7 +15,7 @@
 #include "kernels/kernels.h"
 #include "product/way.h"
 
-/* c = beta * c: what is left of a product without an inner dimension. c may hold NaN when beta is 0. */
+/* A product without an inner dimension is c = beta * c. c may hold NaN when beta is 0. */
 static void scale(const struct stoa_gemm *p) {
     for (size_t i = 0; i < p->m; i++) {
         for (size_t j = 0; j < p->n; j++) {
@@ -31,16 +31,16 @@ struct run {
     const struct stoa_way *way;
     float *scratch;
     size_t i, l;  /* the block's first row and term */
-    size_t *term; /* offsets of the terms that are added up at once; of the kernel only */
+    size_t *term; /* the kernel reads here where the terms lie that it adds up at once */
 };
 
-/* Lines of an operand's rows, for `more` + 1 times as many rows as the step has terms. */
+/* Fetch the cache lines of an operand's rows, `more` + 1 times as many rows as the step has terms. */
 static struct stoa_fetch fetch(const float *operand, size_t stride, size_t columns, size_t more) {
     return (struct stoa_fetch){operand, stride, stoa_ceil_div(columns, STOA_WAY_LANES), more};
 }
 
-/* The rows below, during the last terms of these; at the end those of the next product, line after line where
- * they lie side by side. Few enough to stay in L2. */
+/* The last terms of these rows fetch the rows below. At the end they fetch those of the next product, cache
+ * line after cache line where its rows are contiguous. They are few enough to stay in L2. */
 static struct stoa_fetch fetch_rows(const struct run *r, const struct stoa_gemm *block) {
     enum { MOST_ROWS = 192 };
     const struct stoa_gemm *p = r->p;
@@ -53,10 +53,10 @@ static struct stoa_fetch fetch_rows(const struct run *r, const struct stoa_gemm 
     return fetch(next ? p->next_a : p->a + end * p->lda, p->lda, rows > 0 ? block->k : 0, rows / block->k);
 }
 
-/* The operands of large products come from far away, in strips that no hardware prefetcher follows. The
- * kernel fetches what its next step reads while it multiplies: the next terms of b, of a gradient those of
- * both operands, and in the last terms the rows below. Along rows and panels hardware does it, and to fetch
- * those as well would cost up to 3 %. */
+/* The operands of large products come from memory, in strips that no hardware prefetcher follows. So the
+ * kernel fetches what its next step reads while it multiplies: the next terms of b, for a gradient those of
+ * both operands, and in the last terms the rows below. Rows and panels are followed by the hardware, and to
+ * fetch them as well would cost up to 3 %. */
 static void multiply(const struct run *r, const struct stoa_gemm *block, size_t j) {
     const struct stoa_gemm *p = r->p;
     size_t next = r->l + block->k;
@@ -74,7 +74,7 @@ static void multiply(const struct run *r, const struct stoa_gemm *block, size_t 
                         block->beta == 1 ? block->c : NULL, block->c, block->ldc);
 }
 
-/* Rows by rows, so many that the BLAS does not pack. */
+/* Call the BLAS for so few rows at a time that it does not pack. */
 static void call_pieces(const struct stoa_kernels *kernels, const struct stoa_gemm *block) {
     size_t most = stoa_blas_ways()->small_limit / (block->n * block->k) / STOA_WAY_ROWS * STOA_WAY_ROWS;
     size_t rows = stoa_max(STOA_WAY_ROWS, most);
@@ -85,7 +85,7 @@ static void call_pieces(const struct stoa_kernels *kernels, const struct stoa_ge
     }
 }
 
-/* Columns of b and terms of it, a row of the copy each, turned where b is transposed. */
+/* Copy the block's part of b, a row for each term, transposed where b is. */
 static void copy_b(const struct run *r, struct stoa_gemm *block) {
     size_t width = stoa_round_up(block->n, STOA_WAY_LANES);
     if (block->transpose_b) {
@@ -98,7 +98,8 @@ static void copy_b(const struct run *r, struct stoa_gemm *block) {
     block->transpose_b = false;
 }
 
-/* Of a transposed a, once for all columns: a line beside a power of two lies between its terms. */
+/* Copy a transposed a once for all columns. A distance between terms that is a power of two gets one cache
+ * line more. */
 static void copy_a(const struct run *r, struct stoa_gemm *block, bool first) {
     float *copy = r->scratch + STOA_WAY_B_FLOATS;
     size_t width = stoa_round_up(block->m, STOA_WAY_LANES);
@@ -110,7 +111,7 @@ static void copy_a(const struct run *r, struct stoa_gemm *block, bool first) {
     block->lda = width;
 }
 
-/* Columns of the block at `j`: none but a single one is less than a vector wide. */
+/* The columns of the block at `j`. No block but a single one is narrower than a vector. */
 static size_t columns_at(const struct run *r, size_t j) {
     size_t left = r->p->n - j;
     size_t columns = stoa_min(r->way->columns, left);
@@ -118,7 +119,7 @@ static size_t columns_at(const struct run *r, size_t j) {
     return thin ? columns - STOA_WAY_LANES : columns;
 }
 
-/* All columns of the rows and terms at r->i and r->l. */
+/* Multiply the rows and terms at r->i and r->l with all columns. */
 static void run_columns(const struct run *r) {
     const struct stoa_gemm *p = r->p;
     const struct stoa_way *way = r->way;
@@ -128,11 +129,11 @@ static void run_columns(const struct run *r) {
     for (size_t j = 0, columns; j < p->n; j += columns) {
         columns = columns_at(r, j);
         struct stoa_gemm block = stoa_gemm_part(p, r->i, rows, r->l, terms, j, columns);
-        block.panels = false; /* those of one panel are a matrix like any other */
+        block.panels = false; /* within one panel b is a matrix like any other */
         if (way->copies_a) {
             copy_a(r, &block, j == 0);
         }
-        /* The kernel reads whole vectors of b: less is copied to where numbers follow. */
+        /* The kernel reads whole vectors of b, so fewer columns are copied to where numbers follow them. */
         if (way->copies_b || (kernel && !p->panels && columns < STOA_WAY_LANES)) {
             copy_b(r, &block);
         }
@@ -156,7 +157,7 @@ static void run_blocks(struct run *r) {
     }
 }
 
-/* sgemm would pack a matrix that is used once, and copy it transposed. */
+/* A single row has kernels of its own: sgemm would pack, or copy transposed, a matrix that is used once. */
 static void run_row(const struct stoa_kernels *kernels, const struct stoa_gemm *p) {
     if (p->transpose_a) {
         kernels->outer(p->a, p->m, p->b, p->n, p->c, p->ldc);
@@ -195,7 +196,7 @@ void stoa_way_run(const stoa_context *context, const struct stoa_gemm *p, const 
     } else if (way->by == STOA_BY_ROW) {
         run_row(context->kernels, p);
     } else {
-        size_t term[STOA_WAY_MOST_TERMS]; /* set as far as they are read */
+        size_t term[STOA_WAY_MOST_TERMS]; /* only what is read is set */
         run_blocks(&(struct run){
             .kernels = context->kernels, .p = p, .way = way, .scratch = stoa_scratch(), .term = term});
     }

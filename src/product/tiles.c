@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Large dense layers: tiles of the result, one sgemm each. */
+/* Products on all threads: the result is cut into tiles, and each tile is a product on one thread. */
 #include "product/product.h"
 
 #include <string.h>
@@ -9,16 +9,17 @@
 #include "core/tuning.h"
 #include "product/way.h"
 
-/* Tiles are halved along their longer side until there are enough for several threads, or they are so
- * small that the operands would be read too often; a few more of small products, down to what the table
- * says pays for a task. Powers of two of nearly equal tiles: an even number of threads has as much to do
- * each. Each tile copies its part of b where that is far or transposed, so it is shared by as many rows as
- * there may be; calls of the BLAS, which pack both operands, begin with larger tiles. */
+/* Tiles are halved along their longer side until there are enough for several threads, or until they are so
+ * small that the operands would be read too often. Small products get a few more, down to what the table
+ * says pays for a task. The number is a power of two and the tiles are nearly equal, so an even number of
+ * threads has equal work. A tile copies its part of b where that is far or transposed, and so has as many
+ * rows as possible; calls of the BLAS, which packs both operands, begin with larger tiles. */
 enum { LEVELS = 4 };
-/* Down to the first of these sizes, at most so many; where that gives fewer than the next number, on down to
- * the next. */
+/* Tiles are halved down to the sizes of the first level, to at most its number of tiles; each further level
+ * halves on where there are fewer than its number. */
 static const size_t enough_tiles[LEVELS] = {32, 8, 8, 4};
-static const size_t least_columns[][LEVELS] = {{64, 64, 64, 32}, {256, 64, 64, 32}}; /* on copies */
+/* The second row is for products on copies. */
+static const size_t least_columns[][LEVELS] = {{64, 64, 64, 32}, {256, 64, 64, 32}};
 static const size_t least_rows[][LEVELS] = {{192, 192, 192, 24}, {384, 192, 96, 24}, {384, 384, 384, 96}};
 enum { PLAIN, GRADIENT, TURNED };
 
@@ -27,10 +28,10 @@ struct tiling {
     const struct stoa_gemm *product;
     size_t down, across;
     bool by_columns;     /* the order of tiles */
-    struct stoa_way way; /* of the product as a whole */
+    struct stoa_way way; /* how the product would be computed as a whole */
 };
 
-/* Where part `i` of `parts` of `size` begins: nearly equal ones, of whole units. */
+/* Where part `i` of `parts` nearly equal ones of `size` begins, a multiple of `unit`. */
 static size_t part_at(size_t size, size_t parts, size_t i, size_t unit) {
     return stoa_min(size, i * stoa_ceil_div(size, unit) / parts * unit);
 }
@@ -56,14 +57,15 @@ static void run_tile(void *argument, size_t task, size_t thread) {
     stoa_gemm_run(t->context, &tile);
 }
 
-/* Of the single row of a product, whose other operand is read in runs as long as a tile is wide: a few long
- * ones, as memory is their limit. */
+/* The least side of a tile where the product has a single row. The other operand is then read in runs as
+ * long as a tile is wide, and memory limits them, so they are few and long. */
 static size_t row_side(const struct stoa_gemm *p) {
     enum { LEAST = 128, MOST = 512, TILES = 8 };
     return stoa_max(LEAST, stoa_min(MOST, (p->transpose_a ? p->m : p->n) / TILES));
 }
 
-/* False when a tile should not be smaller. The rows of a row's gradient stay whole: they are written once. */
+/* Halve the tiles; false when they should not be smaller. A single row's gradient keeps whole rows, because
+ * it is written once. */
 static bool halve(struct tiling *t, size_t level) {
     const struct stoa_gemm *p = t->product;
     bool turns = t->way.copies_b && !p->transpose_a;
@@ -84,9 +86,9 @@ static bool halve(struct tiling *t, size_t level) {
     return down || across;
 }
 
-/* What a thread has packed lies in its own caches, from which others fetch it at the distance of the CPUs.
- * Every thread reads all of the other operand then, which costs as much where it has so many times the rows
- * (measured). Otherwise no part of the larger operand is read by two threads. */
+/* What a thread has packed lies in its own caches, and other threads would fetch it from there. So each
+ * takes the columns that it packed, and all read the whole other operand, unless that has several times the
+ * rows, which costs as much (measured). Otherwise no part of the larger operand is read by two threads. */
 void stoa_product(const stoa_context *context, const struct stoa_gemm *product) {
     enum { MOST_ROWS_A_COLUMN = 8 };
     bool by_columns = product->n >= product->m / (product->packed_now ? MOST_ROWS_A_COLUMN : 1);

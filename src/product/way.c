@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The decision between the ways of a product.
+/* The choice between the ways of a product.
  *
- * OpenBLAS's AVX-512 cores multiply small products, up to a limit of m * n * k, straight from the operands;
- * larger ones are packed first, which costs a tenth to a third of the speed at the sizes that layers have. So
+ * OpenBLAS's AVX-512 cores multiply small products, up to a limit of m * n * k, straight from the operands.
+ * They pack larger ones first, which costs a tenth to a third of the speed at the sizes that layers have. So
  * a small product is one call, and a large one is cut into pieces below the limit, on copies of b where many
- * rows pass over it. The engine's kernel takes what the table leaves to it: products with many rows, and long
- * sums, whose operands come from far away and which it fetches ahead. OpenBLAS's other cores pack all, and
- * most products are the kernel's there. */
+ * rows pass over it. The engine's kernel takes what the table leaves to it: products with many rows, and
+ * long sums, whose operands come from memory and which it fetches ahead. OpenBLAS's other cores pack
+ * everything, so the kernel takes most products there. */
 #include "product/way.h"
 
 #include "base/size.h"
@@ -16,28 +16,30 @@
 
 enum { COPY_LEAST_ROWS = 96, KERNEL_ROWS = 204 };
 
-/* The fewest equal parts of at most `most`, each a multiple of `unit` but the last: the size of one. */
+/* The size of one part, when `size` is cut into the fewest equal parts of at most `most`, each but the last
+ * a multiple of `unit`. */
 static size_t part_of(size_t size, size_t most, size_t unit) {
     size_t parts = stoa_max(1, stoa_ceil_div(size, stoa_max(1, most))); /* a product may have no terms */
     return stoa_min(size, stoa_round_up(stoa_ceil_div(size, parts), unit));
 }
 
-/* By the instruction set, not by the table of kernels, of which stoa-bench makes a copy that counts. */
+/* This asks for the instruction set, not for the table of kernels, because stoa-bench counts by a copy of
+ * that table. */
 static int rank_of(const stoa_context *context) {
     return context->isa == STOA_ISA_AVX512 ? STOA_CORE_AVX512
            : context->isa == STOA_ISA_AVX2 ? STOA_CORE_AVX2
                                            : 0;
 }
 
-/* Rows of a that stay in the caches for the next panel of b, where there is one. */
+/* So many rows of a stay in the caches for the next panel of b, where there is one. */
 static size_t rows_of(const struct stoa_gemm *p, const struct stoa_tuning *t) {
     return p->n <= STOA_GEMM_PANEL ? p->m : t->product_rows;
 }
 
-/* The engine's kernel, where the operands lie or on copies of b. Rows: so many that those of a and the ones
- * below stay in L2. Of a gradient all rows at once and few terms; very few where its rows are short, so
- * that what is fetched stays in L1, but all where columns are no whole vectors, which are slow to add to.
- * Where the rows of both of its operands lie apart a whole panel of b would not stay in L1. */
+/* Use the engine's kernel, in place or on copies of b. So many rows make a block that they and those below
+ * stay in L2. A gradient takes all rows at once and few terms: very few where its rows are short, so that
+ * what is fetched stays in L1, but all where its columns are no whole vectors, which are slow to add to.
+ * Where the rows of both operands lie apart, a whole panel of b would not stay in L1. */
 static struct stoa_way by_kernel(const struct stoa_gemm *p, const struct stoa_tuning *t, bool copies_b) {
     enum { SHORT_ROWS = 256, SHORT_TERMS = 64, LONG_TERMS = 256, FAR_COLUMNS = 32 };
     struct stoa_way way = {
@@ -54,9 +56,9 @@ static struct stoa_way by_kernel(const struct stoa_gemm *p, const struct stoa_tu
     return way;
 }
 
-/* A core that packs every product, in a buffer from a list that threads lock. A few rows do not pay for a
- * copy of b, nor does the kernel for less than a vector of columns; a gradient whose operands' rows lie far
- * apart is better packed, and so are large ones. */
+/* The BLAS's core packs every product, into buffers from a list under a lock. A few rows do not pay for a
+ * copy of b, nor does the kernel for less than a vector of columns. A gradient whose operands' rows lie far
+ * apart is better packed, and so are large products. */
 static struct stoa_way beside_packing(const stoa_context *context, const struct stoa_gemm *p, int core) {
     enum { LEAST_ROWS = 8 };
     const struct stoa_tuning *t = context->tuning;
@@ -69,21 +71,21 @@ static struct stoa_way beside_packing(const stoa_context *context, const struct 
     return by_kernel(p, t, p->transpose_b || (far && !p->transpose_a && p->m >= LEAST_ROWS));
 }
 
-/* A weight gradient: few rows and columns, each a sum over very many pixels. */
+/* A weight gradient has few rows and columns, each of them a sum over very many pixels. */
 static bool is_long_sum(const struct stoa_gemm *p, const struct stoa_tuning *t) {
     return p->transpose_a && p->k >= t->product_long_terms && p->n % STOA_WAY_LANES == 0 &&
            (double)p->m * (double)p->n <= (double)t->product_long_result && p->m < t->product_long_rows;
 }
 
-/* Many rows, of as many terms and columns as pay for a block's beginning and end. */
+/* The product has many rows, and enough terms and columns to pay for a block's beginning and end. */
 static bool is_tall(const struct stoa_gemm *p, const struct stoa_tuning *t) {
     enum { LEAST_ROWS = 24, LEAST_COLUMNS = 32 };
     return !p->transpose_a && !p->transpose_b && p->m >= LEAST_ROWS && p->n >= LEAST_COLUMNS &&
            p->k >= t->product_tall_terms && p->ldb < t->product_far;
 }
 
-/* Pieces where the operands lie: all rows of up to 128 columns. On copies of b, and of a gradient's a whose
- * rows lie far apart, rows and terms of a stay in L2 while the panels of b pass over them. */
+/* Cut into pieces. In place a block has all rows of up to 128 columns. On copies of b, and of a gradient's a
+ * whose rows lie far apart, rows and terms of a stay in L2 while the panels of b pass over them. */
 static struct stoa_way by_pieces(const struct stoa_gemm *p, const struct stoa_tuning *t, size_t limit,
                                  bool copies_b) {
     enum { COLUMNS = 128, ROWS = 2 * STOA_WAY_ROWS };
@@ -95,7 +97,8 @@ static struct stoa_way by_pieces(const struct stoa_gemm *p, const struct stoa_tu
         way.copies_a = p->transpose_a && p->n > STOA_GEMM_PANEL && p->lda >= t->product_far && p->k > most;
         if (way.copies_a) {
             most = t->product_gradient_terms;
-            rows = stoa_min(rows, STOA_WAY_A_FLOATS / most - STOA_WAY_LANES); /* a line between the copies */
+            /* A cache line between copies */
+            rows = stoa_min(rows, STOA_WAY_A_FLOATS / most - STOA_WAY_LANES);
         }
         way.rows = part_of(p->m, rows, STOA_WAY_ROWS);
     } else {
@@ -107,8 +110,8 @@ static struct stoa_way by_pieces(const struct stoa_gemm *p, const struct stoa_tu
     return way;
 }
 
-/* A core that multiplies small products as they lie. It is slow on a transposed b, which a few rows cannot
- * pay for turning, and packs it all the same where its sums are short. */
+/* The BLAS's core multiplies small products in place. It is slow on a transposed b, which a few rows cannot
+ * pay for transposing, and packs b all the same where its sums are short. */
 static struct stoa_way beside_small(const struct stoa_gemm *p, const struct stoa_tuning *t, size_t limit,
                                     bool small) {
     enum { TURNED_TERMS = 32 };
@@ -131,7 +134,7 @@ static struct stoa_way beside_small(const struct stoa_gemm *p, const struct stoa
 static struct stoa_way way_by(const stoa_context *context, const struct stoa_gemm *p,
                               const struct stoa_blas_ways *blas) {
     const struct stoa_tuning *t = context->tuning;
-    /* Not in blocks where the order of the sums is not the engine's to choose. */
+    /* The order of these sums is not the engine's to choose, so they are not cut into blocks. */
     bool scales = p->alpha != 1 || (p->beta != 0 && p->beta != 1);
     if (p->by_kernel) {
         return by_kernel(p, t, false);
@@ -142,7 +145,7 @@ static struct stoa_way way_by(const stoa_context *context, const struct stoa_gem
     if (p->beta == 0 && (p->transpose_a ? p->k == 1 && !p->transpose_b : p->m == 1)) {
         return (struct stoa_way){.by = STOA_BY_ROW};
     }
-    double work = (double)p->m * (double)p->n * (double)p->k; /* of sizes that may not fit a size_t */
+    double work = (double)p->m * (double)p->n * (double)p->k; /* the product may not fit a size_t */
     if (work >= t->product_whole) {
         return (struct stoa_way){.by = STOA_BY_CALL};
     }
@@ -150,7 +153,7 @@ static struct stoa_way way_by(const stoa_context *context, const struct stoa_gem
                                  : beside_packing(context, p, blas->core_rank);
 }
 
-/* Panels of b instead of b itself change no sum where it is copied to such panels anyway, and none of the
+/* Reading panels of b instead of b changes no sum where b is copied to such panels anyway, and none of the
  * engine's kernels. */
 static size_t panel_of(const struct stoa_gemm *p, const struct stoa_way *way) {
     size_t panel = way->by == STOA_BY_ROW                       ? STOA_ROW_PANEL

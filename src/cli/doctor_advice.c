@@ -41,8 +41,10 @@ static void advise_on_promises(const struct doctor_findings *found, struct lines
 
 static void advise_on_core(const struct doctor_findings *found, struct lines *lines) {
     const stoa_blas_info *blas = &found->blas;
-    bool slower = found->better_gflops > 0 && found->better_gflops <= found->gemm.all;
-    if (!blas->better_core || slower) {
+    /* What measured less, or no more than two runs of the same differ by, is not advised. */
+    static const double GAIN = 1.05;
+    bool no_faster = found->better_gflops > 0 && found->better_gflops < GAIN * found->gemm.all;
+    if (!blas->better_core || no_faster) {
         return;
     }
     char *reaches = found->better_gflops > 0

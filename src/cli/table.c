@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/report.h"
@@ -33,27 +35,108 @@ void cli_table_cell(struct cli_table *table, const char *format, ...) {
     table->count++;
 }
 
-void cli_table_print(struct cli_table *table) {
-    size_t columns = strlen(table->columns);
-    int width[CLI_MOST_COLUMNS] = {0};
-    for (size_t i = 0; i < table->count; i++) {
-        int length = (int)strlen(table->cells[i]);
-        width[i % columns] = length > width[i % columns] ? length : width[i % columns];
+size_t cli_terminal_columns(void) {
+    struct winsize size;
+    return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+static size_t longest_line; /* 0: no limit but the terminal's */
+
+void cli_table_limit(size_t most) {
+    longest_line = most;
+}
+
+enum { GAP = 2 }; /* spaces between two columns */
+
+/* A table whose columns' widths are known. */
+struct layout {
+    const struct cli_table *table;
+    size_t columns;
+    int width[CLI_MOST_COLUMNS];
+};
+
+static int width_of(const struct layout *layout, size_t first, size_t end) {
+    int width = 0;
+    for (size_t i = first; i < end; i++) {
+        width += layout->width[i] + (i > first ? GAP : 0);
     }
+    return width;
+}
+
+/* Print the columns up to `keys`, and those from `first` to `end`. */
+static void print_columns(const struct layout *layout, size_t keys, size_t first, size_t end) {
+    const struct cli_table *table = layout->table;
     int owed = 0; /* spaces that only a further word brings out: none stand at the end of a line */
     for (size_t i = 0; i < table->count; i++) {
-        size_t column = i % columns;
-        int length = (int)strlen(table->cells[i]), padding = width[column] - length;
-        bool right = table->columns[column] == 'r';
-        if (length > 0) {
-            (void)printf("%*s%s", owed + (right ? padding : 0), "", table->cells[i]);
-            owed = 0;
+        size_t column = i % layout->columns;
+        if (column < keys || (column >= first && column < end)) {
+            int length = (int)strlen(table->cells[i]), padding = layout->width[column] - length;
+            bool right = table->columns[column] == 'r';
+            if (length > 0) {
+                (void)printf("%*s%s", owed + (right ? padding : 0), "", table->cells[i]);
+                owed = 0;
+            }
+            owed += (right && length > 0 ? 0 : padding) + GAP;
         }
-        owed += (right && length > 0 ? 0 : padding) + 2;
-        if (column + 1 == columns) {
+        if (column + 1 == layout->columns) {
             (void)puts("");
             owed = 0;
         }
+    }
+}
+
+/* The leading columns of words tell rows apart and are repeated, where that leaves a third of the line. */
+static size_t count_keys(const struct layout *layout, int most) {
+    size_t keys = 1;
+    while (keys + 1 < layout->columns && layout->table->columns[keys] == 'l' &&
+           3 * width_of(layout, 0, keys + 1) <= 2 * most) {
+        keys++;
+    }
+    return keys;
+}
+
+/* As many columns side by side as fit, the others below them. */
+static void print_folded(const struct layout *layout, int most) {
+    size_t keys = count_keys(layout, most), first = keys;
+    int room = most - width_of(layout, 0, keys) - GAP;
+    while (first < layout->columns) {
+        size_t end = first + 1;
+        while (end < layout->columns && width_of(layout, first, end + 1) <= room) {
+            end++;
+        }
+        (void)(first > keys ? puts("") : 0);
+        print_columns(layout, keys, first, end);
+        first = end;
+    }
+}
+
+static void print_markdown(const struct cli_table *table, size_t columns) {
+    for (size_t i = 0; i < table->count; i++) {
+        (void)printf("%s%s |", i % columns ? " " : "| ", table->cells[i]);
+        if ((i + 1) % columns == 0) {
+            (void)puts("");
+        }
+        for (size_t c = 0; i + 1 == columns && c < columns; c++) {
+            (void)printf("%s%s%s", c ? "" : "|", table->columns[c] == 'r' ? "--:|" : "---|",
+                         c + 1 == columns ? "\n" : "");
+        }
+    }
+}
+
+void cli_table_print(struct cli_table *table) {
+    struct layout layout = {.table = table, .columns = strlen(table->columns)};
+    for (size_t i = 0; i < table->count; i++) {
+        int length = (int)strlen(table->cells[i]), *width = &layout.width[i % layout.columns];
+        *width = length > *width ? length : *width;
+    }
+    size_t terminal = cli_terminal_columns(), most = longest_line;
+    most = terminal > 0 && (most == 0 || terminal < most) ? terminal : most;
+    if (table->markdown) {
+        print_markdown(table, layout.columns);
+    } else if (most > 0 && width_of(&layout, 0, layout.columns) > (int)most) {
+        print_folded(&layout, (int)most);
+    } else {
+        print_columns(&layout, 0, 0, layout.columns);
     }
     cli_table_free(table);
 }
@@ -63,7 +146,7 @@ void cli_table_free(struct cli_table *table) {
         free(table->cells[i]);
     }
     free(table->cells);
-    *table = (struct cli_table){.columns = table->columns};
+    *table = (struct cli_table){.columns = table->columns, .markdown = table->markdown};
 }
 
 const char *cli_loss_words(struct report_words *words, double loss) {

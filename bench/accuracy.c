@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "bench/bench.h"
+#include "bench/progress.h"
 #include "bench/recipes.h"
 #include "cli/find.h"
 #include "cli/signals.h"
@@ -23,7 +24,8 @@ static const double TARGET = 0.99;
 struct accuracy {
     struct bench *bench;
     const char *name, *path, *command, *folder; /* `folder`: where runs write */
-    size_t seeds;
+    size_t seeds;                               /* of them, those that are done in the end */
+    size_t begun;                               /* runs of the recipes before */
     double target;
     double *reached, *training, *process, *cpu; /* accuracy, seconds */
 };
@@ -109,7 +111,9 @@ static int run_seed(struct accuracy *a, size_t seed) {
     int code = run_command(words);
     a->process[seed] = bench_now() - start;
     a->cpu[seed] = children_cpu() - cpu;
-    if (code >= 126 && code <= 127) {
+    if (cli_stop_signal()) {
+        code = CLI_SIGNAL + cli_stop_signal(); /* which the run has heard too, where a terminal sent it */
+    } else if (code >= 126 && code <= 127) {
         code = cli_fail(CLI_WRONG, "--stoa: cannot run '%s'", a->command);
     } else if (code == CLI_DONE &&
                (!read_lines(a, "metrics.jsonl", "test_accuracy", false, &a->reached[seed]) ||
@@ -133,7 +137,8 @@ static void tell(const struct accuracy *a, struct cli_table *table) {
     for (size_t i = 0; i < a->seeds; i++) {
         hits += a->reached[i] >= a->target;
     }
-    struct bench_times times = {a->seeds, 1, a->process, a->cpu, bench_summarise(a->process, a->seeds)};
+    struct bench_times times = {a->seeds, 1, a->process, a->cpu, bench_summarise(a->process, a->seeds),
+                                false,    0};
     char *name = cli_text("accuracy/%s", a->name);
     struct bench_record record = {.name = name, .threads = a->bench->threads, .times = &times};
     bench_note(&record, "recipe", a->name);
@@ -160,10 +165,14 @@ static int run_recipe(struct accuracy *a, struct cli_table *table) {
         *values[i] = cli_allocate(a->seeds, sizeof(double));
     }
     int code = CLI_DONE;
-    for (size_t seed = 0; code == CLI_DONE && seed < a->seeds; seed++) {
-        code = cli_stop_signal() ? CLI_SIGNAL + cli_stop_signal() : run_seed(a, seed);
+    size_t wanted = a->seeds;
+    for (size_t seed = 0; code == CLI_DONE && seed < wanted && !cli_stop_signal(); seed++) {
+        bench_progress_step(a->begun + seed, 1, "%s, seed %zu", a->name, seed + 1);
+        code = run_seed(a, seed);
+        a->seeds = code == CLI_DONE ? seed + 1 : seed;
     }
-    if (code == CLI_DONE) {
+    code = code > CLI_SIGNAL ? CLI_DONE : code; /* the seeds before the signal are kept */
+    if (code == CLI_DONE && a->seeds > 0) {
         tell(a, table);
     }
     for (int i = 0; i < VALUES; i++) {
@@ -198,16 +207,20 @@ static int run_recipes(struct bench *bench, const struct bench_recipes *recipes)
     begin_table(&table);
     int code = mkdtemp(folder) ? CLI_DONE : cli_fail(CLI_FAILED, "%s: %s", folder, strerror(errno));
     bool made = code == CLI_DONE;
-    for (size_t i = 0; code == CLI_DONE && i < recipes->count; i++) {
+    size_t seeds = bench->options.seeds ? bench->options.seeds : SEEDS;
+    bench_progress_begin("accuracy", recipes->count * seeds);
+    for (size_t i = 0; code == CLI_DONE && i < recipes->count && !cli_stop_signal(); i++) {
         struct accuracy a = {.bench = bench,
                              .name = recipes->name[i],
                              .path = recipes->path[i],
                              .command = command,
                              .folder = folder,
-                             .seeds = bench->options.seeds ? bench->options.seeds : SEEDS,
+                             .seeds = seeds,
+                             .begun = i * seeds,
                              .target = bench->options.target > 0 ? bench->options.target : TARGET};
         code = run_recipe(&a, &table);
     }
+    bench_progress_end();
     if (code != CLI_WRONG) {
         cli_table_print(&table);
     } else {

@@ -37,7 +37,7 @@ struct bench_options {
     const char *stoa;   /* the command that trains; NULL: the one beside this */
     double min_time;    /* seconds that one repetition lasts at least */
     stoa_policy policy; /* if it is given */
-    bool policy_given, list, no_naive, self_test, all_algorithms, check, force, steps;
+    bool policy_given, list, no_naive, self_test, all_algorithms, check, force, steps, wide;
     char **operands;
     size_t operand_count;
 };
@@ -104,12 +104,29 @@ enum { BENCH_MOST_REPETITIONS = 1000 };
 struct bench_summary {
     double median, least, mean, deviation;
     double spread; /* (largest - least) / median */
+    double inner;  /* the same without the quarter at either end, which a median does not feel */
 };
 struct bench_times {
     size_t repetitions, iterations; /* iterations: of each repetition */
     double *real, *cpu;             /* in the order they were taken */
     struct bench_summary summary;   /* of real */
+    bool alike;    /* repetitions of the same, which only a disturbance can have driven apart */
+    double others; /* share of the CPUs that other programs had meanwhile */
 };
+
+/* Whether a median says little, as its repetitions lie far apart or other programs ran: tables mark such rows,
+ * means leave them out, and bench_print_disturbed() says so. */
+#define BENCH_MARK "~"
+#define BENCH_DISTURBED                                                                                      \
+    "the middle half of the repetitions lies more than 25 %% apart, or other programs had more than 5 %% "   \
+    "of the CPUs"
+bool bench_is_disturbed(const struct bench_times *times);
+/* The mark, or nothing. */
+const char *bench_mark(const struct bench_times *times);
+/* A line that says what the mark means, where bench_mark() or bench_is_disturbed() found one to give. */
+void bench_print_mark(void);
+/* A line that says what the mark means and how many of the rows have it, where any has. */
+void bench_print_disturbed(size_t disturbed, size_t rows);
 
 /* Time cases in turn: each repetition runs every case once for min_time, so that all of them see the same
  * weather. Warms each up and finds its iterations first. Release every one with bench_times_free(). */

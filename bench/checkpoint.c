@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench/columns.h"
+#include "bench/progress.h"
 #include "bench/recipes.h"
 #include "cli/find.h"
 
@@ -51,7 +53,8 @@ static void report(struct bench *bench, const char *name, const struct saving *s
         bench_report(bench, &record);
         free(full);
     }
-    cli_table_cell(table, "%s", name + strlen("checkpoint/"));
+    bool disturbed = bench_is_disturbed(&times[STEP]) || bench_is_disturbed(&times[SAVE]);
+    cli_table_cell(table, "%s%s", name + strlen("checkpoint/"), disturbed ? " " BENCH_MARK : "");
     cli_table_cell(table, "%.3f", 1e3 * step);
     cli_table_cell(table, "%.2f", steps * step);
     cli_table_cell(table, "%s", report_bytes_words(&size, saving->bytes));
@@ -104,19 +107,23 @@ static int run(struct bench *bench) {
     for (size_t i = 0; !bench->options.list && i < sizeof heading / sizeof *heading; i++) {
         cli_table_cell(&table, "%s", heading[i]);
     }
+    bench_progress_begin("checkpoint", recipes.count);
     for (size_t i = 0; code == CLI_DONE && i < recipes.count; i++) {
         char *name = cli_text("checkpoint/%s", recipes.name[i]);
         if (bench_wanted(bench, name) && bench->options.list) {
             (void)puts(name);
         } else if (bench_wanted(bench, name)) {
+            bench_progress_step(i, 1, "%s", recipes.name[i]);
             code = measure(bench, recipes.path[i], name, &table);
         }
         free(name);
     }
+    bench_progress_end();
     if (!bench->options.list) {
         cli_table_print(&table);
-        cli_print("epoch: %d images; file: written, synced and renamed in %s\n", EPOCH_IMAGES,
-                  bench->options.out ? bench->options.out : "this folder");
+        bench_print_text("epoch: %d images; file: written, synced and renamed in %s", EPOCH_IMAGES,
+                         bench->options.out ? bench->options.out : "this folder");
+        bench_print_mark();
     }
     bench_recipes_close(&recipes);
     return code;

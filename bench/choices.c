@@ -48,7 +48,7 @@ static void add_row(struct cli_table *table, const char *name, const struct benc
 }
 
 void bench_choices_print(const struct bench_choices *choices) {
-    (void)printf("\nWhat the choices cost: the chosen algorithm's time over the fastest one's.\n\n");
+    (void)puts("\nWhat choices cost: the time of the chosen over the fastest.\n");
     struct cli_table table = {.columns = "lrrrrl"};
     static const char *const heading[] = {"pass", "rows", "missed", "mean", "worst", "worst layer"};
     for (size_t i = 0; i < sizeof heading / sizeof heading[0]; i++) {

@@ -13,16 +13,19 @@
 #include <string.h>
 
 #include "bench/allocations.h"
-#include "cli/progress.h"
+#include "bench/columns.h"
+#include "bench/progress.h"
 #include "cli/signals.h"
 
 struct comparison {
     struct bench *bench;
+    struct bench_columns columns;
     const struct bench_loaded *loaded;
     struct bench_means *means;
     struct bench_pair *pairs; /* of every layer and pass, wanted or not */
     size_t round;
-    size_t wrong, missing, disturbed, crowded;
+    size_t begun, layers; /* steps of all rounds: layers */
+    size_t rows, wrong, missing, disturbed, running_on;
 };
 
 struct our_run {
@@ -64,7 +67,7 @@ static bool time_pair(struct comparison *comparison, const struct bench_work *wo
     }
     bool whole = made == pair->contenders;
     if (whole) {
-        comparison->disturbed +=
+        comparison->running_on +=
             bench_time_apart(comparison->bench, cases, made + 1, comparison->round, pair->times);
     }
     while (made > 0) {
@@ -93,42 +96,59 @@ static const struct bench_times *times_of(const struct bench_pair *pair,
     return &pair->times[contender - pair->contender + 1];
 }
 
+/* The ratios are what a row says: both sides' times may well be driven apart together. */
+static bool is_disturbed(const struct bench_pair *pair) {
+    const struct bench_times ratio = {.alike = true,
+                                      .others = pair->others,
+                                      .summary = pair->best ? pair->best->ratio : (struct bench_summary){0}};
+    return bench_is_disturbed(&ratio);
+}
+
 static double rate(const struct bench_pair *pair, double seconds) {
     return 1e-9 * bench_layer_flops(&pair->layer->conv) / seconds;
 }
 
-static void print_heading(const struct bench_peer *peer) {
-    (void)printf("%-20s %-16s %9s %8s  %8s %6s %5s  %8s %6s %5s  %s\n", "layer", "pass", "median ms",
-                 "GFLOP/s", peer->name, "ratio", "+-%", "plain", "ratio", "+-%", "algorithms");
-}
+/* In the order of print_pair(). */
+static const struct bench_column columns[] = {
+    {"", "layer", 8, true, 0, false},         {"", "pass", 16, true, 0, false},
+    {"GFLOP/s", "Stoa", 8, false, 0, false},  {"GFLOP/s", "best", 8, false, 4, false},
+    {"best", "ratio", 6, false, 0, false},    {"+-", "%", 5, false, 2, false},
+    {"GFLOP/s", "plain", 8, false, 5, false}, {"plain", "ratio", 6, false, 1, false},
+    {"+-", "%", 5, false, 3, false},          {"", "", 1, true, 0, false},
+    {"median", "ms", 9, false, 9, true},      {"", "algorithms", 10, true, 9, true},
+};
 
-static void print_contender(const struct bench_pair *pair, const struct bench_contender *contender) {
+static void print_contender(struct bench_columns *table, const struct bench_pair *pair,
+                            const struct bench_contender *contender) {
     if (contender) {
-        (void)printf("  %8.1f %6.3f %5.1f", rate(pair, times_of(pair, contender)->summary.median),
-                     contender->ratio.median, 100 * contender->ratio.spread);
+        bench_columns_cell(table, "%.1f", rate(pair, times_of(pair, contender)->summary.median));
+        bench_columns_cell(table, "%.3f", contender->ratio.median);
+        bench_columns_cell(table, "%.0f", 100 * contender->ratio.spread);
     } else {
-        (void)printf("  %8s %6s %5s", "-", "-", "-");
+        bench_columns_cell(table, "-");
+        bench_columns_cell(table, "-");
+        bench_columns_cell(table, "-");
     }
 }
 
-static void print_pair(const struct bench_pair *pair) {
-    (void)printf("%-20s %-16s ", pair->layer->name, bench_pass_names[pair->pass]);
+static void print_pair(struct bench_columns *table, const struct bench_pair *pair) {
+    bench_columns_cell(table, "%s", pair->layer->name);
+    bench_columns_cell(table, "%s", bench_pass_names[pair->pass]);
     if (!pair->error.right) {
-        (void)printf(
-            "WRONG: error %.1e of the largest sum(|x||w|), allowed %.0e; right ways of the peer: %zu\n",
-            pair->error.largest, pair->error.bound, pair->contenders);
+        bench_columns_sentence(table, "WRONG: error %.1e, allowed %.0e; right ways of the peer: %zu",
+                               pair->error.largest, pair->error.bound, pair->contenders);
         return;
     }
     double median = pair->times[0].summary.median;
-    (void)printf("%9.4f %8.1f", 1e3 * median, rate(pair, median));
-    print_contender(pair, pair->best);
-    print_contender(pair, pair->plain);
-    (void)printf("  %s | %s", pair->algorithm, pair->best ? pair->best->name : "none");
-    if (pair->plain != pair->best) {
-        (void)printf(" | %s", pair->plain ? pair->plain->name : "none");
-    }
-    (void)puts(pair->others > BENCH_MOST_OTHERS ? "  (other programs ran)" : "");
-    (void)fflush(stdout);
+    bench_columns_cell(table, "%.1f", rate(pair, median));
+    print_contender(table, pair, pair->best);
+    print_contender(table, pair, pair->plain);
+    bench_columns_cell(table, "%s", is_disturbed(pair) ? BENCH_MARK : "");
+    bench_columns_cell(table, "%.4f", 1e3 * median);
+    const char *plain = pair->plain ? pair->plain->name : "none";
+    bench_columns_cell(table, "%s | %s%s%s", pair->algorithm, pair->best ? pair->best->name : "none",
+                       pair->plain != pair->best ? " | " : "", pair->plain != pair->best ? plain : "");
+    bench_columns_end(table);
 }
 
 /* A row for the contender itself. */
@@ -140,6 +160,8 @@ static void report_contender(const struct comparison *comparison, const struct b
         .name = name, .threads = comparison->bench->threads, .times = times_of(pair, contender)};
     bench_layer_note(&record, pair->layer, pair->pass, shape, contender->name, &contender->error);
     bench_note(&record, "engine", comparison->loaded->version);
+    bench_note(&record, "beside", "layers");
+    bench_flag(&record, "disturbed", is_disturbed(pair));
     bench_report(comparison->bench, &record);
     free(name);
 }
@@ -151,6 +173,9 @@ static void report_pair(const struct comparison *comparison, const struct bench_
         .name = name, .threads = comparison->bench->threads, .times = pair->error.right ? pair->times : NULL};
     bench_layer_note(&record, pair->layer, pair->pass, shape, pair->algorithm, &pair->error);
     bench_counter(&record, "other_programs", pair->others);
+    if (pair->error.right) {
+        bench_flag(&record, "disturbed", is_disturbed(pair));
+    }
     if (pair->best) {
         bench_note(&record, "peer_best_algorithm", pair->best->name);
         bench_counter(&record, "ratio_to_peer_best", pair->best->ratio.median);
@@ -209,29 +234,36 @@ static void begin_pass(const struct comparison *comparison, const struct bench_w
 static void finish_pass(struct comparison *comparison, struct bench_pair *pair) {
     if (pair->error.right) {
         judge(pair);
-        bench_means_add(comparison->means, pair);
+        if (!is_disturbed(pair)) {
+            bench_means_add(comparison->means, pair);
+        }
+        comparison->rows++;
         comparison->missing += !pair->best;
-        comparison->crowded += pair->others > BENCH_MOST_OTHERS;
+        comparison->disturbed += is_disturbed(pair);
     } else {
         comparison->wrong++;
     }
-    cli_progress_clear();
-    print_pair(pair);
+    print_pair(&comparison->columns, pair);
     report_pair(comparison, pair);
+}
+
+static size_t count_wanted(const struct bench_pair *pairs) {
+    size_t wanted = 0;
+    for (size_t i = 0; i < BENCH_PASSES; i++) {
+        wanted += pairs[i].wanted;
+    }
+    return wanted;
 }
 
 /* A round over the wanted passes of a layer. False when the run cannot go on. */
 static bool compare_layer(struct comparison *comparison, struct bench_pair *pairs) {
-    bool any = false;
-    for (size_t i = 0; i < BENCH_PASSES; i++) {
-        any = any || pairs[i].wanted;
-    }
-    if (!any || cli_stop_signal()) {
+    size_t wanted = count_wanted(pairs);
+    if (wanted == 0 || cli_stop_signal()) {
         return true;
     }
     /* Rows are printed in the last round. */
-    cli_progress_line("round %zu of %zu: %s", comparison->round + 1, comparison->bench->options.repetitions,
-                      pairs->layer->name);
+    bench_progress_step(comparison->begun++, wanted, "round %zu of %zu, %s", comparison->round + 1,
+                        comparison->bench->options.repetitions, pairs->layer->name);
     struct bench_work work;
     bool going =
         bench_work_make(comparison->bench->context, pairs->layer, &work) && bench_work_prepare(&work);
@@ -263,6 +295,7 @@ static void finish_early(struct comparison *comparison, size_t count) {
         for (size_t j = 0; pair->error.right && j <= pair->contenders; j++) {
             pair->times[j].repetitions = pair->rounds;
             pair->times[j].summary = bench_summarise(pair->times[j].real, pair->rounds);
+            pair->times[j].alike = true;
         }
         finish_pass(comparison, pair);
     }
@@ -270,6 +303,8 @@ static void finish_early(struct comparison *comparison, size_t count) {
 
 static int finish(struct comparison *comparison) {
     const struct bench_loaded *loaded = comparison->loaded;
+    bench_progress_end();
+    bench_print_disturbed(comparison->disturbed, comparison->rows);
     bench_means_print(comparison->bench, comparison->means, loaded->peer->name, loaded->version);
     if (comparison->missing) {
         (void)printf(
@@ -277,14 +312,9 @@ static int finish(struct comparison *comparison) {
             "wrong.\n",
             comparison->missing);
     }
-    if (comparison->disturbed) {
+    if (comparison->running_on) {
         (void)printf("\nIn %zu blocks threads of the other engine ran on: do not trust the ratios.\n",
-                     comparison->disturbed);
-    }
-    if (comparison->crowded) {
-        (void)printf("\nOf %zu rows a repetition was measured while other programs ran, three times over: "
-                     "repeat them.\n",
-                     comparison->crowded);
+                     comparison->running_on);
     }
     return comparison->wrong ? cli_fail(CLI_FAILED, "%zu results are wrong", comparison->wrong) : CLI_DONE;
 }
@@ -303,6 +333,27 @@ static struct bench_pair *make_pairs(const struct bench *bench, const struct ben
     return pairs;
 }
 
+/* The heading, with the peer's name over its columns, and how much there is to do. */
+static void begin(struct comparison *comparison, const struct bench_peer *peer, size_t layers) {
+    enum { COUNT = sizeof columns / sizeof *columns };
+    struct bench_column named[COUNT];
+    size_t longest = 0;
+    memcpy(named, columns, sizeof columns);
+    for (size_t i = 0; i < COUNT; i++) {
+        named[i].unit = strcmp(named[i].unit, "best") == 0 ? peer->name : named[i].unit;
+    }
+    for (size_t i = 0; i < layers; i++) {
+        const struct bench_pair *pairs = &comparison->pairs[i * BENCH_PASSES];
+        size_t length = strlen(pairs->layer->name);
+        if (count_wanted(pairs) > 0) {
+            longest = length > longest ? length : longest;
+            comparison->layers++;
+        }
+    }
+    bench_columns_begin(&comparison->columns, comparison->bench, named, COUNT, longest);
+    bench_progress_begin("layers", comparison->layers * comparison->bench->options.repetitions);
+}
+
 int bench_compare(struct bench *bench, const struct bench_layers *layers) {
     struct bench_loaded loaded;
     bench_allocations_in_heap();
@@ -311,18 +362,19 @@ int bench_compare(struct bench *bench, const struct bench_layers *layers) {
     if (code != CLI_DONE) {
         return code;
     }
-    (void)printf(
-        "Beside %s.\nIts best of all algorithms in any layout, reorders not counted; plain: its best "
-        "with NHWC in and out, reorders counted\nwhere it needs them. Weights of forward passes are ready "
-        "for "
-        "both, in each one's own form. Ratio: its time over this\nengine's, median of %zu pairs, each in a "
-        "round of its own over the list; above 1 this engine is faster.\n\n",
-        loaded.version, bench->options.repetitions);
-    print_heading(loaded.peer);
+    bench_print_text("Beside %s.", loaded.version);
+    bench_print_text(
+        "best: its best of all algorithms in any layout, reorders not counted; plain: with NHWC in and out, "
+        "reorders counted where it needs them. Weights of forward passes are ready for both. ratio: its time "
+        "over Stoa's, median of %zu pairs, each in a round of its own over the list; above 1 Stoa is "
+        "faster.%s",
+        bench->options.repetitions, bench->options.wide ? "" : " --wide names the algorithms.");
+    (void)puts("");
     struct comparison comparison = {.bench = bench,
                                     .loaded = &loaded,
                                     .means = bench_means_make(),
                                     .pairs = make_pairs(bench, loaded.peer, layers)};
+    begin(&comparison, loaded.peer, layers->count);
     bool going = true;
     for (; going && !cli_stop_signal() && comparison.round < bench->options.repetitions; comparison.round++) {
         for (size_t i = 0; going && i < layers->count; i++) {
@@ -332,7 +384,7 @@ int bench_compare(struct bench *bench, const struct bench_layers *layers) {
     if (going && cli_stop_signal()) {
         finish_early(&comparison, layers->count * BENCH_PASSES);
     }
-    cli_progress_clear();
+    bench_progress_end();
     code = going ? finish(&comparison) : CLI_FAILED;
     bench_means_free(comparison.means);
     for (size_t i = 0; i < layers->count * BENCH_PASSES; i++) {

@@ -55,8 +55,8 @@ static const struct {
     {"forward", is_forward},
     {"backward data", is_backward_data},
     {"backward weights", is_backward_weights},
-    {"forward, 3x3 stride 1", is_forward_3},
-    {"forward, 3x3 stride 1, one group", is_forward_3_whole},
+    {"forward 3x3, stride 1", is_forward_3},
+    {"forward 3x3, ungrouped", is_forward_3_whole},
     {"fewer than 8 input channels", has_few_channels},
     {"all", is_any},
 };
@@ -70,6 +70,7 @@ struct group {
 };
 
 struct bench_means {
+    size_t rows;
     struct bench_mean best[SETS], plain[SETS];
     struct group group[MOST_GROUPS];
     size_t groups;
@@ -125,6 +126,7 @@ static const char *kind_of(const struct bench_layer *layer) {
 
 void bench_means_add(struct bench_means *means, const struct bench_pair *pair) {
     const char *layer = pair->layer->name, *kind = kind_of(pair->layer);
+    means->rows += pair->best != NULL;
     for (size_t i = 0; i < SETS; i++) {
         if (sets[i].holds(pair)) {
             add(&means->best[i], pair, pair->best);
@@ -187,10 +189,11 @@ static json_t *json_of_groups(const struct bench_means *means) {
 
 void bench_means_print(struct bench *bench, const struct bench_means *means, const char *peer,
                        const char *version) {
-    (void)printf("\nGeometric means of the ratios, passes that a training step runs:\n\n");
-    struct cli_table table = {.columns = "lrrrlrrl"};
-    static const char *const heading[] = {"rows of",    "rows",  "best",   "lowest",
-                                          "lowest row", "plain", "lowest", "lowest row"};
+    static const char *const heading[] = {"rows of", "rows",   "best",          "lowest",
+                                          "plain",   "lowest", "lowest of best"};
+    struct cli_table table = {.columns = "lrrrrrl"};
+    (void)puts(means->rows > 0 ? "\nGeometric means of the ratios, passes that a training step runs:\n"
+                               : "\nThere are no means: no row has a ratio that nothing disturbed.");
     for (size_t i = 0; i < sizeof heading / sizeof heading[0]; i++) {
         cli_table_cell(&table, "%s", heading[i]);
     }
@@ -206,11 +209,16 @@ void bench_means_print(struct bench *bench, const struct bench_means *means, con
         }
         cli_table_cell(&table, "%s", sets[i].name);
         cli_table_cell(&table, "%zu", means->best[i].rows);
-        bench_mean_cells(&means->best[i], true, &table);
-        bench_mean_cells(&means->plain[i], true, &table);
+        bench_mean_cells(&means->best[i], false, &table);
+        bench_mean_cells(&means->plain[i], false, &table);
+        cli_table_cell(&table, "%s", means->best[i].lowest_row);
     }
-    cli_table_print(&table);
-    print_groups(means);
+    if (means->rows > 0) {
+        cli_table_print(&table);
+        print_groups(means);
+    } else {
+        cli_table_free(&table);
+    }
     json_t *about = cli_json_object();
     cli_json_set(about, "name", cli_json_text(peer));
     cli_json_set(about, "version", cli_json_text(version));

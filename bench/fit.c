@@ -4,7 +4,6 @@
 #include "bench/fit.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,32 +12,8 @@
 #include <stoa/machine.h>
 #include <stoa/version.h>
 
-#include "cli/progress.h"
+#include "bench/progress.h"
 #include "cli/signals.h"
-
-void bench_fit_stage(struct bench_fit *fit, const char *stage) {
-    fit->stage = stage;
-    fit->begin = bench_now();
-}
-
-void bench_fit_progress(const struct bench_fit *fit, double share, const char *format, ...) {
-    enum { WIDTH = 24 };
-    char bar[WIDTH + 1], what[96], left[24] = "";
-    size_t full = (size_t)(share * WIDTH);
-    for (size_t i = 0; i < WIDTH; i++) {
-        bar[i] = i < full ? '=' : i == full ? '>' : ' ';
-    }
-    bar[WIDTH] = '\0';
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(what, sizeof what, format, arguments);
-    va_end(arguments);
-    if (share > 0.02) {
-        double seconds = (bench_now() - fit->begin) * (1 - share) / share;
-        (void)snprintf(left, sizeof left, ", %.0f:%02d left", floor(seconds / 60), (int)fmod(seconds, 60));
-    }
-    cli_progress_line("%s [%s] %2.0f %%%s, %s", fit->stage, bar, 100 * share, left, what);
-}
 
 /* Caches as the system tells of them; those of which it does not are left as they were. */
 static void take_caches(struct bench_fit *fit) {
@@ -122,7 +97,7 @@ static void round_costs(struct stoa_tuning *table) {
 }
 
 static void tell(struct bench_fit *fit, const struct bench_choices *choices) {
-    cli_progress_clear();
+    bench_progress_end();
     bench_choices_print(choices);
     const struct bench_choices_of_pass all = bench_choices_all(choices);
     json_t *out = cli_json_object();
@@ -138,7 +113,7 @@ static void tell(struct bench_fit *fit, const struct bench_choices *choices) {
 
 /* All measurements are there, and right. */
 static int finish(const struct bench_fit *fit, int code) {
-    cli_progress_clear();
+    bench_progress_end();
     if (code == CLI_DONE && cli_stop_signal()) {
         code = cli_fail(CLI_SIGNAL + cli_stop_signal(), "interrupted: no table is written");
     }
@@ -150,8 +125,7 @@ static int finish(const struct bench_fit *fit, int code) {
 }
 
 static int check_table(struct bench_fit *fit) {
-    bench_fit_stage(fit, "measuring");
-    fit->reports = true;
+    bench_progress_begin("measuring", 1);
     int code = finish(fit, bench_fit_measure(fit));
     if (code == CLI_DONE) {
         const struct bench_choices choices = bench_fit_judge(fit, fit->bench->context->tuning);
@@ -209,7 +183,8 @@ static int measure_again(struct bench_fit *fit) {
     for (size_t i = 0; i < fit->rows; i++) {
         fit->row[i].count = 0;
     }
-    fit->reports = true;
+    (void)json_array_clear(
+        fit->bench->results); /* rows of the first go into a file where there is no second */
     int code = finish(fit, bench_fit_measure(fit));
     if (code == CLI_DONE) {
         const struct bench_choices choices = bench_fit_judge(fit, &fit->table);
@@ -227,21 +202,21 @@ static int make_table(struct bench_fit *fit) {
     take_caches(fit);
     int code = take_rates(fit);
     if (code == CLI_DONE) {
-        bench_fit_stage(fit, "blocks");
+        bench_progress_begin("blocks", 1);
         code = bench_fit_blocks(fit);
     }
     if (code == CLI_DONE) {
-        bench_fit_stage(fit, "measuring, 1 of 2");
+        bench_progress_begin("measuring, 1 of 2", 1);
         code = finish(fit, bench_fit_measure(fit));
     }
     if (code == CLI_DONE) {
-        bench_fit_stage(fit, "costs, 1 of 2");
+        bench_progress_begin("costs, 1 of 2", 1);
         bench_fit_costs(fit);
-        bench_fit_stage(fit, "measuring, 2 of 2");
+        bench_progress_begin("measuring, 2 of 2", 1);
         code = measure_again(fit);
     }
     if (code == CLI_DONE) {
-        bench_fit_stage(fit, "costs, 2 of 2");
+        bench_progress_begin("costs, 2 of 2", 1);
         bench_fit_costs(fit);
         scale(fit);
         round_costs(&fit->table);
@@ -286,7 +261,7 @@ static int run(struct bench *bench) {
         code = make_table(&fit);
         bench->context->tuning = before;
     }
-    cli_progress_clear();
+    bench_progress_end();
     free(fit.row);
     bench_layers_free(&fit.layers);
     return code;

@@ -27,16 +27,8 @@ struct bench_fit {
     struct stoa_tuning table; /* the one in the making, which the context has */
     struct bench_fit_row *row;
     size_t rows, wrong;
-    bool reports;       /* measurements are results for --json */
-    const char *stage;  /* what is being done, for the progress line */
-    double begin;       /* of the stage */
     double fma, memory; /* GFLOP/s and GB/s, measured on one core and on all; 0: not yet */
 };
-
-/* Show how far a stage has come; `share` from 0 to 1. */
-void bench_fit_progress(const struct bench_fit *fit, double share, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-void bench_fit_stage(struct bench_fit *fit, const char *stage);
 
 /* Time all ways of all rows with the context's table. CLI_DONE, or another code with the sentence printed. */
 int bench_fit_measure(struct bench_fit *fit);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "bench/fit.h"
-#include "cli/progress.h"
+#include "bench/progress.h"
 #include "cli/signals.h"
 
 /* The most rows that a size is tried on, and the times that it may grow or shrink. */
@@ -145,7 +145,7 @@ static bool try_size(struct bench_fit *fit, const struct stoa_tuning_key *key, d
     }
     *better = mean > WORTH && again > AGAIN && least > WORST && !cli_stop_signal();
     if (*better) {
-        cli_progress_clear();
+        bench_progress_clear();
         (void)printf("%s: %.0f instead of %.0f, %.1f %% faster on %zu of %zu rows that change\n", key->name,
                      size, stoa_tuning_get(&fit->table, key), 100 * again, rows.count, rows.of);
         (void)fflush(stdout);
@@ -168,7 +168,7 @@ int bench_fit_blocks(struct bench_fit *fit) {
             bool going = true;
             for (int move = 0; move < MOST_MOVES && (move == 0 || better) && !cli_stop_signal(); move++) {
                 double size = stoa_tuning_get(&fit->table, key);
-                bench_fit_progress(fit, (double)i / (double)count, "%s", key->name);
+                bench_progress_show((double)i / (double)count, "%s", key->name);
                 bool more = false;
                 going = try_size(fit, key, way == 0 ? 2 * size : floor(size / 2), &more);
                 if (!going) {

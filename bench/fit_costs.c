@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "bench/fit.h"
+#include "bench/progress.h"
 #include "cli/signals.h"
 
 /* A choice between ways whose costs are nearer than this share counts as a little of both: what is chosen by
@@ -168,10 +169,10 @@ void bench_fit_costs(struct bench_fit *fit) {
     const struct stoa_tuning began = fit->table;
     double best = objective(fit, &fit->table, &began);
     for (size_t i = 0; i < STEPS; i++) {
-        bench_fit_progress(fit, 0.5 * (double)i / STEPS, "loss %.4f", best);
+        bench_progress_show(0.5 * (double)i / STEPS, "loss %.4f", best);
         descend(fit, &began, steps[i], &best);
     }
-    bench_fit_progress(fit, 0.5, "loss %.4f", best);
+    bench_progress_show(0.5, "loss %.4f", best);
     wander(fit, &began, &best);
     go_back(fit, &began, &best);
     stoa_tuning_finish(&fit->table);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "bench/fit.h"
+#include "bench/progress.h"
 #include "cli/signals.h"
 
 /* Ways further behind in a first run are not timed, and those this near are timed twice. */
@@ -82,7 +83,7 @@ static bool measure_row(struct bench_fit *fit, const struct bench_work *work, st
             time_near(fit->bench, rivals);
             fastest = bench_rivals_fastest(rivals);
         }
-        for (size_t i = 0; fit->reports && i < rivals->count; i++) {
+        for (size_t i = 0; i < rivals->count; i++) {
             if (rivals->rival[i].times.repetitions > 0 || !rivals->rival[i].error.right) {
                 bench_rival_report(fit->bench, &rivals->rival[i], bench_rivals_chosen(rivals), fastest);
             }
@@ -116,8 +117,8 @@ int bench_fit_measure(struct bench_fit *fit) {
         const struct bench_layer *layer = fit->row[i].layer;
         going = bench_work_make(fit->bench->context, layer, &work);
         for (; going && i < fit->rows && fit->row[i].layer == layer; i++) {
-            bench_fit_progress(fit, (double)i / (double)fit->rows, "%s, %s", layer->name,
-                               bench_pass_names[fit->row[i].pass]);
+            bench_progress_show((double)i / (double)fit->rows, "%s, %s", layer->name,
+                                bench_pass_names[fit->row[i].pass]);
             going = measure_row(fit, &work, &fit->row[i]);
         }
         bench_work_free(&work);

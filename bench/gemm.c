@@ -11,8 +11,10 @@
 #include <stoa/machine.h>
 
 #include "base/size.h"
+#include "bench/columns.h"
 #include "bench/layer.h"
 #include "bench/means.h"
+#include "bench/progress.h"
 #include "blas/blas.h"
 #include "blas/vendor.h"
 #include "cli/signals.h"
@@ -38,11 +40,12 @@ struct result {
 /* What is kept of a result for the end. */
 struct kept {
     const struct bench_product_shape *shape;
-    double ratio[MOST_COUNTS];
+    double ratio[MOST_COUNTS]; /* 0: disturbed */
 };
 
 struct gemm {
     struct bench *bench;
+    struct bench_columns columns;
     stoa_context *context[MOST_COUNTS]; /* of one thread, and of all */
     size_t threads[MOST_COUNTS], counts;
     double limit[MOST_COUNTS]; /* GFLOP/s of multiply-adds */
@@ -51,6 +54,7 @@ struct gemm {
     size_t bytes;
     struct kept *kept;
     size_t count, wrong;
+    size_t results, disturbed; /* of rows on a number of threads */
 };
 
 static void run_product(void *argument) {
@@ -106,6 +110,12 @@ static double flops_of(const struct bench_product_shape *shape) {
     return 2 * (double)shape->m * (double)shape->n * (double)shape->k;
 }
 
+static bool is_disturbed(const struct result *result) {
+    const struct bench_times ratio = {
+        .alike = true, .others = result->times.others, .summary = result->ratio};
+    return bench_is_disturbed(&ratio);
+}
+
 static void report_side(const struct gemm *gemm, const struct bench_product_shape *shape, size_t count,
                         const struct result *result, bool of_blas) {
     const struct bench_times *times = of_blas ? &result->blas_times : &result->times;
@@ -122,6 +132,9 @@ static void report_side(const struct gemm *gemm, const struct bench_product_shap
     bench_note(&record, "transpose", bench_product_form(shape));
     bench_note(&record, "kind", shape->kind);
     bench_flag(&record, "verified", error <= BOUND);
+    if (times->real) {
+        bench_flag(&record, "disturbed", is_disturbed(result));
+    }
     bench_counter(&record, "error", error);
     if (of_blas) {
         bench_note(&record, "engine", blas->version ? blas->version() : blas->name);
@@ -142,12 +155,15 @@ static void report_side(const struct gemm *gemm, const struct bench_product_shap
     free(name);
 }
 
-static void print_result(const struct gemm *gemm, const struct bench_product_shape *shape, size_t count,
+static void print_result(struct gemm *gemm, const struct bench_product_shape *shape, size_t count,
                          const struct result *result) {
     double rate = 1e-9 * flops_of(shape) / result->times.summary.median;
-    (void)printf("  %8.1f %8.1f %7.3f %5.1f %5.1f", rate,
-                 1e-9 * flops_of(shape) / result->blas_times.summary.median, result->ratio.median,
-                 100 * result->ratio.spread, 100 * rate / gemm->limit[count]);
+    bench_columns_cell(&gemm->columns, "%.1f", rate);
+    bench_columns_cell(&gemm->columns, "%.1f", 1e-9 * flops_of(shape) / result->blas_times.summary.median);
+    bench_columns_cell(&gemm->columns, "%.3f", result->ratio.median);
+    bench_columns_cell(&gemm->columns, "%.0f", 100 * rate / gemm->limit[count]);
+    bench_columns_cell(&gemm->columns, "%.0f", 100 * result->ratio.spread);
+    bench_columns_cell(&gemm->columns, "%s", is_disturbed(result) ? BENCH_MARK : "");
 }
 
 static struct bench_summary ratio_of(const struct bench_times *theirs, const struct bench_times *ours) {
@@ -202,8 +218,11 @@ static void measure_shape(struct gemm *gemm, const struct bench_product_shape *s
         cases[i] = (struct bench_case){run_product, &product[i]};
     }
     bool right = verify(cases, count, first, error);
-    (void)printf("%-36s %2s %5zu %5zu %5zu", shape->name, bench_product_form(shape), shape->m, shape->n,
-                 shape->k);
+    bench_columns_cell(&gemm->columns, "%s", shape->name);
+    bench_columns_cell(&gemm->columns, "%s", bench_product_form(shape));
+    bench_columns_cell(&gemm->columns, "%zu", shape->m);
+    bench_columns_cell(&gemm->columns, "%zu", shape->n);
+    bench_columns_cell(&gemm->columns, "%zu", shape->k);
     if (right) {
         bench_time_turns(gemm->bench, cases, first, count, set_blas_threads, times);
     }
@@ -216,7 +235,9 @@ static void measure_shape(struct gemm *gemm, const struct bench_product_shape *s
                                 .blas_times = times[SIDES * i + 1]};
         if (right) {
             result.ratio = ratio_of(&result.blas_times, &result.times);
-            kept->ratio[i] = result.ratio.median;
+            gemm->results++;
+            gemm->disturbed += is_disturbed(&result);
+            kept->ratio[i] = is_disturbed(&result) ? 0 : result.ratio.median;
             print_result(gemm, shape, i, &result);
         }
         report_side(gemm, shape, i, &result, false);
@@ -226,8 +247,11 @@ static void measure_shape(struct gemm *gemm, const struct bench_product_shape *s
     }
     gemm->count += right;
     gemm->wrong += !right;
-    (void)puts(right ? "" : "  WRONG");
-    (void)fflush(stdout);
+    if (right) {
+        bench_columns_end(&gemm->columns);
+    } else {
+        bench_columns_sentence(&gemm->columns, "WRONG");
+    }
 }
 
 /* ---- the end ---- */
@@ -245,7 +269,8 @@ static struct bench_mean mean_of(const struct gemm *gemm, size_t kind, size_t co
     struct bench_mean mean = {0};
     for (size_t i = 0; i < gemm->count; i++) {
         const struct kept *kept = &gemm->kept[i];
-        if (!kinds[kind].kind || strcmp(kept->shape->kind, kinds[kind].kind) == 0) {
+        if (kept->ratio[count] > 0 &&
+            (!kinds[kind].kind || strcmp(kept->shape->kind, kinds[kind].kind) == 0)) {
             bench_mean_add(&mean, kept->ratio[count], "%s", kept->shape->name);
         }
     }
@@ -253,25 +278,31 @@ static struct bench_mean mean_of(const struct gemm *gemm, size_t kind, size_t co
 }
 
 static void print_means(const struct gemm *gemm) {
-    struct cli_table table = {.columns = gemm->counts > 1 ? "lrrrlrrl" : "lrrrl"};
+    struct cli_table table = {.columns = gemm->counts > 1 ? "lrrrlrrrl" : "lrrrl"};
     json_t *all = cli_json_array();
+    bench_print_disturbed(gemm->disturbed, gemm->results);
+    if (gemm->disturbed == gemm->results) {
+        (void)puts("\nThere are no means: every row was disturbed.");
+        cli_json_set(gemm->bench->about, "ratios_to_blas", all);
+        return;
+    }
     (void)printf("\nGeometric means of the ratios to %s alone:\n\n", stoa_blas_vendor()->name);
     cli_table_cell(&table, "products");
-    cli_table_cell(&table, "rows");
     for (size_t i = 0; i < gemm->counts; i++) {
+        cli_table_cell(&table, "rows");
         cli_table_cell(&table, gemm->threads[i] == 1 ? "1 thread" : "%zu threads", gemm->threads[i]);
         cli_table_cell(&table, "lowest");
         cli_table_cell(&table, "lowest product");
     }
     for (size_t kind = 0; kind < KINDS; kind++) {
         struct bench_mean mean = mean_of(gemm, kind, 0);
-        if (mean.rows == 0) {
+        if (mean.rows + mean_of(gemm, kind, gemm->counts - 1).rows == 0) {
             continue;
         }
         cli_table_cell(&table, "%s", kinds[kind].title);
-        cli_table_cell(&table, "%zu", mean.rows);
         for (size_t i = 0; i < gemm->counts; i++) {
             mean = mean_of(gemm, kind, i);
+            cli_table_cell(&table, "%zu", mean.rows);
             bench_mean_cells(&mean, true, &table);
             json_t *json = bench_mean_json(&mean);
             cli_json_set(json, "rows_of", cli_json_text(kinds[kind].title));
@@ -294,14 +325,21 @@ static int by_second(const void *a, const void *b) {
 }
 
 static void print_lowest(struct gemm *gemm) {
-    for (size_t count = 0; count < gemm->counts; count++) {
+    for (size_t count = 0; count < gemm->counts && gemm->disturbed < gemm->results; count++) {
         qsort(gemm->kept, gemm->count, sizeof *gemm->kept, count == 0 ? by_first : by_second);
-        (void)printf("\nLowest on %zu thread%s:", gemm->threads[count], gemm->threads[count] > 1 ? "s" : "");
-        for (size_t i = 0; i < gemm->count && i < LOWEST_ROWS; i++) {
-            (void)printf("%s %s %.3f", i > 0 ? "," : "", gemm->kept[i].shape->name,
-                         gemm->kept[i].ratio[count]);
+        char *line =
+            cli_text("Lowest on %zu thread%s:", gemm->threads[count], gemm->threads[count] > 1 ? "s" : "");
+        for (size_t i = 0, told = 0; i < gemm->count && told < LOWEST_ROWS; i++) {
+            if (gemm->kept[i].ratio[count] > 0) {
+                char *longer = cli_text("%s%s %s %.3f", line, told++ > 0 ? "," : "",
+                                        gemm->kept[i].shape->name, gemm->kept[i].ratio[count]);
+                free(line);
+                line = longer;
+            }
         }
         (void)puts("");
+        bench_print_text("%s", line);
+        free(line);
     }
 }
 
@@ -317,17 +355,49 @@ static stoa_status measure_limits(struct gemm *gemm) {
     return status;
 }
 
-static void print_heading(const struct gemm *gemm) {
-    const char *blas = stoa_blas_vendor()->name;
-    (void)printf("Beside cblas_sgemm of %s alone, on as many threads of its own, in turn. Ratio: its time "
-                 "over this engine's, median\nof the repetitions (of 3 where they are long); above 1 this "
-                 "engine is faster. %%FMA: this engine's, of the limit of\nmultiply-adds in registers:",
-                 blas);
+static void begin_table(struct gemm *gemm, const struct bench_products *products) {
+    enum { FIXED = 5, OF_COUNT = 6 };
+    static const struct bench_column fixed[FIXED] = {{"", "product", 8, true, 0, false},
+                                                     {"", "", 2, true, 9, true},
+                                                     {"", "m", 5, false, 9, true},
+                                                     {"", "n", 5, false, 9, true},
+                                                     {"", "k", 5, false, 9, true}};
+    struct bench_column column[FIXED + OF_COUNT * MOST_COUNTS];
+    char *threads[MOST_COUNTS] = {NULL};
+    size_t longest = 0;
+    memcpy(column, fixed, sizeof fixed);
     for (size_t i = 0; i < gemm->counts; i++) {
-        (void)printf("%s %.1f GFLOP/s on %zu thread%s", i > 0 ? "," : "", gemm->limit[i], gemm->threads[i],
-                     gemm->threads[i] > 1 ? "s" : "");
+        threads[i] = cli_text(gemm->threads[i] == 1 ? "1 thr." : "%zu thr.", gemm->threads[i]);
+        const struct bench_column those[OF_COUNT] = {
+            {threads[i], "Stoa", 7, false, 1, false},
+            {"GFLOP/s", stoa_blas_vendor()->name, 8, false, 2, false},
+            {"", "ratio", 6, false, 0, false},
+            {"% of", "limit", 5, false, 3, false},
+            {"+-", "%", 4, false, 9, true},
+            {"", "", 1, true, 0, false}};
+        memcpy(column + FIXED + OF_COUNT * i, those, sizeof those);
     }
-    (void)puts(".");
+    for (size_t i = 0; i < products->count; i++) {
+        size_t length = strlen(products->shape[i].name);
+        longest = length > longest ? length : longest;
+    }
+    bench_columns_begin(&gemm->columns, gemm->bench, column, FIXED + OF_COUNT * gemm->counts, longest);
+    for (size_t i = 0; i < gemm->counts; i++) {
+        free(threads[i]);
+    }
+}
+
+static void print_heading(struct gemm *gemm, const struct bench_products *products) {
+    const char *blas = stoa_blas_vendor()->name;
+    bench_print_text(
+        "Products of one image, or of a batch, beside cblas_sgemm of %s alone, on as many threads of its "
+        "own, in turn: GFLOP/s. ratio: its time over Stoa's, median of the repetitions (of 3 where they "
+        "are long); above 1 Stoa is faster. limit: Stoa's share of multiply-adds in registers.",
+        blas);
+    for (size_t i = 0; i < gemm->counts; i++) {
+        (void)printf("The limit on %zu thread%s is %.1f GFLOP/s.\n", gemm->threads[i],
+                     gemm->threads[i] > 1 ? "s" : "", gemm->limit[i]);
+    }
     for (size_t i = 0; i < gemm->counts; i++) {
         size_t taken = blas_threads_of(gemm->threads[i]);
         if (taken != gemm->threads[i]) {
@@ -335,13 +405,8 @@ static void print_heading(const struct gemm *gemm) {
                          blas, taken, gemm->threads[i]);
         }
     }
-    (void)printf("\n%-36s %2s %5s %5s %5s", "product (of one image, or a batch)", "", "m", "n", "k");
-    for (size_t i = 0; i < gemm->counts; i++) {
-        char *threads = cli_text(i == 0 ? "1 thr." : "%zu thr.", gemm->threads[i]);
-        (void)printf("  %8s %8.8s %7s %5s %5s", threads, blas, "ratio", "+-%", "%FMA");
-        free(threads);
-    }
     (void)puts("");
+    begin_table(gemm, products);
 }
 
 static size_t operand_floats(const struct bench_product_shape *shape) {
@@ -388,11 +453,14 @@ static int measure(struct bench *bench, const struct bench_products *products) {
     struct gemm gemm;
     int code = open(&gemm, bench, products);
     if (code == CLI_DONE) {
-        print_heading(&gemm);
+        print_heading(&gemm, products);
+        bench_progress_begin("gemm", products->count);
     }
     for (size_t i = 0; code == CLI_DONE && i < products->count && !cli_stop_signal(); i++) {
+        bench_progress_step(i, 1, "%s", products->shape[i].name);
         measure_shape(&gemm, &products->shape[i]);
     }
+    bench_progress_end();
     if (code == CLI_DONE && gemm.count > 0) {
         print_means(&gemm);
         print_lowest(&gemm);
@@ -421,8 +489,8 @@ static int run(struct bench *bench) {
     return code;
 }
 
-static const char *const takes[] = {"filter", "threads", "min-time", "repetitions", "policy",
-                                    "isa",    "layers",  "json",     "list",        NULL};
+static const char *const takes[] = {"filter", "threads", "min-time", "repetitions", "policy", "isa",
+                                    "layers", "json",    "list",     "wide",        NULL};
 
 const struct bench_mode bench_mode_gemm = {
     .name = "gemm",

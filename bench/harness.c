@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "bench/columns.h"
+#include "bench/others.h"
+#include "bench/progress.h"
 #include "cli/signals.h"
 #include "report/spread.h"
 
@@ -59,23 +62,47 @@ static int compare(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-static double median_of(const double *values, size_t count) {
+struct bench_summary bench_summarise(const double *values, size_t count) {
+    const struct report_spread spread = report_spread(values, count);
     double *sorted = cli_allocate(count, sizeof *sorted);
     memcpy(sorted, values, count * sizeof *sorted);
     qsort(sorted, count, sizeof *sorted, compare);
-    double median = count % 2 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
+    const double median = count % 2 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
+    const double inner = sorted[count - 1 - count / 4] - sorted[count / 4];
     free(sorted);
-    return median;
-}
-
-struct bench_summary bench_summarise(const double *values, size_t count) {
-    const struct report_spread spread = report_spread(values, count);
-    const double median = median_of(values, count);
     return (struct bench_summary){.median = median,
                                   .least = spread.least,
                                   .mean = spread.mean,
                                   .deviation = count > 1 ? spread.deviation : 0,
-                                  .spread = median > 0 ? (spread.most - spread.least) / median : 0};
+                                  .spread = median > 0 ? (spread.most - spread.least) / median : 0,
+                                  .inner = median > 0 ? inner / median : 0};
+}
+
+static bool marked; /* something has been found disturbed */
+
+bool bench_is_disturbed(const struct bench_times *times) {
+    static const double MOST_INNER = 0.25;
+    bool disturbed = times->alike && (times->summary.inner > MOST_INNER || times->others > BENCH_MOST_OTHERS);
+    marked = marked || disturbed;
+    return disturbed;
+}
+
+void bench_print_mark(void) {
+    if (marked) {
+        bench_print_text("%s disturbed: " BENCH_DISTURBED ".", BENCH_MARK);
+    }
+}
+
+const char *bench_mark(const struct bench_times *times) {
+    return bench_is_disturbed(times) ? BENCH_MARK : "";
+}
+
+void bench_print_disturbed(size_t disturbed, size_t rows) {
+    if (disturbed > 0) {
+        (void)puts("");
+        bench_print_text("%s %zu of %zu rows %s disturbed and in no mean: " BENCH_DISTURBED ".", BENCH_MARK,
+                         disturbed, rows, disturbed == 1 ? "is" : "are");
+    }
 }
 
 /* Whether a thread of this process other than the caller is on a CPU or wants one. (The process's CPU clock
@@ -134,10 +161,12 @@ static struct bench_times make_times(const struct bench_case *one, double min_ti
     return allocate_times(find_iterations(one, min_time), repetitions);
 }
 
-static void sum_up(struct bench_times *times, size_t count, size_t repetitions) {
+static void sum_up(struct bench_times *times, size_t count, size_t repetitions, double others) {
     for (size_t i = 0; i < count; i++) {
         times[i].repetitions = repetitions;
         times[i].summary = bench_summarise(times[i].real, repetitions);
+        times[i].alike = true;
+        times[i].others = others;
     }
 }
 
@@ -152,6 +181,8 @@ static void time_cases(const struct bench_case *cases, size_t count, double min_
     for (size_t i = 0; i < count; i++) {
         times[i] = make_times(&cases[i], min_time, repetitions);
     }
+    struct bench_others others;
+    bench_others_begin(&others);
     for (size_t r = 0; r < repetitions; r++) {
         for (size_t i = 0; i < count; i++) {
             time_repetition(&cases[i], r, &times[i]);
@@ -159,8 +190,9 @@ static void time_cases(const struct bench_case *cases, size_t count, double min_
         if (cli_stop_signal()) {
             repetitions = r + 1;
         }
+        bench_progress_within((double)(r + 1) / (double)repetitions);
     }
-    sum_up(times, count, repetitions);
+    sum_up(times, count, repetitions, bench_others_share(&others));
 }
 
 void bench_time(const struct bench *bench, const struct bench_case *cases, size_t count,
@@ -184,7 +216,9 @@ size_t bench_time_apart(const struct bench *bench, const struct bench_case *case
     }
     for (size_t i = 0; i < count && repetition + 1 == options->repetitions; i++) {
         times[i].summary = bench_summarise(times[i].real, options->repetitions);
+        times[i].alike = true;
     }
+    bench_progress_within(1);
     return disturbed;
 }
 
@@ -219,6 +253,8 @@ void bench_time_turns(const struct bench *bench, const struct bench_case *cases,
             allocate_times(first[i] >= min_time ? 1 : find_iterations(&cases[i], min_time), repetitions);
         surround(cases[i].argument, false);
     }
+    struct bench_others others;
+    bench_others_begin(&others);
     for (size_t r = 0; r < repetitions; r++) {
         for (size_t turn = 0; turn < count; turn++) {
             /* Sides alternate in who comes first; a long run warms itself up. */
@@ -231,8 +267,9 @@ void bench_time_turns(const struct bench *bench, const struct bench_case *cases,
         if (cli_stop_signal()) {
             repetitions = r + 1;
         }
+        bench_progress_within((double)(r + 1) / (double)repetitions);
     }
-    sum_up(times, count, repetitions);
+    sum_up(times, count, repetitions, bench_others_share(&others));
 }
 
 void bench_time_once(const struct bench_case *one, double min_time, size_t repetitions,

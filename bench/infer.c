@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bench/progress.h"
 #include "bench/runs.h"
 
 static int measure(struct bench *bench, const char *path, const char *recipe, size_t batch, const char *name,
@@ -27,17 +28,23 @@ static int measure(struct bench *bench, const char *path, const char *recipe, si
 }
 
 /* A recipe at the batches that are wanted. */
-static int run_recipe(struct bench *bench, const char *path, const char *recipe, struct cli_table *table) {
+static int run_recipe(struct bench *bench, const struct bench_recipes *recipes, size_t which,
+                      struct cli_table *table) {
     static const size_t usual[] = {1, 64, 1000};
+    const char *path = recipes->path[which], *recipe = recipes->name[which];
     size_t given = bench->options.batch;
     size_t count = given ? 1 : sizeof usual / sizeof *usual;
     int code = CLI_DONE;
+    if (which == 0) {
+        bench_progress_begin("infer", count * recipes->count);
+    }
     for (size_t i = 0; code == CLI_DONE && i < count; i++) {
         size_t batch = given ? given : usual[i];
         char *name = cli_text("infer/%s/batch:%zu", recipe, batch);
         if (bench_wanted(bench, name) && bench->options.list) {
             (void)puts(name);
         } else if (bench_wanted(bench, name)) {
+            bench_progress_step(which * count + i, BENCH_RUN_TIMINGS, "%s, batch %zu", recipe, batch);
             code = measure(bench, path, recipe, batch, name, table);
         }
         free(name);
@@ -51,20 +58,19 @@ static int run(struct bench *bench) {
     int code = bench_recipes_open(bench, defaults, &recipes);
     struct cli_table table = {0};
     if (!bench->options.list) {
-        bench_runs_begin(&table);
+        bench_runs_begin(bench, &table);
     }
     for (size_t i = 0; code == CLI_DONE && i < recipes.count; i++) {
-        code = run_recipe(bench, recipes.path[i], recipes.name[i], &table);
+        code = run_recipe(bench, &recipes, i, &table);
     }
-    if (!bench->options.list) {
-        cli_table_print(&table);
-    }
+    bench_progress_end();
+    bench_runs_end(&table);
     bench_recipes_close(&recipes);
     return code;
 }
 
 static const char *const options[] = {"batch",   "filter", "json", "min-time", "repetitions", "list",
-                                      "threads", "policy", "isa",  "trace",    NULL};
+                                      "threads", "policy", "isa",  "trace",    "wide",        NULL};
 
 const struct bench_mode bench_mode_infer = {
     .name = "infer",

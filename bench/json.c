@@ -48,6 +48,9 @@ static json_t *make_row(const struct bench_record *record, const char *name, con
     cli_json_set(row, "run_type", cli_json_text(run_type));
     cli_json_set(row, "repetitions", cli_json_count(record->times ? record->times->repetitions : 0));
     cli_json_set(row, "threads", cli_json_count(record->threads));
+    if (record->times && record->times->alike) {
+        cli_json_set(row, "disturbed", json_boolean(bench_is_disturbed(record->times)));
+    }
     return row;
 }
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/columns.h"
+#include "bench/progress.h"
 #include "cli/signals.h"
 
 /* Stoa on one thread and on several, plain loops, and each peer on as many threads as Stoa. */
@@ -31,6 +33,8 @@ struct latency {
     struct bench_engine engine[MOST_ENGINES];
     size_t engines;
     struct cli_table *table;
+    size_t repetitions; /* that are measured */
+    size_t begun;       /* steps of the networks before, for the progress line */
 };
 
 /* Of an engine with caches in one state: a number a repetition. */
@@ -125,12 +129,12 @@ static int count_runs(const struct latency *l, const struct bench_engine *engine
 
 /* Engines in turn; every other repetition the last one begins. */
 static int measure(struct latency *l, enum bench_caches caches, struct measured *measured) {
-    size_t repetitions = l->bench->options.repetitions;
     int code = CLI_DONE;
+    l->repetitions = l->bench->options.repetitions;
     for (size_t e = 0; code == CLI_DONE && e < l->engines; e++) {
         code = count_runs(l, &l->engine[e], caches, &measured[e].runs);
     }
-    for (size_t r = 0; code == CLI_DONE && r < repetitions; r++) {
+    for (size_t r = 0; code == CLI_DONE && r < l->repetitions; r++) {
         for (size_t turn = 0; code == CLI_DONE && turn < l->engines; turn++) {
             size_t e = r % 2 ? l->engines - 1 - turn : turn;
             double *seconds = cli_allocate(measured[e].runs, sizeof *seconds), cpu = bench_cpu_now();
@@ -138,8 +142,9 @@ static int measure(struct latency *l, enum bench_caches caches, struct measured 
             measured[e].cpu[r] = (bench_cpu_now() - cpu) / (double)measured[e].runs;
             take_percentiles(seconds, measured[e].runs, r, &measured[e]);
             free(seconds);
-            code = code == CLI_DONE && cli_stop_signal() ? CLI_SIGNAL + cli_stop_signal() : code;
         }
+        l->repetitions = cli_stop_signal() ? r + 1 : l->repetitions;
+        bench_progress_within((double)(r + 1) / (double)l->repetitions);
     }
     return code;
 }
@@ -147,9 +152,9 @@ static int measure(struct latency *l, enum bench_caches caches, struct measured 
 /* ---- telling ---- */
 
 static void begin_table(struct cli_table *table) {
-    static const char *const heading[] = {"network", "engine", "threads", "caches", "p50 us",
-                                          "p90 us",  "p99 us", "spread",  "to Stoa"};
-    *table = (struct cli_table){.columns = "llrlrrrrr"};
+    static const char *const heading[] = {"network", "engine", "caches", "threads", "p50 us",
+                                          "p90 us",  "p99 us", "+- %",   "to Stoa"};
+    *table = (struct cli_table){.columns = "llllrrrrr"};
     for (size_t i = 0; i < sizeof heading / sizeof *heading; i++) {
         cli_table_cell(table, "%s", heading[i]);
     }
@@ -169,10 +174,11 @@ static double ratio_of(const struct measured *engine, const struct measured *sto
 static void tell_engine(struct latency *l, size_t e, enum bench_caches caches, const struct measured *all) {
     const struct bench_engine *engine = &l->engine[e];
     const struct measured *m = &all[e];
-    size_t repetitions = l->bench->options.repetitions;
+    size_t repetitions = l->repetitions;
     double ratio = ratio_of(m, &all[engine->threads == 1 ? 0 : l->counts - 1], repetitions);
-    struct bench_times times = {repetitions, m->runs, m->percentile[P50], m->cpu,
-                                bench_summarise(m->percentile[P50], repetitions)};
+    struct bench_times times = {
+        repetitions, m->runs, m->percentile[P50], m->cpu, bench_summarise(m->percentile[P50], repetitions),
+        true,        0};
     char *name = cli_text("%s/%s/threads:%zu/%s", engine->is_stoa ? "latency" : engine->name,
                           l->network->name, engine->threads, cache_names[caches]);
     struct bench_record record = {.name = name, .threads = engine->threads, .times = &times};
@@ -191,36 +197,39 @@ static void tell_engine(struct latency *l, size_t e, enum bench_caches caches, c
     free(name);
     cli_table_cell(l->table, "%s", l->network->name);
     cli_table_cell(l->table, "%s%s%s", engine->name, *engine->way ? ", " : "", engine->way);
-    cli_table_cell(l->table, "%zu", engine->threads);
     cli_table_cell(l->table, "%s", cache_names[caches]);
+    cli_table_cell(l->table, "%zu", engine->threads);
     for (size_t p = 0; p < PERCENTILES; p++) {
         cli_table_cell(l->table, "%.3f", 1e6 * bench_summarise(m->percentile[p], repetitions).median);
     }
-    cli_table_cell(l->table, "%.0f %%", 100 * times.summary.spread);
+    cli_table_cell(l->table, "%.0f%s", 100 * times.summary.spread, bench_mark(&times));
     cli_table_cell(l->table, engine->is_stoa ? "-" : "%.2f", ratio);
 }
 
 /* What a call costs beyond its arithmetic, by plain loops where the network can be written so, and by the
  * steps of its plan. */
 static void tell_overhead(struct latency *l, const struct measured *all) {
-    size_t repetitions = l->bench->options.repetitions;
+    size_t repetitions = l->repetitions;
     for (size_t i = 0; i < l->counts; i++) {
         double call = bench_summarise(all[i].percentile[P50], repetitions).median;
         double beside = call - bench_latency_stoa_steps(&l->stoa[i], l->threads[i]);
         double over[2] = {beside, beside};
         char *name = cli_text("latency/%s/threads:%zu/overhead", l->network->name, l->threads[i]);
-        struct bench_times times = {1, 1, over, over, bench_summarise(over, 1)};
+        struct bench_times times = {1, 1, over, over, bench_summarise(over, 1), false, 0};
         struct bench_record record = {.name = name, .threads = l->threads[i], .times = &times};
         bench_note(&record, "network", l->network->name);
         bench_counter(&record, "beside_steps_seconds", beside);
-        (void)printf("%s, %zu thread%s: %.3f us of a call are beside the steps of its plan", l->network->name,
-                     l->threads[i], l->threads[i] == 1 ? "" : "s", 1e6 * beside);
+        char *over_loops = cli_text("%s", "");
         if (l->loops) {
             double loops = bench_summarise(all[l->counts].percentile[P50], repetitions).median;
             bench_counter(&record, "beyond_loops_seconds", call - loops);
-            (void)printf(", %.3f us beyond plain loops", 1e6 * (call - loops));
+            free(over_loops);
+            over_loops = cli_text(", %.3f us beyond plain loops", 1e6 * (call - loops));
         }
-        (void)puts("");
+        bench_print_text("%s, %zu thread%s: %.3f us of a call are beside the steps of its plan%s",
+                         l->network->name, l->threads[i], l->threads[i] == 1 ? "" : "s", 1e6 * beside,
+                         over_loops);
+        free(over_loops);
         bench_report(l->bench, &record);
         free(name);
     }
@@ -272,7 +281,10 @@ static int run_network(struct latency *l) {
     }
     int code = open_engines(l);
     for (enum bench_caches c = 0; code == CLI_DONE && c < BENCH_CACHE_STATES; c++) {
-        code = wanted[c] ? run_caches(l, c) : CLI_DONE;
+        if (wanted[c] && !cli_stop_signal()) {
+            bench_progress_step(l->begun + c, 1, "%s, %s", l->network->name, cache_names[c]);
+            code = run_caches(l, c);
+        }
     }
     close_engines(l);
     return code;
@@ -291,12 +303,16 @@ static int run(struct bench *bench) {
     if (!bench->options.list && code == CLI_DONE) {
         begin_table(&table);
     }
+    bench_progress_begin("latency", count * BENCH_CACHE_STATES);
     for (size_t i = 0; code == CLI_DONE && i < count; i++) {
-        struct latency l = {.bench = bench, .network = &networks[i], .table = &table};
+        struct latency l = {
+            .bench = bench, .network = &networks[i], .table = &table, .begun = i * BENCH_CACHE_STATES};
         code = run_network(&l);
     }
+    bench_progress_end();
     if (table.columns) {
         cli_table_print(&table);
+        bench_print_mark();
     }
     for (size_t i = 0; i < count; i++) {
         bench_network_close(&networks[i]);
@@ -310,7 +326,7 @@ static int check(const struct bench_options *chosen) {
 }
 
 static const char *const options[] = {"filter", "json",   "threads", "repetitions", "min-time", "peer",
-                                      "python", "policy", "isa",     "list",        NULL};
+                                      "python", "policy", "isa",     "list",        "wide",     NULL};
 
 const struct bench_mode bench_mode_latency = {
     .name = "latency",

@@ -1,294 +1,222 @@
 /* SPDX-License-Identifier: MIT */
-/* Mode layers: every layer and pass, verified, timed, taken apart and put beside naive loops. */
+/* Mode layers: every layer and pass, by naive loops, by im2col and the BLAS alone, and by the engine. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <stoa/machine.h>
-
-#include "base/size.h"
 #include "bench/algorithms.h"
-#include "bench/baseline.h"
+#include "bench/columns.h"
 #include "bench/compare.h"
-#include "bench/layer.h"
-#include "bench/parts.h"
-#include "bench/steps.h"
+#include "bench/layer_rows.h"
+#include "bench/progress.h"
 #include "cli/signals.h"
 
-static const double PEAK_SECONDS = 0.02;
-enum { PEAK_SIZE = 1024, MOST_PEAKS = 256, MOST_GROUPS = 64 };
-
-/* What is known of one pass. */
-struct row {
-    const struct bench_work *work;
-    enum stoa_conv_pass pass;
-    bool wanted;
-    struct bench_error error;
-    struct bench_times times;
-    struct bench_parts parts;
-    double peak;                /* GFLOP/s of sgemm meanwhile */
-    double naive[BENCH_NAIVES]; /* GFLOP/s; 0: not measured */
+struct layers_table {
+    struct bench_layer_sides sides;
+    struct bench_columns columns;
+    struct bench_layer_means *means;
+    size_t rows, wrong, disturbed;
 };
 
-/* Geometric means over a group of layers and a pass. */
-struct group {
-    char name[64];
-    size_t pass, rows;
-    double log_rate, log_share, least_share, log_naive;
+/* In the order of print_row(). */
+static const struct bench_column columns[] = {
+    {"", "layer", 8, true, 0, false},         {"", "pass", 16, true, 0, false},
+    {"GFLOP/s", "naive", 8, false, 6, false}, {"GFLOP/s", "BLAS", 8, false, 5, false},
+    {"GFLOP/s", "Stoa", 8, false, 0, false},  {"% of", "limit", 6, false, 4, false},
+    {"x", "naive", 6, false, 2, false},       {"x", "BLAS", 6, false, 1, false},
+    {"+-", "%", 5, false, 3, false},          {"", "", 1, true, 0, false},
+    {"median", "ms", 9, false, 9, true},      {"least", "ms", 9, false, 9, true},
+    {"% of", "sgemm", 6, false, 9, true},     {"% in", "cols", 5, false, 9, true},
+    {"% in", "gemm", 5, false, 9, true},      {"% in", "rest", 5, false, 9, true},
+    {"% in", "BLAS", 5, false, 9, true},      {"gemm", "calls", 6, false, 9, true},
+    {"largest", "MxNxK", 16, true, 9, true},  {"", "workspace", 9, false, 9, true},
+    {"", "error", 6, false, 9, true},         {"x naive", "-O2", 7, false, 9, true},
+    {"x naive", "-O3", 7, false, 9, true},    {"", "algorithm", 9, true, 9, true},
 };
 
-struct table {
-    struct group group[MOST_GROUPS];
-    size_t groups;
-    size_t wrong;
-};
-
-static void run_row(void *argument) {
-    const struct row *row = argument;
-    bench_work_run(row->work, row->pass);
-}
-
-static double rate(const struct row *row, double seconds) {
-    return 1e-9 * bench_layer_flops(&row->work->layer->conv) / seconds;
-}
-
-static double share(const struct row *row) {
-    return row->peak > 0 ? rate(row, row->times.summary.median) / row->peak : 0;
-}
-
-static char *name_of(const struct row *row) {
-    return cli_text("layers/%s/%s", row->work->layer->name, bench_pass_names[row->pass]);
-}
-
-/* sgemm's peak, measured between the repetitions of a layer's passes: the machine as they found it. */
-struct peak {
-    const struct bench *bench;
-    double gflops[MOST_PEAKS];
-    size_t count;
-};
-
-static void run_peak(void *argument) {
-    struct peak *peak = argument;
-    double *gflops = &peak->gflops[peak->count % MOST_PEAKS];
-    stoa_status status = stoa_measure_gemm(peak->bench->context, PEAK_SIZE, PEAK_SIZE, PEAK_SIZE,
-                                           peak->bench->threads, PEAK_SECONDS, gflops);
-    peak->count += status == STOA_OK;
-}
-
-static double median_peak(const struct peak *peak) {
-    return peak->count ? bench_summarise(peak->gflops, stoa_min(peak->count, MOST_PEAKS)).median : 0;
-}
-
-static void print_heading(void) {
-    (void)printf("%-20s %-16s %9s %9s %5s %8s %6s %5s %5s %5s %5s %6s %-16s %9s %7s %6s %6s %6s  %s\n",
-                 "layer", "pass", "median ms", "min ms", "+-%", "GFLOP/s", "%sgemm", "%cols", "%gemm",
-                 "%rest", "%blas", "calls", "largest MxNxK", "workspace", "error", "x O2", "x O3", "x best",
-                 "algorithm");
-}
-
-static void print_row(const struct row *row) {
-    const struct bench_layer *layer = row->work->layer;
-    (void)printf("%-20s %-16s ", layer->name, bench_pass_names[row->pass]);
-    if (!row->error.right) {
-        (void)printf("WRONG: error %.1e of the largest sum(|x||w|), allowed %.0e\n", row->error.largest,
-                     row->error.bound);
-        return;
+/* A number of at most three digits behind the point and about three that mean something; "-": there is none. */
+static void rate_cell(struct bench_columns *table, double rate, int digits) {
+    if (rate > 0) {
+        bench_columns_cell(table, "%.*f", rate < 10 ? digits : 1, rate);
+    } else {
+        bench_columns_cell(table, "-");
     }
-    const struct bench_summary *time = &row->times.summary;
+}
+
+static void share_cell(struct bench_columns *table, bool known, double share) {
+    if (known) {
+        bench_columns_cell(table, "%.1f", 100 * share);
+    } else {
+        bench_columns_cell(table, "-");
+    }
+}
+
+/* What --wide shows beside. */
+static void print_wide(struct bench_columns *table, const struct bench_layer_row *row,
+                       const struct bench_layer_figures *figures) {
+    const struct bench_summary *time = &row->times[BENCH_ENGINE].summary;
+    const struct bench_work *work = &row->work[BENCH_ENGINE];
+    const struct bench_parts *parts = &row->parts;
+    bool apart = parts->seconds > 0;
     struct report_words bytes;
-    double median = rate(row, time->median);
-    double rest = fmax(0, 1 - row->parts.columns - row->parts.products);
-    char product[64];
-    (void)snprintf(product, sizeof product, "%zux%zux%zu", row->parts.m, row->parts.n, row->parts.k);
-    (void)printf("%9.4f %9.4f %5.1f %8.1f %6.1f %5.1f %5.1f %5.1f %5.1f %6zu %-16s %9s %7.0e",
-                 1e3 * time->median, 1e3 * time->least, 100 * time->spread, median, 100 * share(row),
-                 100 * row->parts.columns, 100 * row->parts.products, 100 * rest,
-                 100 * bench_parts_in_blas(&row->parts), row->parts.calls, row->parts.calls ? product : "-",
-                 report_bytes_words(&bytes, row->work->plan[row->pass].bytes), row->error.largest);
-    for (size_t i = 0; i < BENCH_NAIVES; i++) {
-        (void)(row->naive[i] > 0 ? printf(" %6.1f", median / row->naive[i]) : printf(" %6s", "-"));
+    bench_columns_cell(table, "%.4f", 1e3 * time->median);
+    bench_columns_cell(table, "%.4f", 1e3 * time->least);
+    share_cell(table, row->sgemm > 0, figures->engine / row->sgemm);
+    share_cell(table, apart, parts->columns);
+    share_cell(table, apart, parts->products);
+    share_cell(table, apart, fmax(0, 1 - parts->columns - parts->products));
+    share_cell(table, apart, bench_parts_in_blas(parts));
+    bench_columns_cell(table, apart ? "%zu" : "-", parts->calls);
+    bench_columns_cell(table, parts->calls ? "%zux%zux%zu" : "-", parts->m, parts->n, parts->k);
+    bench_columns_cell(table, "%s", report_bytes_words(&bytes, work->plan[row->pass].bytes));
+    bench_columns_cell(table, "%.0e", row->error[BENCH_ENGINE].largest);
+    for (size_t i = 0; i + 1 < BENCH_NAIVES; i++) {
+        rate_cell(table, row->naive[i] > 0 ? figures->engine / row->naive[i] : 0, 2);
     }
-    (void)printf("  %s\n", row->work->algorithm[row->pass]);
-    (void)fflush(stdout);
+    bench_columns_cell(table, "%s", work->algorithm[row->pass]);
 }
 
-static void report_counters(struct bench_record *record, const struct row *row) {
-    const struct bench_summary *time = &row->times.summary;
-    const struct stoa_conv *conv = &row->work->layer->conv;
-    double flops = bench_layer_flops(conv);
-    /* Two of the three are read and the other is written, whichever pass it is. */
-    bench_counter(
-        record, "bytes",
-        4 * (double)(bench_layer_input(conv) + bench_layer_weights(conv) + bench_layer_output(conv)));
-    bench_counter(record, "flops_per_second_best", flops / time->least);
-    bench_counter(record, "sgemm_peak_flops_per_second", 1e9 * row->peak);
-    bench_counter(record, "share_of_sgemm_peak", share(row));
-    bench_counter(record, "share_im2col", row->parts.columns);
-    bench_counter(record, "share_sgemm", row->parts.products);
-    bench_counter(record, "share_rest", fmax(0, 1 - row->parts.columns - row->parts.products));
-    bench_counter(record, "product_flops", row->parts.flops);
-    bench_counter(record, "blas_flops_share", bench_parts_in_blas(&row->parts));
-    bench_counter(record, "sgemm_calls", (double)row->parts.calls);
-    bench_counter(record, "sgemm_m", (double)row->parts.m);
-    bench_counter(record, "sgemm_n", (double)row->parts.n);
-    bench_counter(record, "sgemm_k", (double)row->parts.k);
-    bench_counter(record, "workspace_bytes", (double)row->work->plan[row->pass].bytes);
-    const char *naive_isa = NULL; /* of the last one, as that of -O2 is always the baseline */
-    for (size_t i = 0; i < BENCH_NAIVES; i++) {
-        if (row->naive[i] > 0) {
-            const struct bench_naive *naive = bench_naive_of(row->work->context, i);
-            bench_counter(record, naive->key, flops / time->median / (1e9 * row->naive[i]));
-            naive_isa = naive->isa;
-        }
-    }
-    if (naive_isa) {
-        bench_note(record, "naive_isa", naive_isa);
-    }
-}
-
-static void report(struct bench *bench, const struct row *row) {
-    char *name = name_of(row);
-    char *shape = bench_layer_shape(&row->work->layer->conv);
-    struct bench_record record = {
-        .name = name, .threads = bench->threads, .times = row->error.right ? &row->times : NULL};
-    bench_layer_note(&record, row->work->layer, (size_t)row->pass, shape, row->work->algorithm[row->pass],
-                     &row->error);
-    if (row->error.right) {
-        report_counters(&record, row);
-    }
-    bench_report(bench, &record);
-    free(shape);
-    free(name);
-}
-
-/* The group's name: all but the last word of the layer's. */
-static struct group *group_of(struct table *table, const struct row *row) {
-    const char *layer = row->work->layer->name;
-    const char *last = strrchr(layer, ' ');
-    char name[sizeof table->group[0].name];
-    (void)snprintf(name, sizeof name, "%.*s", last ? (int)(last - layer) : (int)strlen(layer), layer);
-    for (size_t i = 0; i < table->groups; i++) {
-        if (table->group[i].pass == (size_t)row->pass && strcmp(table->group[i].name, name) == 0) {
-            return &table->group[i];
-        }
-    }
-    if (table->groups == MOST_GROUPS) {
-        return NULL;
-    }
-    struct group *group = &table->group[table->groups++];
-    *group = (struct group){.pass = (size_t)row->pass, .least_share = HUGE_VAL};
-    memcpy(group->name, name, sizeof name);
-    return group;
-}
-
-static void count_row(struct table *table, const struct row *row) {
-    table->wrong += !row->error.right;
-    struct group *group = row->error.right ? group_of(table, row) : NULL;
-    if (group) {
-        double median = rate(row, row->times.summary.median);
-        group->rows++;
-        group->log_rate += log(median);
-        group->log_share += log(share(row));
-        group->least_share = fmin(group->least_share, share(row));
-        group->log_naive += row->naive[1] > 0 ? log(median / row->naive[1]) : 0;
-    }
-}
-
-static void print_groups(const struct bench *bench, const struct table *table) {
-    (void)puts("\nGeometric means over the passes that a training step runs:\n");
-    struct cli_table text = {.columns = "llrrrrr"};
-    static const char *const heading[] = {"group", "pass", "rows", "GFLOP/s", "%sgemm", "least", "x O3"};
-    for (size_t i = 0; i < sizeof heading / sizeof heading[0]; i++) {
-        cli_table_cell(&text, "%s", heading[i]);
-    }
-    for (size_t i = 0; i < table->groups; i++) {
-        const struct group *group = &table->group[i];
-        double rows = (double)group->rows;
-        cli_table_cell(&text, "%s", group->name);
-        cli_table_cell(&text, "%s", bench_pass_names[group->pass]);
-        cli_table_cell(&text, "%zu", group->rows);
-        cli_table_cell(&text, "%.1f", exp(group->log_rate / rows));
-        cli_table_cell(&text, "%.1f", 100 * exp(group->log_share / rows));
-        cli_table_cell(&text, "%.1f", 100 * group->least_share);
-        if (bench->options.no_naive) {
-            cli_table_cell(&text, "-");
-        } else {
-            cli_table_cell(&text, "%.1f", exp(group->log_naive / rows));
-        }
-    }
-    cli_table_print(&text);
-}
-
-/* Time the wanted passes of a layer and sgemm's peak in turn. */
-static void time_rows(const struct bench *bench, struct row *rows) {
-    struct peak peak = {.bench = bench};
-    struct bench_case cases[BENCH_PASSES + 1];
-    struct row *timed[BENCH_PASSES];
-    struct bench_times times[BENCH_PASSES + 1];
-    size_t count = 0;
-    for (size_t i = 0; i < BENCH_PASSES; i++) {
-        if (rows[i].wanted && rows[i].error.right) {
-            cases[count] = (struct bench_case){run_row, &rows[i]};
-            timed[count++] = &rows[i];
-        }
-    }
-    if (count == 0) {
+static void print_row(struct bench_columns *table, const struct bench_layer_row *row) {
+    bench_columns_cell(table, "%s", row->layer->name);
+    bench_columns_cell(table, "%s", bench_pass_names[row->pass]);
+    if (!bench_layer_row_right(row)) {
+        bool of_blas = row->error[BENCH_ENGINE].right;
+        const struct bench_error *error = &row->error[of_blas ? BENCH_BLAS : BENCH_ENGINE];
+        bench_columns_sentence(table, "WRONG: error %.1e, allowed %.0e%s", error->largest, error->bound,
+                               of_blas ? ", by the BLAS" : "");
         return;
     }
-    cases[count] = (struct bench_case){run_peak, &peak};
-    bench_time(bench, cases, count + 1, times);
-    bench_times_free(&times[count]);
-    for (size_t i = 0; i < count; i++) {
-        timed[i]->times = times[i];
-        timed[i]->peak = median_peak(&peak);
-        timed[i]->parts = bench_parts_of(bench->context, &cases[i]);
-    }
+    const struct bench_layer_figures figures = bench_layer_row_figures(row);
+    rate_cell(table, figures.naive, 2);
+    rate_cell(table, figures.blas, 2);
+    rate_cell(table, figures.engine, 2);
+    bench_columns_cell(table, row->limit > 0 ? "%.0f" : "-", 100 * figures.share);
+    rate_cell(table, figures.over_naive, 2);
+    rate_cell(table, figures.over_blas, 2);
+    bench_columns_cell(table, "%.0f", 100 * row->times[BENCH_ENGINE].summary.spread);
+    bench_columns_cell(table, "%s", bench_layer_row_disturbed(row) ? BENCH_MARK : "");
+    print_wide(table, row, &figures);
+    bench_columns_end(table);
 }
 
-static bool measure_naive(const struct bench *bench, struct row *row) {
-    for (size_t i = 0; i < BENCH_NAIVES && !bench->options.no_naive && row->error.right; i++) {
-        const struct bench_naive *naive = bench_naive_of(bench->context, i);
-        if (!bench_baseline(row->work, row->pass, naive, &row->naive[i])) {
-            return false;
-        }
+static void count_row(struct layers_table *table, const struct bench_layer_row *row) {
+    bool right = bench_layer_row_right(row), disturbed = right && bench_layer_row_disturbed(row);
+    table->rows += right;
+    table->wrong += !right;
+    table->disturbed += disturbed;
+    if (right && !disturbed) {
+        const struct bench_layer_figures figures = bench_layer_row_figures(row);
+        bench_layer_means_add(table->means, row->layer->name, bench_pass_names[row->pass], &figures);
     }
-    return true;
 }
 
 /* All wanted passes of a layer. False when the run cannot go on. */
-static bool measure_layer(struct bench *bench, const struct bench_layer *layer, struct table *table) {
-    struct bench_work work;
-    struct row rows[BENCH_PASSES] = {{0}};
-    bool wanted = false;
+static bool measure_layer(struct layers_table *table, const struct bench_layer *layer, size_t *done) {
+    struct bench *bench = table->sides.bench;
+    bool wanted[BENCH_PASSES], any = false;
     for (size_t i = 0; i < BENCH_PASSES; i++) {
-        rows[i] = (struct row){.work = &work, .pass = (enum stoa_conv_pass)i};
-        rows[i].wanted = bench_layer_wanted(bench, layer, i);
-        wanted = wanted || rows[i].wanted;
+        wanted[i] = bench_layer_wanted(bench, layer, i);
+        any = any || wanted[i];
     }
-    if (!wanted) {
+    if (!any) {
         return true;
     }
+    struct bench_work work;
+    size_t naives = bench->options.no_naive ? 0 : bench->options.steps ? 1 : BENCH_NAIVES;
     bool going = bench_work_make(bench->context, layer, &work);
-    for (size_t i = 0; going && i < BENCH_PASSES; i++) {
-        if (rows[i].wanted) {
-            rows[i].error = bench_work_verify(bench, &work, rows[i].pass);
+    for (size_t i = 0; going && i < BENCH_PASSES && !cli_stop_signal(); i++) {
+        struct bench_layer_row row;
+        if (!wanted[i]) {
+            continue;
         }
-    }
-    if (going) {
-        time_rows(bench, rows);
-    }
-    for (size_t i = 0; going && i < BENCH_PASSES; i++) {
-        going = !rows[i].wanted || measure_naive(bench, &rows[i]);
-        if (going && rows[i].wanted) {
-            print_row(&rows[i]);
-            report(bench, &rows[i]);
-            count_row(table, &rows[i]);
+        bench_progress_step((*done)++, 1 + naives, "%s %s", layer->name, bench_pass_names[i]);
+        going = bench_layer_row_measure(&table->sides, &work, (enum stoa_conv_pass)i, &row);
+        if (going) {
+            print_row(&table->columns, &row);
+            bench_layer_row_report(&table->sides, &row);
+            count_row(table, &row);
         }
-        bench_times_free(&rows[i].times);
+        bench_layer_row_free(&row);
     }
     bench_work_free(&work);
     return going;
+}
+
+/* How many passes are wanted, and the length of the longest name of a layer among them. */
+static size_t count_wanted(const struct bench *bench, const struct bench_layers *layers, size_t *longest) {
+    size_t count = 0;
+    *longest = 0;
+    for (size_t i = 0; i < layers->count * BENCH_PASSES; i++) {
+        const struct bench_layer *layer = &layers->layer[i / BENCH_PASSES];
+        if (bench_layer_wanted(bench, layer, i % BENCH_PASSES)) {
+            size_t length = strlen(layer->name);
+            *longest = length > *longest ? length : *longest;
+            count++;
+        }
+    }
+    return count;
+}
+
+static void print_legend(const struct layers_table *table) {
+    const struct bench *bench = table->sides.bench;
+    bench_print_text(
+        "GFLOP/s of a direct convolution, medians of %zu repetitions. naive: the best naive loops, on one "
+        "thread. "
+        "BLAS: %s alone (policy blas), Stoa in turn with it, on %zu thread%s. limit: of multiply-adds; "
+        "Winograd, which needs fewer, may go beyond. x: times as fast as. +- %%: (largest - least) / "
+        "median.%s",
+        bench->options.repetitions, table->sides.blas_name, bench->threads, bench->threads == 1 ? "" : "s",
+        bench->options.wide
+            ? " % of sgemm: at 1024x1024x1024. % in: of the threads' time in columns, products "
+              "and the rest; in BLAS: of the products' flops."
+            : " --wide shows where the time goes.");
+    (void)puts("");
+}
+
+static void print_means(const struct layers_table *table) {
+    const struct bench *bench = table->sides.bench;
+    bench_print_disturbed(table->disturbed, table->rows);
+    if (bench->options.operand_count > 0 || table->rows == 0) {
+        return;
+    }
+    (void)puts("");
+    if (bench_layer_means_rows(table->means) == 0) {
+        bench_print_text("There are no means: every row was disturbed.");
+        return;
+    }
+    bench_print_text(
+        "Geometric means over the passes that a training step runs, in GFLOP/s and as above; least: "
+        "of Stoa over the BLAS.");
+    (void)puts("");
+    struct cli_table text = {.columns = NULL};
+    bench_layer_means_fill(table->means, &text);
+    cli_table_print(&text);
+    cli_json_set(bench->about, "layers", bench_layer_means_json(table->means));
+}
+
+static int measure(struct bench *bench, const struct bench_layers *layers) {
+    struct layers_table *table = cli_allocate(1, sizeof *table);
+    size_t longest, done = 0, count = count_wanted(bench, layers, &longest);
+    bench_layer_sides_open(&table->sides, bench);
+    table->means = bench_layer_means_make();
+    print_legend(table);
+    bench_columns_begin(&table->columns, bench, columns, sizeof columns / sizeof *columns, longest);
+    bench_progress_begin("layers", count);
+    bool going = true;
+    for (size_t i = 0; going && i < layers->count && !cli_stop_signal(); i++) {
+        going = measure_layer(table, &layers->layer[i], &done);
+    }
+    bench_progress_end();
+    if (going) {
+        print_means(table);
+    }
+    int code = !going         ? CLI_FAILED
+               : table->wrong ? cli_fail(CLI_FAILED, "%zu results are wrong", table->wrong)
+                              : CLI_DONE;
+    bench_layer_means_free(table->means);
+    free(table);
+    return code;
 }
 
 static int list(const struct bench *bench, const struct bench_layers *layers) {
@@ -300,37 +228,6 @@ static int list(const struct bench *bench, const struct bench_layers *layers) {
         }
     }
     return CLI_DONE;
-}
-
-static int measure(struct bench *bench, const struct bench_layers *layers) {
-    (void)puts(
-        "Flops are those of a direct convolution. %sgemm: of sgemm at 1024x1024x1024, measured in turn with "
-        "the\nlayer on the same threads; it packs its operands, which small tiles may do without. %cols, "
-        "%gemm: of the\nthreads' time, in runs of their own. %blas: of the products' flops, inside "
-        "cblas_sgemm. x: times as fast as\nnaive loops on one thread, which were timed on as many rows "
-        "as take a moment and scaled by flops.\n");
-    print_heading();
-    struct table table = {.groups = 0};
-    bool going = true;
-    for (size_t i = 0; going && i < layers->count; i++) {
-        going = measure_layer(bench, &layers->layer[i], &table);
-    }
-    if (!going) {
-        return CLI_FAILED;
-    }
-    if (table.groups && bench->options.operand_count == 0) {
-        print_groups(bench, &table);
-    }
-    return table.wrong ? cli_fail(CLI_FAILED, "%zu results are wrong", table.wrong) : CLI_DONE;
-}
-
-static bool finds_any(const struct bench *bench, const struct bench_layers *layers) {
-    for (size_t i = 0; i < layers->count * BENCH_PASSES; i++) {
-        if (bench_layer_wanted(bench, &layers->layer[i / BENCH_PASSES], i % BENCH_PASSES)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static int check(const struct bench_options *options) {
@@ -350,29 +247,29 @@ static int check(const struct bench_options *options) {
 
 static int run(struct bench *bench) {
     struct bench_layers layers;
+    size_t longest;
     int code = bench_layers_read(bench, &layers);
     if (code == CLI_DONE) {
         code =
             bench->options.list ? list(bench, &layers)
-            : !finds_any(bench, &layers) && !cli_stop_signal()
+            : count_wanted(bench, &layers, &longest) == 0 && !cli_stop_signal()
                 ? cli_fail(CLI_WRONG, "--filter: '%s' finds no layer, 'stoa-bench layers --list' names them",
                            bench->options.filter ? bench->options.filter : "")
             : bench->options.peer           ? bench_compare(bench, &layers)
             : bench->options.all_algorithms ? bench_algorithms(bench, &layers)
-            : bench->options.steps          ? bench_steps(bench, &layers)
                                             : measure(bench, &layers);
         bench_layers_free(&layers);
     }
     return code;
 }
 
-static const char *const takes[] = {"filter",    "threads", "min-time",       "repetitions", "policy",
-                                    "isa",       "layers",  "peer",           "no-naive",    "json",
-                                    "self-test", "list",    "all-algorithms", "steps",       NULL};
+static const char *const takes[] = {
+    "filter",   "threads", "min-time",  "repetitions", "policy",         "isa",   "layers", "peer",
+    "no-naive", "json",    "self-test", "list",        "all-algorithms", "steps", "wide",   NULL};
 
 const struct bench_mode bench_mode_layers = {
     .name = "layers",
-    .summary = "convolutions and linear layers: verified, timed, taken apart, beside naive loops",
+    .summary = "layers by naive loops, by im2col and the BLAS, and by Stoa: verified, then timed",
     .usage = "layers [PROBLEM]... [options]",
     .options = takes,
     .most_operands = 64,

@@ -8,7 +8,9 @@
 #include <stoa/machine.h>
 
 #include "bench/bench.h"
+#include "bench/columns.h"
 #include "bench/ops_cases.h"
+#include "bench/progress.h"
 
 enum { SIZES = 2 };
 static const char *const size_names[SIZES] = {"cache", "memory"};
@@ -19,6 +21,8 @@ struct ops {
     bool several;     /* instruction sets: names tell them apart */
     double bandwidth; /* GB/s */
     struct cli_table table;
+    size_t begun;                          /* cases and sizes */
+    bool disturbed[SIZES][STOA_ISA_COUNT]; /* of the case in hand */
 };
 
 /* One kernel of one instruction set on one set of arrays. */
@@ -134,6 +138,7 @@ static bool time_size(struct ops *ops, const struct bench_ops_case *c, int size,
     }
     bench_time(ops->bench, cases, (size_t)count, times);
     for (int i = 0; i < count; i++) {
+        ops->disturbed[size][isas[i]] = bench_is_disturbed(&times[i]);
         rates[isas[i]] = report(ops, c, size, isas[i], units, errors[i], &times[i]);
         bench_times_free(&times[i]);
     }
@@ -151,7 +156,8 @@ static void add_rows(struct ops *ops, const struct bench_ops_case *c, double rat
         cli_table_cell(&ops->table, "%s", stoa_isa_name((stoa_isa)isa));
         for (int size = 0; size < SIZES; size++) {
             if (rates[size][isa] > 0) {
-                cli_table_cell(&ops->table, "%.1f", rates[size][isa]);
+                cli_table_cell(&ops->table, "%.1f%s", rates[size][isa],
+                               ops->disturbed[size][isa] ? BENCH_MARK : "");
             } else {
                 cli_table_cell(&ops->table, "-");
             }
@@ -177,6 +183,10 @@ static int run_case(struct ops *ops, const struct bench_ops_case *c) {
             }
             continue;
         }
+        if (count > 0) {
+            bench_progress_step(ops->begun++, 1, "%s, %s, %s", c->kernel, bench_ops_shape_text(c),
+                                size_names[size]);
+        }
         if (count > 0 && (!verify(ops, c, isas, count, errors) ||
                           !time_size(ops, c, size, isas, count, errors, rates[size]))) {
             return CLI_FAILED;
@@ -196,10 +206,12 @@ static int measure_bandwidth(struct ops *ops) {
 }
 
 static void print_table(struct ops *ops) {
-    (void)printf("\nGB/s of the bytes that have to move; in cache %zu KiB, in memory %zu MiB; memory gives "
-                 "%.1f GB/s\n\n",
-                 size_bytes[0] >> 10, size_bytes[1] >> 20, ops->bandwidth);
+    bench_print_text("GB/s of the bytes that have to move; in cache %zu KiB, in memory %zu MiB; memory gives "
+                     "%.1f GB/s",
+                     size_bytes[0] >> 10, size_bytes[1] >> 20, ops->bandwidth);
+    (void)puts("");
     cli_table_print(&ops->table);
+    bench_print_mark();
 }
 
 static int run(struct bench *bench) {
@@ -215,11 +227,18 @@ static int run(struct bench *bench) {
     for (size_t i = 0; i < sizeof heading / sizeof *heading && !bench->options.list; i++) {
         cli_table_cell(&ops.table, "%s", heading[i]);
     }
+    size_t wanted = 0;
+    for (size_t i = 0; i < SIZES * bench_ops_case_count; i++) {
+        int isas[STOA_ISA_COUNT];
+        wanted += wanted_isas(&ops, &bench_ops_cases[i / SIZES], (int)(i % SIZES), isas) > 0;
+    }
+    bench_progress_begin("ops", wanted);
     /* A wrong kernel does not keep the others from being measured. */
     for (size_t i = 0; i < bench_ops_case_count; i++) {
         int one = run_case(&ops, &bench_ops_cases[i]);
         code = code == CLI_DONE ? one : code;
     }
+    bench_progress_end();
     if (!bench->options.list) {
         print_table(&ops);
     }
@@ -227,7 +246,7 @@ static int run(struct bench *bench) {
 }
 
 static const char *const options[] = {"filter", "isa",     "json",      "min-time", "repetitions",
-                                      "list",   "threads", "self-test", NULL};
+                                      "list",   "threads", "self-test", "wide",     NULL};
 
 const struct bench_mode bench_mode_ops = {
     .name = "ops",

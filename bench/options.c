@@ -61,8 +61,8 @@ static const struct option options[] = {
      "time every convolution algorithm instead, beside the one chosen", 0, 0},
     {"check", FLAG, AT(check), NULL, "say what the table in use loses, and write nothing", 0, 0},
     {"force", FLAG, AT(force), NULL, "replace the file", 0, 0},
-    {"steps", FLAG, AT(steps), NULL, "naive loops, im2col and the BLAS, and Stoa side by side, no more", 0,
-     0},
+    {"steps", FLAG, AT(steps), NULL, "the best naive loops, im2col and the BLAS, and Stoa, no more", 0, 0},
+    {"wide", FLAG, AT(wide), NULL, "all columns of the tables, however long the lines", 0, 0},
     {"self-test", FLAG, AT(self_test), NULL,
      "break the results: every row must be found wrong, the exit status be 1", 0, 0},
 };

@@ -7,15 +7,30 @@
 
 #include "bench/allocations.h"
 #include "bench/parts.h"
+#include "bench/progress.h"
 #include "bench/trace.h"
 
-void bench_runs_begin(struct cli_table *table) {
-    static const char *const heading[] = {"recipe",      "batch",    "parameters", "step ms",
-                                          "least ms",    "images/s", "spread",     "in BLAS",
-                                          "allocations", "plan",     "resident"};
-    *table = (struct cli_table){.columns = "lrrrrrrrrrr"};
-    for (size_t i = 0; i < sizeof heading / sizeof *heading; i++) {
-        cli_table_cell(table, "%s", heading[i]);
+/* Those that only --wide shows are left out of both heading and rows. */
+static const struct {
+    const char *name;
+    bool wide;
+} columns[] = {{"recipe", false},      {"batch", false},    {"parameters", false}, {"step ms", false},
+               {"least ms", true},     {"images/s", false}, {"+- %", false},       {"% in BLAS", false},
+               {"allocations", false}, {"plan", false},     {"resident", false}};
+
+void bench_runs_begin(const struct bench *bench, struct cli_table *table) {
+    *table = (struct cli_table){.columns = bench->options.wide ? "lrrrrrrrrrr" : "lrrrrrrrrr"};
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        if (bench->options.wide || !columns[i].wide) {
+            cli_table_cell(table, "%s", columns[i].name);
+        }
+    }
+}
+
+void bench_runs_end(struct cli_table *table) {
+    if (table->columns) {
+        cli_table_print(table);
+        bench_print_mark();
     }
 }
 
@@ -82,11 +97,13 @@ static void add_row(const struct bench_run *run, const struct bench_times *times
     cli_table_cell(table, "%zu", run->batch);
     cli_table_cell(table, "%s", report_count_words(&word, stoa_model_parameter_count(run->model)));
     cli_table_cell(table, "%.3f", 1e3 * times->summary.median);
-    cli_table_cell(table, "%.3f", 1e3 * times->summary.least);
+    if (run->bench->options.wide) {
+        cli_table_cell(table, "%.3f", 1e3 * times->summary.least);
+    }
     cli_table_cell(table, "%s",
                    report_count_words(&word, (size_t)((double)run->batch / times->summary.median)));
-    cli_table_cell(table, "%.0f %%", 100 * times->summary.spread);
-    cli_table_cell(table, "%.0f %%", 100 * bench_parts_in_blas(&needs->parts));
+    cli_table_cell(table, "%.0f%s", 100 * times->summary.spread, bench_mark(times));
+    cli_table_cell(table, "%.0f", 100 * bench_parts_in_blas(&needs->parts));
     if (bench_allocations_known) {
         cli_table_cell(table, "%zu", needs->allocations);
     } else {
@@ -101,6 +118,7 @@ static void look_inside(struct bench_run *run, double step_seconds) {
     bench_watch_open(run->watched.watch, run->plan, run->bench->threads);
     bench_shares_measure(run->bench, &run->watched, step_seconds, &shares);
     bench_shares_report(run->bench, &shares, run->name);
+    bench_progress_clear();
     (void)printf("%s, batch %zu\n\n", run->name, run->batch);
     bench_shares_print(&shares);
     (void)puts("");

@@ -20,8 +20,13 @@ struct bench_run {
     struct bench_watched watched;
 };
 
-/* The table of results, a row a run; begin before the first, print after the last. */
-void bench_runs_begin(struct cli_table *table);
+/* Timings of a run, for the progress line: its steps, then the parts of them. */
+enum { BENCH_RUN_TIMINGS = 2 };
+
+/* The table of results, a row a run; begin before the first, end after the last. One that has not begun is
+ * left alone. */
+void bench_runs_begin(const struct bench *bench, struct cli_table *table);
+void bench_runs_end(struct cli_table *table);
 
 /* Time it and add its row; the table of shares is printed at once. CLI_DONE, or CLI_FAILED with the sentence
  * printed. */

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/columns.h"
 #include "bench/layer.h"
+#include "bench/progress.h"
 #include "bench/recipes.h"
 
 /* One to eight one by one, then doubling, and the number asked for. */
@@ -17,6 +19,7 @@ struct scale {
     stoa_context *context[MOST_COUNTS];
     struct cli_table table;
     char columns[MOST_COUNTS + 3];
+    size_t begun; /* passes */
 };
 
 static void choose_counts(struct scale *scale) {
@@ -56,7 +59,11 @@ static void begin_table(struct scale *scale) {
 static void report(struct scale *scale, const char *name, const char *unit, double rate,
                    const struct bench_times *times) {
     double alone = times[0].summary.median;
-    cli_table_cell(&scale->table, "%s", name + strlen("scale/"));
+    bool disturbed = false;
+    for (size_t i = 0; i < scale->counts; i++) {
+        disturbed = disturbed || bench_is_disturbed(&times[i]);
+    }
+    cli_table_cell(&scale->table, "%s%s", name + strlen("scale/"), disturbed ? " " BENCH_MARK : "");
     for (size_t i = 0; i < scale->counts; i++) {
         double median = times[i].summary.median, speedup = alone / median;
         double efficiency = speedup / (double)scale->threads[i];
@@ -141,6 +148,7 @@ static bool is_pass_wanted(const struct bench *bench, const struct bench_layer *
 }
 
 static int scale_pass(struct scale *scale, struct pass *passes, int pass, const char *name) {
+    bench_progress_step(scale->begun++, 1, "%s", name + strlen("scale/"));
     struct bench_case cases[MOST_COUNTS];
     for (size_t i = 0; i < scale->counts; i++) {
         passes[i].pass = (enum stoa_conv_pass)pass;
@@ -196,24 +204,37 @@ static bool is_largest(const struct bench_layers *layers, size_t which) {
     return true;
 }
 
+/* Passes of a layer that are to be measured; they are printed instead where --list asks for that. */
+static size_t count_passes(const struct bench *bench, const struct bench_layers *layers, size_t which,
+                           bool tells) {
+    size_t wanted = 0;
+    for (int pass = 0; pass < BENCH_PASSES && is_largest(layers, which); pass++) {
+        char *name;
+        bool is_wanted = is_pass_wanted(bench, &layers->layer[which], pass, &name);
+        if (is_wanted && tells) {
+            (void)puts(name);
+        }
+        wanted += is_wanted;
+        free(name);
+    }
+    return wanted;
+}
+
 static int scale_layers(struct scale *scale) {
     struct bench_layers layers;
+    bool lists = scale->bench->options.list;
     int code = bench_layers_read(scale->bench, &layers);
     if (code != CLI_DONE) {
         return code;
     }
-    for (size_t i = 0; code == CLI_DONE && i < layers.count; i++) {
-        size_t wanted = 0;
-        for (int pass = 0; pass < BENCH_PASSES && is_largest(&layers, i); pass++) {
-            char *name;
-            bool is_wanted = is_pass_wanted(scale->bench, &layers.layer[i], pass, &name);
-            if (is_wanted && scale->bench->options.list) {
-                (void)puts(name);
-            }
-            wanted += is_wanted && !scale->bench->options.list;
-            free(name);
-        }
-        code = wanted > 0 ? scale_layer(scale, &layers.layer[i]) : CLI_DONE;
+    size_t passes = 0;
+    for (size_t i = 0; i < layers.count; i++) {
+        passes += count_passes(scale->bench, &layers, i, lists);
+    }
+    bench_progress_begin("scale, layers", passes);
+    for (size_t i = 0; !lists && code == CLI_DONE && i < layers.count; i++) {
+        bool wanted = count_passes(scale->bench, &layers, i, false) > 0;
+        code = wanted ? scale_layer(scale, &layers.layer[i]) : CLI_DONE;
     }
     bench_layers_free(&layers);
     return code;
@@ -223,11 +244,13 @@ static int scale_recipes(struct scale *scale) {
     static const char *const defaults[] = {"mnist-cnn", "lenet5", "mlp", NULL};
     struct bench_recipes recipes;
     int code = bench_recipes_open(scale->bench, defaults, &recipes);
+    bench_progress_begin("scale, training", recipes.count);
     for (size_t i = 0; code == CLI_DONE && i < recipes.count; i++) {
         char *name = cli_text("scale/train/%s", recipes.name[i]);
         if (bench_wanted(scale->bench, name) && scale->bench->options.list) {
             (void)puts(name);
         } else if (bench_wanted(scale->bench, name)) {
+            bench_progress_step(i, 1, "%s", recipes.name[i]);
             code = scale_recipe(scale, recipes.path[i], name);
         }
         free(name);
@@ -249,8 +272,10 @@ static int run(struct bench *bench) {
     if (code == CLI_DONE) {
         code = scale_layers(&scale);
     }
+    bench_progress_end();
     if (scale.table.columns) {
         cli_table_print(&scale.table);
+        bench_print_mark();
     }
     close_contexts(&scale);
     return code;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/columns.h"
+#include "bench/progress.h"
 #include "bench/seeds.h"
 #include "cli/arguments.h"
 #include "cli/progress.h"
@@ -38,10 +40,11 @@ static bool on_progress(void *user, const stoa_progress *progress) {
     if (now - listener->last > 0.2) {
         listener->last = now;
         (void)pthread_mutex_lock(&session->lock);
-        cli_progress_line("run %zu of %zu: %s, seed %llu, epoch %zu of %zu, train %.2f %%",
-                          session->runs_done + 1, session->runs, listener->run->row->name,
-                          (unsigned long long)listener->run->seed, progress->epoch, progress->epochs,
-                          100 * progress->train_accuracy);
+        double within = ((double)progress->epoch - 1) / (double)progress->epochs;
+        bench_progress_show(((double)session->runs_done + within) / (double)session->runs,
+                            "%s, seed %llu, epoch %zu of %zu, train %.2f %%", listener->run->row->name,
+                            (unsigned long long)listener->run->seed, progress->epoch, progress->epochs,
+                            100 * progress->train_accuracy);
         (void)pthread_mutex_unlock(&session->lock);
     }
     return cli_stop_signal() != 0;
@@ -75,7 +78,7 @@ static void worsen(struct session *session, int code) {
 static void finish_row(struct session *session, struct bench_row *row) {
     struct bench *bench = session->bench;
     row->others_share = bench_others_share(&row->others);
-    bench_seeds_print(bench, &session->rows, row);
+    bench_seeds_print(bench, row);
     bench_seeds_report(bench, row);
     if (bench_row_judge(row) == BENCH_FAILS) {
         worsen(session, CLI_FAILED);
@@ -91,7 +94,7 @@ static void finish_run(struct session *session, struct bench_row *row, size_t nu
         return;
     }
     (void)pthread_mutex_lock(&session->lock);
-    cli_progress_clear();
+    bench_progress_clear();
     row->failed = row->failed || code != CLI_DONE;
     for (int i = 0; i < BENCH_MEASURES; i++) {
         row->value[i][number] = run->value[i];
@@ -149,11 +152,12 @@ static void run_alike(struct session *session, size_t first) {
 
 static int run_all(struct session *session) {
     double start = bench_now();
-    bench_seeds_head(&session->rows);
+    bench_progress_begin("seeds", session->runs);
+    bench_seeds_head(session->bench, &session->rows);
     for (session->end = 0; session->end < session->rows.count && !cli_stop_signal();) {
         run_alike(session, session->end);
     }
-    cli_progress_clear();
+    bench_progress_end();
     size_t whole = 0, passed = 0;
     for (size_t i = 0; i < session->rows.count; i++) {
         const struct bench_row *row = &session->rows.row[i];
@@ -161,8 +165,9 @@ static int run_all(struct session *session) {
         passed += row->done == row->runs && bench_row_judge(row) != BENCH_FAILS;
     }
     struct report_words time = {""};
-    (void)printf("\n%zu of %zu rows pass, in %s.\n%s\n", passed, session->rows.count,
-                 cli_seconds_words(&time, bench_now() - start), bench_seeds_note);
+    (void)printf("\n%zu of %zu rows pass, in %s.\n", passed, session->rows.count,
+                 cli_seconds_words(&time, bench_now() - start));
+    bench_print_text("%s", bench_seeds_note);
     if (cli_stop_signal()) {
         return cli_fail(CLI_SIGNAL + cli_stop_signal(), "interrupted: %zu of %zu rows are whole", whole,
                         session->rows.count);

@@ -77,9 +77,9 @@ enum bench_verdict bench_row_judge(const struct bench_row *row);
 /* What the table's words mean. */
 extern const char bench_seeds_note[];
 
-/* A table for people, a line a row as it is done, on stdout; the columns are as wide as all rows need. */
-void bench_seeds_head(const struct bench_rows *rows);
-void bench_seeds_print(const struct bench *bench, const struct bench_rows *rows, const struct bench_row *row);
+/* A table for people, a line a row as it is done, on stdout; what has a figure besides stands below. */
+void bench_seeds_head(const struct bench *bench, const struct bench_rows *rows);
+void bench_seeds_print(const struct bench *bench, const struct bench_row *row);
 /* The same of all rows that are done as a table in Markdown, whole or not at all. */
 int bench_seeds_write(const struct bench *bench, const struct bench_rows *rows, const char *path);
 /* The row for --json: a repetition is a run. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "bench/columns.h"
 #include "bench/seeds.h"
 
 /* Decimals and unit of what has a figure. */
@@ -29,15 +30,16 @@ static bool exceeds(const struct bench_goal *goal, double value) {
     return goal->kind == BENCH_ABOVE ? value > goal->figure + rounding : value >= goal->figure - rounding;
 }
 
-const char bench_seeds_note[] = "Mean and deviation over the seeds 1 to N (for iris over N splits that they "
-                                "draw) at the last epoch; other figures\n"
-                                "in brackets. A row passes when its mean reaches the figure, and within 2 "
-                                "s.e. when only the mean and two of its standard\n"
-                                "errors do (splits, losses and rates have no such allowance). Seconds are "
-                                "whole runs, from reading the data on; images/s\n"
-                                "are training steps. Rows with 1 thread ran several runs at once, one a CPU: "
-                                "results do not depend on threads. * other\n"
-                                "programs had more than a twentieth of the CPUs meanwhile.";
+const char bench_seeds_note[] =
+    "Mean and deviation over the seeds 1 to N (for iris over N splits that they draw) at the last epoch; "
+    "other "
+    "figures in brackets. A row passes when its mean reaches the figure, and within 2 s.e. when only the "
+    "mean and "
+    "two of its standard errors do (splits, losses and rates have no such allowance). Seconds are whole "
+    "runs, from "
+    "reading the data on; images/s are training steps. Rows with 1 thread ran several runs at once, one a "
+    "CPU: "
+    "results do not depend on threads. * other programs had more than a twentieth of the CPUs meanwhile.";
 
 enum bench_verdict bench_row_judge(const struct bench_row *row) {
     enum bench_verdict verdict = row->failed ? BENCH_FAILS : BENCH_PASSES;
@@ -140,36 +142,38 @@ static void fill(const struct bench *bench, const struct bench_row *row, char ce
 
 /* ---- for people ---- */
 
-/* Columns as wide as they can become: rows are printed one by one. */
-static void print_cells(const struct bench_rows *rows, char cell[COLUMNS][CELL]) {
-    int width[COLUMNS] = {6, 6, 10, 16, 0, 4, 7, 7, 10, 13};
+static struct bench_columns table; /* of the rows that are printed one by one */
+
+void bench_seeds_head(const struct bench *bench, const struct bench_rows *rows) {
+    struct bench_column column[] = {
+        {"", heads[SYSTEM], 6, true, 3, false},   {"", heads[RECIPE], 6, true, 0, false},
+        {"", heads[FIGURE], 10, false, 1, false}, {"", heads[OURS], 16, false, 0, false},
+        {"", heads[RUNS], 4, false, 4, false},    {"", heads[THREADS], 7, false, 5, false},
+        {"", heads[SECONDS], 7, false, 2, false}, {"", heads[RATE], 10, false, 3, false},
+        {"", heads[VERDICT], 13, true, 0, false},
+    };
+    size_t system = 0;
     for (size_t i = 0; i < rows->count; i++) {
-        int system = (int)strlen(rows->row[i].system), recipe = (int)strlen(rows->row[i].name);
-        width[SYSTEM] = system > width[SYSTEM] ? system : width[SYSTEM];
-        width[RECIPE] = recipe > width[RECIPE] ? recipe : width[RECIPE];
+        int recipe = (int)strlen(rows->row[i].name);
+        column[1].width = recipe > column[1].width ? recipe : column[1].width;
+        system = strlen(rows->row[i].system) > system ? strlen(rows->row[i].system) : system;
     }
-    for (int i = 0; i < COLUMNS; i++) {
-        if (i != ALSO) {
-            (void)printf(sides[i] == 'r' ? "%*s  " : "%-*s  ", width[i], cell[i]);
-        }
-    }
-    (void)puts(cell[ALSO]);
-    (void)fflush(stdout); /* whoever follows a log wants the line now */
+    bench_columns_begin(&table, bench, column, sizeof column / sizeof *column, system);
 }
 
-void bench_seeds_head(const struct bench_rows *rows) {
-    char cell[COLUMNS][CELL] = {""};
-    for (int i = 0; i < COLUMNS; i++) {
-        add(cell[i], "%s", heads[i]);
-    }
-    print_cells(rows, cell);
-}
-
-void bench_seeds_print(const struct bench *bench, const struct bench_rows *rows,
-                       const struct bench_row *row) {
+/* What has a figure besides stands in a line below. */
+void bench_seeds_print(const struct bench *bench, const struct bench_row *row) {
+    static const int shown[] = {SYSTEM, RECIPE, FIGURE, OURS, RUNS, THREADS, SECONDS, RATE, VERDICT};
     char cell[COLUMNS][CELL];
     fill(bench, row, cell);
-    print_cells(rows, cell);
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+        bench_columns_cell(&table, "%s", cell[shown[i]]);
+    }
+    bench_columns_end(&table);
+    if (cell[ALSO][0]) {
+        (void)printf("    %s\n", cell[ALSO]);
+        (void)fflush(stdout);
+    }
 }
 
 /* ---- Markdown ---- */

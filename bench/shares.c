@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/progress.h"
+#include "cli/signals.h"
+
 /* What a table of tenths of a percent would show as nothing is left out of it. */
 static const double LEAST_SHARE = 0.0005;
 
@@ -46,8 +49,10 @@ void bench_shares_measure(const struct bench *bench, const struct bench_watched 
                                     .step = cli_allocate(repetitions, sizeof(double))};
     name_parts(shares, watched->watch, repetitions);
     watched->step.run(watched->step.argument);
-    for (size_t r = 0; r < repetitions; r++) {
+    for (size_t r = 0; r < shares->repetitions; r++) {
         measure_once(watched, shares, r);
+        shares->repetitions = cli_stop_signal() ? r + 1 : shares->repetitions;
+        bench_progress_within((double)(r + 1) / (double)shares->repetitions);
     }
 }
 
@@ -56,8 +61,13 @@ void bench_shares_report(struct bench *bench, const struct bench_shares *shares,
     for (size_t i = 0; i < shares->parts; i++) {
         const struct bench_part *part = &shares->part[i];
         /* A pass's CPU time is not known: reading that clock takes as long as a small pass. */
-        struct bench_times times = {shares->repetitions, shares->iterations, part->real, part->real,
-                                    bench_summarise(part->real, shares->repetitions)};
+        struct bench_times times = {shares->repetitions,
+                                    shares->iterations,
+                                    part->real,
+                                    part->real,
+                                    bench_summarise(part->real, shares->repetitions),
+                                    false,
+                                    0};
         if (times.summary.median <= 0) {
             continue;
         }

@@ -2,6 +2,8 @@
 /* Bytes of a step on a single sample against what the same memory gives to a loop that does nothing else. */
 #include "bench/traffic.h"
 
+#include "bench/columns.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -69,10 +71,11 @@ void bench_traffic_report(const struct bench_traffic *traffic, const struct benc
 
 void bench_traffic_print(const struct bench_traffic *traffic, const struct bench_times *step,
                          const struct bench_times *pass) {
-    (void)printf(
+    bench_print_text(
         "A step moves at least %.1f MB of weights and gradients, here at %.1f GB/s: %.0f %% of the %.1f GB/s "
-        "that\ny = x + y reaches on arrays of their size, twice %.1f MB\n\n",
+        "that y = x + y reaches on arrays of their size, twice %.1f MB",
         1e-6 * traffic->bytes, 1e-9 * moved(traffic, step),
         100 * moved(traffic, step) / possible(traffic, pass), 1e-9 * possible(traffic, pass),
         1e-6 * traffic->array_bytes);
+    (void)puts("");
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bench/progress.h"
 #include "bench/runs.h"
 
 /* Arrays as large as the weights that every update reads and writes. */
@@ -47,26 +48,27 @@ static int run(struct bench *bench) {
     int code = bench_recipes_open(bench, defaults, &recipes);
     struct cli_table table = {0};
     if (!bench->options.list) {
-        bench_runs_begin(&table);
+        bench_runs_begin(bench, &table);
     }
+    bench_progress_begin("train", recipes.count);
     for (size_t i = 0; code == CLI_DONE && i < recipes.count; i++) {
         char *name = cli_text("train/%s", recipes.name[i]);
         if (bench_wanted(bench, name) && bench->options.list) {
             (void)puts(name);
         } else if (bench_wanted(bench, name)) {
+            bench_progress_step(i, BENCH_RUN_TIMINGS, "%s", recipes.name[i]);
             code = measure(bench, recipes.path[i], recipes.name[i], name, &table);
         }
         free(name);
     }
-    if (!bench->options.list) {
-        cli_table_print(&table);
-    }
+    bench_progress_end();
+    bench_runs_end(&table);
     bench_recipes_close(&recipes);
     return code;
 }
 
 static const char *const options[] = {"batch",   "filter", "json", "min-time", "repetitions", "list",
-                                      "threads", "policy", "isa",  "trace",    NULL};
+                                      "threads", "policy", "isa",  "trace",    "wide",        NULL};
 
 const struct bench_mode bench_mode_train = {
     .name = "train",

@@ -65,7 +65,7 @@ class Fit(unittest.TestCase):
         passes = {tuple(name.split('/')[1:3]) for name in rows}
         self.assertEqual(passes, {(layer, name) for layer in 'abc' for name in PASSES})
         # The commands take it by its path, and call it by its name.
-        self.assertIn('tuning my (', self.fit('--check', STOA_TUNING='./my.tuning').stdout)
+        self.assertIn('tuning my (', self.fit('--check', STOA_TUNING='./my.tuning').stdout.replace('\n', ' '))
         with open(self.folder / 'my.tuning', encoding='ascii') as file:
             self.assertEqual(file.read(), text)
 

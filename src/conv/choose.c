@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Which algorithm computes a convolution: the cheapest that can, or the one asked for. */
+/* The choice of a convolution's algorithm: the cheapest that can compute it, or the one asked for. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/size.h"
 #include "conv/conv.h"
 
-/* At equal cost the first wins. */
+/* Where costs are equal, the first one wins. */
 #define ALGORITHM(X, name) &stoa_conv_##name,
 const struct stoa_conv_algorithm *const stoa_conv_algorithms[] = {STOA_CONV_ALGORITHM_LIST(ALGORITHM, ) NULL};
 #undef ALGORITHM
 
-/* The cheapest plan, or the forced algorithm's. */
+/* Make the cheapest plan, or that of the forced algorithm. */
 static bool plan_best(const stoa_context *context, const struct stoa_conv *conv, enum stoa_conv_pass pass,
                       struct stoa_conv_plan *plan) {
     if (context->conv && stoa_conv_plan_with(context, context->conv, conv, pass, plan)) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine that a tuning table describes. */
+/* Costs on the machine that a tuning table describes. */
 #include "conv/cost.h"
 
 #include <math.h>
@@ -33,10 +33,10 @@ double stoa_cost_kernel(const stoa_context *context, double flops, size_t n, siz
     enum { MOST_VECTORS = 4, ACCUMULATORS = 24, MOST_ROWS = 16, LATENCY = 4, GATHERED_ROWS = 7 };
     const struct stoa_tuning *core = context->tuning;
     size_t vectors = stoa_min(MOST_VECTORS, n / lanes[context->isa]);
-    run = vectors <= 1 ? stoa_max(run, GATHERED_ROWS) : run; /* short runs share blocks */
+    run = vectors <= 1 ? stoa_max(run, GATHERED_ROWS) : run; /* short runs share a block */
     size_t rows = stoa_min(run, stoa_min(MOST_ROWS, ACCUMULATORS / stoa_max(1, vectors)));
-    /* Cycles of a step: two multiply-adds or two loads each, and a sum's own latency. A block begins and ends
-     * in the time of a few more. */
+    /* A cycle has two multiply-adds or two loads, and a sum has its own latency. A block begins and ends in
+     * the time of a few more steps. */
     double adds = (double)(rows * vectors) / 2;
     double loads = (double)(rows + vectors + 2) / 2;
     double cycles = fmax(fmax(adds, loads), LATENCY);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Depthwise convolution with a direct kernel: one filter a channel is a product of one column, which sgemm
+/* Depthwise convolution has a direct kernel: one filter a channel makes a product of one column, which sgemm
  * cannot do well. */
 #include <stdio.h>
 #include <string.h>
@@ -12,21 +12,21 @@
 enum { LARGE_IMAGE = 128 };
 
 struct depthwise_cut {
-    size_t rows;             /* of outputs in a task of the forward pass */
-    size_t channels, groups; /* of the weight gradient: channels of a group, and how many groups */
+    size_t rows;             /* output rows of a task of the forward pass */
+    size_t channels, groups; /* the weight gradient: channels of a group, and groups */
     struct stoa_partials sums;
 };
 _Static_assert(sizeof(struct depthwise_cut) <= STOA_CONV_CUT_BYTES, "the cut fits in a plan");
 
-/* Few rows, so that what their lines share stays in the core's cache: whole images where they are low, parts
- * of even size where they are tall. */
+/* A task has few output rows, so that the image rows they share stay in the core's cache: whole images where
+ * they are low, parts of even size where they are tall. */
 static size_t rows_per_task(const struct stoa_window *w, size_t most) {
     return w->out_height <= most ? most / w->out_height * w->out_height
                                  : stoa_ceil_div(w->out_height, stoa_ceil_div(w->out_height, most));
 }
 
-/* A weight gradient is cut into groups of channels, which need no sums of their own, and, as far as tasks are
- * missing, into blocks of samples. Wide groups are read in longer runs, but leave more to the blocks, whose
+/* A weight gradient is cut into groups of channels, which need no sums of their own, and into blocks of
+ * samples where tasks are missing. Wide groups are read in longer runs but leave more to the blocks, whose
  * sums pay where images are large. */
 static void cut_weights(const stoa_context *context, const struct stoa_conv *conv,
                         struct depthwise_cut *cut) {
@@ -58,7 +58,7 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     }
     plan->finishes = true;
     plan->bytes = room.bytes;
-    /* One multiply-add a tap, output pixel and channel, with little to keep in registers. */
+    /* Each tap, output pixel and channel is one multiply-add, and little can be kept in registers. */
     plan->cost = stoa_cost_tile(context, (double)stoa_conv_pixels(conv) * (double)stoa_conv_weights(conv));
     return !room.overflow;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What several algorithms do behind their products: bias and ReLU, and sums over blocks of samples in a fixed
+/* What several algorithms do after their products: bias and ReLU, and sums over blocks of samples in a fixed
  * tree, so that the bits do not depend on who computed which block. */
 #include <string.h>
 
@@ -12,7 +12,7 @@ enum { MOST_BLOCKS = 16, RANGE = 4096 };
 size_t stoa_reduction_blocks(const stoa_context *context, size_t floats, size_t items) {
     size_t most = floats <= (size_t)64 << 10 ? MOST_BLOCKS : floats <= (size_t)256 << 10 ? 4 : 1;
     size_t blocks = 1;
-    /* floats is small where there is more than one block: nothing overflows. */
+    /* Nothing overflows, because floats is small where there is more than one block. */
     while (blocks * 2 <= stoa_min(most, items) &&
            stoa_conv_shared_fits(context, 2 * blocks * floats * sizeof(float))) {
         blocks *= 2;
@@ -57,7 +57,7 @@ struct stoa_partials stoa_partials_of(const stoa_context *context, const struct 
     size_t bias_at = stoa_round_up(weights, STOA_ALIGN_FLOATS);
     size_t stride = bias_at + stoa_round_up(conv->filters, STOA_ALIGN_FLOATS);
     size_t blocks = stoa_reduction_blocks(context, weights, stoa_conv_rows(conv));
-    /* The gaps between the sums count too. */
+    /* The gaps between the sums count as well. */
     while (blocks > 1 && !stoa_conv_shared_fits(context, blocks * stride * sizeof(float))) {
         blocks /= 2;
     }
@@ -103,7 +103,7 @@ void stoa_conv_finish(const struct stoa_conv_run *run, const struct stoa_conv *c
                       size_t first, size_t count) {
     const struct stoa_kernels *kernels = run->context->kernels;
     size_t pixel = stoa_conv_y_pixel(conv);
-    size_t together = pixel == conv->filters ? count : 1; /* pixels that lie side by side */
+    size_t together = pixel == conv->filters ? count : 1; /* pixels are contiguous */
     float *y = run->y + first * pixel;
     if (bias) {
         kernels->bias_act(y, count, conv->filters, pixel, bias, run->relu);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* A convolution as products, one row of the left operand for every output pixel:
+/* A convolution as products whose left operand has one row for every output pixel:
  *   forward           y[pixels][K] = rows[pixels][terms] * weight[terms][K]
  *   backward data     drows = dy[pixels][K] * weight^T, added into dx by col2im
  *   backward weights  dweight = rows^T * dy
- * Rows are columns that im2col writes, a tile of pixels at a time, or the image as it lies. Either each
- * thread makes tiles that stay in its L2 and multiplies them at once, gradients in blocks of samples that are
- * summed in a fixed tree; or all threads make a larger one and multiply it together, so that not every thread
- * reads all of a deep layer's weights. */
+ * The rows are columns that im2col writes, a tile of pixels at a time, or the image where it lies. Either
+ * each thread makes tiles that stay in its L2 and multiplies them at once, with gradients in blocks of
+ * samples that are summed in a fixed tree; or all threads make a larger tile and multiply it together, so
+ * that not every thread reads all of a deep layer's weights. */
 #include "conv/gathered.h"
 
 #include <string.h>
@@ -17,7 +17,8 @@
 #include "core/threads.h"
 #include "product/product.h"
 
-/* Tasks of work that all threads share: about so many pixels, and filters of a bias's gradient. */
+/* A task of work that all threads share has about so many pixels, and so many filters of a bias's
+ * gradient. */
 enum { TASK_PIXELS = 64, TASK_FILTERS = 64 };
 
 size_t stoa_gathered_stride(const struct stoa_gathered *cut, size_t channels) {
@@ -49,7 +50,7 @@ static struct areas carve(const struct stoa_gathered *cut, struct stoa_carve *ca
     return areas;
 }
 
-/* Its products, columns written and read again, and the sums of blocks. */
+/* The cost of products, of columns that are written and read again, and of the sums of blocks. */
 static double cost_of(const stoa_context *context, const struct stoa_gathered *cut, enum stoa_conv_pass pass,
                       double times) {
     const struct stoa_conv *conv = &cut->conv;
@@ -80,7 +81,7 @@ bool stoa_gathered_plan(const stoa_context *context, struct stoa_gathered *cut, 
     return !room.overflow;
 }
 
-/* The weight of all groups in panels, as the pass reads it. */
+/* Write the weight of all groups in panels, as the pass reads it. */
 static void pack(const stoa_context *context, const struct stoa_conv *conv, bool to_data, const float *weight,
                  float *panels) {
     size_t column = stoa_conv_column(conv);
@@ -109,8 +110,8 @@ struct pass {
     enum stoa_conv_pass pass;
     struct stoa_conv conv; /* of this run */
     struct areas areas;
-    /* The weight as products read it, or its gradient: floats from row to row and from group to group, and
-     * whether a row is a filter. */
+    /* How products read the weight or write its gradient: the floats from row to row and from group to
+     * group, and whether a row is a filter. */
     const float *weight;
     size_t stride, group;
     bool panels, by_filters;
@@ -118,7 +119,7 @@ struct pass {
     size_t shares; /* of the output rows: a task for each of them and each part of the channels */
 };
 
-/* A task's output rows [row, end), of which it multiplies some tiles, and a part of the channels. */
+/* A task has output rows [row, end), some of whose tiles it multiplies, and a part of the channels. */
 struct share {
     const struct pass *p;
     size_t number, row, end, first, tiles, part;
@@ -140,8 +141,8 @@ static struct share share_of(const struct pass *p, size_t task) {
     return s;
 }
 
-/* A tile, columns [left, left + columns) of some output rows, and channels of a group: `first` counts in the
- * group, `at` in the pixel. */
+/* A tile has columns [left, left + columns) of some output rows, and channels of a group: `first` counts in
+ * the group, `at` in the pixel. */
 struct tile {
     const struct pass *p;
     size_t row, rows, left, columns;
@@ -152,7 +153,7 @@ struct tile {
     size_t share; /* output rows of a step's task */
 };
 
-/* Its first output pixel. */
+/* The tile's first output pixel. */
 static size_t pixel_of(const struct tile *t) {
     return t->row * t->p->conv.window.out_width + t->left;
 }
@@ -169,14 +170,14 @@ static void step_task(void *argument, size_t task, size_t thread) {
     tile.step(&tile);
 }
 
-/* A step of the work on a tile, in parallel where threads are together at it. */
+/* Do a step of the work on a tile, in parallel where all threads work on it. */
 static void run_step(struct tile tile, void (*step)(const struct tile *tile)) {
     tile.step = step;
     tile.share = tile.p->cut->together ? stoa_ceil_div(TASK_PIXELS, tile.columns) : tile.rows;
     stoa_parallel(tile.p->context, stoa_ceil_div(tile.rows, tile.share), step_task, &tile);
 }
 
-/* Of a forward pass, or of a gradient in place: a tile's rows of the image. */
+/* Finish a tile of a forward pass, or of a gradient in place, whose rows are image pixels. */
 static void finish(const struct tile *t) {
     const struct stoa_conv_run *run = t->p->run;
     const struct stoa_conv *conv = &t->p->conv;
@@ -190,8 +191,8 @@ static void finish(const struct tile *t) {
     }
 }
 
-/* Zeros for a tile's channels of what belongs to output rows [row, row + rows) alone: the lines of the image
- * from the first one's to those of the row behind. */
+/* Set a tile's channels to 0 in the image rows that belong to output rows [row, row + rows) alone, which end
+ * where the next output row's begin. */
 static void clear(const struct tile *t, size_t row, size_t rows) {
     const struct stoa_window *w = &t->p->conv.window;
     size_t pixel = stoa_conv_x_pixel(&t->p->conv);
@@ -206,7 +207,7 @@ static void clear(const struct tile *t, size_t row, size_t rows) {
     }
 }
 
-/* The tile's columns, written or, in backward data, added into dx. */
+/* Write the tile's columns, or in backward data add them into dx. */
 static void move_columns(const struct tile *t) {
     const struct pass *p = t->p;
     const struct stoa_kernels *kernels = p->context->kernels;
@@ -314,7 +315,7 @@ static void run_tile(const struct share *s, size_t number, float *memory) {
     }
 }
 
-/* Some filters of the bias's gradient of a share. */
+/* Compute some filters of the bias's gradient of a share. */
 static void bias_task(void *argument, size_t task, size_t thread) {
     (void)thread;
     const struct share *s = argument;
@@ -338,7 +339,7 @@ static void run_share(void *argument, size_t task, size_t thread) {
     }
 }
 
-/* The weight as the pass reads it, or its gradient as the pass writes it. */
+/* Set how the pass reads the weight, or writes its gradient. */
 static void begin(struct pass *p) {
     const struct stoa_gathered *cut = p->cut;
     const struct stoa_conv *conv = &p->conv;

@@ -2,8 +2,8 @@
 /* Convolution as tiled im2col and sgemm.
  *
  * The columns of a few output rows, possibly of several images, or of a part of a long row, fill a tile that
- * stays in a core's L2; the thread that wrote them multiplies them at once (conv/gathered.c). Its own is how
- * tiles are cut: channels are cut too where weights, or too few blocks of samples, ask for it.
+ * stays in a core's L2, and the thread that wrote them multiplies them at once (conv/gathered.c). This file
+ * decides how tiles are cut: also by channels where weights, or too few blocks of samples, ask for it.
  *
  * Chellapilla, Puri and Simard, "High Performance Convolutional Neural Networks for Document Processing",
  * 2006. */
@@ -15,8 +15,8 @@
 /* At least 8 tiles keep several threads busy. */
 enum { LEAST_TILES = 8, LEAST_CHANNELS = 32 };
 
-/* Pixels of a tile for columns of so many floats. A small image of a deep layer is not cut where it nearly
- * fits: every tile reads all of the layer's weights. */
+/* The pixels of a tile whose columns have so many floats. A small image of a deep layer is not cut where it
+ * nearly fits, because every tile reads all of the layer's weights. */
 static size_t tile_pixels(const stoa_context *context, const struct stoa_conv *conv, size_t column) {
     size_t limit = context->workspace_limit / STOA_ALIGN_BYTES * STOA_ALIGN_FLOATS;
     size_t image = conv->window.out_height * conv->window.out_width;
@@ -34,8 +34,8 @@ static void cut_tiles(const stoa_context *context, struct stoa_gathered *cut, si
     stoa_gathered_tiles(cut, tile_pixels(context, conv, stoa_gathered_stride(cut, channels)), rows);
 }
 
-/* Cut over channels, so that the weights of a task stay in L2 and its columns are many pixels, and at images.
- * Where all tasks read all of the weight, and the context allows that much, it is turned once. */
+/* Cut by channels, so that the weights of a task stay in L2 beside the columns of many pixels, and between
+ * images. Where all tasks read all of the weight, it is transposed once if the context allows that much. */
 static void cut_data(const stoa_context *context, struct stoa_gathered *cut) {
     const struct stoa_conv *conv = &cut->conv;
     size_t bytes = stoa_conv_column(conv) * stoa_conv_group_filters(conv) * sizeof(float);
@@ -51,7 +51,7 @@ static void cut_data(const stoa_context *context, struct stoa_gathered *cut) {
     cut->turned = cut->parts == 1 && stoa_conv_shared_fits(context, turned * sizeof(float)) ? turned : 0;
 }
 
-/* Where few blocks of samples can run side by side, a group's channels are cut too. */
+/* Where few blocks of samples can run at the same time, a group's channels are cut too. */
 static void cut_weights(const stoa_context *context, struct stoa_gathered *cut, size_t rows) {
     cut->sums = stoa_partials_of(context, &cut->conv);
     cut->sums.adds = cut->conv.adds;
@@ -60,7 +60,7 @@ static void cut_weights(const stoa_context *context, struct stoa_gathered *cut, 
     cut_tiles(context, cut, rows);
 }
 
-/* One pixel's columns are the least that a thread works on. */
+/* A thread works on the columns of one pixel at least. */
 static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     stoa_conv_take(plan, STOA_CONV_X_PIXEL | STOA_CONV_Y_PIXEL | STOA_CONV_ADDS);
     struct stoa_gathered cut = {.conv = plan->conv, .parts = 1, .images = 1, .sums = {.blocks = 1}};

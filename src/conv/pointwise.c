@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* 1x1 convolution: a product of all pixels' channels with the weight, without columns. A kernel as large
- * as the image is one too: its only column is the image as it lies.
+/* 1x1 convolution is a product of all pixels' channels with the weight, without columns. So is a kernel as
+ * large as the image, whose only column is the image itself.
  *
- * With stride 1 the tensors themselves are the matrices. With a stride the pixels that count are gathered
- * into a chunk that stays in the caches. All threads multiply together (conv/gathered.c), cut over filters as
- * well as pixels; only small gradients are made in blocks of samples. Its own are these choices and the
- * weight in panels (struct stoa_gemm), prepared or turned. */
+ * With stride 1 the tensors are the matrices. With a larger stride the pixels that count are gathered into a
+ * chunk that stays in the caches. All threads multiply together (conv/gathered.c), cut by filters as well as
+ * pixels; only small gradients are made in blocks of samples. This file makes these choices, and has the
+ * weight in panels (struct stoa_gemm), prepared or transposed. */
 #include <stdio.h>
 
 #include "conv/gathered.h"
 #include "core/tuning.h"
 #include "product/product.h"
 
-/* With fewer blocks of samples than this a gradient is cut over its own rows and columns instead. */
+/* A gradient with fewer blocks of samples than this is cut by its own rows and columns instead. */
 enum { LEAST_BLOCKS = 8, TASK_ROWS = 512, TRANSPOSE_PIXELS = 1024 };
 
 static bool has_one_tap(const struct stoa_window *w) {
     return w->kernel_height == 1 && w->kernel_width == 1;
 }
 
-/* Whether every output pixel's column is some pixel's channels. */
+/* Whether the column of every output pixel is the channels of one input pixel. */
 static bool is_pointwise(const struct stoa_window *w) {
     return has_one_tap(w) && w->pad_top == 0 && w->pad_left == 0 &&
            (w->out_height - 1) * w->stride_height < w->height &&
@@ -34,7 +34,7 @@ static bool covers_image(const struct stoa_conv *conv) {
            w->pad_left == 0 && conv->groups == 1 && stoa_conv_x_pixel(conv) == w->channels;
 }
 
-/* Tiles of at most so many bytes of columns; false where not one pixel fits. */
+/* Cut into tiles of at most so many bytes of columns; false where not one pixel fits. */
 static bool cut_tiles(struct stoa_gathered *cut, size_t bytes) {
     size_t row = stoa_gathered_stride(cut, stoa_conv_group_channels(&cut->conv));
     size_t pixels = cut->in_place ? stoa_conv_pixels(&cut->conv) : bytes / sizeof(float) / row;
@@ -44,10 +44,10 @@ static bool cut_tiles(struct stoa_gathered *cut, size_t bytes) {
     return pixels > 0;
 }
 
-/* Forward and backward data. Products large enough are the engine's kernel's, which is faster with b in
- * panels; forward without panels too, as the bits do not depend on who prepared the weight. A weight whose
- * rows are the product's columns is turned, where so many pixels pay for it and the context allows that much
- * beside the columns. */
+/* Cut the forward pass or backward data. The engine's kernel takes products that are large enough, and is
+ * faster with b in panels. A forward pass takes it without panels too, because the bits do not depend on who
+ * prepared the weight. A weight whose rows are the product's columns is transposed where enough pixels pay
+ * for it and the context allows that much beside the columns. */
 static void cut_product(const stoa_context *context, struct stoa_conv_plan *plan, struct stoa_gathered *cut) {
     enum { LEAST_TERMS = 48, LEAST_COLUMNS = 33 };
     const struct stoa_conv *conv = &cut->conv;

@@ -42,7 +42,7 @@ struct stoa_gemm {
 struct stoa_gemm stoa_gemm_part(const struct stoa_gemm *product, size_t i, size_t m, size_t l, size_t k,
                                 size_t j, size_t n);
 
-/* The only caller of cblas_sgemm, on one thread: who wraps it counts all of them. Sizes beyond cblas's
+/* The only caller of cblas_sgemm, on one thread, so that who wraps it counts all. Sizes beyond cblas's
  * integer are split. */
 void stoa_blas_sgemm(const struct stoa_gemm *product);
 

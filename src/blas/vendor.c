@@ -25,8 +25,7 @@ static void find(void *function_pointer, void (*linked)(void), const char *symbo
     memcpy(function_pointer, &address, sizeof address);
 }
 
-/* These have names of our own, because cblas.h may declare some of them with types that differ between
- * versions. */
+/* The names are our own: cblas.h may declare some with types that differ between versions. */
 #ifdef __ELF__
 #define FIND(function_pointer, name)                                                                         \
     do {                                                                                                     \

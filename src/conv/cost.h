@@ -13,8 +13,7 @@ size_t stoa_cost_lanes(const stoa_context *context);
  * operands lie in the caches. */
 double stoa_cost_product(const stoa_context *context, double flops, size_t n, size_t k);
 
-/* The same for the engine's own product kernel, with rows in runs of `run`; n is a multiple of the vector's
- * width. */
+/* The same for the engine's own kernel, with rows in runs of `run`; n is a multiple of the vector's width. */
 double stoa_cost_kernel(const stoa_context *context, double flops, size_t n, size_t k, size_t run);
 
 /* Seconds that products wait for so many floats of weights, which are read `times` times: none where they

@@ -17,8 +17,7 @@
 #include "core/threads.h"
 #include "product/product.h"
 
-/* A task of work that all threads share has about so many pixels, and so many filters of a bias's
- * gradient. */
+/* A task that all threads share has about so many pixels, and so many filters of a bias's gradient. */
 enum { TASK_PIXELS = 64, TASK_FILTERS = 64 };
 
 size_t stoa_gathered_stride(const struct stoa_gathered *cut, size_t channels) {

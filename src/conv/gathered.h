@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* A convolution as products whose left operand has a row for every output pixel, which im2col and pointwise
- * share. */
+/* What im2col and pointwise share: products whose left operand has a row for every output pixel. */
 #ifndef STOA_CONV_GATHERED_H
 #define STOA_CONV_GATHERED_H
 
 #include "conv/conv.h"
 
-/* How a pass is cut. A tile has `rows` whole output rows, or one of `across` parts of an output row, with up
- * to `columns` pixels. */
+/* The cut of a pass. A tile has `rows` whole output rows, or up to `columns` pixels of one of `across`
+ * parts. */
 struct stoa_gathered {
     struct stoa_conv conv; /* the problem that is multiplied; its batch is the plan's */
     bool in_place;         /* the image is the left operand where it lies; else im2col writes columns */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Convolution without columns: the engine's own product kernel reads every patch of the image where it lies.
+/* Convolution without columns: the engine's own product kernel reads every patch of the image in place.
  *
- * In NHWC a line of a patch is one run of KW * C numbers, so a patch is KH segments, a line of the image
- * apart. Where the image needs padding, the lines under a tile of output rows are copied into a padded one
- * first, or sums leave the padding out (implicit_tile.c). Few filters would leave lanes of a vector empty:
- * then `group` pixels side by side are one row of the product, against a banded weight:
+ * In NHWC a row of a patch is one run of KW * C numbers, so a patch is KH such runs, an image row apart.
+ * Where the image needs padding, the image rows under a tile of outputs are copied into a padded view first,
+ * or sums leave the padding out (implicit_tile.c). Few filters would leave lanes of a vector empty, so
+ * `group` neighbouring pixels are one row of the product then, against a banded weight:
  *   forward           y[pixels / group][group K] =
  *                         patches[pixels / group][KH (KW + group - 1) C] * banded weight
  *   backward data     the same over dy with the weight turned by 180 degrees. By a stride of s the pixels of
@@ -12,14 +12,14 @@
  *                     stride 1 with those
  *   backward weights  dweight[KH KW C][K] = patches[pixels][KH KW C]^T * dy[pixels][K]
  *
- * Of gradients a tile's pixels are the terms of a product whose rows are numbers of the patch, read where
- * they lie in the tile's view. Batches are cut into blocks of tiles that are summed in a fixed tree; where
- * weights are too many for that, tasks take parts of the channels, each with a view of its own channels only,
- * and then ranges of filters. Where `group` pixels are one row, or filters do not fill vectors, sums have
- * rows of whole vectors ("band") and are folded into the gradient at the end.
+ * In gradients a tile's pixels are the terms of a product whose rows are numbers of the patch, read in the
+ * tile's view. Batches are cut into blocks of tiles that are summed in a fixed tree. Where weights are too
+ * many for that, tasks take parts of the channels, each with a view of its own channels only, and then
+ * ranges of filters. Where `group` pixels are one row, or filters do not fill vectors, sums have rows of
+ * whole vectors ("band") and are folded into the gradient at the end.
  *
- * Zhang, Franchetti and Low, "High Performance Zero-Memory Overhead Direct Convolutions", 2018, for the
- * idea. */
+ * The idea is that of Zhang, Franchetti and Low, "High Performance Zero-Memory Overhead Direct
+ * Convolutions", 2018. */
 #include <stdio.h>
 #include <string.h>
 
@@ -31,15 +31,16 @@
 #include "core/tuning.h"
 #include "product/product.h"
 
-/* Tiles of a large batch; where patches have few terms, as many more pixels a tile as leave so many tiles. */
+/* A large batch has at least so many tiles. Where patches have few terms, tiles have more pixels as long as
+ * so many of them remain. */
 enum { LEAST_TILES = 16, MANY_TILES = 32 };
 
-/* Of a gradient a block for each so many pixels; tasks to cut into, parts of so many channels. */
+/* A gradient has a block for each so many pixels, and so many tasks, in parts of so many channels. */
 enum { BLOCK_PIXELS = 256, LEAST_TASKS = 16, LEAST_CHANNELS = 8 };
 
 _Static_assert(sizeof(struct stoa_implicit_cut) <= STOA_CONV_CUT_BYTES, "the cut fits a plan");
 
-/* More pixels, as long as their lines stay in L2, are 1.02 to 1.05 times as fast in first layers, and no
+/* More pixels are 1.02 to 1.05 times as fast in first layers, as long as their image rows stay in L2, and no
  * faster with more terms or in gradients (measured). */
 static size_t tile_pixels(const struct stoa_tuning *tuning, const struct stoa_conv *conv) {
     const struct stoa_window *w = &conv->window;
@@ -50,8 +51,8 @@ static size_t tile_pixels(const struct stoa_tuning *tuning, const struct stoa_co
                : stoa_min(pixels, stoa_conv_pixels(conv) / MANY_TILES);
 }
 
-/* Products of an edge's few numbers pay for themselves where lines are long: measured 1.03 to 1.15 times as
- * fast with 112 outputs of 27 terms, 0.7 times with 28 of 9. */
+/* Products for the few numbers of an edge pay where image rows are long: measured 1.03 to 1.15 times as fast
+ * with 112 outputs of 27 terms, 0.7 times with 28 of 9. */
 static bool is_inside(const struct stoa_tuning *tuning, const struct stoa_implicit_cut *cut) {
     const struct stoa_implicit_view *v = &cut->view;
     size_t taps = v->across.taps;
@@ -112,7 +113,7 @@ static double cost_of(const stoa_context *context, const struct stoa_implicit_cu
                    stoa_implicit_pairs(&v->across, cut->by_taps) * (double)v->channels * (double)v->stride /
                    (double)v->group;
     double copied = 2 * tiles * (double)(v->floats * cut->parts * cut->ranges);
-    double weights = (double)cut->terms * (double)v->stride; /* a number is read or written so many times */
+    double weights = (double)cut->terms * (double)v->stride; /* so many times a number is read or written */
     double times = sums ? tiles + 2 * (double)cut->sums.blocks : cut->packs ? 2 : 0;
     return stoa_cost_kernel(context, flops, v->stride,
                             sums ? v->groups : stoa_max(1, cut->terms / (v->down.axes * v->across.axes)),
@@ -120,7 +121,7 @@ static double cost_of(const stoa_context *context, const struct stoa_implicit_cu
            stoa_cost_tile(context, copied + times * weights);
 }
 
-/* The pass's areas, of which all but the scratch are shared by all threads: their bytes. */
+/* Carve the areas of the pass, which all threads share but for the scratch; returns their bytes. */
 static size_t carve(struct stoa_implicit_pass *p, struct stoa_carve *room) {
     const struct stoa_implicit_cut *cut = &p->cut;
     const struct stoa_implicit_view *v = &cut->view;
@@ -144,7 +145,7 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     struct stoa_implicit_pass p = {.context = context, .cut = {.parts = 1, .ranges = 1}};
     struct stoa_implicit_cut *cut = &p.cut;
     struct stoa_implicit_view *v = &cut->view;
-    /* 1x1 kernels have products of their own, without columns either. */
+    /* 1x1 kernels are left to pointwise.c, which needs no columns either. */
     if (conv->groups != 1 || stoa_plain_products(context) ||
         conv->window.kernel_height * conv->window.kernel_width == 1 ||
         !stoa_implicit_view_of(context, plan, v)) {
@@ -167,7 +168,7 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
            stoa_conv_shared_fits(context, shared);
 }
 
-/* Tap (i, j) of a phase's patches: the channels by the columns of a panel from `first` on. */
+/* Pack tap (i, j) of a phase's patches: the channels by the columns of a panel from `first` on. */
 static void pack_tap(const struct stoa_implicit_pass *p, const struct stoa_implicit_phase *f, size_t i,
                      size_t j, size_t first, size_t width, float *out) {
     const struct stoa_implicit_view *v = &p->cut.view;
@@ -179,7 +180,7 @@ static void pack_tap(const struct stoa_implicit_pass *p, const struct stoa_impli
         memset(out, 0, v->channels * width * sizeof *out);
     }
     for (size_t g = 0; g < v->group; g++, out += v->filters) {
-        size_t at = j - g * v->across.stride; /* wraps to the left of the window */
+        size_t at = j - g * v->across.stride; /* a place left of the window wraps to a large number */
         if (at >= taps) {
             continue;
         }
@@ -196,7 +197,7 @@ static void pack_tap(const struct stoa_implicit_pass *p, const struct stoa_impli
     }
 }
 
-/* One tap of all phases' in one panel. */
+/* Pack one tap of all phases into one panel. */
 static void pack_task(void *argument, size_t task, size_t thread) {
     (void)thread;
     const struct stoa_implicit_pass *p = argument;
@@ -213,8 +214,8 @@ static void pack_task(void *argument, size_t task, size_t thread) {
              p->packed + f.begin * v->stride + panel * f.terms + tap * v->channels * width);
 }
 
-/* The panels are those of src/product, whose own packing takes a matrix: here their rows are taps of a phase,
- * turned kernels, or bands. */
+/* Panels are as src/product has them, but packing a matrix would not do for taps of phases, turned kernels
+ * and bands. */
 static void prepare(const stoa_context *context, const struct stoa_conv_plan *plan, const float *weight,
                     float *prepared) {
     struct stoa_implicit_pass p = {.context = context, .plan = plan, .weight = weight, .packed = prepared};
@@ -239,7 +240,7 @@ static void find_offsets(const struct stoa_implicit_pass *p) {
     }
 }
 
-/* Add a tile's part of the channels and range of the columns to sums, or write it there. */
+/* Add a tile to the sums, for one part of the channels and one range of the columns, or write it there. */
 static void add_tile(const struct stoa_implicit_pass *p, struct stoa_implicit_tile *t, size_t part,
                      size_t range, bool adds, float *sums, float *scratch) {
     const struct stoa_implicit_cut *cut = &p->cut;
@@ -300,7 +301,7 @@ static void weights_task(void *argument, size_t task, size_t thread) {
     }
 }
 
-/* One tap of the gradient: the sum of its places in the band. */
+/* Fold one tap of the gradient: it is the sum of its places in the band. */
 static void fold_tap(void *argument, size_t tap, size_t thread) {
     (void)thread;
     const struct stoa_implicit_pass *p = argument;

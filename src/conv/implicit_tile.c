@@ -1,35 +1,35 @@
 /* SPDX-License-Identifier: MIT */
-/* A tile is a product for each phase, on its view; or, where the view is the image itself, products that
- * leave the padding out. Of many channels each tap of the window is a product of its own with the outputs
- * that see it inside the image ("by taps"). Of few channels and long lines outputs whose patches lie
- * inside read all of it; at the image's edges patches lack lines, which are the first or last terms of the
- * sums, or columns: then each line of them is a product of its own ("inside").
+/* A tile is a product for each phase, on its view. Where the view is the image itself, products leave the
+ * padding out. With many channels, each tap of the window is a product of its own with the outputs that see
+ * it inside the image ("by taps"). With few channels and long image rows, outputs whose patches lie inside
+ * read all of them. At the image's edges patches lack rows, which are the first or last terms of the sums,
+ * or columns, and then each row of them is a product of its own ("inside").
  *
- * Panels are src/product's; the loop over them is not: its rows come from several images, and its sums begin
- * with the bias. */
+ * The panels are those of src/product. The loop over them is not, because its rows come from several images
+ * and its sums begin with the bias. */
 #include <string.h>
 
 #include "base/size.h"
 #include "conv/implicit_pass.h"
 #include "product/product.h"
 
-/* Some outputs, or taps, along one side. */
+/* A range of outputs, or of taps, along one side. */
 struct tap_span {
     size_t first, count;
 };
 
-/* Of `begin` to `end` those that lie inside an image, where the first lies at `from` of the padded one and
- * the others `step` apart. */
+/* The part of [begin, end) that lies inside an image, where the first one lies at `from` of the padded image
+ * and the others `step` apart. */
 static struct tap_span inside(const struct stoa_implicit_side *side, size_t from, size_t step, size_t begin,
                               size_t end) {
     size_t first = from < side->pad ? stoa_ceil_div(side->pad - from, step) : 0;
-    size_t last = side->size + side->pad; /* not inside any more */
+    size_t last = side->size + side->pad; /* the first one that is not inside any more */
     size_t behind = from < last ? (last - from - 1) / step + 1 : 0;
     first = stoa_max(first, begin);
     return (struct tap_span){first, stoa_max(first, stoa_min(behind, end)) - first};
 }
 
-/* Of an axis' outputs [begin, end) those for which a tap lies inside the image. */
+/* The outputs of [begin, end) of an axis for which a tap lies inside the image. */
 static struct tap_span outputs_inside(const struct stoa_implicit_side *side,
                                       const struct stoa_implicit_axis *axis, size_t tap, size_t begin,
                                       size_t end) {
@@ -48,7 +48,7 @@ double stoa_implicit_pairs(const struct stoa_implicit_side *side, bool by_taps) 
     return (double)pairs;
 }
 
-/* A phase of a tile. The first large product fetches `next`; then there is nothing more to fetch. */
+/* A phase of a tile. The first large product fetches `next`, and nothing is left to fetch then. */
 struct viewed_tile {
     const struct stoa_implicit_pass *pass;
     struct stoa_implicit_tile at;
@@ -56,7 +56,7 @@ struct viewed_tile {
     struct stoa_fetch next[STOA_FETCHES];
 };
 
-/* The outputs of some rows and columns of a phase in each of a tile's images, by some lines and columns of
+/* The outputs of some rows and columns of a phase in each of a tile's images, with some rows and columns of
  * the window, all of which lie in the view. */
 struct tap_box {
     struct tap_span rows, columns, lines, taps;
@@ -66,7 +66,7 @@ static size_t outputs_of(struct tap_box box) {
     return box.rows.count * box.columns.count;
 }
 
-/* All outputs, by all taps. */
+/* All outputs with all taps. */
 static struct tap_box box_of(const struct viewed_tile *t) {
     const struct stoa_implicit_phase *f = &t->phase;
     size_t rows = f->down->outputs - stoa_min(f->down->outputs, t->at.row);
@@ -76,7 +76,7 @@ static struct tap_box box_of(const struct viewed_tile *t) {
                             .taps = {0, f->across->taps}};
 }
 
-/* The panel of columns from `j` on and terms from `first` on; a weight as it comes is a single one. */
+/* The panel of columns from `j` and terms from `first` on. A weight that is not packed is a single panel. */
 static const float *panel_at(const struct viewed_tile *t, size_t first, size_t j, size_t width) {
     const struct stoa_implicit_view *v = &t->pass->cut.view;
     bool panels = t->pass->weight != t->pass->run->weight;
@@ -84,8 +84,8 @@ static const float *panel_at(const struct viewed_tile *t, size_t first, size_t j
                                      : first * v->columns + j);
 }
 
-/* Lines of the packed panel that follows the one of columns from `j` on: of the same terms, then of the
- * next. */
+/* The cache lines of the packed panel that follows the one of columns from `j` on: that of the same terms,
+ * then that of the next ones. */
 static struct stoa_fetch next_panel(const struct viewed_tile *t, size_t first, size_t terms, size_t j) {
     j += STOA_GEMM_PANEL;
     if (j >= t->pass->cut.view.columns) {
@@ -98,8 +98,8 @@ static struct stoa_fetch next_panel(const struct viewed_tile *t, size_t first, s
                                width / STOA_ALIGN_FLOATS - 1};
 }
 
-/* Terms [first, first + terms) of a box's patches, which begin at `a`; sums are added to what is there, or to
- * the bias. */
+/* Multiply terms [first, first + terms) of a box's patches, which begin at `a`. Sums are added to what is
+ * there, or to the bias. */
 static void multiply_terms(const struct viewed_tile *t, const struct tap_box *box, const float *a,
                            struct stoa_gather gather, size_t first, size_t terms, bool adds) {
     const struct stoa_implicit_pass *p = t->pass;
@@ -125,13 +125,13 @@ static void multiply_terms(const struct viewed_tile *t, const struct tap_box *bo
                                          : p->start ? p->start + j
                                                     : NULL,
                                          c, v->y_row * v->across.step);
-            gather.next[0].lines = gather.next[1].lines = 0; /* once is enough */
+            gather.next[0].lines = gather.next[1].lines = 0; /* it is fetched once */
         }
     }
 }
 
-/* A product of so many terms at most, or where lines of the window lack columns one for each of them. The
- * first fetches `next`. */
+/* Multiply a box in products of so many terms at most, or one for each row of the window where these lack
+ * columns. The first product fetches `next`. */
 static void multiply_box(const struct viewed_tile *t, struct tap_box box, struct stoa_fetch *next,
                          bool adds) {
     const struct stoa_implicit_pass *p = t->pass;
@@ -164,7 +164,7 @@ static void multiply_box(const struct viewed_tile *t, struct tap_box box, struct
     }
 }
 
-/* The outputs from the first on, before `end`, whose taps inside the image are as many: at the edges one. */
+/* The outputs from the first one to `end` with as many taps inside the image; at the edges it is one. */
 static struct tap_span alike(const struct stoa_implicit_side *side, const struct stoa_implicit_axis *axis,
                              size_t first, size_t end, struct tap_span *taps) {
     *taps = inside(side, axis->begin + first * side->stride, side->dilation, 0, axis->taps);
@@ -197,7 +197,7 @@ static struct tap_box box_inside(const struct viewed_tile *t, size_t tap) {
     return box;
 }
 
-/* A product a tap: first one that all outputs see, or else their bias. */
+/* Multiply tap by tap: first by one that all outputs see, or else the sums begin with the bias. */
 static void multiply_taps(struct viewed_tile *t, bool adds) {
     struct tap_box all = box_of(t);
     size_t taps = all.lines.count * all.taps.count;
@@ -215,8 +215,8 @@ static void multiply_taps(struct viewed_tile *t, bool adds) {
     }
 }
 
-/* Where the rows of a tile's results will go, from those of the third block or so on. A sum of few terms is
- * written so soon that its line of cache must be on its way before. */
+/* Fetch where a tile's results will go, from about the third block on. A sum of few terms is written so soon
+ * that its cache line must be on its way before. */
 static struct stoa_fetch next_results(const struct viewed_tile *t) {
     enum { AHEAD = 24, PAIR = 2 };
     const struct stoa_implicit_cut *cut = &t->pass->cut;

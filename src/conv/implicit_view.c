@@ -7,11 +7,11 @@
 #include "core/tuning.h"
 #include "product/product.h"
 
-/* Several images fill a tile before tasks count where they have fewer pixels than this. */
+/* Several images fill a tile, whatever the number of tasks, where they have fewer pixels than this. */
 enum { LEAST_PIXELS = 48, MOST_GROUP = 4 };
 
-/* A side of a forward pass has one axis. Backward data is a forward pass over dy for each phase: its outputs
- * see every stride-th tap from `first` on, the last of them at pixel `last` and the others behind it. */
+/* A side of a forward pass has one axis. Backward data is a forward pass over dy for each phase, whose
+ * outputs see every stride-th tap from `first` on: the last tap at pixel `last`, the others behind it. */
 static struct stoa_implicit_side side_of(size_t size, size_t pad, size_t kernel, size_t stride,
                                          size_t dilation, size_t out, bool back) {
     if (!back) {
@@ -26,7 +26,8 @@ static struct stoa_implicit_side side_of(size_t size, size_t pad, size_t kernel,
         size_t taps = first < kernel ? stoa_ceil_div(kernel - first, stride) : 0;
         size_t reach = (taps - (taps > 0)) * dilation;
         s.axis[s.axes] = (struct stoa_implicit_axis){
-            s.axes, stoa_ceil_div(size - s.axes, stride), last - reach /* may wrap */, taps, s.taps, first};
+            s.axes, stoa_ceil_div(size - s.axes, stride), last - reach /* this may wrap */, taps, s.taps,
+            first};
         s.taps += taps;
         s.pad = stoa_max(s.pad, reach - stoa_min(reach, last));
         s.extent = stoa_max(s.extent, last + 1);
@@ -38,14 +39,14 @@ static struct stoa_implicit_side side_of(size_t size, size_t pad, size_t kernel,
     return s;
 }
 
-/* The part of the multiplications that counts. */
+/* The share of the multiplications whose results are used. */
 static double useful(const stoa_context *context, const struct stoa_implicit_view *v, size_t group) {
     double columns = (double)(group * v->filters);
     return columns / (double)stoa_round_up(group * v->filters, stoa_cost_lanes(context)) *
            (double)v->across.extent / (double)(v->across.extent + (group - 1) * v->across.stride);
 }
 
-/* Pixels that are worth being a row of the product. */
+/* How many pixels are worth being one row of the product. */
 static size_t group_of(const stoa_context *context, const struct stoa_implicit_view *v) {
     size_t best = 1;
     for (size_t group = 2; group <= MOST_GROUP && v->down.step * v->across.step == 1; group++) {
@@ -57,7 +58,7 @@ static size_t group_of(const stoa_context *context, const struct stoa_implicit_v
     return best;
 }
 
-/* Lines or pixels of the image under so many outputs of one axis. */
+/* How many image rows, or pixels of one, lie under so many outputs of one axis. */
 static size_t under(const struct stoa_implicit_side *side, size_t outputs) {
     return (outputs - 1) * side->stride + side->extent;
 }
@@ -89,7 +90,7 @@ bool stoa_implicit_view_of(const stoa_context *context, struct stoa_conv_plan *p
     v->stride = stoa_round_up(v->columns, STOA_PRODUCT_LANES);
     v->across.taps += (v->group - 1) * v->across.stride;
     v->across.axis[0].taps += (v->group - 1) * v->across.stride;
-    /* The pixels of a group are written as one, and a gradient of other rows is folded. */
+    /* The pixels of a group are written as one, and a gradient whose rows are others is folded. */
     const bool folds = plan->pass == STOA_CONV_BACKWARD_WEIGHTS && (v->group > 1 || v->stride != v->columns);
     const unsigned written = back ? STOA_CONV_X_PIXEL : STOA_CONV_Y_PIXEL;
     stoa_conv_take(plan, (back ? STOA_CONV_Y_PIXEL : STOA_CONV_X_PIXEL) | (v->group > 1 ? 0 : written) |
@@ -148,7 +149,7 @@ struct stoa_implicit_tile stoa_implicit_tile_at(const struct stoa_implicit_view 
     return t;
 }
 
-/* One line of the copy; `line` counts from the top of the padding and may lie outside the image. */
+/* Copy one image row; `line` counts from the top of the padding and may lie outside the image. */
 static void copy_line(const struct stoa_implicit_view *v, const struct stoa_kernels *kernels,
                       const float *image, size_t line, float *out) {
     const bool exists = line >= v->down.pad && line - v->down.pad < v->down.size;

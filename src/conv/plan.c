@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One pass by one algorithm: its plan made, its weights prepared, its runs. Around the algorithm's own
- * work lie copies of operands that lie otherwise than it reads and writes them, results that are added to
- * what is there, and prepared weights with the key of their plan. */
+/* One pass by one algorithm: making its plan, preparing its weights, running it. Around the algorithm's own
+ * work, operands are copied that lie otherwise than it reads and writes them, results are added to what is
+ * there, and prepared weights carry the key of their plan. */
 #include <assert.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@
 #include "core/layout.h"
 #include "core/tuning.h"
 
-/* Prepared weights begin with the plan's key, in a line of their own. */
+/* Prepared weights begin with the plan's key, in a cache line of its own. */
 enum { HEADER_BYTES = STOA_ALIGN_BYTES };
 
 /* FNV-1a (Fowler, Noll, Vo 1991). */
@@ -33,7 +33,8 @@ static uint64_t key_of(const stoa_context *context, const struct stoa_conv_plan 
                                (size_t)context->policy,
                                context->workspace_limit};
     uint64_t key =
-        mix(0xcbf29ce484222325U, c, offsetof(struct stoa_conv, x_planar)); /* sizes, without gaps */
+        /* These are sizes, without gaps between them */
+        mix(0xcbf29ce484222325U, c, offsetof(struct stoa_conv, x_planar));
     key = mix(key, settings, sizeof settings);
     key = mix(key, plan->algorithm->name, strlen(plan->algorithm->name));
     key = mix(key, context->tuning->sum, sizeof context->tuning->sum);
@@ -47,7 +48,7 @@ void stoa_conv_take(struct stoa_conv_plan *plan, unsigned native) {
     bool to_weight = plan->pass == STOA_CONV_BACKWARD_WEIGHTS;
     bool copied = to_x ? asked->x_planar || (asked->x_pixel && !(native & STOA_CONV_X_PIXEL))
                        : to_weight && asked->oihw && !(native & STOA_CONV_OIHW);
-    /* A result that is copied anyway is added by that copy, and has no gaps before. */
+    /* A result that is copied anyway is added by that copy, and has no gaps before it. */
     own->adds = asked->adds && (native & STOA_CONV_ADDS) && !copied;
     bool dense = asked->adds && !own->adds;
     own->x_pixel = (native & STOA_CONV_X_PIXEL) && !(to_x && dense) ? asked->x_pixel : 0;
@@ -59,17 +60,17 @@ void stoa_conv_take(struct stoa_conv_plan *plan, unsigned native) {
 enum operand { X, Y, WEIGHT, BIAS, OPERANDS };
 
 struct operands {
-    struct stoa_foreign layout[OPERANDS]; /* as the caller has them */
-    bool copied[OPERANDS];                /* the algorithm has a copy in the workspace: */
+    struct stoa_foreign layout[OPERANDS]; /* the operands as the caller has them */
+    bool copied[OPERANDS];                /* the algorithm has a copy in the workspace, here */
     float *copy[OPERANDS];
-    void *own; /* the algorithm's part of it */
+    void *own; /* the algorithm's part of the workspace */
 };
 
 static size_t floats_of(const struct operands *o, enum operand i) {
     return o->copied[i] ? o->layout[i].images * o->layout[i].rows * o->layout[i].columns : 0;
 }
 
-/* Those of a run of `batch` samples, with their places in the workspace. */
+/* The operands of a run of `batch` samples, with their places in the workspace. */
 static struct operands operands_of(const struct stoa_conv_plan *plan, size_t batch, struct stoa_carve *room) {
     const struct stoa_conv *asked = &plan->asked;
     const struct stoa_conv *own = &plan->conv;

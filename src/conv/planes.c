@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Convolution of stride 1 with pixels in the lanes, for filters too few to fill a vector: the 6 of LeNet's
- * first layer.
+/* Convolution of stride 1 with neighbouring pixels in a vector, for filters too few to fill one: the 6 of
+ * LeNet's first layer.
  *
- * A tile's input is copied to planes, one a channel, with its padding. A line of outputs is then computed as
- * wide as the plane's own: all of a tile's outputs of a filter are one run of n numbers, a few of each line
- * of no use,
+ * A tile's input is copied to planes, one for each channel, with its padding. An output row is then computed
+ * as wide as the row of a plane: all of a tile's outputs of a filter are one run of n numbers, a few of
+ * which at the end of each row are of no use,
  *   z[K][n] = weight[KH KW C][K]^T * planes, a term the planes from its tap on
  *   dweight[KH KW C][K] = sum over n of planes * dy, dy as planes with zeros for those of no use
  * and z is interleaved to y. Sums of the gradient stay apart by lanes until a block of samples is done.
  *
- * A number that is not finite may reach the gradients of all taps, as zeros are multiplied by it. */
+ * A number that is not finite may reach the gradients of all taps, because zeros are multiplied by it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -21,13 +21,13 @@
 enum { MOST_TERMS = 256 };
 
 struct planes_cut {
-    size_t rows, down;  /* of outputs in a tile, and tiles of an image */
-    size_t line, plane; /* floats of a plane's line, and of a plane */
+    size_t rows, down;  /* output rows of a tile, and tiles of an image */
+    size_t line, plane; /* floats of a plane's row, and of a plane */
     size_t run;         /* n */
     size_t view, step;  /* floats of all planes with what the last lanes read, and of both tensors' */
     size_t sums;        /* floats of the gradient's sums */
     size_t thread;      /* floats from one thread's memory to the next one's */
-    size_t terms, term[MOST_TERMS]; /* of a filter, and their offsets in the planes */
+    size_t terms, term[MOST_TERMS]; /* the terms of a filter, and their offsets in the planes */
     struct stoa_partials partials;
 };
 _Static_assert(sizeof(struct planes_cut) <= STOA_CONV_CUT_BYTES, "the cut fits in a plan");
@@ -36,7 +36,7 @@ static size_t reach(size_t outputs, size_t kernel, size_t dilation) {
     return outputs + (kernel - 1) * dilation;
 }
 
-/* Tiles of so many rows. */
+/* Cut into tiles of so many output rows. */
 static void cut_rows(const struct stoa_conv *conv, size_t rows, struct planes_cut *cut) {
     const struct stoa_window *w = &conv->window;
     cut->rows = rows;
@@ -48,7 +48,7 @@ static void cut_rows(const struct stoa_conv *conv, size_t rows, struct planes_cu
     cut->step = cut->view + conv->filters * cut->run;
 }
 
-/* As many rows as stay in the inner cache and within the context's limit, in equal tiles of an image. */
+/* Cut an image into equal tiles that stay in the inner cache and within the context's limit. */
 static bool cut_image(const stoa_context *context, const struct stoa_conv *conv, struct planes_cut *cut) {
     const struct stoa_window *w = &conv->window;
     size_t limit = context->workspace_limit / sizeof(float);
@@ -68,8 +68,8 @@ static bool cut_image(const stoa_context *context, const struct stoa_conv *conv,
     return cut->step + cut->sums <= limit;
 }
 
-/* A single filter waits for its pixels, which are loaded across lines of cache. Sums of the gradient are read
- * and written for each tile. */
+/* A single filter waits for its pixels, whose loads cross cache lines. Sums of the gradient are read and
+ * written for each tile. */
 static double cost(const stoa_context *context, const struct stoa_conv *conv, const struct planes_cut *cut) {
     double tiles = (double)conv->batch * (double)cut->down;
     double flops = 2 * tiles * (double)cut->run * (double)(cut->terms * stoa_max(2, conv->filters));
@@ -122,11 +122,11 @@ static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     return !room.overflow;
 }
 
-/* The planes under output rows [row, row + rows) of the batch, which belong to one image. */
+/* Copy the planes under output rows [row, row + rows) of the batch, which belong to one image. */
 static void copy_planes(const struct planes_pass *p, size_t row, size_t rows, float *planes) {
     const struct stoa_window *w = &p->conv.window;
     const struct planes_cut *l = p->cut;
-    size_t top = row % w->out_height; /* lines count from the padding's first */
+    size_t top = row % w->out_height; /* rows count from the padding's first one */
     size_t first = stoa_max(top, w->pad_top);
     size_t end = stoa_min(reach(top + rows, w->kernel_height, w->dilation_height), w->pad_top + w->height);
     size_t left = stoa_min(w->pad_left, l->line);
@@ -145,7 +145,7 @@ static void copy_planes(const struct planes_pass *p, size_t row, size_t rows, fl
     }
 }
 
-/* Output rows [row, row + rows) of the batch: to y, or where there are `sums` from dy to those. */
+/* Compute output rows [row, row + rows) of the batch: y, or where there are `sums`, those from dy. */
 static void pass_tile(const struct planes_pass *p, size_t row, size_t rows, float *planes, float *sums) {
     const struct planes_cut *l = p->cut;
     const struct stoa_kernels *kernels = p->kernels;
@@ -156,7 +156,7 @@ static void pass_tile(const struct planes_pass *p, size_t row, size_t rows, floa
     copy_planes(p, row, rows, planes);
     if (!sums) {
         kernels->planes(planes, l->term, l->terms, p->run->weight, filters, p->run->bias, run, z, l->run);
-    } else if (rows < l->rows) { /* a tile with more rows had outputs behind */
+    } else if (rows < l->rows) { /* a tile with more rows left outputs behind these */
         memset(z, 0, filters * l->run * sizeof *z);
     }
     for (size_t r = 0, at = row * width * filters; r < rows; r++, at += width * filters, z += l->line) {
@@ -194,7 +194,7 @@ static void sum_block(void *argument, size_t block, size_t thread) {
     float *sums = planes + l->step;
     float *weights = stoa_partial_weights(&p->sums, block);
     float *bias = stoa_partial_bias(&p->sums, block);
-    /* dy stays 0 between its lines. */
+    /* dy stays 0 between its rows. */
     memset(planes + l->view, 0, (l->step - l->view + l->sums) * sizeof *planes);
     if (bias) {
         p->kernels->column_sums(p->run->dy + row * width * filters, (end - row) * width, filters, filters,

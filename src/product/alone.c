@@ -98,8 +98,7 @@ static void copy_b(const struct run *r, struct stoa_gemm *block) {
     block->transpose_b = false;
 }
 
-/* Copy a transposed a once for all columns. A distance between terms that is a power of two gets one cache
- * line more. */
+/* Copy a transposed a once for all columns; a cache line keeps terms from lying a power of two apart. */
 static void copy_a(const struct run *r, struct stoa_gemm *block, bool first) {
     float *copy = r->scratch + STOA_WAY_B_FLOATS;
     size_t width = stoa_round_up(block->m, STOA_WAY_LANES);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Matrix products by the BLAS or by the engine's own kernel. Every product of the engine comes through
- * here. */
+/* Every matrix product of the engine comes through here, to the BLAS or to the engine's kernel. */
 #ifndef STOA_PRODUCT_PRODUCT_H
 #define STOA_PRODUCT_PRODUCT_H
 

@@ -23,8 +23,7 @@ static size_t part_of(size_t size, size_t most, size_t unit) {
     return stoa_min(size, stoa_round_up(stoa_ceil_div(size, parts), unit));
 }
 
-/* This asks for the instruction set, not for the table of kernels, because stoa-bench counts by a copy of
- * that table. */
+/* The table of kernels would not tell: stoa-bench counts by a copy of it. The instruction set does. */
 static int rank_of(const stoa_context *context) {
     return context->isa == STOA_ISA_AVX512 ? STOA_CORE_AVX512
            : context->isa == STOA_ISA_AVX2 ? STOA_CORE_AVX2
@@ -153,8 +152,7 @@ static struct stoa_way way_by(const stoa_context *context, const struct stoa_gem
                                  : beside_packing(context, p, blas->core_rank);
 }
 
-/* Reading panels of b instead of b changes no sum where b is copied to such panels anyway, and none of the
- * engine's kernels. */
+/* Panels of b change no sum where b is copied to such panels anyway, and none of the engine's kernels. */
 static size_t panel_of(const struct stoa_gemm *p, const struct stoa_way *way) {
     size_t panel = way->by == STOA_BY_ROW                       ? STOA_ROW_PANEL
                    : way->by == STOA_BY_KERNEL || way->copies_b ? STOA_GEMM_PANEL

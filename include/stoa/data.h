@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * Data sets: samples with class labels, read from files, drawn, or taken from memory. */
+ * Data sets: samples with what is to be learned of them, a class or numbers, read from files, drawn, or taken
+ * from memory. */
 #ifndef STOA_DATA_H
 #define STOA_DATA_H
 
@@ -46,6 +47,46 @@ typedef enum stoa_resize {
     STOA_RESIZE_STRETCH /**< scaled in each direction by itself */
 } stoa_resize;
 
+/** What is to be learned of a sample. */
+typedef enum stoa_task {
+    STOA_TASK_AUTO,       /**< classes, or with `target` in the options regression */
+    STOA_TASK_CLASSES,    /**< its class: one label a sample */
+    STOA_TASK_REGRESSION, /**< numbers: any targets */
+    STOA_TASK_MULTILABEL  /**< several labels, each of which it has or has not: targets of 1 and 0 */
+} stoa_task;
+
+/** What becomes of lines of a table that lack a value. A field is missing where it is empty, or NA, N/A, NaN,
+ * null, None (in small or large letters), <NA> or ?. */
+typedef enum stoa_missing {
+    STOA_MISSING_REFUSE,       /**< an error that names the first */
+    STOA_MISSING_DROP,         /**< they are left out; of samples that are only to be read it is an error */
+    STOA_MISSING_MEAN,         /**< the column's mean; of categories the most frequent one */
+    STOA_MISSING_MEDIAN,       /**< the column's median; of categories the most frequent one */
+    STOA_MISSING_MOST_FREQUENT /**< the column's most frequent value, of equally frequent ones the smallest */
+} stoa_missing;
+
+/** What becomes of a category that the training data do not have. */
+typedef enum stoa_unknown {
+    STOA_UNKNOWN_REFUSE, /**< an error */
+    STOA_UNKNOWN_ZERO    /**< all values of the column are 0 */
+} stoa_unknown;
+
+/** What the fields of a table's column are. */
+typedef enum stoa_column_kind {
+    STOA_COLUMN_NUMBER,   /**< numbers */
+    STOA_COLUMN_CATEGORY, /**< texts; each makes a value that is 1 where the field is this text, else 0 */
+    STOA_COLUMN_DATE      /**< dates or times after ISO 8601, as days since the beginning of 1970 */
+} stoa_column_kind;
+
+/** A column of a table that is an input. */
+typedef struct stoa_column {
+    const char *name;              /**< by the header; NULL: it has none of its own */
+    stoa_column_kind kind;         /**< what its fields are */
+    const char *const *categories; /**< of a category: all its texts, in the order of the values */
+    size_t category_count;         /**< how many there are */
+    float fill; /**< stands for missing fields: a number, days, or the number of a category; NAN: none does */
+} stoa_column;
+
 /** What readers are told; all zero is a good default. */
 typedef struct stoa_data_options {
     size_t classes; /**< number of classes; 0: as many as the labels show */
@@ -72,15 +113,28 @@ typedef struct stoa_data_options {
     /** Bytes of samples to hold in memory: plain IDX and NPY files that are larger stay on disk, other data
      * refused; 0: no bound. */
     size_t memory;
-    size_t samples;     /**< of drawn digits: how many; 0: 12000 */
-    bool whole;         /**< do not divide data without a test part: all of them are the test part */
-    bool unlabelled;    /**< samples alone are wanted: labels need not be there, and are 0; like whole */
-    stoa_resize resize; /**< of pictures: whether those of any size are brought to height x width */
+    size_t samples;  /**< of drawn digits: how many; 0: 12000 */
+    bool whole;      /**< do not divide data without a test part: all of them are the test part */
+    bool unlabelled; /**< samples alone are wanted: labels need not be there, and are 0; like whole */
+    stoa_task task;  /**< what is to be learned */
+    /** Of a table, with a task of targets: their columns, "price, rooms", by names or by numbers from 1. A name
+     * with a comma stands in double quotes. NULL: the last. */
+    const char *target;
+    const char *ignore;        /**< of a table: columns that are left out, the same way; NULL: none */
+    const char *only;          /**< of a table: the columns that are inputs, the same way; NULL: all others */
+    const char *categories;    /**< of a table: input columns of STOA_COLUMN_CATEGORY, the same way */
+    const char *dates;         /**< of a table: input columns of STOA_COLUMN_DATE, the same way */
+    stoa_missing missing;      /**< of a table: what becomes of lines that lack a value */
+    stoa_unknown unknown;      /**< of a table: what becomes of categories that `fitted` does not have */
+    const stoa_column *fitted; /**< of a table: its input columns as stoa_dataset_column() told them of the
+                                  data that were learned from; NULL: they are found here */
+    size_t fitted_count;       /**< how many there are */
+    stoa_resize resize;        /**< of pictures: whether those of any size are brought to height x width */
 } stoa_data_options;
 
 /** Read a data set given as a file or a folder, whatever it holds: a folder with IDX pairs, see
- * stoa_dataset_open(); a table NAME.csv, see stoa_dataset_open_csv(), or a folder with one, or with
- * train.csv and test.csv; NAME.npz, or a folder with one, or with .npy files, whose arrays are called
+ * stoa_dataset_open(); a table NAME.csv, NAME.tsv or NAME.txt, see stoa_dataset_open_csv(), or a folder with
+ * one NAME.csv or NAME.tsv, or with train.csv and test.csv (or .tsv); NAME.npz, or a folder with one, or with .npy files, whose arrays are called
  * x_train, y_train, x_test and y_test, or x and y (also images, data, features, labels, target and the like,
  * in any case and order of words), or which are told by their shapes where names say nothing and only one
  * way fits; a folder of folders of pictures, see stoa_dataset_open_pictures(), or one with two such folders,
@@ -90,7 +144,9 @@ typedef struct stoa_data_options {
  * latter the label in the options is "fine", which NULL means too, or "coarse". The path "digits", where
  * nothing has this name, means drawn ones, see stoa_dataset_draw_digits().
  *
- * Of data without a test part some samples of each class become the test part, see stoa_dataset_split().
+ * Of data without a test part some samples of each class become the test part, see stoa_dataset_split(). What
+ * fills missing values is found in the training part alone; the categories of a table that is divided here are
+ * those of all of it.
  *
  * @param context  Borrowed; must outlive the data sets.
  * @param path  The file or folder.
@@ -137,19 +193,25 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_idx_memory(stoa_context *
  * that has a header gives its values in that order, whatever its own; other columns than those and the label
  * are passed over. The context's log gets a line about what was passed over or taken for a header.
  *
+ * Every other column is an input, but those that the options leave out. A line in the log says what the
+ * columns become where they are not all numbers.
+ *
  * Fields may stand in double quotes, and then hold commas, quotes (doubled) and line ends; lines end in LF or
- * CRLF; empty lines are passed over. Numbers have a '.' as their point, whatever the locale. Labels are
- * numbers from 0, or else names, whose classes are in their sorted order (by number where all are whole
- * numbers).
+ * CRLF; empty lines are passed over. Numbers have a '.' as their point, whatever the locale; true and false
+ * are 1 and 0, which the log is told. Labels are numbers from 0, or else names, whose classes are in their
+ * sorted order (by number where all are whole numbers). Dates are YYYY-MM-DD, also with a time behind a T or a
+ * space, HH:MM, HH:MM:SS or HH:MM:SS.FRACTION, and Z or an offset +HH:MM; without one they count as UTC. As
+ * float32 days of this century tell times to three minutes.
  *
  * @param context  Borrowed; must outlive the data set.
  * @param path  The file.
- * @param options  classes, shape, layout, label, header, names, columns, unlabelled; NULL: the defaults.
- * Without a shape a sample is 1x1xCOLUMNS.
+ * @param options  All but memory, samples, test, seed and whole; NULL: the defaults. Without a shape a sample is
+ * 1x1xVALUES.
  * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
  * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (lines of unlike length, a layout that cannot be
- * known, text for a number, a number that is not finite, a quote out of place, too many classes),
- * STOA_ERR_ARGUMENT (no such column), STOA_ERR_MEMORY. The sentence begins with FILE:LINE. */
+ * known, text for a number, a number that is not finite, a missing value, a category that is not known, a quote
+ * out of place, too many classes), STOA_ERR_ARGUMENT (no such column, options that exclude each other),
+ * STOA_ERR_MEMORY. The sentence begins with FILE:LINE. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open_csv(stoa_context *context, const char *path,
                                                            const stoa_data_options *options,
                                                            stoa_dataset **dataset);
@@ -166,10 +228,10 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_csv_memory(stoa_context *
  * @param samples  Shape (count), (count, values), (count, height, width), (count, height, width, channels)
  * or, see stoa_layout, (count, channels, height, width). uint8 become value / 255, all others keep their
  * value.
- * @param labels  Shape (count): numbers of classes from 0, of any type, or texts (U or S), which are the
- * names of the classes as in a table; or (count, classes): 1 at the class and 0 elsewhere. With `unlabelled`
- * it is not read and may be NULL.
- * @param options  classes, the shape, layout, unlabelled; NULL: the defaults.
+ * @param labels  Shape (count): numbers of classes from 0, of any type, or texts (U or S), which are the names
+ * of the classes as in a table; or (count, classes): 1 at the class and 0 elsewhere. With a task of
+ * targets (count) or (count, targets), of any type. With `unlabelled` it is not read and may be NULL.
+ * @param options  task, classes, the shape, layout, unlabelled; NULL: the defaults.
  * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
  * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (another type, a damaged header, a length that
  * does not fit it, a layout that cannot be known, a value that is not finite, counts that differ, a label
@@ -259,10 +321,30 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_arrays(stoa_context *cont
                                                               const int32_t *labels, size_t count,
                                                               size_t height, size_t width, size_t channels,
                                                               size_t classes, stoa_dataset **dataset);
+/** stoa_dataset_from_arrays() of samples with targets for labels.
+ *
+ * @param context  Borrowed; must outlive the data set.
+ * @param samples  (count, height, width, channels) float32. Borrowed; must outlive the data set.
+ * @param targets  (count, target_count) float32, finite; 0 or 1 with STOA_TASK_MULTILABEL. Borrowed as well.
+ * @param task  STOA_TASK_REGRESSION or STOA_TASK_MULTILABEL.
+ * @param count  Number of samples, >= 1.
+ * @param height  Of a sample, >= 1.
+ * @param width  Of a sample, >= 1.
+ * @param channels  Of a sample, >= 1.
+ * @param target_count  Number of targets, >= 1.
+ * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
+ * Errors: STOA_ERR_ARGUMENT (an array or a size is missing, sizes overflow, another task, a target that is not
+ * as it must be), STOA_ERR_MEMORY. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_targets(stoa_context *context, const float *samples,
+                                                               const float *targets, stoa_task task,
+                                                               size_t count, size_t height, size_t width,
+                                                               size_t channels, size_t target_count,
+                                                               stoa_dataset **dataset);
 /** Release `dataset`. NULL is allowed. */
 STOA_API void stoa_dataset_free(stoa_dataset *dataset);
 
-/** Divide a data set into two parts with the same shares of all classes.
+/** Divide a data set into two parts with the same shares of all classes; one with targets as if all samples were
+ * of one class.
  *
  * @param dataset  Unchanged; the parts share its samples and begin with its normalisation, and it may be
  * released before them.
@@ -301,6 +383,19 @@ STOA_API bool stoa_dataset_is_pixels(const stoa_dataset *dataset);
  * Errors: STOA_ERR_MEMORY, STOA_ERR_IO (see stoa_dataset_check()). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_range(const stoa_dataset *dataset, float *low, float *high);
 
+/** Measure mean and standard deviation of each target of `dataset`, not normalised.
+ *
+ * @param dataset  Usually a training set.
+ * @param[out] mean  stoa_dataset_targets() numbers.
+ * @param[out] deviation  The same, of the population; 1 where all values are equal. */
+STOA_API void stoa_dataset_measure_targets(const stoa_dataset *dataset, float *mean, float *deviation);
+/** Shift and scale what stoa_dataset_read_targets() gives of `dataset`, (target - mean) / deviation, a pair of
+ * `mean` and `deviation` for each target; both are copied. Losses are of such targets; other figures, as those
+ * of stoa_evaluate_targets(), are of the targets as they were. Errors: STOA_ERR_ARGUMENT (not finite, deviation
+ * not > 0, a task other than regression), STOA_ERR_MEMORY. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_normalize_targets(stoa_dataset *dataset, const float *mean,
+                                                                    const float *deviation);
+
 /** Count the samples of each class of `dataset`: stoa_dataset_classes() numbers to `counts`. */
 STOA_API void stoa_dataset_class_counts(const stoa_dataset *dataset, size_t *counts);
 /** Weights that make up for rare classes: the largest count of a class of `dataset` / this class's count,
@@ -320,12 +415,23 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_limit(stoa_dataset *dataset, s
 
 /** Number of samples in `dataset`. */
 STOA_API size_t stoa_dataset_count(const stoa_dataset *dataset);
-/** Number of classes of `dataset`. */
+/** What is to be learned of `dataset`: never STOA_TASK_AUTO. */
+STOA_API stoa_task stoa_dataset_task(const stoa_dataset *dataset);
+/** Number of classes of `dataset`; 0 with targets. */
 STOA_API size_t stoa_dataset_classes(const stoa_dataset *dataset);
 /** Name of class `class_number` of `dataset`, or NULL where labels are numbers. Belongs to the data set. */
 STOA_API const char *stoa_dataset_class_name(const stoa_dataset *dataset, size_t class_number);
-/** Name of the column of a table that is value `column` of a sample of `dataset`, or NULL: without a header,
- * with a column that has no name or that of another, and past the last. Belongs to the data set. */
+/** Number of targets of `dataset`; 0 with classes. */
+STOA_API size_t stoa_dataset_targets(const stoa_dataset *dataset);
+/** Name of target `target` of `dataset`, or NULL where it has none. Belongs to the data set. */
+STOA_API const char *stoa_dataset_target_name(const stoa_dataset *dataset, size_t target);
+/** Number of columns of the table `dataset` that are inputs; 0 of what is no table. */
+STOA_API size_t stoa_dataset_columns(const stoa_dataset *dataset);
+/** Say in `*column` what input column `index` of `dataset` is. It belongs to the data set. */
+STOA_API void stoa_dataset_column(const stoa_dataset *dataset, size_t index, stoa_column *column);
+/** Name of value `column` of a sample of the table `dataset`: that of its column, or COLUMN=CATEGORY; NULL
+ * without a header, with a column that has no name or that of another, and past the last. Belongs to the data
+ * set. */
 STOA_API const char *stoa_dataset_column_name(const stoa_dataset *dataset, size_t column);
 /** Name of the label's column of the table `dataset`, or NULL without a header or a label. Belongs to the
  * data set. */
@@ -337,6 +443,17 @@ STOA_API const char *stoa_dataset_format(const stoa_dataset *dataset);
 STOA_API void stoa_dataset_shape(const stoa_dataset *dataset, size_t *height, size_t *width,
                                  size_t *channels);
 
+/** Copy the targets of samples, normalised, as stoa_dataset_read() copies samples.
+ *
+ * @param dataset  Where from; one with targets.
+ * @param index  As for stoa_dataset_read().
+ * @param first  The same.
+ * @param samples  How many.
+ * @param[out] targets  (samples, stoa_dataset_targets()) float32.
+ * Memory: allocates nothing. Threads: a data set may be read from several threads. */
+STOA_API void stoa_dataset_read_targets(const stoa_dataset *dataset, const size_t *index, size_t first,
+                                        size_t samples, float *targets);
+
 /** Copy samples, normalised, and their labels.
  *
  * @param dataset  Where from.
@@ -345,7 +462,7 @@ STOA_API void stoa_dataset_shape(const stoa_dataset *dataset, size_t *height, si
  * @param first  First sample when `index` is NULL.
  * @param samples  How many.
  * @param[out] out  (samples, height, width, channels) float32.
- * @param[out] labels  (samples).
+ * @param[out] labels  (samples); zeros of a data set with targets.
  * What of data on disk (see stoa_data_options) cannot be read any more is NaN: see stoa_dataset_check().
  * Memory: allocates nothing. Threads: a data set may be read from several threads. */
 STOA_API void stoa_dataset_read(const stoa_dataset *dataset, const size_t *index, size_t first,

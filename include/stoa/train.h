@@ -26,20 +26,22 @@ typedef struct stoa_train_options {
     const char *optimizer; /**< "adam" (NULL), "sgd momentum=0.9", "adamw beta2=0.99 decay=1e-2", ... */
     const char *schedule;  /**< "constant" (NULL), "one_cycle warmup=0.3", "step every=5 per=epoch", ... */
     const char *loss;      /**< "softmax_cross_entropy" (NULL), "huber delta=2", ... */
-    float clip_norm;     /**< largest Euclidean norm of all gradients together, as PyTorch's clip_grad_norm_;
+    float clip_norm;  /**< largest Euclidean norm of all gradients together, as PyTorch's clip_grad_norm_;
                                 0: none */
-    float clip_value;    /**< largest absolute value of a gradient, applied before clip_norm; 0: none */
-    float average;       /**< decay d < 1 of an exponential moving average of parameters and running
+    float clip_value; /**< largest absolute value of a gradient, applied before clip_norm; 0: none */
+    float average;    /**< decay d < 1 of an exponential moving average of parameters and running
                                 statistics: a = d a + (1 - d) p after step t, with (1 + t) / (10 + t) in the
                                 place of d while that is less (t from 0; the first step copies). Evaluation
                                 and the model of the epoch callback are the average; 0: none */
-    float validation;    /**< share of the training set that is held out, drawn by the seed: rounded, at
+    float validation; /**< share of the training set that is held out, drawn by the seed: rounded, at
                                 least 1 sample; 0: none. Not used by a trainer */
-    bool stratified;     /**< hold the same share of every class out */
-    size_t patience;     /**< stop after so many epochs without a better validation; 0: never */
-    float min_delta;     /**< for patience an epoch must be better by more than this */
-    bool keep_best;      /**< leave the model of the epoch with the best validation */
-    const char *monitor; /**< what is better: the lower "loss" (NULL) or the higher "accuracy" */
+    bool stratified;  /**< hold the same share of every class out; not with targets */
+    size_t patience;  /**< stop after so many epochs without a better validation; 0: never */
+    float min_delta;  /**< for patience an epoch must be better by more than this */
+    bool keep_best;   /**< leave the model of the epoch with the best validation */
+    /** What is better: the lower "loss" (NULL); the higher "accuracy" of classes or, as the share of samples with
+     * all labels right, of several labels; the lower "rmse" of regression; the higher "f1" of several labels. */
+    const char *monitor;
     /** How training samples are changed, in a new way every epoch, that follows from the seed: "shift=2
      * rotate=10 scale=0.1 shear=5 elastic=1 flip=0.5 erase=0.5 noise=0.1"; NULL: not at all. Samples held out
      * stay as they are. Not used by a trainer. */
@@ -58,20 +60,58 @@ typedef struct stoa_train_options {
     size_t accumulate;
 } stoa_train_options;
 
+/** Result of stoa_evaluate(), and of the evaluations of a training. What does not go with the task of the data
+ * is NAN. Means over targets or classes are not weighted; a share of nothing is 0, and R2 of targets that are
+ * all equal is 1 where they are met, else 0. */
+typedef struct stoa_evaluation {
+    size_t samples;  /**< seen */
+    size_t correct;  /**< whose largest output is their label's; of several labels, with all of them right */
+    double accuracy; /**< correct / samples, in [0, 1] */
+    double loss;     /**< mean */
+    double seconds;  /**< it took */
+    double rmse;     /**< regression: root of the mean squared error of a target, mean over the targets */
+    double mae;      /**< regression: mean absolute error, the same */
+    double
+        r2; /**< regression: share of the variance that is explained, 1 - squared error / variance, the same */
+    double precision;       /**< multi-label: right ones among the labels that are given, over all targets */
+    double recall;          /**< multi-label: labels that are given among those that are right, the same */
+    double f1;              /**< multi-label: harmonic mean of both */
+    double macro_precision; /**< multi-label: mean over the targets of their precision */
+    double macro_recall;    /**< multi-label: the same of recall */
+    double macro_f1;        /**< multi-label: the same of F1 */
+    double
+        average_precision; /**< multi-label: mean, over the targets that any sample has, of the mean precision
+                                 over all thresholds, weighted by the gain in recall */
+} stoa_evaluation;
+
+/** Figures of one target, in its own units; what does not go with the task is NAN, or 0. */
+typedef struct stoa_target_figures {
+    double rmse;              /**< regression: root of the mean squared error */
+    double mae;               /**< regression: mean absolute error */
+    double r2;                /**< regression: share of the variance that is explained */
+    size_t positives;         /**< multi-label: samples that have the label */
+    size_t answered;          /**< multi-label: samples that are given it */
+    size_t hits;              /**< multi-label: samples that are given it and have it */
+    double precision;         /**< multi-label: hits / answered */
+    double recall;            /**< multi-label: hits / positives */
+    double f1;                /**< multi-label: harmonic mean of both */
+    double average_precision; /**< multi-label: see stoa_evaluation; NAN without positives */
+} stoa_target_figures;
+
 /** What a progress callback is told. Rates are measured over training steps with data preparation, without
  * evaluation. */
 typedef struct stoa_progress {
-    bool epoch_done;            /**< false: a step is done; true: an epoch is done and evaluated */
-    size_t epoch;               /**< this one, from 1 */
-    size_t epochs;              /**< how many there will be */
-    size_t step;                /**< steps done in this epoch */
-    size_t steps;               /**< steps of an epoch */
-    double train_loss;          /**< mean over the samples of this epoch so far */
-    double step_loss;           /**< mean over the samples of the last step, before its update */
-    double train_accuracy;      /**< the same, as the network was at each step, in [0, 1] */
-    double test_loss;           /**< with epoch_done and a test set; else NAN */
-    double test_accuracy;       /**< the same, in [0, 1] */
-    double validation_loss;     /**< with epoch_done and a validation split; else NAN */
+    bool epoch_done;        /**< false: a step is done; true: an epoch is done and evaluated */
+    size_t epoch;           /**< this one, from 1 */
+    size_t epochs;          /**< how many there will be */
+    size_t step;            /**< steps done in this epoch */
+    size_t steps;           /**< steps of an epoch */
+    double train_loss;      /**< mean over the samples of this epoch so far */
+    double step_loss;       /**< mean over the samples of the last step, before its update */
+    double train_accuracy;  /**< the same, as the network was at each step, in [0, 1]; NAN of regression */
+    double test_loss;       /**< with epoch_done and a test set; else NAN */
+    double test_accuracy;   /**< the same, in [0, 1] */
+    double validation_loss; /**< with epoch_done and a validation split; else NAN */
     double validation_accuracy; /**< the same, in [0, 1] */
     bool best;                  /**< with epoch_done: its validation is the best so far; with keep_best this
                                    is the model to save. True without a validation split */
@@ -79,10 +119,12 @@ typedef struct stoa_progress {
                                    validation split */
     bool last;         /**< with epoch_done: no epoch follows */
     double seconds;    /**< of training in this epoch so far */
-    double images_per_second; /**< over this epoch so far */
-    double seconds_left;      /**< estimate for all remaining epochs */
-    float learning_rate;      /**< of the last step */
-    size_t threads;           /**< of the context */
+    double images_per_second;   /**< over this epoch so far */
+    double seconds_left;        /**< estimate for all remaining epochs */
+    float learning_rate;        /**< of the last step */
+    size_t threads;             /**< of the context */
+    stoa_evaluation validation; /**< all figures with epoch_done and a validation split; else no samples */
+    stoa_evaluation test;       /**< all figures with epoch_done and a test set; else no samples */
 } stoa_progress;
 
 /** A training in hand: a model's plan, the state of optimiser and schedule, and how far it has come. */
@@ -308,22 +350,14 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_find_learning_rate(stoa_context *conte
 /** Release what `curve` holds. Zeros are allowed. */
 STOA_API void stoa_rate_curve_free(stoa_rate_curve *curve);
 
-/** Result of stoa_evaluate(). */
-typedef struct stoa_evaluation {
-    size_t samples;  /**< seen */
-    size_t correct;  /**< whose largest output is their label's */
-    double accuracy; /**< correct / samples, in [0, 1] */
-    double loss;     /**< mean */
-    double seconds;  /**< it took */
-} stoa_evaluation;
-
-/** Accuracy and mean loss over a whole data set; nothing is dropped.
+/** Mean loss over a whole data set, accuracy and what else goes with its task; nothing is dropped.
  *
  * @param context  The model's, or another.
  * @param model  Built.
  * @param data  What to measure with.
  * @param batch  Samples a run; 0: 256.
- * @param loss  NULL: softmax_cross_entropy.
+ * @param loss  NULL: softmax_cross_entropy. Data with targets need one that takes them. A label is given where
+ * the output is at least 0 with bce_with_logits, else at least 0.5.
  * @param[out] result  Set only on STOA_OK.
  * Errors: STOA_ERR_SHAPE (data and model do not match), STOA_ERR_MEMORY, STOA_ERR_ARGUMENT,
  * STOA_ERR_NONFINITE (the sentence names the first layer with a non-finite output). */
@@ -348,6 +382,21 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_evaluate(stoa_context *context, stoa_m
 STOA_API STOA_MUST_CHECK stoa_status stoa_evaluate_classes(stoa_context *context, stoa_model *model,
                                                            const stoa_dataset *data, size_t batch,
                                                            const char *loss, size_t *confusion, size_t *ranks,
+                                                           stoa_evaluation *result);
+
+/** stoa_evaluate() of data with targets, and the figures of each.
+ *
+ * @param context  As for stoa_evaluate().
+ * @param model  As for stoa_evaluate().
+ * @param data  As for stoa_evaluate(); one with targets.
+ * @param batch  As for stoa_evaluate().
+ * @param loss  As for stoa_evaluate().
+ * @param[out] each  stoa_dataset_targets() of them.
+ * @param[out] result  Set only on STOA_OK, as `each`.
+ * Errors: those of stoa_evaluate(); STOA_ERR_ARGUMENT (data with classes). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_evaluate_targets(stoa_context *context, stoa_model *model,
+                                                           const stoa_dataset *data, size_t batch,
+                                                           const char *loss, stoa_target_figures *each,
                                                            stoa_evaluation *result);
 
 #ifdef __cplusplus

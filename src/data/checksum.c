@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What tells one data set from another: a CRC-32 over samples as they are stored, labels and normalisation.
+/* What tells one data set from another: a CRC-32 over samples as they are stored, labels or targets, and
+ * normalisation.
  * Of a set of more than MOST_BYTES samples are taken evenly, so that a set on disk is not read twice in
  * whole. */
 #include <stdlib.h>
@@ -51,9 +52,15 @@ static void add_samples(void *argument, size_t task, size_t thread) {
 }
 
 static uint32_t add_labels(const stoa_dataset *data, uint32_t sum) {
+    const struct stoa_store *store = data->store;
     for (size_t i = 0; i < data->count; i++) {
-        const int32_t *label = &data->store->labels[data->select ? data->select[i] : i];
-        sum = (uint32_t)crc32_z(sum, (const unsigned char *)label, sizeof *label);
+        size_t at = data->select ? data->select[i] : i;
+        if (store->target_count > 0) {
+            sum = (uint32_t)crc32_z(sum, (const unsigned char *)(store->targets + at * store->target_count),
+                                    store->target_count * sizeof *store->targets);
+        } else {
+            sum = (uint32_t)crc32_z(sum, (const unsigned char *)&store->labels[at], sizeof *store->labels);
+        }
     }
     return sum;
 }
@@ -61,9 +68,13 @@ static uint32_t add_labels(const stoa_dataset *data, uint32_t sum) {
 static uint32_t add_normalisation(const stoa_dataset *data, uint32_t sum) {
     const float pair[2] = {data->mean, data->deviation};
     sum = (uint32_t)crc32_z(sum, (const unsigned char *)pair, sizeof pair);
-    return data->by_channel ? (uint32_t)crc32_z(sum, (const unsigned char *)data->by_channel,
-                                                2 * data->store->channels * sizeof(float))
-                            : sum;
+    if (data->by_channel) {
+        sum = (uint32_t)crc32_z(sum, (const unsigned char *)data->by_channel,
+                                2 * data->store->channels * sizeof(float));
+    }
+    return data->by_target ? (uint32_t)crc32_z(sum, (const unsigned char *)data->by_target,
+                                               2 * data->store->target_count * sizeof(float))
+                           : sum;
 }
 
 stoa_status stoa_dataset_checksum(stoa_context *context, const stoa_dataset *data, uint32_t *checksum) {

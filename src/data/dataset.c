@@ -32,6 +32,7 @@ void stoa_dataset_free(stoa_dataset *dataset) {
         stoa_store_release(dataset->store);
         free(dataset->select);
         free(dataset->by_channel);
+        free(dataset->by_target);
         free(dataset);
     }
 }
@@ -276,8 +277,11 @@ void stoa_dataset_read(const stoa_dataset *dataset, const size_t *index, size_t 
     if (!index && !dataset->select) {
         assert(first <= dataset->count && samples <= dataset->count - first);
         read_values(dataset, first, samples, out);
-        if (samples > 0) {
+        if (samples > 0 && store->labels) {
             memcpy(labels, store->labels + first, samples * sizeof *labels);
+        }
+        for (size_t i = 0; i < samples && !store->labels; i++) {
+            labels[i] = 0;
         }
         return;
     }
@@ -286,6 +290,6 @@ void stoa_dataset_read(const stoa_dataset *dataset, const size_t *index, size_t 
         assert(at < dataset->count);
         at = dataset->select ? dataset->select[at] : at;
         read_values(dataset, at, 1, out + i * size);
-        labels[i] = store->labels[at];
+        labels[i] = store->labels ? store->labels[at] : 0;
     }
 }

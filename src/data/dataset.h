@@ -19,6 +19,7 @@ struct stoa_held {
 };
 
 struct stoa_disk_file; /* data/disk.h */
+struct stoa_table;     /* data/table.h */
 
 struct stoa_store {
     stoa_context *context;
@@ -41,6 +42,12 @@ struct stoa_store {
     char **column_names,
         *label_name;      /* of a table with a header: of the values and the label, from malloc, or NULL */
     size_t columns_named; /* how many of the former there are */
+    stoa_task task;       /* what is to be learned; STOA_TASK_AUTO counts as classes */
+    const float *targets; /* (count, target_count); NULL with classes */
+    size_t target_count;  /* 0 with classes */
+    struct stoa_held targets_memory;
+    char **target_names;      /* from malloc, or NULL */
+    struct stoa_table *table; /* what the columns of a table are, or NULL */
 };
 
 struct stoa_dataset {
@@ -52,7 +59,13 @@ struct stoa_dataset {
      * for each channel. */
     float mean, deviation;
     float *by_channel;
+    float *by_target; /* the same for targets; NULL: as they are */
 };
+
+/* What readers are asked to find. */
+static inline stoa_task stoa_task_of(const stoa_data_options *options) {
+    return options->task ? options->task : options->target ? STOA_TASK_REGRESSION : STOA_TASK_CLASSES;
+}
 
 /* Largest number of classes that are found by looking at labels: more are a column of something else. */
 enum { STOA_MOST_FOUND_CLASSES = 65536 };
@@ -65,6 +78,13 @@ void stoa_store_release(struct stoa_store *store);
 /* Memory for `count` samples of the store's shape and type, and for labels. `name` begins the sentence of an
  * error. */
 stoa_status stoa_store_allocate(struct stoa_store *store, const char *name, size_t count);
+
+/* Memory for `target_count` targets a sample, and for labels that are all 0, beside samples that are there. */
+stoa_status stoa_store_allocate_targets(struct stoa_store *store, const char *name, stoa_task task,
+                                        size_t target_count);
+
+/* Whether targets are what the store's task takes: finite, and 0 or 1 as labels. */
+bool stoa_target_fits(stoa_task task, float target);
 
 /* stoa_dataset_check() with another context for the sentence. */
 stoa_status stoa_store_check(const struct stoa_store *store, stoa_context *context);
@@ -82,7 +102,7 @@ void stoa_dataset_zero(const stoa_dataset *dataset, float *out);
  * Errors: STOA_ERR_MEMORY, STOA_ERR_IO. */
 stoa_status stoa_dataset_checksum(stoa_context *context, const stoa_dataset *data, uint32_t *checksum);
 
-/* Names of classes: a copy of `count` strings, or NULL. */
+/* Names: a copy of `count` strings, or NULL. */
 char **stoa_copy_names(const char *const *names, size_t count);
 void stoa_free_names(char **names, size_t count);
 

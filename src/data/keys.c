@@ -10,8 +10,14 @@ static const char *const layout_words[] = {"auto", "nhwc", "nchw", NULL}; /* in 
 static const char *const header_words[] = {"auto", "yes", "no", NULL};    /* in the order of stoa_header */
 static const char *const resize_words[] = {"none", "fit", "crop", "stretch",
                                            NULL}; /* in the order of stoa_resize */
-_Static_assert(sizeof(stoa_resize) == sizeof(int), "words are ints");
-_Static_assert(sizeof(stoa_layout) == sizeof(int) && sizeof(stoa_header) == sizeof(int), "words are ints");
+static const char *const task_words[] = {"auto", "classes", "regression", "multilabel", NULL};
+static const char *const missing_words[] = {"refuse", "drop", "mean", "median", "most_frequent", NULL};
+static const char *const unknown_words[] = {"refuse", "zero", NULL};
+static const char *const targets_words[] = {"given", "measured", NULL};
+_Static_assert(sizeof(stoa_layout) == sizeof(int) && sizeof(stoa_resize) == sizeof(int) &&
+                   sizeof(stoa_header) == sizeof(int) && sizeof(stoa_task) == sizeof(int) &&
+                   sizeof(stoa_missing) == sizeof(int) && sizeof(stoa_unknown) == sizeof(int),
+               "words are ints in the order of their enum");
 
 /* Names of data sets become parts of paths, so only plain ones are taken. */
 static stoa_status check_name(struct stoa_error *error, const char *text, void *parsed) {
@@ -48,6 +54,20 @@ static const struct stoa_key keys[] = {
          "whether mean and deviation are given, or measured on the training data a channel at a time"),
     TEXT("label", options.label, NULL,
          "the label's column of a table, by name or by number from 1; of CIFAR-100 coarse or fine"),
+    WORD("task", options.task, task_words,
+         "what is to be learned: classes, or targets, which are numbers or labels that are 0 or 1"),
+    TEXT("target", options.target, NULL,
+         "the columns of a table that are targets, by names or numbers from 1"),
+    WORD("normalize_targets", normalize_targets, targets_words,
+         "whether targets are learned as they are, or scaled by what is measured on the training data"),
+    TEXT("ignore", options.ignore, NULL, "columns of a table that are left out"),
+    TEXT("only", options.only, NULL, "the columns of a table that are inputs; the others are left out"),
+    TEXT("categories", options.categories, NULL,
+         "input columns of a table whose texts become one value each"),
+    TEXT("dates", options.dates, NULL, "input columns of a table whose dates become days since 1970"),
+    WORD("missing", options.missing, missing_words, "what becomes of lines of a table that lack a value"),
+    WORD("unknown", options.unknown, unknown_words,
+         "what becomes of categories that the training data do not have"),
     WORD("header", options.header, header_words, "whether a table begins with a line of names"),
     WORD("layout", options.layout, layout_words, "the order of colour in arrays and tables"),
     WORD("resize", options.resize, resize_words, "how pictures of any size are brought to that of the input"),

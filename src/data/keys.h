@@ -11,7 +11,7 @@
 struct stoa_data_source {
     const char *set; /* NULL: not said */
     float mean, deviation;
-    int normalize, weights; /* 1: measured on the training data */
+    int normalize, weights, normalize_targets; /* 1: measured on the training data */
     stoa_data_options options;
 };
 

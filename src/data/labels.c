@@ -17,50 +17,11 @@ void stoa_labels_open(struct stoa_labels *labels, stoa_context *context, const c
 }
 
 void stoa_labels_close(struct stoa_labels *labels) {
-    for (size_t i = 0; i < labels->count; i++) {
-        free(labels->label[i].text);
-    }
-    free(labels->label);
-    labels->label = NULL;
-    labels->count = 0;
-}
-
-/* Where the text is, or would go. */
-static size_t find(const struct stoa_labels *labels, const char *text, bool *found) {
-    size_t low = 0, high = labels->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (strcmp(labels->label[middle].text, text) < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    *found = low < labels->count && strcmp(labels->label[low].text, text) == 0;
-    return low;
+    stoa_texts_clear(&labels->texts);
 }
 
 static stoa_status fail_memory(const struct stoa_labels *labels) {
     return stoa_fail(labels->context, STOA_ERR_MEMORY, "%s: no memory for labels", labels->name);
-}
-
-/* Takes over the text. */
-static stoa_status insert(struct stoa_labels *labels, size_t at, char *text) {
-    if (labels->count == labels->room) {
-        size_t room = labels->room ? 2 * labels->room : 16;
-        struct stoa_label *larger = realloc(labels->label, room * sizeof *larger);
-        if (!larger) {
-            free(text);
-            return fail_memory(labels);
-        }
-        labels->label = larger;
-        labels->room = room;
-    }
-    struct stoa_label *place = labels->label + at;
-    memmove(place + 1, place, (labels->count - at) * sizeof *place);
-    *place = (struct stoa_label){.text = text};
-    labels->count++;
-    return STOA_OK;
 }
 
 /* A whole number from 0, also as NumPy and pandas write it among floats: "2.0", "2.000e+00". */
@@ -96,8 +57,8 @@ stoa_status stoa_labels_add(struct stoa_labels *labels, const struct stoa_csv_fi
     }
     stoa_status status = options->names ? check_known(labels, text, line) : STOA_OK;
     bool found;
-    size_t at = find(labels, text, &found);
-    if (status == STOA_OK && !found && labels->count == most) {
+    size_t at = stoa_texts_find(&labels->texts, text, &found);
+    if (status == STOA_OK && !found && labels->texts.count == most) {
         status =
             stoa_fail(labels->context, STOA_ERR_FORMAT,
                       "%s:%zu: found the label '%.40s', a new one after %zu others, expected %s%zu classes",
@@ -111,11 +72,11 @@ stoa_status stoa_labels_add(struct stoa_labels *labels, const struct stoa_csv_fi
         free(text);
         return status;
     }
-    return insert(labels, at, text);
+    return stoa_texts_insert(&labels->texts, at, text) ? STOA_OK : fail_memory(labels);
 }
 
 static int by_number(const void *a, const void *b) {
-    const struct stoa_label *left = a, *right = b;
+    const struct stoa_text *left = a, *right = b;
     size_t x = 0, y = 0;
     (void)read_number(left->text, strlen(left->text), &x);
     (void)read_number(right->text, strlen(right->text), &y);
@@ -127,21 +88,21 @@ static int by_number(const void *a, const void *b) {
 
 /* Number the classes in the sorted order of their names. */
 static stoa_status number_names(struct stoa_labels *labels, char ***names) {
-    struct stoa_label *order = calloc(labels->count, sizeof *order);
-    const char **text = calloc(labels->count, sizeof *text);
+    struct stoa_texts *texts = &labels->texts;
+    struct stoa_text *order = calloc(texts->count, sizeof *order);
+    const char **text = calloc(texts->count, sizeof *text);
     if (order && text) {
-        for (size_t i = 0; i < labels->count; i++) {
-            order[i] =
-                (struct stoa_label){labels->label[i].text, i}; /* where it stands, until it is sorted */
+        for (size_t i = 0; i < texts->count; i++) {
+            order[i] = (struct stoa_text){texts->text[i].text, i}; /* where it stands, until it is sorted */
         }
         if (labels->numbers) {
-            qsort(order, labels->count, sizeof *order, by_number);
+            qsort(order, texts->count, sizeof *order, by_number);
         }
-        for (size_t i = 0; i < labels->count; i++) {
-            labels->label[order[i].class_number].class_number = i;
+        for (size_t i = 0; i < texts->count; i++) {
+            texts->text[order[i].number].number = i;
             text[i] = order[i].text;
         }
-        *names = stoa_copy_names(text, labels->count);
+        *names = stoa_copy_names(text, texts->count);
     }
     bool good = order && text && *names;
     free(order);
@@ -152,10 +113,10 @@ static stoa_status number_names(struct stoa_labels *labels, char ***names) {
 /* The names were given: each label has its place among them. */
 static stoa_status use_names(struct stoa_labels *labels, char ***names) {
     const stoa_data_options *options = labels->options;
-    for (size_t i = 0; i < labels->count; i++) {
-        struct stoa_label *label = &labels->label[i];
-        while (strcmp(options->names[label->class_number], label->text) != 0) {
-            label->class_number++;
+    for (size_t i = 0; i < labels->texts.count; i++) {
+        struct stoa_text *label = &labels->texts.text[i];
+        while (strcmp(options->names[label->number], label->text) != 0) {
+            label->number++;
         }
     }
     *names = stoa_copy_names(options->names, options->name_count);
@@ -165,9 +126,9 @@ static stoa_status use_names(struct stoa_labels *labels, char ***names) {
 /* Whether whole numbers are the numbers of classes: each is below the number of classes. */
 static bool are_class_numbers(const struct stoa_labels *labels, size_t *classes) {
     size_t largest = 0;
-    for (size_t i = 0; i < labels->count; i++) {
+    for (size_t i = 0; i < labels->texts.count; i++) {
         size_t number = 0;
-        const char *text = labels->label[i].text;
+        const char *text = labels->texts.text[i].text;
         if (!read_number(text, strlen(text), &number)) {
             return false;
         }
@@ -189,13 +150,13 @@ stoa_status stoa_labels_settle(struct stoa_labels *labels, size_t *classes, char
     if (labels->as_numbers) {
         return STOA_OK;
     }
-    if (options->classes > labels->count) {
+    size_t count = labels->texts.count;
+    if (options->classes > count) {
         return stoa_fail(labels->context, STOA_ERR_FORMAT,
                          "%s: holds %zu different labels, among them '%.40s', expected %zu classes",
-                         labels->name, labels->count, labels->label[labels->count - 1].text,
-                         options->classes);
+                         labels->name, count, labels->texts.text[count - 1].text, options->classes);
     }
-    *classes = labels->count;
+    *classes = count;
     return number_names(labels, names);
 }
 
@@ -211,7 +172,7 @@ stoa_status stoa_labels_find(const struct stoa_labels *labels, const struct stoa
         if (!text) {
             return fail_memory(labels);
         }
-        number = labels->label[find(labels, text, &found)].class_number;
+        number = labels->texts.text[stoa_texts_find(&labels->texts, text, &found)].number;
         free(text);
     }
     *class_number = (int32_t)number;

@@ -6,20 +6,15 @@
 #include <stoa/data.h>
 
 #include "data/csv.h"
-
-struct stoa_label {
-    char *text;
-    size_t class_number; /* once settled */
-};
+#include "data/texts.h"
 
 struct stoa_labels {
     stoa_context *context;
     const char *name; /* of the file; begins sentences */
     const stoa_data_options *options;
-    struct stoa_label *label; /* distinct ones, sorted by their bytes */
-    size_t count, room;
-    bool numbers;    /* all so far are whole numbers */
-    bool as_numbers; /* settled: a label is its class's number */
+    struct stoa_texts texts; /* distinct ones; once settled their numbers are those of the classes */
+    bool numbers;            /* all so far are whole numbers */
+    bool as_numbers;         /* settled: a label is its class's number */
 };
 
 void stoa_labels_open(struct stoa_labels *labels, stoa_context *context, const char *name,

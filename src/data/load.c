@@ -10,10 +10,12 @@
 
 #include "base/float_state.h"
 #include "data/cifar.h"
+#include "data/csv_list.h"
 #include "data/dataset.h"
 #include "data/folder.h"
 #include "data/keys.h"
 #include "data/read.h"
+#include "data/table.h"
 
 enum { TRAIN = STOA_LOAD_TRAIN, TEST = STOA_LOAD_TEST };
 
@@ -54,10 +56,15 @@ stoa_status stoa_load_divide(struct stoa_load *load, stoa_dataset *whole) {
     return status == STOA_OK ? status : stoa_error_prefix(&load->context->error, "%s: ", load->path);
 }
 
+/* What fills missing values is found in the training part. */
 static stoa_status load_csv(struct stoa_load *load, const char *path) {
     stoa_dataset *whole = NULL;
-    stoa_status status = stoa_dataset_open_csv(load->context, path, load->options, &whole);
-    return status == STOA_OK ? stoa_load_divide(load, whole) : status;
+    stoa_status status = stoa_csv_open_unfilled(load->context, path, load->options, &whole);
+    if (status == STOA_OK) {
+        status = stoa_load_divide(load, whole);
+    }
+    const stoa_dataset *known = load->made[TRAIN] ? load->made[TRAIN] : load->made[TEST];
+    return status == STOA_OK ? stoa_table_fill(known, path, load->options) : status;
 }
 
 static stoa_status load_pictures(struct stoa_load *load, const char *folder) {
@@ -71,31 +78,58 @@ static stoa_status load_pictures(struct stoa_load *load, const char *folder) {
 typedef stoa_status reader(stoa_context *context, const char *path, const stoa_data_options *options,
                            stoa_dataset **dataset);
 
-/* Two tables or folders of pictures: names of classes and of columns are those of the training part. */
+/* What the second of two parts is read with, beside the options: what the first has shown. */
+struct shown {
+    stoa_data_options options;
+    stoa_column *columns; /* from malloc */
+    char *target;         /* the same */
+};
+
+/* Names of classes, columns and targets are those of the training part, and what stands for missing values. */
+static stoa_status learn_names(const stoa_dataset *train, struct shown *shown) {
+    const struct stoa_store *store = train->store;
+    stoa_data_options *options = &shown->options;
+    const char *const *targets = (const char *const *)store->target_names;
+    options->classes = store->classes;
+    options->names = (const char *const *)store->names;
+    options->name_count = store->names ? store->classes : 0;
+    options->label_column = store->label_name;
+    options->channels = options->channels ? options->channels : store->channels;
+    if (!store->table) {
+        return STOA_OK;
+    }
+    shown->columns = stoa_table_columns(store->table);
+    shown->target = targets ? stoa_csv_list_text(targets, store->target_count) : NULL;
+    if (!shown->columns || (targets && !shown->target)) {
+        return stoa_fail(train->context, STOA_ERR_MEMORY, "data set: no memory for names of columns");
+    }
+    options->fitted = shown->columns;
+    options->fitted_count = store->table->count;
+    options->target = targets ? shown->target : options->target;
+    return STOA_OK;
+}
+
+/* Two tables or folders of pictures. */
 static stoa_status load_named(struct stoa_load *load, reader *read, const char *first, const char *second) {
     stoa_context *context = load->context;
-    stoa_data_options options = *load->options;
+    struct shown shown = {.options = *load->options};
     char *train = stoa_load_join(context, load->path, first);
     char *test = stoa_load_join(context, load->path, second);
     stoa_status status = train && test ? STOA_OK : STOA_ERR_MEMORY;
-    if (status == STOA_OK && !options.unlabelled && (load->wanted[TRAIN] || !options.names)) {
-        status = read(context, train, &options, &load->made[TRAIN]);
+    bool known = shown.options.names || shown.options.fitted;
+    if (status == STOA_OK && !shown.options.unlabelled && (load->wanted[TRAIN] || !known)) {
+        status = read(context, train, &shown.options, &load->made[TRAIN]);
     }
     if (load->made[TRAIN]) {
-        const struct stoa_store *store = load->made[TRAIN]->store;
-        options.classes = store->classes;
-        options.names = (const char *const *)store->names;
-        options.name_count = store->names ? store->classes : 0;
-        options.columns = (const char *const *)store->column_names;
-        options.column_count = store->columns_named;
-        options.label_column = store->label_name;
-        options.channels = options.channels ? options.channels : store->channels;
+        status = learn_names(load->made[TRAIN], &shown);
     }
     if (status == STOA_OK && load->wanted[TEST]) {
-        status = read(context, test, &options, &load->made[TEST]);
+        status = read(context, test, &shown.options, &load->made[TEST]);
     }
     free(train);
     free(test);
+    free(shown.columns);
+    free(shown.target);
     return status;
 }
 
@@ -129,7 +163,12 @@ static stoa_status load_npy(struct stoa_load *load, const char *path) {
 static const struct {
     const char *end;
     stoa_status (*read)(struct stoa_load *load, const char *path);
-} files[] = {{".csv", load_csv}, {".npz", stoa_load_npz}, {".npy", load_npy}};
+    bool named; /* only where it is named: in folders such files are mostly something else */
+} files[] = {{".csv", load_csv, false},
+             {".tsv", load_csv, false},
+             {".npz", stoa_load_npz, false},
+             {".npy", load_npy, false},
+             {".txt", load_csv, true}};
 enum { FILES = sizeof files / sizeof files[0] };
 
 /* The one name in the folder that ends so, as a path; NULL when there is none or, with the error set,
@@ -160,7 +199,7 @@ static char *find_only(struct stoa_load *load, const struct stoa_names *names, c
 /* Whether a name in the folder is that of a folder or of a file of a kind that is read. */
 static stoa_status may_be_data(const struct stoa_load *load, const char *name, bool *data) {
     for (size_t i = 0; i < FILES; i++) {
-        if (ends_with(name, files[i].end)) {
+        if (!files[i].named && ends_with(name, files[i].end)) {
             *data = true;
             return STOA_OK;
         }
@@ -199,7 +238,7 @@ static stoa_status explain_others(const struct stoa_load *load, const struct sto
 static bool load_only_file(struct stoa_load *load, const struct stoa_names *names, stoa_status *status) {
     *status = STOA_OK;
     for (size_t i = 0; i < FILES; i++) {
-        char *path = find_only(load, names, files[i].end, status);
+        char *path = files[i].named ? NULL : find_only(load, names, files[i].end, status);
         if (path) {
             const char *known = path + strlen(load->path) + 1;
             *status = files[i].read(load, path);
@@ -319,7 +358,7 @@ static stoa_status load_listed(struct stoa_load *load, const struct stoa_names *
     stoa_status status = STOA_OK;
     struct parts parts;
     bool folders = false;
-    if (find_parts(names, ".csv", &parts)) {
+    if (find_parts(names, ".csv", &parts) || find_parts(names, ".tsv", &parts)) {
         return load_parts(load, names, stoa_dataset_open_csv, &parts);
     }
     if (stoa_load_cifar(load, &status) || stoa_load_npy_folder(load, &status) ||
@@ -335,8 +374,8 @@ static stoa_status load_listed(struct stoa_load *load, const struct stoa_names *
     }
     return stoa_fail(
         load->context, STOA_ERR_NOT_FOUND,
-        "%s: holds no data of a known kind: IDX files (train-images-idx3-ubyte and so on), *.csv, *.npz, "
-        "*.npy, CIFAR's *.bin, or folders of PNG or JPEG pictures",
+        "%s: holds no data of a known kind: IDX files (train-images-idx3-ubyte and so on), *.csv, *.tsv, "
+        "*.npz, *.npy, CIFAR's *.bin, or folders of PNG or JPEG pictures",
         load->path);
 }
 
@@ -383,9 +422,10 @@ static stoa_status load_path(struct stoa_load *load) {
             return files[i].read(load, load->path);
         }
     }
-    return stoa_fail(load->context, STOA_ERR_FORMAT,
-                     "%s: is a file of an unknown kind, expected *.csv, *.npz, *.npy or a folder",
-                     load->path);
+    return stoa_fail(
+        load->context, STOA_ERR_FORMAT,
+        "%s: is a file of an unknown kind, expected *.csv, *.tsv, *.txt, *.npz, *.npy or a folder",
+        load->path);
 }
 
 static stoa_status check_options(stoa_context *context, const stoa_data_options *options, bool train) {
@@ -418,6 +458,17 @@ static stoa_status check_memory(const struct stoa_load *load, const stoa_dataset
         load->path, made->store->samples_memory.bytes, most);
 }
 
+/* Pictures have no numbers beside them. */
+static stoa_status check_task(const struct stoa_load *load, const stoa_dataset *made) {
+    stoa_task task = stoa_task_of(load->options);
+    if (!made || load->options->unlabelled || task == STOA_TASK_CLASSES || stoa_dataset_targets(made) > 0) {
+        return STOA_OK;
+    }
+    return stoa_fail(load->context, STOA_ERR_ARGUMENT,
+                     "%s: is %s, which has classes, expected a table or arrays for task = %s", load->path,
+                     stoa_dataset_format(made), task == STOA_TASK_REGRESSION ? "regression" : "multilabel");
+}
+
 stoa_status stoa_dataset_load(stoa_context *context, const char *path, const stoa_data_options *options,
                               stoa_dataset **train, stoa_dataset **test) {
     STOA_FLOAT_STATE();
@@ -432,6 +483,9 @@ stoa_status stoa_dataset_load(stoa_context *context, const char *path, const sto
     }
     for (int part = TRAIN; status == STOA_OK && part <= TEST; part++) {
         status = check_memory(&load, load.made[part]);
+        if (status == STOA_OK) {
+            status = check_task(&load, load.made[part]);
+        }
     }
     /* What was made on the way, but is not wanted. */
     stoa_dataset **const out[] = {train, test};

@@ -118,7 +118,7 @@ void stoa_dataset_class_counts(const stoa_dataset *dataset, size_t *counts) {
     for (size_t c = 0; c < store->classes; c++) {
         counts[c] = 0;
     }
-    for (size_t i = 0; i < dataset->count; i++) {
+    for (size_t i = 0; i < dataset->count && store->classes > 0; i++) {
         counts[store->labels[dataset->select ? dataset->select[i] : i]]++;
     }
 }
@@ -126,6 +126,10 @@ void stoa_dataset_class_counts(const stoa_dataset *dataset, size_t *counts) {
 stoa_status stoa_dataset_class_weights(const stoa_dataset *dataset, float *weights) {
     STOA_FLOAT_STATE();
     size_t classes = dataset->store->classes, largest = 0;
+    if (classes == 0) {
+        return stoa_fail(dataset->context, STOA_ERR_FORMAT,
+                         "data set: has targets, expected classes, which weights are measured for");
+    }
     size_t *counts = calloc(classes, sizeof *counts);
     if (!counts) {
         return stoa_fail(dataset->context, STOA_ERR_MEMORY, "data set: no memory for %zu classes", classes);

@@ -23,14 +23,19 @@ static size_t store_number(const stoa_dataset *dataset, size_t at) {
     return dataset->select ? dataset->select[at] : at;
 }
 
+/* Samples with targets are all of one class. */
+static size_t classes_of(const stoa_dataset *dataset) {
+    return dataset->store->target_count > 0 ? 1 : dataset->store->classes;
+}
+
 static int32_t label_of(const stoa_dataset *dataset, size_t at) {
-    return dataset->store->labels[store_number(dataset, at)];
+    return dataset->store->target_count > 0 ? 0 : dataset->store->labels[store_number(dataset, at)];
 }
 
 /* Counting sort. */
 static void sort_by_class(struct division *division) {
     const stoa_dataset *dataset = division->dataset;
-    size_t classes = dataset->store->classes, *begin = division->begin;
+    size_t classes = classes_of(dataset), *begin = division->begin;
     for (size_t i = 0; i < dataset->count; i++) {
         begin[label_of(dataset, i) + 1]++;
     }
@@ -45,6 +50,10 @@ static void sort_by_class(struct division *division) {
 }
 
 static stoa_status fail_single(const stoa_dataset *dataset, size_t class_number) {
+    if (dataset->store->target_count > 0) {
+        return stoa_fail(dataset->context, STOA_ERR_FORMAT,
+                         "has one sample, expected at least two: one for each part of the data");
+    }
     const char *name = stoa_dataset_class_name(dataset, class_number);
     return stoa_fail(
         dataset->context, STOA_ERR_FORMAT,
@@ -55,7 +64,7 @@ static stoa_status fail_single(const stoa_dataset *dataset, size_t class_number)
 static stoa_status choose_second(struct division *division) {
     const stoa_dataset *dataset = division->dataset;
     sort_by_class(division);
-    for (size_t c = 0; c < dataset->store->classes; c++) {
+    for (size_t c = 0; c < classes_of(dataset); c++) {
         size_t *member = division->order + division->begin[c];
         size_t count = division->begin[c + 1] - division->begin[c];
         if (count == 1) {
@@ -104,6 +113,10 @@ static stoa_status make_part(const struct division *division, bool second, stoa_
         status = stoa_dataset_normalize_channels(made, dataset->by_channel,
                                                  dataset->by_channel + dataset->store->channels);
     }
+    if (status == STOA_OK && dataset->by_target) {
+        status = stoa_dataset_normalize_targets(made, dataset->by_target,
+                                                dataset->by_target + dataset->store->target_count);
+    }
     if (status != STOA_OK) {
         stoa_dataset_free(made);
         return status;
@@ -138,7 +151,7 @@ stoa_status stoa_dataset_split(const stoa_dataset *dataset, double share, uint64
                          "data set: a share of %g, expected more than 0 and less than 1", share);
     }
     struct division division = {.dataset = dataset, .share = share, .seed = seed};
-    division.begin = calloc(dataset->store->classes + 1, sizeof *division.begin);
+    division.begin = calloc(classes_of(dataset) + 1, sizeof *division.begin);
     division.order = calloc(dataset->count, sizeof *division.order);
     division.second = calloc(dataset->count, sizeof *division.second);
     stoa_status status = division.begin && division.order && division.second

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Stores: the memory of samples and labels, counted by the data sets that look at it. */
+/* Stores: the memory of samples, labels and targets, counted by the data sets that look at it. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/size.h"
 #include "data/dataset.h"
 #include "data/disk.h"
+#include "data/table.h"
 
 struct stoa_store *stoa_store_create(stoa_context *context, const char *format) {
     struct stoa_store *store = calloc(1, sizeof *store);
@@ -25,9 +26,12 @@ void stoa_store_release(struct stoa_store *store) {
     }
     stoa_release(store->context, store->samples_memory.data, store->samples_memory.bytes);
     stoa_release(store->context, store->labels_memory.data, store->labels_memory.bytes);
+    stoa_release(store->context, store->targets_memory.data, store->targets_memory.bytes);
     stoa_disk_close(store->file);
     stoa_free_names(store->names, store->classes);
     stoa_free_names(store->column_names, store->columns_named);
+    stoa_free_names(store->target_names, store->target_count);
+    stoa_table_free(store->table);
     free(store->label_name);
     free(store);
 }
@@ -58,6 +62,32 @@ stoa_status stoa_store_allocate(struct stoa_store *store, const char *name, size
     }
     store->samples = store->samples_memory.data;
     store->labels = store->labels_memory.data;
+    return status;
+}
+
+stoa_status stoa_store_allocate_targets(struct stoa_store *store, const char *name, stoa_task task,
+                                        size_t target_count) {
+    size_t bytes = store->count;
+    if (!stoa_size_scale(&bytes, target_count) || !stoa_size_scale(&bytes, sizeof(float)) ||
+        bytes > SIZE_MAX / 2) {
+        return stoa_fail(store->context, STOA_ERR_FORMAT,
+                         "%s: %zu samples of %zu targets are more than memory can hold", name, store->count,
+                         target_count);
+    }
+    store->task = task;
+    store->classes = 0;
+    store->targets_memory.bytes = bytes;
+    stoa_status status = allocate_block(store, name, &store->targets_memory);
+    if (status == STOA_OK && !store->labels_memory.data) {
+        store->labels_memory.bytes = store->count * sizeof(int32_t);
+        status = allocate_block(store, name, &store->labels_memory);
+    }
+    if (status == STOA_OK) {
+        memset(store->labels_memory.data, 0, store->labels_memory.bytes);
+        store->labels = store->labels_memory.data;
+        store->targets = store->targets_memory.data;
+        store->target_count = target_count;
+    }
     return status;
 }
 

@@ -35,6 +35,7 @@ static const struct stoa_op_example examples[] = {
 const struct stoa_op stoa_op_bce_with_logits = {
     .name = "bce_with_logits",
     .is_loss = true,
+    .takes_logits = true,
     .least_inputs = 1,
     .most_inputs = 1,
     .options = options,

@@ -170,6 +170,7 @@ struct stoa_op {
     const char *name;
     bool is_loss;        /* y is one number a sample; run->targets is read; not for recipes' [model] */
     bool takes_labels;   /* a loss over class numbers, not vectors */
+    bool takes_logits;   /* a loss that takes x for logits, and targets from 0 to 1 */
     bool gives_gradient; /* a loss: where dx[0] is set, forward writes it from dy; saved may be NULL then */
     size_t least_inputs, most_inputs;
     const struct stoa_option *options;

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "data/dataset.h"
 #include "model/graph.h"
+#include "ops/op.h"
 #include "recipe/entries.h"
 #include "train/options.h"
 #include "train/rates.h"
@@ -49,14 +51,33 @@ static const struct stoa_recipe_entry *find_layer(const stoa_recipe *recipe, siz
     return last;
 }
 
+/* With targets a network gives one value for each, as far as the recipe tells how many there are, and nothing is
+ * said of classes that is not so. */
+static stoa_status check_targets(const stoa_recipe *recipe, struct stoa_error *error, size_t values) {
+    const stoa_data_options *options = &recipe->data.options;
+    const struct stoa_recipe_entry *classes = stoa_recipe_find(recipe, STOA_RECIPE_DATA, "classes");
+    struct place place;
+    if (classes && options->classes != values) {
+        return stoa_error_set(
+            error, STOA_ERR_ARGUMENT,
+            "classes = %zu%s, expected none with a task of targets, or %zu, the values of the last "
+            "layer",
+            options->classes, name_line(classes, &place), values);
+    }
+    return STOA_OK;
+}
+
 /* A network gives one value a class; found here, the mistake costs no reading of data. */
 static stoa_status check_classes(const stoa_recipe *recipe, struct stoa_error *error,
                                  const stoa_model *model) {
     size_t values = stoa_model_output_size(model);
+    struct place place;
+    if (stoa_task_of(&recipe->data.options) != STOA_TASK_CLASSES) {
+        return check_targets(recipe, error, values);
+    }
     if (values == recipe->data.options.classes) {
         return STOA_OK;
     }
-    struct place place;
     const struct stoa_recipe_entry *last = find_layer(recipe, stoa_model_layer_count(model));
     return stoa_error_set(error, STOA_ERR_SHAPE,
                           "the last layer, '%s'%s, gives %zu values, expected %zu, the classes of [data]",
@@ -72,6 +93,15 @@ static stoa_status check_loss(const stoa_recipe *recipe, struct stoa_error *erro
     struct stoa_spec spec;
     struct stoa_layer loss;
     stoa_status status = stoa_spec_parse(error, loss_of(recipe), &spec);
+    const struct stoa_op *op = status == STOA_OK ? stoa_op_find(spec.name) : NULL;
+    if (op && op->takes_labels && stoa_task_of(&recipe->data.options) != STOA_TASK_CLASSES) {
+        bool labels = recipe->data.options.task == STOA_TASK_MULTILABEL;
+        return stoa_error_set(error, STOA_ERR_ARGUMENT,
+                              "loss %s takes a class, [data] asks for targets: expected loss = %s in [train]",
+                              op->name,
+                              labels ? "bce_with_logits"
+                                     : "mse, huber, l1 or smooth_l1, or bce_with_logits for several labels");
+    }
     if (status == STOA_OK) {
         status = stoa_layer_make(error, "loss", &spec, stoa_value_shape(model, stoa_model_layer_count(model)),
                                  1, &loss);
@@ -308,7 +338,9 @@ static stoa_status set_facts(const stoa_recipe *recipe, stoa_model *model) {
     for (size_t i = 0; status == STOA_OK && i < stoa_data_keys.count; i++) {
         const struct stoa_key *key = &stoa_data_keys.key[i];
         char number[STOA_KEY_TEXT], name[STOA_KEY_TEXT];
-        bool unknown = recipe->data.normalize && stoa_data_is_scale(key);
+        bool targets = stoa_task_of(&recipe->data.options) != STOA_TASK_CLASSES;
+        bool unknown = (recipe->data.normalize && stoa_data_is_scale(key)) ||
+                       (targets && strcmp(key->option.name, "classes") == 0);
         (void)snprintf(name, sizeof name, "data.%s", key->option.name);
         status = stoa_model_set_fact(model, name, unknown ? NULL : stoa_key_text(key, &recipe->data, number));
     }

@@ -10,9 +10,11 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "data/dataset.h"
 #include "model/json.h"
 #include "model/json_write.h"
 #include "model/model.h"
+#include "train/table_facts.h"
 
 static stoa_status fail_fact(const struct stoa_data_facts *facts, const char *key, const char *expected) {
     return stoa_fail(facts->context, STOA_ERR_FORMAT, "%s: %s: found '%.80s', expected %s",
@@ -54,6 +56,21 @@ stoa_status stoa_data_facts_numbers(const struct stoa_data_facts *facts, const c
     return STOA_OK;
 }
 
+/* With targets nothing is said of classes; labels are told from numbers by a loss of logits, where the task does
+ * not say which. */
+static void settle_task(struct stoa_data_facts *facts) {
+    stoa_data_options *options = &facts->source.options;
+    const char *loss = stoa_model_fact(facts->model, "loss");
+    static const char logits[] = "bce_with_logits";
+    if (options->task == STOA_TASK_AUTO && options->target) {
+        bool labels = loss && strncmp(loss, logits, sizeof logits - 1) == 0;
+        options->task = labels ? STOA_TASK_MULTILABEL : STOA_TASK_REGRESSION;
+    }
+    if (stoa_task_of(options) != STOA_TASK_CLASSES) {
+        options->classes = stoa_model_output_size(facts->model);
+    }
+}
+
 /* Every key of [data] that has one value; the set is a name for people and for searches. */
 static stoa_status read_keys(struct stoa_data_facts *facts) {
     struct stoa_error *error = &facts->context->error;
@@ -73,6 +90,7 @@ static stoa_status read_keys(struct stoa_data_facts *facts) {
     stoa_data_options *options = &facts->source.options;
     stoa_model_input_shape(facts->model, &options->height, &options->width, &options->channels);
     options->label_column = stoa_model_fact(facts->model, "data.label_column");
+    settle_task(facts);
     return STOA_OK;
 }
 
@@ -98,6 +116,26 @@ static stoa_status read_scales(struct stoa_data_facts *facts) {
     facts->scales = 1;
     *facts->deviation = 1;
     return STOA_OK;
+}
+
+static stoa_status read_target_scales(struct stoa_data_facts *facts) {
+    size_t deviations = 0;
+    stoa_status status =
+        stoa_data_facts_numbers(facts, "data.target_mean", -1e30, &facts->target_mean, &facts->target_scales);
+    if (status == STOA_OK) {
+        status = stoa_data_facts_numbers(facts, "data.target_deviation", 1e-30, &facts->target_deviation,
+                                         &deviations);
+    }
+    if (status == STOA_OK && (facts->target_scales != deviations ||
+                              (deviations > 0 && deviations != stoa_model_output_size(facts->model)))) {
+        return stoa_fail(
+            facts->context, STOA_ERR_FORMAT,
+            "%s: data.target_mean has %zu numbers, data.target_deviation %zu, expected %zu, one for "
+            "each output",
+            stoa_model_name(facts->model), facts->target_scales, deviations,
+            stoa_model_output_size(facts->model));
+    }
+    return status;
 }
 
 /* An array of `most` texts or fewer; NULL where the fact is missing. The texts are `*holder`'s. */
@@ -154,7 +192,13 @@ stoa_status stoa_data_facts_read(stoa_context *context, const stoa_model *model,
         status = read_names(facts);
     }
     if (status == STOA_OK) {
+        status = stoa_table_facts_read(facts);
+    }
+    if (status == STOA_OK) {
         status = read_scales(facts);
+    }
+    if (status == STOA_OK) {
+        status = read_target_scales(facts);
     }
     if (status == STOA_OK) {
         status = stoa_range_read(facts);
@@ -171,8 +215,13 @@ void stoa_data_facts_free(struct stoa_data_facts *facts) {
     free(facts->range);
     free(facts->name_of_a_class);
     free(facts->name_of_a_column);
+    free(facts->target_mean);
+    free(facts->target_deviation);
+    free(facts->column);
+    free(facts->category);
     json_decref(facts->names);
     json_decref(facts->columns);
+    json_decref(facts->table);
     *facts = (struct stoa_data_facts){.scales = 0};
 }
 

@@ -17,10 +17,14 @@ struct stoa_data_facts {
     struct stoa_data_source source; /* texts belong to the model, and to the lists below */
     size_t scales;                  /* 1, or a mean and a deviation for each channel; 0: to be measured */
     float *mean, *deviation;
-    float *range; /* smallest and largest value of the training data; NULL: not known */
-    float white;  /* of the training data's pictures; 0: not known */
-    json_t *names, *columns;
+    float *range;         /* smallest and largest value of the training data; NULL: not known */
+    float white;          /* of the training data's pictures; 0: not known */
+    size_t target_scales; /* numbers of each of the next; 0: targets are as they are, or to be measured */
+    float *target_mean, *target_deviation;
+    json_t *names, *columns, *table;
     const char **name_of_a_class, **name_of_a_column;
+    stoa_column *column; /* input columns of a table, and the texts of their categories */
+    const char **category;
 };
 
 /* Read all of them. Errors: STOA_ERR_FORMAT, STOA_ERR_MEMORY; nothing is to be released then. */

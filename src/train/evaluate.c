@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Data sets in batches, and evaluation over all of one. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,8 @@
 #include "base/size.h"
 #include "core/threads.h"
 #include "data/dataset.h"
+#include "ops/op.h"
+#include "train/metrics.h"
 #include "train/trainer.h"
 
 stoa_status stoa_feeder_check(stoa_context *context, const stoa_dataset *data, const stoa_model *model) {
@@ -33,18 +36,64 @@ stoa_status stoa_feeder_check(stoa_context *context, const stoa_dataset *data, c
                          "the model takes input %zux%zux%zu, the data has %zux%zux%zu", model_shape[0],
                          model_shape[1], model_shape[2], data_shape[0], data_shape[1], data_shape[2]);
     }
-    if (stoa_model_output_size(model) != stoa_dataset_classes(data)) {
-        return stoa_fail(context, STOA_ERR_SHAPE, "the model has %zu outputs, the data has %zu classes",
-                         stoa_model_output_size(model), stoa_dataset_classes(data));
+    size_t targets = stoa_dataset_targets(data), wanted = targets ? targets : stoa_dataset_classes(data);
+    if (stoa_model_output_size(model) != wanted) {
+        return stoa_fail(context, STOA_ERR_SHAPE, "the model has %zu outputs, the data has %zu %s",
+                         stoa_model_output_size(model), wanted,
+                         targets == 1 ? "target"
+                         : targets    ? "targets"
+                                      : "classes");
     }
     return STOA_OK;
 }
 
+/* Targets of a loss of logits are shares. */
+static stoa_status check_shares(stoa_context *context, const stoa_dataset *data, const struct stoa_op *loss) {
+    size_t targets = stoa_dataset_targets(data);
+    float *row = calloc(targets, sizeof *row);
+    stoa_status status =
+        row ? STOA_OK : stoa_fail(context, STOA_ERR_MEMORY, "targets of a sample: out of memory");
+    for (size_t i = 0; status == STOA_OK && i < stoa_dataset_count(data); i++) {
+        stoa_dataset_read_targets(data, NULL, i, 1, row);
+        for (size_t t = 0; status == STOA_OK && t < targets; t++) {
+            if (!(row[t] >= 0 && row[t] <= 1)) {
+                status = stoa_fail(
+                    context, STOA_ERR_ARGUMENT,
+                    "loss %s: target %zu of sample %zu is %g, expected 0 to 1, or a loss of numbers: "
+                    "mse, huber, l1, smooth_l1",
+                    loss->name, t, i, (double)row[t]);
+            }
+        }
+    }
+    free(row);
+    return status;
+}
+
+stoa_status stoa_feeder_check_loss(stoa_context *context, const stoa_dataset *data,
+                                   const struct stoa_op *loss) {
+    if (stoa_dataset_targets(data) == 0) {
+        return STOA_OK;
+    }
+    if (loss->takes_labels) {
+        return stoa_fail(context, STOA_ERR_ARGUMENT,
+                         "loss %s takes a class, the data have targets: expected %s", loss->name,
+                         stoa_dataset_task(data) == STOA_TASK_MULTILABEL ? "bce_with_logits"
+                                                                         : "mse, huber, l1 or smooth_l1");
+    }
+    return loss->takes_logits ? check_shares(context, data, loss) : STOA_OK;
+}
+
 stoa_status stoa_feeder_open(stoa_context *context, const stoa_dataset *data, const stoa_plan *plan,
                              struct stoa_feeder *feeder) {
-    *feeder = (struct stoa_feeder){
-        .context = context, .data = data, .batch = plan->batch, .classes = stoa_dataset_classes(data)};
+    *feeder = (struct stoa_feeder){.context = context,
+                                   .data = data,
+                                   .batch = plan->batch,
+                                   .classes = stoa_model_output_size(plan->model)};
     stoa_status status = stoa_feeder_check(context, data, plan->model);
+    if (status == STOA_OK) {
+        status = stoa_feeder_check_loss(context, data, plan->loss.op);
+    }
+    feeder->threshold = stoa_label_threshold(plan->loss.op->takes_logits);
     if (status != STOA_OK) {
         return status;
     }
@@ -55,11 +104,11 @@ stoa_status stoa_feeder_open(stoa_context *context, const stoa_dataset *data, co
     if (!plan->loss.op->takes_labels) {
         size_t count;
         if (!stoa_size_mul(plan->batch, feeder->classes, &count) ||
-            !stoa_float_bytes(count, &feeder->one_hot_bytes)) {
+            !stoa_float_bytes(count, &feeder->value_bytes)) {
             status = stoa_fail(context, STOA_ERR_MEMORY, "targets of a batch: their size overflows");
         } else {
-            feeder->one_hot = stoa_allocate(context, feeder->one_hot_bytes, "targets of a batch");
-            status = feeder->one_hot ? STOA_OK : STOA_ERR_MEMORY;
+            feeder->values = stoa_allocate(context, feeder->value_bytes, "targets of a batch");
+            status = feeder->values ? STOA_OK : STOA_ERR_MEMORY;
         }
     }
     if (status != STOA_OK) {
@@ -70,19 +119,22 @@ stoa_status stoa_feeder_open(stoa_context *context, const stoa_dataset *data, co
 
 void stoa_feeder_close(struct stoa_feeder *feeder) {
     free(feeder->labels);
-    stoa_release(feeder->context, feeder->one_hot, feeder->one_hot_bytes);
+    stoa_release(feeder->context, feeder->values, feeder->value_bytes);
     feeder->labels = NULL;
-    feeder->one_hot = NULL;
+    feeder->values = NULL;
 }
 
-stoa_targets stoa_feeder_targets(struct stoa_feeder *feeder, size_t samples) {
-    if (feeder->one_hot) {
-        memset(feeder->one_hot, 0, samples * feeder->classes * sizeof(float));
+stoa_targets stoa_feeder_targets(struct stoa_feeder *feeder, const size_t *index, size_t first,
+                                 size_t samples) {
+    if (feeder->values && stoa_dataset_targets(feeder->data) > 0) {
+        stoa_dataset_read_targets(feeder->data, index, first, samples, feeder->values);
+    } else if (feeder->values) {
+        memset(feeder->values, 0, samples * feeder->classes * sizeof(float));
         for (size_t i = 0; i < samples; i++) {
-            feeder->one_hot[i * feeder->classes + (size_t)feeder->labels[i]] = 1;
+            feeder->values[i * feeder->classes + (size_t)feeder->labels[i]] = 1;
         }
     }
-    return (stoa_targets){.labels = feeder->labels, .values = feeder->one_hot};
+    return (stoa_targets){.labels = feeder->labels, .values = feeder->values};
 }
 
 /* A batch that several threads read, `grain` samples a task: a few microseconds of waiting for memory. */
@@ -112,7 +164,7 @@ stoa_targets stoa_feeder_read(struct stoa_feeder *feeder, stoa_plan *plan, const
                               .size = stoa_model_input_size(plan->model)};
     reading.grain = stoa_max(1, READ_FLOATS / reading.size);
     stoa_parallel(feeder->context, stoa_ceil_div(samples, reading.grain), read_some, &reading);
-    return stoa_feeder_targets(feeder, samples);
+    return stoa_feeder_targets(feeder, index, first, samples);
 }
 
 /* The first of the largest. */
@@ -134,7 +186,15 @@ static size_t rank_of(const float *row, size_t classes, size_t label) {
 }
 
 size_t stoa_feeder_correct(const struct stoa_feeder *feeder, const float *output, size_t samples) {
-    size_t correct = 0;
+    size_t correct = 0, targets = stoa_dataset_targets(feeder->data);
+    if (targets > 0) {
+        bool labels = stoa_dataset_task(feeder->data) == STOA_TASK_MULTILABEL;
+        for (size_t i = 0; i < samples && labels; i++) {
+            correct += stoa_labels_are_right(output + i * targets, feeder->values + i * targets, targets,
+                                             feeder->threshold);
+        }
+        return correct;
+    }
     for (size_t i = 0; i < samples; i++) {
         correct += largest(output + i * feeder->classes, feeder->classes) == (size_t)feeder->labels[i];
     }
@@ -156,38 +216,75 @@ static void count_classes(const struct stoa_feeder *feeder, const float *output,
     }
 }
 
+/* What an evaluation has come to so far. */
+struct tally {
+    double loss, weight;
+    size_t correct;
+    struct stoa_metrics metrics; /* of targets */
+};
+
+static stoa_status run_batch(struct stoa_feeder *feeder, stoa_plan *plan, const size_t *index, size_t first,
+                             size_t samples, const struct stoa_class_counts *counts, struct tally *tally) {
+    stoa_targets targets = stoa_feeder_read(feeder, plan, index ? index + first : NULL, first, samples);
+    double loss;
+    const float *output;
+    stoa_status status = stoa_store_check(feeder->data->store, feeder->context);
+    if (status == STOA_OK) {
+        status = stoa_plan_evaluate(plan, samples, targets, &loss, &output);
+    }
+    if (status != STOA_OK) {
+        return status;
+    }
+    double share = stoa_plan_loss_weight(plan, targets.labels, samples);
+    tally->loss += loss * share;
+    tally->weight += share;
+    if (tally->metrics.targets > 0) {
+        stoa_metrics_add(&tally->metrics, output, targets.values, samples);
+    } else {
+        tally->correct += stoa_feeder_correct(feeder, output, samples);
+    }
+    if (counts && tally->metrics.targets == 0) {
+        count_classes(feeder, output, samples, counts);
+    }
+    return STOA_OK;
+}
+
 stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, const size_t *index, size_t count,
                                const struct stoa_class_counts *counts, stoa_evaluation *result) {
     double start = stoa_clock();
-    double sum = 0;
-    double weight = 0;
-    size_t correct = 0;
-    for (size_t first = 0; first < count; first += feeder->batch) {
-        size_t samples = stoa_min(feeder->batch, count - first);
-        stoa_targets targets = stoa_feeder_read(feeder, plan, index ? index + first : NULL, first, samples);
-        double loss;
-        const float *output;
-        stoa_status status = stoa_store_check(feeder->data->store, feeder->context);
-        if (status == STOA_OK) {
-            status = stoa_plan_evaluate(plan, samples, targets, &loss, &output);
-        }
-        if (status != STOA_OK) {
-            return status;
-        }
-        double share = stoa_plan_loss_weight(plan, targets.labels, samples);
-        sum += loss * share;
-        weight += share;
-        correct += stoa_feeder_correct(feeder, output, samples);
-        if (counts) {
-            count_classes(feeder, output, samples, counts);
-        }
+    struct tally tally = {.loss = 0};
+    stoa_status status = STOA_OK;
+    if (stoa_dataset_targets(feeder->data) > 0) {
+        status = stoa_metrics_open(feeder->context, feeder->data, plan->loss.op->takes_logits, count,
+                                   &tally.metrics);
     }
-    *result = (stoa_evaluation){.samples = count,
-                                .correct = correct,
-                                .accuracy = (double)correct / (double)count,
-                                .loss = sum == 0 ? 0 : sum / weight,
-                                .seconds = stoa_clock() - start};
-    return STOA_OK;
+    for (size_t first = 0; status == STOA_OK && first < count; first += feeder->batch) {
+        size_t samples = stoa_min(feeder->batch, count - first);
+        status = run_batch(feeder, plan, index, first, samples, counts, &tally);
+    }
+    stoa_evaluation found = {.samples = count,
+                             .correct = tally.correct,
+                             .accuracy = (double)tally.correct / (double)count,
+                             .loss = tally.loss == 0 ? 0 : tally.loss / tally.weight,
+                             .rmse = NAN,
+                             .mae = NAN,
+                             .r2 = NAN,
+                             .precision = NAN,
+                             .recall = NAN,
+                             .f1 = NAN,
+                             .macro_precision = NAN,
+                             .macro_recall = NAN,
+                             .macro_f1 = NAN,
+                             .average_precision = NAN};
+    if (status == STOA_OK && tally.metrics.targets > 0) {
+        status = stoa_metrics_finish(&tally.metrics, counts ? counts->each : NULL, &found);
+    }
+    stoa_metrics_close(&tally.metrics);
+    if (status == STOA_OK) {
+        found.seconds = stoa_clock() - start;
+        *result = found;
+    }
+    return status;
 }
 
 static stoa_status evaluate(stoa_context *context, stoa_model *model, const stoa_dataset *data, size_t batch,
@@ -237,7 +334,7 @@ stoa_status stoa_evaluate_classes(stoa_context *context, stoa_model *model, cons
                                   stoa_evaluation *result) {
     STOA_FLOAT_STATE();
     size_t classes = stoa_dataset_classes(data);
-    struct stoa_class_counts counts = {NULL, NULL};
+    struct stoa_class_counts counts = {NULL, NULL, NULL};
     /* The caller's arrays are written when all has gone well. */
     bool there = allocate_counts(confusion, classes, classes, &counts.confusion);
     there = allocate_counts(ranks, classes, 1, &counts.ranks) && there;
@@ -250,5 +347,25 @@ stoa_status stoa_evaluate_classes(stoa_context *context, stoa_model *model, cons
     }
     free(counts.confusion);
     free(counts.ranks);
+    return status;
+}
+
+stoa_status stoa_evaluate_targets(stoa_context *context, stoa_model *model, const stoa_dataset *data,
+                                  size_t batch, const char *loss, stoa_target_figures *each,
+                                  stoa_evaluation *result) {
+    STOA_FLOAT_STATE();
+    struct stoa_class_counts counts = {NULL, NULL, NULL};
+    size_t targets = stoa_dataset_targets(data);
+    if (targets == 0) {
+        return stoa_fail(context, STOA_ERR_ARGUMENT, "figures of targets: the data have classes");
+    }
+    counts.each = calloc(targets, sizeof *counts.each);
+    stoa_status status =
+        counts.each ? evaluate(context, model, data, batch, loss, &counts, result)
+                    : stoa_fail(context, STOA_ERR_MEMORY, "figures of %zu targets: out of memory", targets);
+    if (status == STOA_OK) {
+        memcpy(each, counts.each, targets * sizeof *each);
+    }
+    free(counts.each);
     return status;
 }

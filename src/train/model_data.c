@@ -5,10 +5,12 @@
 
 #include "base/float_state.h"
 #include "base/size.h"
+#include "data/csv_list.h"
 #include "data/dataset.h"
 #include "data/read.h"
 #include "model/model.h"
 #include "train/data_facts.h"
+#include "train/table_facts.h"
 
 /* One pair for everything, or one for each channel; measured ones are there once a model is trained. */
 static stoa_status check_scales(const struct stoa_data_facts *facts, size_t channels) {
@@ -84,10 +86,21 @@ static stoa_status load(struct stoa_data_facts *facts, const char *path, bool wh
     return status == STOA_OK && facts->scales == 0 ? measure(facts, *train) : status;
 }
 
+/* Targets in the scale that they are learned in. */
+static stoa_status scale_targets(const struct stoa_data_facts *facts, stoa_dataset *data) {
+    bool scaled = facts->target_scales > 0 && stoa_dataset_task(data) == STOA_TASK_REGRESSION &&
+                  stoa_dataset_targets(data) == facts->target_scales;
+    return scaled ? stoa_dataset_normalize_targets(data, facts->target_mean, facts->target_deviation)
+                  : STOA_OK;
+}
+
 /* Test data in the range of the training data, normalised. */
 static stoa_status adapt(const struct stoa_data_facts *facts, const char *path, stoa_dataset *data) {
     float scale = 1;
     stoa_status status = stoa_range_of_values(facts, path, data, &scale);
+    if (status == STOA_OK) {
+        status = scale_targets(facts, data);
+    }
     return status == STOA_OK ? normalize(facts, scale, data) : status;
 }
 
@@ -120,13 +133,22 @@ stoa_status stoa_model_open_data(stoa_context *context, const stoa_model *model,
 
 /* ---- what training data tell a model ---- */
 
-/* Names of columns, so that other tables are read by them. */
+static const char *input_name(const stoa_dataset *train, size_t index) {
+    stoa_column column;
+    stoa_dataset_column(train, index, &column);
+    return column.name;
+}
+
+/* Names of columns, so that other tables are read by them, and what they are. */
 static stoa_status keep_columns(stoa_context *context, stoa_model *model, const stoa_dataset *train) {
     const char *label = stoa_dataset_label_name(train);
     stoa_status status = STOA_OK;
     if (train->store->columns_named > 0) {
-        status = stoa_data_facts_set_names(context, model, "data.columns", train, train->store->columns_named,
-                                           stoa_dataset_column_name, false);
+        status = stoa_data_facts_set_names(context, model, "data.columns", train, stoa_dataset_columns(train),
+                                           input_name, false);
+    }
+    if (status == STOA_OK) {
+        status = stoa_table_facts_write(context, model, train);
     }
     return status == STOA_OK && label && stoa_model_fact(model, "data.columns")
                ? stoa_data_facts_set_text(context, model, "data.label_column", label, false)
@@ -141,6 +163,53 @@ static stoa_status keep_names(stoa_context *context, stoa_model *model, const st
                                            stoa_dataset_class_name, true);
     }
     return status == STOA_OK ? keep_columns(context, model, train) : status;
+}
+
+/* The task as it was found, the names of targets, so that other tables are read by them, and their scales. */
+static stoa_status keep_targets(struct stoa_data_facts *facts, stoa_model *model, const stoa_dataset *train) {
+    size_t targets = stoa_dataset_targets(train);
+    const char *const *names = (const char *const *)train->store->target_names;
+    if (targets == 0) {
+        return STOA_OK;
+    }
+    bool labels = stoa_dataset_task(train) == STOA_TASK_MULTILABEL;
+    stoa_status status = stoa_model_set_fact(model, "data.task", labels ? "multilabel" : "regression");
+    if (status == STOA_OK && names) {
+        char *list = stoa_csv_list_text(names, targets);
+        status = list ? stoa_data_facts_set_text(facts->context, model, "data.target", list, false)
+                      : stoa_fail(facts->context, STOA_ERR_MEMORY, "data.target: no memory for it");
+        free(list);
+    }
+    if (status == STOA_OK && facts->target_scales > 0) {
+        status = stoa_data_facts_set_numbers(model, "data.target_mean", facts->target_mean, targets);
+    }
+    if (status == STOA_OK && facts->target_scales > 0) {
+        status =
+            stoa_data_facts_set_numbers(model, "data.target_deviation", facts->target_deviation, targets);
+    }
+    return status;
+}
+
+/* Where the recipe asks for it, unless the model knows already. */
+static stoa_status measure_targets(struct stoa_data_facts *facts, const stoa_dataset *train) {
+    size_t targets = stoa_dataset_targets(train);
+    if (!facts->source.normalize_targets || facts->target_scales > 0) {
+        return STOA_OK;
+    }
+    if (stoa_dataset_task(train) != STOA_TASK_REGRESSION) {
+        return stoa_fail(
+            facts->context, STOA_ERR_ARGUMENT,
+            "normalize_targets = measured: the data have no numbers to scale, expected a task of "
+            "regression");
+    }
+    facts->target_mean = calloc(targets, sizeof *facts->target_mean);
+    facts->target_deviation = calloc(targets, sizeof *facts->target_deviation);
+    if (!facts->target_mean || !facts->target_deviation) {
+        return stoa_fail(facts->context, STOA_ERR_MEMORY, "data set: no memory for %zu targets", targets);
+    }
+    facts->target_scales = targets;
+    stoa_dataset_measure_targets(train, facts->target_mean, facts->target_deviation);
+    return STOA_OK;
 }
 
 /* The loss with weights that make up for rare classes. */
@@ -181,6 +250,9 @@ static stoa_status keep(struct stoa_data_facts *facts, stoa_model *model, const 
     if (status == STOA_OK && facts->source.normalize) {
         status = stoa_data_facts_set_numbers(model, "data.deviation", facts->deviation, facts->scales);
     }
+    if (status == STOA_OK) {
+        status = keep_targets(facts, model, train);
+    }
     if (status == STOA_OK && facts->source.weights) {
         status = weigh_loss(model, train);
     }
@@ -201,6 +273,12 @@ stoa_status stoa_model_open_training_data(stoa_context *context, stoa_model *mod
         return status;
     }
     status = load(&facts, place, false, true, &learn, &check);
+    if (status == STOA_OK) {
+        status = measure_targets(&facts, learn);
+    }
+    if (status == STOA_OK) {
+        status = scale_targets(&facts, learn);
+    }
     if (status == STOA_OK) {
         status = keep(&facts, model, path, learn);
     }
@@ -224,7 +302,7 @@ stoa_status stoa_model_open_training_data(stoa_context *context, stoa_model *mod
 /* ---- samples to be classified ---- */
 
 static bool is_table(const char *file) {
-    static const char *const ends[] = {".csv", ".npy", ".npz"};
+    static const char *const ends[] = {".csv", ".tsv", ".txt", ".npy", ".npz"};
     size_t length = strlen(file);
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         size_t tail = strlen(ends[i]);
@@ -296,9 +374,30 @@ static stoa_status open_picture(const struct stoa_data_facts *facts, const char 
     return stoa_dataset_over(store, data);
 }
 
+/* Targets that are not known, with the names of those that the model gives. */
+static stoa_status name_targets(const struct stoa_data_facts *facts, struct stoa_store *store) {
+    const stoa_data_options *options = &facts->source.options;
+    size_t outputs = stoa_model_output_size(facts->model);
+    struct stoa_names list = {.count = 0};
+    stoa_status status = stoa_store_allocate_targets(store, "samples", options->task, outputs);
+    if (status == STOA_OK) {
+        memset(store->targets_memory.data, 0, store->targets_memory.bytes);
+        status = stoa_csv_list(facts->context, "samples", "target", options->target, &list);
+    }
+    if (status == STOA_OK && list.count == outputs) {
+        store->target_names = list.text;
+        return STOA_OK;
+    }
+    stoa_names_clear(&list);
+    return status;
+}
+
 /* The classes have the names that the model knows. */
 static stoa_status name_classes(const struct stoa_data_facts *facts, struct stoa_store *store) {
     const stoa_data_options *options = &facts->source.options;
+    if (stoa_task_of(options) != STOA_TASK_CLASSES) {
+        return name_targets(facts, store);
+    }
     stoa_free_names(store->names, store->classes);
     store->names = NULL;
     store->classes = options->classes;
@@ -372,4 +471,20 @@ stoa_status stoa_model_normalize(stoa_context *context, const stoa_model *model,
     }
     stoa_data_facts_free(&facts);
     return status;
+}
+
+stoa_status stoa_model_restore_targets(stoa_context *context, const stoa_model *model, float *outputs,
+                                       size_t count) {
+    STOA_FLOAT_STATE();
+    struct stoa_data_facts facts;
+    size_t size = stoa_model_output_size(model);
+    stoa_status status = stoa_data_facts_read(context, model, &facts);
+    if (status != STOA_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < count * size && facts.target_scales > 0; i++) {
+        outputs[i] = outputs[i] * facts.target_deviation[i % size] + facts.target_mean[i % size];
+    }
+    stoa_data_facts_free(&facts);
+    return STOA_OK;
 }

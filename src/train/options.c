@@ -56,13 +56,50 @@ stoa_status stoa_loss_read(struct stoa_error *error, const char *line, void *int
     return STOA_OK;
 }
 
+/* In the order of enum stoa_monitor, with the tasks that they go with. */
+static const struct {
+    const char *name;
+    bool classes, regression, labels;
+} monitors[] = {{"loss", true, true, true},
+                {"accuracy", true, false, true},
+                {"rmse", false, true, false},
+                {"f1", false, false, true}};
+
 stoa_status stoa_monitor_read(struct stoa_error *error, const char *line, void *into) {
     struct stoa_train_settings *settings = into;
-    settings->by_accuracy = strcmp(line, "accuracy") == 0;
-    return settings->by_accuracy || strcmp(line, "loss") == 0
-               ? STOA_OK
-               : stoa_error_set(error, STOA_ERR_ARGUMENT, "monitor: found '%.60s', expected loss or accuracy",
-                                line);
+    for (size_t i = 0; i < sizeof monitors / sizeof monitors[0]; i++) {
+        if (strcmp(line, monitors[i].name) == 0) {
+            settings->monitor = (enum stoa_monitor)i;
+            return STOA_OK;
+        }
+    }
+    return stoa_error_set(error, STOA_ERR_ARGUMENT,
+                          "monitor: found '%.60s', expected loss, accuracy, rmse or f1", line);
+}
+
+stoa_status stoa_train_settings_check_task(struct stoa_error *error,
+                                           const struct stoa_train_settings *settings, stoa_task task) {
+    const char *name = monitors[settings->monitor].name;
+    bool labels = task == STOA_TASK_MULTILABEL, numbers = task == STOA_TASK_REGRESSION;
+    bool fits = numbers  ? monitors[settings->monitor].regression
+                : labels ? monitors[settings->monitor].labels
+                         : monitors[settings->monitor].classes;
+    if (!fits) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT, "monitor: found '%s', expected %s with a task of %s",
+                              name,
+                              numbers  ? "loss or rmse"
+                              : labels ? "loss, accuracy or f1"
+                                       : "loss or accuracy",
+                              numbers  ? "regression"
+                              : labels ? "multilabel"
+                                       : "classes");
+    }
+    return settings->options.stratified && (numbers || labels)
+               ? stoa_error_set(
+                     error, STOA_ERR_ARGUMENT,
+                     "stratified: needs classes, the data have targets, of which any samples are held "
+                     "out")
+               : STOA_OK;
 }
 
 stoa_status stoa_augment_line_read(struct stoa_error *error, const char *line, void *into) {
@@ -92,7 +129,7 @@ stoa_status stoa_train_settings_check(struct stoa_error *error, const struct sto
            : s->options.keep_best     ? "keep_best"
            : s->options.stratified    ? "stratified"
            : s->options.min_delta > 0 ? "min_delta"
-           : s->by_accuracy           ? "monitor"
+           : s->monitor               ? "monitor"
                                       : NULL;
     return s->options.validation > 0 || !what
                ? STOA_OK

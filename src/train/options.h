@@ -17,10 +17,13 @@ struct stoa_schedule_units {
     double warmup_start;
 };
 
+/* What tells the better of two epochs. */
+enum stoa_monitor { STOA_MONITOR_LOSS, STOA_MONITOR_ACCURACY, STOA_MONITOR_RMSE, STOA_MONITOR_F1 };
+
 /* Options with defaults filled in and lines read. */
 struct stoa_train_settings {
     stoa_train_options options; /* its texts are NULL: they belong to the caller, and stand below as read */
-    bool by_accuracy;
+    enum stoa_monitor monitor;
     struct stoa_augment augment;
     char loss[STOA_SPEC_MAX_TEXT];
     const struct stoa_optimizer *optimizer;
@@ -39,7 +42,11 @@ stoa_status stoa_train_settings_read(stoa_context *context, const stoa_train_opt
 /* Whether a training with these settings has the validation data they need. */
 stoa_status stoa_train_settings_check(struct stoa_error *error, const struct stoa_train_settings *settings);
 
-/* Both, where only the answer is wanted. */
+/* Whether settings go with what is to be learned. */
+stoa_status stoa_train_settings_check_task(struct stoa_error *error,
+                                           const struct stoa_train_settings *settings, stoa_task task);
+
+/* Read and check, where only the answer is wanted. */
 stoa_status stoa_train_options_check(stoa_context *context, const stoa_train_options *options);
 
 /* What the rows of train/keys.c read into settings. */

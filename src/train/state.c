@@ -140,9 +140,11 @@ static stoa_status put_data(stoa_context *context, const char *key, const stoa_d
         stoa_dataset_shape(data, &height, &width, &channels);
         status = stoa_dataset_checksum(context, data, &checksum);
         if (status == STOA_OK) {
+            size_t targets = stoa_dataset_targets(data);
             (void)snprintf(
-                words, STOA_DATA_WORDS, "%zu samples of %zux%zux%zu in %zu classes, checksum %08" PRIx32,
-                stoa_dataset_count(data), height, width, channels, stoa_dataset_classes(data), checksum);
+                words, STOA_DATA_WORDS, "%zu samples of %zux%zux%zu %s %zu %s, checksum %08" PRIx32,
+                stoa_dataset_count(data), height, width, channels, targets ? "with" : "in",
+                targets ? targets : stoa_dataset_classes(data), targets ? "targets" : "classes", checksum);
         }
     }
     if (data && status == STOA_OK) {

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/size.h"
 #include "data/dataset.h"
+#include "ops/op.h"
 #include "train/prepare.h"
 #include "train/rates.h"
 #include "train/trainer.h"
@@ -20,7 +21,7 @@ struct loop {
     stoa_trainer *trainer;
     struct stoa_feeder train, test;
     struct stoa_preparer preparer; /* with augmentation only */
-    bool has_test;
+    bool has_test, is_regression;
     struct stoa_split_order split; /* without validation all samples are trained */
     size_t *order;                 /* of the samples that are trained */
     size_t samples, epochs, batch, step_samples;
@@ -58,7 +59,9 @@ static stoa_progress describe(const struct loop *loop, size_t epoch) {
         .steps = stoa_ceil_div(loop->samples, loop->step_samples),
         .train_loss = state->loss == 0 ? 0 : state->loss / state->weight,
         .step_loss = loop->step_loss,
-        .train_accuracy = state->samples > 0 ? (double)state->correct / (double)state->samples : 0,
+        .train_accuracy = loop->is_regression  ? (double)NAN
+                          : state->samples > 0 ? (double)state->correct / (double)state->samples
+                                               : 0,
         .validation_loss = NAN,
         .validation_accuracy = NAN,
         .test_loss = NAN,
@@ -135,7 +138,7 @@ static stoa_targets read_batch(struct loop *loop, size_t epoch, size_t first, si
     memcpy(stoa_plan_input(plan), made->images, samples * made->size * sizeof *made->images);
     memcpy(loop->train.labels, made->labels, samples * sizeof *made->labels);
     prepare(loop, epoch, first + samples);
-    return stoa_feeder_targets(&loop->train, samples);
+    return stoa_feeder_targets(&loop->train, loop->order + first, 0, samples);
 }
 
 /* What the batches of a step add to their epoch. */
@@ -243,6 +246,7 @@ static stoa_status evaluate_epoch(struct loop *loop, stoa_progress *progress) {
         if (status != STOA_OK) {
             return status;
         }
+        progress->validation = evaluation;
         progress->validation_loss = evaluation.loss;
         progress->validation_accuracy = evaluation.accuracy;
         progress->best =
@@ -254,6 +258,7 @@ static stoa_status evaluate_epoch(struct loop *loop, stoa_progress *progress) {
                           &evaluation);
     }
     if (status == STOA_OK && loop->has_test) {
+        progress->test = evaluation;
         progress->test_loss = evaluation.loss;
         progress->test_accuracy = evaluation.accuracy;
     }
@@ -311,6 +316,13 @@ static stoa_status run_epoch(struct loop *loop) {
     return status == STOA_OK ? end_epoch(loop, epoch) : status;
 }
 
+static stoa_status check_loss(stoa_context *context, const stoa_dataset *train,
+                              const struct stoa_train_settings *settings) {
+    struct stoa_spec spec;
+    stoa_status status = stoa_spec_parse(&context->error, settings->loss, &spec);
+    return status == STOA_OK ? stoa_feeder_check_loss(context, train, stoa_op_find(spec.name)) : status;
+}
+
 /* Options, data, the split and the batches it leaves: all that can be refused before memory is asked for and
  * anything is computed. */
 static stoa_status check_request(struct loop *loop, const stoa_model *model, const stoa_dataset *train,
@@ -324,9 +336,21 @@ static stoa_status check_request(struct loop *loop, const stoa_model *model, con
     if (status == STOA_OK) {
         status = stoa_feeder_check(loop->context, train, model);
     }
+    if (status == STOA_OK) {
+        status = stoa_train_settings_check_task(error, settings, stoa_dataset_task(train));
+    }
+    if (status == STOA_OK) {
+        status = check_loss(loop->context, train, settings);
+    }
     if (status == STOA_OK && test) {
         status = stoa_feeder_check(loop->context, test, model);
     }
+    if (status == STOA_OK && test && stoa_dataset_task(test) != stoa_dataset_task(train)) {
+        status =
+            stoa_fail(loop->context, STOA_ERR_SHAPE,
+                      "training and test data: one has classes or labels, the other targets of another kind");
+    }
+    loop->is_regression = stoa_dataset_task(train) == STOA_TASK_REGRESSION;
     loop->samples = stoa_dataset_count(train);
     if (status == STOA_OK && settings->options.validation > 0) {
         status = stoa_split_make(loop->context, train, settings, &loop->split);

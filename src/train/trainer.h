@@ -64,18 +64,23 @@ static inline float *stoa_trainer_joined(const struct stoa_trainer *trainer) {
     return stoa_plan_optimizer_slot(trainer->plan, s->optimizer_slots + (s->options.average > 0 ? 1 : 0));
 }
 
-/* A data set in batches: buffers for labels, or for one-hot vectors where the loss takes values. */
+/* A data set in batches: buffers for labels, and for targets or one-hot vectors where the loss takes values. */
 struct stoa_feeder {
     stoa_context *context;
     const stoa_dataset *data;
-    size_t batch, classes;
+    size_t batch, classes; /* or targets */
     int32_t *labels;
-    float *one_hot; /* NULL when the loss takes labels */
-    size_t one_hot_bytes;
+    float *values; /* NULL when the loss takes labels */
+    size_t value_bytes;
+    float threshold; /* of outputs, where samples have several labels */
 };
 
-/* Whether the model takes the data's samples and gives a number a class. */
+/* Whether the model takes the data's samples and gives a number a class or a target. */
 stoa_status stoa_feeder_check(stoa_context *context, const stoa_dataset *data, const stoa_model *model);
+/* Whether a loss takes what the data have. Errors: STOA_ERR_ARGUMENT. */
+struct stoa_op;
+stoa_status stoa_feeder_check_loss(stoa_context *context, const stoa_dataset *data,
+                                   const struct stoa_op *loss);
 /* Check that, and allocate the buffers. */
 stoa_status stoa_feeder_open(stoa_context *context, const stoa_dataset *data, const stoa_plan *plan,
                              struct stoa_feeder *feeder);
@@ -83,14 +88,16 @@ void stoa_feeder_close(struct stoa_feeder *feeder);
 /* Put samples into the plan's input and give their targets; `index` as for stoa_dataset_read(). */
 stoa_targets stoa_feeder_read(struct stoa_feeder *feeder, stoa_plan *plan, const size_t *index, size_t first,
                               size_t samples);
-/* Give the targets of samples whose labels are in the buffer. */
-stoa_targets stoa_feeder_targets(struct stoa_feeder *feeder, size_t samples);
-/* How many of the outputs have their largest value at the label. */
+/* Give the targets of samples whose labels are in the buffer; `index` as for stoa_dataset_read(). */
+stoa_targets stoa_feeder_targets(struct stoa_feeder *feeder, const size_t *index, size_t first,
+                                 size_t samples);
+/* How many of the outputs have their largest value at the label, or all labels right; 0 of regression. */
 size_t stoa_feeder_correct(const struct stoa_feeder *feeder, const float *output, size_t samples);
 
-/* Arrays of stoa_evaluate_classes(), zero at first; each may be NULL. */
+/* Arrays of stoa_evaluate_classes(), zero at first, and of stoa_evaluate_targets(); each may be NULL. */
 struct stoa_class_counts {
     size_t *confusion, *ranks;
+    stoa_target_figures *each;
 };
 
 /* Accuracy and loss over `count` samples, with a plan that has a loss; `index` as for stoa_dataset_read().

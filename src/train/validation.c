@@ -113,12 +113,29 @@ stoa_status stoa_split_make(stoa_context *context, const stoa_dataset *data,
     return status;
 }
 
+static bool is_higher_better(enum stoa_monitor monitor) {
+    return monitor == STOA_MONITOR_ACCURACY || monitor == STOA_MONITOR_F1;
+}
+
+static double value_of(enum stoa_monitor monitor, const stoa_evaluation *validation) {
+    switch (monitor) {
+    case STOA_MONITOR_ACCURACY:
+        return validation->accuracy;
+    case STOA_MONITOR_RMSE:
+        return validation->rmse;
+    case STOA_MONITOR_F1:
+        return validation->f1;
+    default:
+        return validation->loss;
+    }
+}
+
 stoa_status stoa_best_open(stoa_context *context, stoa_model *model,
                            const struct stoa_train_settings *settings, struct stoa_best *best,
                            struct stoa_best_state *state) {
-    double worst = settings->by_accuracy ? -1.0 : (double)INFINITY;
+    double worst = is_higher_better(settings->monitor) ? -1.0 : (double)INFINITY;
     *state = (struct stoa_best_state){.value = worst, .reference = worst};
-    *best = (struct stoa_best){.by_accuracy = settings->by_accuracy,
+    *best = (struct stoa_best){.monitor = settings->monitor,
                                .min_delta = (double)settings->options.min_delta,
                                .patience = settings->options.patience,
                                .model = model};
@@ -141,12 +158,12 @@ void stoa_best_close(stoa_context *context, struct stoa_best *best) {
 
 /* By how much `value` is better than `other`. */
 static double lead(const struct stoa_best *best, double value, double other) {
-    return best->by_accuracy ? value - other : other - value;
+    return is_higher_better(best->monitor) ? value - other : other - value;
 }
 
 bool stoa_best_observe(struct stoa_best *best, struct stoa_best_state *state, size_t epoch,
                        const stoa_evaluation *validation) {
-    double value = best->by_accuracy ? validation->accuracy : validation->loss;
+    double value = value_of(best->monitor, validation);
     state->waited++;
     if (lead(best, value, state->reference) > best->min_delta) {
         state->reference = value;

@@ -19,7 +19,7 @@ stoa_status stoa_split_make(stoa_context *context, const stoa_dataset *data,
 
 /* What is remembered between epochs. */
 struct stoa_best_state {
-    double value;     /* the best there was; loss or accuracy */
+    double value;     /* the best there was of what is monitored */
     double reference; /* the last that was better than its forerunner by more than min_delta */
     uint64_t epoch;   /* of the best; 0: none yet */
     uint64_t waited;  /* epochs since the reference */
@@ -27,7 +27,7 @@ struct stoa_best_state {
 
 /* How epochs are compared, and the parameters of the best where they are kept. */
 struct stoa_best {
-    bool by_accuracy;
+    enum stoa_monitor monitor;
     double min_delta;
     size_t patience; /* epochs */
     stoa_model *model;

@@ -75,6 +75,8 @@ static void take_note(const char *wanted) {
 #define NUMBERED                                                                                             \
     "t:1: numbers that count the columns are taken for a header; header = no in [data] makes them a "        \
     "sample\n"
+#define FILLS                                                                                                \
+    "missing = mean, median or most_frequent in [data] fills it, missing = drop leaves such lines out"
 #define INDEX "t:1: column 1 has no name: taken for row numbers, an index, and passed over\n"
 
 /* As pandas writes columns without names. */
@@ -126,8 +128,8 @@ static void passes_row_numbers_over(void **state) {
     /* The label may have no name, and a table without a header no names at all. */
     expect(",a,b\n0,5,6\n1,8,7\n", &(stoa_data_options){.label = "1"}, "5 6:0;8 7:1");
     refuse(",1,2\n,5,6\n", NULL,
-           "t:1: column 1: found '', expected a finite number; header = yes in [data] where this line holds "
-           "names");
+           "t:1: column 1: found '', a missing value, expected one; " FILLS
+           "; header = yes where this line holds names");
 }
 
 static const char *const inputs[] = {"width", "height", "1"};
@@ -142,8 +144,15 @@ static void finds_columns_by_name(void **state) {
     expect(",1,height,width,kind\n9,3,2,1,1\n", &by_name, "1 2 3:1");
     take_note("");
     expect("id,kind,1,note,height,width\n7,1,3,x,2,1\n", &by_name, "1 2 3:1");
-    take_note("t:1: column 1 is no input of the model and not its label: passed over\n"
-              "t:1: column 4 is no input of the model and not its label: passed over\n");
+    take_note(
+        "t:1: 2 columns, the first of them column 1, are no inputs of the model and not its label: passed "
+        "over\n");
+    expect("kind,1,note,height,width\n1,3,x,2,1\n", &by_name, "1 2 3:1");
+    take_note("t:1: column 3 is no input of the model and not its label: passed over\n");
+    options.ignore = "note, id";
+    expect("id,kind,1,note,height,width\n7,1,3,x,2,1\n", &options, "1 2 3:1");
+    take_note("");
+    options = by_name;
     expect("1,height,width\n3,2,1\n", &alone, "1 2 3:0");
     expect("any,1,height,width\nx,3,2,1\n", &alone, "1 2 3:0");
     /* A label of another name, where only one is left; and the one that is asked for. */
@@ -218,8 +227,8 @@ static void tells_separators(void **state) {
     refuse("1 2 0\n", NULL,
            "t:1: found 1 column, expected values and a label, with commas, semicolons or tabs between them");
     refuse("1\t\t0\n", NULL,
-           "t:1: column 2: found '', expected a finite number; header = yes in [data] where this line holds "
-           "names");
+           "t:1: column 2: found '', a missing value, expected one; " FILLS
+           "; header = yes where this line holds names");
 }
 
 int main(void) {

@@ -244,11 +244,11 @@ static void refuses_to_load(void **state) {
     (void)state;
     refuse_load(scratch_path(&scratch, "none"), NULL, STOA_ERR_NOT_FOUND, ": no such file or folder");
     refuse_load(scratch_write(&scratch, "x.dat", "", 0), NULL, STOA_ERR_FORMAT,
-                ": is a file of an unknown kind, expected *.csv, *.npz, *.npy or a folder");
+                ": is a file of an unknown kind, expected *.csv, *.tsv, *.txt, *.npz, *.npy or a folder");
     refuse_load(
         scratch.folder, NULL, STOA_ERR_NOT_FOUND,
-        ": holds no data of a known kind: IDX files (train-images-idx3-ubyte and so on), *.csv, *.npz, "
-        "*.npy, CIFAR's *.bin, or folders of PNG or JPEG pictures");
+        ": holds no data of a known kind: IDX files (train-images-idx3-ubyte and so on), *.csv, *.tsv, "
+        "*.npz, *.npy, CIFAR's *.bin, or folders of PNG or JPEG pictures");
     refuse_load(scratch_write(&scratch, "one.csv", "1,a\n2,b\n1,b\n", 12), NULL, STOA_ERR_FORMAT,
                 ": class 0 ('a') has one sample, expected at least two: one for each part of the data");
     refuse_load(STOA_IRIS, &(stoa_data_options){.test = 1}, STOA_ERR_ARGUMENT,

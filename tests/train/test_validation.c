@@ -138,7 +138,7 @@ static void knows_the_best(void **state) {
         assert_int_equal(stoa_best_stops(&best, &memory), stops[i]);
     }
     stoa_best_close(context, &best);
-    const struct stoa_train_settings by_accuracy = {.by_accuracy = true};
+    const struct stoa_train_settings by_accuracy = {.monitor = STOA_MONITOR_ACCURACY};
     assert_int_equal(stoa_best_open(context, NULL, &by_accuracy, &best, &memory), STOA_OK);
     const double accuracies[] = {0, 0.5, 0.5, 0.25, 0.75};
     const bool is_highest[] = {true, true, false, false, true};

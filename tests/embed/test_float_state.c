@@ -236,6 +236,28 @@ CALL(dataset_from_csv_memory) {
     stoa_dataset_read(table, NULL, 0, 2, out.f, labels);
     stoa_dataset_free(table);
 }
+CALL(targets) {
+    static const float targets[] = {0.1F, 1e-41F, 0.7F, 1.0F / 3};
+    stoa_dataset *data = NULL;
+    float mean, deviation;
+    must(stoa_dataset_from_targets(c, given.a, targets, STOA_TASK_REGRESSION, 4, 1, 1, 1, 1, &data));
+    stoa_dataset_measure_targets(data, &mean, &deviation);
+    must(stoa_dataset_normalize_targets(data, &mean, &deviation));
+    stoa_dataset_read_targets(data, NULL, 0, 4, out.f);
+    stoa_dataset_free(data);
+}
+CALL(evaluate_targets) {
+    stoa_dataset *data = NULL;
+    stoa_target_figures each[FLOATS];
+    stoa_evaluation all;
+    must(stoa_dataset_from_targets(c, given.a, given.b, STOA_TASK_REGRESSION, 4, SIDE, SIDE, 1,
+                                   stoa_model_output_size(given.model), &data));
+    must(stoa_evaluate_targets(c, given.model, data, 3, "mse", each, &all));
+    out.d[0] = all.rmse;
+    out.d[1] = all.r2;
+    out.d[2] = each[0].mae;
+    stoa_dataset_free(data);
+}
 CALL(dataset_split) {
     (void)c;
     stoa_dataset *first = NULL;
@@ -459,6 +481,8 @@ static const struct entry entries[] = {
     ENTRY(dataset_measure),
     ENTRY(dataset_class_weights),
     {"stoa_dataset_draw_digits stoa_dataset_normalize", call_dataset_draw_digits},
+    {"stoa_dataset_measure_targets stoa_dataset_normalize_targets stoa_dataset_read_targets", call_targets},
+    {"stoa_evaluate_targets", call_evaluate_targets},
     ENTRY(dataset_from_csv_memory),
     ENTRY(dataset_split),
     ENTRY(model_init),
@@ -510,7 +534,7 @@ static const char *const without_arithmetic[] = {
     "stoa_optimizer_slots",
     "stoa_train_check",
     "stoa_dataset_check",
-    "stoa_dataset_column_name",
+    "stoa_dataset_column",
     "stoa_dataset_is_pixels",
     "stoa_dataset_label_name",
     "stoa_dataset_range",
@@ -527,6 +551,9 @@ static const char *const without_arithmetic[] = {
     "stoa_dataset_open",
     "stoa_dataset_shape",
     "stoa_dataset_shuffle",
+    "stoa_dataset_target_name",
+    "stoa_dataset_targets",
+    "stoa_dataset_task",
     "stoa_model_",
     "stoa_plan_bind",
     "stoa_plan_bytes",

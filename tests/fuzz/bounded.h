@@ -4,6 +4,7 @@
 #ifndef STOA_TESTS_FUZZ_BOUNDED_H
 #define STOA_TESTS_FUZZ_BOUNDED_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -38,21 +39,37 @@ static inline stoa_context *bounded_context(size_t *most) {
     return status == STOA_OK ? context : NULL;
 }
 
-/* Read every sample; each label must be one of the classes. Releases the data set. */
+/* Read every sample; each label must be one of the classes, values and targets are finite. Releases the data set. */
 static inline void bounded_read(stoa_dataset *dataset) {
     size_t height = 0, width = 0, channels = 0;
     stoa_dataset_shape(dataset, &height, &width, &channels);
     size_t count = stoa_dataset_count(dataset);
     float *out = malloc(count * height * width * channels * sizeof *out);
     int32_t *labels = malloc(count * sizeof *labels);
-    if (out && labels) {
-        stoa_dataset_read(dataset, NULL, 0, count, out, labels);
-        for (size_t i = 0; i < count; i++) {
-            if (labels[i] < 0 || (size_t)labels[i] >= stoa_dataset_classes(dataset)) {
+    size_t targets = stoa_dataset_targets(dataset);
+    float *target = malloc((count * targets + 1) * sizeof *target);
+    if (target && targets > 0) {
+        stoa_dataset_read_targets(dataset, NULL, 0, count, target);
+        for (size_t i = 0; i < count * targets; i++) {
+            if (!isfinite(target[i])) {
                 abort();
             }
         }
     }
+    if (out && labels) {
+        stoa_dataset_read(dataset, NULL, 0, count, out, labels);
+        for (size_t i = 0; i < count; i++) {
+            if (labels[i] < 0 || (targets == 0 && (size_t)labels[i] >= stoa_dataset_classes(dataset))) {
+                abort();
+            }
+        }
+    }
+    for (size_t i = 0; out && i < count * height * width * channels; i++) {
+        if (!isfinite(out[i])) {
+            abort();
+        }
+    }
+    free(target);
     free(labels);
     free(out);
     stoa_dataset_free(dataset);

@@ -208,7 +208,9 @@ static void test_structure_refused(void **state) {
                    "r.ini:6: unknown section [Data], expected [model], [data] or [train]");
     assert_refused(MODEL "[data]\nsize = 3\n", bad,
                    "r.ini:7: unknown key 'size' in [data], expected set, classes, mean, deviation, "
-                   "normalize, label, header, layout, resize, test, split_seed, samples, memory, weights");
+                   "normalize, label, task, target, "
+                   "normalize_targets, ignore, only, categories, dates, missing, unknown, header, layout, resize, "
+                   "test, split_seed, samples, memory, weights");
     assert_refused("epochs = 3\n" MODEL, bad,
                    "r.ini:1: unknown key 'epochs' before the first section, expected title, needs, reaches");
     assert_refused("reaches = 99123456789 123456789 123456789 123456789 123456789 123456789\n" MODEL, bad,
@@ -267,7 +269,7 @@ static void test_values_refused(void **state) {
         {"[train]\naverage = 1", "average: found '1', expected a number from 0 to 0.999999"},
         {"[train]\nvalidation = 1", "validation: found '1', expected a number from 0 to 0.9"},
         {"[train]\nkeep_best = yes", "keep_best: found 'yes', expected true or false"},
-        {"[train]\nmonitor = test", "monitor: found 'test', expected loss or accuracy"},
+        {"[train]\nmonitor = test", "monitor: found 'test', expected loss, accuracy, rmse or f1"},
         {"[train]\naugment = spin=1",
          "augment: unknown option 'spin', expected shift, rotate, scale, shear, "},
         {"[train]\naugment = flip=2", "augment: option 'flip': found '2', expected a number from 0 to 1"},

@@ -330,7 +330,8 @@ static void refuses_what_cannot_be(void **state) {
     refuse(&(stoa_train_options){.clip_norm = INFINITY}, "clip_norm: found 'inf'");
     refuse(&(stoa_train_options){.clip_value = NAN}, "clip_value: found ");
     refuse(&(stoa_train_options){.min_delta = -1}, "min_delta: found '-1'");
-    refuse(&(stoa_train_options){.monitor = "test"}, "monitor: found 'test', expected loss or accuracy");
+    refuse(&(stoa_train_options){.monitor = "test"},
+           "monitor: found 'test', expected loss, accuracy, rmse or f1");
     refuse(&(stoa_train_options){.validation = 0.001F, .stratified = true},
            "validation: 0.001 of 90 samples leaves");
 }

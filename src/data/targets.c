@@ -53,6 +53,7 @@ static stoa_status check_targets(stoa_context *context, const float *targets, st
 stoa_status stoa_dataset_from_targets(stoa_context *context, const float *samples, const float *targets,
                                       stoa_task task, size_t count, size_t height, size_t width,
                                       size_t channels, size_t target_count, stoa_dataset **dataset) {
+    STOA_FLOAT_STATE();
     stoa_dataset *made = NULL;
     stoa_status status = check_targets(context, targets, task, count, target_count);
     int32_t *labels = status == STOA_OK ? calloc(stoa_max(1, count), sizeof *labels) : NULL;

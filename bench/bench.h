@@ -114,8 +114,8 @@ struct bench_times {
     double others; /* share of the CPUs that other programs had meanwhile */
 };
 
-/* Whether a median says little, as its repetitions lie far apart or other programs ran: tables mark such rows,
- * means leave them out, and bench_print_disturbed() says so. */
+/* Whether a median says little, as its repetitions lie far apart or other programs ran: tables mark such
+ * rows, means leave them out, and bench_print_disturbed() says so. */
 #define BENCH_MARK "~"
 #define BENCH_DISTURBED                                                                                      \
     "the middle half of the repetitions lies more than 25 %% apart, or other programs had more than 5 %% "   \

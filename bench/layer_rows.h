@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A pass of a layer as `layers` measures it: by naive loops, by im2col and the BLAS alone, and by the engine. */
+/* A pass of a layer as `layers` measures it: by naive loops, by im2col and the BLAS alone, and by the
+ * engine. */
 #ifndef STOA_BENCH_LAYER_ROWS_H
 #define STOA_BENCH_LAYER_ROWS_H
 
@@ -17,8 +18,8 @@ struct bench_layer_row {
     struct bench_work work[BENCH_TIMED];
     struct bench_error error[BENCH_TIMED];
     struct bench_times times[BENCH_TIMED]; /* of what is right */
-    /* Depthwise layers are no products under any policy, and under policy blas the engine's own is the BLAS's:
-     * there is no second side then. */
+    /* Depthwise layers are no products under any policy, and under policy blas the engine's own is the
+     * BLAS's: there is no second side then. */
     bool beside_blas;
     struct bench_parts parts;   /* of the engine's */
     double sgemm, limit;        /* GFLOP/s of sgemm and of multiply-adds meanwhile */

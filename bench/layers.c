@@ -35,7 +35,8 @@ static const struct bench_column columns[] = {
     {"x naive", "-O3", 7, false, 9, true},    {"", "algorithm", 9, true, 9, true},
 };
 
-/* A number of at most three digits behind the point and about three that mean something; "-": there is none. */
+/* A number of at most three digits behind the point and about three that mean something; "-": there is
+ * none. */
 static void rate_cell(struct bench_columns *table, double rate, int digits) {
     if (rate > 0) {
         bench_columns_cell(table, "%.*f", rate < 10 ? digits : 1, rate);

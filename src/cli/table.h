@@ -18,13 +18,14 @@ struct cli_table {
 
 /* Add one cell; rows fill from left to right, the first row is the heading. */
 __attribute__((format(printf, 2, 3))) void cli_table_cell(struct cli_table *table, const char *format, ...);
-/* Print to stdout and release the cells. Where a line would be longer than the terminal's, the columns that do
- * not fit follow below, behind the leading ones again. */
+/* Print to stdout and release the cells. Where a line would be longer than the terminal's, the columns that
+ * do not fit follow below, behind the leading ones again. */
 void cli_table_print(struct cli_table *table);
 /* Release the cells of one that is not printed. */
 void cli_table_free(struct cli_table *table);
 
-/* The longest line of tables from here on, on any output; 0: what the terminal has, and any length elsewhere. */
+/* The longest line of tables from here on, on any output; 0: what the terminal has, and any length
+ * elsewhere. */
 void cli_table_limit(size_t most);
 /* Columns of the terminal that stdout is; 0: it is none. */
 size_t cli_terminal_columns(void);

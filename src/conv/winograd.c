@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Convolution by Winograd's minimal filtering: the algorithms winograd2, winograd4 and winograd6, with tiles
- * of 4x4, 6x6 and 8x8 points, which for 3x3 kernels are 2x2, 4x4 and 6x6 outputs, and fewer for the larger
+ * of 4x4, 6x6 and 8x8 points. For 3x3 kernels these are 2x2, 4x4 and 6x6 outputs, and fewer for larger
  * kernels.
  *
- * See kernels/winograd.h for the transforms. Inputs and weights are transformed to one matrix for each point
- * of a tile; the matrices of a point are multiplied, [tiles][C] by [C][K], and the products transformed to
+ * kernels/winograd.h has the transforms. Inputs and weights are transformed to one matrix for each point of
+ * a tile, the matrices of a point are multiplied, [tiles][C] by [C][K], and the products are transformed to
  * outputs. The gradient of the input is the same convolution of the output's gradient. This file decides
  * which layers have a plan and what it costs; winograd_forward.c and winograd_weights.c cut and run a pass,
  * with what they share in winograd_pass.c and the order of the tiles in winograd_grid.c.
@@ -19,8 +19,8 @@
 #include "conv/cost.h"
 #include "conv/winograd_pass.h"
 
-/* Whether a convolution is of the kind, and the context lets sums be reordered. Taps beyond the kernel's end
- * cost products, and accuracy: they may be half as many again as the others. */
+/* Whether a convolution can be computed so, and the context lets sums be reordered. Taps beyond the kernel's
+ * end cost products and accuracy: there may be half as many of them as of the others. */
 static bool fits(const stoa_context *context, const struct stoa_conv *conv) {
     const struct stoa_window *w = &conv->window;
     size_t kernel = w->kernel_height;
@@ -57,7 +57,7 @@ static struct stoa_winograd pass_of(const struct stoa_conv_plan *plan) {
     return p;
 }
 
-/* Products in the longest sum of one image, of those that tell how much the errors of the largest tiles even
+/* The products in the longest sum of one image: they tell how much the errors of the largest tiles even
  * out. */
 static size_t terms_of(const struct stoa_conv *conv, enum stoa_conv_pass pass) {
     const struct stoa_window *w = &conv->window;
@@ -69,11 +69,11 @@ static size_t terms_of(const struct stoa_conv *conv, enum stoa_conv_pass pass) {
     return read * w->kernel_height * w->kernel_width;
 }
 
-/* The largest tiles move the fewest numbers. A narrow layer gains by that only while a block of them stays in
- * L2 with all its points: else tiles of 4x4 are faster (measured by as much as a third). With more than three
- * taps they save more products than that costs. Their errors are ten times as large: too large where a sum
- * over few terms does not even them out, and where no sum has all taps. A batch may run smaller than it was
- * planned, so it does not count. */
+/* The largest tiles move the fewest numbers. A narrow layer gains by that only while a block of them stays
+ * in L2 with all its points: otherwise tiles of 4x4 are faster (measured by as much as a third). With more
+ * than three taps they save more products than that costs. Their errors are ten times as large, which is too
+ * much where a sum of few terms does not even them out, and where no sum has all taps. The batch does not
+ * count, because a run may have a smaller one. */
 static bool suits_large_tiles(const stoa_context *context, const struct stoa_conv_plan *plan,
                               const struct stoa_winograd *p) {
     enum { TILES = 24, LEAST_CHANNELS = 16, LEAST_TERMS = 48, TERMS_A_TAP = 12 };
@@ -91,8 +91,8 @@ static bool suits_large_tiles(const stoa_context *context, const struct stoa_con
                                                (inner || plan->pass == STOA_CONV_BACKWARD_WEIGHTS));
 }
 
-/* Numbers that a transform of `channels` works on, counting what it pads. Fewer than a vector has are copied
- * to and fro. */
+/* The numbers that a transform of `channels` works on with its padding; less than a vector is copied to and
+ * fro. */
 static double vectors(const stoa_context *context, size_t channels) {
     size_t width = stoa_cost_lanes(context);
     return channels < width ? 4 * (double)width : (double)stoa_round_up(channels, width);
@@ -109,7 +109,7 @@ static double cost(const stoa_context *context, const struct stoa_winograd *p) {
            stoa_cost_tile(context, 1.5 * moved);
 }
 
-/* What a stride's step passes over has no adjoint here: implicit.c computes that gradient without any
+/* A stride's step passes over pixels that have no adjoint here; implicit.c computes that gradient without
  * waste. */
 static bool plan(const stoa_context *context, struct stoa_conv_plan *plan) {
     struct stoa_winograd *p = (void *)plan->cut.bytes;
@@ -160,7 +160,7 @@ static void describe(const struct stoa_conv_plan *plan, char *out, size_t size) 
     }
 }
 
-/* They differ in their points: two a side more than the outputs of a tile for 3x3 kernels. */
+/* The three differ in their points: two a side more than the outputs of a tile for 3x3 kernels. */
 #define WINOGRAD_ALGORITHM(outputs)                                                                          \
     const struct stoa_conv_algorithm stoa_conv_winograd##outputs = {                                         \
         STOA_CONV_NAME(winograd##outputs),        .tile = (outputs), .plan = plan,                           \

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* Winograd's convolution forward, and backward to the input.
  *
- * Narrow layers: all weights are transformed, to [points][C][K], by each thread for itself where that takes
- * less time than lines take from one core to another. A block of tiles is transformed, multiplied by them and
- * transformed to outputs, all while it is in a core's L2.
+ * In a narrow layer all weights are transformed, to [points][C][K], by each thread for itself where that
+ * takes less time than cache lines take from one core to another. A block of tiles is transformed,
+ * multiplied by them and transformed to outputs, all while it is in a core's L2.
  *
- * Wide layers: a thread takes a block of tiles, transforms it, and then takes ranges of filters: for each it
- * goes through the channels in ranges, and through the points a few lines at a time, whose weights are
- * transformed where they are needed, [points of the lines][channels][filters] in L2, and their products added
- * to sums in L2 or near it. So transformed weights, 4 to 7 times as large as the weights, are never written
- * to memory.
+ * In a wide layer a thread takes a block of tiles, transforms it, and then takes ranges of filters. For each
+ * range it goes through the channels in ranges, and through the points a few rows of them at a time. The
+ * weights of these are transformed where they are needed, [points of the rows][channels][filters] in L2, and
+ * their products added to sums in L2 or near it. So transformed weights, 4 to 7 times as large as the
+ * weights, are never written to memory.
  *
- * The weights of a range are gathered first, each tap's side by side: in the whole weight those of one
- * channel lie far apart, often by a power of two, and share few sets of the caches. Prepared weights are
- * transformed ones of a narrow layer; of a wide one, for which these would come from an outer cache no faster
- * than a core transforms the weights itself, they are all ranges gathered. */
+ * The weights of a range are first gathered tap by tap, because those of one channel lie far apart in the
+ * whole weight, often by a power of two, and share few sets of the caches. The prepared weights of a narrow
+ * layer are transformed; those of a wide layer would come from an outer cache no faster than a core
+ * transforms the weights itself, so they are all ranges gathered. */
 #include <string.h>
 
 #include "base/scratch.h"
@@ -22,15 +22,15 @@
 #include "conv/winograd_pass.h"
 
 /* Two passes of the products' kernels over a narrow layer's weights pay for their way from the outer caches;
- * where weights are small a block may take more tiles, which saves calls. Channels of those weights that are
- * transformed at once. */
+ * where weights are small, a block may take more tiles, which saves calls. WEIGHT_ROWS channels of those
+ * weights are transformed at once. */
 enum { LEAST_TILES = 24, TILE_UNIT = STOA_WINOGRAD_TILE_UNIT, WEIGHT_ROWS = 16 };
 
 static size_t taps_of(const struct stoa_winograd *p) {
     return p->in.taps * p->in.taps;
 }
 
-/* Where a range's gathered weights begin among all of them: those of a range of filters follow each other. */
+/* Where a range's gathered weights begin among all of them, in which ranges of filters follow each other. */
 static size_t gathered_at(const struct stoa_winograd *p, size_t channel, size_t filter, size_t filters) {
     return taps_of(p) * (filter * p->in.channels + channel * filters);
 }
@@ -70,8 +70,8 @@ static bool cut_narrow(const stoa_context *context, struct stoa_winograd *p) {
     return p->narrow;
 }
 
-/* The most tiles of a wide layer's block; 0: the workspace limit holds none. Sums may take half as much again
- * as a thread may use, where there is `room`: they do not stay in L2 then, but each is added to only once a
+/* The most tiles of a wide layer's block; 0: the workspace limit holds none. Where there is `room`, sums may
+ * take half as much again as a thread may use. They do not stay in L2 then, but each is added to only once a
  * range of channels, and weights are transformed for more tiles at a time, which is up to 1.1 times as
  * fast. */
 static size_t wide_tiles(const stoa_context *context, struct stoa_winograd *p, bool room) {
@@ -100,9 +100,9 @@ static bool cut_blocks(const stoa_context *context, struct stoa_winograd *p, boo
     return true;
 }
 
-/* Threads that take half as much again must leave the limit of what threads share to copies of tiles; how
- * many blocks there are with less memory counts as little as the number of threads, so that both choices cost
- * the same. */
+/* Threads that take half as much again must leave the limit of what threads share to copies of tiles. How
+ * many blocks there are with less memory counts as little as the number of threads, so both choices cost
+ * alike. */
 static bool cut_wide(const stoa_context *context, struct stoa_winograd *p) {
     bool room = context->threads / 2 + STOA_WINOGRAD_CHUNK_LIMITS < STOA_CONV_SHARED_LIMITS;
     p->own_right = true;
@@ -135,9 +135,9 @@ bool stoa_winograd_forward_plan(const stoa_context *context, struct stoa_conv_pl
     return true;
 }
 
-/* Weights of channels [channel, channel + channels) of filters [filter, filter + filters) side by side,
- * [taps][taps][channels][filters], to_data transposed and turned by half a turn, which is the taps backwards.
- * Taps beyond the kernel's end are 0. */
+/* Gather the weights of channels [channel, channel + channels) of filters [filter, filter + filters),
+ * [taps][taps][channels][filters]; to_data they are transposed and their taps backwards, half a turn. Taps
+ * beyond the kernel's end are 0. */
 static void gather_weights(const struct stoa_winograd_run *r, size_t channel, size_t channels, size_t filter,
                            size_t filters, float *w) {
     const struct stoa_winograd *p = r->p;
@@ -171,7 +171,7 @@ static size_t groups_of_rows(const struct stoa_winograd *p) {
     return stoa_ceil_div(p->in.channels, WEIGHT_ROWS);
 }
 
-/* All points of a narrow layer's weights of some channels. */
+/* Transform a narrow layer's weights of some channels, all points. */
 static void transform_rows(const struct stoa_winograd_run *r, size_t group, float *u) {
     const struct stoa_winograd *p = r->p;
     const size_t most = STOA_SCRATCH_FLOATS / (WEIGHT_ROWS * taps_of(p));
@@ -214,7 +214,7 @@ void stoa_winograd_forward_prepare(const stoa_context *context, const struct sto
                   p->narrow ? prepare_rows : prepare_range, &r);
 }
 
-/* A narrow layer's transformed weights, which a thread that has its own makes before its first block. */
+/* A narrow layer's transformed weights. A thread that has its own makes them before its first block. */
 static const float *narrow_weights(const struct stoa_winograd_run *r, const struct stoa_winograd_part *part) {
     if (r->prepared) {
         return r->prepared;
@@ -227,7 +227,7 @@ static const float *narrow_weights(const struct stoa_winograd_run *r, const stru
     return part->right;
 }
 
-/* A wide layer's gathered weights of a range, prepared ones or made now. */
+/* A wide layer's gathered weights of a range, which are prepared or made now. */
 static const float *wide_weights(const struct stoa_winograd_run *r, const struct stoa_winograd_part *part,
                                  size_t channel, size_t channels, size_t filter, size_t filters) {
     if (r->prepared) {
@@ -237,7 +237,7 @@ static const float *wide_weights(const struct stoa_winograd_run *r, const struct
     return part->taps;
 }
 
-/* M of a range of filters (+)= V U over a range of channels. */
+/* Set M of a range of filters to V U over a range of channels, or add it to M. */
 static void add_products(const struct stoa_winograd_run *r, const struct stoa_winograd_part *part,
                          const struct stoa_winograd_block *block, size_t channel, size_t filter,
                          size_t filters) {
@@ -273,7 +273,7 @@ static void add_products(const struct stoa_winograd_run *r, const struct stoa_wi
     }
 }
 
-/* Bias, ReLU and outputs of filters [filter, filter + filters) from M. */
+/* Write the outputs of filters [filter, filter + filters) from M, with bias and ReLU. */
 static void write_outputs(const struct stoa_winograd_run *r, const struct stoa_winograd_block *block,
                           size_t filter, size_t filters, const float *sums) {
     const struct stoa_winograd *p = r->p;
@@ -283,7 +283,7 @@ static void write_outputs(const struct stoa_winograd_run *r, const struct stoa_w
         struct stoa_winograd_tile tile;
         size_t image = stoa_winograd_locate(&r->grid, block, i, &tile);
         float *y = p->to_data ? r->run->dx : r->run->y;
-        size_t pixel = image * w->out_height * w->out_width; /* the image's first */
+        size_t pixel = image * w->out_height * w->out_width; /* the first one of the image */
         r->context->kernels->winograd_output(&tile, p->grid.points, sums, p->sums_step, filters, bias,
                                              r->run->relu, y + pixel * p->filters + filter,
                                              w->out_width * p->filters, p->filters);
@@ -295,7 +295,7 @@ static void write_outputs(const struct stoa_winograd_run *r, const struct stoa_w
     }
 }
 
-/* A range of filters of a block of the chunk. Tasks of a block are neighbours. */
+/* Run a range of filters of a block of the chunk. Tasks of a block are neighbours. */
 static void run_range(void *argument, size_t task, size_t thread) {
     const struct stoa_winograd_run *r = argument;
     const struct stoa_winograd *p = r->p;
@@ -310,7 +310,7 @@ static void run_range(void *argument, size_t task, size_t thread) {
     write_outputs(r, &block, filter, filters, part.sums);
 }
 
-/* Weights that threads share are prepared ones, made now. */
+/* Weights that threads share are prepared now where nobody has prepared them. */
 void stoa_winograd_forward_run(const struct stoa_conv_plan *plan, const struct stoa_conv_run *run) {
     struct stoa_winograd_run r = stoa_winograd_begin(plan, run);
     if (!r.prepared && !r.p->own_right) {

@@ -24,7 +24,7 @@ struct stoa_winograd_grid stoa_winograd_grid_of(size_t points, size_t taps, size
     return grid;
 }
 
-/* Blocks of so many images that are one half, or what is left of the batch. */
+/* The blocks of so many images, which are one half or what is left of the batch. */
 static size_t blocks_in(const struct stoa_winograd_grid *grid, size_t images) {
     size_t in_group = grid->group * grid->in_image;
     size_t rest = images % grid->group * grid->in_image;
@@ -44,7 +44,7 @@ struct stoa_winograd_grid stoa_winograd_grid_with(const struct stoa_winograd_gri
     return grid;
 }
 
-/* Groups of `images`, each cut into the fewest equal blocks; `half`: those of one half. */
+/* Cut groups of `images` images, each into the fewest equal blocks; `half` has those of one half. */
 static void cut_groups(struct stoa_winograd_grid *grid, size_t tiles, size_t images, size_t half) {
     size_t in_group = images * grid->in_image;
     grid->group = images;
@@ -52,14 +52,13 @@ static void cut_groups(struct stoa_winograd_grid *grid, size_t tiles, size_t ima
     take(grid, grid->batch, half);
 }
 
-/* The tiles of the first or of the second half of the blocks, whichever are more: of two threads one waits
- * for the other. */
+/* The tiles of that half of the blocks which has more: of two threads one waits for the other. */
 static size_t longer_half(const struct stoa_winograd_grid *grid) {
     size_t end = stoa_winograd_block_of(grid, stoa_ceil_div(grid->blocks, 2) - 1).end;
     return stoa_max(end, grid->end - end);
 }
 
-/* The fewest images whose tiles fill some blocks best. */
+/* A group has the fewest images whose tiles fill some blocks best. */
 void stoa_winograd_cut_full(struct stoa_winograd_grid *grid, size_t tiles, bool pairs) {
     enum { BLOCKS = 3, GAIN = 16 };
     size_t most = stoa_max(1, BLOCKS * tiles / grid->in_image);
@@ -76,7 +75,7 @@ void stoa_winograd_cut_full(struct stoa_winograd_grid *grid, size_t tiles, bool 
     cut_groups(grid, tiles, best, grid->batch);
     struct stoa_winograd_grid halves = *grid;
     cut_groups(&halves, tiles, best, stoa_ceil_div(grid->batch, 2));
-    /* A sixteenth pays for the blocks that are not full. */
+    /* A gain of a sixteenth pays for the blocks that are not full. */
     if (pairs && longer_half(&halves) < longer_half(grid) - longer_half(grid) / GAIN) {
         *grid = halves;
     }
@@ -110,7 +109,7 @@ size_t stoa_winograd_locate(const struct stoa_winograd_grid *grid, const struct 
                             size_t number, struct stoa_winograd_tile *tile) {
     bool low = number < block->whole || number >= block->corner;
     bool slim = number >= block->beside;
-    size_t columns = slim ? 1 : grid->across; /* of tiles of this kind in an image */
+    size_t columns = slim ? 1 : grid->across; /* the number of tiles of this kind in an image */
     size_t tiles = low ? columns : grid->down * columns;
     number -= number < block->whole    ? block->start
               : number < block->beside ? block->whole
@@ -127,7 +126,8 @@ size_t stoa_winograd_locate(const struct stoa_winograd_grid *grid, const struct 
     return block->image + image;
 }
 
-/* Tiles with fewer lines lack the points of the last ones, those with fewer columns likewise. */
+/* Tiles with fewer rows of outputs lack the points of the last ones, and likewise those with fewer
+ * columns. */
 struct stoa_winograd_span stoa_winograd_span_of(const struct stoa_winograd_grid *grid,
                                                 const struct stoa_winograd_block *block, size_t point) {
     bool low = point / grid->points < grid->rest_height + grid->taps - 1;

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* The tiles of a batch in their order, for Winograd's convolution only.
  *
- * They lie group of images after group, and in a group numbered so that those which share points are
- * neighbours:
+ * They lie group of images after group. In a group, tiles that share points are numbered as neighbours:
  *
  *     below | whole | beside | corner
  *
  * Whole tiles have tile x tile outputs. What is left at the right edge of an image (beside) has fewer
- * columns, at the bottom (below) fewer lines, in the corner fewer of both; such a tile lacks the last points
- * of its short side. So the tiles of a group that have a point are one range, whichever point.
+ * columns, at the bottom (below) fewer rows, in the corner fewer of both; such a tile lacks the last points
+ * of its short side. So the tiles of a group that have a point are one range, for every point.
  *
  * Tasks take blocks of tiles, each of one group. Groups are small, so that what a task reads and writes lies
- * together: where threads write between each other's lines, as they would also when one takes the other's
- * last task of a large group, the lines wander from core to core. A batch may be cut into two halves first,
- * which have groups of their own. */
+ * together: where threads write between each other's cache lines, as they would also when one takes the
+ * other's last task of a large group, the cache lines go from core to core. A batch may first be cut into
+ * two halves, which have groups of their own. */
 #ifndef STOA_CONV_WINOGRAD_GRID_H
 #define STOA_CONV_WINOGRAD_GRID_H
 
@@ -23,22 +22,22 @@
 #include "kernels/winograd_tile.h"
 
 struct stoa_winograd_grid {
-    size_t tile, points, taps;      /* outputs and points a side of a whole tile; of the kernel */
-    size_t down, across;            /* whole tiles in an image */
-    size_t rest_height, rest_width; /* outputs left */
-    size_t in_image, end;           /* tiles of an image, and in all */
-    /* Images in all, in the first half, and in a group; a half's last group may have fewer. */
+    size_t tile, points, taps;      /* outputs and points a side of a whole tile; taps of the kernel */
+    size_t down, across;            /* whole tiles of an image */
+    size_t rest_height, rest_width; /* outputs that are left */
+    size_t in_image, end;           /* tiles of an image, and all tiles */
+    /* All images, those of the first half, and of a group; a half's last group may have fewer. */
     size_t batch, half, group;
     size_t block, blocks; /* most tiles of a block; how many blocks there are */
 };
 
-/* One block of all tiles. */
+/* A grid with one block of all tiles. */
 struct stoa_winograd_grid stoa_winograd_grid_of(size_t points, size_t taps, size_t batch, size_t out_height,
                                                 size_t out_width);
 
-/* Cut into blocks of at most `tiles` tiles, which is not 0: into full ones, the same for any batch; or, for
- * long tasks, into equal ones, of whole images where an image fits. `pairs`: so that both halves of the
- * blocks have as many tiles, where the batch allows it: most machines have an even number of CPUs. */
+/* Cut into blocks of at most `tiles` tiles, which is not 0: into full ones, the same for any batch, or for
+ * long tasks into equal ones, of whole images where an image fits. With `pairs` both halves of the blocks
+ * have as many tiles where the batch allows it, as most machines have an even number of CPUs. */
 void stoa_winograd_cut_full(struct stoa_winograd_grid *grid, size_t tiles, bool pairs);
 void stoa_winograd_cut_even(struct stoa_winograd_grid *grid, size_t tiles, bool pairs);
 
@@ -49,7 +48,7 @@ struct stoa_winograd_grid stoa_winograd_grid_with(const struct stoa_winograd_gri
 struct stoa_winograd_block {
     size_t number, first, end;           /* its tiles */
     size_t image;                        /* the group's first */
-    size_t start, whole, beside, corner; /* the group's first tile, and those of each kind but the first */
+    size_t start, whole, beside, corner; /* the group's first tile, and that of each kind but the first */
 };
 
 struct stoa_winograd_block stoa_winograd_block_of(const struct stoa_winograd_grid *grid, size_t number);
@@ -66,7 +65,7 @@ struct stoa_winograd_span {
 struct stoa_winograd_span stoa_winograd_span_of(const struct stoa_winograd_grid *grid,
                                                 const struct stoa_winograd_block *block, size_t point);
 
-/* Rows of all points' matrices together: 1 / (2 C K) of the products' flops. */
+/* The rows of all points' matrices together: 1 / (2 C K) of the products' flops. */
 double stoa_winograd_rows(const struct stoa_winograd_grid *grid);
 
 #endif

@@ -35,7 +35,7 @@ size_t stoa_winograd_phase(const struct stoa_winograd_input *in, size_t filters,
     return stoa_min(most, channels - channel % channels);
 }
 
-/* Kernels write whole vectors: in front of the channels of a short range may be more. */
+/* Kernels write whole vectors, so in front of the channels of a short range there may be more. */
 struct winograd_slice {
     size_t from, count; /* channels */
     size_t row;         /* floats that they take */
@@ -63,8 +63,8 @@ static struct stoa_winograd_part carve(const struct stoa_winograd_room *room, st
     return part;
 }
 
-/* Whether M lies over V: the sums of a point where the tiles of the one before lay, which no product reads
- * any more. They are in the caches already. */
+/* Whether M lies over V: a point's sums lie where the tiles of the point before lay, which no product reads
+ * any more and which are in the caches already. */
 static bool sums_over_inputs(const struct stoa_winograd *p) {
     return p->narrow && !p->to_weights;
 }
@@ -145,8 +145,8 @@ struct stoa_winograd_run stoa_winograd_begin(const struct stoa_conv_plan *plan,
     return r;
 }
 
-/* What the tile to the right reads beyond this one's patch: columns too few for a hardware prefetcher to
- * follow. */
+/* Fetch what the tile to the right reads beyond this one's patch, too few columns for a hardware
+ * prefetcher. */
 static void fetch_next(const struct stoa_winograd_input *in, const struct stoa_winograd_tile *tile,
                        const float *image) {
     const struct stoa_window *w = &in->window;
@@ -165,7 +165,7 @@ static void fetch_next(const struct stoa_winograd_input *in, const struct stoa_w
     }
 }
 
-/* The patch of a tile put together: columns of a window as large as its step. */
+/* Put the patch of a tile together, which is columns of a window as large as its step. */
 static void gather(const stoa_context *context, const struct stoa_winograd_input *in,
                    const struct stoa_winograd_tile *tile, const float *image, float *patch) {
     struct stoa_window steps = in->window;
@@ -177,8 +177,8 @@ static void gather(const stoa_context *context, const struct stoa_winograd_input
                              stoa_scratch(), patch);
 }
 
-/* Tiles [first, end) of a block, of `ranges` ranges of channels from `range` on, to their rows of v, the
- * block's. */
+/* Transform tiles [first, end) of a block to their rows of its v, `ranges` ranges of channels from `range`
+ * on. */
 static void transform_inputs(const struct stoa_winograd_run *r, const struct stoa_winograd_block *block,
                              size_t first, size_t end, size_t range, size_t ranges, float *patch, float *v) {
     const struct stoa_winograd *p = r->p;
@@ -205,8 +205,8 @@ static void transform_inputs(const struct stoa_winograd_run *r, const struct sto
     }
 }
 
-/* Filters [filter, filter + filters) of dy's tiles [first, end) of a block to their places in z, the
- * block's. */
+/* Transform filters [filter, filter + filters) of dy's tiles [first, end) to their places in the block's
+ * z. */
 static void transform_gradients(const struct stoa_winograd_run *r, const struct stoa_winograd_block *block,
                                 size_t first, size_t end, size_t filter, size_t filters, float *z) {
     const struct stoa_winograd *p = r->p;
@@ -234,7 +234,7 @@ static size_t pieces_of(const struct stoa_winograd *p) {
     return stoa_ceil_div(stoa_winograd_block_tiles(p), STOA_WINOGRAD_TILE_UNIT);
 }
 
-/* Some tiles of one of the chunk's blocks. */
+/* Transform some tiles of one of the chunk's blocks. */
 static void transform_piece(void *argument, size_t task, size_t thread) {
     const struct stoa_winograd_run *r = argument;
     const struct stoa_winograd *p = r->p;

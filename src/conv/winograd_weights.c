@@ -3,16 +3,16 @@
  *
  * The forward pass is linear in the weights, so its adjoint serves: for each point the matrices of
  * transformed inputs, V [tiles][C], and of transformed output gradients, Z [tiles][K], give S = V^T Z, and
- * dw = G^T S G. Of narrow layers blocks of tiles each have an S of their own, which stays in a core's L2
- * while the tiles pass; the blocks' gradients are summed in a fixed tree. Of wide ones each thread takes
- * ranges of channels and filters, for which S of a chunk of tiles stays in its L2; there are no partial sums,
- * later chunks add to the gradient. */
+ * dw = G^T S G. In narrow layers each block of tiles has an S of its own, which stays in a core's L2 while
+ * the tiles pass, and the blocks' gradients are summed in a fixed tree. In wide layers each thread takes
+ * ranges of channels and filters, for which S of a chunk of tiles stays in its L2; there are no partial
+ * sums, and later chunks add to the gradient. */
 #include <string.h>
 
 #include "base/size.h"
 #include "conv/winograd_pass.h"
 
-/* Sums of 36 points for a range of 64 x 64 are 576 KiB; narrow layers have no more. */
+/* The sums of 36 points for a range of 64 x 64 are 576 KiB; narrow layers have no more. */
 enum { LEAST_RANGE = 16, LEAST_TASKS = 8, SUM_UNIT = 4 };
 
 static bool is_narrow(const stoa_context *context, const struct stoa_winograd *p) {
@@ -20,7 +20,7 @@ static bool is_narrow(const stoa_context *context, const struct stoa_winograd *p
     return p->in.channels * p->filters <= range * range;
 }
 
-/* Tiles are shared evenly. S may take three quarters of what a thread has: the rest holds the tiles. */
+/* Tiles are shared evenly. S may take three quarters of what a thread has, and the tiles the rest. */
 static bool cut_narrow(const stoa_context *context, const struct stoa_conv *conv, struct stoa_winograd *p) {
     p->narrow = p->own_inputs = p->own_right = true;
     p->partials = 1;
@@ -38,7 +38,7 @@ static bool cut_narrow(const stoa_context *context, const struct stoa_conv *conv
     return true;
 }
 
-/* Ranges until S fits, and until there are tasks enough; false when it does not fit. */
+/* Cut into ranges until S fits and there are tasks enough; false when it does not fit. */
 static bool cut_ranges(const stoa_context *context, struct stoa_winograd *p) {
     size_t range = context->tuning->winograd_range;
     p->range_channels = stoa_min(range, p->in.channels);
@@ -58,7 +58,7 @@ static bool cut_ranges(const stoa_context *context, struct stoa_winograd *p) {
 }
 
 /* Few ranges would each read all tiles again, which the largest tiles do not pay for. Patches that must be
- * put together are so once, for all ranges. */
+ * put together are put together once, for all ranges. */
 static bool cut_wide(const stoa_context *context, struct stoa_winograd *p) {
     p->chunk = 1;
     if (!cut_ranges(context, p) || (is_narrow(context, p) && p->grid.points == STOA_WINOGRAD_POINTS)) {
@@ -88,8 +88,8 @@ bool stoa_winograd_weights_plan(const stoa_context *context, struct stoa_conv_pl
     return stoa_winograd_place(context, plan);
 }
 
-/* S of a range (+)= V^T Z over the tiles of a block. `begun` has a bit for each point with a sum; returns it
- * with those of this call. */
+/* Set S of a range to V^T Z over the tiles of a block, or add it. `begun` has a bit for each point with a
+ * sum; returns it with those of this call. */
 static uint64_t add_products(const struct stoa_winograd_run *r, const struct stoa_winograd_part *part,
                              size_t number, size_t channel, size_t filter, uint64_t begun) {
     const struct stoa_winograd *p = r->p;
@@ -121,8 +121,8 @@ static uint64_t add_products(const struct stoa_winograd_run *r, const struct sto
     return begun;
 }
 
-/* G^T S G of the range of channels and filters from (channel, filter) on: to `gradient`, the start of a whole
- * one, or by way of `more` (else NULL) added to what is there. */
+/* Write G^T S G of the range of channels and filters from (channel, filter) on: to `gradient`, the start of
+ * a whole one, or added to it by way of `more` (else NULL). */
 static void write_gradient(const struct stoa_winograd_run *r, size_t channel, size_t filter,
                            const float *sums, float *more, float *gradient) {
     const struct stoa_winograd *p = r->p;
@@ -152,8 +152,8 @@ static void write_gradient(const struct stoa_winograd_run *r, size_t channel, si
     }
 }
 
-/* The gradient of the range from (channel, filter) on over blocks [block, end); points that no tile has are
- * sums of nothing. `more`: see write_gradient(). */
+/* Sum the gradient of the range from (channel, filter) on over blocks [block, end). The sum of a point that
+ * no tile has is 0. `more`: see write_gradient(). */
 static void sum_blocks(const struct stoa_winograd_run *r, const struct stoa_winograd_part *part, size_t block,
                        size_t end, size_t channel, size_t filter, float *more, float *gradient) {
     const struct stoa_winograd *p = r->p;
@@ -171,7 +171,7 @@ static void sum_blocks(const struct stoa_winograd_run *r, const struct stoa_wino
     write_gradient(r, channel, filter, sums, more, gradient);
 }
 
-/* Some blocks to a gradient of their own. */
+/* Sum some blocks to a gradient of their own. */
 static void run_partial(void *argument, size_t task, size_t thread) {
     const struct stoa_winograd_run *r = argument;
     const struct stoa_winograd_part part = stoa_winograd_part_of(r, thread);
@@ -180,7 +180,7 @@ static void run_partial(void *argument, size_t task, size_t thread) {
                r->shared.taps + task * stoa_winograd_gradient_step(r->p));
 }
 
-/* The range of channels and filters of one task: S over the chunk, and its part of the gradient. Neighbours
+/* Run one task's range of channels and filters: S over the chunk, and its part of the gradient. Neighbours
  * have the same range of the larger tensor, so that a thread needs as little of it as can be. */
 static void run_range(void *argument, size_t task, size_t thread) {
     const struct stoa_winograd_run *r = argument;

@@ -32,8 +32,8 @@ static float tap_scale(const struct stoa_window *w, bool include_pad, size_t lin
         STOA_STORE(type, to, sum *(t)->scale);                                                               \
     } while (0)
 
-/* One output pixel; `room` floats from y on may be written, the last tap may be read that far too: a last
- * vector may overshoot into the next pixel, which is written later. */
+/* Average one output pixel. `room` floats from y on may be written, and the last tap may be read that far
+ * too: a last vector may overshoot into the next pixel, which is written later. */
 STOA_INLINE void pool_pixel(struct taps t, size_t channels, size_t room, float *restrict y) {
     size_t c = 0;
     for (; c + STOA_LANES <= channels; c += STOA_LANES, t.from += STOA_LANES) {
@@ -113,15 +113,16 @@ STOA_INLINE void spread(const float *restrict dy, size_t channels, size_t line_s
     }
 }
 
-/* Windows side by side: every input pixel has one window, so gradients are written once instead of added. */
+/* Where windows touch without overlap every input pixel has one window, so gradients are written once
+ * instead of added. */
 static bool windows_tile(const struct stoa_window *w) {
     return w->stride_height == w->kernel_height && w->stride_width == w->kernel_width && w->pad_top == 0 &&
            w->pad_left == 0 && w->dilation_height == 1 && w->dilation_width == 1 &&
            w->out_height * w->kernel_height <= w->height && w->out_width * w->kernel_width <= w->width;
 }
 
-/* One input line of windows that tile it. Fewer channels than a vector are stored as whole vectors: the next
- * pixel overwrites what is too much. */
+/* Write one input row of windows that tile it. Fewer channels than a vector are stored as whole vectors: the
+ * next pixel overwrites what is too much. */
 static void spread_line(const struct stoa_window *w, const float *restrict dy, float scale,
                         float *restrict dx) {
     size_t channels = w->channels;

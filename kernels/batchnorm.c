@@ -137,7 +137,8 @@ void STOA_KERNEL(normalize_columns)(const float *x, size_t rows, size_t channels
     }
 }
 
-/* What a ReLU behind lets through of dy: `v` is what normalize() has made, by the same operations. */
+/* What a ReLU behind lets through of dy: `v` is what normalize() has made, computed by the same
+ * operations. */
 STOA_INLINE float masked(bool masks, float v, float dy) {
     return !masks || v > 0 ? dy : 0;
 }

@@ -36,9 +36,10 @@ void STOA_KERNEL(bias_act)(float *y, size_t rows, size_t columns, size_t stride,
     if (columns == 0) {
         return;
     }
-    /* For fewer rows than copies the copies would cost more than the rows. */
+    /* With fewer rows than copies, the copies would cost more than the rows. */
     if (stride == columns && columns < WIDE && columns % STOA_LANES != 0 && rows >= STOA_LANES) {
-        /* A multiple of the lanes when that many copies fit: lanes is a power of two and divides copies. */
+        /* This is a multiple of the lanes when that many copies fit: lanes is a power of two and divides
+         * copies. */
         float repeated[WIDE * STOA_LANES];
         size_t copies = STOA_LANES;
         while ((copies + STOA_LANES) * columns <= WIDE && copies + STOA_LANES <= rows) {

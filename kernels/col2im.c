@@ -9,8 +9,8 @@
 #include "kernels/isa.h"
 #include "kernels/span.h"
 
-/* Terms of one input pixel: `lines` x `taps` groups of floats in the columns. Going one kernel row down is
- * one output row up, hence signed distances. */
+/* The terms of one input pixel are `lines` x `taps` groups of floats in the columns. One kernel row further
+ * down is one output row further up, so distances are signed. */
 struct terms {
     const float *from;
     ptrdiff_t line_stride, tap_stride;
@@ -28,7 +28,8 @@ STOA_INLINE void gather_wide(struct terms s, float *restrict to) {
     STOA_STORE(stoa_vec, to, sum);
 }
 
-/* Up to 8 channels; reads 8 floats of every term whatever `channels` is, and writes `channels`. */
+/* Add up to 8 channels. 8 floats of every term are read whatever `channels` is, and `channels` are
+ * written. */
 STOA_INLINE void gather_eight(struct terms s, size_t channels, float *restrict to) {
     stoa_vec8 sum = {0};
     for (size_t j = 0; j < s.lines; j++, s.from += s.line_stride) {
@@ -55,8 +56,8 @@ STOA_INLINE void gather_exact(struct terms s, size_t channels, float *restrict t
     }
 }
 
-/* All channels of one input pixel; `overshoots` when 8 floats may be read where fewer are left. `rest` is
- * channels % 8, a constant, so that the last store is one of a known size. */
+/* Add all channels of one input pixel; `overshoots` when 8 floats may be read where fewer are left. `rest`
+ * is channels % 8, a constant, so that the last store is one of a known size. */
 STOA_INLINE void gather_pixel(struct terms s, size_t channels, size_t rest, bool overshoots,
                               float *restrict to) {
     size_t c = 0;
@@ -75,8 +76,8 @@ STOA_INLINE void gather_pixel(struct terms s, size_t channels, size_t rest, bool
     }
 }
 
-/* Input line `dx` of an image. `from`: the patches of the first output row that holds it, at its kernel row.
- */
+/* Compute input row `dx` of an image. `from`: the patches of the first output row that holds it, at its
+ * kernel row. */
 STOA_INLINE void gather_line(const struct stoa_window *w, const float *from, size_t lines, size_t channels,
                              size_t rest, const float *columns_end, float *restrict dx) {
     size_t run = w->kernel_width * channels;
@@ -99,7 +100,7 @@ STOA_INLINE void gather_line(const struct stoa_window *w, const float *from, siz
         }
         s.from = from + (right - first) * patch + first * channels;
         s.taps = end - first;
-        /* The first term has the highest address: lines and taps go down. */
+        /* The first term has the highest address, because kernel rows and taps go down. */
         bool overshoots = (size_t)(columns_end - s.from) >= channels + 8;
         gather_pixel(s, channels, rest, overshoots, dx);
     }
@@ -124,12 +125,12 @@ static void gather_line_by_rest(const struct stoa_window *w, const float *from, 
     }
 }
 
-/* Output rows oh .. oh+rows-1 of one image. */
+/* Add output rows oh .. oh+rows-1 of one image. */
 static void gather_image(const struct stoa_window *w, const float *columns, size_t channels, size_t oh,
                          size_t rows, const float *columns_end, float *restrict dx) {
     size_t run = w->kernel_width * channels;
     size_t row_floats = w->out_width * w->kernel_height * run;
-    /* Lines counted from the top of the padding: row r holds lines r .. r + kernel_height - 1. */
+    /* Image rows count from the top of the padding: output row r holds rows r .. r + kernel_height - 1. */
     size_t begin = stoa_max(oh, w->pad_top);
     size_t end = stoa_min(oh + rows - 1 + w->kernel_height, w->pad_top + w->height);
     for (size_t line = begin; line < end; line++) {
@@ -142,7 +143,7 @@ static void gather_image(const struct stoa_window *w, const float *columns, size
     }
 }
 
-/* Output row `oh` of one image, patch by patch. */
+/* Add output row `oh` of one image, patch by patch. */
 static void scatter_row(const struct stoa_window *w, const float *columns, size_t channels, size_t oh,
                         float *restrict dx) {
     size_t run = w->kernel_width * channels;

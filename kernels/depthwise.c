@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Depthwise convolution, one filter a channel, and its gradients; vectors along the channels.
+/* Depthwise convolution, one filter a channel, and its gradients; vectors lie along the channels.
  *
- * Kernels of three columns and at most three lines, the usual ones, have paths of their own: for each vector
+ * Kernels of three columns and at most three rows, the usual ones, have paths of their own. For each vector
  * of channels they keep all taps in registers and sweep along some rows of outputs at once, so that every
  * pixel is loaded once for all the outputs that it belongs to. They count columns with the padding: column q
  * is pixel q - pad_left. */
@@ -10,9 +10,9 @@
 #include "kernels/isa.h"
 #include "kernels/span.h"
 
-/* Some neighbouring rows of outputs, or, going back, of inputs, and the lines of the image that they meet,
- * counted from the first that their taps would meet, which begins at x[start]. Lines before `line_from` or
- * from `line_end` on, and columns before `first` or from `end` on, are padding. */
+/* Some neighbouring rows of outputs, or going back of inputs, and the image rows that they meet, counted
+ * from the first that their taps would meet, which begins at x[start]. Rows before `line_from` or from
+ * `line_end` on, and columns before `first` or from `end` on, are padding. */
 struct block {
     const float *x, *weight, *bias;
     ptrdiff_t start, x_line;
@@ -23,8 +23,8 @@ struct block {
     size_t outputs;
 };
 
-/* The taps of one vector of channels. A single row may belong to a kernel of fewer lines, which are padding
- * then. */
+/* The taps of one vector of channels. A single output row may belong to a kernel of fewer rows; the missing
+ * ones are padding then. */
 STOA_INLINE void load_taps(const struct block *b, size_t c, const size_t rows, stoa_vec *tap) {
     STOA_UNROLL
     for (size_t i = 0; i < STOA_SIDE; i++) {
@@ -92,13 +92,14 @@ STOA_INLINE void add_column(const struct block *b, ptrdiff_t at, const size_t st
     }
 }
 
-/* Three columns of sums: outputs that a column completes, the next ones and, with stride 1, those after. */
+/* Three columns of sums: the outputs that a column completes, the next ones, and with stride 1 those
+ * after. */
 struct sums {
     stoa_vec complete[STOA_MOST_ROWS], next[STOA_MOST_ROWS], after[STOA_MOST_ROWS];
 };
 
-/* Stride 1. The column that begins at x[at] is tap 2 of the outputs that it completes, tap 1 of the next ones
- * and tap 0 of those after. */
+/* Stride 1: the column that begins at x[at] is tap 2 of the outputs that it completes, tap 1 of the next
+ * ones and tap 0 of those after. */
 STOA_INLINE void step_dense(const struct block *b, const bool inside, ptrdiff_t at, const size_t rows,
                             const stoa_vec *tap, const stoa_vec bias, struct sums *s) {
     move_column(rows, s->next, s->complete);
@@ -109,7 +110,7 @@ STOA_INLINE void step_dense(const struct block *b, const bool inside, ptrdiff_t 
     }
 }
 
-/* Stride 2. The even column q, which begins at x[at], is tap 2 of the outputs that it completes and tap 0 of
+/* Stride 2: the even column q, which begins at x[at], is tap 2 of the outputs that it completes and tap 0 of
  * the next ones, of which the odd column after it is tap 1. */
 STOA_INLINE void step_every_other(const struct block *b, size_t q, ptrdiff_t at, const size_t rows,
                                   const stoa_vec *tap, const stoa_vec bias, struct sums *s) {
@@ -123,7 +124,7 @@ STOA_INLINE void step_every_other(const struct block *b, size_t q, ptrdiff_t at,
     }
 }
 
-/* What is complete, in one column of y. */
+/* Write what is complete, in one column of y. */
 STOA_INLINE void store_column(const size_t rows, const stoa_vec *sum, ptrdiff_t line, float *y) {
     STOA_UNROLL
     for (size_t r = 0; r < rows; r++) {
@@ -131,7 +132,7 @@ STOA_INLINE void store_column(const size_t rows, const stoa_vec *sum, ptrdiff_t 
     }
 }
 
-/* All columns of one vector of channels. The outputs complete at the first two do not exist. */
+/* Sweep over all columns of one vector of channels. The outputs complete at the first two do not exist. */
 STOA_INLINE void sweep(const struct block *b, size_t c, const size_t stride, const size_t rows, float *y) {
     const ptrdiff_t step = (ptrdiff_t)b->channels;
     const ptrdiff_t line = (ptrdiff_t)b->outputs * step;
@@ -203,7 +204,7 @@ struct kernel {
     ptrdiff_t line, tap;
 };
 
-/* One row of outputs, any window. */
+/* Compute one row of outputs, with any window. */
 static void sum_row(const struct stoa_window *w, const struct kernel *k, const float *image,
                     struct stoa_span v, float *y) {
     size_t channels = w->channels;
@@ -224,7 +225,7 @@ static void sum_row(const struct stoa_window *w, const struct kernel *k, const f
     }
 }
 
-/* Rows of outputs from line oh of the image on. */
+/* Compute output rows from row oh of the image on. */
 static void sweep_rows(const struct stoa_window *w, const struct kernel *k, const float *image, size_t oh,
                        size_t rows, float *y) {
     const ptrdiff_t line_floats = (ptrdiff_t)(w->width * w->channels);

@@ -8,9 +8,10 @@
 #include "kernels/isa.h"
 #include "kernels/span.h"
 
-/* With 16 registers the taps come from memory, and fewer rows would wait for their sums. With 32 taps or sums
- * and three vectors a row leave room for what is loaded; seven rows would fit as well, but where lines lie a
- * multiple of 4096 bytes apart, more of them than a set of the inner cache has ways drive each other out. */
+/* With 16 registers the taps come from memory, and fewer rows would wait for their sums. With 32, taps or
+ * sums and three vectors a row leave room for what is loaded. Seven rows would fit as well, but where image
+ * rows lie a multiple of 4096 bytes apart, more of them than a set of the inner cache has ways drive each
+ * other out. */
 #define STOA_DEPTHWISE_FOUR(stride)                                                                          \
     STOA_CASE(stride, 1) STOA_CASE(stride, 2) STOA_CASE(stride, 3) STOA_CASE(stride, 4)
 #if STOA_REGISTERS >= 32
@@ -23,13 +24,13 @@ enum { STOA_MOST_ROWS = 4 };
 
 enum { STOA_SIDE = 3, STOA_TAPS = STOA_SIDE * STOA_SIDE };
 
-/* Whether line i of a block's `lines` is padding: only the outer two of each side can be. */
+/* Whether row i of a block's `lines` image rows is padding: only the outer two of each side can be. */
 STOA_INLINE bool stoa_depthwise_outside(size_t i, size_t lines, size_t from, size_t end) {
     return (i < STOA_SIDE - 1 && i < from) || (i + STOA_SIDE > lines && i >= end);
 }
 
-/* How many of `rows` rows of outputs from line oh on make one block, at most `most`: all heights nearly the
- * same, and all lines but the outer two inside the image. */
+/* How many of `rows` output rows from row oh on make one block, at most `most`: all heights are nearly the
+ * same, and all image rows but the outer two lie inside the image. */
 static inline size_t stoa_depthwise_block(const struct stoa_window *w, size_t oh, size_t rows, size_t most) {
     rows = stoa_min(rows, w->out_height - oh);
     if (w->kernel_height != STOA_SIDE || w->stride_height != w->stride_width || w->dilation_height != 1 ||
@@ -40,7 +41,7 @@ static inline size_t stoa_depthwise_block(const struct stoa_window *w, size_t oh
     return (oh + rows - 1) * w->stride_height + 1 <= w->height + w->pad_top ? rows : 1;
 }
 
-/* The lines that some rows of outputs meet, counted from the first that their taps would meet, line `start`
+/* The image rows that some output rows meet, counted from the first that their taps would meet, row `start`
  * of the image: those from `from` to `end` exist. */
 struct stoa_depthwise_lines {
     ptrdiff_t start;
@@ -71,20 +72,20 @@ STOA_INLINE size_t stoa_depthwise_vector(size_t c, size_t channels) {
     return stoa_min(c, channels - STOA_LANES);
 }
 
-/* The lines of cache that a sweep for one vector of channels meets lie a pixel apart, which hardware seldom
- * foresees. While it meets those of some channels it fetches, into the outer of the core's own caches, those
- * of the channels AHEAD floats on, or, after the last channel, of the rows that follow. Only vectors as long
- * as a line do: of shorter ones two meet the same line. */
+/* The cache lines that a sweep for one vector of channels meets lie a pixel apart, which hardware seldom
+ * foresees. While it meets those of some channels, it fetches into the outer of the core's own caches those
+ * of the channels AHEAD floats on, or after the last channel those of the rows that follow. Only vectors as
+ * long as a cache line do so: of shorter ones two meet the same one. */
 enum { STOA_DEPTHWISE_AHEAD = 32, STOA_DEPTHWISE_LINE = 16 };
 
-/* From what a sweep meets to what it fetches: `left` channels remain of `channels`, and the next rows lie
- * `rows` floats on. */
+/* The distance from what a sweep meets to what it fetches: `left` channels remain of `channels`, and the
+ * next rows lie `rows` floats on. */
 STOA_INLINE ptrdiff_t stoa_depthwise_ahead(size_t left, size_t channels, ptrdiff_t rows) {
     const ptrdiff_t ahead = STOA_DEPTHWISE_AHEAD;
     return left > STOA_DEPTHWISE_AHEAD ? ahead : ahead - (ptrdiff_t)channels + rows;
 }
 
-/* `count` of them, `step` floats apart. */
+/* Fetch `count` of them, `step` floats apart. */
 STOA_INLINE void stoa_depthwise_fetch(const float *from, ptrdiff_t step, const size_t count) {
     STOA_UNROLL
     for (size_t i = 0; STOA_LANES == STOA_DEPTHWISE_LINE && i < count; i++) {
@@ -92,7 +93,7 @@ STOA_INLINE void stoa_depthwise_fetch(const float *from, ptrdiff_t step, const s
     }
 }
 
-/* Any window: the taps of one pixel. x advances with the image, the weights with the kernel. */
+/* Add the taps of one pixel, with any window. x advances with the image, the weights with the kernel. */
 struct stoa_depthwise_taps {
     const float *x, *weight;
     ptrdiff_t x_line, x_tap;

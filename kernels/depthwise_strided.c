@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Gradient of a depthwise convolution's input where outputs lie apart; vectors along the channels. */
+/* Gradient of a depthwise convolution's input where outputs lie apart; vectors lie along the channels. */
 #include "base/size.h"
 #include "kernels/depthwise.h"
 #include "kernels/isa.h"
@@ -24,7 +24,7 @@ static struct reach reach_of(size_t input, size_t stride, size_t pad, size_t ker
     return (struct reach){first, (end - first - 1) / stride + 1, (base - first) / stride};
 }
 
-/* Pixels [from, end) of a line of dx. */
+/* Compute pixels [from, end) of a row of dx. */
 static void gather_pixels(const struct stoa_window *w, struct reach v, const float *dy, const float *weight,
                           size_t from, size_t end, float *dx) {
     size_t channels = w->channels;
@@ -44,9 +44,10 @@ static void gather_pixels(const struct stoa_window *w, struct reach v, const flo
     }
 }
 
-/* Strides of 2 and 3 x 3 taps. Counted with the padding, line 2 v of dx comes from tap 0 of outputs' line v
- * and tap 2 of line v - 1, line 2 v + 1 from tap 1 of line v; columns likewise. A sweep works on the lines of
- * some v at once, for one vector of channels: what it loads of dy in a column it keeps for the next. */
+/* This path is for strides of 2 and 3 x 3 taps. Counted with the padding, row 2 v of dx comes from tap 0 of
+ * output row v and tap 2 of row v - 1, row 2 v + 1 from tap 1 of row v; columns likewise. A sweep works on
+ * the rows of some v at once, for one vector of channels: what it loads of dy in a column it keeps for the
+ * next. */
 #if STOA_REGISTERS >= 32
 enum { MOST_LINES = 3 };
 #define STOA_SPREAD_CASES STOA_SPREAD_CASE(1) STOA_SPREAD_CASE(2) STOA_SPREAD_CASE(3)
@@ -58,14 +59,14 @@ enum { MOST_LINES = 1 };
 struct spread {
     const float *dy, *weight; /* of the image; the taps */
     float *dx;                /* of the image */
-    ptrdiff_t from, to;       /* where line v - 1 of dy begins, and line 2 v of dx with its padding */
+    ptrdiff_t from, to;       /* where row v - 1 of dy begins, and row 2 v of dx with its padding */
     size_t channels, width;   /* width: of dx and its padding on the left */
     size_t outputs, pad;
-    bool above, below; /* whether the first line of dy and the last one exist */
-    bool first, last;  /* whether the first line of dx and the last one do */
+    bool above, below; /* whether the first row of dy and the last one exist */
+    bool first, last;  /* whether the first row of dx and the last one do */
 };
 
-/* A column of dy: one line more than `lines`. */
+/* A column of dy, which has one row more than `lines`. */
 STOA_INLINE void load_lines(const struct spread *s, ptrdiff_t from, const size_t lines, stoa_vec *dy) {
     const ptrdiff_t line = (ptrdiff_t)(s->outputs * s->channels);
     STOA_UNROLL
@@ -84,7 +85,7 @@ STOA_INLINE void move_lines(const size_t lines, const stoa_vec *from, stoa_vec *
     }
 }
 
-/* sum + dy * a tap of this line and one, two lines of taps further down, of the line above. */
+/* sum + dy * a tap of this row and one, two rows of taps further down, of the row above. */
 STOA_INLINE stoa_vec add_lines(stoa_vec sum, const struct spread *s, size_t i, const size_t lines,
                                const stoa_vec *dy, const stoa_vec *tap) {
     if (i + 1 < lines || s->below) {
@@ -104,7 +105,8 @@ STOA_INLINE stoa_vec add_line(stoa_vec sum, const struct spread *s, size_t i, co
     return sum;
 }
 
-/* Columns 2 u and 2 u + 1 from column u of dy, `now`, and the one before, where they exist (NULL: not). */
+/* Compute columns 2 u and 2 u + 1 from column u of dy, `now`, and the one before, where they exist (NULL:
+ * not). */
 STOA_INLINE void spread_column(const struct spread *s, const size_t lines, const stoa_vec *before,
                                const stoa_vec *now, const stoa_vec *tap, bool even, bool odd, ptrdiff_t at) {
     const ptrdiff_t line = (ptrdiff_t)((s->width - s->pad) * s->channels);
@@ -138,7 +140,7 @@ STOA_INLINE void spread_column(const struct spread *s, const size_t lines, const
     }
 }
 
-/* All columns of one vector of channels; `inside`: all lines exist. */
+/* Sweep over all columns of one vector of channels; `inside`: all rows exist. */
 STOA_INLINE void spread_columns(const struct spread *all, size_t c, const size_t lines, const bool inside) {
     const struct spread own = {.dy = all->dy,
                                .dx = all->dx,
@@ -210,7 +212,7 @@ static bool can_spread(const struct stoa_window *w) {
            w->channels >= STOA_LANES;
 }
 
-/* Lines and columns that meet outputs; returns how many lines. */
+/* Count the rows and columns that meet outputs; returns how many rows. */
 static size_t spread_image(const struct stoa_window *w, const float *dy, const float *weight, float *dx) {
     const size_t height = w->pad_top + w->height;
     const size_t end = stoa_min(stoa_ceil_div(height, 2), w->out_height + 1);

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* Weight gradient of a depthwise convolution; vectors along the channels.
+/* Weight gradient of a depthwise convolution; vectors lie along the channels.
  *
- * Kernels of 3 x 3 taps have a path of their own: for each vector of channels all nine sums stay in registers
- * while it sweeps along some rows of outputs at once, so that every pixel is loaded once for as many of their
- * taps as meet it. It counts columns with the padding: column q is pixel q - pad_left. */
+ * Kernels of 3 x 3 taps have a path of their own. For each vector of channels all nine sums stay in
+ * registers while it sweeps along some output rows at once, so that every pixel is loaded once for as many
+ * of their taps as meet it. It counts columns with the padding: column q is pixel q - pad_left. */
 #include "base/size.h"
 #include "kernels/depthwise.h"
 #include "kernels/isa.h"
 #include "kernels/span.h"
 
-/* Channels whose sums lie side by side until all rows are done: in dweight those of one channel may lie in
- * the same few sets of a cache. */
+/* The sums of so many channels are contiguous until all rows are done: in dweight those of one channel may
+ * lie in the same few sets of a cache. */
 enum { GROUP = 128 };
 
-/* Products added up in registers before they join the sums: many more would lose accuracy. */
+/* So many products are added up in registers before they join the sums: many more would lose accuracy. */
 enum { CHAIN = 112 };
 
-/* Where as many registers allow it, an image of no more than ALL_ROWS lines is one block: its sums are joined
- * but once. */
+/* Where registers allow it, an image of no more than ALL_ROWS rows is one block, so its sums are joined
+ * once. */
 #if STOA_REGISTERS >= 32
 enum { ALL_ROWS = 7 };
 #define ALL_CASES STOA_CASE(1, 6) STOA_CASE(1, 7)
@@ -26,9 +26,9 @@ enum { ALL_ROWS = STOA_MOST_ROWS };
 #define ALL_CASES
 #endif
 
-/* Some neighbouring rows of outputs and the lines of the image that they meet, counted from the first that
- * their taps would meet, which begins at x[start]. Lines before `line_from` or from `line_end` on, and
- * columns before `first` or from `end` on, are padding. */
+/* Some neighbouring output rows and the image rows that they meet, counted from the first that their taps
+ * would meet, which begins at x[start]. Rows before `line_from` or from `line_end` on, and columns before
+ * `first` or from `end` on, are padding. */
 struct block {
     const float *x, *dy;
     ptrdiff_t start, x_line;
@@ -244,7 +244,7 @@ static bool can_sweep(const struct stoa_window *w) {
            w->pad_left < STOA_SIDE && (w->stride_width == 2 || (w->stride_width == 1 && w->out_width > 1));
 }
 
-/* Rows of outputs from line oh of the image on. */
+/* Add output rows from row oh of the image on. */
 static struct block block_of(const struct stoa_window *w, const float *image, const float *dy, size_t oh,
                              size_t rows) {
     const ptrdiff_t line_floats = (ptrdiff_t)(w->width * w->channels);
@@ -263,7 +263,7 @@ static struct block block_of(const struct stoa_window *w, const float *image, co
     };
 }
 
-/* Channels c .. c + channels - 1, which fill vectors. */
+/* Add channels c .. c + channels - 1, which fill vectors. */
 static void sweep_rows(const struct stoa_window *w, const float *x, const float *dy, size_t first_row,
                        size_t rows, size_t c, size_t channels, float *dweight) {
     float sums[STOA_TAPS * GROUP] = {0};
@@ -286,7 +286,7 @@ static void sweep_rows(const struct stoa_window *w, const float *x, const float 
     }
 }
 
-/* Channels c .. end - 1, any window. */
+/* Add channels c .. end - 1, with any window. */
 static void sum_rows(const struct stoa_window *w, const float *x, const float *dy, size_t first_row,
                      size_t rows, size_t c, size_t end, float *dweight) {
     size_t channels = w->channels;
@@ -298,8 +298,8 @@ static void sum_rows(const struct stoa_window *w, const float *x, const float *d
         for (size_t kh = v.first; kh < v.end; kh++) {
             const float *line = image + (v.start + (kh - v.first) * w->dilation_height) * line_floats;
             for (size_t kw = 0; kw < w->kernel_width; kw++) {
-                /* Output pixels whose tap kw lies inside the image: the same question with the roles of
-                 * kernel and output exchanged. */
+                /* The output pixels whose tap kw lies inside the image: the same question as for a pixel's
+                 * taps, with kernel and output exchanged. */
                 struct stoa_span o =
                     stoa_span_of(kw, w->dilation_width, w->pad_left, w->out_width, w->stride_width, w->width);
                 tap_gradient(line + o.start * channels, w->stride_width * channels, dy + o.first * channels,

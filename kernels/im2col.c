@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* Images to columns: the patches of a convolution laid side by side for one matrix product.
+/* Images to columns: the patches of a convolution become the rows of a matrix, for one matrix product.
  *
  * With channels last and no horizontal dilation, one kernel row of a patch is one contiguous run of
- * kernel_width * channels floats. Runs are short in first layers (5 floats for one channel and a 5x5 kernel),
- * and then everything but the copy itself costs more than the copy. Hence three ways: plain    nothing is
- * padded and all channels are wanted: runs come straight from the image; lined    the lines that a few rows
- * need are copied, padded and cut to the wanted channels, into a small buffer, from which the runs come
- * without a single condition; general  large or dilated windows: padding is decided for each pixel. Runs of
- * fewer than 8 floats are copied as one vector that overshoots into the next run, which is written later; the
- * last pixels are copied exactly, so nothing outside either buffer is touched. Longer runs end in a vector
- * that overlaps the one before. */
+ * kernel_width * channels floats. Runs are short in first layers (5 floats for one channel and a 5x5
+ * kernel), and then everything but the copy itself costs more than the copy. So there are three ways:
+ *   plain    nothing is padded and all channels are wanted: runs come straight from the image
+ *   lined    the image rows that a few output rows need are copied, padded and cut to the wanted channels,
+ *            into a small buffer, from which the runs come without a single condition
+ *   general  windows are large or dilated: padding is decided for each pixel
+ * Runs of fewer than 8 floats are copied as one vector that overshoots into the next run, which is written
+ * later. The last pixels are copied exactly, so nothing outside either buffer is touched. Longer runs end in
+ * a vector that overlaps the one before. */
 #include "base/size.h"
 #include "kernels/isa.h"
 #include "kernels/span.h"
 
 enum {
-    LINE_FLOATS = STOA_IM2COL_LINES - 8,         /* and 8 more to overshoot into when reading */
+    LINE_FLOATS = STOA_IM2COL_LINES - 8,         /* 8 more floats are there to overshoot into when reading */
     LINED_RUN = 96,                              /* runs from here on are long enough for the general way */
     UNIT = STOA_LANES + (STOA_LANES < 8 ? 4 : 0) /* at least 8 */
 };
 
 typedef float unit_vec __attribute__((vector_size(4 * UNIT), aligned(4), may_alias));
 
-/* Where runs come from and go to: `lines` runs of `run` floats a pixel, the lines `line_stride` floats apart,
- * the pixels `step`. */
+/* Where runs come from and go to: `lines` runs of `run` floats for each pixel, whose image rows are
+ * `line_stride` floats apart, and whose pixels are `step` apart. */
 struct runs {
     size_t run, lines, line_stride, step;
     const float *source_end;
@@ -40,8 +41,8 @@ STOA_INLINE void copy_exact(float *restrict to, const float *restrict from, size
     }
 }
 
-/* One overshooting vector of `width` (4 or 8) floats a run; `lines` and `run` are t's, constants where that
- * pays. */
+/* Copy each run as one overshooting vector of `width` (4 or 8) floats; `lines` and `run` are t's, as
+ * constants where that pays. */
 STOA_INLINE float *emit_short(const struct runs *t, float *restrict to, const float *restrict from,
                               size_t pixels, size_t width, size_t lines, size_t run) {
     size_t line_stride = t->line_stride;
@@ -59,7 +60,7 @@ STOA_INLINE float *emit_short(const struct runs *t, float *restrict to, const fl
     return to;
 }
 
-/* `count` vectors of UNIT floats a run, the last one ending where the run ends. */
+/* Copy each run as `count` vectors of UNIT floats, the last one ending where the run ends. */
 STOA_INLINE float *emit_units(const struct runs *t, float *restrict to, const float *restrict from,
                               size_t pixels, size_t count) {
     size_t run = t->run;
@@ -79,7 +80,7 @@ STOA_INLINE float *emit_units(const struct runs *t, float *restrict to, const fl
     return to;
 }
 
-/* Runs of 8 to 16 floats: two vectors of 8 that overlap. */
+/* Copy runs of 8 to 16 floats as two vectors of 8 that overlap. */
 static float *emit_eights(const struct runs *t, float *restrict to, const float *restrict from,
                           size_t pixels) {
     size_t run = t->run;
@@ -153,7 +154,7 @@ static float *emit(const struct runs *t, float *restrict to, const float *restri
     return to;
 }
 
-/* One line of the buffer: image line `x` (NULL: outside the image) with its padding, the wanted channels
+/* Write one row of the buffer: image row `x` (NULL: outside the image) with its padding, the wanted channels
  * only, from what the first wanted output pixel reads on. */
 static void fill_line(const struct stoa_window *w, const float *x, size_t channels, size_t pixels,
                       float *restrict line) {
@@ -174,7 +175,7 @@ static void fill_line(const struct stoa_window *w, const float *x, size_t channe
     memset(line + inside * channels, 0, (pixels - left - inside) * channels * sizeof *line);
 }
 
-/* The lined way for rows oh .. oh+rows-1 of one image `x`; `capacity` lines fit the buffer. */
+/* Copy rows oh .. oh+rows-1 of one image `x` by the lined way; the buffer holds `capacity` image rows. */
 static float *lined_rows(const struct stoa_window *w, const float *x, size_t channels, size_t oh, size_t rows,
                          size_t capacity, struct runs t, float *restrict buffer, float *restrict to) {
     size_t pixels = (w->out_width - 1) * w->stride_width + w->kernel_width;
@@ -188,7 +189,7 @@ static float *lined_rows(const struct stoa_window *w, const float *x, size_t cha
         size_t now = stoa_min(rows, group);
         size_t lines = (now - 1) * w->stride_height + reach;
         for (size_t i = 0; i < lines; i++) {
-            size_t ih = oh * w->stride_height + i; /* counted from the top of the padding */
+            size_t ih = oh * w->stride_height + i; /* rows count from the top of the padding */
             bool inside = ih >= w->pad_top && ih - w->pad_top < w->height;
             fill_line(w, inside ? x + (ih - w->pad_top) * w->width * w->channels : NULL, channels, pixels,
                       buffer + i * line_floats);
@@ -204,7 +205,7 @@ static float *lined_rows(const struct stoa_window *w, const float *x, size_t cha
     return to;
 }
 
-/* One pixel of the general way: taps outside the image become zeros. */
+/* Copy one pixel by the general way: taps outside the image become zeros. */
 static float *general_pixel(const struct stoa_window *w, const float *x, size_t channels, struct stoa_span v,
                             size_t ow, float *restrict to) {
     size_t run = w->kernel_width * channels;
@@ -231,7 +232,8 @@ static float *general_pixel(const struct stoa_window *w, const float *x, size_t 
     return to;
 }
 
-/* The general way for one row; pixels whose window lies inside the image go through emit() when they can. */
+/* Copy one row by the general way; pixels whose window lies inside the image go through emit() when they
+ * can. */
 static float *general_row(const struct stoa_window *w, const float *x, size_t channels, size_t oh,
                           const struct runs *t, float *restrict to) {
     struct stoa_span v =

@@ -40,22 +40,24 @@ typedef float stoa_vec __attribute__((vector_size(4 * STOA_LANES), aligned(4), m
 typedef int32_t stoa_ivec __attribute__((vector_size(4 * STOA_LANES), aligned(4), may_alias));
 typedef uint16_t stoa_hvec __attribute__((vector_size(2 * STOA_LANES), aligned(2), may_alias));
 
-/* A function of a few lines that must vanish into its caller, with its constant arguments. */
+/* A short function that must vanish into its caller, with its constant arguments. */
 #define STOA_INLINE static inline __attribute__((always_inline))
 
-/* Before a loop whose length is a constant: to keep arrays of vectors in registers it must vanish. */
+/* This stands before a loop whose length is a constant: to keep arrays of vectors in registers the loop must
+ * vanish. */
 #if defined(__clang__)
 #define STOA_UNROLL _Pragma("unroll")
 #else
 #define STOA_UNROLL _Pragma("GCC unroll 24")
 #endif
 
-/* Load and store a vector at any address. Macros, so that no vector type crosses a call even unoptimised. */
+/* Load and store a vector at any address. They are macros, so that no vector type crosses a call even
+ * unoptimised. */
 #define STOA_LOAD(type, address) (*(const type *)(const void *)(address))
 #define STOA_STORE(type, address, value) (*(type *)(void *)(address) = (value))
 
 /* Keep what was loaded in a register: compilers load a vector of up to three uses anew for each of them,
- * twice as slow where it lies across lines of cache. */
+ * twice as slow where it lies across cache lines. */
 #if defined(__x86_64__) && defined(__GNUC__)
 #define STOA_KEEP(vector) __asm__("" : "+v"(vector))
 #else

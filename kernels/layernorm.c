@@ -52,7 +52,7 @@ static void wide_moments(const float *x, size_t n, double *mean, double *m2) {
     *m2 = squares;
 }
 
-/* Below it a sum of CHUNK squares may hold some that have left the range of normal numbers. */
+/* Below this, a sum of CHUNK squares may hold some that have left the range of normal numbers. */
 static const float least_squares = 0x1p-90F;
 
 /* The same with sums in float: of distances to the first number, which are exact far from zero, and then to
@@ -157,7 +157,7 @@ void STOA_KERNEL(normalize_rows)(const float *x, size_t rows, size_t columns, co
     }
 }
 
-/* One row of the gradient. The compiler makes a loop with weights and one without. */
+/* Compute one row of the gradient. The compiler makes a loop with weights and one without. */
 static void backward_row(const float *x, const float *dy, size_t columns, double mean, double inv_std,
                          const float *weight, float *dx) {
     const struct row_norm norm = norm_of(mean, inv_std);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Max pooling and its gradient, vectors along the channels.
+/* Max pooling and its gradient; vectors lie along the channels.
  *
- * A pixel's channels are taken in vectors; where their number is no multiple, the last vector overshoots into
- * the next pixel, which is written later. Pixels at the end of the rows are finished channel by channel. A
- * window without any pixel of the image gives -infinity and index 0, which backward ignores. */
+ * A pixel's channels are taken in vectors. Where their number is no multiple, the last vector overshoots
+ * into the next pixel, which is written later. Pixels at the end of the rows are finished channel by
+ * channel. A window without any pixel of the image gives -infinity and index 0, which backward ignores. */
 #include "base/size.h"
 #include "kernels/isa.h"
 #include "kernels/span.h"
@@ -17,7 +17,7 @@ struct taps {
     const float *from;
     size_t line_stride, tap_stride;
     size_t lines, width;
-    int32_t index, index_step; /* of the first tap, and from line to line */
+    int32_t index, index_step; /* of the first tap, and from one row of taps to the next */
 };
 
 /* !(v <= best) also holds when v is NaN, and then only the first one counts. */
@@ -57,7 +57,8 @@ STOA_INLINE void pixel_exact(const struct taps *t, size_t channels, float *restr
     }
 }
 
-/* One output pixel; `room` floats from y on may be written, the last tap may be read that far too. */
+/* Find the largest of one output pixel's window; `room` floats from y on may be written, and the last tap
+ * may be read that far too. */
 STOA_INLINE void pool_pixel(struct taps t, size_t channels, size_t room, float *restrict y,
                             uint16_t *restrict index) {
     size_t c = 0;
@@ -123,7 +124,7 @@ void STOA_KERNEL(maxpool)(const struct stoa_window *w, const float *x, size_t fi
     }
 }
 
-/* Windows that touch but do not overlap, unpadded: every tap is written once, not added to. */
+/* For windows that touch but do not overlap, unpadded: every tap is written once, not added to. */
 static void backward_tiles(const struct stoa_window *w, const float *restrict dy,
                            const uint16_t *restrict index, float *restrict dx) {
     size_t channels = w->channels;

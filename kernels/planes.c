@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Convolution with pixels in the lanes, for few filters: a vector holds neighbouring pixels of one channel.
  *
- *
- * As many sums stay in registers as there are: forward of all filters by some vectors of pixels, in the
- * gradient of some terms by all filters. */
+ * As many sums stay in registers as there are: in the forward pass of all filters by some vectors of pixels,
+ * in the gradient of some terms by all filters. */
 #include "kernels/isa.h"
 
-/* By filters: vectors of pixels, or terms, whose sums stay in registers together. */
+/* For each number of filters, how many vectors of pixels, or terms, have sums that stay in registers
+ * together. */
 #if STOA_REGISTERS >= 32
 #define TOGETHER(filters)                                                                                    \
     ((filters) <= 2 ? 8 : (filters) == 3 ? 6 : (filters) == 4 ? 5 : (filters) <= 6 ? 4 : 3)
@@ -16,7 +16,8 @@
 #endif
 enum { MOST_TOGETHER = 8 };
 
-/* `vectors` vectors of pixels. The sums stay in registers only if every loop over them is unrolled early. */
+/* Compute `vectors` vectors of pixels. The sums stay in registers only if every loop over them is unrolled
+ * early. */
 STOA_INLINE void multiply(const float *x, const size_t *term, size_t terms, const float *weight,
                           const float *start, float *y, size_t y_stride, const size_t filters,
                           const size_t vectors) {
@@ -65,7 +66,7 @@ STOA_INLINE void multiply_all(const float *x, const size_t *term, size_t terms, 
     }
 }
 
-/* `terms` terms, lanes [lane, lane + STOA_LANES) of each STOA_PRODUCT_LANES pixels. */
+/* Add `terms` terms, lanes [lane, lane + STOA_LANES) of each STOA_PRODUCT_LANES pixels. */
 STOA_INLINE void sum_terms(const float *x, const size_t *term, const float *dy, size_t dy_stride, size_t n,
                            size_t lane, float *sums, const size_t filters, const size_t terms) {
     stoa_vec sum[MOST_TOGETHER][STOA_PLANES_FILTERS];

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Products of matrices whose left operand is read where it lies.
+/* Products of matrices whose left operand is read in place.
  *
  * A block of the result stays in registers, rows by vectors. Each step of the sum broadcasts one number of
- * every row and multiplies it by as many vectors of b: with 32 registers blocks of 16x1, 14x2, 8x3 or 6x4,
- * with 16 of 12x1, 6x2 or 4x3, whatever a vector holds. Rows are cut into blocks of nearly equal height,
- * so that every height is compiled. Where a block is high its rows are of one run and lie at equal
- * distances: four of them share an address register, or there would not be enough. Goto and van de Geijn,
- * "Anatomy of High-Performance Matrix Multiplication", 2008, without the packing. Single vectors of
- * columns have ways of their own where terms are few or neighbouring rows share them: see
- * product_vector.h. */
+ * every row and multiplies it by as many vectors of b: with 32 registers blocks have 16x1, 14x2, 8x3 or 6x4,
+ * with 16 registers 12x1, 6x2 or 4x3, whatever a vector holds. Rows are cut into blocks of nearly equal
+ * height, so every height is compiled. The rows of a high block belong to one run and lie at equal
+ * distances: four of them share an address register, or there would not be enough (Goto and van de Geijn,
+ * "Anatomy of High-Performance Matrix Multiplication", 2008, without the packing). Single vectors of columns
+ * have ways of their own where terms are few or neighbouring rows share them: see product_vector.h. */
 #include "base/size.h"
 #include "kernels/isa.h"
 #include "kernels/product_vector.h"
 
-/* Rows of a block by its vectors: of one run, and wherever they lie. */
+/* How many rows a block has, by its vectors: rows of one run, and rows wherever they lie. */
 #if STOA_REGISTERS >= 32
 enum { MOST_VECTORS = 4, RUN_VECTORS = 2 };
 static const size_t run_rows[] = {1, 16, 14};
@@ -31,8 +30,8 @@ enum {
     LINE_BYTES = 64,
 };
 
-/* The line that a block fetches in its first step, and how far it moves each step; the block's own where all
- * are done. */
+/* The cache line that a block fetches in its first step, and how far it moves each step; the block's own
+ * where all are done. */
 static const char *next_line(struct panel *p, size_t *step_bytes) {
     while (p->operand < STOA_FETCHES && p->line == p->fetch[p->operand].lines) {
         p->line = 0;
@@ -50,13 +49,14 @@ static const char *next_line(struct panel *p, size_t *step_bytes) {
     return (const char *)(fetch->start + p->times * p->terms * fetch->stride) + p->line++ * LINE_BYTES;
 }
 
-/* Rows of a block: `share` of them to an address, the first one of a run; and where the results go. */
+/* The rows of a block, of which `share` share an address, the first one of a run; and where the results
+ * go. */
 struct rows {
     const float *a[MOST_SCATTERED];
     float *c[MOST_SCATTERED];
 };
 
-/* A block of no whole vectors that is added to, or whose rows may not spill over. */
+/* Compute a block of no whole vectors, which is added to or whose rows may not spill over. */
 __attribute__((noinline)) static void store_parts(const struct panel *p, const float *sums, size_t width,
                                                   float *const *at, size_t rows, size_t share) {
     for (size_t i = 0; i < rows; i++, sums += width) {
@@ -71,8 +71,8 @@ __attribute__((noinline)) static void store_parts(const struct panel *p, const f
     }
 }
 
-/* One block; rows, vectors and how many rows share an address are known when it is compiled. The sums stay in
- * registers only if every loop over them is unrolled early. */
+/* Compute one block; rows, vectors and how many rows share an address are known when it is compiled. The
+ * sums stay in registers only if every loop over them is unrolled early. */
 STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t rows, const size_t vectors,
                           const size_t share) {
     stoa_vec sum[MOST_ROWS][MOST_VECTORS];
@@ -83,7 +83,7 @@ STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t r
     const size_t *const end = p->term + p->terms;
     const size_t last = vectors > 1 ? p->last : 0;
 #define VECTOR_AT(v) ((v) + 1 < vectors ? (v)*STOA_LANES : last)
-    /* One vector's steps are all loads: no room to fetch anything. */
+    /* The steps of one vector are all loads and leave no room to fetch anything. */
     const bool fetches = vectors > 1;
     size_t fetch = 0;
     const char *next = fetches ? next_line(p, &fetch) : NULL;
@@ -99,7 +99,7 @@ STOA_INLINE void multiply(struct panel *p, const struct rows *at, const size_t r
             sum[i][v] = start;
         }
     }
-    /* A result that is only written comes from far away: its stores would wait for its lines. */
+    /* A result that is only written comes from memory: its stores would wait for its cache lines. */
     if (fetches && !p->adds) {
         STOA_UNROLL
         for (size_t i = 0; i < rows; i++) {
@@ -216,7 +216,7 @@ static multiply_fn *const multiply_scattered[] = {
 #endif
 };
 
-/* Each run in blocks of its own. */
+/* Give each run blocks of its own. */
 static void multiply_runs(struct panel *p, const struct stoa_gather *g, size_t vectors, size_t m,
                           const float *a, float *c) {
     for (size_t run = 0; run * g->run < m; run++) {
@@ -238,14 +238,14 @@ static void multiply_runs(struct panel *p, const struct stoa_gather *g, size_t v
     }
 }
 
-/* Blocks over the runs' borders: an address for each row. */
+/* Blocks go over the runs' borders, with an address for each row. */
 static void multiply_rows(struct panel *p, const struct stoa_gather *g, size_t vectors, size_t m,
                           const float *a, float *c) {
     const size_t blocks = stoa_ceil_div(m, scattered_rows[vectors]);
     const float *start = NULL;
     float *result = NULL;
     size_t run = 0;
-    size_t left = 0; /* rows of the run before `run` */
+    size_t left = 0; /* rows that the run before `run` has */
     size_t first = 0;
     for (size_t block = 1; block <= blocks; block++) {
         const size_t rows = block * m / blocks - first;
@@ -284,7 +284,7 @@ void STOA_KERNEL(product)(const struct stoa_gather *gather, size_t m, size_t n, 
     const size_t width = few ? STOA_LANES : WIDTH;
     for (size_t j = 0, columns; j < n; j += columns) {
         columns = stoa_min(n - j, width);
-        /* No panel but a single one is less than a vector wide. */
+        /* No panel but a single one is narrower than a vector. */
         if (columns < n - j && n - j - columns < STOA_LANES) {
             columns -= STOA_LANES;
         }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Products of one vector of columns, whose steps load as much as they multiply, by ways that load less. Floor
- * 1.
+/* Products of one vector of columns. Their steps load as much as they multiply, so there are ways that load
+ * less.
  *
- * Few terms: all of b stays in registers. Lines of a window: what neighbouring rows share is broadcast once
- * for all of them. */
+ * With few terms all of b stays in registers. With rows of a window as terms, what neighbouring rows of the
+ * product share is broadcast once for all of them. */
 #ifndef STOA_KERNELS_PRODUCT_VECTOR_H
 #define STOA_KERNELS_PRODUCT_VECTOR_H
 
@@ -21,14 +21,14 @@ struct panel {
     bool adds;
     size_t columns; /* of c that exist */
     size_t last;    /* where a block's last vector begins: it may overlap the one before */
-    /* Rows of less than a vector spill over into rows that are written later, before this. */
+    /* Rows of less than a vector spill over into rows that are written later, but not before these. */
     const float *spill_end;
     /* Of the gather: the next one is line `line` of rows `times` steps behind its first. */
     const struct stoa_fetch *fetch;
     size_t operand, line, times;
 };
 
-/* Where a run begins: its patches and its results. */
+/* Where a run begins, its patches and its results. */
 static const float *run_start(const struct stoa_gather *g, const float *a, size_t run) {
     return a + (g->row != NULL ? g->row[run] : 0);
 }
@@ -37,8 +37,8 @@ static float *run_result(const struct stoa_gather *g, float *c, size_t ldc, size
     return c + (g->result != NULL ? g->result[run] : run * g->run * ldc);
 }
 
-/* `rows` rows of a run at once, so that the latencies of their sums overlap; right[terms] is where they start
- * from. */
+/* Compute `rows` rows of a run at once, so that the latencies of their sums overlap; they start from
+ * right[terms]. */
 STOA_INLINE void multiply_few_rows(const float *const *left, size_t at, size_t step, const stoa_vec *right,
                                    float *c, size_t ldc, const size_t rows, const size_t terms) {
     stoa_vec sum[FEW_ROWS];
@@ -59,7 +59,7 @@ STOA_INLINE void multiply_few_rows(const float *const *left, size_t at, size_t s
     }
 }
 
-/* A run, one whole vector wide, of so few terms that all of b stays in registers. */
+/* Compute a run, one whole vector wide, of so few terms that all of b stays in registers. */
 STOA_INLINE void multiply_few(const struct panel *p, const float *a, float *c, size_t rows,
                               const size_t terms) {
     stoa_vec right[FEW_TERMS + 1];
@@ -110,9 +110,10 @@ static void multiply_few_runs(const struct panel *p, const struct stoa_gather *g
 }
 
 #if STOA_REGISTERS >= 32
-/* Lines of a window whose rows are neighbouring pixels of an image: each line is a run of terms, `taps` taps
- * of `step` channels, and tap j of row i is tap 0 of row i + j. A number is broadcast once for all the rows
- * that it belongs to, where one vector's steps otherwise load as much as they multiply. */
+/* The terms are rows of a window whose product rows are neighbouring pixels of an image: each is a run of
+ * terms, `taps` taps of `step` channels, and tap j of row i is tap 0 of row i + j. A number is broadcast
+ * once for all the rows that it belongs to, where one vector's steps otherwise load as much as they
+ * multiply. */
 struct lines {
     size_t count, taps; /* taps 0: the terms are no such lines */
 };
@@ -134,7 +135,8 @@ static struct lines lines_of(const struct panel *p, const struct stoa_gather *g,
     return lines;
 }
 
-/* One channel of a line: its taps, `stride` apart at b, times the numbers that are `step` apart. */
+/* Add one channel of a row of the window: its taps, `stride` apart at b, times the numbers that are `step`
+ * apart. */
 STOA_INLINE void add_neighbours(stoa_vec *sum, const float *left, size_t step, const float *b, size_t stride,
                                 const size_t together, const size_t taps) {
     stoa_vec right[MOST_TAPS];
@@ -157,7 +159,7 @@ STOA_INLINE void add_neighbours(stoa_vec *sum, const float *left, size_t step, c
 }
 
 /* The last of the blocks of `together` rows may take some of the one before once more. `square`: as many
- * lines as taps, of one channel, which are too short for a loop. */
+ * rows of the window as taps, of one channel, which are too short for a loop. */
 STOA_INLINE void multiply_neighbours(const struct panel *p, size_t lines, const float *a, float *c,
                                      size_t rows, const size_t together, const size_t taps,
                                      const bool square) {
@@ -218,7 +220,7 @@ static void multiply_lines(const struct panel *p, struct lines lines, const floa
     }
 }
 
-/* False where terms are no such lines, and nothing was done. */
+/* Compute the product so; false where terms are no such rows, and nothing was done. */
 static bool multiply_all_lines(const struct panel *p, const struct stoa_gather *g, size_t m, const float *a,
                                float *c) {
     const struct lines lines = lines_of(p, g, m);

@@ -6,8 +6,8 @@
 
 enum { COLUMNS = 4 * STOA_LANES, CHUNK_ROWS = 64, CHUNK = 1024, NARROW_ROWS = CHUNK_ROWS * STOA_LANES };
 
-/* Up to COLUMNS columns. Called with the constant COLUMNS where possible, so that the sums stay in registers.
- */
+/* Sum up to COLUMNS columns. It is called with the constant COLUMNS where possible, so that sums stay in
+ * registers. */
 STOA_INLINE void block_sums(const float *restrict x, size_t rows, size_t columns, size_t stride,
                             float *restrict sum) {
     double total[COLUMNS] = {0};
@@ -30,7 +30,8 @@ STOA_INLINE void block_sums(const float *restrict x, size_t rows, size_t columns
     }
 }
 
-/* Fewer columns than lanes, side by side: as many rows as lanes are whole vectors, summed place by place. */
+/* Fewer columns than lanes: as many rows as there are lanes are whole vectors, which are summed place by
+ * place. */
 static void narrow_sums(const float *restrict x, size_t rows, size_t columns, float *restrict sum) {
     size_t group = STOA_LANES * columns;
     double total[STOA_LANES] = {0};

@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 
-/* Taps first <= k < end read pixels inside the image; the first of them reads pixel `start`. Empty when first
- * == end. */
+/* Taps first <= k < end read pixels inside the image, the first of them pixel `start`. The range is empty
+ * when first == end. */
 struct stoa_span {
     size_t first, end, start;
 };

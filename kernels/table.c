@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of an instruction set's kernels: its own, and of the groups that it leaves those of a set below.
- * STOA_INPUT_ISA comes from the build: the set whose kernels of that group these are. */
+/* The table of an instruction set's kernels: its own, and those of a lower set for the groups that it
+ * leaves. STOA_INPUT_ISA comes from the build and names the set whose kernels of that group these are. */
 #include "kernels/isa.h"
 
 #define NAME(slot, isa) STOA_JOIN_EXPANDED(slot, isa)
@@ -8,7 +8,7 @@
 #define INPUT(slot, signature) .slot = NAME(slot, STOA_INPUT_ISA),
 #define INPUT_PROTOTYPE(slot, signature) void NAME(slot, STOA_INPUT_ISA) signature;
 
-/* In one file with the set below they are declared already, and must not be again with other instructions. */
+/* In one file with the lower set they are declared already, and must not be again with other instructions. */
 #ifndef STOA_INPUT_DECLARED
 STOA_INPUT_KERNELS(INPUT_PROTOTYPE, float)
 #endif

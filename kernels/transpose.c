@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Matrix transpose in tiles.
  *
- * In bands of so many rows that whole lines of the result are written, and along them, as hardware
- * prefetchers follow rows: measured 1.2 to 2 times as fast as square blocks, near memcpy(). Images of a few
- * channels are tiles that lie over each other. */
+ * The tiles go along bands of so many rows that whole cache lines of the result are written, because
+ * hardware prefetchers follow rows: measured 1.2 to 2 times as fast as square blocks, near memcpy(). Images
+ * of a few channels are tiles that lie over each other. */
 #include "kernels/isa.h"
 
-/* Columns of a band that are done with at once: their lines of the result stay in the first cache until the
- * next band. */
+/* So many columns of a band are done with at once: their cache lines of the result stay in the first cache
+ * until the next band. */
 enum { BAND = 16, WIDTH = 256, TILE = 8, HALF = 4 };
 
 #define LOW(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
@@ -15,9 +15,9 @@ enum { BAND = 16, WIDTH = 256, TILE = 8, HALF = 4 };
 #define EVEN(a, b) __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
 #define ODD(a, b) __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
 
-/* Four columns of 8 rows, in registers; `rows` of them exist, and the last stands for the others. Rows r and
- * r + 4 share a vector from the start; then pairs interleave twice, inside halves, which every instruction
- * set does in one step. */
+/* Transpose four columns of 8 rows, in registers; `rows` of them exist, and the last stands for the others.
+ * Rows r and r + 4 share a vector from the start; then pairs interleave twice, inside halves, which every
+ * instruction set does in one step. */
 STOA_INLINE void transpose_half(const float *x, size_t x_stride, const size_t rows, stoa_vec8 *column) {
     stoa_vec8 both[4];
     STOA_UNROLL
@@ -36,7 +36,7 @@ STOA_INLINE void transpose_half(const float *x, size_t x_stride, const size_t ro
     column[3] = ODD(high01, high23);
 }
 
-/* Eight rows by HALF columns. */
+/* Transpose eight rows by HALF columns. */
 STOA_INLINE void transpose_eight(const float *restrict x, size_t x_stride, float *restrict y,
                                  size_t y_stride) {
     stoa_vec8 column[HALF];
@@ -55,7 +55,7 @@ STOA_INLINE void transpose_eight(const float *restrict x, size_t x_stride, float
 #define PAIR(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7)
 #define QUAD(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 
-/* BAND rows by HALF columns: four rows share a vector from the start. */
+/* Transpose BAND rows by HALF columns; four rows share a vector from the start. */
 STOA_INLINE void transpose_band(const float *restrict x, size_t x_stride, float *restrict y,
                                 size_t y_stride) {
     stoa_vec four[HALF];
@@ -99,8 +99,8 @@ static size_t next_tile(size_t at, size_t end) {
     return at + TILE < end && at + 2 * TILE > end ? end - TILE : at + TILE;
 }
 
-/* A column of `rows` numbers and, as far as the vector goes, some that the next ones overwrite. A macro: no
- * vector crosses a call. */
+/* Store a column of `rows` numbers and, as far as the vector goes, some that the next ones overwrite. It is
+ * a macro, because no vector crosses a call. */
 #define STORE_COLUMN(to, rows, column)                                                                       \
     do {                                                                                                     \
         if ((rows) <= HALF) {                                                                                \
@@ -110,7 +110,7 @@ static size_t next_tile(size_t at, size_t end) {
         }                                                                                                    \
     } while (0)
 
-/* 2 to 7 rows to as many numbers of each column, side by side. */
+/* Transpose 2 to 7 rows to as many numbers of each column, which become contiguous. */
 STOA_INLINE void interleave(const float *restrict x, const size_t rows, size_t columns, size_t x_stride,
                             float *restrict y) {
     for (size_t c = 0; c < columns; c = next_tile(c, columns)) {
@@ -132,7 +132,7 @@ STOA_INLINE void interleave(const float *restrict x, const size_t rows, size_t c
     }
 }
 
-/* The other way round: rows of 2 to 7 numbers, side by side, to as many columns. */
+/* The other way round: transpose rows of 2 to 7 contiguous numbers to as many columns. */
 STOA_INLINE void separate(const float *restrict x, size_t rows, const size_t columns, float *restrict y,
                           size_t y_stride) {
     for (size_t r = 0; r < rows; r = next_tile(r, rows)) {

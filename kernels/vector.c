@@ -3,14 +3,15 @@
 #include "base/size.h"
 #include "kernels/isa.h"
 
-/* Sums that are in registers at once, and terms of a block: blocks are added up, so that errors grow with a
- * block's length and the number of blocks, not with the number of terms. */
+/* SUMS sums are in registers at once, and a block has so many terms: blocks are added up, so that errors
+ * grow with a block's length and the number of blocks, not with the number of terms. */
 enum { SUMS = 8, BLOCK = 512 };
 
-/* Columns and rows of a wide matrix that are read together: runs of a page, as many as prefetchers follow. */
+/* So many columns and rows of a wide matrix are read together: runs of a page, as many as prefetchers
+ * follow. */
 enum { WIDE_COLUMNS = 1024, WIDE_ROWS = 4 };
 
-/* Sums of SUMS vectors of columns, or of one in as many chains: a chain waits for its own multiply-adds. */
+/* Sum SUMS vectors of columns, or one in as many chains: a chain waits for its own multiply-adds. */
 STOA_INLINE void columns_times(const float *restrict x, const float *restrict w, size_t k, size_t stride,
                                float *restrict y, const size_t vectors) {
     const size_t chains = SUMS / vectors;
@@ -78,7 +79,7 @@ STOA_INLINE void add_rows(const float *restrict x, const float *restrict w, size
     }
 }
 
-/* Up to WIDE_COLUMNS columns, a multiple of SUMS vectors, in the same order of sums as columns_times(): rows
+/* Sum up to WIDE_COLUMNS columns, a multiple of SUMS vectors, in the same order as columns_times(): rows
  * that lie far apart are read in long runs, each of whose pages is met once. */
 static void wide_columns_times(const float *restrict x, const float *restrict w, size_t k, size_t n,
                                size_t stride, float *restrict y) {
@@ -100,8 +101,8 @@ static void wide_columns_times(const float *restrict x, const float *restrict w,
     }
 }
 
-/* Less than a vector of columns: what a load reads beside them is not used, but the last rows have nothing
- * behind them. */
+/* Sum less than a vector of columns. What a load reads beside them is not used, but the last rows have
+ * nothing behind them. */
 static void few_columns_times(const float *x, const float *w, size_t k, size_t n, size_t stride, float *y) {
     float sum[STOA_LANES];
     const size_t rows = k - stoa_min(k, stoa_ceil_div(STOA_LANES - n, stoa_max(1, stride)));
@@ -138,8 +139,8 @@ void STOA_KERNEL(row_times_matrix)(const float *x, const float *w, size_t k, siz
     }
 }
 
-/* Sums of neighbouring rows at once: their chains of multiply-adds overlap, and v is loaded once. Each row's
- * is in the same order however many there are. */
+/* Sum neighbouring rows at once, so that their chains of multiply-adds overlap and v is loaded once. Each
+ * row's sum is in the same order however many there are. */
 STOA_INLINE void rows_times_column(const float *restrict w, size_t n, size_t stride, const float *restrict v,
                                    float *restrict y, const size_t rows) {
     const size_t whole = n / STOA_LANES * STOA_LANES;

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* Winograd's transform of input patches, B^T X B; vectors along the channels.
+/* Winograd's transform of input patches, B^T X B; vectors lie along the channels.
  *
- * A patch is transformed column by column into a small buffer and from there line by line: 36 or 64 vectors
- * and what they are made of do not fit the registers. */
+ * A patch is transformed column by column into a small buffer and from there row by row, because 36 or 64
+ * vectors and what they are made of do not fit the registers. */
 #include "base/size.h"
 #include "kernels/winograd_lines.h"
 
 enum { POINTS = STOA_WINOGRAD_POINTS, BUFFER = POINTS * POINTS * STOA_LANES };
 
-/* A patch in an image, and which of its lines and columns lie inside: [top, bottom) and [left, right), both
- * empty where one is. Where lines lie outside, each line reads one inside and is masked. */
+/* A patch in an image, and which of its rows and columns lie inside: [top, bottom) and [left, right), both
+ * empty where one is. Where rows lie outside, each row reads one inside and is masked. */
 struct patch {
     const float *first; /* pixel (top, left) of the patch */
     size_t line, pixel; /* floats between neighbours */
     size_t top, bottom, left, right;
-    size_t from[POINTS]; /* a line inside for each line */
+    size_t from[POINTS]; /* for each row one that lies inside */
     int32_t mask[POINTS];
 };
 
-/* Patch columns of n pixels into rows of `buffer`: buffer[point][column]. `cut`: lines lie outside. */
+/* Transform patch columns of n pixels into rows of `buffer`, buffer[point][column]. `cut`: rows lie
+ * outside. */
 STOA_INLINE void transform_columns(const struct patch *p, size_t c, size_t set, size_t n, bool cut,
                                    size_t columns, float *buffer) {
     const float *x = p->first + c;
@@ -44,7 +45,7 @@ STOA_INLINE void transform_columns(const struct patch *p, size_t c, size_t set, 
     }
 }
 
-/* `lines` rows of the buffer, each of n vectors, to their places. */
+/* Transform `lines` rows of the buffer, each of n vectors, to their places. */
 STOA_INLINE void transform_lines(const float *buffer, size_t set, size_t lines, size_t n, size_t points,
                                  float *restrict to, size_t point_step) {
     for (size_t i = 0; i < lines; i++) {
@@ -103,7 +104,7 @@ static struct patch patch_of(const struct stoa_window *w, const struct stoa_wino
 STOA_INLINE void transform(const struct patch *p, const struct stoa_winograd_tile *t, const size_t set,
                            size_t points, size_t channels, float *v, size_t v_step) {
     bool cut = p->bottom - p->top < stoa_winograd_lines(t);
-    /* The last vector ends where the channels end, and may overlap the one before; the only one may go
+    /* The last vector ends where the channels end, and may overlap the one before. Only a single one may go
      * beyond. */
     for (size_t c = 0; c < channels;) {
         if (cut) {

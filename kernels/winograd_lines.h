@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The transforms of kernels/winograd.h along one line, over vectors.
+/* The transforms of kernels/winograd.h along one direction, over vectors.
  *
- * Each takes the line's length as a constant, so that after inlining only arithmetic is left. The points a
- * and -a, b and
- * -b share the even and the odd part of a polynomial. */
+ * Each takes the number of values as a constant, so that after inlining only arithmetic is left. The points
+ * a and -a, b and -b share the even and the odd part of a polynomial. */
 #ifndef STOA_KERNELS_WINOGRAD_LINES_H
 #define STOA_KERNELS_WINOGRAD_LINES_H
 

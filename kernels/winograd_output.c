@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Winograd's transform to outputs, A^T M A, and its adjoint for output gradients, A DY A^T; vectors along the
- * filters. */
+/* Winograd's transform to outputs, A^T M A, and its adjoint for output gradients, A DY A^T; vectors lie
+ * along the filters. */
 #include "base/size.h"
 #include "kernels/winograd_lines.h"
 
@@ -10,13 +10,13 @@ enum {
     BUFFER = POINTS * POINTS * STOA_LANES,
 };
 
-/* Bias and ReLU of outputs. */
+/* The bias and ReLU of outputs. */
 struct finish {
     const float *bias; /* NULL: none */
     bool relu;
 };
 
-/* Columns of n sums into rows of `buffer`: buffer[output line][column]. */
+/* Transform columns of n sums into rows of `buffer`, buffer[output row][column]. */
 STOA_INLINE void output_columns(const float *from, size_t step, size_t set, size_t taps, size_t points,
                                 size_t n, size_t columns, float *buffer) {
     size_t m = n + 1 - taps;
@@ -33,7 +33,7 @@ STOA_INLINE void output_columns(const float *from, size_t step, size_t set, size
     }
 }
 
-/* `lines` rows of the buffer, each of n vectors, to m pixels each. */
+/* Transform `lines` rows of the buffer, each of n vectors, to m pixels each. */
 STOA_INLINE void output_lines(const float *buffer, size_t set, size_t taps, size_t lines, size_t n,
                               struct finish finish, float *restrict to, size_t line, size_t pixel) {
     size_t m = n + 1 - taps;
@@ -72,7 +72,7 @@ STOA_INLINE void output_vector(const struct stoa_winograd_tile *t, const size_t 
 #undef LINES
 }
 
-/* Fewer filters than a vector has lanes: through padded copies. */
+/* Fewer filters than a vector has lanes go through padded copies. */
 STOA_INLINE void output_few(const struct stoa_winograd_tile *t, const size_t set, const size_t taps,
                             size_t points, const float *s, size_t s_step, size_t filters,
                             struct finish finish, float *restrict y, size_t line, size_t pixel) {
@@ -123,7 +123,7 @@ void STOA_KERNEL(winograd_output)(const struct stoa_winograd_tile *t, size_t poi
 #undef OUTPUT
 }
 
-/* Columns of m gradients into rows of `buffer`: buffer[point][column]. */
+/* Transform columns of m gradients into rows of `buffer`, buffer[point][column]. */
 STOA_INLINE void gradient_columns(const float *from, size_t line, size_t pixel, size_t set, size_t taps,
                                   size_t n, size_t columns, float *buffer) {
     size_t m = n + 1 - taps;
@@ -141,7 +141,7 @@ STOA_INLINE void gradient_columns(const float *from, size_t line, size_t pixel, 
     }
 }
 
-/* `lines` rows of the buffer, each of m vectors, to n places each. */
+/* Transform `lines` rows of the buffer, each of m vectors, to n places each. */
 STOA_INLINE void gradient_lines(const float *buffer, size_t set, size_t taps, size_t lines, size_t n,
                                 size_t points, float *restrict to, size_t step) {
     size_t m = n + 1 - taps;

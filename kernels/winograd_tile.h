@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Points, and inputs, that a tile of Winograd's convolution has along its sides. */
+/* The points, and inputs, that a tile of Winograd's convolution has along its sides. */
 #ifndef STOA_KERNELS_WINOGRAD_TILE_H
 #define STOA_KERNELS_WINOGRAD_TILE_H
 

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Winograd's transform of weights, G W G^T, and its adjoint for their gradients, G^T S G; vectors along the
- * filters. */
+/* Winograd's transform of weights, G W G^T, and its adjoint for their gradients, G^T S G; vectors lie along
+ * the filters. */
 #include "base/size.h"
 #include "kernels/winograd_lines.h"
 
-/* A range of a wide layer's filters is a short piece of each channel's row: so many rows ahead are fetched,
- * shared by the lines that are made of each. */
+/* A range of a wide layer's filters is a short piece of each channel's row, so the pieces of so many rows
+ * ahead are fetched, a share with each row of points that is made of a channel. */
 enum { TAPS = STOA_WINOGRAD_MOST_TAPS, POINTS = STOA_WINOGRAD_POINTS, AHEAD = 32 };
 
-/* Some lines of G, by taps. */
+/* Some rows of G, by taps. */
 struct rows {
     size_t lines;
     float of[POINTS][TAPS];
 };
 
 /* The taps of one channel and a vector of filters, `tap` floats apart; `points` and `count`, of the taps a
- * side, are constants. A line's own sums take no more than sharing them between a and -a would, so any lines
+ * side, are constants. A row's own sums take no more than sharing them between a and -a would, so any rows
  * may be made. */
 STOA_INLINE void weights_vector(const size_t points, const size_t count, const struct rows *rows,
                                 const float *w, size_t tap, size_t ahead, float *restrict u, size_t u_step) {
@@ -43,8 +43,8 @@ STOA_INLINE void weights_vector(const size_t points, const size_t count, const s
     }
 }
 
-/* What fewer filters than a vector has are made from and into; there is one for all forms, which would each
- * have its own on the stack otherwise. */
+/* Fewer filters than a vector has are made from this and into it. There is one for all forms, each of which
+ * would otherwise have its own on the stack. */
 struct few {
     float in[TAPS * TAPS * STOA_LANES], out[POINTS * POINTS * STOA_LANES];
 };

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of kernels: slot, signature, contract. One line a kernel; the tables, the references and the
- * tests read it. Raw loops on pointers and strides, no BLAS, no allocation, no tensors.
+/* The list of kernels: slot, signature, contract. Each kernel is one entry, which the tables, the references
+ * and the tests read. Kernels are raw loops on pointers and strides, without BLAS, allocation or tensors.
  *
- * Terms. A "row" of a window is one row of output pixels: row r of a batch is image r / out_height, output
- * line r % out_height, and has out_width pixels. Images are contiguous NHWC. Strides and counts are in
- * elements. Unless said otherwise outputs are overwritten (they may hold NaN before) and must not overlap
- * inputs; no alignment is assumed. NaN in an input reaches the output. Sums run in an order that depends on
- * sizes and instruction set only.
+ * A "row" of a window is one row of output pixels: row r of a batch is row r % out_height of image r /
+ * out_height, and has out_width pixels. Images are contiguous NHWC. Strides and counts are in elements.
+ * Unless said otherwise outputs are overwritten (they may hold NaN before) and must not overlap inputs, and
+ * no alignment is assumed. NaN in an input reaches the output. Sums run in an order that depends on sizes
+ * and instruction set only.
  *
  * The signatures are written over the type `real`: float in the fast tables, float and double in the
  * references. */
@@ -21,11 +21,13 @@
 #include "kernels/window.h"
 #include "kernels/winograd.h"
 
-/* Twelve of the widest vectors: more than latency times units of any CPU, less than its registers. */
+/* The numbers of twelve of the widest vectors: more than latency times units of any CPU, less than its
+ * registers. */
 enum { STOA_FMA_CHAINS = 192 };
 
-/* Memory that a later call will read, to be fetched meanwhile: for each term of the sums a row of `lines`
- * lines of cache, `stride` floats after the row before; and `more` times as many rows that follow those. */
+/* Memory that a later call will read, and that is fetched meanwhile: for each term of the sums a row of
+ * `lines` cache lines, `stride` floats after the row before, and `more` times as many rows that follow
+ * those. */
 struct stoa_fetch {
     const float *start;
     size_t stride, lines; /* lines 0: nothing */
@@ -34,9 +36,9 @@ struct stoa_fetch {
 enum { STOA_FETCHES = 2 };
 
 /* How the left operand of a product lies in memory: element (i, l) is at row[i / run] + i % run * step +
- * term[l]. A matrix by rows is one run, its terms 0, 1, 2 ...; its transpose has step 1; pixels of an image
- * read in place are a run for each output row, their terms the offsets of a window's taps. Row i of c is at
- * result[i / run] + i % run * ldc. */
+ * term[l]. A matrix by rows is one run, with terms 0, 1, 2 ...; its transpose has step 1. Pixels of an image
+ * read in place are a run for each output row, and their terms are the offsets of a window's taps. Row i of
+ * c is at result[i / run] + i % run * ldc. */
 struct stoa_gather {
     const size_t *row; /* one for each run; NULL: a single one at 0 */
     size_t run, step;
@@ -45,17 +47,18 @@ struct stoa_gather {
     struct stoa_fetch next[STOA_FETCHES];
 };
 
-/* The widest vector's numbers: what is read of a product's right operand where it has fewer columns. */
+/* The numbers of the widest vector: so much is read of a product's right operand where it has fewer
+ * columns. */
 enum { STOA_PRODUCT_LANES = 16 };
 
-/* The most filters of a convolution whose pixels lie in the lanes. */
+/* A convolution whose pixels lie in the lanes has at most so many filters. */
 enum { STOA_PLANES_FILTERS = 7 };
 
-/* Floats of scratch for the lines of an image that columns are made from. */
+/* Floats of scratch for the image rows that columns are made from. */
 enum { STOA_IM2COL_LINES = 8200 };
 
 /* clang-format off */
-/* A group that an instruction set may leave to the one below: what reads data as they come in waits for
+/* An instruction set may leave this group to the one below: kernels that read data as they come in wait for
  * memory, whatever a vector holds. */
 #define STOA_INPUT_KERNELS(K, real)                                                                          \
     /* Pixels to numbers: y = x * scale + shift. */                                                          \
@@ -69,7 +72,7 @@ enum { STOA_IM2COL_LINES = 8200 };
      * STOA_IM2COL_LINES floats of scratch. */                                                               \
     K(im2col, (const struct stoa_window *w, const real *x, size_t channel0, size_t channels,                 \
                size_t first_row, size_t rows, real *lines, real *columns))                                   \
-    /* The adjoint: add columns (same layout) into dx, the start of the batch. */                            \
+    /* The adjoint of im2col: add columns, in the same layout, into dx, the start of the batch. */           \
     K(col2im, (const struct stoa_window *w, const real *columns, size_t channel0, size_t channels,           \
                size_t first_row, size_t rows, real *dx))                                                     \
     /* y[r*stride + c] += bias[c], then max(0, .) when relu. */                                              \
@@ -89,8 +92,8 @@ enum { STOA_IM2COL_LINES = 8200 };
     K(hardswish, (const real *x, real *y, size_t n, real parameter))                                         \
     K(gelu, (const real *x, real *y, size_t n, real parameter))                                              \
     K(gelu_tanh, (const real *x, real *y, size_t n, real parameter))                                         \
-    /* Their gradients, dx = dy * f'(x). dx may be dy. `z` is y for the first five (leaky_relu takes x as    \
-     * well, elu and softplus want a positive parameter), x for the others. */                               \
+    /* The gradients of activations, dx = dy * f'(x). dx may be dy. `z` is y for the first five (leaky_relu  \
+     * takes x as well, elu and softplus want a positive parameter), x for the others. */                    \
     K(sigmoid_backward, (const real *z, const real *dy, real *dx, size_t n, real parameter))                 \
     K(tanh_backward, (const real *z, const real *dy, real *dx, size_t n, real parameter))                    \
     K(leaky_relu_backward, (const real *z, const real *dy, real *dx, size_t n, real parameter))              \
@@ -114,16 +117,16 @@ enum { STOA_IM2COL_LINES = 8200 };
      * 4 of stoa_philox(key, i / 4, stream) >= threshold; y = kept ? x * scale : 0. y may be x. */           \
     K(dropout, (const real *x, real *y, size_t first, size_t n, uint64_t key, uint64_t stream,               \
                 uint32_t threshold, real scale))                                                             \
-    /* Max over the window of in-image pixels, for rows of the batch; index[] gets kh * kernel_width + kw    \
-     * of the first largest (or first NaN), the same shape as y. x: start of the batch; y, index: start of   \
-     * first_row. A window without such a pixel gives -infinity and index 0, which maxpool_backward ignores  \
-     * there. */                                                                                             \
+    /* The largest of the pixels of the image under the window, for rows of the batch; index[] gets kh *     \
+     * kernel_width + kw of the first largest (or first NaN), the same shape as y. x: start of the batch;    \
+     * y, index: start of first_row. A window without such a pixel gives -infinity and index 0, which        \
+     * maxpool_backward ignores there. */                                                                    \
     K(maxpool, (const struct stoa_window *w, const real *x, size_t first_row, size_t rows, real *y,          \
                 uint16_t *index))                                                                            \
     /* One image: dx (overwritten) gets every dy at the pixel that index names. */                           \
     K(maxpool_backward, (const struct stoa_window *w, const real *dy, const uint16_t *index, real *dx))      \
-    /* Mean over the window; the divisor is the kernel's size when include_pad, else the in-image pixels (0  \
-     * when there are none). */                                                                              \
+    /* The mean over the window. The divisor is the kernel's size when include_pad, else the number of       \
+     * pixels in the image (0 when there are none). */                                                       \
     K(avgpool, (const struct stoa_window *w, bool include_pad, const real *x, size_t first_row, size_t rows, \
                 real *y))                                                                                    \
     /* One image: dx (overwritten). */                                                                       \
@@ -152,9 +155,9 @@ enum { STOA_IM2COL_LINES = 8200 };
     K(bn_backward, (const real *x, const real *dy, size_t rows, size_t channels, real unit,                  \
                     const real *mean, const real *a, const real *b, const real *d, const real *mask_scale,   \
                     const real *mask_shift, real *dx))                                                       \
-    /* Each row: exp(x - max) / sum. y may be x. */                                                          \
+    /* Softmax of each row: exp(x - max) / sum. y may be x. */                                               \
     K(softmax, (const real *x, size_t rows, size_t columns, real *y))                                        \
-    /* Each row: dx = y * (dy - sum(y * dy)). dx may be dy. */                                               \
+    /* The gradient of softmax, for each row: dx = y * (dy - sum(y * dy)). dx may be dy. */                  \
     K(softmax_backward, (const real *y, const real *dy, size_t rows, size_t columns, real *dx))              \
     /* y = x - max(x) - log(sum(exp(x - max(x)))) of each row. y may be x. */                                \
     K(log_softmax, (const real *x, size_t rows, size_t columns, real *y))                                    \
@@ -244,10 +247,10 @@ enum { STOA_IM2COL_LINES = 8200 };
     K(sum_squares, (const real *x, size_t n, double *sum))                                                   \
     /* y[r*y_stride + c] = x[r*x_stride + c] for r < rows, c < columns; the rest of y stays. */              \
     K(copy_rows, (const real *x, size_t rows, size_t columns, size_t x_stride, real *y, size_t y_stride))    \
-    /* One image x[height][width][channels]: every pixel scale_height x scale_width times. */                \
+    /* Write every pixel of one image x[height][width][channels] scale_height x scale_width times. */        \
     K(upsample, (const real *x, size_t height, size_t width, size_t channels, size_t scale_height,           \
                  size_t scale_width, real *y))                                                               \
-    /* dx (the shape of x): the sum of every pixel's copies. */                                              \
+    /* The gradient of upsample: dx, of x's shape, has the sum of every pixel's copies. */                   \
     K(upsample_backward, (const real *dy, size_t height, size_t width, size_t channels, size_t scale_height, \
                           size_t scale_width, real *dx))                                                     \
     /* y[j] = sum over i < k of x[i] * w[i*stride + j], j < n. */                                            \

@@ -53,19 +53,32 @@ STOA_INLINE void pool_pixel(struct taps t, size_t channels, size_t room, float *
     }
 }
 
+/* Pool `count` output pixels whose taps lie alike, `step` floats apart. `image_left` and `row_left` floats from
+ * the last tap of the first of them and from its result on may be read and written. */
+STOA_INLINE void pool_pixels(struct taps t, size_t channels, size_t count, size_t step, size_t image_left,
+                             size_t row_left, float *restrict y) {
+    for (size_t i = 0; i < count; i++) {
+        pool_pixel(t, channels, stoa_min(image_left - i * step, row_left - i * channels), y + i * channels);
+        t.from += step;
+    }
+}
+
 static void pool_row(const struct stoa_window *w, bool include_pad, const float *x, size_t image_left,
                      size_t row_left, size_t oh, float *restrict y) {
     size_t channels = w->channels;
     size_t line_floats = w->width * channels;
     struct stoa_span v =
         stoa_span_of(oh, w->stride_height, w->pad_top, w->kernel_height, w->dilation_height, w->height);
-    for (size_t ow = 0; ow < w->out_width; ow++, y += channels) {
+    for (size_t ow = 0, count; ow < w->out_width; ow += count) {
         struct stoa_span h =
             stoa_span_of(ow, w->stride_width, w->pad_left, w->kernel_width, w->dilation_width, w->width);
         size_t lines = v.end - v.first;
         size_t width = h.end - h.first;
+        float *to = y + ow * channels;
+        count = stoa_span_run(&h, ow, w->out_width, w->stride_width, w->kernel_width, w->dilation_width,
+                              w->width);
         if (lines == 0 || width == 0) {
-            memset(y, 0, channels * sizeof *y);
+            memset(to, 0, count * channels * sizeof *to);
             continue;
         }
         struct taps t = {
@@ -78,12 +91,12 @@ static void pool_row(const struct stoa_window *w, bool include_pad, const float 
         };
         size_t last = v.start * line_floats + h.start * channels + (lines - 1) * t.line_stride +
                       (width - 1) * t.tap_stride;
-        size_t room = stoa_min(image_left - last, row_left - ow * channels);
+        size_t step = w->stride_width * channels;
         if (lines == 2 && width == 2) {
             t.lines = t.width = 2; /* constants for the compiler */
-            pool_pixel(t, channels, room, y);
+            pool_pixels(t, channels, count, step, image_left - last, row_left - ow * channels, to);
         } else {
-            pool_pixel(t, channels, room, y);
+            pool_pixels(t, channels, count, step, image_left - last, row_left - ow * channels, to);
         }
     }
 }

@@ -119,8 +119,8 @@ enum { STOA_IM2COL_LINES = 8200 };
                 uint32_t threshold, real scale))                                                             \
     /* The largest of the pixels of the image under the window, for rows of the batch; index[] gets kh *     \
      * kernel_width + kw of the first largest (or first NaN), the same shape as y. x: start of the batch;    \
-     * y, index: start of first_row. A window without such a pixel gives -infinity and index 0, which        \
-     * maxpool_backward ignores there. */                                                                    \
+     * y, index: start of first_row; index may be NULL. A window without such a pixel gives -infinity and    \
+     * index 0, which maxpool_backward ignores there. */                                                     \
     K(maxpool, (const struct stoa_window *w, const real *x, size_t first_row, size_t rows, real *y,          \
                 uint16_t *index))                                                                            \
     /* One image: dx (overwritten) gets every dy at the pixel that index names. */                           \

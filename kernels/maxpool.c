@@ -36,7 +36,9 @@ struct taps {
             }                                                                                                \
         }                                                                                                    \
         STOA_STORE(type, to, best);                                                                          \
-        STOA_STORE(half_type, index_to, __builtin_convertvector(at, half_type));                             \
+        if (index_to) {                                                                                      \
+            STOA_STORE(half_type, index_to, __builtin_convertvector(at, half_type));                         \
+        }                                                                                                    \
     } while (0)
 
 STOA_INLINE void pixel_exact(const struct taps *t, size_t channels, float *restrict y,
@@ -53,8 +55,14 @@ STOA_INLINE void pixel_exact(const struct taps *t, size_t channels, float *restr
             }
         }
         y[c] = best;
-        index[c] = (uint16_t)at;
+        if (index) {
+            index[c] = (uint16_t)at;
+        }
     }
+}
+
+STOA_INLINE uint16_t *index_at(uint16_t *index, size_t at) {
+    return index ? index + at : NULL;
 }
 
 /* Find the largest of one output pixel's window; `room` floats from y on may be written, and the last tap
@@ -63,30 +71,47 @@ STOA_INLINE void pool_pixel(struct taps t, size_t channels, size_t room, float *
                             uint16_t *restrict index) {
     size_t c = 0;
     for (; c + STOA_LANES <= channels; c += STOA_LANES, t.from += STOA_LANES) {
-        STOA_POOL_MAX(stoa_vec, stoa_ivec, stoa_hvec, &t, y + c, index + c);
+        STOA_POOL_MAX(stoa_vec, stoa_ivec, stoa_hvec, &t, y + c, index_at(index, c));
     }
     for (; c < channels && c + 8 <= room; c += 8, t.from += 8) {
-        STOA_POOL_MAX(eight, eight_int, eight_half, &t, y + c, index + c);
+        STOA_POOL_MAX(eight, eight_int, eight_half, &t, y + c, index_at(index, c));
     }
     if (c < channels) {
-        pixel_exact(&t, channels - c, y + c, index + c);
+        pixel_exact(&t, channels - c, y + c, index_at(index, c));
     }
 }
 
-static void pool_row(const struct stoa_window *w, const float *x, size_t image_left, size_t row_left,
-                     size_t oh, float *restrict y, uint16_t *restrict index) {
+/* Pool `count` output pixels whose taps lie alike, `step` floats apart. `image_left` and `row_left` floats from
+ * the last tap of the first of them and from its result on may be read and written. */
+STOA_INLINE void pool_pixels(struct taps t, size_t channels, size_t count, size_t step, size_t image_left,
+                             size_t row_left, float *restrict y, uint16_t *restrict index) {
+    for (size_t i = 0; i < count; i++) {
+        size_t at = i * channels;
+        pool_pixel(t, channels, stoa_min(image_left - i * step, row_left - at), y + at, index_at(index, at));
+        t.from += step;
+    }
+}
+
+STOA_INLINE void pool_row(const struct stoa_window *w, const float *x, size_t image_left, size_t row_left,
+                          size_t oh, float *restrict y, uint16_t *restrict index) {
     size_t channels = w->channels;
     size_t line_floats = w->width * channels;
     struct stoa_span v =
         stoa_span_of(oh, w->stride_height, w->pad_top, w->kernel_height, w->dilation_height, w->height);
     bool two = w->kernel_height == 2 && w->kernel_width == 2 && w->dilation_width == 1;
-    for (size_t ow = 0; ow < w->out_width; ow++, y += channels, index += channels) {
+    for (size_t ow = 0, count; ow < w->out_width; ow += count) {
         struct stoa_span h =
             stoa_span_of(ow, w->stride_width, w->pad_left, w->kernel_width, w->dilation_width, w->width);
+        float *to = y + ow * channels;
+        uint16_t *index_to = index_at(index, ow * channels);
+        count = stoa_span_run(&h, ow, w->out_width, w->stride_width, w->kernel_width, w->dilation_width,
+                              w->width);
         if (v.first == v.end || h.first == h.end) {
-            for (size_t c = 0; c < channels; c++) {
-                y[c] = -__builtin_inff();
-                index[c] = 0;
+            for (size_t c = 0; c < count * channels; c++) {
+                to[c] = -__builtin_inff();
+                if (index) {
+                    index_to[c] = 0;
+                }
             }
             continue;
         }
@@ -99,16 +124,16 @@ static void pool_row(const struct stoa_window *w, const float *x, size_t image_l
             .index = (int32_t)(v.first * w->kernel_width + h.first),
             .index_step = (int32_t)w->kernel_width,
         };
-        /* Floats from the last tap to the end of the image that the kernel may read, and from y on. */
         size_t last = v.start * line_floats + h.start * channels + (t.lines - 1) * t.line_stride +
                       (t.width - 1) * t.tap_stride;
-        size_t room = stoa_min(image_left - last, row_left - ow * channels);
+        size_t step = w->stride_width * channels;
+        size_t left = row_left - ow * channels;
         if (two && t.lines == 2 && t.width == 2) {
             t.lines = t.width = 2; /* constants for the compiler */
             t.tap_stride = channels;
-            pool_pixel(t, channels, room, y, index);
+            pool_pixels(t, channels, count, step, image_left - last, left, to, index_to);
         } else {
-            pool_pixel(t, channels, room, y, index);
+            pool_pixels(t, channels, count, step, image_left - last, left, to, index_to);
         }
     }
 }
@@ -119,8 +144,14 @@ void STOA_KERNEL(maxpool)(const struct stoa_window *w, const float *x, size_t fi
     size_t row_floats = w->out_width * w->channels;
     for (size_t i = 0; i < rows; i++) {
         size_t r = first_row + i;
-        pool_row(w, x + r / w->out_height * image_floats, image_floats, (rows - i) * row_floats,
-                 r % w->out_height, y + i * row_floats, index + i * row_floats);
+        const float *image = x + r / w->out_height * image_floats;
+        size_t left = (rows - i) * row_floats;
+        if (index) {
+            pool_row(w, image, image_floats, left, r % w->out_height, y + i * row_floats,
+                     index + i * row_floats);
+        } else {
+            pool_row(w, image, image_floats, left, r % w->out_height, y + i * row_floats, NULL);
+        }
     }
 }
 

@@ -30,4 +30,15 @@ static inline struct stoa_span stoa_span_of(size_t output, size_t stride, size_t
     return s;
 }
 
+/* The number of outputs from `output` on whose windows lie in the image from end to end, or 1. `span` is the
+ * first one's; where it has all taps, those of the outputs behind begin `stride` pixels further on each. */
+static inline size_t stoa_span_run(const struct stoa_span *span, size_t output, size_t outputs, size_t stride,
+                                   size_t kernel, size_t dilation, size_t size) {
+    if (span->end - span->first < kernel) {
+        return 1;
+    }
+    size_t run = (size - 1 - span->start - (kernel - 1) * dilation) / stride + 1;
+    return run < outputs - output ? run : outputs - output;
+}
+
 #endif

@@ -214,7 +214,9 @@ typedef struct stoa_plan_step {
     size_t workspace_bytes; /**< scratch of the step */
     size_t live_bytes;      /**< bytes of all values that live during the step */
     const char *done_by; /**< name of the layer whose step does this one's work while its own results are in
-                                 cache: itself, or where the engine has lowered it another */
+                                 cache: itself, or where the engine has lowered it another. A loss whose
+                                 forward pass gives its gradient does both passes in one step, and
+                                 `algorithm` says so of the backward one */
     size_t section; /**< number, from 1, of the section whose steps run together over blocks of samples; 0:
                                  the step runs alone, over the whole batch */
     size_t block;   /**< most samples that it takes at a time */

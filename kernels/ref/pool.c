@@ -27,7 +27,9 @@ void STOA_REFERENCE(maxpool)(const struct stoa_window *w, const real *x, size_t 
                     }
                 }
                 *y++ = best;
-                *index++ = (uint16_t)at;
+                if (index) {
+                    *index++ = (uint16_t)at;
+                }
             }
         }
     }

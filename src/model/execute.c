@@ -96,6 +96,7 @@ static void prepare_tensors(const struct stoa_call *call) {
 /* Between the gradients of tensors there may lie what forward has left; optimisers and norms run over it. */
 static void clear_gaps(const struct stoa_plan *plan) {
     const stoa_model *model = plan->model;
+    stoa_guard_open(plan);
     for (size_t i = 0; i < model->tensor_count; i++) {
         const struct stoa_tensor *tensor = &model->tensors[i];
         size_t gap = stoa_round_up(tensor->count, STOA_ALIGN_FLOATS) - tensor->count;
@@ -105,11 +106,10 @@ static void clear_gaps(const struct stoa_plan *plan) {
     }
 }
 
-/* What the loss's backward pass begins with. */
-static void begin_backward(const struct stoa_call *call) {
+/* What the loss's backward pass begins with, which may be done with its forward pass. */
+static void begin_loss(const struct stoa_call *call) {
     const struct stoa_plan *plan = call->plan;
     stoa_guard_open(plan);
-    clear_gaps(plan);
     float *loss_gradient = stoa_value_data(plan, plan->loss_gradient);
     double weight = stoa_plan_loss_weight(plan, call->targets.labels, call->samples);
     float share = plan->summed ? 1.0F : weight > 0 ? 1.0F / (float)weight : 0.0F;
@@ -125,8 +125,11 @@ static size_t run_some(const struct stoa_call *call, size_t step, size_t last) {
     const struct stoa_section *section = number == STOA_NO_SECTION ? NULL : &plan->sections[number];
     size_t end = (section ? stoa_min(section->last, last) : step) + 1;
     size_t turn = stoa_step_of(plan, plan->nodes, STOA_BACKWARD);
+    if (call->training && step <= plan->nodes && plan->nodes < end) {
+        begin_loss(call);
+    }
     if (step <= turn && turn < end) {
-        begin_backward(call);
+        clear_gaps(plan);
     }
     if (section) {
         stoa_run_section(call, section, last);

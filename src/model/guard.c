@@ -73,6 +73,9 @@ void stoa_guard_step(const struct stoa_plan *plan, const struct stoa_place *plac
     }
     for (; node != STOA_NO_VALUE; node = plan->node[node].next[pass]) {
         open_values(&room, node, pass);
+        if (plan->node[node].gives_gradient) {
+            open_backward(&room, node);
+        }
     }
 }
 

@@ -121,6 +121,13 @@ static void finish_backward(struct stoa_plan *plan, size_t node) {
     }
 }
 
+/* The loss and its gradient are one pass, where nothing is done behind the latter. */
+static void join_loss(struct stoa_plan *plan) {
+    struct stoa_node_plan *loss = &plan->node[plan->nodes];
+    loss->gives_gradient = plan->loss.op->gives_gradient && loss->wants_input_gradient &&
+                           loss->next[STOA_BACKWARD] == STOA_NO_VALUE;
+}
+
 void stoa_plan_lower(struct stoa_plan *plan) {
     size_t nodes = stoa_plan_all_nodes(plan);
     count_readers(plan);
@@ -138,5 +145,8 @@ void stoa_plan_lower(struct stoa_plan *plan) {
     }
     for (size_t node = nodes; !plan->layerwise && plan->training && node-- > 0;) {
         finish_backward(plan, node);
+    }
+    if (!plan->layerwise && plan->training) {
+        join_loss(plan);
     }
 }

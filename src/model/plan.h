@@ -55,6 +55,7 @@ struct stoa_node_plan {
     bool is_folded;              /* into the leader's: its output is the leader's */
     size_t folded;               /* value: those weights */
     bool undoes_relu, is_undone; /* does the backward pass of the ReLU behind as well; is that one */
+    bool gives_gradient;         /* the loss's: its forward step in training does its backward pass as well */
     void *plan[2]; /* the operator's own for each pass, which may be the same; NULL where it has none */
     /* Of a node that trains in a section: floats into the section's partial gradients, and memory for
      * those of a further block of the same task. */
@@ -140,7 +141,8 @@ static inline size_t stoa_plan_all_nodes(const struct stoa_plan *plan) {
 
 /* The step that does a node's pass. */
 static inline size_t stoa_done_in(const struct stoa_plan *plan, size_t node, enum stoa_pass pass) {
-    return stoa_step_of(plan, plan->node[node].leader[pass], pass);
+    const struct stoa_node_plan *p = &plan->node[node];
+    return stoa_step_of(plan, p->leader[pass], p->gives_gradient ? STOA_FORWARD : pass);
 }
 
 /* The section of a node's pass, or NULL: it runs over the whole batch. */

@@ -68,6 +68,8 @@ stoa_status stoa_plan_step_at(const stoa_plan *plan, size_t index, stoa_plan_ste
     out->block = section ? section->cut.block : plan->batch;
     if (pass == STOA_BACKWARD && !stoa_plan_goes_back(plan, node)) {
         (void)snprintf(out->algorithm, sizeof out->algorithm, "none");
+    } else if (pass == STOA_BACKWARD && plan->node[node].gives_gradient) {
+        (void)snprintf(out->algorithm, sizeof out->algorithm, "in its forward pass");
     } else if (run.layer->op->algorithm) {
         run.layer->op->algorithm(&run, pass, out->algorithm, sizeof out->algorithm);
     }

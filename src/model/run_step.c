@@ -129,7 +129,7 @@ static void make_runs(const struct stoa_call *call, const struct stoa_share *sha
     struct stoa_op_run *before = NULL;
     do {
         stoa_run_of(call, share, node, pass, run);
-        if (pass == STOA_BACKWARD) {
+        if (pass == STOA_BACKWARD || (call->training && call->plan->node[node].gives_gradient)) {
             set_backward(call, share, node, run);
         }
         run->flow = call->plan->node[node].flow[pass];
@@ -205,8 +205,9 @@ static void run_told(const struct stoa_call *call, const struct stoa_share *shar
 
 void stoa_run_step(const struct stoa_call *call, const struct stoa_share *share, size_t node,
                    enum stoa_pass pass) {
-    bool runs = call->plan->node[node].leader[pass] == node &&
-                (pass == STOA_FORWARD || stoa_plan_goes_back(call->plan, node));
+    const struct stoa_node_plan *p = &call->plan->node[node];
+    bool runs = p->leader[pass] == node &&
+                (pass == STOA_FORWARD || (stoa_plan_goes_back(call->plan, node) && !p->gives_gradient));
     if (call->told) {
         run_told(call, share, node, pass, runs);
     } else if (runs) {

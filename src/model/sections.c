@@ -29,7 +29,8 @@ static bool is_idle(const struct stoa_plan *plan, size_t step) {
     size_t node = stoa_step_node(plan, step);
     return stoa_plan_layer(plan, node)->op->is_view ||
            plan->node[node].leader[stoa_step_pass(plan, step)] != node ||
-           (stoa_step_pass(plan, step) == STOA_BACKWARD && !stoa_plan_goes_back(plan, node));
+           (stoa_step_pass(plan, step) == STOA_BACKWARD &&
+            (!stoa_plan_goes_back(plan, node) || plan->node[node].gives_gradient));
 }
 
 /* The largest power of two up to a number. */
@@ -168,7 +169,7 @@ static bool ask_saved(struct stoa_plan *plan, bool *saves) {
     for (size_t node = 0; node < stoa_plan_all_nodes(plan); node++) {
         struct stoa_op_memory memory = {0};
         bool asked = stoa_plan_ask(plan, node, STOA_FORWARD, &memory);
-        saves[node] = memory.saved > 0;
+        saves[node] = memory.saved > 0 && !plan->node[node].gives_gradient;
         /* It was asked for the whole batch. */
         free(plan->node[node].plan[STOA_FORWARD]);
         plan->node[node].plan[STOA_FORWARD] = NULL;

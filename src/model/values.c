@@ -197,7 +197,8 @@ static bool plan_pass(struct stoa_plan *plan, size_t node, enum stoa_pass pass) 
         /* Longer than any step: the next run reads them again. */
         p->prepared = add_value(plan, name, "prepared weights", memory.prepared, 0, last_step(plan));
     }
-    return pass == STOA_BACKWARD || memory.saved == 0 || plan_saved(plan, node, memory.saved);
+    bool saves = pass == STOA_FORWARD && memory.saved > 0 && !p->gives_gradient;
+    return !saves || plan_saved(plan, node, memory.saved);
 }
 
 static bool plan_passes(struct stoa_plan *plan) {
@@ -207,7 +208,8 @@ static bool plan_passes(struct stoa_plan *plan) {
         }
         if ((plan->node[node].folds != STOA_NO_VALUE && !plan_folded(plan, node)) ||
             !plan_pass(plan, node, STOA_FORWARD) ||
-            (stoa_plan_goes_back(plan, node) && !plan_pass(plan, node, STOA_BACKWARD))) {
+            (stoa_plan_goes_back(plan, node) && !plan->node[node].gives_gradient &&
+             !plan_pass(plan, node, STOA_BACKWARD))) {
             return false;
         }
     }
@@ -257,7 +259,7 @@ static bool plan_gradients(struct stoa_plan *plan, size_t optimizer_slots) {
         }
     }
     size_t bytes = plan->model->parameter_floats * sizeof(float);
-    size_t first = stoa_done_in(plan, plan->nodes, STOA_BACKWARD);
+    size_t first = stoa_step_of(plan, plan->nodes, STOA_BACKWARD);
     plan->gradients = add_value(plan, "parameter gradients", "", bytes, first, last_step(plan));
     if (optimizer_slots > 0) {
         if (!stoa_size_scale(&bytes, optimizer_slots)) {

@@ -11,8 +11,8 @@
  *   frozen      dx = weight / sqrt(running_var + epsilon) * dy
  * Moments of blocks of samples are merged in double, in a fixed tree after Chan, Golub and LeVeque 1979. The
  * mean is taken off before anything is multiplied, and where deviations are very large numbers are scaled by
- * a power of two first, so that y is right for all numbers that floats hold. Saved: mean, 1 / deviation and
- * the number of rows, in double. */
+ * a power of two first, so that y is right for all numbers that floats hold. Saved: mean and 1 / deviation, in
+ * double. */
 #include <math.h>
 #include <string.h>
 
@@ -88,7 +88,7 @@ static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory)
     size_t vector = vector_floats(run->layer);
     bool sums = looks_at_batch(run);
     size_t front = STOA_ALIGN_BYTES + COEFFICIENTS * vector * sizeof(float);
-    memory->saved = sums ? 2 * vector * sizeof(double) + STOA_ALIGN_BYTES : 0;
+    memory->saved = sums ? 2 * vector * sizeof(double) : 0;
     memory->workspace[STOA_FORWARD] = front + (sums ? MOST_BLOCKS * partial_bytes(run, STOA_FORWARD) : 0);
     if (run->training) {
         memory->workspace[STOA_BACKWARD] =
@@ -111,11 +111,6 @@ static double *saved_mean(const struct stoa_op_run *run) {
 
 static double *saved_inverse(const struct stoa_op_run *run) {
     return (double *)run->saved + vector_floats(run->layer);
-}
-
-/* Of the whole batch, for runs over parts of it. */
-static double *saved_rows(const struct stoa_op_run *run) {
-    return (double *)run->saved + 2 * vector_floats(run->layer);
 }
 
 static size_t rows_of_run(const struct stoa_op_run *run) {
@@ -174,27 +169,26 @@ static void merge_two(const struct stoa_op_run *run, void *left, void *right) {
     *(double *)left = rows + other;
 }
 
-/* Take together what lies `step` bytes apart, into the first, by halves. */
-static void merge_tree(const struct stoa_op_run *run, void *partials, size_t step, size_t blocks,
-                       void (*two)(const struct stoa_op_run *run, void *left, void *right)) {
-    for (size_t half = blocks / 2; half > 0; half /= 2) {
+/* Take the partials of all blocks together, into the first, by halves. */
+static void *merge_tree(const struct stoa_op_run *run, enum stoa_pass pass,
+                        void (*two)(const struct stoa_op_run *run, void *left, void *right)) {
+    for (size_t half = blocks_of(run) / 2; half > 0; half /= 2) {
         for (size_t b = 0; b < half; b++) {
-            unsigned char *left = (unsigned char *)partials + b * step;
-            two(run, left, left + half * step);
+            two(run, partial_of(run, pass, b), partial_of(run, pass, b + half));
         }
     }
+    return partial_of(run, pass, 0);
 }
 
 /* Statistics of the batch into `saved` and the running ones. */
-static void merge_moments(const struct stoa_op_run *run, void *partials, size_t step, size_t blocks) {
+static void merge_moments(const struct stoa_op_run *run) {
     const struct stoa_batchnorm_options *o = run->layer->options;
-    merge_tree(run, partials, step, blocks, merge_two);
+    void *partials = merge_tree(run, STOA_FORWARD, merge_two);
     double count = *(double *)partials;
     double unbiased = count > 1 ? count / (count - 1) : 1;
     const double *mean = moments(run, partials, 0);
     const double *m2 = moments(run, partials, 1);
     double keep = 1.0 - (double)o->momentum;
-    *saved_rows(run) = count;
     for (size_t c = 0; c < channels_of(run->layer); c++) {
         double variance = m2[c] / count;
         saved_mean(run)[c] = mean[c];
@@ -274,10 +268,9 @@ static void moments_of_blocks(const struct stoa_op_run *run, size_t first, size_
 }
 
 static void forward(const struct stoa_op_run *run) {
-    if (looks_at_batch(run) && !run->merged) {
-        size_t blocks = blocks_of(run);
-        stoa_parallel_range(run, blocks, 1, moments_of_blocks);
-        merge_moments(run, partial_of(run, STOA_FORWARD, 0), partial_bytes(run, STOA_FORWARD), blocks);
+    if (looks_at_batch(run)) {
+        stoa_parallel_range(run, blocks_of(run), 1, moments_of_blocks);
+        merge_moments(run);
     }
     set_coefficients(run, SCALE, SHIFT);
     stoa_parallel_range(run, rows_of_run(run), stoa_row_grain(channels_of(run->layer)), forward_rows);
@@ -330,11 +323,6 @@ static void sum_rows(const struct stoa_op_run *run, void *partial) {
                                             sums(run, partial, 0), sums(run, partial, 1));
 }
 
-static void gather_sums(const struct stoa_op_run *run, void *partial) {
-    sum_coefficients(run);
-    sum_rows(run, partial);
-}
-
 static void sums_of_blocks(const struct stoa_op_run *run, size_t first, size_t count) {
     for (size_t b = first; b < first + count; b++) {
         struct stoa_op_run part = run_of_block(run, b);
@@ -350,9 +338,9 @@ static void add_two(const struct stoa_op_run *run, void *left, void *right) {
 }
 
 /* Gradients of weight and bias. */
-static void merge_sums(const struct stoa_op_run *run, void *partials, size_t step, size_t blocks) {
+static void merge_sums(const struct stoa_op_run *run) {
     double by = choose_unit(run);
-    merge_tree(run, partials, step, blocks, add_two);
+    void *partials = merge_tree(run, STOA_BACKWARD, add_two);
     for (size_t c = 0; c < channels_of(run->layer); c++) {
         double sum = (double)sums(run, partials, 0)[c];
         run->dtensor[BIAS][c] = (float)sum;
@@ -373,7 +361,7 @@ static void gradient_rows(const struct stoa_op_run *run, size_t first, size_t co
 /* Behind the gradients of tensors: what they take off every row's. */
 static void gradient_coefficients(const struct stoa_op_run *run) {
     double by = mean_and_mask(run);
-    double count = *saved_rows(run);
+    double count = (double)rows_of_run(run);
     for (size_t c = 0; c < channels_of(run->layer); c++) {
         double inverse = saved_inverse(run)[c];
         double share_xhat = (double)run->dtensor[WEIGHT][c] / count;
@@ -410,11 +398,9 @@ static void backward(const struct stoa_op_run *run) {
         }
         return;
     }
-    if (!run->merged) {
-        sum_coefficients(run);
-        stoa_parallel_range(run, blocks_of(run), 1, sums_of_blocks);
-        merge_sums(run, partial_of(run, STOA_BACKWARD, 0), partial_bytes(run, STOA_BACKWARD), blocks_of(run));
-    }
+    sum_coefficients(run);
+    stoa_parallel_range(run, blocks_of(run), 1, sums_of_blocks);
+    merge_sums(run);
     if (run->dx[0]) {
         gradient_coefficients(run);
         stoa_parallel_range(run, rows_of_run(run), stoa_row_grain(channels_of(run->layer)), gradient_rows);
@@ -512,9 +498,6 @@ const struct stoa_op stoa_op_batchnorm = {
     .memory = memory,
     .least_batch = least_batch,
     .crosses_samples = crosses_samples,
-    .gather_bytes = partial_bytes,
-    .gather = {gather_moments, gather_sums},
-    .merge = {merge_moments, merge_sums},
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

@@ -22,20 +22,17 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
 
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
     size_t outputs;
-    if (!stoa_size_mul(run->planned_batch, stoa_shape_size(&run->layer->output), &outputs) ||
-        !stoa_size_mul(outputs, sizeof(uint16_t),
-                       run->training ? &memory->saved : &memory->workspace[STOA_FORWARD])) {
-        return false;
-    }
-    return true;
+    return !run->training ||
+           (stoa_size_mul(run->planned_batch, stoa_shape_size(&run->layer->output), &outputs) &&
+            stoa_size_mul(outputs, sizeof(uint16_t), &memory->saved));
 }
 
-/* Without training nobody reads the indices, but the kernel writes them all the same. */
+/* Without training nobody reads the indices. */
 static void forward_rows(const struct stoa_op_run *run, size_t first, size_t count) {
     struct stoa_window w = stoa_pool_window(run->layer);
     size_t at = first * w.out_width * w.channels;
-    uint16_t *index = run->saved ? run->saved : run->workspace;
-    run->context->kernels->maxpool(&w, run->x[0], first, count, run->y + at, index + at);
+    uint16_t *index = run->training ? (uint16_t *)run->saved + at : NULL;
+    run->context->kernels->maxpool(&w, run->x[0], first, count, run->y + at, index);
     stoa_run_epilogue(run, run->y + at, at, count * w.out_width * w.channels);
 }
 
@@ -102,7 +99,6 @@ const struct stoa_op stoa_op_maxpool2d = {
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .options_bytes = sizeof(struct stoa_pool_options),
-    .selects = true,
     .finishes = 1 << STOA_FORWARD | 1 << STOA_BACKWARD,
     .infer = infer,
     .memory = memory,

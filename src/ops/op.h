@@ -118,9 +118,6 @@ struct stoa_op_run {
     float *dx[STOA_MAX_INPUTS]; /* overwritten; NULL where nobody asks */
     /* overwritten; NULL for tensors that are not trainable, and for all of a frozen layer */
     float *dtensor[STOA_MAX_TENSORS];
-    /* `merge` has been called for the whole batch: only what is left for each sample is done, and of dtensor
-     * nothing is written */
-    bool merged;
     /* What the same step does to y (backward: to dx[0]) while it is in cache, or NULL: the run of an operator
      * with a `map` (backward: a `map_backward`), whose own epilogue comes next. Its x[flow] is this run's y
      * and its y the same memory or other; backward, its dy is this run's dx[0], its dx[flow] the same memory
@@ -190,7 +187,6 @@ struct stoa_op {
     void (*map)(const struct stoa_op_run *run, const struct stoa_map_piece *piece);
     void (*map_backward)(const struct stoa_op_run *run, const struct stoa_map_piece *piece);
     bool is_relu;      /* its map is max(0, x), which kernels do as they write */
-    bool selects;      /* each y is the largest of some x: relu may be done to y in place of x */
     unsigned finishes; /* passes, as 1 << enum stoa_pass, that do run->epilogue; all with a map do */
     bool undoes_relu;  /* backward does that of a ReLU behind as well: run->undoes_relu */
     /* In evaluation or frozen y = x * scale[c] + shift[c] for the last axis's c: writes these from
@@ -216,21 +212,10 @@ struct stoa_op {
     void (*prepare)(const struct stoa_op_run *run);
     void (*forward)(const struct stoa_op_run *run);
     void (*backward)(const struct stoa_op_run *run);
-    /* Whether a pass looks at other samples to compute one's y or dx[0] (batch norm in training); NULL:
-     * never. Gradients of tensors, which sum over samples, are not meant. Reads what `memory` reads, and
-     * training. */
+    /* Whether a pass looks at other samples to compute one's y or dx[0] (batch norm in training), so that it
+     * runs over whole batches only; NULL: never. Gradients of tensors, which sum over samples, are not meant.
+     * Reads what `memory` reads, and training. */
     bool (*crosses_samples)(const struct stoa_op_run *run, enum stoa_pass pass);
-    /* Where it does, the pass in three parts, so that the first can end a loop over blocks of samples and
-     * the last begin the next; NULL: it runs over whole batches only. `gather` takes what is asked of a
-     * block's samples from a run over those into `partial`, of gather_bytes(), aligned to
-     * STOA_ALIGN_BYTES. `merge`, with a run over the whole batch, takes the partials of all its blocks,
-     * `step` bytes apart, together in a fixed tree into run->saved, tensors and dtensor; partials may be
-     * overwritten. Then forward or backward run with `merged` over any blocks, the saved data being that
-     * of the whole batch, and dtensor as merge left it. Blocks are those of stoa_block_begin(). Each part
-     * has a workspace of the pass. */
-    size_t (*gather_bytes)(const struct stoa_op_run *run, enum stoa_pass pass);
-    void (*gather[2])(const struct stoa_op_run *run, void *partial);
-    void (*merge[2])(const struct stoa_op_run *run, void *partials, size_t step, size_t blocks);
     /* How a pass is computed, for people, into `out`; NULL: only one way. Reads what `memory` reads,
      * and run->plan. */
     void (*algorithm)(const struct stoa_op_run *run, enum stoa_pass pass, char *out, size_t size);

@@ -73,17 +73,13 @@ static stoa_status open_norm(stoa_context *context, const char *function, const 
     return status;
 }
 
-/* What the operator saves: mean, 1 / deviation, and the number of rows, each from an alignment unit on. */
+/* What the operator saves: mean and 1 / deviation, each from an alignment unit on. */
 static double *norm_mean(const struct norming *n) {
     return n->run.saved;
 }
 
 static double *norm_inverse(const struct norming *n) {
     return norm_mean(n) + stoa_round_up(n->layer.output.dim[0], STOA_ALIGN_FLOATS);
-}
-
-static double *norm_rows(const struct norming *n) {
-    return norm_inverse(n) + stoa_round_up(n->layer.output.dim[0], STOA_ALIGN_FLOATS);
 }
 
 stoa_status stoa_batchnorm_workspace(stoa_context *context, const stoa_batchnorm *norm, size_t *bytes) {
@@ -176,7 +172,6 @@ stoa_status stoa_batchnorm_backward(stoa_context *context, const stoa_batchnorm 
     if (status != STOA_OK) {
         return status;
     }
-    *norm_rows(&n) = (double)norm->rows;
     for (size_t c = 0; c < norm->channels; c++) {
         norm_mean(&n)[c] = (double)mean[c];
         norm_inverse(&n)[c] = (double)inv_std[c];

@@ -76,10 +76,14 @@ void test_kernel_maxpool(const struct subject *s) {
         struct array index = output_unset(n); /* for its canaries: the kernel's numbers go in its middle */
         uint16_t *want = input_block(n * sizeof *want);
         uint16_t *got = (uint16_t *)(void *)index.f + n; /* ends where the floats end */
+        struct array alone = output_unset(n);            /* without indices */
         s->kernels->maxpool(&t.w, x.f, t.first_row, t.rows, y.f, got);
+        s->kernels->maxpool(&t.w, x.f, t.first_row, t.rows, alone.f, NULL);
         stoa_reference_f64.maxpool(&t.w, x.d, t.first_row, t.rows, y.d, want);
+        stoa_reference_f64.maxpool(&t.w, x.d, t.first_row, t.rows, alone.d, NULL);
         const char *name = name_of("maxpool", i, &t);
         check_exact(name, s, y);
+        check_exact(name, s, alone);
         check_canaries(name, index);
         for (size_t j = 0; j < n / 2; j++) {
             assert_true(isnan(index.f[j])); /* what lies before the numbers */

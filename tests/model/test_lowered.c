@@ -420,6 +420,37 @@ static void leaves_relu_to_batch_norm(void **state) {
     release(&lowered, &layerwise);
 }
 
+/* A loss that can gives its gradient in its forward pass and keeps nothing; other plans of the same networks
+ * do not, and what is drawn above sees that the bits are the same. */
+static void joins_the_loss(void **state) {
+    (void)state;
+    static const char *const lines[] = {"l1 linear units=6", "r1 relu", "l2 linear units=4", NULL};
+    static const struct {
+        stoa_plan_options options;
+        bool joined;
+    } cases[] = {{{.batch = 3, .training = true}, true},
+                 {{.batch = 3, .training = true, .layerwise = true}, false},
+                 {{.batch = 3, .training = true, .loss = "mse"}, false},
+                 {{.batch = 3, .loss = "softmax_cross_entropy"}, false}};
+    stoa_context *context = make_context(1, whole_table);
+    stoa_model *model = oracle_model(context, (const size_t[]){2, 2, 1}, lines);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        stoa_plan *plan = NULL;
+        stoa_plan_step step;
+        assert_int_equal(stoa_plan_create(context, model, &cases[i].options, &plan), STOA_OK);
+        const struct stoa_node_plan *loss = &plan->node[plan->nodes];
+        assert_int_equal(loss->gives_gradient, cases[i].joined);
+        assert_true(!loss->gives_gradient || loss->saved == STOA_NO_VALUE);
+        if (cases[i].options.training) {
+            assert_int_equal(stoa_plan_step_at(plan, plan->nodes + 1, &step), STOA_OK);
+            assert_int_equal(strcmp(step.algorithm, "in its forward pass") == 0, cases[i].joined);
+        }
+        stoa_plan_free(plan);
+    }
+    stoa_model_free(model);
+    stoa_context_free(context);
+}
+
 int main(void) {
     write_table(whole_table, "section_products = 1\n");
     write_table(sections_table, "section_tasks = 8\nsection_task_products = 1\nsection_products = 1e15\n"
@@ -434,6 +465,7 @@ int main(void) {
         cmocka_unit_test(folds_again),
         cmocka_unit_test(places_areas_apart),
         cmocka_unit_test(leaves_relu_to_batch_norm),
+        cmocka_unit_test(joins_the_loss),
         cmocka_unit_test(names_the_layer),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

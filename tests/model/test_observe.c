@@ -122,7 +122,9 @@ static void check_samples(const struct watched *watched, size_t count, size_t sa
         stoa_plan_step step;
         assert_int_equal(stoa_plan_step_at(watched->plan, i, &step), STOA_OK);
         for (size_t s = 0; s < samples; s++) {
-            assert_int_equal(times[i][s], strcmp(step.done_by, step.layer) == 0);
+            bool done =
+                strcmp(step.done_by, step.layer) == 0 && strcmp(step.algorithm, "in its forward pass") != 0;
+            assert_int_equal(times[i][s], done);
         }
     }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What operators say of themselves beside epilogues: scales and shifts of channels that go into the weights
- * before, and results that a ReLU may follow in place of its coming before. All from the registry. */
+ * before, and losses that give their gradient at once. All from the registry. */
 #include <stdio.h>
 #include <string.h>
 
@@ -115,62 +115,6 @@ static void scales_and_shifts_go_into_weights(void **state) {
     assert_true(harness_examples(folds, check_folds) > 0 && affine_operators > 0);
 }
 
-/* ---- ReLU behind what it may come before ---- */
-
-static bool selects(const struct stoa_op *op) {
-    return op->selects;
-}
-
-static void same_bits(const struct stoa_layer *layer, const char *what, const float *a, const float *b,
-                      size_t count) {
-    if (memcmp(a, b, count * sizeof *a) != 0) {
-        fail_msg("%s: other bits of %s where relu comes behind", layer->op->name, what);
-    }
-}
-
-static void check_order(const struct stoa_layer *layer, size_t batch) {
-    struct stoa_layer before, behind;
-    struct harness first, second, pool, relu;
-    layer_behind(&before, "relu", &layer->input[0]);
-    layer_behind(&behind, "relu", &layer->output);
-    open_filled(&first, &before, batch, true);
-    open_filled(&second, layer, batch, true);
-    open_filled(&pool, layer, batch, true);
-    open_filled(&relu, &behind, batch, true);
-    size_t in = harness_x_size(&pool, 0), out = harness_y_size(&pool);
-    /* Some windows hold nothing above zero, and some numbers are equal. */
-    for (size_t i = 0; i < in; i++) {
-        float x = i % 3 ? first.x[0][i] - 0.7F : -0.5F;
-        first.x[0][i] = pool.x[0][i] = x;
-    }
-    harness_forward(&first);
-    memcpy(second.x[0], first.y, in * sizeof *first.y);
-    harness_forward(&second);
-    harness_forward(&pool);
-    memcpy(relu.x[0], pool.y, out * sizeof *pool.y);
-    harness_forward(&relu);
-    same_bits(layer, "y", second.y, relu.y, out);
-    harness_backward(&second);
-    memcpy(first.dy, second.dx[0], in * sizeof *first.dy);
-    harness_backward(&first);
-    memcpy(relu.dy, second.dy, out * sizeof *relu.dy);
-    harness_backward(&relu);
-    memcpy(pool.dy, relu.dx[0], out * sizeof *pool.dy);
-    harness_backward(&pool);
-    same_bits(layer, "dx", first.dx[0], pool.dx[0], in);
-    harness_close(&relu);
-    harness_close(&pool);
-    harness_close(&second);
-    harness_close(&first);
-    stoa_layer_clear(&behind);
-    stoa_layer_clear(&before);
-}
-
-static void relu_may_follow_what_selects(void **state) {
-    (void)state;
-    assert_true(harness_examples(selects, check_order) > 0);
-}
-
 /* ---- A loss with its gradient in one pass ---- */
 
 static bool gives_gradient(const struct stoa_op *op) {
@@ -205,7 +149,6 @@ static void losses_give_gradients_at_once(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scales_and_shifts_go_into_weights),
-        cmocka_unit_test(relu_may_follow_what_selects),
         cmocka_unit_test(losses_give_gradients_at_once),
     };
     return cmocka_run_group_tests(tests, open_context, close_context);

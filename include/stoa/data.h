@@ -162,8 +162,11 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_load(stoa_context *context, co
                                                        stoa_dataset **test);
 
 /** Read the IDX pair of a split from a folder: train-images-idx3-ubyte and train-labels-idx1-ubyte, or
- * t10k-...; each plain or with ".gz", also with a '.' instead of the '-' before "idx", also in a folder of
- * the file's name. Where one of them is empty the next is taken. Pixels become p / 255.
+ * t10k-... or test-...; in any case, each plain or with ".gz", also with a '.' instead of the '-' before "idx",
+ * with another type or nothing behind, with the set's name in front, also in a folder of the file's name. Where one
+ * of them is empty the next is taken. Values are numbers of any type that IDX has, of 1 to 4 dimensions; unsigned
+ * bytes become p / 255, all others keep their value. Labels are whole numbers of any type, or rows that are 1 at
+ * their class and 0 elsewhere.
  *
  * @param context  Borrowed; must outlive the data set.
  * @param folder  Path of the folder.
@@ -171,7 +174,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_load(stoa_context *context, co
  * @param classes  Number of classes: labels must be smaller.
  * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
  * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (wrong magic, truncated, longer than its header
- * says, counts that differ, a label out of range), STOA_ERR_MEMORY. The sentence names the file.
+ * says, counts that differ, a label out of range, a value that is not finite, files of two sets),
+ * STOA_ERR_MEMORY. The sentence names the file.
  */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open(stoa_context *context, const char *folder,
                                                        stoa_split split, size_t classes,

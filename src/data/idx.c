@@ -13,6 +13,7 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
+#include "base/endian.h"
 #include "base/file.h"
 #include "base/size.h"
 
@@ -151,10 +152,6 @@ static stoa_status source_expect_end(struct source *source, size_t expected) {
     return STOA_OK;
 }
 
-static uint32_t big_endian(const uint8_t *bytes) {
-    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
-}
-
 /* Most bytes that can still come: what bounds an allocation before anything is known to be there. */
 static size_t source_bound(const struct source *source) {
     size_t bound;
@@ -170,49 +167,81 @@ static size_t source_bound(const struct source *source) {
 /* Before anything behind the header is read. */
 static stoa_status check_count(const struct source *source, const struct stoa_idx *idx) {
     const struct stoa_idx_labels *labels = source->labels;
-    return !labels || labels->count == idx->size[0]
+    return !labels || labels->count == idx->npy.size[0]
                ? STOA_OK
                : stoa_fail(source->context, STOA_ERR_FORMAT,
                            "%s: holds %zu labels, expected %zu: %s has as many images", labels->name,
-                           labels->count, idx->size[0], source->name);
+                           labels->count, idx->npy.size[0], source->name);
 }
 
-static stoa_status read_header(struct source *source, size_t rank, struct stoa_idx *idx) {
-    uint8_t header[4 + 4 * STOA_IDX_MAX_RANK] = {0};
-    size_t wanted = 4 + 4 * rank;
-    size_t got = 0;
-    stoa_status status = source_take(source, header, wanted, &got);
-    if (status != STOA_OK) {
-        return status;
+/* Type and number of dimensions. */
+static stoa_status read_magic(const struct source *source, const uint8_t magic[4], size_t rank,
+                              struct stoa_npy *npy) {
+    static const struct {
+        uint8_t code;
+        enum stoa_sample_type type;
+    } types[] = {{0x08, STOA_SAMPLE_U8},  {0x09, STOA_SAMPLE_I8},  {0x0B, STOA_SAMPLE_I16},
+                 {0x0C, STOA_SAMPLE_I32}, {0x0D, STOA_SAMPLE_F32}, {0x0E, STOA_SAMPLE_F64}};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if (magic[0] == 0 && magic[1] == 0 && magic[2] == types[i].code && magic[3] >= 1 &&
+            magic[3] <= rank) {
+            npy->type = types[i].type;
+            npy->value_bytes = stoa_sample_bytes(npy->type);
+            npy->swapped = npy->value_bytes > 1 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+            npy->rank = magic[3];
+            return STOA_OK;
+        }
     }
-    /* The magic first: on another kind of file its message says more than a length. */
-    uint32_t expected = 0x00000800U | (uint32_t)rank; /* 08: unsigned bytes */
-    if (got >= 4 && big_endian(header) != expected) {
-        return stoa_fail(source->context, STOA_ERR_FORMAT,
-                         "%s: magic number 0x%08X, expected 0x%08X (IDX, unsigned bytes, %zu dimension%s)",
-                         source->name, big_endian(header), expected, rank, rank == 1 ? "" : "s");
-    }
-    if (got < wanted) {
-        return stoa_fail(source->context, STOA_ERR_FORMAT,
-                         "%s: truncated: %zu bytes found, the header alone has %zu", source->name, got,
-                         wanted);
-    }
-    idx->rank = rank;
-    idx->bytes = 1;
+    return stoa_fail(
+        source->context, STOA_ERR_FORMAT,
+        "%s: magic number 0x%08X, expected that of IDX: 0x0000, the type (08, 09, 0B, 0C, 0D or 0E), and "
+        "01 to %02zu for the dimensions",
+        source->name, stoa_load_be32(magic), rank);
+}
+
+static stoa_status read_sizes(const struct source *source, const uint8_t *sizes, struct stoa_idx *idx) {
+    struct stoa_npy *npy = &idx->npy;
     bool fits = true;
-    for (size_t i = 0; i < rank; i++) {
-        idx->size[i] = big_endian(header + 4 + 4 * i);
-        if (idx->size[i] == 0) {
+    idx->bytes = npy->value_bytes;
+    npy->values = 1;
+    for (size_t i = 0; i < npy->rank; i++) {
+        npy->size[i] = stoa_load_be32(sizes + 4 * i);
+        if (npy->size[i] == 0) {
             return stoa_fail(source->context, STOA_ERR_FORMAT, "%s: dimension %zu is 0, expected at least 1",
                              source->name, i + 1);
         }
-        fits = fits && idx->size[i] <= STOA_MAX_DIMENSION && stoa_size_scale(&idx->bytes, idx->size[i]);
+        fits = fits && npy->size[i] <= STOA_MAX_DIMENSION && stoa_size_scale(&idx->bytes, npy->size[i]) &&
+               stoa_size_scale(&npy->values, npy->size[i]);
     }
-    if (!fits || idx->bytes > source->most - wanted) {
+    if (!fits || idx->bytes > source->most - npy->offset) {
         return stoa_fail(source->context, STOA_ERR_FORMAT, "%s: its header announces more than %zu bytes",
-                         source->name, source->most - wanted);
+                         source->name, source->most - npy->offset);
     }
     return check_count(source, idx);
+}
+
+static stoa_status read_header(struct source *source, size_t rank, struct stoa_idx *idx) {
+    uint8_t header[STOA_IDX_HEAD] = {0};
+    size_t got = 0, wanted = 4, more = 0;
+    stoa_status status = source_take(source, header, wanted, &got);
+    /* The magic first: on another kind of file its message says more than a length. */
+    if (status == STOA_OK && got == wanted) {
+        status = read_magic(source, header, rank, &idx->npy);
+        wanted = 4 + 4 * idx->npy.rank;
+    }
+    if (status == STOA_OK && got == 4) {
+        status = source_take(source, header + 4, wanted - 4, &more);
+    }
+    if (status != STOA_OK) {
+        return status;
+    }
+    if (got + more < wanted || got < 4) {
+        return stoa_fail(source->context, STOA_ERR_FORMAT,
+                         "%s: truncated: %zu bytes found, the header alone has %s%zu", source->name,
+                         got + more, got < 4 ? "at least " : "", got < 4 ? (size_t)8 : wanted);
+    }
+    idx->npy.offset = wanted;
+    return read_sizes(source, header + 4, idx);
 }
 
 static stoa_status truncated(const struct source *source, const char *at_most, size_t found,
@@ -241,7 +270,7 @@ static stoa_status read_array(struct source *source, size_t rank, struct stoa_id
         status = truncated(source, "only", got, idx->bytes);
     }
     if (status == STOA_OK) {
-        status = source_expect_end(source, 4 + 4 * rank + idx->bytes);
+        status = source_expect_end(source, idx->npy.offset + idx->bytes);
     }
     if (status != STOA_OK) {
         stoa_idx_release(source->context, idx);
@@ -253,7 +282,7 @@ stoa_status stoa_idx_parse(stoa_context *context, const char *name, const void *
                            size_t rank, const struct stoa_idx_labels *labels, struct stoa_idx *idx) {
     assert(rank >= 1 && rank <= STOA_IDX_MAX_RANK);
     struct source source;
-    struct stoa_idx result = {0};
+    struct stoa_idx result = {.bytes = 0};
     stoa_status status = source_open(&source, context, name, data, bytes);
     if (status != STOA_OK) {
         return status;
@@ -269,18 +298,18 @@ stoa_status stoa_idx_parse(stoa_context *context, const char *name, const void *
 
 stoa_status stoa_idx_view(stoa_context *context, const char *name, const void *head, size_t bytes,
                           size_t rank, const struct stoa_idx_labels *labels, struct stoa_idx *idx) {
-    size_t header = 4 + 4 * rank;
     struct source source = {.context = context,
                             .name = name,
                             .next = head,
-                            .left = stoa_min(bytes, header),
+                            .left = stoa_min(bytes, STOA_IDX_HEAD),
                             .most = SIZE_MAX / 2,
                             .labels = labels};
-    struct stoa_idx result = {.rank = 0};
+    struct stoa_idx result = {.bytes = 0};
     stoa_status status = read_header(&source, rank, &result);
     if (status != STOA_OK) {
         return status;
     }
+    const size_t header = result.npy.offset;
     source.left = bytes - header;
     if (result.bytes > source.left) {
         return truncated(&source, "only", source.left, result.bytes);
@@ -310,5 +339,5 @@ void stoa_idx_release(stoa_context *context, struct stoa_idx *idx) {
     if (idx->data) {
         stoa_release(context, idx->data, idx->bytes);
     }
-    *idx = (struct stoa_idx){0};
+    *idx = (struct stoa_idx){.bytes = 0};
 }

@@ -133,18 +133,6 @@ static stoa_status load_named(struct stoa_load *load, reader *read, const char *
     return status;
 }
 
-static stoa_status load_idx(struct stoa_load *load) {
-    stoa_status status = STOA_OK;
-    for (int part = TRAIN; status == STOA_OK && part <= TEST; part++) {
-        if (load->wanted[part]) {
-            status = stoa_idx_open_folder(load->context, load->path,
-                                          part == TRAIN ? STOA_SPLIT_TRAIN : STOA_SPLIT_TEST,
-                                          load->options->classes, load->options->memory, &load->made[part]);
-        }
-    }
-    return status;
-}
-
 /* Samples alone. */
 static stoa_status load_npy(struct stoa_load *load, const char *path) {
     if (!load->options->unlabelled) {
@@ -255,19 +243,6 @@ static bool load_only_file(struct stoa_load *load, const struct stoa_names *name
     return false;
 }
 
-/* Any of the names of IDX files; which one is missing, the reader says. */
-static bool has_idx(const struct stoa_names *names) {
-    static const char *const begins[] = {"train-images", "train-labels", "t10k-images", "t10k-labels"};
-    for (size_t i = 0; i < names->count; i++) {
-        for (size_t j = 0; j < sizeof begins / sizeof begins[0]; j++) {
-            if (strncmp(names->text[i], begins[j], strlen(begins[j])) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 /* ---- parts by their usual names ---- */
 
 /* The names of the parts in a folder; NULL where there is none. */
@@ -365,8 +340,8 @@ static stoa_status load_listed(struct stoa_load *load, const struct stoa_names *
         load_only_file(load, names, &status)) {
         return status;
     }
-    if (has_idx(names)) {
-        return load_idx(load);
+    if (stoa_load_idx(load, names->count, &status)) {
+        return status;
     }
     status = stoa_pictures_are_there(load->context, load->path, &folders);
     if (status != STOA_OK || folders) {

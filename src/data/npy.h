@@ -33,5 +33,8 @@ stoa_status stoa_npy_read(stoa_context *context, const char *name, const void *d
  * sentence. */
 stoa_status stoa_npy_check_values(stoa_context *context, const char *name, const struct stoa_npy *npy,
                                   const void *values, size_t first, size_t count);
+/* The same of all values in a file, a piece at a time. Errors also: STOA_ERR_IO. */
+stoa_status stoa_npy_check_file(stoa_context *context, const char *name, const struct stoa_npy *npy,
+                                struct stoa_disk_file *file);
 
 #endif

@@ -64,23 +64,28 @@ static stoa_status to_c_order(stoa_context *context, struct array *array) {
     return STOA_OK;
 }
 
-/* All of them once, a piece at a time where they are on disk. */
-static stoa_status check_values(stoa_context *context, const struct array *samples) {
+stoa_status stoa_npy_check_file(stoa_context *context, const char *name, const struct stoa_npy *npy,
+                                struct stoa_disk_file *file) {
     enum { PIECE_BYTES = 8192 };
-    const struct stoa_npy *npy = &samples->npy;
-    if (!samples->on_disk) {
-        return stoa_npy_check_values(context, samples->name, npy, values_of(samples), 0, npy->values);
-    }
     uint8_t piece[PIECE_BYTES];
     size_t bytes = stoa_sample_bytes(npy->type), count;
     stoa_status status = STOA_OK;
-    for (size_t first = 0; status == STOA_OK && first < npy->values; first += count) {
+    for (size_t first = 0; status == STOA_OK && first < npy->values && stoa_sample_is_float(npy->type);
+         first += count) {
         count = stoa_min(PIECE_BYTES / bytes, npy->values - first);
-        status = stoa_disk_read(samples->on_disk, npy->offset + first * bytes, count * bytes, piece)
-                     ? stoa_npy_check_values(context, samples->name, npy, piece, first, count)
-                     : stoa_disk_check(samples->on_disk, context);
+        status = stoa_disk_read(file, npy->offset + first * bytes, count * bytes, piece)
+                     ? stoa_npy_check_values(context, name, npy, piece, first, count)
+                     : stoa_disk_check(file, context);
     }
     return status;
+}
+
+/* All of them once, a piece at a time where they are on disk. */
+static stoa_status check_values(stoa_context *context, const struct array *samples) {
+    const struct stoa_npy *npy = &samples->npy;
+    return samples->on_disk
+               ? stoa_npy_check_file(context, samples->name, npy, samples->on_disk)
+               : stoa_npy_check_values(context, samples->name, npy, values_of(samples), 0, npy->values);
 }
 
 /* Takes over the memory of the samples. */

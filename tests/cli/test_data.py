@@ -182,6 +182,21 @@ class Tables(Command):
             answers = json.loads(self.done("predict", "run", file, "--json"))["predictions"]
             self.assertEqual([a["class"] for a in answers], [i % 3 for i in range(len(answers))])
 
+    def test_idx_of_floats(self):
+        """Rows of floats with labels of four bytes, in a folder within the folder."""
+        self.recipe(set="clouds")
+        noise = random.Random(2)
+        for part, count in (("train", 90), ("test", 30)):
+            values = [(i % 3) * (k - 1) + 0.1 * noise.random() for i in range(count) for k in range(4)]
+            write(f"data/clouds/CLOUDS/raw/{part}-images-idx2-float",
+                  struct.pack(f">BBBBII{4 * count}f", 0, 0, 13, 2, count, 4, *values))
+            write(f"data/clouds/CLOUDS/raw/{part}-labels-idx1-int",
+                  struct.pack(f">BBBBI{count}i", 0, 0, 12, 1, count, *[i % 3 for i in range(count)]))
+        report = self.train()
+        self.assertEqual((report["samples"], report["accuracy"]), (30, 1))
+        write("data/clouds/CLOUDS/raw/test-labels-idx1-int", struct.pack(">BBBBI30i", 0, 0, 12, 1, 30, *[3] * 30))
+        self.refused("eval", "run", words=["test-labels-idx1-int", "label 0 is 3", "0 to 2"])
+
     def test_pictures(self):
         """Models that were trained on pictures take pictures as they are; others prepare a digit."""
         noise = random.Random(1)

@@ -147,7 +147,7 @@ static void samples_without_labels(void **state) {
     assert_int_equal(stoa_model_open_samples(context, model, path, &data), STOA_ERR_SHAPE);
     expect_sentence("w.csv: has 3 values a sample, expected 2, the model's input");
     assert_int_equal(stoa_model_open_samples(context, model, "a.png", &data), STOA_ERR_SHAPE);
-    expect_sentence("r.ini: takes 1x1x2 samples, expected one channel or three for a PNG");
+    expect_sentence("r.ini: takes 1x1x2 samples, expected one channel or three for a picture");
     assert_null(data);
     stoa_model_free(model);
 }

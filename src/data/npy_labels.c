@@ -7,6 +7,7 @@
 
 #include "base/size.h"
 #include "data/labels.h"
+#include "data/npy_targets.h"
 
 /* Where labels come from. */
 struct source {
@@ -175,6 +176,12 @@ static stoa_status take_texts(struct stoa_store *store, const struct source *sou
 stoa_status stoa_npy_take_labels(struct stoa_store *store, const char *name, const struct stoa_npy *npy,
                                  const void *values, const char *samples, const stoa_data_options *options) {
     const struct source source = {name, npy, values};
+    const stoa_task task = stoa_task_of(options);
+    if (task != STOA_TASK_CLASSES) {
+        return npy->text == 0 ? stoa_npy_take_targets(store, name, npy, values, samples, task)
+                              : stoa_fail(store->context, STOA_ERR_FORMAT,
+                                          "%s: found texts, expected numbers as targets", name);
+    }
     stoa_status status = check_counts(store, &source, samples);
     if (status != STOA_OK) {
         return status;

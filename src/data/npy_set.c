@@ -10,7 +10,6 @@
 #include "base/size.h"
 #include "data/disk.h"
 #include "data/npy_labels.h"
-#include "data/npy_targets.h"
 #include "data/read.h"
 #include "data/shape.h"
 #include "data/zip.h"
@@ -126,13 +125,8 @@ static stoa_status fill_store(struct stoa_store *store, struct array *samples, s
     if (!store->labels_memory.data) {
         return STOA_ERR_MEMORY;
     }
-    stoa_task task = stoa_task_of(options);
     if (labels) {
         status = to_c_order(context, labels);
-        if (status == STOA_OK && task != STOA_TASK_CLASSES) {
-            return stoa_npy_take_targets(store, labels->name, &labels->npy, values_of(labels), samples->name,
-                                         task);
-        }
         return status == STOA_OK ? stoa_npy_take_labels(store, labels->name, &labels->npy, values_of(labels),
                                                         samples->name, options)
                                  : status;

@@ -296,6 +296,10 @@ static void reads_letters(void **state) {
     stoa_dataset_free(test);
     const char *names[] = {"cat", "dog"};
     test = NULL;
+    const stoa_data_options numbers_wanted = {.whole = true, .task = STOA_TASK_REGRESSION};
+    assert_int_equal(stoa_dataset_load(context, scratch.folder, &numbers_wanted, NULL, &test),
+                     STOA_ERR_FORMAT);
+    assert_non_null(strstr(stoa_context_error(context), "y.npy: found texts, expected numbers as targets"));
     const stoa_data_options named = {.whole = true, .classes = 2, .names = names, .name_count = 2};
     assert_int_equal(stoa_dataset_load(context, scratch.folder, &named, NULL, &test), STOA_ERR_FORMAT);
     assert_non_null(

@@ -150,6 +150,32 @@ static void refuses_values(void **state) {
     stoa_dataset_free(dataset);
 }
 
+/* Numbers as targets, where the task takes them. */
+static void reads_targets(void **state) {
+    (void)state;
+    const stoa_data_options options = {.task = STOA_TASK_REGRESSION, .whole = true};
+    struct file images = begin(0x0D, 1, (const uint32_t[]){6}),
+                labels = begin(0x0E, 2, (const uint32_t[]){6, 2});
+    stoa_dataset *test = NULL;
+    float out[12];
+    for (int i = 0; i < 12; i++) {
+        put_value(&images, 0x0D, 4, i);
+        put_value(&labels, 0x0E, 8, i / 4.0);
+    }
+    images.used -= 6 * sizeof(float);
+    (void)scratch_write(&scratch, "train-images-idx1-float", images.bytes, images.used);
+    (void)scratch_write(&scratch, "train-labels-idx2-double", labels.bytes, labels.used);
+    if (stoa_dataset_load(context, scratch.folder, &options, NULL, &test) != STOA_OK) {
+        fail_msg("%s", stoa_context_error(context));
+    }
+    assert_int_equal(stoa_dataset_targets(test), 2);
+    stoa_dataset_read_targets(test, NULL, 0, 6, out);
+    for (int i = 0; i < 12; i++) {
+        assert_float_equal(out[i], (float)i / 4, 1e-6F);
+    }
+    stoa_dataset_free(test);
+}
+
 /* ---- layouts ---- */
 
 static void write_set(const char *begin_name, const char *part, const char *middle, const char *images_end,
@@ -255,9 +281,9 @@ static void divides_a_training_part_alone(void **state) {
 
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-    const struct CMUnitTest tests[] = {TEST(reads_all_types_and_ranks), TEST(refuses_values),
-                                       TEST(finds_sets_as_copies_have_them), TEST(refuses_two_sets),
-                                       TEST(divides_a_training_part_alone)};
+    const struct CMUnitTest tests[] = {
+        TEST(reads_all_types_and_ranks),      TEST(refuses_values),   TEST(reads_targets),
+        TEST(finds_sets_as_copies_have_them), TEST(refuses_two_sets), TEST(divides_a_training_part_alone)};
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

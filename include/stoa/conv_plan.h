@@ -40,8 +40,8 @@ typedef enum stoa_weight_layout {
     STOA_OIHW  /**< PyTorch's (filters, channels / groups, kernel_height, kernel_width) */
 } stoa_weight_layout;
 
-/** What is planned; all zero is a forward pass on dense NHWC and HWIO. What an algorithm cannot read or write
- * as it lies is copied, through the workspace. */
+/** What is planned; all zero is a forward pass on dense NHWC and HWIO. An operand that an algorithm cannot
+ * read or write in place is copied, through the workspace. */
 typedef struct stoa_conv2d_plan_options {
     stoa_conv2d_pass pass;      /**< which one */
     const char *activation;     /**< of a forward pass, see stoa_epilogue in ops.h; NULL: none */

@@ -102,11 +102,11 @@ typedef struct stoa_data_options {
     const char *const *names; /**< names of the classes in their order, where labels are names; NULL: the
                                    data's own, sorted */
     size_t name_count;        /**< how many there are */
-    /** Of a table: names of the columns that are a sample's values, in their order, where it has a header;
-     * NULL: all but the label, as they stand. */
+    /** A table's columns that are a sample's values, by name and in their order, where it has a header;
+     * NULL: all but the label, in the order of the table. */
     const char *const *columns;
     size_t column_count; /**< how many there are */
-    /** With `columns`: the label's name; NULL: `label`, or the one column that is left. */
+    /** The name of the label's column, with `columns`; NULL: `label`, or the one column that is left. */
     const char *label_column;
     float test;    /**< share that becomes the test part of data which have none; 0: 0.2 */
     uint64_t seed; /**< decides which samples that are, and what digits are drawn */
@@ -117,8 +117,8 @@ typedef struct stoa_data_options {
     bool whole;      /**< do not divide data without a test part: all of them are the test part */
     bool unlabelled; /**< samples alone are wanted: labels need not be there, and are 0; like whole */
     stoa_task task;  /**< what is to be learned */
-    /** Of a table, with a task of targets: their columns, "price, rooms", by names or by numbers from 1. A name
-     * with a comma stands in double quotes. NULL: the last. */
+    /** A table's columns of targets, with a task of targets: "price, rooms", by names or by numbers from 1.
+     * A name with a comma stands in double quotes. NULL: the last. */
     const char *target;
     const char *ignore;        /**< of a table: columns that are left out, the same way; NULL: none */
     const char *only;          /**< of a table: the columns that are inputs, the same way; NULL: all others */

@@ -59,12 +59,12 @@ typedef struct stoa_conv2d {
     size_t filters;         /**< channels of the output */
     size_t kernel_height;   /**< taps */
     size_t kernel_width;    /**< taps */
-    size_t stride_height;   /**< pixels from one output line to the next */
+    size_t stride_height;   /**< pixels from one output row to the next */
     size_t stride_width;    /**< pixels from one output column to the next */
     size_t dilation_height; /**< pixels from one tap to the next */
     size_t dilation_width;  /**< pixels from one tap to the next */
-    size_t pad_top;         /**< lines of zeros */
-    size_t pad_bottom;      /**< lines of zeros */
+    size_t pad_top;         /**< rows of zeros */
+    size_t pad_bottom;      /**< rows of zeros */
     size_t pad_left;        /**< columns of zeros */
     size_t pad_right;       /**< columns of zeros */
     size_t groups;          /**< divides channels and filters; equal to both: depthwise */
@@ -186,13 +186,13 @@ typedef struct stoa_conv_transpose2d {
     size_t filters;           /**< channels of the output */
     size_t kernel_height;     /**< taps */
     size_t kernel_width;      /**< taps */
-    size_t stride_height;     /**< output lines from one input line to the next */
+    size_t stride_height;     /**< output rows from one input row to the next */
     size_t stride_width;      /**< output columns from one input column to the next */
     size_t dilation_height;   /**< pixels from one tap to the next */
     size_t dilation_width;    /**< pixels from one tap to the next */
-    size_t pad_height;        /**< output lines cut off above, and as many below */
+    size_t pad_height;        /**< output rows cut off above, and as many below */
     size_t pad_width;         /**< output columns cut off on the left, and as many on the right */
-    size_t output_pad_height; /**< lines more below, fewer than the stride or the dilation */
+    size_t output_pad_height; /**< rows more below, fewer than the stride or the dilation */
     size_t output_pad_width;  /**< columns more on the right, the same */
     size_t groups;            /**< divides channels and filters */
 } stoa_conv_transpose2d;
@@ -327,7 +327,7 @@ typedef struct stoa_pool2d {
     size_t window_width;  /**< pixels */
     size_t stride_height; /**< pixels from one window to the next */
     size_t stride_width;  /**< pixels from one window to the next */
-    size_t pad_height;    /**< lines above, and as many below */
+    size_t pad_height;    /**< rows above, and as many below */
     size_t pad_width;     /**< columns on the left, and as many on the right */
     bool exclude_pad;     /**< average pooling: divide by the pixels inside the image */
 } stoa_pool2d;

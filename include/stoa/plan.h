@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-/** Where everything of a run lies. */
+/** A plan: it says where everything of a run lies. */
 typedef struct stoa_plan stoa_plan;
 
 /** Options of stoa_plan_create(). */

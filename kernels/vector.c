@@ -59,6 +59,7 @@ STOA_INLINE void columns_times(const float *restrict x, const float *restrict w,
 STOA_INLINE void add_rows(const float *restrict x, const float *restrict w, size_t stride, size_t n,
                           float *restrict sum, const size_t rows) {
     enum { VECTORS = SUMS / 2 };
+    const float *next = w + rows * stride;
     for (size_t j = 0; j < n; j += VECTORS * STOA_LANES) {
         stoa_vec add[VECTORS];
         STOA_UNROLL
@@ -69,6 +70,7 @@ STOA_INLINE void add_rows(const float *restrict x, const float *restrict w, size
         for (size_t i = 0; i < rows; i++) {
             STOA_UNROLL
             for (size_t v = 0; v < VECTORS; v++) {
+                __builtin_prefetch(next + i * stride + j + v * STOA_LANES);
                 add[v] += x[i] * STOA_LOAD(stoa_vec, w + i * stride + j + v * STOA_LANES);
             }
         }

@@ -59,7 +59,6 @@
     X(size_t, product_terms, 16, 256, "terms of such a panel")                                               \
     X(size_t, product_gradient_terms, 16, 256, "the same beside a copy of a transposed a")                   \
     X(size_t, product_tall_terms, 1, 1e9, "terms from which the engine's kernel multiplies many rows")       \
-    X(size_t, product_copied_rows, 1, 1e9, "rows from which it multiplies copies of b")                      \
     X(size_t, product_turned_rows, 1, 1e9, "rows from which a transposed b of a small product is copied")    \
     X(size_t, product_long_terms, 1, 1e9, "terms of a gradient from which it is the kernel's")               \
     X(size_t, product_long_rows, 1, 1e9, "rows from which it is the BLAS's again")                           \

@@ -61,9 +61,14 @@ static void multiply(const struct run *r, const struct stoa_gemm *block, size_t 
     const struct stoa_gemm *p = r->p;
     size_t next = r->l + block->k;
     struct stoa_gather gather = {.run = block->m, .step = p->transpose_a ? 1 : block->lda, .term = r->term};
-    if (!p->panels && !r->way->copies_b && p->k - next >= block->k) { /* a term of the next step for each */
+    size_t beside = j + block->n;
+    bool more = p->k - next >= block->k; /* a term of the next step for each */
+    if (r->way->copies_b && !p->transpose_b && (beside < p->n || more)) { /* what is copied next */
+        gather.next[0] =
+            fetch(beside < p->n ? p->b + r->l * p->ldb + beside : p->b + next * p->ldb, p->ldb, block->n, 0);
+    } else if (!p->panels && !r->way->copies_b && more) {
         gather.next[0] = fetch(p->b + next * p->ldb + j, p->ldb, block->n, 0);
-        if (p->transpose_a && j + block->n == p->n) {
+        if (p->transpose_a && beside == p->n) {
             gather.next[1] = fetch(p->a + next * p->lda, p->lda, p->m, 0);
         }
     }
@@ -156,6 +161,24 @@ static void run_blocks(struct run *r) {
     }
 }
 
+/* The rows of b times a copy of a give the transpose of c, in parts whose sums fit the scratch. */
+static void run_swapped(const stoa_context *context, const struct stoa_gemm *p, const struct stoa_way *way) {
+    enum { COLUMNS = STOA_WAY_A_FLOATS / STOA_GEMM_PANEL / STOA_WAY_ROWS * STOA_WAY_ROWS };
+    struct stoa_gemm swapped = {.transpose_b = true, .n = p->m, .k = p->k, .alpha = 1, .lda = p->ldb};
+    swapped.b = p->a;
+    swapped.ldb = p->lda;
+    swapped.c = stoa_scratch() + STOA_WAY_B_FLOATS;
+    swapped.ldc = STOA_GEMM_PANEL;
+    struct stoa_way direct = *way;
+    direct.swaps = false;
+    for (size_t j = 0; j < p->n; j += COLUMNS) {
+        swapped.m = direct.rows = stoa_min(COLUMNS, p->n - j);
+        swapped.a = p->b + j * p->ldb;
+        stoa_way_run(context, &swapped, &direct);
+        context->kernels->transpose(swapped.c, swapped.m, p->m, STOA_GEMM_PANEL, p->c + j, p->ldc);
+    }
+}
+
 /* A single row has kernels of its own: sgemm would pack, or copy transposed, a matrix that is used once. */
 static void run_row(const struct stoa_kernels *kernels, const struct stoa_gemm *p) {
     if (p->transpose_a) {
@@ -188,7 +211,9 @@ void stoa_way_run(const stoa_context *context, const struct stoa_gemm *p, const 
         stoa_way_run(context, &from_panels, &panels);
         return;
     }
-    if (way->by == STOA_BY_CALL) {
+    if (way->swaps) {
+        run_swapped(context, p, way);
+    } else if (way->by == STOA_BY_CALL) {
         stoa_blas_sgemm(p);
     } else if (way->by == STOA_BY_SMALL) {
         stoa_blas_small(context->kernels, p);

@@ -14,7 +14,8 @@
 #include "blas/workarounds.h"
 #include "core/tuning.h"
 
-enum { COPY_LEAST_ROWS = 96, KERNEL_ROWS = 204 };
+/* Rows that pay for the kernel, for a copy of b near by, and of a block without one. */
+enum { LEAST_ROWS = 24, COPY_LEAST_ROWS = 96, KERNEL_ROWS = 204 };
 
 /* The size of one part, when `size` is cut into the fewest equal parts of at most `most`, each but the last
  * a multiple of `unit`. */
@@ -38,13 +39,16 @@ static size_t rows_of(const struct stoa_gemm *p, const struct stoa_tuning *t) {
 /* Use the engine's kernel, in place or on copies of b. So many rows make a block that they and those below
  * stay in L2. A gradient takes all rows at once and few terms: very few where its rows are short, so that
  * what is fetched stays in L1, but all where its columns are no whole vectors, which are slow to add to.
- * Where the rows of both operands lie apart, a whole panel of b would not stay in L1. */
+ * Where the rows of both operands lie apart, a whole panel of b would not stay in L1. A transposed b of more
+ * rows than a takes a's place where the rows of a fill most of a panel: only those are copied then. */
 static struct stoa_way by_kernel(const struct stoa_gemm *p, const struct stoa_tuning *t, bool copies_b) {
     enum { SHORT_ROWS = 256, SHORT_TERMS = 64, LONG_TERMS = 256, FAR_COLUMNS = 32 };
     struct stoa_way way = {
         .by = STOA_BY_KERNEL, .copies_b = copies_b, .rows = p->m, .columns = STOA_GEMM_PANEL};
     if (!p->transpose_a) {
-        way.rows = part_of(p->m, copies_b ? rows_of(p, t) : KERNEL_ROWS, STOA_WAY_ROWS);
+        way.swaps = p->transpose_b && p->beta == 0 && p->n >= p->m && p->m <= STOA_GEMM_PANEL &&
+                    2 * p->m >= STOA_GEMM_PANEL;
+        way.rows = way.swaps ? p->n : part_of(p->m, copies_b ? rows_of(p, t) : KERNEL_ROWS, STOA_WAY_ROWS);
         way.terms = part_of(p->k, copies_b ? t->product_terms : STOA_WAY_MOST_TERMS, STOA_WAY_LANES);
         return way;
     }
@@ -59,15 +63,15 @@ static struct stoa_way by_kernel(const struct stoa_gemm *p, const struct stoa_tu
  * copy of b, nor does the kernel for less than a vector of columns. A gradient whose operands' rows lie far
  * apart is better packed, and so are large products. */
 static struct stoa_way beside_packing(const stoa_context *context, const struct stoa_gemm *p, int core) {
-    enum { LEAST_ROWS = 8 };
+    enum { FEW_ROWS = 8 };
     const struct stoa_tuning *t = context->tuning;
     int rank = rank_of(context);
     bool far = p->ldb >= t->product_far;
-    bool few = p->m < LEAST_ROWS && (p->transpose_b || p->n < STOA_WAY_LANES);
+    bool few = p->m < FEW_ROWS && (p->transpose_b || p->n < STOA_WAY_LANES);
     if (rank == 0 || rank < core || few || (p->transpose_a && far && rank == core)) {
         return (struct stoa_way){.by = STOA_BY_CALL};
     }
-    return by_kernel(p, t, p->transpose_b || (far && !p->transpose_a && p->m >= LEAST_ROWS));
+    return by_kernel(p, t, p->transpose_b || (far && !p->transpose_a && p->m >= FEW_ROWS));
 }
 
 /* A weight gradient has few rows and columns, each of them a sum over very many pixels. */
@@ -78,7 +82,7 @@ static bool is_long_sum(const struct stoa_gemm *p, const struct stoa_tuning *t) 
 
 /* The product has many rows, and enough terms and columns to pay for a block's beginning and end. */
 static bool is_tall(const struct stoa_gemm *p, const struct stoa_tuning *t) {
-    enum { LEAST_ROWS = 24, LEAST_COLUMNS = 32 };
+    enum { LEAST_COLUMNS = 32 };
     return !p->transpose_a && !p->transpose_b && p->m >= LEAST_ROWS && p->n >= LEAST_COLUMNS &&
            p->k >= t->product_tall_terms && p->ldb < t->product_far;
 }
@@ -118,16 +122,16 @@ static struct stoa_way beside_small(const struct stoa_gemm *p, const struct stoa
         if (small && p->m < t->product_turned_rows && p->k >= TURNED_TERMS) {
             return (struct stoa_way){.by = STOA_BY_CALL};
         }
-        bool kernel = p->m >= t->product_copied_rows && p->k > STOA_GEMM_PANEL;
+        bool kernel = p->m >= LEAST_ROWS && p->k > STOA_GEMM_PANEL;
         return kernel ? by_kernel(p, t, true) : by_pieces(p, t, limit, true);
     }
     if (small) {
         return (struct stoa_way){.by = STOA_BY_SMALL};
     }
-    bool copies = p->m >= COPY_LEAST_ROWS && p->ldb > STOA_GEMM_PANEL;
-    bool tall = is_tall(p, t) || (copies && !p->transpose_a && p->m >= t->product_copied_rows);
-    return tall || is_long_sum(p, t) ? by_kernel(p, t, copies && p->ldb >= t->product_far)
-                                     : by_pieces(p, t, limit, copies);
+    bool far = p->ldb >= t->product_far;
+    bool copies = p->ldb > STOA_GEMM_PANEL && p->m >= (far && !p->transpose_a ? LEAST_ROWS : COPY_LEAST_ROWS);
+    bool tall = is_tall(p, t) || (copies && !p->transpose_a);
+    return tall || is_long_sum(p, t) ? by_kernel(p, t, copies && far) : by_pieces(p, t, limit, copies);
 }
 
 static struct stoa_way way_by(const stoa_context *context, const struct stoa_gemm *p,

@@ -24,6 +24,7 @@ struct stoa_way {
         STOA_BY_PIECES, /* the BLAS block by block, each below that limit */
         STOA_BY_KERNEL  /* the engine's kernel block by block */
     } by;
+    bool swaps;              /* a copy of a is multiplied by b's own rows, which gives the transpose of c */
     bool clears;             /* c is set to 0 first, because the BLAS would add to NaN in it */
     bool copies_a, copies_b; /* blocks are multiplied on copies, whose rows are contiguous */
     size_t panel;            /* how wide panels that b may be kept in are, to the same bits; 0: it may not */

@@ -155,6 +155,7 @@ static void equals_the_reference(void **state) {
         {6, 25, 64},
         {129, 31, 3},
         {40, 120, 70},
+        {40, 1200, 70},
         /* over the limit of the direct path: in blocks, and whole (odd m) */
         {130, 150, 700},
         {14, 300, 900},

@@ -56,18 +56,12 @@ bool stoa_blas_is_right(float *memory, size_t side, size_t seed, float unit) {
         b[i] = (float)((i + 3 * seed) % 7) - 3.0F;
         c[i] = NAN;
     }
-    const struct stoa_gemm p = {.transpose_a = seed & 2,
-                                .transpose_b = seed & 4,
-                                .m = side,
-                                .n = side,
-                                .k = side,
-                                .alpha = 1,
-                                .a = a,
-                                .lda = side,
-                                .b = b,
-                                .ldb = side,
-                                .c = c,
-                                .ldc = side};
+    struct stoa_gemm p = {.m = side, .n = side, .k = side, .alpha = 1, .lda = side, .ldb = side, .ldc = side};
+    p.transpose_a = seed & 2;
+    p.transpose_b = seed & 4;
+    p.a = a;
+    p.b = b;
+    p.c = c;
     stoa_blas_sgemm(&p);
     for (size_t row = 0; row < side; row++) {
         for (size_t column = 0; column < side; column++) {

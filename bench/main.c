@@ -26,11 +26,13 @@ static int print_help(void) {
     for (size_t i = 0; i < MODES; i++) {
         (void)printf("  %-8s %s\n", modes[i]->name, modes[i]->summary);
     }
-    (void)puts("\n'stoa-bench MODE --help' explains one. Exit status: 0 done; 1 a result was wrong or the "
-               "run failed;\n"
-               "2 the request was wrong; 130 (SIGINT) or 143 (SIGTERM) interrupted, what was measured is "
-               "kept.\n\n"
-               "Begin with: stoa-bench layers --filter lenet");
+    (void)puts(
+        "\n'stoa-bench MODE --help' explains one; 'stoa-bench completion bash|zsh|fish' prints what a shell "
+        "completes with. Exit status: 0 done; 1 a result was wrong or the "
+        "run failed;\n"
+        "2 the request was wrong; 130 (SIGINT) or 143 (SIGTERM) interrupted, what was measured is "
+        "kept.\n\n"
+        "Begin with: stoa-bench layers --filter lenet");
     return CLI_DONE;
 }
 
@@ -39,7 +41,7 @@ static int unknown_mode(const char *name) {
     for (size_t i = 0; i < MODES; i++) {
         names[i] = modes[i]->name;
     }
-    const char *nearest = cli_nearest(name, names, MODES);
+    const char *nearest = stoa_nearest(name, names, MODES);
     return nearest ? cli_fail(CLI_WRONG, "%s: unknown mode, did you mean '%s'?", name, nearest)
                    : cli_fail(CLI_WRONG, "%s: unknown mode, 'stoa-bench --help' lists them", name);
 }
@@ -181,6 +183,10 @@ static int dispatch(int count, char **arguments) {
     const char *name = arguments[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         return print_help();
+    }
+    if (strcmp(name, "completion") == 0) {
+        return count == 3 ? bench_complete(arguments[2])
+                          : cli_fail(CLI_WRONG, "completion: expected stoa-bench completion bash|zsh|fish");
     }
     for (size_t i = 0; i < MODES; i++) {
         if (strcmp(modes[i]->name, name) == 0) {

@@ -226,6 +226,19 @@ int bench_options_read(const struct bench_mode *mode, int count, char **argument
     return CLI_DONE;
 }
 
+bool bench_options_at(const struct bench_mode *mode, size_t at, const char **name, const char **value,
+                      const char **meaning) {
+    for (size_t i = 0; i < OPTIONS; i++) {
+        if (takes(mode, &options[i]) && at-- == 0) {
+            *name = options[i].name;
+            *value = options[i].value;
+            *meaning = options[i].meaning;
+            return true;
+        }
+    }
+    return false;
+}
+
 void bench_options_help(const struct bench_mode *mode) {
     (void)printf("Usage: stoa-bench %s\n\n%s\n\nOptions:\n", mode->usage, mode->summary);
     for (size_t i = 0; i < OPTIONS; i++) {

@@ -5,6 +5,8 @@
 #ifndef STOA_STATUS_H
 #define STOA_STATUS_H
 
+#include <stddef.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -43,6 +45,17 @@ typedef enum stoa_status {
 
 /** Short text of `status`, for example "shapes do not fit". Never NULL; static storage. */
 STOA_API const char *stoa_status_text(stoa_status status);
+
+/** Find the name that a word is likely meant to be, for programs that read names from people, as the library
+ * does where it says "did you mean 'conv2d'?".
+ *
+ * @param word  What was found.
+ * @param names  `count` names.
+ * @param count  How many.
+ * Returns one of `names` (of several as near the first): up to 3 letters of it are inserted, removed, replaced
+ * or swapped with their neighbours in `word`, of short words fewer; or one begins with the other; or another
+ * engine calls it `word`. Capitals, '-' and '_' make no difference. NULL where none is near. */
+STOA_API const char *stoa_nearest(const char *word, const char *const *names, size_t count);
 
 #ifdef __cplusplus
 }

@@ -110,16 +110,33 @@ static const struct option *find_option(const struct cli_command *command, const
     return NULL;
 }
 
+static bool is_option(const char *name) {
+    for (size_t i = 0; i < OPTIONS; i++) {
+        if (strcmp(options[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int unknown_option(const struct cli_command *command, const char *argument) {
     size_t count = 0, length = strcspn(argument, "=");
     while (command->options[count]) {
         count++;
     }
     char *name = cli_text("%.*s", (int)length, argument);
-    const char *nearest = cli_nearest(name + strspn(name, "-"), command->options, count);
-    int code =
-        nearest ? cli_fail(CLI_WRONG, "%s: unknown option, did you mean --%s?", name, nearest)
-                : cli_fail(CLI_WRONG, "%s: unknown option, 'stoa help %s' lists them", name, command->name);
+    const char *bare = name + strspn(name, "-");
+    const char *nearest = stoa_nearest(bare, command->options, count);
+    int code;
+    if (nearest && (!is_option(bare) || strcmp(bare, nearest) == 0)) {
+        code =
+            cli_fail(CLI_WRONG, "unknown option '%s' of %s, did you mean '--%s'? 'stoa help %s' lists them",
+                     name, command->name, nearest, command->name);
+    } else {
+        code =
+            cli_fail(CLI_WRONG, "unknown option '%s' of %s%s, 'stoa help %s' lists those that it has", name,
+                     command->name, is_option(bare) ? ", which other commands have" : "", command->name);
+    }
     free(name);
     return code;
 }
@@ -251,6 +268,19 @@ int cli_arguments_read(const struct cli_command *command, int count, char **argu
         }
     }
     return check_operands(command, request);
+}
+
+bool cli_arguments_option(const struct cli_command *command, size_t at, const char **name, const char **value,
+                          const char **meaning) {
+    for (size_t i = 0; i < OPTIONS; i++) {
+        if (takes(command, &options[i]) && at-- == 0) {
+            *name = options[i].name;
+            *value = options[i].value;
+            *meaning = meaning_of(command, &options[i]);
+            return true;
+        }
+    }
+    return false;
 }
 
 void cli_arguments_free(struct cli_request *request) {

@@ -2,12 +2,15 @@
 /* Recipes and data sets by name. Public headers only. */
 #include "cli/find.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <stoa/status.h>
 
 #include "cli/command.h"
 #include "cli/report.h"
@@ -144,6 +147,59 @@ static bool ends_with(const char *text, const char *end) {
     return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
+/* ---- names that are not there ---- */
+
+static const char *const recipe_ends[] = {".ini", NULL};
+static const char *const data_ends[] = {".csv", ".npz", "", NULL};
+
+/* What a file is called without the first of `ends` that it has, from malloc; NULL: it has none of them. */
+static char *name_of_file(const char *file, const char *const *ends) {
+    for (size_t i = 0; file[0] != '.' && ends[i]; i++) {
+        if (ends_with(file, ends[i]) && strlen(file) > strlen(ends[i])) {
+            return cli_text("%.*s", (int)(strlen(file) - strlen(ends[i])), file);
+        }
+    }
+    return NULL;
+}
+
+/* The name in a folder that is near `name`, from malloc, or NULL. */
+static char *near_in(const char *folder, const char *name, const char *const *ends) {
+    struct dirent **files;
+    int count = scandir(folder, &files, NULL, alphasort);
+    char *near = NULL;
+    for (int i = 0; i < count; i++) {
+        char *other = name_of_file(files[i]->d_name, ends);
+        /* Of two that are near, the nearer. */
+        const char *both[] = {near ? near : other, other};
+        const char *found = other ? stoa_nearest(name, both, 2) : NULL;
+        if (found && found == other) {
+            free(near);
+            near = other;
+        } else {
+            free(other);
+        }
+        free(files[i]);
+    }
+    if (count >= 0) {
+        free(files);
+    }
+    return near;
+}
+
+static void fail_unknown(const char *what, const char *name, const struct cli_places *places,
+                         const char *const *ends, const char *advice) {
+    char *looked = join_places(places), *near = NULL;
+    for (size_t i = 0; !near && i < places->count; i++) {
+        near = near_in(places->folder[i], name, ends);
+    }
+    (void)cli_fail(CLI_WRONG,
+                   near ? "%s: no such %s, did you mean '%s'? Looked in %s; %s"
+                        : "%s: no such %s%s in %s; %s",
+                   name, what, near ? near : "", looked, advice);
+    free(near);
+    free(looked);
+}
+
 char *cli_find_recipe(const char *name) {
     if (strchr(name, '/')) {
         return cli_text("%s", name); /* a path: the library says what is wrong with it */
@@ -155,10 +211,7 @@ char *cli_find_recipe(const char *name) {
         path = cli_text("%s", name);
     }
     if (!path) {
-        char *looked = join_places(&places);
-        (void)cli_fail(CLI_WRONG, "%s: no such recipe in %s; 'stoa recipes' lists those there are", name,
-                       looked);
-        free(looked);
+        fail_unknown("recipe", name, &places, recipe_ends, "'stoa recipes' lists those there are");
     }
     cli_find_free(&places);
     return path;
@@ -181,10 +234,7 @@ char *cli_find_data(const char *name) {
         path = cli_text("%s", name);
     }
     if (!path) {
-        char *looked = join_places(&places);
-        (void)cli_fail(CLI_WRONG, "%s: no such data set in %s; --data PATH names a file or folder", name,
-                       looked);
-        free(looked);
+        fail_unknown("data set", name, &places, data_ends, "--data PATH names a file or folder");
     }
     cli_find_free(&places);
     return path;
@@ -197,4 +247,36 @@ char *cli_recipe_name(const char *path) {
         name[strlen(name) - 4] = '\0';
     }
     return name;
+}
+
+/* Whether a folder before number `at` has the file, which is found there then. */
+static bool is_hidden(const struct cli_places *places, size_t at, const char *file) {
+    bool hidden = false;
+    for (size_t i = 0; !hidden && i < at; i++) {
+        char *path = cli_text("%s/%s", places->folder[i], file);
+        hidden = cli_is_file(path);
+        free(path);
+    }
+    return hidden;
+}
+
+void cli_print_recipe_names(void) {
+    struct cli_places places;
+    cli_find_places(true, &places);
+    for (size_t i = 0; i < places.count; i++) {
+        struct dirent **files;
+        int count = scandir(places.folder[i], &files, NULL, alphasort);
+        for (int k = 0; k < count; k++) {
+            char *name = name_of_file(files[k]->d_name, recipe_ends);
+            if (name && !is_hidden(&places, i, files[k]->d_name)) {
+                cli_print("%s\n", name);
+            }
+            free(name);
+            free(files[k]);
+        }
+        if (count >= 0) {
+            free(files);
+        }
+    }
+    cli_find_free(&places);
 }

@@ -37,4 +37,7 @@ bool cli_is_folder(const char *path);
 bool cli_is_file(const char *path);    /* anything that is not a folder */
 bool cli_is_regular(const char *path); /* opening it waits for nobody, as opening a pipe does */
 
+/* Print the names of all recipes that are found, a line each; files are not opened. */
+void cli_print_recipe_names(void);
+
 #endif

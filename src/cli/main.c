@@ -14,15 +14,15 @@
 #include "cli/report.h"
 #include "cli/signals.h"
 
-static const struct cli_command *const commands[] = {&cli_train,     &cli_eval,   &cli_predict,
-                                                     &cli_info,      &cli_plan,   &cli_recipes,
-                                                     &cli_gradcheck, &cli_doctor, &cli_report};
-enum { COMMANDS = sizeof commands / sizeof commands[0] };
+const struct cli_command *const cli_commands[] = {
+    &cli_train,     &cli_eval,   &cli_predict, &cli_info,       &cli_plan, &cli_recipes,
+    &cli_gradcheck, &cli_doctor, &cli_report,  &cli_completion, NULL};
+enum { COMMANDS = sizeof cli_commands / sizeof cli_commands[0] - 1 };
 
 static const struct cli_command *find_command(const char *name) {
     for (size_t i = 0; i < COMMANDS; i++) {
-        if (strcmp(commands[i]->name, name) == 0) {
-            return commands[i];
+        if (strcmp(cli_commands[i]->name, name) == 0) {
+            return cli_commands[i];
         }
     }
     return NULL;
@@ -31,20 +31,21 @@ static const struct cli_command *find_command(const char *name) {
 static int unknown_command(const char *name) {
     const char *names[COMMANDS];
     for (size_t i = 0; i < COMMANDS; i++) {
-        names[i] = commands[i]->name;
+        names[i] = cli_commands[i]->name;
     }
-    const char *nearest = cli_nearest(name, names, COMMANDS);
-    return nearest ? cli_fail(CLI_WRONG, "%s: unknown command, did you mean '%s'?", name, nearest)
-                   : cli_fail(CLI_WRONG, "%s: unknown command, 'stoa help' lists them", name);
+    const char *nearest = stoa_nearest(name, names, COMMANDS);
+    return nearest ? cli_fail(CLI_WRONG, "unknown command '%s', did you mean '%s'? 'stoa help' lists them",
+                              name, nearest)
+                   : cli_fail(CLI_WRONG, "unknown command '%s', 'stoa help' lists them", name);
 }
 
 static int print_help(void) {
     (void)puts("Stoa trains and runs small neural networks on CPUs.\n\n"
                "Usage: stoa COMMAND [arguments]\n\nCommands:");
     for (size_t i = 0; i < COMMANDS; i++) {
-        (void)printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
+        (void)printf("  %-10s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
     }
-    (void)puts("  help      explain a command: stoa help train\n"
+    (void)puts("  help       explain a command: stoa help train\n"
                "\n"
                "Options:\n"
                "  --help    print this; after a command, explain it\n"

@@ -15,7 +15,14 @@
 
 /* The library's advice, a line each, beside the errors. */
 static void note(void *user, const char *line) {
-    (void)user;
+    struct cli_subject *subject = user;
+    char **notes = cli_allocate(subject->note_count + 1, sizeof *notes);
+    for (size_t i = 0; i < subject->note_count; i++) {
+        notes[i] = subject->notes[i];
+    }
+    notes[subject->note_count++] = cli_text("%s", line);
+    free(subject->notes);
+    subject->notes = notes;
     (void)cli_fail(CLI_DONE, "note: %s", line);
 }
 
@@ -30,6 +37,7 @@ int cli_open_context(const struct cli_request *request, struct cli_subject *subj
     }
     subject->quiet = request->quiet;
     options.log = request->quiet ? NULL : note;
+    options.log_user = subject;
     stoa_status status = stoa_context_create(&options, &subject->context);
     return status == STOA_OK ? cli_environment_set(subject->context)
                              : cli_fail(cli_code_of(status), "context: %s", stoa_status_text(status));
@@ -117,6 +125,10 @@ void cli_close(struct cli_subject *subject) {
         stoa_recipe_free(subject->recipe);
     }
     stoa_context_free(subject->context);
+    for (size_t i = 0; i < subject->note_count; i++) {
+        free(subject->notes[i]);
+    }
+    free(subject->notes);
     free(subject->path);
     *subject = (struct cli_subject){0};
 }

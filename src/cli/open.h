@@ -13,11 +13,13 @@ struct cli_subject {
     stoa_context *context;
     stoa_recipe *recipe;
     stoa_model *model;
-    char *path; /* of the model file or the recipe the model came from */
-    bool quiet; /* say nothing but errors */
+    char *path;   /* of the model file or the recipe the model came from */
+    bool quiet;   /* say nothing but errors */
+    char **notes; /* the library's advice so far, as it was printed */
+    size_t note_count;
 };
 
-/* Make the context from --threads and the environment. */
+/* Make the context from --threads and the environment. The subject stays where it is until cli_close(). */
 int cli_open_context(const struct cli_request *request, struct cli_subject *subject);
 
 /* Read the recipe `name`, let it say what `settings` say instead (NULL: nothing), and build its model, not

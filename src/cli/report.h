@@ -47,9 +47,6 @@ __attribute__((format(printf, 1, 2))) char *cli_text(const char *format, ...);
 /* `text` as a shell has to be told it, in single quotes where it needs them, to be copied from a terminal. */
 char *cli_shell_word(const char *text);
 
-/* The nearest of `count` names (spelled at `names[i * stride]` bytes apart), or NULL when none is near. */
-const char *cli_nearest(const char *name, const char *const *names, size_t count);
-
 /* JSON: numbers that are not finite become null, text that is not UTF-8 is made so. */
 json_t *cli_json_number(double value);
 json_t *cli_json_float(float value);

@@ -82,6 +82,9 @@ static void print_text(const struct cli_summary *summary, const struct report_ru
         print_figures(run, summary->keeps_best);
     }
     cli_print("model   %s/" CLI_RUN_MODEL "\nmetrics %s/" CLI_RUN_METRICS "\n", folder, folder);
+    for (size_t i = summary->first_note; summary->subject && i < summary->subject->note_count; i++) {
+        cli_print("note    %s\n", summary->subject->notes[i]);
+    }
     char *word = cli_shell_word(folder);
     cli_print("next    stoa eval %s\n        stoa predict %s FILE\n        stoa report %s\n", word, word,
               word);
@@ -113,6 +116,11 @@ static void print_json(const struct cli_summary *summary, const struct report_ru
                                               : json_null());
     cli_json_set(all, "seconds", cli_json_number(cli_now() - summary->start));
     cli_json_set(all, "images_per_second", cli_json_number(seconds > 0 ? summary->images / seconds : 0));
+    json_t *notes = cli_json_array();
+    for (size_t i = 0; summary->subject && i < summary->subject->note_count; i++) {
+        cli_json_append(notes, cli_json_text(summary->subject->notes[i]));
+    }
+    cli_json_set(all, "notes", notes);
     if (summary->init) {
         cli_json_set(all, "init", json_incref(summary->init));
     }

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stoa/train.h>
 
+#include "cli/open.h"
 #include "report/run.h"
 
 enum { CLI_SUMMARY_SENTENCE = 512 };
@@ -16,12 +17,14 @@ bool cli_summary_read(const char *folder, struct report_run *run, char sentence[
 
 /* What this process has trained. */
 struct cli_summary {
-    double start;                    /* on a clock that only runs forward */
-    double images, training_seconds; /* of whole epochs */
-    size_t epochs;                   /* whole ones */
-    bool keeps_best;                 /* the model in the folder is that of the best epoch */
-    json_t *init;                    /* what --init has taken, borrowed; NULL: it was not asked for */
-    bool timed_out;                  /* --minutes have ended it */
+    double start;                      /* on a clock that only runs forward */
+    double images, training_seconds;   /* of whole epochs */
+    size_t epochs;                     /* whole ones */
+    bool keeps_best;                   /* the model in the folder is that of the best epoch */
+    json_t *init;                      /* what --init has taken, borrowed; NULL: it was not asked for */
+    bool timed_out;                    /* --minutes have ended it */
+    const struct cli_subject *subject; /* whose notes are told again; NULL: none */
+    size_t first_note;                 /* of those that came while it trained */
 };
 
 void cli_summary_begin(struct cli_summary *summary, bool keeps_best);

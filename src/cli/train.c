@@ -7,7 +7,6 @@
 
 #include "cli/command.h"
 #include "cli/data.h"
-#include "cli/diagnosis.h"
 #include "cli/find_lr.h"
 #include "cli/grid.h"
 #include "cli/init.h"
@@ -46,7 +45,6 @@ struct training {
     double saved_at;            /* the last checkpoint, on that clock */
     bool has_rhythm;            /* --checkpoint-every is given */
     struct cli_summary summary;
-    struct cli_diagnosis diagnosis;
 };
 
 /* What will run, once: after the first step, when the request is known to be right. */
@@ -77,12 +75,12 @@ static void announce(struct training *training) {
     }
     (void)fflush(stdout);
     training->name = NULL;
+    training->summary.first_note = training->subject->note_count;
 }
 
 /* A continued run begins where its newest checkpoint was saved. */
 static stoa_status on_start(void *user, stoa_trainer *trainer) {
     struct training *training = user;
-    training->diagnosis.trainer = trainer;
     stoa_trainer_describe(trainer, &training->from);
     if (!training->resume) {
         return STOA_OK;
@@ -131,7 +129,6 @@ static bool on_progress(void *user, const stoa_progress *progress) {
     training->last = *progress;
     training->went_on = true;
     announce(training);
-    cli_diagnosis_watch(&training->diagnosis, progress);
     if (!progress->epoch_done) {
         cli_progress_step(progress);
         return is_to_stop(training);
@@ -189,6 +186,14 @@ static int finish(const struct training *training) {
                              : cli_fail_library(training->context, status);
 }
 
+/* Loss or parameters became infinite: the library's sentence says where. */
+static int fail_nonfinite(const struct training *training, const stoa_train_options *options) {
+    bool clips = options->clip_norm > 0 || options->clip_value > 0;
+    return cli_fail(CLI_FAILED, "%s; try --lr %.2g (it is %.3g)%s; --find-lr suggests one",
+                    stoa_context_error(training->context), (double)options->learning_rate / 10,
+                    (double)options->learning_rate, clips ? "" : " or clip_norm = 1");
+}
+
 /* Train into the open folder. */
 static int train_into_folder(struct training *training, const struct cli_request *request,
                              const stoa_train_options *options) {
@@ -212,9 +217,8 @@ static int train_into_folder(struct training *training, const struct cli_request
     }
     cli_progress_clear();
     if (status != STOA_OK) {
-        int code = status == STOA_ERR_NONFINITE
-                       ? cli_diagnosis_nonfinite(&training->diagnosis, training->context)
-                       : cli_fail_library(training->context, status);
+        int code = status == STOA_ERR_NONFINITE ? fail_nonfinite(training, options)
+                                                : cli_fail_library(training->context, status);
         return status == STOA_ERR_IO ? CLI_FAILED : code; /* the data were right when they were opened */
     }
     int code = finish(training);
@@ -253,8 +257,7 @@ static int train_model(const struct cli_request *request, struct training *train
         training->deadline = request->minutes > 0 ? cli_now() + 60 * request->minutes : 0;
         cli_summary_begin(&training->summary, setup.options.keep_best);
         training->summary.init = setup.init;
-        cli_diagnosis_open(&training->diagnosis, training->model, training->train, &setup.options, setup.name,
-                           request->quiet);
+        training->summary.subject = training->subject;
         code = training->resume ? CLI_DONE : cli_run_folder_open(request, setup.name, training->folder);
     }
     if (code == CLI_DONE) {

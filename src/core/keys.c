@@ -35,9 +35,8 @@ static stoa_status store(struct stoa_error *error, const struct stoa_option *opt
     if (stoa_option_read(option, text, options)) {
         return STOA_OK;
     }
-    stoa_option_expected(option, expected, sizeof expected);
-    return stoa_error_set(error, STOA_ERR_ARGUMENT, "%s: found '%.100s', expected %s", option->name, text,
-                          expected);
+    stoa_option_expectation(option, text, expected, sizeof expected);
+    return stoa_error_set(error, STOA_ERR_ARGUMENT, "%s: found '%.100s'%s", option->name, text, expected);
 }
 
 stoa_status stoa_key_set(struct stoa_error *error, const struct stoa_keys *keys, const struct stoa_key *key,
@@ -50,6 +49,15 @@ stoa_status stoa_key_set(struct stoa_error *error, const struct stoa_keys *keys,
         status = key->read(error, text, parsed);
     }
     return status == STOA_OK ? store(error, &key->option, text, options) : status;
+}
+
+static const char *name_at(const void *from, size_t index) {
+    const struct stoa_keys *keys = from;
+    return index < keys->count ? keys->key[index].option.name : NULL;
+}
+
+struct stoa_words stoa_keys_words(const struct stoa_keys *keys) {
+    return (struct stoa_words){name_at, keys};
 }
 
 void stoa_keys_begin(const struct stoa_keys *keys, void *options) {

@@ -5,6 +5,7 @@
 #ifndef STOA_CORE_KEYS_H
 #define STOA_CORE_KEYS_H
 
+#include "base/nearest.h"
 #include "core/options.h"
 
 struct stoa_key {
@@ -29,6 +30,9 @@ enum { STOA_KEY_TEXT = 32 };
 
 /* The key of that name, or NULL. */
 const struct stoa_key *stoa_key_find(const struct stoa_keys *keys, const char *name);
+
+/* Their names. */
+struct stoa_words stoa_keys_words(const struct stoa_keys *keys);
 
 /* Fill in the defaults of keys that are always said; the other members stay zero. */
 void stoa_keys_begin(const struct stoa_keys *keys, void *options);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/float_state.h"
+#include "base/nearest.h"
 #include "base/number.h"
 #include "base/size.h"
 
@@ -33,7 +34,8 @@ static char *next_word(char **rest) {
 static stoa_status add_pair(struct stoa_error *error, struct stoa_spec *spec, char *word) {
     char *equals = strchr(word, '=');
     if (!equals || equals == word || equals[1] == '\0') {
-        return stoa_error_set(error, STOA_ERR_ARGUMENT, "found '" WORD "', expected OPTION=VALUE", word);
+        return stoa_error_set(error, STOA_ERR_ARGUMENT,
+                              "found '" WORD "', expected OPTION=VALUE, such as units=10", word);
     }
     *equals = '\0';
     for (size_t i = 0; i < spec->pairs; i++) {
@@ -290,15 +292,36 @@ static bool is_option(const struct stoa_option *table, size_t count, const char 
     return false;
 }
 
-static stoa_status fail_unknown(struct stoa_error *error, const struct stoa_option *table, size_t count,
+/* A table of options, for their names. */
+struct table {
+    const struct stoa_option *option;
+    size_t count;
+};
+
+static const char *name_at(const void *from, size_t index) {
+    const struct table *table = from;
+    return index < table->count ? table->option[index].name : NULL;
+}
+
+static stoa_status fail_unknown(struct stoa_error *error, const struct stoa_option *option, size_t count,
                                 const char *key) {
-    char known[384];
-    struct text text = {.out = known, .size = sizeof known};
-    append(&text, "%s", count == 0 ? "no options" : "");
-    for (size_t i = 0; i < count; i++) {
-        append(&text, "%s%s", i == 0 ? "" : ", ", table[i].name);
+    const struct table table = {option, count};
+    return stoa_error_unknown(error, "option", key, "", &(struct stoa_words){name_at, &table});
+}
+
+void stoa_option_expectation(const struct stoa_option *option, const char *found, char *out, size_t size) {
+    static const char *const same[] = {"same", NULL}, *const truths[] = {"true", "false", NULL},
+                             *const none[] = {NULL};
+    const char *const *words = option->choices                       ? option->choices
+                               : option->type == STOA_OPTION_PADDING ? same
+                               : option->type == STOA_OPTION_BOOL    ? truths
+                                                                     : none;
+    char near[STOA_NEAR_TEXT];
+    const struct stoa_words names = stoa_words_of(words);
+    int used = snprintf(out, size, "%s", stoa_near_text(found, &names, near));
+    if (used > 0 && (size_t)used < size) {
+        stoa_option_expected(option, out + used, size - (size_t)used);
     }
-    return stoa_error_set(error, STOA_ERR_ARGUMENT, "unknown option '" WORD "', expected %s", key, known);
 }
 
 stoa_status stoa_options_read(struct stoa_error *error, const struct stoa_option *table, size_t count,
@@ -323,9 +346,9 @@ stoa_status stoa_options_read(struct stoa_error *error, const struct stoa_option
                                   table[i].name, expected);
         }
         if (!stoa_option_read(&table[i], value, options)) {
-            stoa_option_expected(&table[i], expected, sizeof expected);
-            return stoa_error_set(error, STOA_ERR_ARGUMENT, "option '%s': found '" WORD "', expected %s",
-                                  table[i].name, value, expected);
+            stoa_option_expectation(&table[i], value, expected, sizeof expected);
+            return stoa_error_set(error, STOA_ERR_ARGUMENT, "option '%s': found '" WORD "'%s", table[i].name,
+                                  value, expected);
         }
     }
     return STOA_OK;

@@ -78,6 +78,10 @@ bool stoa_option_read(const struct stoa_option *option, const char *text, void *
 /* Say what a value must be: "a number from 1 to 10". Cut where `size` is too small. */
 void stoa_option_expected(const struct stoa_option *option, char *out, size_t size);
 
+/* ", expected a number from 1 to 10" behind the value that was found, or ", did you mean 'same'? Expected
+ * ..." where a word is near. */
+void stoa_option_expectation(const struct stoa_option *option, const char *found, char *out, size_t size);
+
 /* Describe the table for people: "filters (required), stride=1, ...". False when `size` is too small. */
 bool stoa_options_describe(const struct stoa_option *table, size_t count, char *out, size_t size);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "base/size.h"
 
 stoa_context *stoa_model_context(const stoa_model *model) {
@@ -108,6 +109,20 @@ static size_t find_value(const stoa_model *model, const char *name, size_t lengt
     return SIZE_MAX;
 }
 
+static const char *value_at(const void *from, size_t index) {
+    const stoa_model *model = from;
+    return index == 0 ? "input" : index > model->node_count ? NULL : model->nodes[index - 1].layer.name;
+}
+
+static stoa_status fail_input(stoa_model *model, const char *name, const char *from, size_t length) {
+    const struct stoa_words names = {value_at, model};
+    char word[65], near[STOA_NEAR_TEXT];
+    (void)snprintf(word, sizeof word, "%.*s", (int)length, from);
+    return stoa_error_set(&model->error, STOA_ERR_ARGUMENT,
+                          "layer '%s': from: no layer '%s' stands before it%sone of those above", name, word,
+                          stoa_near_text(word, &names, near));
+}
+
 /* The inputs that `from` names, or the value before. */
 static stoa_status find_inputs(stoa_model *model, const char *name, const char *from, struct stoa_node *node,
                                size_t *count) {
@@ -120,9 +135,7 @@ static stoa_status find_inputs(stoa_model *model, const char *name, const char *
         size_t length = strcspn(from, ",");
         size_t value = find_value(model, from, length);
         if (value == SIZE_MAX) {
-            return stoa_error_set(&model->error, STOA_ERR_ARGUMENT,
-                                  "layer '%s': from: no layer '%.*s' stands before it", name,
-                                  (int)stoa_min(length, 64), from);
+            return fail_input(model, name, from, stoa_min(length, 64));
         }
         if (*count == STOA_MAX_INPUTS) {
             return stoa_error_set(&model->error, STOA_ERR_ARGUMENT, "layer '%s': from: more than %d inputs",
@@ -166,8 +179,9 @@ static stoa_status make_node(stoa_model *model, const char *name, const char *li
     status = stoa_layer_make(error, name, &spec, inputs, count, &node->layer);
     if (status == STOA_OK && node->layer.op->is_loss) {
         stoa_layer_clear(&node->layer);
-        return stoa_error_set(error, STOA_ERR_ARGUMENT, "layer '%s': '%s' is a loss, not a layer", name,
-                              spec.name);
+        return stoa_error_set(error, STOA_ERR_ARGUMENT,
+                              "layer '%s': '%s' is a loss, not a layer, expected loss = %s in [train]", name,
+                              spec.name, spec.name);
     }
     return status;
 }

@@ -17,6 +17,7 @@ struct stoa_node {
     size_t input[STOA_MAX_INPUTS];   /* value numbers */
     char *options_text;              /* the line without the operator's name */
     size_t tensor[STOA_MAX_TENSORS]; /* numbers into the model's tensors */
+    size_t line;                     /* of the recipe that it is from; 0: not known */
 };
 
 struct stoa_tensor {
@@ -32,8 +33,9 @@ struct stoa_fact {
 
 struct stoa_model {
     stoa_context *context;
-    char *name;              /* of its file, or NULL */
-    struct stoa_error error; /* the first one; sticks */
+    char *name;                      /* of its file, or NULL */
+    size_t input_line, classes_line; /* of the recipe that it is from; 0: not known */
+    struct stoa_error error;         /* the first one; sticks */
     bool built;
     struct stoa_shape input;
     struct stoa_node *nodes;

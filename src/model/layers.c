@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "base/size.h"
 
 /* How much of a foreign word an error sentence repeats. */
@@ -35,29 +36,12 @@ bool stoa_layer_has_parameters(const struct stoa_layer *layer) {
     return false;
 }
 
-/* Letters to insert, to remove and to replace until a word is a name (Levenshtein 1966). */
-static size_t distance_of(struct stoa_layer_word word, const char *name) {
-    size_t row[sizeof((struct stoa_layer *)0)->name];
-    size_t letters = strlen(name);
-    for (size_t j = 0; j <= letters; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 0; i < stoa_min(word.length, SHOWN); i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 1; j <= letters; j++) {
-            size_t replaced = diagonal + (word.text[i] != name[j - 1]);
-            diagonal = row[j];
-            row[j] = stoa_min(replaced, 1 + stoa_min(row[j], row[j - 1]));
-        }
-    }
-    return row[letters];
-}
-
 /* How far a layer is from what a word may mean: those with parameters are meant more often. */
 static size_t rank_of(const stoa_model *model, size_t layer, struct stoa_layer_word word) {
     const struct stoa_layer *l = &model->nodes[layer].layer;
-    return 2 * distance_of(word, l->name) + !stoa_layer_has_parameters(l);
+    char text[SHOWN + 1];
+    (void)snprintf(text, sizeof text, "%.*s", (int)stoa_min(word.length, SHOWN), word.text);
+    return 2 * stoa_distance(text, l->name) + !stoa_layer_has_parameters(l);
 }
 
 /* The nearest names, comma between them. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "base/size.h"
 #include "core/threads.h"
 #include "ops/ops_list.h" /* made from src/ops/meson.build: X(name) for every operator */
@@ -30,24 +31,27 @@ const struct stoa_op *stoa_op_find(const char *name) {
     return NULL;
 }
 
-/* The names of all losses, or of all layers, as a list for a sentence. */
-enum { NAMES = 448 };
-static const char *list_names(bool losses, char out[NAMES]) {
-    size_t used = 0;
-    out[0] = '\0';
+static const char *name_at(bool losses, size_t index) {
     for (size_t i = 0; stoa_ops[i]; i++) {
-        if (stoa_ops[i]->is_loss == losses) {
-            int written = snprintf(out + used, NAMES - used, "%s%s", used ? ", " : "", stoa_ops[i]->name);
-            used = stoa_min(used + (written > 0 ? (size_t)written : 0), NAMES - 1);
+        if (stoa_ops[i]->is_loss == losses && index-- == 0) {
+            return stoa_ops[i]->name;
         }
     }
-    return out;
+    return NULL;
+}
+
+const char *stoa_loss_at(const void *from, size_t index) {
+    (void)from;
+    return name_at(true, index);
+}
+
+const char *stoa_layer_at(const void *from, size_t index) {
+    (void)from;
+    return name_at(false, index);
 }
 
 stoa_status stoa_unknown_loss(struct stoa_error *error, const char *name) {
-    char names[NAMES];
-    return stoa_error_set(error, STOA_ERR_ARGUMENT, "unknown loss '%.64s', expected one of %s", name,
-                          list_names(true, names));
+    return stoa_error_unknown(error, "loss", name, "", &(struct stoa_words){stoa_loss_at, NULL});
 }
 
 static stoa_status check_inputs(struct stoa_error *error, const struct stoa_op *op, size_t count) {
@@ -89,10 +93,9 @@ stoa_status stoa_layer_make(struct stoa_error *error, const char *name, struct s
                             const struct stoa_shape *inputs, size_t count, struct stoa_layer *layer) {
     *layer = (struct stoa_layer){.op = stoa_op_find(spec->name)};
     if (!layer->op) {
-        char names[NAMES];
-        return stoa_error_set(error, STOA_ERR_ARGUMENT,
-                              "layer '%s': unknown operator '%.64s', expected one of %s", name, spec->name,
-                              list_names(false, names));
+        (void)stoa_error_unknown(error, "operator", spec->name, "",
+                                 &(struct stoa_words){stoa_layer_at, NULL});
+        return stoa_error_prefix(error, "layer '%s': ", name);
     }
     (void)snprintf(layer->name, sizeof layer->name, "%s", name);
     layer->options = calloc(1, layer->op->options_bytes ? layer->op->options_bytes : 1);

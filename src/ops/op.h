@@ -236,6 +236,10 @@ extern const struct stoa_op *const stoa_ops[];
 /* By name, losses included; NULL when there is none. */
 const struct stoa_op *stoa_op_find(const char *name);
 
+/* Names of the losses and of the layers, one after the other: see struct stoa_words. */
+const char *stoa_loss_at(const void *from, size_t index);
+const char *stoa_layer_at(const void *from, size_t index);
+
 /* Set the error for a name that is not a loss; lists those there are. */
 stoa_status stoa_unknown_loss(struct stoa_error *error, const char *name);
 

@@ -5,6 +5,7 @@
 #include <limits.h>
 
 #include "base/float_state.h"
+#include "base/nearest.h"
 #include "base/size.h"
 #include "core/layout.h"
 #include "product/product.h"
@@ -70,9 +71,10 @@ stoa_status stoa_stateless_layer(stoa_context *context, const char *function, co
         layer->layer.op = stoa_op_find(spec.name);
         layer->layer.options = layer->options.bytes;
         if (!layer->layer.op || layer->layer.op->options_bytes > sizeof layer->options) {
-            status =
-                stoa_error_set(error, STOA_ERR_ARGUMENT,
-                               "unknown operator '%.64s', expected one such as '%s'", spec.name, such_as);
+            const struct stoa_words names = {what[0] == 'l' ? stoa_loss_at : stoa_layer_at, NULL};
+            char near[STOA_NEAR_TEXT];
+            status = stoa_error_set(error, STOA_ERR_ARGUMENT, "unknown operator '%.64s'%sone such as '%s'",
+                                    spec.name, stoa_near_text(spec.name, &names, near), such_as);
         }
     }
     if (status == STOA_OK) {

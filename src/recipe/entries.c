@@ -56,16 +56,19 @@ struct stoa_recipe_entry *stoa_recipe_find(const stoa_recipe *recipe, size_t sec
     return NULL;
 }
 
-static stoa_status fail_unknown(struct stoa_error *error, size_t section, const char *name) {
-    const struct stoa_keys *keys = sections[section].keys;
-    char known[384] = "";
-    for (size_t i = 0, used = 0; i < keys->count && used < sizeof known; i++) {
-        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "",
-                                 keys->key[i].option.name);
+stoa_status stoa_recipe_fail_unknown(struct stoa_error *error, size_t section, const char *name) {
+    char where[64];
+    (void)snprintf(where, sizeof where, section ? " in [%s]" : " before the first section",
+                   sections[section].name);
+    for (size_t i = 0; i < STOA_RECIPE_SECTIONS; i++) {
+        if (sections[i].keys && stoa_key_find(sections[i].keys, name)) {
+            return stoa_error_set(error, STOA_ERR_ARGUMENT, "unknown key '%.60s'%s, expected it %s%s%s", name,
+                                  where, i ? "in [" : "before the first section", sections[i].name,
+                                  i ? "]" : "");
+        }
     }
-    return stoa_error_set(error, STOA_ERR_ARGUMENT, "unknown key '%.60s' %s%s%s, expected %s", name,
-                          section ? "in [" : "before the first section", sections[section].name,
-                          section ? "]" : "", known);
+    const struct stoa_words names = stoa_keys_words(sections[section].keys);
+    return stoa_error_unknown(error, "key", name, where, &names);
 }
 
 /* Make room for one more entry, and for `bytes` more of text with what stands around them. */
@@ -103,7 +106,7 @@ static stoa_status read_value(stoa_recipe *recipe, struct stoa_error *error,
     }
     return key ? stoa_key_set(error, keys, key, entry->value,
                               (char *)recipe + sections[entry->section].offset)
-               : fail_unknown(error, entry->section, entry->name);
+               : stoa_recipe_fail_unknown(error, entry->section, entry->name);
 }
 
 stoa_status stoa_recipe_put(stoa_recipe *recipe, struct stoa_error *error, size_t section, const char *name,

@@ -47,6 +47,9 @@ struct stoa_recipe_entry *stoa_recipe_find(const stoa_recipe *recipe, size_t sec
 stoa_status stoa_recipe_put(stoa_recipe *recipe, struct stoa_error *error, size_t section, const char *name,
                             const char *value, size_t line);
 
+/* Say that a section has no such key: the nearest one, or the section that has it. */
+stoa_status stoa_recipe_fail_unknown(struct stoa_error *error, size_t section, const char *name);
+
 /* Write the recipe's text anew from its entries. There is room: entries are put with it. */
 void stoa_recipe_write(stoa_recipe *recipe);
 

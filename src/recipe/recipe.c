@@ -80,8 +80,10 @@ static stoa_status check_classes(const stoa_recipe *recipe, struct stoa_error *e
     }
     const struct stoa_recipe_entry *last = find_layer(recipe, stoa_model_layer_count(model));
     return stoa_error_set(error, STOA_ERR_SHAPE,
-                          "the last layer, '%s'%s, gives %zu values, expected %zu, the classes of [data]",
-                          last->name, name_line(last, &place), values, recipe->data.options.classes);
+                          "the last layer, '%s'%s, gives %zu values, expected %zu, the classes of [data]: "
+                          "units=%zu there, or classes = %zu in [data]",
+                          last->name, name_line(last, &place), values, recipe->data.options.classes,
+                          recipe->data.options.classes, values);
 }
 
 static const char *loss_of(const stoa_recipe *recipe) {
@@ -164,8 +166,13 @@ static stoa_status begin_section(void *user, struct stoa_error *error, const cha
     struct reading *reading = user;
     size_t section = stoa_recipe_find_section(name);
     if (section == STOA_RECIPE_SECTIONS) {
-        return stoa_error_set(error, STOA_ERR_ARGUMENT,
-                              "unknown section [%s], expected [model], [data] or [train]", name);
+        static const char *const sections[] = {"model", "data", "train"};
+        const char *near = stoa_nearest(name, sections, 3);
+        return stoa_error_set(
+            error, STOA_ERR_ARGUMENT,
+            near ? "unknown section [%s], did you mean [%s]? Expected [model], [data] or [train]"
+                 : "unknown section [%s], expected [model], [data] or [train]",
+            name, near);
     }
     size_t *first = &reading->recipe->section_line[section];
     if (*first != 0) {
@@ -369,6 +376,17 @@ stoa_status stoa_recipe_build(stoa_context *context, const stoa_recipe *recipe, 
     return STOA_OK;
 }
 
+/* Lets the model know its lines, for sentences about data that do not fit. */
+static void number_lines(const stoa_recipe *recipe, stoa_model *model) {
+    const struct stoa_recipe_entry *input = stoa_recipe_find(recipe, STOA_RECIPE_MODEL, "input");
+    const struct stoa_recipe_entry *classes = stoa_recipe_find(recipe, STOA_RECIPE_DATA, "classes");
+    model->input_line = input ? input->line : 0;
+    model->classes_line = classes ? classes->line : 0;
+    for (size_t i = 0; i < model->node_count; i++) {
+        model->nodes[i].line = find_layer(recipe, i)->line;
+    }
+}
+
 stoa_status stoa_recipe_model(stoa_context *context, const stoa_recipe *recipe, stoa_model **model) {
     stoa_model *built = NULL;
     stoa_status status = stoa_recipe_build(context, recipe, &built);
@@ -379,6 +397,7 @@ stoa_status stoa_recipe_model(stoa_context *context, const stoa_recipe *recipe, 
         status = set_facts(recipe, built);
     }
     if (status == STOA_OK) {
+        number_lines(recipe, built);
         status = stoa_model_set_name(built, recipe->name);
     }
     if (status != STOA_OK) {

@@ -6,6 +6,31 @@
 
 #include "recipe/entries.h"
 
+/* ---- names, for what is misspelt ---- */
+
+static const char *any_key_at(const void *from, size_t index) {
+    stoa_recipe_key key;
+    (void)from;
+    return stoa_recipe_key_at(index, &key) ? key.name : NULL;
+}
+
+static const char *section_at(const void *from, size_t index) {
+    (void)from;
+    return index + 1 < STOA_RECIPE_SECTIONS ? stoa_recipe_section_name(index + 1) : NULL;
+}
+
+static const char *layer_at(const void *from, size_t index) {
+    const stoa_recipe *recipe = from;
+    for (size_t i = 0; i < recipe->entries; i++) {
+        if (recipe->entry[i].section == STOA_RECIPE_MODEL && index-- == 0) {
+            return recipe->entry[i].name;
+        }
+    }
+    return NULL;
+}
+
+/* ---- settings ---- */
+
 /* Take "train.lr" apart; a name alone is a key of any section but [model]. */
 static stoa_status find_key(struct stoa_error *error, const char *name, size_t *section, const char **key) {
     const char *dot = strchr(name, '.');
@@ -17,15 +42,17 @@ static stoa_status find_key(struct stoa_error *error, const char *name, size_t *
         }
     }
     if (!dot) {
+        const struct stoa_words names = {any_key_at, NULL};
+        char near[STOA_NEAR_TEXT];
         return stoa_error_set(error, STOA_ERR_ARGUMENT,
-                              "unknown key '%.60s', expected one of a recipe, such as train.lr", name);
+                              "unknown key '%.60s'%sone of a recipe, such as train.lr", name,
+                              stoa_near_text(name, &names, near));
     }
     (void)snprintf(first, sizeof first, "%.*s", (int)(dot - name), name);
     *section = stoa_recipe_find_section(first);
     return *section > 0 && *section < STOA_RECIPE_SECTIONS
                ? STOA_OK
-               : stoa_error_set(error, STOA_ERR_ARGUMENT,
-                                "unknown section '%.60s', expected model, data or train", first);
+               : stoa_error_unknown(error, "section", first, "", &(struct stoa_words){section_at, NULL});
 }
 
 /* A layer's line, or the input's shape: the model must stay one that can be built. */
@@ -35,8 +62,10 @@ static stoa_status set_layer(stoa_context *context, stoa_recipe *recipe, const c
     stoa_model *model = NULL;
     struct stoa_recipe_entry *entry = stoa_recipe_find(recipe, STOA_RECIPE_MODEL, name);
     if (!entry) {
-        return stoa_fail(context, STOA_ERR_ARGUMENT, "unknown layer '%.60s', expected one of the recipe's",
-                         name);
+        const struct stoa_words names = {layer_at, recipe};
+        char near[STOA_NEAR_TEXT];
+        return stoa_fail(context, STOA_ERR_ARGUMENT, "unknown layer '%.60s'%sone of the recipe's", name,
+                         stoa_near_text(name, &names, near));
     }
     struct stoa_recipe_entry old = *entry;
     stoa_status status =

@@ -11,40 +11,11 @@
 #include "data/dataset.h"
 #include "ops/op.h"
 #include "train/metrics.h"
+#include "train/mismatch.h"
 #include "train/trainer.h"
 
 stoa_status stoa_feeder_check(stoa_context *context, const stoa_dataset *data, const stoa_model *model) {
-    size_t model_shape[3];
-    size_t data_shape[3];
-    stoa_model_input_shape(model, &model_shape[0], &model_shape[1], &model_shape[2]);
-    stoa_dataset_shape(data, &data_shape[0], &data_shape[1], &data_shape[2]);
-    size_t size = data_shape[0] * data_shape[1] * data_shape[2];
-    /* A model over vectors takes images as they lie in memory, which is one order only where they have one
-     * channel. */
-    bool plain = data_shape[2] == 1 || data_shape[0] * data_shape[1] == 1;
-    if (model->input.rank == 1 && model->input.dim[0] == size && !plain) {
-        return stoa_fail(
-            context, STOA_ERR_SHAPE,
-            "the model takes rows of %zu values, the data has pictures of %zux%zux%zu, whose values may come "
-            "in two orders: expected data read as 1x1x%zu, or a model with that input and flatten",
-            size, data_shape[0], data_shape[1], data_shape[2], size);
-    }
-    bool same = memcmp(model_shape, data_shape, sizeof model_shape) == 0 ||
-                (model->input.rank == 1 && model->input.dim[0] == size);
-    if (!same) {
-        return stoa_fail(context, STOA_ERR_SHAPE,
-                         "the model takes input %zux%zux%zu, the data has %zux%zux%zu", model_shape[0],
-                         model_shape[1], model_shape[2], data_shape[0], data_shape[1], data_shape[2]);
-    }
-    size_t targets = stoa_dataset_targets(data), wanted = targets ? targets : stoa_dataset_classes(data);
-    if (stoa_model_output_size(model) != wanted) {
-        return stoa_fail(context, STOA_ERR_SHAPE, "the model has %zu outputs, the data has %zu %s",
-                         stoa_model_output_size(model), wanted,
-                         targets == 1 ? "target"
-                         : targets    ? "targets"
-                                      : "classes");
-    }
-    return STOA_OK;
+    return stoa_mismatch_check(context, data, "the data", model);
 }
 
 /* Targets of a loss of logits are shares. */
@@ -201,6 +172,20 @@ size_t stoa_feeder_correct(const struct stoa_feeder *feeder, const float *output
     return correct;
 }
 
+/* Whether rows are the first one's numbers, but for rounding. Where they are not, that is seen at the second
+ * row of the first batch. */
+static bool are_alike(const float *output, size_t samples, size_t classes) {
+    for (size_t i = 1; i < samples; i++) {
+        for (size_t k = 0; k < classes; k++) {
+            float one = output[k], other = output[i * classes + k];
+            if (!(fabsf(one - other) <= 1e-5F * fabsf(one) + 1e-6F)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 static void count_classes(const struct stoa_feeder *feeder, const float *output, size_t samples,
                           const struct stoa_class_counts *counts) {
     size_t classes = feeder->classes;
@@ -235,6 +220,7 @@ static stoa_status run_batch(struct stoa_feeder *feeder, stoa_plan *plan, const 
     if (status != STOA_OK) {
         return status;
     }
+    feeder->alike = feeder->alike && are_alike(output, samples, feeder->classes);
     double share = stoa_plan_loss_weight(plan, targets.labels, samples);
     tally->loss += loss * share;
     tally->weight += share;
@@ -254,6 +240,7 @@ stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, cons
     double start = stoa_clock();
     struct tally tally = {.loss = 0};
     stoa_status status = STOA_OK;
+    feeder->alike = count > 1;
     if (stoa_dataset_targets(feeder->data) > 0) {
         status = stoa_metrics_open(feeder->context, feeder->data, plan->loss.op->takes_logits, count,
                                    &tally.metrics);

@@ -102,7 +102,7 @@ static stoa_status train(struct range_test *test, stoa_context *context, stoa_mo
     options.keep_best = false;
     const stoa_train_callbacks callbacks = {
         .user = test, .start = begin, .gradients = set_rate, .progress = take_point};
-    stoa_status status = stoa_train(context, model, data, NULL, &options, &callbacks);
+    stoa_status status = stoa_train_watched(context, model, data, NULL, &options, &callbacks, false);
     bool ended = status == STOA_ERR_CANCELLED && !test->cancelled;
     /* A loss that is not finite is where the curve ends, unless it is so from the beginning. */
     if (status == STOA_ERR_NONFINITE && test->count > 1) {

@@ -10,6 +10,7 @@
 #include "data/read.h"
 #include "model/model.h"
 #include "train/data_facts.h"
+#include "train/mismatch.h"
 #include "train/table_facts.h"
 
 /* One pair for everything, or one for each channel; measured ones are there once a model is trained. */
@@ -273,6 +274,11 @@ stoa_status stoa_model_open_training_data(stoa_context *context, stoa_model *mod
         return status;
     }
     status = load(&facts, place, false, true, &learn, &check);
+    if (status == STOA_OK) {
+        status = stoa_mismatch_check(context, learn, place, model);
+    } else {
+        status = stoa_mismatch_explain(&facts, place, status);
+    }
     if (status == STOA_OK) {
         status = measure_targets(&facts, learn);
     }

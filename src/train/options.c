@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "ops/op.h"
 #include "train/keys.h"
 #include "train/train_list.h" /* made from src/train/meson.build: X(name) for every optimiser */
@@ -16,6 +17,11 @@ STOA_OPTIMIZER_LIST(STOA_OPTIMIZER_DECLARE)
 #define STOA_OPTIMIZER_ADDRESS(name) &stoa_optimizer_##name,
 const struct stoa_optimizer *const stoa_optimizers[] = {STOA_OPTIMIZER_LIST(STOA_OPTIMIZER_ADDRESS) NULL};
 #undef STOA_OPTIMIZER_ADDRESS
+
+static const char *optimizer_at(const void *from, size_t index) {
+    (void)from;
+    return stoa_optimizers[index] ? stoa_optimizers[index]->name : NULL;
+}
 
 stoa_status stoa_optimizer_read(struct stoa_error *error, const char *line, void *into) {
     struct stoa_train_settings *settings = into;
@@ -38,8 +44,7 @@ stoa_status stoa_optimizer_read(struct stoa_error *error, const char *line, void
             return STOA_OK;
         }
     }
-    return stoa_error_set(error, STOA_ERR_ARGUMENT,
-                          "unknown optimizer '%.64s', expected one of " STOA_OPTIMIZER_NAMES, spec.name);
+    return stoa_error_unknown(error, "optimizer", spec.name, "", &(struct stoa_words){optimizer_at, NULL});
 }
 
 stoa_status stoa_loss_read(struct stoa_error *error, const char *line, void *into) {
@@ -65,6 +70,11 @@ static const struct {
                 {"rmse", false, true, false},
                 {"f1", false, false, true}};
 
+static const char *monitor_at(const void *from, size_t index) {
+    (void)from;
+    return index < sizeof monitors / sizeof monitors[0] ? monitors[index].name : NULL;
+}
+
 stoa_status stoa_monitor_read(struct stoa_error *error, const char *line, void *into) {
     struct stoa_train_settings *settings = into;
     for (size_t i = 0; i < sizeof monitors / sizeof monitors[0]; i++) {
@@ -73,8 +83,9 @@ stoa_status stoa_monitor_read(struct stoa_error *error, const char *line, void *
             return STOA_OK;
         }
     }
-    return stoa_error_set(error, STOA_ERR_ARGUMENT,
-                          "monitor: found '%.60s', expected loss, accuracy, rmse or f1", line);
+    char near[STOA_NEAR_TEXT];
+    return stoa_error_set(error, STOA_ERR_ARGUMENT, "monitor: found '%.60s'%sloss, accuracy, rmse or f1", line,
+                          stoa_near_text(line, &(struct stoa_words){monitor_at, NULL}, near));
 }
 
 stoa_status stoa_train_settings_check_task(struct stoa_error *error,

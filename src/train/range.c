@@ -65,18 +65,6 @@ static bool are_pictures(const stoa_dataset *data) {
     return height > 1 && width > 1;
 }
 
-static void note_scales(const struct stoa_data_facts *facts) {
-    float mean = facts->mean ? *facts->mean : 0, deviation = facts->deviation ? *facts->deviation : 1;
-    bool small = mean >= 0 && mean <= 1 && deviation <= 1 && (mean > 0 || deviation < 1);
-    if (facts->white > 1 && small) {
-        stoa_log(
-            facts->context,
-            "the training data have values from %g to %g, mean = %g and deviation = %g are those of pixels "
-            "from 0 to 1; normalize = measured fits any",
-            (double)facts->range[0], (double)facts->range[1], (double)mean, (double)deviation);
-    }
-}
-
 stoa_status stoa_range_keep(struct stoa_data_facts *facts, stoa_model *model, const stoa_dataset *train) {
     struct range range;
     stoa_status status = stoa_dataset_range(train, &range.low, &range.high);
@@ -91,13 +79,7 @@ stoa_status stoa_range_keep(struct stoa_data_facts *facts, stoa_model *model, co
         status = white > 0 ? stoa_data_facts_set_numbers(model, "data.white", &white, 1)
                            : stoa_model_set_fact(model, "data.white", NULL);
     }
-    if (status == STOA_OK) {
-        status = stoa_range_read(facts);
-    }
-    if (status == STOA_OK) {
-        note_scales(facts);
-    }
-    return status;
+    return status == STOA_OK ? stoa_range_read(facts) : status;
 }
 
 stoa_status stoa_range_of_pixels(const struct stoa_data_facts *facts, const char *what, float *scale) {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "train/options.h"
 #include "train/train_list.h" /* made from src/train/meson.build: X(name) for every schedule */
 
@@ -56,6 +57,11 @@ static size_t join_options(const struct stoa_schedule *schedule, struct stoa_opt
     return count;
 }
 
+static const char *schedule_at(const void *from, size_t index) {
+    (void)from;
+    return stoa_schedules[index] ? stoa_schedules[index]->name : NULL;
+}
+
 stoa_status stoa_schedule_read(struct stoa_error *error, const char *line, void *into) {
     struct stoa_train_settings *settings = into;
     struct stoa_spec spec;
@@ -73,8 +79,7 @@ stoa_status stoa_schedule_read(struct stoa_error *error, const char *line, void 
             return status == STOA_OK ? STOA_OK : stoa_error_prefix(error, "schedule %s: ", s->name);
         }
     }
-    return stoa_error_set(error, STOA_ERR_ARGUMENT,
-                          "unknown schedule '%.64s', expected one of " STOA_SCHEDULE_NAMES, spec.name);
+    return stoa_error_unknown(error, "schedule", spec.name, "", &(struct stoa_words){schedule_at, NULL});
 }
 
 bool stoa_schedule_spans(const struct stoa_train_settings *settings) {

@@ -10,10 +10,12 @@
 #include "base/size.h"
 #include "data/dataset.h"
 #include "ops/op.h"
+#include "train/notes.h"
 #include "train/prepare.h"
 #include "train/rates.h"
 #include "train/trainer.h"
 #include "train/validation.h"
+#include "train/watch.h"
 
 /* All that one call of stoa_train() holds. */
 struct loop {
@@ -29,10 +31,11 @@ struct loop {
     bool stopped;         /* by a callback */
     uint64_t saved_steps; /* steps and whole epochs that the last checkpoint was told of */
     uint64_t saved_epochs;
-    double saved_at;                  /* seconds */
-    size_t timed, timed_in_all;       /* samples that were trained in the seconds below */
-    double seconds, seconds_in_all;   /* of this epoch, and of all that were trained by this call */
-    double step_loss;                 /* of the last step; NAN before the first */
+    double saved_at;                /* seconds */
+    size_t timed, timed_in_all;     /* samples that were trained in the seconds below */
+    double seconds, seconds_in_all; /* of this epoch, and of all that were trained by this call */
+    double step_loss;               /* of the last step; NAN before the first */
+    struct stoa_watch watch;
     struct stoa_float_state *callers; /* which the callbacks run in */
 };
 
@@ -151,6 +154,9 @@ static stoa_status run_batch(struct loop *loop, size_t epoch, size_t first, size
                              struct tally *tally) {
     stoa_trainer *trainer = loop->trainer;
     stoa_targets targets = read_batch(loop, epoch, first, samples);
+    if (trainer->state.batches == 0 && loop->watch.trainer) {
+        stoa_notes_input(trainer, samples);
+    }
     double loss;
     const float *output;
     stoa_status status = stoa_store_check(loop->train.data->store, loop->context);
@@ -187,6 +193,7 @@ static stoa_status run_step(struct loop *loop, size_t epoch) {
     state->loss += tally.loss;
     state->weight += tally.weight;
     loop->step_loss = tally.loss == 0 ? 0 : tally.loss / tally.weight;
+    stoa_watch_step(&loop->watch, loop->step_loss);
     loop->timed += end - first;
     loop->timed_in_all += end - first;
     double seconds = stoa_clock() - start;
@@ -291,6 +298,7 @@ static stoa_status end_epoch(struct loop *loop, size_t epoch) {
     state->loss = 0;
     state->weight = 0;
     progress.last = is_over(loop);
+    stoa_watch_epoch(&loop->watch, &progress, loop->has_test && loop->test.alike);
     tell(loop, &progress);
     checkpoint(loop, &progress);
     return loop->stopped ? cancel(loop, &progress) : STOA_OK;
@@ -435,9 +443,9 @@ static stoa_status start(struct loop *loop) {
     return status;
 }
 
-stoa_status stoa_train(stoa_context *context, stoa_model *model, const stoa_dataset *train,
-                       const stoa_dataset *test, const stoa_train_options *options,
-                       const stoa_train_callbacks *callbacks) {
+stoa_status stoa_train_watched(stoa_context *context, stoa_model *model, const stoa_dataset *train,
+                               const stoa_dataset *test, const stoa_train_options *options,
+                               const stoa_train_callbacks *callbacks, bool watched) {
     struct stoa_float_state callers = stoa_float_enter();
     struct loop loop = {
         .context = context, .has_test = test != NULL, .callers = &callers, .step_loss = (double)NAN};
@@ -447,6 +455,10 @@ stoa_status stoa_train(stoa_context *context, stoa_model *model, const stoa_data
     loop.train.context = context;
     loop.test.context = context;
     stoa_status status = open_loop(&loop, model, train, test, options);
+    if (status == STOA_OK && watched) {
+        stoa_notes_begin(loop.trainer);
+        stoa_watch_open(&loop.watch, loop.trainer);
+    }
     if (status == STOA_OK) {
         status = start(&loop);
     }
@@ -464,4 +476,10 @@ stoa_status stoa_train(stoa_context *context, stoa_model *model, const stoa_data
     close_loop(&loop);
     stoa_float_leave(&callers);
     return status;
+}
+
+stoa_status stoa_train(stoa_context *context, stoa_model *model, const stoa_dataset *train,
+                       const stoa_dataset *test, const stoa_train_options *options,
+                       const stoa_train_callbacks *callbacks) {
+    return stoa_train_watched(context, model, train, test, options, callbacks, true);
 }

@@ -73,6 +73,7 @@ struct stoa_feeder {
     float *values; /* NULL when the loss takes labels */
     size_t value_bytes;
     float threshold; /* of outputs, where samples have several labels */
+    bool alike;      /* all samples of the last evaluation have had the same outputs */
 };
 
 /* Whether the model takes the data's samples and gives a number a class or a target. */
@@ -104,5 +105,10 @@ struct stoa_class_counts {
  * `counts` may be NULL. */
 stoa_status stoa_evaluate_with(struct stoa_feeder *feeder, stoa_plan *plan, const size_t *index, size_t count,
                                const struct stoa_class_counts *counts, stoa_evaluation *result);
+
+/* stoa_train(); without `watched` nothing is said of how it goes. */
+stoa_status stoa_train_watched(stoa_context *context, stoa_model *model, const stoa_dataset *train,
+                               const stoa_dataset *test, const stoa_train_options *options,
+                               const stoa_train_callbacks *callbacks, bool watched);
 
 #endif

@@ -58,7 +58,7 @@ class Tables(Command):
         write("table.ini", RECIPE.format(set=set, more=more))
 
     def train(self, *arguments):
-        self.done("train", "table", "--out", "run", *arguments)
+        self.done("train", "table", "--quiet", "--out", "run", *arguments)
         return json.loads(self.done("eval", "run", *[a for a in arguments if a != "--force"], "--json"))
 
     def facts(self):
@@ -264,8 +264,8 @@ class Tables(Command):
         """Arrays on disk that change during a run end it with a sentence; the last whole epoch's model stays."""
         self.recipe(set="large", more="memory = 256K")
         write("table.ini", read("table.ini").decode().replace("epochs = 20", "epochs = 1000000"))
-        samples, labels = arrays(10000, 1)
-        for part in ("train", "test"):
+        for seed, part in enumerate(("train", "test")):
+            samples, labels = arrays(10000, seed)
             write(f"data/large/x_{part}.npy", samples)
             write(f"data/large/y_{part}.npy", labels)
         run = self.start("train", "table", "--out", "run")
@@ -287,7 +287,7 @@ class Tables(Command):
                 for i in range(count):
                     write(f"data/shades/{part}/{name}/{i}.png", png(4, 4, [bytes(range(12))] * 4, 2))
         write("data/shades/train/red/notes.txt", "x")
-        result = self.stoa("train", "table", "--epochs", "1", "--out", "run")
+        result = self.stoa("train", "table", "--epochs", "1", "--batch", "8", "--out", "run")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("9 training and 3 test images", result.stdout)
         notes = result.stderr.splitlines()

@@ -141,7 +141,7 @@ class Ranges(Command):
         write_arrays("full", ("<f4", "f"), float)
         write_arrays("unit", ("<f4", "f"), lambda p: p / 255)
         for more, data, said in (("mean = 0.1\ndeviation = 0.3", "full", True), ("mean = 0.1\ndeviation = 0.3", "unit", False),
-                                 ("normalize = measured", "full", False), ("", "full", False),
+                                 ("normalize = measured", "full", False), ("", "full", True),
                                  ("mean = 33.3\ndeviation = 78.6", "full", False)):
             self.recipe(more)
             result = self.stoa("train", "r.ini", "--data", data, "--epochs", "1", "--out", "run", "--force")

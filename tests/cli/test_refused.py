@@ -59,7 +59,7 @@ class Arguments(Command):
         self.done("train", "normed.ini", "--batch", "2", "--epochs", "1", "--quiet")
 
     def test_options(self):
-        self.refused("train", "tiny", "--epoch", "3", words=["--epoch", "--epochs?"])
+        self.refused("train", "tiny", "--epoch", "3", words=["--epoch", "'--epochs'?"])
         self.refused("gradcheck", "tiny", "--find-lr", words=["--find-lr"])
         self.refused("train", "tiny", "-e", words=["-e"])
         self.refused("train", "tiny", "--seed", "1", "--seed=2", words=["--seed", "'1'", "'2'"])

@@ -157,10 +157,10 @@ static void test_refused_lines(void **state) {
     assert_refused("", "found nothing, expected a name and its options");
     assert_refused(" \t", "found nothing, expected a name and its options");
     assert_refused("filters=6", "found 'filters=6', expected a name before the options");
-    assert_refused("conv2d filters", "found 'filters', expected OPTION=VALUE");
-    assert_refused("conv2d filters=", "found 'filters=', expected OPTION=VALUE");
-    assert_refused("conv2d =6", "found '=6', expected OPTION=VALUE");
-    assert_refused("conv2d filters = 6", "found 'filters', expected OPTION=VALUE");
+    assert_refused("conv2d filters", "found 'filters', expected OPTION=VALUE, such as units=10");
+    assert_refused("conv2d filters=", "found 'filters=', expected OPTION=VALUE, such as units=10");
+    assert_refused("conv2d =6", "found '=6', expected OPTION=VALUE, such as units=10");
+    assert_refused("conv2d filters = 6", "found 'filters', expected OPTION=VALUE, such as units=10");
     assert_refused("conv2d filters=6 filters=6", "option 'filters' is given twice");
 }
 
@@ -183,8 +183,9 @@ static void test_refused_values(void **state) {
                    "option 'kernel': found '5x', expected HxW or a number from 1 to 65535");
     assert_refused("conv2d filters=6 kernel=5x3x1",
                    "option 'kernel': found '5x3x1', expected HxW or a number from 1 to 65535");
-    assert_refused("conv2d filters=6 kernel=5 pad=Same",
-                   "option 'pad': found 'Same', expected same, HxW or a number from 0 to 100");
+    assert_refused(
+        "conv2d filters=6 kernel=5 pad=Same",
+        "option 'pad': found 'Same', did you mean 'same'? Expected same, HxW or a number from 0 to 100");
     assert_refused("conv2d filters=6 kernel=5 bias=1", "option 'bias': found '1', expected true or false");
     assert_refused("conv2d filters=6 kernel=5 init=h", "option 'init': found 'h', expected he or xavier");
     assert_refused("conv2d filters=6 kernel=5 size=2",

@@ -288,7 +288,7 @@ static void refuses_bad_text(void **state) {
         {"flip=2", "augment: option 'flip': found '2', expected a number from 0 to 1"},
         {"noise=nan", "augment: option 'noise': found 'nan', expected"},
         {"elastic_grid=0", "augment: option 'elastic_grid': found '0', expected a number from 1 to 1024"},
-        {"rotate", "augment: found 'rotate', expected OPTION=VALUE"},
+        {"rotate", "augment: found 'rotate', expected OPTION=VALUE, such as units=10"},
         {"rotate=1 rotate=2", "augment: option 'rotate' is given twice"},
         {"turn=1",
          "augment: unknown option 'turn', expected shift, rotate, scale, shear, elastic, elastic_grid, "

@@ -89,7 +89,7 @@ static const struct mistake mistakes[] = {
      {" relu"}},
     {STOA_ERR_ARGUMENT, "layer 'l': 'mse' is a loss, not a layer", {1, 1, 4}, {"a relu", "l mse"}},
     {STOA_ERR_ARGUMENT,
-     "layer 'l': unknown operator 'rely', expected one of conv2d, ",
+     "layer 'l': unknown operator 'rely', did you mean 'relu'? Expected conv2d, ",
      {1, 1, 4},
      {"l rely"}},
     {STOA_ERR_ARGUMENT, "layer 'a': the model has no input yet", {0}, {"a relu"}},

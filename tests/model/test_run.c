@@ -66,9 +66,9 @@ static void refuses_plans(void **state) {
     refuse_plan(model, &(stoa_plan_options){.batch = (size_t)-1}, STOA_ERR_ARGUMENT,
                 "plan: found batch " SIZE_MAX_TEXT ", expected 1 to 1073741824");
     refuse_plan(model, &(stoa_plan_options){.batch = 1, .loss = "hinge"}, STOA_ERR_ARGUMENT,
-                "unknown loss 'hinge', expected one of softmax_cross_entropy");
+                "unknown loss 'hinge', expected softmax_cross_entropy");
     refuse_plan(model, &(stoa_plan_options){.batch = 1, .loss = "relu"}, STOA_ERR_ARGUMENT,
-                "unknown loss 'relu', expected one of");
+                "unknown loss 'relu', expected softmax");
     refuse_plan(model, &(stoa_plan_options){.batch = 1, .loss = ""}, STOA_ERR_ARGUMENT,
                 "loss: found nothing, expected a name and its options");
     stoa_model_free(model);

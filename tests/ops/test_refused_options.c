@@ -62,8 +62,8 @@ static const struct refusal refusals[] = {
     {"batchnorm momentum=2", {"8"}, STOA_ERR_ARGUMENT, "option 'momentum': found '2'"},
     {"avgpool2d size=2 include_pad=1", {"8x8x1"}, STOA_ERR_ARGUMENT, "option 'include_pad': found '1'"},
     {"linear units=5 units=6", {"8"}, STOA_ERR_ARGUMENT, "option 'units' is given twice"},
-    {"linear units", {"8"}, STOA_ERR_ARGUMENT, "found 'units', expected OPTION=VALUE"},
-    {"linear units=", {"8"}, STOA_ERR_ARGUMENT, "found 'units=', expected OPTION=VALUE"},
+    {"linear units", {"8"}, STOA_ERR_ARGUMENT, "found 'units', expected OPTION=VALUE, such as units=10"},
+    {"linear units=", {"8"}, STOA_ERR_ARGUMENT, "found 'units=', expected OPTION=VALUE, such as units=10"},
     /* shapes */
     {"conv2d filters=6 kernel=5",
      {"4x4x1"},

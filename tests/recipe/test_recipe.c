@@ -204,8 +204,9 @@ static void test_structure_refused(void **state) {
     assert_refused(MODEL "input = 6x5x3\n", bad, "r.ini:6: input is there already, on line 2");
     assert_refused(MODEL "[data]\n[model]\n", bad, "r.ini:7: section [model] is there already, on line 1");
     assert_refused("[train]\n[train]\n" MODEL, bad, "r.ini:2: section [train] is there already, on line 1");
-    assert_refused(MODEL "[Data]\n", bad,
-                   "r.ini:6: unknown section [Data], expected [model], [data] or [train]");
+    assert_refused(
+        MODEL "[Data]\n", bad,
+        "r.ini:6: unknown section [Data], did you mean [data]? Expected [model], [data] or [train]");
     assert_refused(MODEL "[data]\nsize = 3\n", bad,
                    "r.ini:7: unknown key 'size' in [data], expected set, classes, mean, deviation, "
                    "normalize, label, task, target, "
@@ -273,14 +274,15 @@ static void test_values_refused(void **state) {
         {"[train]\naugment = spin=1",
          "augment: unknown option 'spin', expected shift, rotate, scale, shear, "},
         {"[train]\naugment = flip=2", "augment: option 'flip': found '2', expected a number from 0 to 1"},
-        {"[train]\naugment = shift", "augment: found 'shift', expected OPTION=VALUE"},
+        {"[train]\naugment = shift", "augment: found 'shift', expected OPTION=VALUE, such as units=10"},
         {"[train]\nschedule = step", "schedule step: option 'every' is missing"},
         {"[train]\nschedule = constant per=year",
          "schedule constant: option 'per': found 'year', expected step or epoch"},
         {"[train]\nschedule = cosine speed=2",
          "schedule cosine: unknown option 'speed', expected end, length, per, warmup, warmup_start"},
         {"[train]\nschedule = one_cycle warmup_start=0",
-         "schedule one_cycle: unknown option 'warmup_start', expected warmup, start, end, per"},
+         "schedule one_cycle: unknown option 'warmup_start', did you mean 'warmup'? Expected warmup, start, "
+         "end, per"},
         /* What one key needs of another. */
         {"[train]\npatience = 3", "patience: needs validation, the share of the training data held out"},
         {"[train]\nfreeze = c2", "freeze: found 'c2', expected names of layers such as c1, l1, f"},
@@ -482,9 +484,9 @@ static void test_set_refused(void **state) {
     } cases[] = {
         {"lr", "0", "lr: found '0', expected a number from 1e-30 to 1e+30"},
         {"train.lr", "x", "lr: found 'x', expected a number from 1e-30 to 1e+30"},
-        {"train.optimizer", "adom", "unknown optimizer 'adom', expected one of "},
-        {"rate", "1", "unknown key 'rate', expected one of a recipe, such as train.lr"},
-        {"train.rate", "1", "unknown key 'rate' in [train], expected epochs, "},
+        {"train.optimizer", "adom", "unknown optimizer 'adom', did you mean 'adam'? Expected "},
+        {"rate", "1", "unknown key 'rate', did you mean 'lr'? Expected one of a recipe, such as train.lr"},
+        {"train.rate", "1", "unknown key 'rate' in [train], did you mean 'lr'? Expected epochs, "},
         {"tests.lr", "1", "unknown section 'tests', expected model, data or train"},
         {".lr", "1", "unknown section '', expected model, data or train"},
         {"title", " a", "title: found ' a', expected a value without white space around it"},
@@ -492,7 +494,7 @@ static void test_set_refused(void **state) {
         {"title", "", "title: found no value, expected one behind the '='"},
         {"title", "a\n[train]", "title: found a control byte 0x0A, expected text"},
         {"data.set", "../x", "set: found '../x', expected a name of letters"},
-        {"model.c9", "relu", "unknown layer 'c9', expected one of the recipe's"},
+        {"model.c9", "relu", "unknown layer 'c9', did you mean 'c1'? Expected one of the recipe's"},
         {"model.c1", "conv2d filters=2 kernel=9", "conv2d 'c1': "},
         {"model.c1", "conv3d", "layer 'c1': unknown operator 'conv3d'"},
         {"model.input", "6x5", "input: found '6x5', expected HEIGHTxWIDTHxCHANNELS, such as 28x28x1"},

@@ -21,7 +21,7 @@ enum { LEAST_TESTED = 50 };
 static const double GUESSING = 0.98, EXPLODED = 4, RISEN = 1.05;
 /* A layer whose gradients are by this factor smaller against its weights than another's stands still. */
 static const double VANISHED = 1e-5;
-/* Where less of the loss is left, no gradient is a sign of success. */
+/* Where less of the loss is left, the data are learned: no gradient and no rise means anything. */
 static const double LEARNED = 1e-3;
 
 #define FINDERS "--find-lr or stoa_find_learning_rate() suggests one"
@@ -289,7 +289,7 @@ void stoa_watch_epoch(struct stoa_watch *watch, const stoa_progress *progress, b
         return;
     }
     double loss = progress->train_loss;
-    watch->rises = loss > RISEN * watch->last_loss ? watch->rises + 1 : 0;
+    watch->rises = loss > LEARNED && loss > RISEN * watch->last_loss ? watch->rises + 1 : 0;
     watch->last_loss = loss;
     watch->least_loss = fmin(watch->least_loss, progress->epoch == 1 ? watch->first_loss : loss);
     if (watch->failed) {

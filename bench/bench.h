@@ -214,8 +214,8 @@ int bench_options_read(const struct bench_mode *mode, int count, char **argument
                        struct bench_options *options, bool *help);
 void bench_options_help(const struct bench_mode *mode);
 
-/* Option number `at` of a mode, in the order of --help; `*value` is NULL for one that takes none. False past the
- * last. */
+/* Option number `at` of a mode, in the order of --help; `*value` is NULL for one that takes none. False past
+ * the last. */
 bool bench_options_at(const struct bench_mode *mode, size_t at, const char **name, const char **value,
                       const char **meaning);
 

@@ -52,9 +52,9 @@ STOA_API const char *stoa_status_text(stoa_status status);
  * @param word  What was found.
  * @param names  `count` names.
  * @param count  How many.
- * Returns one of `names` (of several as near the first): up to 3 letters of it are inserted, removed, replaced
- * or swapped with their neighbours in `word`, of short words fewer; or one begins with the other; or another
- * engine calls it `word`. Capitals, '-' and '_' make no difference. NULL where none is near. */
+ * Returns one of `names` (of several as near the first): up to 3 letters of it are inserted, removed,
+ * replaced or swapped with their neighbours in `word`, of short words fewer; or one begins with the other; or
+ * another engine calls it `word`. Capitals, '-' and '_' make no difference. NULL where none is near. */
 STOA_API const char *stoa_nearest(const char *word, const char *const *names, size_t count);
 
 #ifdef __cplusplus

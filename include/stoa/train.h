@@ -163,11 +163,11 @@ typedef struct stoa_train_callbacks {
  * epoch, and afterwards. The test set decides nothing.
  *
  * A context with a log is told, in a line each, what is likely a mistake. Before the first step: a last layer
- * that the loss does not want (softmax before softmax_cross_entropy), classes without samples, samples that are
- * in both parts (looked for in data of up to 4 million numbers), fewer samples than a batch, a schedule longer
- * than the training, values far from 1 in the first batch. After an epoch: a loss that explodes or rises, nothing
- * learned, outputs that are all the same, layers whose units are all dead, and at the end a test accuracy no
- * better than that of the largest class. None of it changes what is computed.
+ * that the loss does not want (softmax before softmax_cross_entropy), classes without samples, samples that
+ * are in both parts (looked for in data of up to 4 million numbers), fewer samples than a batch, a schedule
+ * longer than the training, values far from 1 in the first batch. After an epoch: a loss that explodes or
+ * rises, nothing learned, outputs that are all the same, layers whose units are all dead, and at the end a
+ * test accuracy no better than that of the largest class. None of it changes what is computed.
  *
  * @param context  The model's, or another.
  * @param model  Built and initialised; changed.

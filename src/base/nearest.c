@@ -83,7 +83,7 @@ size_t stoa_distance(const char *a, const char *b) {
 /* So many edits make another word. */
 static size_t too_many(const char *word) {
     size_t length = strlen(word);
-    return length < 4 ? 2 : length < 9 ? 3 : 4;
+    return length < 2 ? 1 : length < 6 ? 2 : length < 9 ? 3 : 4;
 }
 
 /* One begins with the other, as "padding" with "pad". */

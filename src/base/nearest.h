@@ -20,8 +20,8 @@ struct stoa_words stoa_words_of(const char *const *array);
 /* The name that `word` is likely meant to be, or NULL where none is near: see stoa_nearest(). */
 const char *stoa_nearest_of(const char *word, const struct stoa_words *names);
 
-/* Letters to insert, remove, replace or swap with their neighbour until `a` is `b`; words of more than 64 letters
- * are as far as that. */
+/* Letters to insert, remove, replace or swap with their neighbour until `a` is `b`; words of more than 64
+ * letters are as far as that. */
 size_t stoa_distance(const char *a, const char *b);
 
 enum { STOA_NEAR_TEXT = 96 };

@@ -14,8 +14,8 @@ int cli_arguments_read(const struct cli_command *command, int count, char **argu
 /* Release what the request holds. */
 void cli_arguments_free(struct cli_request *request);
 
-/* Option number `at` of a command, in the order of --help; `*value` is NULL for one that takes none. False past
- * the last. */
+/* Option number `at` of a command, in the order of --help; `*value` is NULL for one that takes none. False
+ * past the last. */
 bool cli_arguments_option(const struct cli_command *command, size_t at, const char **name, const char **value,
                           const char **meaning);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Completion scripts: see complete.h. Names of recipes come from 'stoa completion recipes' when they are wanted,
- * keys of --set from 'stoa completion keys'; everything else stands in the script. Public headers only. */
+/* Completion scripts: see complete.h. Names of recipes come from 'stoa completion recipes' when they are
+ * wanted, keys of --set from 'stoa completion keys'; everything else stands in the script. Public headers
+ * only. */
 #include "cli/complete.h"
 
 #include <stdbool.h>

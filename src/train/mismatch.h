@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Data whose samples or classes are not those of a model: what is found, and the lines of a recipe that fit. */
+/* Data whose samples or classes are not those of a model: what is found, and the lines of a recipe that fit.
+ */
 #ifndef STOA_TRAIN_MISMATCH_H
 #define STOA_TRAIN_MISMATCH_H
 
@@ -10,8 +11,8 @@
 stoa_status stoa_mismatch_check(stoa_context *context, const stoa_dataset *data, const char *what,
                                 const stoa_model *model);
 
-/* The data at `path` were refused with `status`: look at them again as they are, and where shape or classes are
- * others than the model's, let the sentence say so. Returns `status`, or STOA_ERR_SHAPE. */
+/* The data at `path` were refused with `status`: look at them again as they are, and where shape or classes
+ * are others than the model's, let the sentence say so. Returns `status`, or STOA_ERR_SHAPE. */
 stoa_status stoa_mismatch_explain(const struct stoa_data_facts *facts, const char *path, stoa_status status);
 
 #endif

@@ -103,7 +103,7 @@ static const char *class_text(const stoa_dataset *data, size_t class_number, cha
     return out;
 }
 
-/* The first class that has samples in `with` (NULL: whatever) and none in `without`, and how many there are. */
+/* The first class with samples in `with` (NULL: whatever) and none in `without`, and how many are so. */
 static size_t count_lacking(const size_t *without, const size_t *with, size_t classes, size_t *first) {
     size_t lacking = 0;
     for (size_t i = classes; i-- > 0;) {

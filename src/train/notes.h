@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What can be said before a training, through the context's log, a line each: a loss that does not fit the last
- * layer, classes without samples, samples in both parts, schedules longer than the training, values far from 1. */
+/* What can be said before a training, through the context's log, a line each: a loss that does not fit the
+ * last layer, classes without samples, samples in both parts, schedules longer than the training, values far
+ * from 1. */
 #ifndef STOA_TRAIN_NOTES_H
 #define STOA_TRAIN_NOTES_H
 

@@ -15,9 +15,9 @@ enum { STEPS_TO_LEARN = 200, STEPS_AT_THE_END = 50 };
 enum { LEAST_SAMPLES = 8 };
 /* A test part of fewer samples says little about an accuracy. */
 enum { LEAST_TESTED = 50 };
-/* A loss is that of guessing down to this share of it; it has exploded when it is so many times what it was in
- * the first step and at its best, and it rises when three
- * epochs in a row are by this factor above the one before. */
+/* A loss is that of guessing down to this share of it; it has exploded when it is so many times what it was
+ * in the first step and at its best, and it rises when three epochs in a row are by this factor above the one
+ * before. */
 static const double GUESSING = 0.98, EXPLODED = 4, RISEN = 1.05;
 /* A layer whose gradients are by this factor smaller against its weights than another's stands still. */
 static const double VANISHED = 1e-5;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A training that learns nothing, explodes or has dead layers: said through the context's log, each once, with
- * the value found and what to try. Costs a sum a step, and one look at the gradients an epoch. */
+/* A training that learns nothing, explodes or has dead layers: said through the context's log, each once,
+ * with the value found and what to try. Costs a sum a step, and one look at the gradients an epoch. */
 #ifndef STOA_TRAIN_WATCH_H
 #define STOA_TRAIN_WATCH_H
 

@@ -213,7 +213,7 @@ static void test_structure_refused(void **state) {
                    "normalize_targets, ignore, only, categories, dates, missing, unknown, header, layout, resize, "
                    "test, split_seed, samples, memory, weights");
     assert_refused("epochs = 3\n" MODEL, bad,
-                   "r.ini:1: unknown key 'epochs' before the first section, expected title, needs, reaches");
+                   "r.ini:1: unknown key 'epochs' before the first section, expected it in [train]");
     assert_refused("reaches = 99123456789 123456789 123456789 123456789 123456789 123456789\n" MODEL, bad,
                    "r.ini:1: reaches: found 61 bytes of text, expected at most 60");
     assert_refused(MODEL "[train]\nlr = 1\nseed = 3\nlr = 1\n", bad,
@@ -487,8 +487,8 @@ static void test_set_refused(void **state) {
         {"train.optimizer", "adom", "unknown optimizer 'adom', did you mean 'adam'? Expected "},
         {"rate", "1", "unknown key 'rate', did you mean 'lr'? Expected one of a recipe, such as train.lr"},
         {"train.rate", "1", "unknown key 'rate' in [train], did you mean 'lr'? Expected epochs, "},
-        {"tests.lr", "1", "unknown section 'tests', expected model, data or train"},
-        {".lr", "1", "unknown section '', expected model, data or train"},
+        {"tests.lr", "1", "unknown section 'tests', expected model, data, train"},
+        {".lr", "1", "unknown section '', expected model, data, train"},
         {"title", " a", "title: found ' a', expected a value without white space around it"},
         {"title", "a #b", "title: found 'a #b', expected a value without white space around it"},
         {"title", "", "title: found no value, expected one behind the '='"},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the context's log is told before and during a training: each mistake its line, and nothing of a training
- * that goes well. */
+/* What the context's log is told before and during a training: each mistake its line, and nothing of a
+ * training that goes well. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <stoa/stoa.h>

@@ -45,12 +45,28 @@ static stoa_status fail_input(stoa_context *context, const char *what, const sto
     if (place[0]) {
         describe_units(model, classes, units);
         int used = snprintf(lines, LINES, ": expected input = %zux%zux%zu", found[0], found[1], found[2]);
-        if (classes != outputs && used > 0) {
+        if (classes > 0 && classes != outputs && used > 0) {
             (void)snprintf(lines + used, LINES - (size_t)used, ", classes = %zu and %s", classes, units);
         }
     }
     return stoa_fail(context, STOA_ERR_SHAPE, "%sthe model takes input %zux%zux%zu, %s has %zux%zux%zu%s",
                      place, wanted[0], wanted[1], wanted[2], what, found[0], found[1], found[2], lines);
+}
+
+/* How many outputs the data want. */
+static size_t outputs_for(const stoa_dataset *data) {
+    size_t targets = stoa_dataset_targets(data);
+    return targets ? targets : stoa_dataset_classes(data);
+}
+
+static stoa_status fail_targets(stoa_context *context, const char *what, const stoa_model *model,
+                                size_t targets) {
+    char place[PLACE], units[PART];
+    name_place(model, find_output(model)->line, place);
+    describe_units(model, targets, units);
+    return stoa_fail(context, STOA_ERR_SHAPE, "%sthe model has %zu outputs, %s has %zu target%s%s%s", place,
+                     stoa_model_output_size(model), what, targets, targets == 1 ? "" : "s",
+                     place[0] ? ": expected " : "", place[0] ? units : "");
 }
 
 static stoa_status fail_classes(stoa_context *context, const char *what, const stoa_model *model,
@@ -93,8 +109,9 @@ stoa_status stoa_mismatch_check(stoa_context *context, const stoa_dataset *data,
     if (!is_same_shape(model, wanted, found)) {
         return fail_input(context, what, model, wanted, found, stoa_dataset_classes(data));
     }
-    if (stoa_model_output_size(model) != stoa_dataset_classes(data)) {
-        return fail_classes(context, what, model, stoa_dataset_classes(data));
+    if (stoa_model_output_size(model) != outputs_for(data)) {
+        return stoa_dataset_targets(data) ? fail_targets(context, what, model, stoa_dataset_targets(data))
+                                          : fail_classes(context, what, model, stoa_dataset_classes(data));
     }
     return STOA_OK;
 }
@@ -141,7 +158,7 @@ stoa_status stoa_mismatch_explain(const struct stoa_data_facts *facts, const cha
         return now;
     }
     context->error = before;
-    return now == STOA_OK || classes == stoa_model_output_size(facts->model)
+    return now == STOA_OK || classes == 0 || classes == stoa_model_output_size(facts->model)
                ? status
                : add_classes(context, facts->model, classes);
 }

@@ -170,9 +170,9 @@ static void note_counts(const stoa_trainer *trainer, const size_t *train, const 
 static void note_classes(const stoa_trainer *trainer) {
     size_t classes = stoa_dataset_classes(trainer->train);
     bool tests = trainer->test && stoa_dataset_classes(trainer->test) == classes;
-    size_t *counts = calloc(classes, 2 * sizeof *counts);
+    size_t *counts = classes > 0 ? calloc(classes, 2 * sizeof *counts) : NULL;
     if (!counts) {
-        return; /* a note is not worth an error */
+        return; /* targets are no classes, and a note is not worth an error */
     }
     stoa_dataset_class_counts(trainer->train, counts);
     if (tests) {

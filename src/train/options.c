@@ -84,8 +84,8 @@ stoa_status stoa_monitor_read(struct stoa_error *error, const char *line, void *
         }
     }
     char near[STOA_NEAR_TEXT];
-    return stoa_error_set(error, STOA_ERR_ARGUMENT, "monitor: found '%.60s'%sloss, accuracy, rmse or f1", line,
-                          stoa_near_text(line, &(struct stoa_words){monitor_at, NULL}, near));
+    return stoa_error_set(error, STOA_ERR_ARGUMENT, "monitor: found '%.60s'%sloss, accuracy, rmse or f1",
+                          line, stoa_near_text(line, &(struct stoa_words){monitor_at, NULL}, near));
 }
 
 stoa_status stoa_train_settings_check_task(struct stoa_error *error,

@@ -53,6 +53,11 @@ static double largest_share(const stoa_dataset *data, double *entropy) {
 
 static void measure_chance(struct stoa_watch *watch, const stoa_dataset *train, const char *loss) {
     size_t classes = stoa_dataset_classes(train);
+    if (classes == 0) {
+        watch->chance_loss = (double)NAN; /* of targets it is not known what guessing reaches */
+        watch->chance_accuracy = -1;
+        return;
+    }
     double most = largest_share(train, &watch->chance_loss);
     /* The largest share is reached by luck too: three standard deviations of so many guesses. */
     double count = (double)stoa_dataset_count(train);
@@ -82,7 +87,8 @@ void stoa_watch_open(struct stoa_watch *watch, const stoa_trainer *trainer) {
     watch->last_loss = (double)NAN;
     watch->last_samples = (trainer->epoch_samples - 1) % trainer->settings.options.batch + 1;
     measure_chance(watch, trainer->train, trainer->settings.loss);
-    if (trainer->test && stoa_dataset_count(trainer->test) >= LEAST_TESTED) {
+    if (trainer->test && stoa_dataset_classes(trainer->test) > 0 &&
+        stoa_dataset_count(trainer->test) >= LEAST_TESTED) {
         watch->test_share = largest_share(trainer->test, &entropy);
     }
 }

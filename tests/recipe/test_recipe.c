@@ -207,11 +207,12 @@ static void test_structure_refused(void **state) {
     assert_refused(
         MODEL "[Data]\n", bad,
         "r.ini:6: unknown section [Data], did you mean [data]? Expected [model], [data] or [train]");
-    assert_refused(MODEL "[data]\nsize = 3\n", bad,
-                   "r.ini:7: unknown key 'size' in [data], expected set, classes, mean, deviation, "
-                   "normalize, label, task, target, "
-                   "normalize_targets, ignore, only, categories, dates, missing, unknown, header, layout, resize, "
-                   "test, split_seed, samples, memory, weights");
+    assert_refused(
+        MODEL "[data]\nsize = 3\n", bad,
+        "r.ini:7: unknown key 'size' in [data], expected set, classes, mean, deviation, "
+        "normalize, label, task, target, "
+        "normalize_targets, ignore, only, categories, dates, missing, unknown, header, layout, resize, "
+        "test, split_seed, samples, memory, weights");
     assert_refused("epochs = 3\n" MODEL, bad,
                    "r.ini:1: unknown key 'epochs' before the first section, expected it in [train]");
     assert_refused("reaches = 99123456789 123456789 123456789 123456789 123456789 123456789\n" MODEL, bad,
@@ -520,7 +521,8 @@ static void test_set_refused(void **state) {
     assert_set(recipe, "model.l1", "linear units=5");
     assert_int_equal(stoa_recipe_model(context, recipe, &model), STOA_ERR_SHAPE);
     assert_string_equal(stoa_context_error(context), "the last layer, 'l1' on line 5, gives 5 values, "
-                                                     "expected 4, the classes of [data]");
+                                                     "expected 4, the classes of [data]: units=4 there, or "
+                                                     "classes = 5 in [data]");
     assert_set(recipe, "classes", "5");
     assert_set(recipe, "normalize", "measured");
     assert_int_equal(stoa_recipe_model(context, recipe, &model), STOA_ERR_ARGUMENT);

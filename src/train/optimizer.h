@@ -23,6 +23,10 @@ struct stoa_update {
     bool decays; /* weight decay applies to these parameters */
     uint64_t step;
     double shared[STOA_MAX_SHARED]; /* what `begin` has left: the same for all parameters */
+    /* A whole weight as a matrix, its outputs the columns, where the optimiser has a `workspace`; else 0. */
+    size_t rows, columns;
+    float *work; /* what `workspace` has asked for */
+    const stoa_context *context;
 };
 
 /* Weight decay: its amount is added to the gradient times the parameter (L2), or, decoupled, the parameter
@@ -55,6 +59,9 @@ struct stoa_optimizer {
     size_t (*slots)(const void *options, const char *names[STOA_MAX_SLOTS]);
     /* Once a step, from options and step; NULL: nothing is shared. */
     void (*begin)(struct stoa_update *update);
+    /* NULL: numbers are updated each by itself. Or weights come whole, but for the last one, each on one
+     * thread; scratch of one in floats, false when its size overflows. */
+    bool (*workspace)(size_t rows, size_t columns, size_t *floats);
     void (*update)(const struct stoa_update *update);
 };
 

@@ -37,6 +37,8 @@ struct stoa_trainer {
     float *rates; /* what the learning rate of a layer is multiplied with; 0: it is frozen */
     struct stoa_piece *pieces, *statistic_pieces; /* frozen layers are in none */
     double *sums;                                 /* of squares, a piece */
+    float *work;                                  /* scratch of the weights that are updated whole */
+    size_t work_bytes;
     size_t piece_count, statistic_piece_count;
     uint64_t total_steps;
     size_t waiting; /* batches whose gradients wait for the update */

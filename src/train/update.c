@@ -17,31 +17,59 @@
  * among them, fit into L1 side by side. */
 enum { PIECE = 16384, PART = 1024 };
 
-/* Cut a range of tensors that are treated alike; the number of pieces. */
+/* Cut a range of tensors that are treated alike, unless it is one weight that stays whole; the number of
+ * pieces. */
 static size_t cut_range(struct stoa_piece range, struct stoa_piece *pieces) {
-    size_t count = stoa_ceil_div(range.count, PIECE);
+    size_t size = range.columns > 0 ? range.count : PIECE;
+    size_t count = stoa_ceil_div(range.count, size);
     for (size_t i = 0; pieces && i < count; i++) {
         pieces[i] = range;
-        pieces[i].first += i * PIECE;
-        pieces[i].count = stoa_min(PIECE, range.count - i * PIECE);
+        pieces[i].first += i * size;
+        pieces[i].count = stoa_min(size, range.count - i * size);
     }
     return count;
+}
+
+/* The weight that no other one follows: what it gives are the classes. */
+static size_t last_weight(const stoa_model *model) {
+    size_t last = model->tensor_count;
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        last = model->tensors[i].spec.decays ? i : last;
+    }
+    return last;
+}
+
+/* A weight as a matrix, its outputs lying side by side; nothing for a single row. */
+static void shape_weight(const struct stoa_tensor *tensor, struct stoa_piece *piece) {
+    const struct stoa_tensor_spec *spec = &tensor->spec;
+    for (size_t i = 0; i < spec->walk_rank; i++) {
+        if (spec->memory_stride[i] == 1 && spec->disk_dim[i] > 1 && spec->disk_dim[i] < tensor->count) {
+            piece->columns = spec->disk_dim[i];
+            piece->rows = tensor->count / piece->columns;
+        }
+    }
 }
 
 /* Cut all parameters, or all running statistics, of the layers that are not frozen; the number of pieces. */
 static size_t cut_pieces(const stoa_trainer *t, bool trainable, struct stoa_piece *pieces) {
     const stoa_model *model = t->model;
     struct stoa_piece range = {.count = 0};
-    size_t count = 0;
+    size_t count = 0, last = last_weight(model);
+    bool whole = t->settings.optimizer->workspace && trainable;
     for (size_t i = 0; i < model->tensor_count; i++) {
         const struct stoa_tensor *tensor = &model->tensors[i];
-        struct stoa_piece one = {tensor->offset, stoa_round_up(tensor->count, STOA_ALIGN_FLOATS),
-                                 tensor->spec.decays, t->rates[stoa_tensor_node(model, i)]};
+        struct stoa_piece one = {.first = tensor->offset,
+                                 .count = stoa_round_up(tensor->count, STOA_ALIGN_FLOATS),
+                                 .decays = tensor->spec.decays,
+                                 .rate = t->rates[stoa_tensor_node(model, i)]};
         if (tensor->spec.trainable != trainable || one.rate == 0) {
             continue;
         }
-        bool joins =
-            range.first + range.count == one.first && range.decays == one.decays && range.rate == one.rate;
+        if (whole && one.decays && i != last) {
+            shape_weight(tensor, &one);
+        }
+        bool joins = range.columns == 0 && one.columns == 0 && range.first + range.count == one.first &&
+                     range.decays == one.decays && range.rate == one.rate;
         if (joins) {
             range.count += one.count;
         } else {
@@ -62,6 +90,36 @@ static struct stoa_piece *make_pieces(const stoa_trainer *trainer, bool trainabl
     return pieces;
 }
 
+/* Scratch for the weights that are updated whole, each its own. */
+static bool allocate_work(stoa_trainer *trainer) {
+    bool (*workspace)(size_t, size_t, size_t *) = trainer->settings.optimizer->workspace;
+    size_t floats = 0, one;
+    for (size_t i = 0; workspace && i < trainer->piece_count; i++) {
+        const struct stoa_piece *piece = &trainer->pieces[i];
+        if (piece->columns > 0 &&
+            !(workspace(piece->rows, piece->columns, &one) && stoa_size_add(floats, one, &floats))) {
+            return false;
+        }
+    }
+    if (floats == 0) {
+        return true;
+    }
+    if (!stoa_float_bytes(floats, &trainer->work_bytes)) {
+        return false;
+    }
+    trainer->work = stoa_allocate(trainer->context, trainer->work_bytes, "optimizer");
+    float *at = trainer->work;
+    for (size_t i = 0; at && i < trainer->piece_count; i++) {
+        struct stoa_piece *piece = &trainer->pieces[i];
+        if (piece->columns > 0) {
+            (void)workspace(piece->rows, piece->columns, &one);
+            piece->work = at;
+            at += one;
+        }
+    }
+    return trainer->work;
+}
+
 static bool allocate(stoa_trainer *trainer) {
     const stoa_model *model = trainer->model;
     trainer->pieces = make_pieces(trainer, true, &trainer->piece_count);
@@ -72,7 +130,7 @@ static bool allocate(stoa_trainer *trainer) {
         trainer->average_statistics = calloc(model->statistic_floats, sizeof *trainer->average_statistics);
     }
     return trainer->pieces && trainer->statistic_pieces && trainer->sums &&
-           (!averages || trainer->average_statistics);
+           (!averages || trainer->average_statistics) && allocate_work(trainer);
 }
 
 stoa_status stoa_update_open(stoa_trainer *trainer, const stoa_train_options *options) {
@@ -91,6 +149,9 @@ void stoa_update_close(stoa_trainer *trainer) {
     free(trainer->pieces);
     free(trainer->statistic_pieces);
     free(trainer->sums);
+    if (trainer->work) {
+        stoa_release(trainer->context, trainer->work, trainer->work_bytes);
+    }
     free(trainer->average_statistics);
 }
 
@@ -148,6 +209,9 @@ static void update_part(const struct loop *loop, const struct stoa_piece *part) 
     update.count = part->count;
     update.learning_rate = (float)(t->state.learning_rate * (double)part->rate);
     update.decays = part->decays;
+    update.rows = part->rows;
+    update.columns = part->columns;
+    update.work = part->work;
     for (size_t slot = 0; slot < t->settings.optimizer_slots; slot++) {
         update.slot[slot] = stoa_plan_optimizer_slot(t->plan, slot) + part->first;
     }
@@ -167,9 +231,9 @@ static void update_piece(void *argument, size_t task, size_t thread) {
     (void)thread;
     const struct loop *loop = argument;
     struct stoa_piece part = loop->trainer->pieces[task];
-    size_t end = part.first + part.count;
-    for (; part.first < end; part.first += PART) {
-        part.count = stoa_min(PART, end - part.first);
+    size_t end = part.first + part.count, most = part.columns > 0 ? part.count : PART;
+    for (; part.first < end; part.first += most) {
+        part.count = stoa_min(most, end - part.first);
         update_part(loop, &part);
     }
 }
@@ -203,7 +267,8 @@ void stoa_update_run(stoa_trainer *trainer) {
                         .parameters = stoa_model_change(trainer->model),
                         .factor = 1,
                         .keep = keep_of_average(trainer),
-                        .update = {.kernels = trainer->context->kernels,
+                        .update = {.context = trainer->context,
+                                   .kernels = trainer->context->kernels,
                                    .options = trainer->settings.optimizer_options,
                                    .step = trainer->state.steps + 1}};
     if (trainer->settings.optimizer->begin) {

@@ -9,7 +9,9 @@
 struct stoa_piece {
     size_t first, count;
     bool decays;
-    float rate; /* what the learning rate is multiplied with */
+    float rate;           /* what the learning rate is multiplied with */
+    size_t rows, columns; /* of a weight that is updated whole, see struct stoa_update; else 0 */
+    float *work;
 };
 
 /* Cut the parameters into pieces and allocate what clipping and averaging need. Errors: those of

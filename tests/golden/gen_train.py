@@ -40,6 +40,27 @@ class PreviousGradient(torch.optim.Optimizer):
                 self.state[p]["before"] = g
 
 
+class Muon(torch.optim.Optimizer):
+    """Muon of one weight (outputs, inputs), written out; torch.optim.Muon, which is newer, rounds to bfloat16."""
+
+    def __init__(self, parameters, momentum=0.95, iterations=5, decay=0.0):
+        super().__init__(parameters, {"momentum": momentum, "iterations": iterations, "decay": decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                velocity = self.state[p].setdefault("velocity", torch.zeros_like(p))
+                velocity.mul_(group["momentum"]).add_(p.grad)
+                x = p.grad + group["momentum"] * velocity
+                x = x / (x.norm() + 1e-7)
+                for _ in range(group["iterations"]):
+                    square = x @ x.T
+                    x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+                p *= 1 - RATE * group["decay"]
+                p -= RATE * max(1, p.shape[0] / p.shape[1]) ** 0.5 * x
+
+
 class Decoupled:
     """Any optimiser with decoupled decay: the parameters shrink before its step."""
 
@@ -98,8 +119,27 @@ def optimizer_cases(start, gradients):
          lambda p: o.Adam(p, RATE, betas=(0.75, 0.96875), eps=2.0**-10, weight_decay=0.0625)),
         ("adamw", lambda p: o.AdamW(p, RATE)),
         ("adamw beta2=0.96875 decay=0.0625", lambda p: o.AdamW(p, RATE, betas=(0.9, 0.96875), weight_decay=0.0625)),
+        ("muon", lambda p: o.Adam(p, RATE * 0.05)),
+        ("muon rest=0.5 beta1=0.75 beta2=0.96875", lambda p: o.Adam(p, RATE * 0.5, betas=(0.75, 0.96875))),
     ]  # fmt: skip
     return [follow(line, make, start, gradients) for line, make in cases]
+
+
+def matrix_cases():
+    """Whole weights: of more inputs than outputs, of fewer, of as many. What lies in memory is (inputs, outputs)."""
+    cases = [
+        ("muon", Muon, 7, 5),
+        ("muon momentum=0.875 iterations=3", lambda p: Muon(p, 0.875, 3), 5, 8),
+        ("muon momentum=0.5 decay=0.0625", lambda p: Muon(p, 0.5, 5, 0.0625), 6, 6),
+    ]
+    found = []
+    for line, make, inputs, outputs in cases:
+        start, gradients = exact(inputs, outputs), exact(STEPS, inputs, outputs)
+        one = follow(line, make, start.T, gradients.transpose(1, 2))
+        after = [torch.tensor(a).reshape(outputs, inputs).T for a in one["after"]]
+        found.append({"optimizer": line, "rows": inputs, "columns": outputs, "start": numbers(start),
+                      "gradients": [numbers(g) for g in gradients], "after": [numbers(a) for a in after]})  # fmt: skip
+    return found
 
 
 def factors_of(make, steps, losses=None):
@@ -169,7 +209,7 @@ def schedule_cases():
 def write(name, value):
     """A line an entry of the lists, so that a difference shows which one."""
     text = json.dumps(value, separators=(",", ":"))
-    for key in ("optimizers", "schedules"):
+    for key in ("optimizers", "matrices", "schedules"):
         text = text.replace('"%s":[{' % key, '"%s":[\n{' % key)
     text = text.replace('},{"', '},\n{"')
     with open(os.path.join(FOLDER, name), "w", encoding="utf-8") as file:
@@ -184,7 +224,7 @@ def main():
     write("training-rules.json", {
         "by": "PyTorch " + torch.__version__, "rate": RATE, "start": numbers(start),
         "gradients": [numbers(g) for g in gradients], "every": 5,
-        "optimizers": optimizer_cases(start, gradients), "schedules": schedule_cases()})  # fmt: skip
+        "optimizers": optimizer_cases(start, gradients), "matrices": matrix_cases(), "schedules": schedule_cases()})  # fmt: skip
 
 
 main()

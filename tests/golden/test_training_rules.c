@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/threads.h"
 #include "golden.h"
 #include "train/options.h"
 
 enum { COUNT = 37 };
-static const double BOUND = 1e-6; /* of the largest number */
+static const double BOUND = 1e-6;        /* of the largest number */
+static const double MATRIX_BOUND = 1e-5; /* the same: the iteration magnifies what is rounded */
 
 static json_t *file;
 static stoa_context *context;
@@ -89,6 +91,74 @@ static void optimisers_follow_pytorchs(void **state) {
     assert_true(i > 0);
 }
 
+struct task {
+    const struct stoa_optimizer *optimizer;
+    struct stoa_update update;
+};
+
+static void run_task(void *argument, size_t task, size_t thread) {
+    (void)task;
+    (void)thread;
+    const struct task *t = argument;
+    t->optimizer->update(&t->update);
+}
+
+/* A whole weight, with exactly the scratch that is asked for. */
+static void follow_matrix(const json_t *one, const struct stoa_kernels *kernels, const char *isa) {
+    enum { MOST = 64, WORK = 512 };
+    static const float guard = 12345;
+    const char *line = golden_text(one, "optimizer");
+    const struct stoa_train_settings settings = read_settings(&(stoa_train_options){.optimizer = line});
+    size_t rows = golden_size(one, "rows"), columns = golden_size(one, "columns"), floats = 0;
+    float p[MOST], g[MOST], work[WORK], slot[STOA_MAX_SLOTS][MOST] = {{0}};
+    assert_true(rows * columns <= MOST && settings.optimizer->workspace(rows, columns, &floats) &&
+                floats < WORK);
+    work[floats] = guard;
+    golden_floats(golden_get(one, "start"), p, rows * columns);
+    const json_t *gradients = golden_get(one, "gradients");
+    size_t every = golden_size(file, "every");
+    for (size_t step = 0; step < json_array_size(gradients); step++) {
+        golden_floats(json_array_get(gradients, step), g, rows * columns);
+        struct task task = {settings.optimizer,
+                            {.context = context,
+                             .kernels = kernels,
+                             .options = settings.optimizer_options,
+                             .parameter = p,
+                             .gradient = g,
+                             .slot = {slot[0], slot[1]},
+                             .count = rows * columns,
+                             .rows = rows,
+                             .columns = columns,
+                             .work = work,
+                             .learning_rate = (float)json_number_value(golden_get(file, "rate")),
+                             .decays = true,
+                             .step = step + 1}};
+        stoa_parallel(context, 1, run_task, &task); /* products take the scratch of a thread */
+        if ((step + 1) % every == 0) {
+            char where[192];
+            (void)snprintf(where, sizeof where, "%s on %s, step %zu", line, isa, step + 1);
+            golden_compare(where, "weight", p, json_array_get(golden_get(one, "after"), step / every),
+                           rows * columns, MATRIX_BOUND);
+        }
+    }
+    assert_true(work[floats] == guard);
+    for (size_t i = 0; i < MOST; i++) {
+        assert_true(slot[1][i] == 0); /* a weight has no second moment */
+    }
+}
+
+static void weights_follow_the_formula(void **state) {
+    (void)state;
+    size_t i;
+    json_t *one;
+    json_array_foreach((json_t *)(uintptr_t)golden_get(file, "matrices"), i, one) {
+        for (int isa = STOA_ISA_BASE; isa <= (int)stoa_isa_best(); isa++) {
+            follow_matrix(one, stoa_kernels_for((stoa_isa)isa), stoa_isa_name((stoa_isa)isa));
+        }
+    }
+    assert_true(i > 0);
+}
+
 /* A new optimiser needs golden values too. */
 static bool is_there(const char *list, const char *key, const char *name) {
     size_t i;
@@ -106,8 +176,10 @@ static bool is_there(const char *list, const char *key, const char *name) {
 static void all_optimisers_are_here(void **state) {
     (void)state;
     for (size_t i = 0; stoa_optimizers[i]; i++) {
-        if (!is_there("optimizers", "optimizer", stoa_optimizers[i]->name)) {
-            fail_msg("no golden values of optimizer %s", stoa_optimizers[i]->name);
+        const char *name = stoa_optimizers[i]->name;
+        if (!is_there("optimizers", "optimizer", name) ||
+            (stoa_optimizers[i]->workspace && !is_there("matrices", "optimizer", name))) {
+            fail_msg("no golden values of optimizer %s", name);
         }
     }
 }
@@ -164,10 +236,8 @@ int main(int count, char **arguments) {
     file = golden_load(arguments[1], "training-rules.json");
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(all_optimisers_are_here),
-        TEST(optimisers_follow_pytorchs),
-        TEST(all_schedules_are_here),
-        TEST(schedules_follow_pytorchs),
+        TEST(all_optimisers_are_here), TEST(optimisers_follow_pytorchs), TEST(weights_follow_the_formula),
+        TEST(all_schedules_are_here),  TEST(schedules_follow_pytorchs),
     };
 #undef TEST
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

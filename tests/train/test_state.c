@@ -119,6 +119,7 @@ static const struct {
     {"nesterov", {.optimizer = "nesterov", .clip_norm = 0.1F, .in_order = true}},
     {"previous_gradient", {.optimizer = "previous_gradient", .clip_value = 0.01F}},
     {"rmsprop", {.optimizer = "rmsprop centred=true momentum=0.5"}},
+    {"muon", {.optimizer = "muon decay=0.1", .average = 0.9F}},
     {"adagrad", {.optimizer = "adagrad lr_decay=0.01 initial=0.1"}},
     {"average", {.average = 0.9F}},
     {"augmentation", {.augment = "shift=1 rotate=10 noise=0.1 erase=0.5"}},

@@ -163,13 +163,10 @@ static void follows_the_formulas(void **state) {
     follow((stoa_train_options){.average = 0.5F, .clip_norm = 0.25F}, true);
 }
 
-static void is_the_same_on_any_number_of_threads(void **state) {
-    (void)state;
+static void same_on_any_number_of_threads(const char *optimizer) {
     const size_t threads[] = {1, 2, 3, 7};
-    const stoa_train_options options = {.optimizer = "rmsprop momentum=0.5 decay=0.01",
-                                        .clip_norm = 0.5F,
-                                        .clip_value = 0.01F,
-                                        .average = 0.75F};
+    const stoa_train_options options = {
+        .optimizer = optimizer, .clip_norm = 0.5F, .clip_value = 0.01F, .average = 0.75F};
     float *expected = NULL;
     for (size_t i = 0; i < 4; i++) {
         stoa_context *context = make_context(threads[i]);
@@ -194,6 +191,44 @@ static void is_the_same_on_any_number_of_threads(void **state) {
         stoa_context_free(context);
     }
     free(expected);
+}
+
+static void is_the_same_on_any_number_of_threads(void **state) {
+    (void)state;
+    same_on_any_number_of_threads("rmsprop momentum=0.5 decay=0.01");
+    same_on_any_number_of_threads("muon decay=0.01");
+}
+
+/* Where all but weights that come whole stands still: those are known by what moves. A gradient of BATCH
+ * samples has at most so many directions, and a step goes equally far, about 1, along each. */
+static void takes_weights_whole_but_the_last(void **state) {
+    (void)state;
+    stoa_context *context = make_context(2);
+    stoa_model *model = make_model(context);
+    const stoa_train_options options = {.optimizer = "muon rest=0", .lr_scale = "l1=0.5"};
+    stoa_trainer *trainer = make_trainer(context, model, options);
+    size_t bytes = model->parameter_floats * sizeof(float);
+    float *before = malloc(bytes);
+    assert_non_null(before);
+    memcpy(before, model->parameters, bytes);
+    make_step(trainer, 0);
+    double rate = 0.125 * 0.5 * sqrt(1200.0 / INPUTS);
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        const struct stoa_tensor *tensor = &model->tensors[i];
+        double sum = 0;
+        for (size_t k = 0; tensor->spec.trainable && k < tensor->count; k++) {
+            double moved = (double)(model->parameters[tensor->offset + k] - before[tensor->offset + k]);
+            sum += moved / rate * (moved / rate);
+        }
+        bool whole = strcmp(tensor->name, "l1.weight") == 0;
+        if (whole ? sum < 0.5 * (BATCH - 2) || sum > 1.5 * BATCH : sum != 0) {
+            fail_msg("%s moves by a square of %g", tensor->name, sum);
+        }
+    }
+    free(before);
+    stoa_trainer_free(trainer);
+    stoa_model_free(model);
+    stoa_context_free(context);
 }
 
 /* The average stands in the model only while it is asked for, and a step goes on with what is trained. */
@@ -233,6 +268,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(follows_the_formulas),
         cmocka_unit_test(is_the_same_on_any_number_of_threads),
+        cmocka_unit_test(takes_weights_whole_but_the_last),
         cmocka_unit_test(lends_the_average_to_the_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

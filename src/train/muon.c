@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* muon: momentum, orthogonalised (Jordan and others, "Muon: an optimizer for hidden layers in neural
- * networks", 2024). A weight is a matrix; the step is the matrix nearest to its momentum whose singular
- * values are all alike, as Newton and Schulz's iteration finds it, so that no direction of the gradient
- * drowns the others. What is no matrix (biases, scales), and the last weight, whose columns are classes,
- * take Adam's step at `rest` of the rate. */
+/* muon: momentum of a whole weight with all its singular values made alike, by Newton and Schulz's iteration
+ * (Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024): v = momentum * v + g,
+ * x = g + momentum * v made orthogonal, p -= lr * sqrt(max(1, outputs / inputs)) * x; biases and scales, and
+ * the last weight, take Adam's step with rest * lr. So no direction of the gradient drowns the others. A
+ * weight's outputs are its columns in memory; those of the last weight are classes, which differ in kind. */
 #include <math.h>
 #include <string.h>
 

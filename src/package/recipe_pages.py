@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 PAGES = ('README.md', 'data/recipes/README.md', 'src/cli/stoa-recipe.5')
-FRONT = ('mnist-cnn', 'mnist-best', 'lenet5', 'vgg-mnist', 'mlp', 'iris-relu')  # of README.md
+FRONT = ('mnist-cnn', 'mnist-99', 'mnist-best', 'lenet5', 'vgg-mnist', 'mlp', 'iris-relu')  # of README.md
 MOST_WORDS = 4
 KINDS = {'layers': 'layer', 'losses of classes': 'loss of classes', 'losses of targets': 'loss of targets'}
 MARK = re.compile(r'^(?P<before>(?:<!-- |\.\\" )made: (?P<name>[\w \[\]]+?)(?: -->)?\n)(?P<made>.*?)(?=^(?:<!-- end -->|\.\\" end$))',

@@ -41,6 +41,12 @@ class Mnist(unittest.TestCase):
             self.assertEqual(last['epoch'], 4)
             self.assertGreaterEqual(last['test_accuracy'], 0.99, f'seed {seed}')
 
+    def test_mnist_99_reaches_99_percent_in_one_epoch(self):
+        for seed in ('1', '2', '3'):
+            _, last = train(self.folder, 'mnist-99', '--seed', seed)
+            self.assertEqual(last['epoch'], 1)
+            self.assertGreaterEqual(last['test_accuracy'], 0.99, f'seed {seed}')
+
     def test_lenet5_reaches_99_percent(self):
         _, last = train(self.folder, 'lenet5')
         self.assertGreaterEqual(last['test_accuracy'], 0.99)
@@ -86,7 +92,7 @@ class Mnist(unittest.TestCase):
 
     def test_bits_do_not_depend_on_threads(self):
         for isa in ('base', 'avx2', 'avx512'):
-            for recipe in ('lenet5', 'mnist-cnn'):
+            for recipe in ('lenet5', 'mnist-cnn', 'mnist-99'):
                 models = set()
                 for threads in ('1', '2', '3', '7'):
                     model, last = train(self.folder, recipe, '--epochs', '1', '--seed', '7', '--threads', threads,

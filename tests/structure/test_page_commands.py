@@ -3,7 +3,7 @@
 """Run every command of a page, in the order of the page. Usage: test_page_commands.py SOURCE BUILD PAGE
 
 Blocks of ```sh are run by bash in a scratch folder that a page shares: it holds a small stand-in for MNIST under data/mnist, the
-data and recipes that ship, and pictures; the commands of the build are on the PATH. A block of ```c or ```ini that begins with
+data and recipes that ship, and the sets of page_data.py; the commands of the build are on the PATH. A block of ```c or ```ini that begins with
 a comment "NAME: ..." is written to that file first. A comment before a block may say how it is run instead:
 
     <!-- shortened: OPTIONS -->     lines that begin with stoa or stoa-bench get those of these that they know and do not have
@@ -24,7 +24,8 @@ import tempfile
 
 ROOT, BUILD = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
 PAGE = ROOT / sys.argv[3]
-sys.path.insert(0, str(ROOT / "tests" / "cli"))
+sys.path[:0] = [str(ROOT / "tests" / "cli"), str(ROOT / "tests" / "structure")]
+import page_data  # noqa: E402
 from support import SIDE, make_set, png  # noqa: E402
 
 PROGRAMS = {"stoa": BUILD / "src" / "cli" / "stoa", "stoa-bench": BUILD / "bench" / "stoa-bench"}
@@ -41,6 +42,10 @@ def prepare(folder):
     seven = [bytes(255 if row in (6, 7) and 6 < column < 22 or 7 < row < 24 and 18 < column < 22 else 0 for column in range(SIDE))
              for row in range(SIDE)]
     (folder / "seven.png").write_bytes(png(SIDE, SIDE, seven))
+    page_data.houses(folder / "houses.csv")
+    page_data.tags(folder / "tags.npz")
+    page_data.cifar(folder / "cifar-10-batches-bin")
+    page_data.shapes(folder / "shapes", BUILD / "tests" / "cli" / "draw_pictures")
     (folder / "bin").mkdir()
     for name, path in PROGRAMS.items():
         if path.exists():

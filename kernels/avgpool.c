@@ -53,8 +53,8 @@ STOA_INLINE void pool_pixel(struct taps t, size_t channels, size_t room, float *
     }
 }
 
-/* Pool `count` output pixels whose taps lie alike, `step` floats apart. `image_left` and `row_left` floats from
- * the last tap of the first of them and from its result on may be read and written. */
+/* Pool `count` output pixels whose taps lie alike, `step` floats apart. `image_left` and `row_left` floats
+ * from the last tap of the first of them and from its result on may be read and written. */
 STOA_INLINE void pool_pixels(struct taps t, size_t channels, size_t count, size_t step, size_t image_left,
                              size_t row_left, float *restrict y) {
     for (size_t i = 0; i < count; i++) {

@@ -134,19 +134,20 @@ typedef struct stoa_data_options {
 
 /** Read a data set given as a file or a folder, whatever it holds: a folder with IDX pairs, see
  * stoa_dataset_open(); a table NAME.csv, NAME.tsv or NAME.txt, see stoa_dataset_open_csv(), or a folder with
- * one NAME.csv or NAME.tsv, or with train.csv and test.csv (or .tsv); NAME.npz, or a folder with one, or with .npy files, whose arrays are called
- * x_train, y_train, x_test and y_test, or x and y (also images, data, features, labels, target and the like,
- * in any case and order of words), or which are told by their shapes where names say nothing and only one
- * way fits; a folder of folders of pictures, see stoa_dataset_open_pictures(), or one with two such folders,
- * train and test. Parts may be called training and testing too; without a test part, val, valid, validation
- * or dev is taken for one, and train alone, of pictures and arrays, is divided. CIFAR-10 and CIFAR-100 are
- * read in their binary version, in the folder or in one within it called as the archives unpack; of the
- * latter the label in the options is "fine", which NULL means too, or "coarse". The path "digits", where
- * nothing has this name, means drawn ones, see stoa_dataset_draw_digits().
+ * one NAME.csv or NAME.tsv, or with train.csv and test.csv (or .tsv); NAME.npz, or a folder with one, or
+ * with .npy files, whose arrays are called x_train, y_train, x_test and y_test, or x and y (also images,
+ * data, features, labels, target and the like, in any case and order of words), or which are told by their
+ * shapes where names say nothing and only one way fits; a folder of folders of pictures, see
+ * stoa_dataset_open_pictures(), or one with two such folders, train and test. Parts may be called training
+ * and testing too; without a test part, val, valid, validation or dev is taken for one, and train alone, of
+ * pictures and arrays, is divided. CIFAR-10 and CIFAR-100 are read in their binary version, in the folder or
+ * in one within it called as the archives unpack; of the latter the label in the options is "fine", which
+ * NULL means too, or "coarse". The path "digits", where nothing has this name, means drawn ones, see
+ * stoa_dataset_draw_digits().
  *
- * Of data without a test part some samples of each class become the test part, see stoa_dataset_split(). What
- * fills missing values is found in the training part alone; the categories of a table that is divided here are
- * those of all of it.
+ * Of data without a test part some samples of each class become the test part, see stoa_dataset_split().
+ * What fills missing values is found in the training part alone; the categories of a table that is divided
+ * here are those of all of it.
  *
  * @param context  Borrowed; must outlive the data sets.
  * @param path  The file or folder.
@@ -162,11 +163,11 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_load(stoa_context *context, co
                                                        stoa_dataset **test);
 
 /** Read the IDX pair of a split from a folder: train-images-idx3-ubyte and train-labels-idx1-ubyte, or
- * t10k-... or test-...; in any case, each plain or with ".gz", also with a '.' instead of the '-' before "idx",
- * with another type or nothing behind, with the set's name in front, also in a folder of the file's name. Where one
- * of them is empty the next is taken. Values are numbers of any type that IDX has, of 1 to 4 dimensions; unsigned
- * bytes become p / 255, all others keep their value. Labels are whole numbers of any type, or rows that are 1 at
- * their class and 0 elsewhere.
+ * t10k-... or test-...; in any case, each plain or with ".gz", also with a '.' instead of the '-' before
+ * "idx", with another type or nothing behind, with the set's name in front, also in a folder of the file's
+ * name. Where one of them is empty the next is taken. Values are numbers of any type that IDX has, of 1 to 4
+ * dimensions; unsigned bytes become p / 255, all others keep their value. Labels are whole numbers of any
+ * type, or rows that are 1 at their class and 0 elsewhere.
  *
  * @param context  Borrowed; must outlive the data set.
  * @param folder  Path of the folder.
@@ -200,22 +201,22 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_idx_memory(stoa_context *
  * Every other column is an input, but those that the options leave out. A line in the log says what the
  * columns become where they are not all numbers.
  *
- * Fields may stand in double quotes, and then hold commas, quotes (doubled) and line ends; lines end in LF or
- * CRLF; empty lines are passed over. Numbers have a '.' as their point, whatever the locale; true and false
- * are 1 and 0, which the log is told. Labels are numbers from 0, or else names, whose classes are in their
- * sorted order (by number where all are whole numbers). Dates are YYYY-MM-DD, also with a time behind a T or a
- * space, HH:MM, HH:MM:SS or HH:MM:SS.FRACTION, and Z or an offset +HH:MM; without one they count as UTC. As
- * float32 days of this century tell times to three minutes.
+ * Fields may stand in double quotes, and then hold commas, quotes (doubled) and line ends; lines end in LF
+ * or CRLF; empty lines are passed over. Numbers have a '.' as their point, whatever the locale; true and
+ * false are 1 and 0, which the log is told. Labels are numbers from 0, or else names, whose classes are in
+ * their sorted order (by number where all are whole numbers). Dates are YYYY-MM-DD, also with a time behind
+ * a T or a space, HH:MM, HH:MM:SS or HH:MM:SS.FRACTION, and Z or an offset +HH:MM; without one they count as
+ * UTC. As float32 days of this century tell times to three minutes.
  *
  * @param context  Borrowed; must outlive the data set.
  * @param path  The file.
- * @param options  All but memory, samples, test, seed and whole; NULL: the defaults. Without a shape a sample is
- * 1x1xVALUES.
+ * @param options  All but memory, samples, test, seed and whole; NULL: the defaults. Without a shape a
+ * sample is 1x1xVALUES.
  * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
  * Errors: STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_FORMAT (lines of unlike length, a layout that cannot be
- * known, text for a number, a number that is not finite, a missing value, a category that is not known, a quote
- * out of place, too many classes), STOA_ERR_ARGUMENT (no such column, options that exclude each other),
- * STOA_ERR_MEMORY. The sentence begins with FILE:LINE. */
+ * known, text for a number, a number that is not finite, a missing value, a category that is not known, a
+ * quote out of place, too many classes), STOA_ERR_ARGUMENT (no such column, options that exclude each
+ * other), STOA_ERR_MEMORY. The sentence begins with FILE:LINE. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_open_csv(stoa_context *context, const char *path,
                                                            const stoa_data_options *options,
                                                            stoa_dataset **dataset);
@@ -232,8 +233,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_csv_memory(stoa_context *
  * @param samples  Shape (count), (count, values), (count, height, width), (count, height, width, channels)
  * or, see stoa_layout, (count, channels, height, width). uint8 become value / 255, all others keep their
  * value.
- * @param labels  Shape (count): numbers of classes from 0, of any type, or texts (U or S), which are the names
- * of the classes as in a table; or (count, classes): 1 at the class and 0 elsewhere. With a task of
+ * @param labels  Shape (count): numbers of classes from 0, of any type, or texts (U or S), which are the
+ * names of the classes as in a table; or (count, classes): 1 at the class and 0 elsewhere. With a task of
  * targets (count) or (count, targets), of any type. With `unlabelled` it is not read and may be NULL.
  * @param options  task, classes, the shape, layout, unlabelled; NULL: the defaults.
  * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
@@ -337,8 +338,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_arrays(stoa_context *cont
  * @param channels  Of a sample, >= 1.
  * @param target_count  Number of targets, >= 1.
  * @param[out] dataset  Set only on STOA_OK; release with stoa_dataset_free().
- * Errors: STOA_ERR_ARGUMENT (an array or a size is missing, sizes overflow, another task, a target that is not
- * as it must be), STOA_ERR_MEMORY. */
+ * Errors: STOA_ERR_ARGUMENT (an array or a size is missing, sizes overflow, another task, a target that is
+ * not as it must be), STOA_ERR_MEMORY. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_targets(stoa_context *context, const float *samples,
                                                                const float *targets, stoa_task task,
                                                                size_t count, size_t height, size_t width,
@@ -347,13 +348,13 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_targets(stoa_context *con
 /** Release `dataset`. NULL is allowed. */
 STOA_API void stoa_dataset_free(stoa_dataset *dataset);
 
-/** Divide a data set into two parts with the same shares of all classes; one with targets as if all samples were
- * of one class.
+/** Divide a data set into two parts with the same shares of all classes; one with targets as if all samples
+ * were of one class.
  *
  * @param dataset  Unchanged; the parts share its samples and begin with its normalisation, and it may be
  * released before them.
- * @param share  Of the samples that go to `second`, above 0 and below 1: of each class the nearest number, at
- * least one, and at least one stays.
+ * @param share  Of the samples that go to `second`, above 0 and below 1: of each class the nearest number,
+ * at least one, and at least one stays.
  * @param seed  Which ones. The parts keep the order of the whole.
  * @param[out] first  Set only on STOA_OK; release with stoa_dataset_free().
  * @param[out] second  The same.
@@ -393,10 +394,10 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_range(const stoa_dataset *data
  * @param[out] mean  stoa_dataset_targets() numbers.
  * @param[out] deviation  The same, of the population; 1 where all values are equal. */
 STOA_API void stoa_dataset_measure_targets(const stoa_dataset *dataset, float *mean, float *deviation);
-/** Shift and scale what stoa_dataset_read_targets() gives of `dataset`, (target - mean) / deviation, a pair of
- * `mean` and `deviation` for each target; both are copied. Losses are of such targets; other figures, as those
- * of stoa_evaluate_targets(), are of the targets as they were. Errors: STOA_ERR_ARGUMENT (not finite, deviation
- * not > 0, a task other than regression), STOA_ERR_MEMORY. */
+/** Shift and scale what stoa_dataset_read_targets() gives of `dataset`, (target - mean) / deviation, a pair
+ * of `mean` and `deviation` for each target; both are copied. Losses are of such targets; other figures, as
+ * those of stoa_evaluate_targets(), are of the targets as they were. Errors: STOA_ERR_ARGUMENT (not finite,
+ * deviation not > 0, a task other than regression), STOA_ERR_MEMORY. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_normalize_targets(stoa_dataset *dataset, const float *mean,
                                                                     const float *deviation);
 

@@ -6,11 +6,11 @@
  * A model says of its data what the recipe's [data] says, as facts named "data.KEY": how they are read,
  * "data.mean" and "data.deviation" (one number, or one a channel, with spaces between) or "data.normalize" =
  * "measured" before a training has measured them. A training adds "data.path" (where the data were),
- * "data.format", "data.names" (of the classes) and "data.columns" (both arrays of JSON), "data.label_column",
- * "data.table" (what the columns of a table are: their categories, what fills missing fields), "data.task" and
- * "data.target" where targets are learned, "data.target_mean" and "data.target_deviation" where they are scaled,
- * "data.range" (smallest and largest value) and "data.white" (the value of white, where the data are
- * pictures). */
+ * "data.format", "data.names" (of the classes) and "data.columns" (both arrays of JSON),
+ * "data.label_column", "data.table" (what the columns of a table are: their categories, what fills missing
+ * fields), "data.task" and "data.target" where targets are learned, "data.target_mean" and
+ * "data.target_deviation" where they are scaled, "data.range" (smallest and largest value) and "data.white"
+ * (the value of white, where the data are pictures). */
 #ifndef STOA_MODEL_DATA_H
 #define STOA_MODEL_DATA_H
 
@@ -52,17 +52,18 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_model_open_training_data(stoa_context 
                                                                    const char *path, stoa_dataset **train,
                                                                    stoa_dataset **test);
 
-/** Open a file of samples that are to be classified, or whose targets are to be found: a table NAME.csv, NAME.tsv
- * or NAME.txt, arrays NAME.npy or NAME.npz, or a picture in PNG or JPEG. Labels and targets are not looked at,
- * and are 0. A picture is read by stoa_image_read() for a model of colours or one that was trained on pictures,
- * and brought to the size of its input as its fact "data.resize" says, else by stoa_image_read_digit().
+/** Open a file of samples that are to be classified, or whose targets are to be found: a table NAME.csv,
+ * NAME.tsv or NAME.txt, arrays NAME.npy or NAME.npz, or a picture in PNG or JPEG. Labels and targets are not
+ * looked at, and are 0. A picture is read by stoa_image_read() for a model of colours or one that was
+ * trained on pictures, and brought to the size of its input as its fact "data.resize" says, else by
+ * stoa_image_read_digit().
  *
  * @param context  As for stoa_model_open_data().
  * @param model  As for stoa_model_open_data().
  * @param path  The file.
- * @param[out] samples  Normalised, in the shape of the model's input; its format is "pictures" for a picture,
- * and stoa_dataset_class_name() or stoa_dataset_target_name() gives the names that the model knows. Set only on STOA_OK; release with
- * stoa_dataset_free().
+ * @param[out] samples  Normalised, in the shape of the model's input; its format is "pictures" for a
+ * picture, and stoa_dataset_class_name() or stoa_dataset_target_name() gives the names that the model knows.
+ * Set only on STOA_OK; release with stoa_dataset_free().
  * Errors: those of stoa_model_open_data(), STOA_ERR_SHAPE (samples of another shape). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_open_samples(stoa_context *context, const stoa_model *model,
                                                              const char *path, stoa_dataset **samples);

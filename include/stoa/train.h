@@ -39,8 +39,9 @@ typedef struct stoa_train_options {
     size_t patience;  /**< stop after so many epochs without a better validation; 0: never */
     float min_delta;  /**< for patience an epoch must be better by more than this */
     bool keep_best;   /**< leave the model of the epoch with the best validation */
-    /** What is better: the lower "loss" (NULL); the higher "accuracy" of classes or, as the share of samples with
-     * all labels right, of several labels; the lower "rmse" of regression; the higher "f1" of several labels. */
+    /** What is better: the lower "loss" (NULL); the higher "accuracy" of classes or, as the share of samples
+     * with all labels right, of several labels; the lower "rmse" of regression; the higher "f1" of several
+     * labels. */
     const char *monitor;
     /** How training samples are changed, in a new way every epoch, that follows from the seed: "shift=2
      * rotate=10 scale=0.1 shear=5 elastic=1 flip=0.5 erase=0.5 noise=0.1"; NULL: not at all. Samples held out
@@ -60,9 +61,9 @@ typedef struct stoa_train_options {
     size_t accumulate;
 } stoa_train_options;
 
-/** Result of stoa_evaluate(), and of the evaluations of a training. What does not go with the task of the data
- * is NAN. Means over targets or classes are not weighted; a share of nothing is 0, and R2 of targets that are
- * all equal is 1 where they are met, else 0. */
+/** Result of stoa_evaluate(), and of the evaluations of a training. What does not go with the task of the
+ * data is NAN. Means over targets or classes are not weighted; a share of nothing is 0, and R2 of targets
+ * that are all equal is 1 where they are met, else 0. */
 typedef struct stoa_evaluation {
     size_t samples;  /**< seen */
     size_t correct;  /**< whose largest output is their label's; of several labels, with all of them right */
@@ -71,17 +72,17 @@ typedef struct stoa_evaluation {
     double seconds;  /**< it took */
     double rmse;     /**< regression: root of the mean squared error of a target, mean over the targets */
     double mae;      /**< regression: mean absolute error, the same */
-    double
-        r2; /**< regression: share of the variance that is explained, 1 - squared error / variance, the same */
+    /** Regression: share of the variance that is explained, 1 - squared error / variance, the same. */
+    double r2;
     double precision;       /**< multi-label: right ones among the labels that are given, over all targets */
     double recall;          /**< multi-label: labels that are given among those that are right, the same */
     double f1;              /**< multi-label: harmonic mean of both */
     double macro_precision; /**< multi-label: mean over the targets of their precision */
     double macro_recall;    /**< multi-label: the same of recall */
     double macro_f1;        /**< multi-label: the same of F1 */
-    double
-        average_precision; /**< multi-label: mean, over the targets that any sample has, of the mean precision
-                                 over all thresholds, weighted by the gain in recall */
+    /** Multi-label: mean, over the targets that any sample has, of the mean precision over all thresholds,
+     * weighted by the gain in recall. */
+    double average_precision;
 } stoa_evaluation;
 
 /** Figures of one target, in its own units; what does not go with the task is NAN, or 0. */
@@ -363,8 +364,8 @@ STOA_API void stoa_rate_curve_free(stoa_rate_curve *curve);
  * @param model  Built.
  * @param data  What to measure with.
  * @param batch  Samples a run; 0: 256.
- * @param loss  NULL: softmax_cross_entropy. Data with targets need one that takes them. A label is given where
- * the output is at least 0 with bce_with_logits, else at least 0.5.
+ * @param loss  NULL: softmax_cross_entropy. Data with targets need one that takes them. A label is given
+ * where the output is at least 0 with bce_with_logits, else at least 0.5.
  * @param[out] result  Set only on STOA_OK.
  * Errors: STOA_ERR_SHAPE (data and model do not match), STOA_ERR_MEMORY, STOA_ERR_ARGUMENT,
  * STOA_ERR_NONFINITE (the sentence names the first layer with a non-finite output). */

@@ -33,8 +33,8 @@ struct stoa_csv_columns {
 };
 
 /* Read the first lines of a table that was just opened. Errors: STOA_ERR_FORMAT, STOA_ERR_ARGUMENT (no such
- * column, options that exclude each other), STOA_ERR_MEMORY. Release with stoa_csv_columns_clear(), also on an
- * error. */
+ * column, options that exclude each other), STOA_ERR_MEMORY. Release with stoa_csv_columns_clear(), also on
+ * an error. */
 stoa_status stoa_csv_columns_read(struct stoa_csv *csv, const stoa_data_options *options,
                                   struct stoa_csv_columns *columns);
 void stoa_csv_columns_clear(struct stoa_csv_columns *columns);

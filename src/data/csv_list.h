@@ -7,8 +7,8 @@
 #include "core/context.h"
 #include "data/folder.h"
 
-/* Read the list `text` of the option `key` for the table `name`; NULL is an empty one. It is empty before, and
- * to be released with stoa_names_clear(), on an error too: STOA_ERR_ARGUMENT, STOA_ERR_MEMORY. */
+/* Read the list `text` of the option `key` for the table `name`; NULL is an empty one. It is empty before,
+ * and to be released with stoa_names_clear(), on an error too: STOA_ERR_ARGUMENT, STOA_ERR_MEMORY. */
 stoa_status stoa_csv_list(stoa_context *context, const char *name, const char *key, const char *text,
                           struct stoa_names *list);
 

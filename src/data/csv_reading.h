@@ -38,8 +38,8 @@ void stoa_csv_look_ahead(struct stoa_csv_reading *r);
 /* Whether the first line is a header, where nobody says so. */
 bool stoa_csv_looks_like_header(struct stoa_csv_reading *r, size_t label);
 
-/* What columns are for, as the options' lists say. With `learns` there is a label or a target: the last column
- * where none is said. Sets the header where a column of it is named. */
+/* What columns are for, as the options' lists say. With `learns` there is a label or a target: the last
+ * column where none is said. Sets the header where a column of it is named. */
 stoa_status stoa_csv_choose_roles(struct stoa_csv_reading *r, bool learns);
 
 /* What the fields of input columns are, once those are known. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the columns of a table are for where they count as they stand: lists of names and numbers in the options
- * against the first line. */
+/* What the columns of a table are for where they count as they stand: lists of names and numbers in the
+ * options against the first line. */
 #include <string.h>
 
 #include "base/number.h"
@@ -8,8 +8,8 @@
 #include "data/csv_reading.h"
 #include "data/dataset.h"
 
-/* Whether the first line has this name. A number may stand there by chance: it is a name only where the line is
- * a header without it. */
+/* Whether the first line has this name. A number may stand there by chance: it is a name only where the line
+ * is a header without it. */
 static bool is_named(const struct stoa_csv_reading *r, const char *text, size_t *column) {
     const stoa_data_options *options = r->options;
     size_t number;

@@ -79,7 +79,8 @@ void stoa_store_release(struct stoa_store *store);
  * error. */
 stoa_status stoa_store_allocate(struct stoa_store *store, const char *name, size_t count);
 
-/* Memory for `target_count` targets a sample, and for labels that are all 0, beside samples that are there. */
+/* Memory for `target_count` targets a sample, and for labels that are all 0, beside samples that are
+ * there. */
 stoa_status stoa_store_allocate_targets(struct stoa_store *store, const char *name, stoa_task task,
                                         size_t target_count);
 

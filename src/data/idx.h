@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The IDX format of MNIST: a magic number with the type and the number of dimensions, the sizes, then the values,
- * the higher byte first; plain or gzip, told by the content. */
+/* The IDX format of MNIST: a magic number with the type and the number of dimensions, the sizes, then the
+ * values, the higher byte first; plain or gzip, told by the content. */
 #ifndef STOA_DATA_IDX_H
 #define STOA_DATA_IDX_H
 
@@ -8,8 +8,8 @@
 
 enum { STOA_IDX_MAX_RANK = STOA_NPY_MAX_RANK };
 
-/* An array read from IDX. `data` holds the values, in `bytes` bytes, from stoa_allocate(); npy.offset is where they
- * lie in a plain file. */
+/* An array read from IDX. `data` holds the values, in `bytes` bytes, from stoa_allocate(); npy.offset is
+ * where they lie in a plain file. */
 struct stoa_idx {
     struct stoa_npy npy;
     size_t bytes;
@@ -22,9 +22,9 @@ struct stoa_idx_labels {
     size_t count;
 };
 
-/* Read an array of numbers of any type with 1 to `rank` dimensions, none of them 0; nothing may follow it. Gzip
- * data may have several members, and zeros behind them. With `labels`, which may be NULL, the first dimension is
- * held against their count as soon as it is known. On an error *idx is untouched. Errors: as
+/* Read an array of numbers of any type with 1 to `rank` dimensions, none of them 0; nothing may follow it.
+ * Gzip data may have several members, and zeros behind them. With `labels`, which may be NULL, the first
+ * dimension is held against their count as soon as it is known. On an error *idx is untouched. Errors: as
  * stoa_dataset_open(); the sentence begins with the path. */
 stoa_status stoa_idx_read(stoa_context *context, const char *path, size_t rank,
                           const struct stoa_idx_labels *labels, struct stoa_idx *idx);

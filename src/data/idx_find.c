@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The files of MNIST and its family by their names, as its many copies have them: train-images-idx3-ubyte, with a
- * dot before "idx", with another type or number of dimensions behind it or nothing at all, with the set's name in
- * front, packed, in a folder of the file's name, in capitals. */
+/* The files of MNIST and its family by their names, as its many copies have them: train-images-idx3-ubyte,
+ * with a dot before "idx", with another type or number of dimensions behind it or nothing at all, with the
+ * set's name in front, packed, in a folder of the file's name, in capitals. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -47,8 +47,8 @@ static bool is_kind(const char *text, bool *packed) {
     return length == 0 || (is_between(text[0]) && strncasecmp(text + 1, "idx", 3) == 0 && length > 3);
 }
 
-/* Whether a name is that of the file; its cost, and how much of it is the set's. A plain file is better than a
- * packed one, '-' better than another sign. */
+/* Whether a name is that of the file; its cost, and how much of it is the set's. A plain file is better than
+ * a packed one, '-' better than another sign. */
 static bool match(const struct search *search, const char *name, int *cost, size_t *prefix) {
     for (size_t at = 0; name[at]; at++) {
         for (size_t i = 0; search->parts[i] && (at == 0 || is_between(name[at - 1])); i++) {
@@ -210,8 +210,8 @@ static stoa_status is_there(stoa_context *context, const char *folder, stoa_spli
     return status;
 }
 
-/* The folder of the set, from malloc: this one, or the one within, at most `depth` deep, that holds a file of either
- * part, as download programs lay them out (MNIST/raw). *found stays NULL when there is none. */
+/* The folder of the set, from malloc: this one, or the one within, at most `depth` deep, that holds a file
+ * of either part, as download programs lay them out (MNIST/raw). *found stays NULL when there is none. */
 static stoa_status find_folder(stoa_context *context, const char *folder, int depth, char **found) {
     struct stoa_names names = {.count = 0};
     bool there[2] = {false, false};

@@ -20,8 +20,8 @@ struct pair {
     struct stoa_disk_file *file; /* that the pixels lie in, or NULL */
 };
 
-/* Labels first: they are small, and a mistake shows at once. They are numbers of classes, or rows that are 1 at
- * their class. */
+/* Labels first: they are small, and a mistake shows at once. They are numbers of classes, or rows that are 1
+ * at their class. */
 static stoa_status take_labels(stoa_context *context, struct pair *pair) {
     struct stoa_store *store = pair->store = stoa_store_create(context, "idx");
     const struct stoa_npy *npy = &pair->labels.npy;

@@ -85,7 +85,8 @@ struct shown {
     char *target;         /* the same */
 };
 
-/* Names of classes, columns and targets are those of the training part, and what stands for missing values. */
+/* Names of classes, columns and targets are those of the training part, and what stands for missing
+ * values. */
 static stoa_status learn_names(const stoa_dataset *train, struct shown *shown) {
     const struct stoa_store *store = train->store;
     stoa_data_options *options = &shown->options;

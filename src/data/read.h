@@ -10,8 +10,8 @@
 
 struct stoa_zip;
 
-/* stoa_dataset_open_idx() with options: classes (0: as many as the labels show), the shape, layout; with `memory`
- * above 0 larger files stay on disk. */
+/* stoa_dataset_open_idx() with options: classes (0: as many as the labels show), the shape, layout; with
+ * `memory` above 0 larger files stay on disk. */
 stoa_status stoa_idx_open(stoa_context *context, const char *images, const char *labels,
                           const stoa_data_options *options, stoa_dataset **dataset);
 /* stoa_dataset_open() with options. */
@@ -46,8 +46,8 @@ bool stoa_load_is_there(const char *folder, const char *name);
 /* Whether a folder holds folders, which may be those of pictures. */
 stoa_status stoa_pictures_are_there(stoa_context *context, const char *folder, bool *there);
 
-/* IDX files in load->path, which has so many `entries`, or in the one folder in it that has them. False when there are
- * none. */
+/* IDX files in load->path, which has so many `entries`, or in the one folder in it that has them. False when
+ * there are none. */
 bool stoa_load_idx(struct stoa_load *load, size_t entries, stoa_status *status);
 
 /* Arrays found by their usual names, in the archive or the folder load->path. */

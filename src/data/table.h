@@ -53,7 +53,8 @@ stoa_status stoa_table_collect(struct stoa_table *table, const struct stoa_csv *
  * STOA_ERR_FORMAT (a column without any category), STOA_ERR_MEMORY. */
 stoa_status stoa_table_settle(struct stoa_table *table, const char *name);
 
-/* Names of all values, from malloc; NULL where a column has none, or without memory, which is `*good` false. */
+/* Names of all values, from malloc; NULL where a column has none, or without memory, which is `*good`
+ * false. */
 char **stoa_table_value_names(const struct stoa_table *table, bool *good);
 
 /* Read the inputs of a record. What is missing is what the table knows to stand for it, or NAN where it is to

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* batchnorm: each channel to mean 0 and variance 1 over the batch, then scaled and shifted (Ioffe and Szegedy
- * 2015).
+/* batchnorm: each channel to mean 0 and variance 1 over the batch, then scaled and shifted (Ioffe and
+ * Szegedy 2015).
  *
  * x, y (N, H, W, C) or (N, C); weight, bias, running_mean, running_var (C).
  *   training    xhat = (x - mean) / sqrt(var + epsilon), y = weight * xhat + bias, var: population variance
@@ -8,11 +8,10 @@
  *   evaluation  the running statistics in place of mean and var; the same where the layer is frozen
  *   backward    dx = weight / sqrt(var + epsilon) * (dy - mean(dy) - xhat * mean(dy * xhat))
  *               dweight = sum(dy * xhat), dbias = sum(dy)
- *   frozen      dx = weight / sqrt(running_var + epsilon) * dy
- * Moments of blocks of samples are merged in double, in a fixed tree after Chan, Golub and LeVeque 1979. The
- * mean is taken off before anything is multiplied, and where deviations are very large numbers are scaled by
- * a power of two first, so that y is right for all numbers that floats hold. Saved: mean and 1 / deviation, in
- * double. */
+ *   frozen      dx = weight / sqrt(running_var + epsilon) * dy Moments of blocks of samples are merged in
+ *   double, in a fixed tree after Chan, Golub and LeVeque 1979. The mean is taken off before anything is
+ *   multiplied, and where deviations are very large numbers are scaled by a power of two first, so that y is
+ *   right for all numbers that floats hold. Saved: mean and 1 / deviation, in double. */
 #include <math.h>
 #include <string.h>
 

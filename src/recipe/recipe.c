@@ -51,8 +51,8 @@ static const struct stoa_recipe_entry *find_layer(const stoa_recipe *recipe, siz
     return last;
 }
 
-/* With targets a network gives one value for each, as far as the recipe tells how many there are, and nothing is
- * said of classes that is not so. */
+/* With targets a network gives one value for each, as far as the recipe tells how many there are, and
+ * nothing is said of classes that is not so. */
 static stoa_status check_targets(const stoa_recipe *recipe, struct stoa_error *error, size_t values) {
     const stoa_data_options *options = &recipe->data.options;
     const struct stoa_recipe_entry *classes = stoa_recipe_find(recipe, STOA_RECIPE_DATA, "classes");

@@ -56,8 +56,8 @@ stoa_status stoa_data_facts_numbers(const struct stoa_data_facts *facts, const c
     return STOA_OK;
 }
 
-/* With targets nothing is said of classes; labels are told from numbers by a loss of logits, where the task does
- * not say which. */
+/* With targets nothing is said of classes; labels are told from numbers by a loss of logits, where the task
+ * does not say which. */
 static void settle_task(struct stoa_data_facts *facts) {
     stoa_data_options *options = &facts->source.options;
     const char *loss = stoa_model_fact(facts->model, "loss");

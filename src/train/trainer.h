@@ -66,7 +66,8 @@ static inline float *stoa_trainer_joined(const struct stoa_trainer *trainer) {
     return stoa_plan_optimizer_slot(trainer->plan, s->optimizer_slots + (s->options.average > 0 ? 1 : 0));
 }
 
-/* A data set in batches: buffers for labels, and for targets or one-hot vectors where the loss takes values. */
+/* A data set in batches: buffers for labels, and for targets or one-hot vectors where the loss takes
+ * values. */
 struct stoa_feeder {
     stoa_context *context;
     const stoa_dataset *data;

@@ -163,10 +163,12 @@ static void refuses(void **state) {
          "t:2: column 2: found 'x', expected a finite number; categories in [data] makes texts inputs, "
          "ignore leaves the "
          "column out"},
-        {"1,2,0\n1,,0\n", NULL, STOA_ERR_FORMAT, "t:2: column 2: found '', a missing value, expected one; missing = mean, median or most_frequent in [data] "
-         "fills it, missing = drop leaves such lines out"},
-        {"1,2,0\n1,nan,0\n", NULL, STOA_ERR_FORMAT, "t:2: column 2: found 'nan', a missing value, expected one; missing = mean, median or most_frequent in [data] "
-         "fills it, missing = drop leaves such lines out"},
+        {"1,2,0\n1,,0\n", NULL, STOA_ERR_FORMAT,
+         "t:2: column 2: found '', a missing value, expected one; missing = mean, median or "
+         "most_frequent in [data] fills it, missing = drop leaves such lines out"},
+        {"1,2,0\n1,nan,0\n", NULL, STOA_ERR_FORMAT,
+         "t:2: column 2: found 'nan', a missing value, expected one; missing = mean, median or "
+         "most_frequent in [data] fills it, missing = drop leaves such lines out"},
         {"1,2,0\n1,-inf,0\n", NULL, STOA_ERR_FORMAT, "t:2: column 2: found '-inf', expected a finite number"},
         {"1,2,0\n1,1e39,0\n", NULL, STOA_ERR_FORMAT, "t:2: column 2: found '1e39', expected a finite number"},
         {"1,2,0\n1,0x10,0\n", NULL, STOA_ERR_FORMAT, "t:2: column 2: found '0x10', expected a finite number"},

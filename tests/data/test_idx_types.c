@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* IDX files of every type and number of dimensions, as samples and as labels, and sets as the many copies of MNIST lay
- * them out. */
+/* IDX files of every type and number of dimensions, as samples and as labels, and sets as the many copies of
+ * MNIST lay them out. */
 #include <math.h>
 #include <stoa/data.h>
 
@@ -18,7 +18,8 @@ struct file {
     size_t used;
 };
 
-/* Value `at` of any array: small whole numbers, negative ones where the type has them, and halves of floats. */
+/* Value `at` of any array: small whole numbers, negative ones where the type has them, and halves of
+ * floats. */
 static double value_of(uint8_t code, size_t at) {
     const double whole = (double)(at * 7 % 100);
     return code == 0x08 ? whole : code < 0x0D ? whole - 50 : (whole - 50) / 2;

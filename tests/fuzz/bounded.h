@@ -39,7 +39,8 @@ static inline stoa_context *bounded_context(size_t *most) {
     return status == STOA_OK ? context : NULL;
 }
 
-/* Read every sample; each label must be one of the classes, values and targets are finite. Releases the data set. */
+/* Read every sample; each label must be one of the classes, values and targets are finite. Releases the data
+ * set. */
 static inline void bounded_read(stoa_dataset *dataset) {
     size_t height = 0, width = 0, channels = 0;
     stoa_dataset_shape(dataset, &height, &width, &channels);

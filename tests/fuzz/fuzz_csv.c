@@ -35,8 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
         {.missing = STOA_MISSING_MOST_FREQUENT, .categories = "1", .only = "1,\"2\""},
         {.fitted = fitted, .fitted_count = 2, .unknown = STOA_UNKNOWN_ZERO, .missing = STOA_MISSING_MEAN},
     };
-    /* A value takes two bytes of text at least and four of memory, a line's label four more; each of the categories
-     * takes two bytes and gives every line a value. */
+    /* A value takes two bytes of text at least and four of memory, a line's label four more; each of the
+     * categories takes two bytes and gives every line a value. */
     size_t most = 8 * (bytes + 64) * (bytes / 2 + 1);
     stoa_context *context = bounded_context(&most);
     for (size_t i = 0; context && i < sizeof options / sizeof options[0]; i++) {

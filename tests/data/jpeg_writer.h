@@ -16,6 +16,7 @@ struct jpeg_writer {
     int channels; /* 1 grey, 3 colour, 4 inks */
     int quality;
     bool progressive, arithmetic;
+    bool separate;        /* a pass for each colour */
     bool subsampled;      /* colours at half of the size */
     unsigned turn;        /* 0: no EXIF */
     bool big_endian;      /* EXIF as other cameras write it */
@@ -56,6 +57,12 @@ static inline void jpeg_write(struct jpeg_writer *w, const uint8_t *pixels) {
     }
     if (w->progressive) {
         jpeg_simple_progression(&jpeg);
+    }
+    static const jpeg_scan_info passes[] = {
+        {1, {0}, 0, 63, 0, 0}, {1, {1}, 0, 63, 0, 0}, {1, {2}, 0, 63, 0, 0}};
+    if (w->separate) {
+        jpeg.scan_info = passes;
+        jpeg.num_scans = 3;
     }
     jpeg_start_compress(&jpeg, TRUE);
     if (w->turn > 0) {

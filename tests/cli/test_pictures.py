@@ -99,14 +99,14 @@ class Pictures(Command):
             write(f"data/ten/cifar-10-batches-bin/data_batch_{i + 1}.bin", records(40, 1))
         write("data/ten/cifar-10-batches-bin/test_batch.bin", records(40, 1))
         write("data/ten/cifar-10-batches-bin/batches.meta.txt", "".join(f"colour{i}\n" for i in range(10)) + "\n")
-        recipe = RECIPE.format(more="", channels=3).replace("24x24", "32x32").replace("set = shapes", "set = ten")
+        recipe = RECIPE.format(more="resize = stretch", channels=3).replace("24x24", "32x32").replace("set = shapes", "set = ten")
         write("ten.ini", recipe.replace("classes = 3", "classes = 10").replace("units=3", "units=10"))
         out = self.done("train", "ten", "--out", "run")
         self.assertIn("200 training and 40 test images", out)
         self.assertGreater(self.accuracy(), 0.9)
         facts = json.loads(self.done("info", "run", "--json"))["facts"]
         self.assertEqual(json.loads(facts["data.names"])[9], "colour9")
-        # A picture of the trained kind is one like any other.
+        # Pictures of any size, as the recipe says how they are brought to that of the network.
         answers = json.loads(self.done("predict", "run", *self.pictures(colours), "--json"))["predictions"]
         self.assertGreaterEqual(sum(a["class"] == i for i, a in enumerate(answers)), 9)
         for part in ("train", "test"):
@@ -122,7 +122,7 @@ class Pictures(Command):
 
     def pictures(self, colours):
         for i, colour in enumerate(colours):
-            write(f"{i}.png", png(32, 32, [bytes(min(255, c + 20) for _ in range(32) for c in colour)] * 32, 2))
+            write(f"{i}.png", png(50, 40, [bytes(min(255, c + 20) for _ in range(50) for c in colour)] * 40, 2))
         return [f"{i}.png" for i in range(len(colours))]
 
     def test_parts(self):

@@ -91,6 +91,22 @@ def picture_folders(folder, count, seed):
         write(f"{folder}/{NAMES[i % 3]}/{i}.png", png(SIDE, SIDE, rows))
 
 
+def jpeg_folders(folder):
+    """Pictures of several sizes and kinds, from the corpus of the fuzzer."""
+    corpus = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fuzz", "corpus", "jpeg")
+    for i, name in enumerate(("channels1", "channels3", "channels3-progressive", "channels4", "turn6", "turn8") * 2):
+        with open(os.path.join(corpus, name), "rb") as file:
+            write(f"{folder}/{NAMES[i % 3]}/{i}.jpg", file.read())
+    write(f"{folder}/circle/notes.txt", "left out")
+
+
+def cifar(folder):
+    noise = random.Random(1)
+    for name, count in ("data_batch_1", 12), ("test_batch", 6):
+        write(f"{folder}/{name}.bin", b"".join(bytes([i % 3]) + noise.randbytes(3072) for i in range(count)))
+    write(f"{folder}/batches.meta.txt", "".join(f"{name}\n" for name in NAMES + tuple("abcdefg")))
+
+
 def make_data():
     """Every format under data/; the name of each is that of a scene."""
     idx("data/idx", "", lambda data: data)
@@ -106,17 +122,20 @@ def make_data():
     picture_folders("data/png", TRAIN + TEST, 1)
     picture_folders("data/png-parts/train", TRAIN, 1)
     picture_folders("data/png-parts/test", TEST, 2)
+    jpeg_folders("data/jpeg")
+    cifar("data/cifar/cifar-10-batches-bin")
 
 
-FORMATS = ("idx", "idx-gz", "csv", "csv-parts", "npz", "npy", "png", "png-parts", "digits")
+FORMATS = ("idx", "idx-gz", "csv", "csv-parts", "npz", "npy", "png", "png-parts", "jpeg", "cifar", "digits")
+INPUTS = {"digits": "12x12x1", "jpeg": "6x6x3", "cifar": "32x32x3"}
+MORE = {"digits": "samples = 40", "jpeg": "normalize = measured\nresize = crop"}
 
 
 def make_recipes():
     for name in FORMATS:
-        digits = name == "digits"
         write(f"{name}.ini", RECIPE.format(
-            input=f"{SIDE}x{SIDE}x1" if not digits else "12x12x1", classes=10 if digits else 3, set=name,
-            data="samples = 40" if digits else "normalize = measured", train=""))
+            input=INPUTS.get(name, f"{SIDE}x{SIDE}x1"), classes=10 if name in ("digits", "cifar") else 3, set=name,
+            data=MORE.get(name, "normalize = measured"), train=""))
     write("best.ini", RECIPE.format(
         input=f"{SIDE}x{SIDE}x1", classes=3, set="npy", data="normalize = measured\nweights = measured",
         train="validation = 0.25\nkeep_best = true\naugment = shift=1\noptimizer = adamw decay=0.1"))
@@ -157,6 +176,7 @@ def all_scenes(stoa):
     png_files = [f"data/png/{NAMES[i]}/{i}.png" for i in range(3)]
     scenes.append(Scene("predict png", "predict", "models/png", *png_files))
     scenes.append(Scene("predict png json", "predict", "models/png", *png_files, "--json"))
+    scenes.append(Scene("predict jpeg", "predict", "models/jpeg", "data/jpeg/circle/0.jpg", "data/jpeg/cross/4.jpg"))
     scenes.append(Scene("predict csv", "predict", "models/csv", "data/csv.csv"))
     scenes.append(Scene("predict npy", "predict", "models/npy", "data/npy/x_test.npy", "--json"))
     scenes.append(Scene("info", "info", "models/csv"))

@@ -444,6 +444,18 @@ STOA_API const char *stoa_dataset_label_name(const stoa_dataset *dataset);
 /** What `dataset` was read from: "idx", "csv", "npy", "npz", "cifar", "pictures", "digits" or
  * "arrays". Static storage. */
 STOA_API const char *stoa_dataset_format(const stoa_dataset *dataset);
+/** Type in which `dataset` holds its values, by NumPy's name: "uint8", "float32", "int16", "bool". Static
+ * storage. */
+STOA_API const char *stoa_dataset_type(const stoa_dataset *dataset);
+/** A checksum of what `dataset` was read as: of its values in the order and the type that it holds them in,
+ * of its labels, and of which samples are its own. The normalisation has no part in it, nor the machine's
+ * order of bytes. Of a set of more than 256 MiB the values of evenly chosen samples count, and all labels.
+ *
+ * @param dataset  All of it is read.
+ * @param[out] fingerprint  Set only on STOA_OK.
+ * Errors: STOA_ERR_MEMORY, STOA_ERR_IO (see stoa_dataset_check()). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_fingerprint(const stoa_dataset *dataset,
+                                                              uint32_t *fingerprint);
 /** Shape of one sample of `dataset`: `*height` x `*width` x `*channels`. */
 STOA_API void stoa_dataset_shape(const stoa_dataset *dataset, size_t *height, size_t *width,
                                  size_t *channels);

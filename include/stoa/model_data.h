@@ -52,15 +52,17 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_model_open_training_data(stoa_context 
                                                                    const char *path, stoa_dataset **train,
                                                                    stoa_dataset **test);
 
-/** Open a file of samples that are to be classified, or whose targets are to be found: a table NAME.csv,
- * NAME.tsv or NAME.txt, arrays NAME.npy or NAME.npz, or a picture in PNG or JPEG. Labels and targets are not
- * looked at, and are 0. A picture is read by stoa_image_read() for a model of colours or one that was
- * trained on pictures, and brought to the size of its input as its fact "data.resize" says, else by
+/** Open samples that are to be classified, or whose targets are to be found: a table NAME.csv, NAME.tsv or
+ * NAME.txt, arrays NAME.npy or NAME.npz, images in an IDX file, a picture in PNG or JPEG, or a folder with
+ * data, see stoa_dataset_load(), of which the test part is taken, or all where there is none. Labels and
+ * targets are not looked at, but for those that lie beside images in IDX and for folders of pictures, and are
+ * 0 in files. A picture is read by stoa_image_read() for a model of colours or one that was trained on
+ * pictures, and brought to the size of its input as its fact "data.resize" says, else by
  * stoa_image_read_digit().
  *
  * @param context  As for stoa_model_open_data().
  * @param model  As for stoa_model_open_data().
- * @param path  The file.
+ * @param path  The file or folder.
  * @param[out] samples  Normalised, in the shape of the model's input; its format is "pictures" for a
  * picture, and stoa_dataset_class_name() or stoa_dataset_target_name() gives the names that the model knows.
  * Set only on STOA_OK; release with stoa_dataset_free().

@@ -56,6 +56,15 @@ typedef struct stoa_recipe_key {
 
 /** Say in `*key` what key number `index` of recipes is, from 0; false past the last, and nothing is set. */
 STOA_API bool stoa_recipe_key_at(size_t index, stoa_recipe_key *key);
+/** What `recipe` means by a key: the value that a line or stoa_recipe_set() gave, else the default, which
+ * is "" where there is none.
+ *
+ * @param recipe  Borrowed.
+ * @param key  As stoa_recipe_key_at() describes it.
+ * @param[out] said  Whether the recipe says it; may be NULL.
+ * @return NULL where recipes have no such key. Belongs to the recipe, or is static; valid until
+ * stoa_recipe_set(). */
+STOA_API const char *stoa_recipe_value(const stoa_recipe *recipe, const stoa_recipe_key *key, bool *said);
 
 /** What a recipe says; strings belong to it. */
 typedef struct stoa_recipe_info {

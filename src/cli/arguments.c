@@ -62,6 +62,11 @@ static const struct option options[] = {
     {"inference", FLAG, AT(inference), NULL, "plan inference (default: training)", 0, 0},
     {"keys", FLAG, AT(keys), NULL, "what recipes can say, with ranges and defaults, in the place of the list",
      0, 0},
+    {"wrong", TEXT, AT(wrong), "DIR", "write the mistakes into this folder, as pictures and a table", 0, 0},
+    {"picture", TEXT, AT(picture), "FILE", "write the samples as a picture: FILE.svg or FILE.png", 0, 0},
+    {"sort", TEXT, AT(sort), "KEY", "order: when, accuracy, loss, time, epochs or name (default: when)", 0,
+     0},
+    {"compare", FLAG, AT(compare), NULL, "put all runs side by side, with what differs", 0, 0},
     {"json", FLAG, AT(json), NULL, "print JSON", 0, 0},
     {"text", FLAG, AT(text), NULL, "draw the curves in the terminal", 0, 0},
     {"svg", TEXT, AT(svg), "DIR", "write the curves as SVG files", 0, 0},
@@ -76,6 +81,11 @@ enum { OPTIONS = sizeof options / sizeof options[0] };
 static const struct {
     const char *command, *option, *meaning;
 } own_meanings[] = {
+    {"eval", "force", "let the mistakes take the place of older ones"},
+    {"predict", "csv", "write the answers as a table; -: to the standard output"},
+    {"predict", "force", "let the table take the place of any file"},
+    {"data", "force", "let the picture take the place of any file"},
+    {"data", "recipe", "read the data as this recipe says"},
     {"report", "out", "file of the page (default: RUN/report.html)"},
     {"report", "samples", "test with so many samples, evenly taken from the data (default: all)"},
     {"report", "force", "let what is written take the place of any file"},

@@ -27,10 +27,10 @@ struct cli_request {
     double learning_rate, seconds, tolerance, minutes;   /* 0: not given */
     struct cli_seed seed, split_seed;
     const char *data, *out, *recipe, *layout, *init, *resume; /* NULL: not given */
-    const char *svg, *csv;                                    /* NULL: not given */
+    const char *svg, *csv, *sort, *picture, *wrong;           /* NULL: not given */
     size_t keep;                                              /* checkpoints; 0: not given */
     const char *checkpoint_every;                             /* time or steps; NULL: not given */
-    bool text, force, quiet, json, inference, all, find_lr, keys;
+    bool text, force, quiet, json, inference, all, find_lr, keys, compare;
     size_t combination; /* of the values of --set: 0 but for the runs of a grid */
     char **operands;
     size_t operand_count;
@@ -55,7 +55,7 @@ struct cli_command {
 int cli_print_keys(const struct cli_request *request);
 
 extern const struct cli_command cli_train, cli_eval, cli_predict, cli_info, cli_plan, cli_recipes,
-    cli_gradcheck, cli_doctor, cli_report, cli_completion;
+    cli_gradcheck, cli_doctor, cli_report, cli_runs, cli_data, cli_completion;
 
 /* All of them in the order of `stoa help`, NULL at the end. */
 extern const struct cli_command *const cli_commands[];

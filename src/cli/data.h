@@ -7,8 +7,18 @@
 
 #include "cli/open.h"
 
+/* A fact that is a text, or with NULL none. Facts are UTF-8; the name and the text of a file need not be, and
+ * the first save would be late to find out. */
+stoa_status cli_set_text(stoa_model *model, const char *key, const char *value);
+
 /* Let --layout stand in for what the recipe or the model says. */
 int cli_choose_layout(const struct cli_request *request, const struct cli_subject *subject);
+
+/* Whether a path means digits that are drawn. */
+bool cli_is_drawn(const char *path);
+
+/* A path of data that holds from any folder: absolute, but for digits that are drawn. From malloc. */
+char *cli_data_place(const char *path);
 
 /* Open the data at `path` (NULL: those that the model was trained on, or the set that it names), normalised
  * as the model wants it. With `train` the model is to be trained: what the data show becomes facts of it.

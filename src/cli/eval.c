@@ -7,6 +7,8 @@
 
 #include "cli/command.h"
 #include "cli/data.h"
+#include "cli/data_record.h"
+#include "cli/eval_wrong.h"
 #include "cli/open.h"
 #include "cli/report.h"
 #include "cli/table.h"
@@ -23,6 +25,7 @@ struct findings {
     size_t classes;
     size_t *confusion; /* classes x classes, rows are labels; NULL where there are too many */
     size_t *ranks;
+    size_t wrong; /* mistakes that were written */
 };
 
 /* Share of the samples whose label is among the k largest outputs. */
@@ -158,11 +161,13 @@ static void print_confusion(const struct findings *found) {
 /* The data, and those of the training where they are others. */
 static void print_data(const struct cli_subject *subject, const struct findings *found) {
     const char *trained = stoa_model_fact(subject->model, "data.path");
-    if (trained && strcmp(trained, found->path) != 0) {
+    char *place = cli_data_place(found->path);
+    if (trained && strcmp(trained, place) != 0) {
         cli_print("data     %s (trained on %s)\n", found->path, trained);
     } else {
         cli_print("data     %s\n", found->path);
     }
+    free(place);
 }
 
 static void print_text(const struct cli_subject *subject, const struct findings *found) {
@@ -184,7 +189,7 @@ static void print_text(const struct cli_subject *subject, const struct findings 
 }
 
 static int evaluate(const struct cli_request *request, const struct cli_subject *subject, const char *path,
-                    const stoa_dataset *data) {
+                    stoa_dataset *data) {
     struct findings found = {.path = path, .data = data, .classes = stoa_dataset_classes(data)};
     if (found.classes <= MOST_COUNTED) {
         found.confusion = cli_allocate(found.classes * found.classes, sizeof *found.confusion);
@@ -194,10 +199,17 @@ static int evaluate(const struct cli_request *request, const struct cli_subject 
                                                stoa_model_fact(subject->model, "loss"), found.confusion,
                                                found.ranks, &found.all);
     int code = status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
+    if (code == CLI_DONE && request->wrong) {
+        code = cli_wrong_write(subject, data, request->wrong, &found.wrong);
+    }
     if (code == CLI_DONE && request->json) {
         print_json(subject, &found);
     } else if (code == CLI_DONE) {
         print_text(subject, &found);
+        if (request->wrong) {
+            cli_print("\nwrong    %s: %zu sample%s\n", request->wrong, found.wrong,
+                      found.wrong == 1 ? "" : "s");
+        }
     }
     free(found.confusion);
     free(found.ranks);
@@ -208,7 +220,12 @@ static int run(const struct cli_request *request) {
     struct cli_subject subject = {0};
     stoa_dataset *data = NULL;
     char *path = NULL;
-    int code = cli_open_context(request, &subject);
+    bool same = true;
+    int code = request->wrong ? cli_wrong_check(request->wrong, request->force)
+               : request->force
+                   ? cli_fail(CLI_WRONG, "--force: found without --wrong DIR, expected it beside one")
+                   : CLI_DONE;
+    code = code == CLI_DONE ? cli_open_context(request, &subject) : code;
     if (code == CLI_DONE) {
         code = cli_open_model(request->operands[0], request->recipe, &subject);
     }
@@ -217,6 +234,9 @@ static int run(const struct cli_request *request) {
     }
     if (code == CLI_DONE) {
         code = cli_open_data(&subject, request->data, request->all, NULL, &data, &path);
+    }
+    if (code == CLI_DONE && !request->data && !request->all) {
+        code = cli_data_compare(&subject, data, path, &same);
     }
     if (code == CLI_DONE) {
         code = evaluate(request, &subject, path, data);
@@ -227,8 +247,8 @@ static int run(const struct cli_request *request) {
     return code;
 }
 
-static const char *const option_names[] = {"data",  "all",     "layout", "recipe",
-                                           "batch", "threads", "json",   NULL};
+static const char *const option_names[] = {"data",  "all",   "layout",  "recipe", "batch",
+                                           "wrong", "force", "threads", "json",   NULL};
 
 const struct cli_command cli_eval = {
     .name = "eval",
@@ -240,9 +260,12 @@ const struct cli_command cli_eval = {
         "of a run. The\n"
         "data are those that the model was trained on; --data takes another file or folder. Of data\n"
         "without a test part those samples are taken that training leaves out, or --all of them.\n"
+        "--wrong writes the samples that the model is wrong about into a new folder, pictures as\n"
+        "TRUE_PREDICTED_INDEX.png, with index.csv that lists them; rows of values stand in index.csv.\n"
         "With --recipe the file need hold tensors only, such as a PyTorch state dictionary.",
     .examples = "  stoa eval runs/mnist-cnn-1\n"
                 "  stoa eval model.safetensors --data ~/digits --json\n"
+                "  stoa eval runs/mnist-cnn-1 --wrong mistakes\n"
                 "  stoa eval from-pytorch.safetensors --recipe lenet5",
     .options = option_names,
     .operand = "MODEL",

@@ -15,6 +15,7 @@
 #include "cli/setup.h"
 #include "cli/signals.h"
 #include "cli/summary.h"
+#include "cli/words.h"
 
 enum { MOST_RUNS = 10000, LONGEST_NAME = 100 };
 
@@ -166,21 +167,24 @@ static int conclude(const struct cli_grid *grid, int code) {
         failed += grid->run[i].state == CLI_GRID_FAILED;
     }
     const char *path = grid->folder.path;
-    char *word = cli_shell_word(path);
+    char *own = cli_own_word(), *run = cli_path_word(path);
+    char *again = cli_text("%s train --resume %s", own, run);
     bool stopped = done + failed < grid->count;
     if (code >= CLI_SIGNAL && stopped) {
-        code = cli_fail(code, "interrupted: %zu of %zu runs are done; stoa train --resume %s continues", done,
-                        grid->count, word);
+        code =
+            cli_fail(code, "interrupted: %zu of %zu runs are done; %s continues", done, grid->count, again);
     } else if (failed > 0) {
         code = cli_fail(CLI_FAILED, "%zu of %zu runs in %s failed", failed, grid->count, path);
     } else {
         code = CLI_DONE;
         if (stopped && !grid->request->quiet && !grid->request->json) {
-            cli_print("stopped after %g minutes: %zu of %zu runs are done\nnext    stoa train --resume %s\n",
-                      grid->request->minutes, done, grid->count, word);
+            cli_print("stopped after %g minutes: %zu of %zu runs are done\nnext    %s\n",
+                      grid->request->minutes, done, grid->count, again);
         }
     }
-    free(word);
+    free(own);
+    free(run);
+    free(again);
     return code;
 }
 

@@ -16,25 +16,6 @@
 #define GRID_FILE "grid.json"
 enum { VERSION = 1 };
 
-/* All of a text file, from malloc; NULL with errno. */
-static char *read_file(const char *path) {
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        return NULL;
-    }
-    char *text = NULL;
-    size_t room = 0;
-    bool empty = getdelim(&text, &room, '\0', file) < 0, failed = ferror(file) != 0;
-    int reason = errno;
-    (void)fclose(file);
-    if (empty || failed) {
-        free(text);
-        errno = reason;
-        return failed ? NULL : cli_text("%s", "");
-    }
-    return text;
-}
-
 /* ---- what is kept ---- */
 
 static bool is_listed(const char *name, const char *const *list) {
@@ -94,7 +75,7 @@ int cli_grid_save(struct cli_grid *grid) {
 }
 
 int cli_grid_begin(struct cli_grid *grid, const char *recipe, const char *name) {
-    char *text = read_file(recipe);
+    char *text = cli_read_text(recipe);
     grid->recipe = cli_text("%s/%s.ini", grid->folder.path, name);
     int code = text ? cli_write_whole(grid->recipe, text, strlen(text))
                     : cli_fail(CLI_WRONG, "%s: %s", recipe, strerror(errno));
@@ -180,7 +161,7 @@ int cli_grid_read(const struct cli_request *request, struct cli_grid_kept *kept)
     if (code != CLI_DONE) {
         return code;
     }
-    char *path = cli_text("%s/" GRID_FILE, request->resume), *text = read_file(path);
+    char *path = cli_text("%s/" GRID_FILE, request->resume), *text = cli_read_text(path);
     if (!text) {
         code = cli_fail(CLI_WRONG, "%s: %s", path, strerror(errno));
     } else {

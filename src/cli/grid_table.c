@@ -13,6 +13,7 @@
 #include "cli/report.h"
 #include "cli/summary.h"
 #include "cli/table.h"
+#include "cli/words.h"
 #include "report/spread.h"
 
 bool cli_grid_figures(const struct cli_grid *grid, const struct cli_grid_run *run,
@@ -159,8 +160,11 @@ static void print_text(const struct cli_grid *grid, const struct row *rows, size
     const struct cli_grid_run *first = &grid->run[chosen == SIZE_MAX ? 0 : chosen * grid->seeds];
     cli_print("runs    %s\n", grid->folder.path);
     if (first->state == CLI_GRID_DONE) {
-        char *run = cli_shell_word(first->path), *folder = cli_shell_word(grid->folder.path);
-        cli_print("next    stoa eval %s\n        stoa report %s\n", run, folder);
+        char *own = cli_own_word(), *run = cli_path_word(first->path),
+             *folder = cli_path_word(grid->folder.path);
+        cli_print("next    %s eval %s\n        %s runs %s\n        %s report %s\n", own, run, own, folder,
+                  own, folder);
+        free(own);
         free(run);
         free(folder);
     }

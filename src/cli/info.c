@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/info_run.h"
 #include "cli/open.h"
 #include "cli/report.h"
 #include "cli/table.h"
@@ -90,7 +91,9 @@ static void print_text(const struct cli_subject *subject, const struct totals *t
             cli_print("%s%s %s", i == 0 ? "made by     " : ", ", key, value);
         }
     }
-    (void)puts("\n");
+    (void)puts("");
+    cli_info_run_print(subject);
+    (void)puts("");
     print_layers(model);
     (void)puts("");
     print_facts(model);
@@ -151,6 +154,7 @@ static void print_json(const struct cli_subject *subject, const struct totals *t
     cli_json_set(report, "layers", layers_json(model));
     cli_json_set(report, "tensors", tensors_json(model));
     cli_json_set(report, "facts", known);
+    cli_info_run_json(subject, report);
     cli_json_print(report);
 }
 
@@ -177,13 +181,14 @@ static const char *const option_names[] = {"json", NULL};
 
 const struct cli_command cli_info = {
     .name = "info",
-    .summary = "layers, tensors and facts of a model",
+    .summary = "layers of a model, and how it was trained",
     .usage = "info MODEL [options]",
     .description =
         "Print what a model file holds: input, layers with their output shapes, parameters and flops (a\n"
-        "multiply and an add are two), what it was made by, and what is known of its data and training. "
-        "MODEL\n"
-        "is a model file or the folder of a run.",
+        "multiply and an add are two), what it was made by, and how it was trained: the command, where\n"
+        "run.json of its run lies beside it, the data with their samples and checksums, rate, batch,\n"
+        "optimiser and schedule, the figures, and the recipe in force with every key. MODEL is a model file\n"
+        "or the folder of a run.",
     .examples = "  stoa info runs/mnist-cnn-1\n"
                 "  stoa info model.safetensors --json",
     .options = option_names,

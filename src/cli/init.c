@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "cli/data.h"
 #include "cli/report.h"
 
 /* What has been told. */
@@ -40,10 +41,7 @@ int cli_init_model(const char *name, const struct cli_subject *subject, json_t *
         cli_json_set(*told, "taken", cli_json_count(matches.taken));
         cli_json_set(*told, "tensors", cli_json_count(matches.tensors));
         cli_json_set(*told, "rest", json_incref(matches.rest));
-        /* Facts are UTF-8; a file name need not be. */
-        json_t *text = cli_json_text(name);
-        status = stoa_model_set_fact(subject->model, "train.init", json_string_value(text));
-        json_decref(text);
+        status = cli_set_text(subject->model, "train.init", name);
     }
     json_decref(matches.rest);
     free(path);

@@ -13,10 +13,11 @@
 #include "cli/environment.h"
 #include "cli/report.h"
 #include "cli/signals.h"
+#include "cli/words.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cli_train,     &cli_eval,   &cli_predict, &cli_info,       &cli_plan, &cli_recipes,
-    &cli_gradcheck, &cli_doctor, &cli_report,  &cli_completion, NULL};
+    &cli_train,   &cli_eval,      &cli_predict, &cli_info,   &cli_runs,       &cli_data, &cli_plan,
+    &cli_recipes, &cli_gradcheck, &cli_doctor,  &cli_report, &cli_completion, NULL};
 enum { COMMANDS = sizeof cli_commands / sizeof cli_commands[0] - 1 };
 
 static const struct cli_command *find_command(const char *name) {
@@ -143,5 +144,6 @@ static int dispatch(int count, char **arguments) {
 int main(int count, char **arguments) {
     cli_environment_occupy_standard_files();
     cli_ignore_signals();
+    cli_words_note(arguments);
     return cli_finish_output(dispatch(count, arguments));
 }

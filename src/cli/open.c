@@ -13,17 +13,21 @@
 #include "cli/run_files.h"
 #include "cli/settings.h"
 
-/* The library's advice, a line each, beside the errors. */
+/* The library's advice, a line each, beside the errors; a run keeps it. */
 static void note(void *user, const char *line) {
     struct cli_subject *subject = user;
     char **notes = cli_allocate(subject->note_count + 1, sizeof *notes);
     for (size_t i = 0; i < subject->note_count; i++) {
         notes[i] = subject->notes[i];
     }
-    notes[subject->note_count++] = cli_text("%s", line);
+    const char *at = subject->named ? strstr(line, subject->named) : NULL;
+    notes[subject->note_count++] =
+        at ? cli_text("%.*s-%s", (int)(at - line), line, at + strlen(subject->named)) : cli_text("%s", line);
     free(subject->notes);
     subject->notes = notes;
-    (void)cli_fail(CLI_DONE, "note: %s", line);
+    if (!subject->quiet) {
+        (void)cli_fail(CLI_DONE, "note: %s", subject->notes[subject->note_count - 1]);
+    }
 }
 
 int cli_open_context(const struct cli_request *request, struct cli_subject *subject) {
@@ -36,7 +40,7 @@ int cli_open_context(const struct cli_request *request, struct cli_subject *subj
         options.threads = request->threads;
     }
     subject->quiet = request->quiet;
-    options.log = request->quiet ? NULL : note;
+    options.log = note;
     options.log_user = subject;
     stoa_status status = stoa_context_create(&options, &subject->context);
     return status == STOA_OK ? cli_environment_set(subject->context)

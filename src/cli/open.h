@@ -15,8 +15,9 @@ struct cli_subject {
     stoa_model *model;
     char *path;   /* of the model file or the recipe the model came from */
     bool quiet;   /* say nothing but errors */
-    char **notes; /* the library's advice so far, as it was printed */
+    char **notes; /* the library's advice so far, printed or not */
     size_t note_count;
+    const char *named; /* a path that sentences call "-"; NULL: none */
 };
 
 /* Make the context from --threads and the environment. The subject stays where it is until cli_close(). */

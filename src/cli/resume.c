@@ -75,6 +75,9 @@ static bool next_line(const char **text, struct line *line) {
         const char *at = *text;
         size_t length = strcspn(at, "\n");
         *text += length + (at[length] == '\n');
+        if (at[0] == '#') {
+            continue; /* what is not said */
+        }
         if (at[0] == '[') {
             (void)snprintf(line->section, sizeof line->section, "%.*s", (int)strcspn(at + 1, "]\n"), at + 1);
             continue;

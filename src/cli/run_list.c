@@ -38,8 +38,8 @@ static int by_name(const void *a, const void *b) {
     return strverscmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The runs in a folder that is none itself. */
-static void add_inside(struct cli_run_list *list, const char *folder) {
+/* The runs in a folder that is none itself, down to so many folders below it. */
+static void add_inside(struct cli_run_list *list, const char *folder, size_t depth) {
     size_t before = list->count, length = strlen(folder);
     DIR *directory = opendir(folder);
     if (!directory && errno == ENOMEM) {
@@ -47,11 +47,13 @@ static void add_inside(struct cli_run_list *list, const char *folder) {
     }
     for (struct dirent *entry; directory && (entry = readdir(directory)) != NULL;) {
         char *path = cli_text("%s%s%s", folder, folder[length - 1] == '/' ? "" : "/", entry->d_name);
-        if (entry->d_name[0] != '.' && cli_is_folder(path) && is_run(path)) {
+        bool inside = entry->d_name[0] != '.' && cli_is_folder(path), one = inside && is_run(path);
+        if (one) {
             add(list, path);
-        } else {
-            free(path);
+        } else if (inside && depth > 0) {
+            add_inside(list, path, depth - 1);
         }
+        free(one ? NULL : path);
     }
     if (directory) {
         (void)closedir(directory);
@@ -67,10 +69,23 @@ void cli_list_runs(const struct cli_request *request, struct cli_run_list *list)
         const char *operand = request->operands[i];
         size_t before = list->count;
         if (cli_is_folder(operand) && !is_run(operand)) {
-            add_inside(list, operand);
+            add_inside(list, operand, 0);
         }
         if (list->count == before) {
             add(list, cli_text("%s", operand)); /* what it is not is said when it is opened */
+        }
+    }
+}
+
+void cli_find_runs(const struct cli_request *request, struct cli_run_list *list) {
+    enum { DEPTH = 2 }; /* runs/ with a folder of several runs in it */
+    *list = (struct cli_run_list){.count = 0};
+    for (size_t i = 0; i < request->operand_count; i++) {
+        if (is_run(request->operands[i])) {
+            list->named++;
+            add(list, cli_text("%s", request->operands[i]));
+        } else {
+            add_inside(list, request->operands[i], DEPTH);
         }
     }
 }

@@ -8,6 +8,7 @@
 #include "cli/find.h"
 #include "cli/init.h"
 #include "cli/report.h"
+#include "cli/run_said.h"
 
 /* The model file says where it is from; nothing here depends on time or threads. */
 stoa_status cli_set_number(stoa_model *model, const char *key, uint64_t value) {
@@ -16,22 +17,16 @@ stoa_status cli_set_number(stoa_model *model, const char *key, uint64_t value) {
     return stoa_model_set_fact(model, key, text);
 }
 
-/* Facts are UTF-8; a file's name and text need not be, and the first save would be late to find out. */
-static stoa_status set_text(stoa_model *model, const char *key, const char *value) {
-    json_t *text = cli_json_text(value);
-    stoa_status status = stoa_model_set_fact(model, key, json_string_value(text));
-    json_decref(text);
-    return status;
-}
-
 /* First weights, and the facts that say where the model comes from. */
 static stoa_status prepare_model(const struct cli_subject *subject, const char *name, uint64_t seed) {
     stoa_status status = stoa_model_init(subject->model, seed);
     if (status == STOA_OK) {
-        status = set_text(subject->model, "recipe", name);
+        status = cli_set_text(subject->model, "recipe", name);
     }
     if (status == STOA_OK) {
-        status = set_text(subject->model, "recipe.text", stoa_recipe_text(subject->recipe));
+        char *text = cli_recipe_in_force(subject->recipe);
+        status = cli_set_text(subject->model, "recipe.text", text);
+        free(text);
     }
     return status == STOA_OK ? cli_set_number(subject->model, "train.seed", seed) : status;
 }

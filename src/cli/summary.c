@@ -11,6 +11,7 @@
 #include "cli/report.h"
 #include "cli/run_files.h"
 #include "cli/table.h"
+#include "cli/words.h"
 #include "report/run.h"
 
 bool cli_summary_read(const char *folder, struct report_run *run, char sentence[CLI_SUMMARY_SENTENCE]) {
@@ -72,6 +73,20 @@ static void print_figures(const struct report_run *run, bool keeps_best) {
     }
 }
 
+/* Lines that a shell can run as they stand. */
+static void print_next(const struct cli_summary *summary, const char *folder) {
+    char *own = cli_own_word(), *run = cli_path_word(folder);
+    char *data = summary->data ? cli_path_word(summary->data) : NULL;
+    cli_print("next    %s eval %s\n", own, run);
+    if (data) {
+        cli_print("        %s predict %s %s --csv answers.csv\n", own, run, data);
+    }
+    cli_print("        %s report %s\n", own, run);
+    free(own);
+    free(run);
+    free(data);
+}
+
 static void print_text(const struct cli_summary *summary, const struct report_run *run, const char *folder,
                        const stoa_progress *last) {
     if (last->epoch < last->epochs) {
@@ -85,14 +100,10 @@ static void print_text(const struct cli_summary *summary, const struct report_ru
     for (size_t i = summary->first_note; summary->subject && i < summary->subject->note_count; i++) {
         cli_print("note    %s\n", summary->subject->notes[i]);
     }
-    char *word = cli_shell_word(folder);
-    cli_print("next    stoa eval %s\n        stoa predict %s FILE\n        stoa report %s\n", word, word,
-              word);
-    free(word);
+    print_next(summary, folder);
 }
 
-/* What the metrics say of an epoch. */
-static json_t *figures_of(const struct report_run *run, size_t at) {
+json_t *cli_summary_figures(const struct report_run *run, size_t at) {
     json_t *figures = cli_json_object();
     for (int i = REPORT_EPOCH; i <= REPORT_LEARNING_RATE; i++) {
         if (report_run_has(run, i)) {
@@ -125,10 +136,10 @@ static void print_json(const struct cli_summary *summary, const struct report_ru
         cli_json_set(all, "init", json_incref(summary->init));
     }
     if (run) {
-        cli_json_set(all, "last", figures_of(run, run->epochs - 1));
+        cli_json_set(all, "last", cli_summary_figures(run, run->epochs - 1));
     }
     if (run && run->best > 0) {
-        cli_json_set(all, "best", figures_of(run, run->best - 1));
+        cli_json_set(all, "best", cli_summary_figures(run, run->best - 1));
     }
     cli_json_print(all);
 }

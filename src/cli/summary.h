@@ -25,11 +25,15 @@ struct cli_summary {
     bool timed_out;                    /* --minutes have ended it */
     const struct cli_subject *subject; /* whose notes are told again; NULL: none */
     size_t first_note;                 /* of those that came while it trained */
+    const char *data;                  /* where the data are, borrowed; NULL: not known */
 };
 
 void cli_summary_begin(struct cli_summary *summary, bool keeps_best);
 /* An epoch is done. */
 void cli_summary_epoch(struct cli_summary *summary, const stoa_progress *progress);
+
+/* What the metrics say of the epoch at place `at`, as JSON. */
+json_t *cli_summary_figures(const struct report_run *run, size_t at);
 
 /* Print it for the run in `folder` to stdout, as text or as JSON: time, the figures of the last and of the
  * best epoch, files, and what to do next. CLI_DONE, or CLI_FAILED with the sentence printed when the

@@ -37,7 +37,21 @@ void cli_table_cell(struct cli_table *table, const char *format, ...) {
 
 size_t cli_terminal_columns(void) {
     struct winsize size;
-    return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+        return size.ws_col;
+    }
+    const char *text = getenv("COLUMNS");
+    bool number = text && *text && strlen(text) < 7 && text[strspn(text, "0123456789")] == '\0';
+    return number ? (size_t)strtoul(text, NULL, 10) : 0;
+}
+
+/* Characters of a text, whose bytes are UTF-8. */
+static int characters(const char *text) {
+    int count = 0;
+    for (; *text; text++) {
+        count += ((unsigned char)*text & 0xC0U) != 0x80U;
+    }
+    return count;
 }
 
 static size_t longest_line; /* 0: no limit but the terminal's */
@@ -70,7 +84,7 @@ static void print_columns(const struct layout *layout, size_t keys, size_t first
     for (size_t i = 0; i < table->count; i++) {
         size_t column = i % layout->columns;
         if (column < keys || (column >= first && column < end)) {
-            int length = (int)strlen(table->cells[i]), padding = layout->width[column] - length;
+            int length = characters(table->cells[i]), padding = layout->width[column] - length;
             bool right = table->columns[column] == 'r';
             if (length > 0) {
                 (void)printf("%*s%s", owed + (right ? padding : 0), "", table->cells[i]);
@@ -126,7 +140,7 @@ static void print_markdown(const struct cli_table *table, size_t columns) {
 void cli_table_print(struct cli_table *table) {
     struct layout layout = {.table = table, .columns = strlen(table->columns)};
     for (size_t i = 0; i < table->count; i++) {
-        int length = (int)strlen(table->cells[i]), *width = &layout.width[i % layout.columns];
+        int length = characters(table->cells[i]), *width = &layout.width[i % layout.columns];
         *width = length > *width ? length : *width;
     }
     size_t terminal = cli_terminal_columns(), most = longest_line;

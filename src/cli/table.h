@@ -27,7 +27,7 @@ void cli_table_free(struct cli_table *table);
 /* The longest line of tables from here on, on any output; 0: what the terminal has, and any length
  * elsewhere. */
 void cli_table_limit(size_t most);
-/* Columns of the terminal that stdout is; 0: it is none. */
+/* Columns of the terminal that stdout is, or else what COLUMNS says; 0: neither is there. */
 size_t cli_terminal_columns(void);
 
 /* Text for people, as in report/words.h. */

@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "cli/arguments.h"
+#include "cli/table.h"
 
 enum { WIDTH = 80, MOST_WIDTH = 160 };
 
@@ -27,19 +26,9 @@ static bool shows_unicode(void) {
            !(terminal && strcmp(terminal, "linux") == 0);
 }
 
-static size_t width_of_terminal(void) {
-    struct winsize size;
-    uint64_t columns;
-    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
-        return size.ws_col;
-    }
-    const char *text = setting("COLUMNS");
-    return text && cli_read_count(text, 1, 100000, &columns) ? (size_t)columns : WIDTH;
-}
-
 struct report_terminal cli_terminal(void) {
     const char *terminal = setting("TERM");
-    size_t width = width_of_terminal();
+    size_t known = cli_terminal_columns(), width = known > 0 ? known : WIDTH;
     return (struct report_terminal){.width = width > MOST_WIDTH ? MOST_WIDTH : width,
                                     .unicode = shows_unicode(),
                                     .colour = isatty(STDOUT_FILENO) && !setting("NO_COLOR") && terminal &&

@@ -16,10 +16,12 @@
 #include "cli/resume.h"
 #include "cli/run_checkpoint.h"
 #include "cli/run_folder.h"
+#include "cli/run_record.h"
 #include "cli/setup.h"
 #include "cli/signals.h"
 #include "cli/summary.h"
 #include "cli/table.h"
+#include "cli/words.h"
 
 /* What the callbacks need, and what they leave. */
 struct training {
@@ -45,6 +47,9 @@ struct training {
     double saved_at;            /* the last checkpoint, on that clock */
     bool has_rhythm;            /* --checkpoint-every is given */
     struct cli_summary summary;
+    char *data; /* where the data are; from malloc */
+    struct cli_record record;
+    stoa_progress kept; /* of the epoch whose model the file is to hold, as far as this process has made it */
 };
 
 /* What will run, once: after the first step, when the request is known to be right. */
@@ -135,7 +140,11 @@ static bool on_progress(void *user, const stoa_progress *progress) {
     }
     bool keep_older = training->keep_best && !progress->best;
     training->best = keep_older ? training->best : progress->epoch;
+    training->kept = keep_older ? training->kept : *progress;
     stoa_status status = cli_set_number(training->model, "train.epoch", progress->epoch);
+    if (status == STOA_OK) {
+        status = cli_record_figures(training->model, progress);
+    }
     if (status != STOA_OK) {
         training->code = cli_fail_library(training->context, status);
         training->broke_off = true;
@@ -144,18 +153,26 @@ static bool on_progress(void *user, const stoa_progress *progress) {
     cli_progress_epoch(progress);
     cli_summary_epoch(&training->summary, progress);
     cli_run_folder_epoch(training->folder, training->context, training->model, progress, keep_older);
+    if (training->folder->committed && !training->record.written) {
+        char sentence[CLI_RUN_SENTENCE] = "";
+        cli_keep_sentences(sentence, sizeof sentence);
+        int code = cli_record_write(&training->record, training->folder->path, "running");
+        cli_keep_sentences(NULL, 0);
+        if (code != CLI_DONE) {
+            (void)cli_fail(CLI_DONE, "%s; this is not said yet, the next epoch tries again", sentence);
+        }
+    }
     return !progress->last && is_to_stop(training);
 }
 
-/* By a signal, or at the end of --minutes, which is no failure. `word` is the folder as a shell reads it. */
-static int stopped(const struct training *training, const struct cli_request *request, const char *word) {
+/* By a signal, or at the end of --minutes, which is no failure. `again` is the command that goes on. */
+static int stopped(const struct training *training, const struct cli_request *request, const char *again) {
     const stoa_progress *last = &training->last;
     const struct cli_run_folder *folder = training->folder;
     if (training->state_saved && cli_stop_signal()) {
-        return cli_fail(
-            CLI_SIGNAL + cli_stop_signal(),
-            "interrupted, state saved: epoch %zu, step %zu of %zu; stoa train --resume %s continues",
-            last->epoch, last->step, last->steps, word);
+        return cli_fail(CLI_SIGNAL + cli_stop_signal(),
+                        "interrupted, state saved: epoch %zu, step %zu of %zu; %s continues", last->epoch,
+                        last->step, last->steps, again);
     }
     cli_progress_clear();
     if (training->state_saved && request->json) {
@@ -164,23 +181,27 @@ static int stopped(const struct training *training, const struct cli_request *re
         return cli_summary_print(&summary, folder->path, last, true);
     }
     if (training->state_saved && !request->quiet) {
-        cli_print("stopped after %g minutes, state saved: epoch %zu, step %zu of %zu\nnext    stoa train "
-                  "--resume %s\n",
-                  request->minutes, last->epoch, last->step, last->steps, word);
+        cli_print("stopped after %g minutes, state saved: epoch %zu, step %zu of %zu\nnext    %s\n",
+                  request->minutes, last->epoch, last->step, last->steps, again);
     }
     if (training->state_saved) {
         return CLI_DONE;
     }
-    return cli_fail(
-        CLI_FAILED, "%s, state not saved: %s; %s%s%s", cli_stop_signal() ? "interrupted" : "stopped",
-        training->why[0] ? training->why : "an epoch before it is not saved",
-        folder->checkpoint ? "stoa train --resume " : "no checkpoint is there",
-        folder->checkpoint ? word : "", folder->checkpoint ? " continues from an earlier one" : "");
+    return cli_fail(CLI_FAILED, "%s, state not saved: %s; %s%s",
+                    cli_stop_signal() ? "interrupted" : "stopped",
+                    training->why[0] ? training->why : "an epoch before it is not saved",
+                    folder->checkpoint ? again : "no checkpoint is there",
+                    folder->checkpoint ? " continues from an earlier one" : "");
 }
 
 /* The model is that of the last epoch now, or with keep_best that of the best. */
 static int finish(const struct training *training) {
     stoa_status status = cli_set_number(training->model, "train.epoch", training->best);
+    if (status == STOA_OK) {
+        status = training->kept.epoch == training->best
+                     ? cli_record_figures(training->model, &training->kept)
+                     : cli_record_older_figures(training->model, training->folder->path, training->best);
+    }
     return status == STOA_OK ? cli_run_folder_finish(training->folder, training->context, training->model,
                                                      training->last.epoch)
                              : cli_fail_library(training->context, status);
@@ -210,9 +231,15 @@ static int train_into_folder(struct training *training, const struct cli_request
         return training->code; /* its sentence is out */
     }
     if (status == STOA_ERR_CANCELLED) {
-        char *word = cli_shell_word(folder->path);
-        int code = stopped(training, request, word);
-        free(word);
+        if (folder->committed) {
+            (void)cli_record_write(&training->record, folder->path, "stopped");
+        }
+        char *own = cli_own_word(), *run = cli_path_word(folder->path);
+        char *again = cli_text("%s train --resume %s", own, run);
+        int code = stopped(training, request, again);
+        free(own);
+        free(run);
+        free(again);
         return code;
     }
     cli_progress_clear();
@@ -222,6 +249,10 @@ static int train_into_folder(struct training *training, const struct cli_request
         return status == STOA_ERR_IO ? CLI_FAILED : code; /* the data were right when they were opened */
     }
     int code = finish(training);
+    if (code == CLI_DONE && (!training->resume || training->went_on)) {
+        bool early = training->last.epoch < training->last.epochs;
+        code = cli_record_write(&training->record, folder->path, early ? "patience" : "done");
+    }
     if (code != CLI_DONE) {
         return code;
     }
@@ -241,6 +272,24 @@ static void close_folder(void *folder) {
     cli_run_folder_close(folder);
 }
 
+/* The folder of a new run, and what the run will say of itself. */
+static int open_folder(const struct cli_request *request, const struct cli_setup *setup,
+                       struct training *training) {
+    struct cli_run_folder *folder = training->folder;
+    int code = training->resume ? CLI_DONE : cli_run_folder_open(request, setup->name, folder);
+    if (code == CLI_DONE) {
+        code = cli_record_check(folder->path);
+    }
+    const struct cli_record_begin begin = {.subject = training->subject,
+                                           .setup = setup,
+                                           .train = training->train,
+                                           .test = training->test,
+                                           .data = training->data,
+                                           .folder = folder->path,
+                                           .resumed = training->resume != NULL};
+    return code == CLI_DONE ? cli_record_open(&training->record, &begin) : code;
+}
+
 /* What the run is called, how it is trained and where it goes: from here on the request was right, as far as
  * it can be told without computing. */
 static int train_model(const struct cli_request *request, struct training *training) {
@@ -258,7 +307,8 @@ static int train_model(const struct cli_request *request, struct training *train
         cli_summary_begin(&training->summary, setup.options.keep_best);
         training->summary.init = setup.init;
         training->summary.subject = training->subject;
-        code = training->resume ? CLI_DONE : cli_run_folder_open(request, setup.name, training->folder);
+        training->summary.data = training->data;
+        code = open_folder(request, &setup, training);
     }
     if (code == CLI_DONE) {
         code = train_into_folder(training, request, &setup.options);
@@ -277,7 +327,8 @@ static int open_all(const struct cli_request *request, struct cli_subject *subje
     if (code == CLI_DONE && training->resume) {
         code = cli_resume_facts(training->resume, subject, false);
     }
-    return code == CLI_DONE ? cli_open_data(subject, request->data, false, train, test, NULL) : code;
+    return code == CLI_DONE ? cli_open_data(subject, request->data, false, train, test, &training->data)
+                            : code;
 }
 
 static int train(const struct cli_request *request) {
@@ -306,6 +357,8 @@ static int train(const struct cli_request *request) {
     cli_run_folder_close(&folder);
     cli_set_clean_up(NULL, NULL);
     cli_resume_close(&resume);
+    cli_record_free(&training.record);
+    free(training.data);
     stoa_dataset_free(train);
     stoa_dataset_free(test);
     cli_close(&subject);

@@ -31,6 +31,24 @@ int cli_write_all(int file, const char *data, size_t bytes) {
     return 0;
 }
 
+char *cli_read_text(const char *path) {
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        return NULL;
+    }
+    char *text = NULL;
+    size_t room = 0;
+    bool empty = getdelim(&text, &room, '\0', file) < 0, failed = ferror(file) != 0;
+    int reason = errno;
+    (void)fclose(file);
+    if (empty || failed) {
+        free(text);
+        errno = reason;
+        return failed ? NULL : cli_text("%s", "");
+    }
+    return text;
+}
+
 static int cannot_write(int code, const char *path) {
     return cli_fail(code, "%s: cannot write: %s", path, strerror(errno));
 }
@@ -48,7 +66,7 @@ static void sync_folder(const char *path) {
 
 int cli_write_whole(const char *path, const char *data, size_t bytes) {
     char *folder = folder_of(path);
-    char *waiting = cli_text("%s/.stoa-%ld.new", folder, (long)getpid());
+    char *waiting = cli_text("%s/.stoa-%ld-1.tmp", folder, (long)getpid());
     free(folder);
     (void)unlink(waiting); /* of a process of this number that was killed */
     int file = open(waiting, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), code = CLI_DONE;

@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* All of a text file, up to a zero byte, from malloc; NULL with errno. */
+char *cli_read_text(const char *path);
+
 /* Write all of `data` where the open file stands. 0, or -1 with errno and a part of it written. */
 int cli_write_all(int file, const char *data, size_t bytes);
 

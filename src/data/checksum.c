@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What tells one data set from another: a CRC-32 over samples as they are stored, labels or targets, and
- * normalisation.
- * Of a set of more than MOST_BYTES samples are taken evenly, so that a set on disk is not read twice in
- * whole. */
+ * normalisation, all of them as a little-endian machine has them. Of a set of more than MOST_BYTES samples
+ * are taken evenly, so that a set on disk is not read twice in whole. */
 #include <stdlib.h>
 #include <zlib.h>
 
@@ -21,11 +20,34 @@ struct checking {
     uint32_t *sums; /* a task */
 };
 
+/* Add values of `width` bytes each, which lie in the other order of bytes where they are to be `turned`. */
+static uint32_t add_values(uint32_t sum, const void *values, size_t bytes, size_t width, bool turned) {
+    const unsigned char *at = values;
+    if (!turned || width == 1) {
+        return (uint32_t)crc32_z(sum, at, bytes);
+    }
+    unsigned char piece[PIECE_BYTES];
+    for (size_t done = 0; done < bytes; done += PIECE_BYTES) {
+        size_t some = stoa_min(PIECE_BYTES, bytes - done);
+        for (size_t i = 0; i < some; i++) {
+            piece[i] = at[done + i / width * width + width - 1 - i % width];
+        }
+        sum = (uint32_t)crc32_z(sum, piece, some);
+    }
+    return sum;
+}
+
+static bool is_big_endian(void) {
+    return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+}
+
 static uint32_t add_sample(const struct checking *c, size_t number, uint32_t sum) {
     const struct stoa_store *store = c->data->store;
-    size_t at = c->data->select ? c->data->select[number] : number;
+    size_t at = c->data->select ? c->data->select[number] : number, width = stoa_sample_bytes(store->type);
+    bool turned = is_big_endian() != store->swapped;
     if (store->samples) {
-        return (uint32_t)crc32_z(sum, (const unsigned char *)store->samples + at * c->bytes, c->bytes);
+        return add_values(sum, (const unsigned char *)store->samples + at * c->bytes, c->bytes, width,
+                          turned);
     }
     unsigned char piece[PIECE_BYTES];
     for (size_t done = 0; done < c->bytes; done += PIECE_BYTES) {
@@ -34,7 +56,7 @@ static uint32_t add_sample(const struct checking *c, size_t number, uint32_t sum
         if (!stoa_disk_read(store->file, store->offset + at * c->bytes + done, some, piece)) {
             return sum;
         }
-        sum = (uint32_t)crc32_z(sum, piece, some);
+        sum = add_values(sum, piece, some, width, turned);
     }
     return sum;
 }
@@ -56,10 +78,12 @@ static uint32_t add_labels(const stoa_dataset *data, uint32_t sum) {
     for (size_t i = 0; i < data->count; i++) {
         size_t at = data->select ? data->select[i] : i;
         if (store->target_count > 0) {
-            sum = (uint32_t)crc32_z(sum, (const unsigned char *)(store->targets + at * store->target_count),
-                                    store->target_count * sizeof *store->targets);
+            sum = add_values(sum, store->targets + at * store->target_count,
+                             store->target_count * sizeof *store->targets, sizeof *store->targets,
+                             is_big_endian());
         } else {
-            sum = (uint32_t)crc32_z(sum, (const unsigned char *)&store->labels[at], sizeof *store->labels);
+            sum = add_values(sum, &store->labels[at], sizeof *store->labels, sizeof *store->labels,
+                             is_big_endian());
         }
     }
     return sum;
@@ -67,17 +91,19 @@ static uint32_t add_labels(const stoa_dataset *data, uint32_t sum) {
 
 static uint32_t add_normalisation(const stoa_dataset *data, uint32_t sum) {
     const float pair[2] = {data->mean, data->deviation};
-    sum = (uint32_t)crc32_z(sum, (const unsigned char *)pair, sizeof pair);
+    bool turned = is_big_endian();
+    sum = add_values(sum, pair, sizeof pair, sizeof *pair, turned);
     if (data->by_channel) {
-        sum = (uint32_t)crc32_z(sum, (const unsigned char *)data->by_channel,
-                                2 * data->store->channels * sizeof(float));
+        sum = add_values(sum, data->by_channel, 2 * data->store->channels * sizeof(float), sizeof(float),
+                         turned);
     }
-    return data->by_target ? (uint32_t)crc32_z(sum, (const unsigned char *)data->by_target,
-                                               2 * data->store->target_count * sizeof(float))
+    return data->by_target ? add_values(sum, data->by_target, 2 * data->store->target_count * sizeof(float),
+                                        sizeof(float), turned)
                            : sum;
 }
 
-stoa_status stoa_dataset_checksum(stoa_context *context, const stoa_dataset *data, uint32_t *checksum) {
+/* Of samples and labels. */
+static stoa_status check_samples(stoa_context *context, const stoa_dataset *data, uint32_t *checksum) {
     const struct stoa_store *store = data->store;
     struct checking c = {.data = data};
     c.bytes = store->height * store->width * store->channels * stoa_sample_bytes(store->type);
@@ -90,8 +116,25 @@ stoa_status stoa_dataset_checksum(stoa_context *context, const stoa_dataset *dat
         return stoa_fail(context, STOA_ERR_MEMORY, "checksum of a data set: out of memory");
     }
     stoa_parallel(context, tasks, add_samples, &c);
-    uint32_t sum = (uint32_t)crc32_z(0, (const unsigned char *)c.sums, tasks * sizeof *c.sums);
+    uint32_t sum = add_values(0, c.sums, tasks * sizeof *c.sums, sizeof *c.sums, is_big_endian());
     free(c.sums);
-    *checksum = add_normalisation(data, add_labels(data, sum));
+    *checksum = add_labels(data, sum);
     return stoa_store_check(store, context);
+}
+
+stoa_status stoa_dataset_checksum(stoa_context *context, const stoa_dataset *data, uint32_t *checksum) {
+    stoa_status status = check_samples(context, data, checksum);
+    if (status == STOA_OK) {
+        *checksum = add_normalisation(data, *checksum);
+    }
+    return status;
+}
+
+stoa_status stoa_dataset_fingerprint(const stoa_dataset *dataset, uint32_t *fingerprint) {
+    uint32_t sum;
+    stoa_status status = check_samples(dataset->context, dataset, &sum);
+    if (status == STOA_OK) {
+        *fingerprint = sum;
+    }
+    return status;
 }

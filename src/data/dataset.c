@@ -169,6 +169,10 @@ const char *stoa_dataset_format(const stoa_dataset *dataset) {
     return dataset->store->format;
 }
 
+const char *stoa_dataset_type(const stoa_dataset *dataset) {
+    return stoa_sample_name(dataset->store->type);
+}
+
 void stoa_dataset_shape(const stoa_dataset *dataset, size_t *height, size_t *width, size_t *channels) {
     *height = dataset->store->height;
     *width = dataset->store->width;

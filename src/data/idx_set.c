@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Data sets from pairs of IDX files: images and labels. */
+#include <stdio.h>
+#include <string.h>
+
 #include "base/size.h"
 #include "data/dataset.h"
 #include "data/disk.h"
@@ -13,7 +16,7 @@ enum { LABELS_RANK = 2 };
 
 /* What was read of the two files. */
 struct pair {
-    const char *images_name, *labels_name;
+    const char *images_name, *labels_name; /* of the labels NULL: images alone are wanted */
     const stoa_data_options *options;
     struct stoa_store *store; /* in the making */
     struct stoa_idx pixels, labels;
@@ -86,9 +89,10 @@ static stoa_status hand_over(stoa_status status, stoa_context *context, struct p
 /* Images that are larger than `memory`, unless it is 0, stay on disk where they are plain. */
 static stoa_status read_images(stoa_context *context, size_t memory, struct pair *pair) {
     const char *path = pair->images_name;
-    const struct stoa_idx_labels labels = {pair->labels_name, pair->labels.npy.size[0]};
+    const struct stoa_idx_labels known = {pair->labels_name, pair->labels.npy.size[0]};
+    const struct stoa_idx_labels *labels = pair->labels_name ? &known : NULL;
     if (memory == 0 || stoa_file_size(path) <= memory) {
-        return stoa_idx_read(context, path, STOA_IDX_MAX_RANK, &labels, &pair->pixels);
+        return stoa_idx_read(context, path, STOA_IDX_MAX_RANK, labels, &pair->pixels);
     }
     stoa_status status = stoa_disk_open(context, path, memory, &pair->file);
     if (status != STOA_OK) {
@@ -106,7 +110,7 @@ static stoa_status read_images(stoa_context *context, size_t memory, struct pair
             "is read piece by piece",
             path, bytes, memory);
     }
-    return stoa_idx_view(context, path, head, bytes, STOA_IDX_MAX_RANK, &labels, &pair->pixels);
+    return stoa_idx_view(context, path, head, bytes, STOA_IDX_MAX_RANK, labels, &pair->pixels);
 }
 
 stoa_status stoa_idx_open(stoa_context *context, const char *images, const char *labels,
@@ -120,6 +124,42 @@ stoa_status stoa_idx_open(stoa_context *context, const char *images, const char 
         status = read_images(context, options->memory, &pair);
     }
     return hand_over(status, context, &pair, dataset);
+}
+
+/* Labels of 0 for images without any. */
+static stoa_status take_no_labels(stoa_context *context, struct pair *pair) {
+    struct stoa_store *store = pair->store;
+    store->classes = stoa_max(1, pair->options->classes);
+    store->labels_memory.bytes = pair->pixels.npy.size[0] * sizeof(int32_t);
+    store->labels_memory.data = stoa_allocate(context, store->labels_memory.bytes, pair->images_name);
+    store->labels = store->labels_memory.data;
+    if (!store->labels) {
+        return STOA_ERR_MEMORY;
+    }
+    memset(store->labels_memory.data, 0, store->labels_memory.bytes);
+    return STOA_OK;
+}
+
+stoa_status stoa_idx_open_images(stoa_context *context, const char *path, const stoa_data_options *options,
+                                 stoa_dataset **dataset) {
+    struct pair pair = {.images_name = path, .options = options, .store = stoa_store_create(context, "idx")};
+    stoa_status status = pair.store ? read_images(context, options->memory, &pair) : STOA_ERR_MEMORY;
+    if (status == STOA_OK) {
+        status = take_no_labels(context, &pair);
+    }
+    return hand_over(status, context, &pair, dataset);
+}
+
+bool stoa_idx_is_file(const char *path) {
+    uint8_t head[4] = {0};
+    FILE *file = fopen(path, "rbe");
+    size_t bytes = file ? fread(head, 1, sizeof head, file) : 0;
+    if (file) {
+        (void)fclose(file);
+    }
+    bool packed = bytes == sizeof head && head[0] == 0x1F && head[1] == 0x8B;
+    return packed || (bytes == sizeof head && head[0] == 0 && head[1] == 0 && head[2] >= 0x08 &&
+                      head[2] <= 0x0E && head[3] > 0 && head[3] <= STOA_IDX_MAX_RANK);
 }
 
 stoa_status stoa_dataset_open_idx(stoa_context *context, const char *images, const char *labels,

@@ -17,6 +17,10 @@ stoa_status stoa_idx_open(stoa_context *context, const char *images, const char 
 /* stoa_dataset_open() with options. */
 stoa_status stoa_idx_open_folder(stoa_context *context, const char *folder, stoa_split split,
                                  const stoa_data_options *options, stoa_dataset **dataset);
+/* The images of an IDX file alone, with labels of 0; and whether a file is one, or packed with gzip. */
+stoa_status stoa_idx_open_images(stoa_context *context, const char *path, const stoa_data_options *options,
+                                 stoa_dataset **dataset);
+bool stoa_idx_is_file(const char *path);
 /* stoa_dataset_open_npz() from an open archive. */
 stoa_status stoa_npz_read(const struct stoa_zip *zip, const char *samples, const char *labels,
                           const stoa_data_options *options, stoa_dataset **dataset);

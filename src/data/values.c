@@ -8,6 +8,15 @@
 
 #include "base/endian.h"
 
+const char *stoa_sample_name(enum stoa_sample_type type) {
+    static const char *const names[] = {
+        [STOA_SAMPLE_U8] = "uint8",   [STOA_SAMPLE_F32] = "float32", [STOA_SAMPLE_F64] = "float64",
+        [STOA_SAMPLE_I32] = "int32",  [STOA_SAMPLE_I64] = "int64",   [STOA_SAMPLE_F16] = "float16",
+        [STOA_SAMPLE_BOOL] = "bool",  [STOA_SAMPLE_I8] = "int8",     [STOA_SAMPLE_I16] = "int16",
+        [STOA_SAMPLE_U16] = "uint16", [STOA_SAMPLE_U32] = "uint32",  [STOA_SAMPLE_U64] = "uint64"};
+    return names[type];
+}
+
 size_t stoa_sample_bytes(enum stoa_sample_type type) {
     static const size_t bytes[] = {
         [STOA_SAMPLE_U8] = 1,  [STOA_SAMPLE_F32] = 4, [STOA_SAMPLE_F64] = 8,  [STOA_SAMPLE_I32] = 4,

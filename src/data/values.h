@@ -23,6 +23,9 @@ enum stoa_sample_type {
     STOA_SAMPLE_U64,
 };
 
+/* NumPy's name of the type. */
+const char *stoa_sample_name(enum stoa_sample_type type);
+
 /* Bytes of one value. */
 size_t stoa_sample_bytes(enum stoa_sample_type type);
 

@@ -124,3 +124,14 @@ bool stoa_recipe_key_at(size_t index, stoa_recipe_key *key) {
     }
     return false;
 }
+
+const char *stoa_recipe_value(const stoa_recipe *recipe, const stoa_recipe_key *key, bool *said) {
+    size_t section = stoa_recipe_find_section(key->section);
+    const struct stoa_keys *keys = section < STOA_RECIPE_SECTIONS ? stoa_recipe_keys(section) : NULL;
+    const struct stoa_key *known = keys ? stoa_key_find(keys, key->name) : NULL;
+    const struct stoa_recipe_entry *entry = known ? stoa_recipe_find(recipe, section, key->name) : NULL;
+    if (said) {
+        *said = entry != NULL;
+    }
+    return entry ? entry->value : known ? stoa_key_default(known) : NULL;
+}

@@ -1,28 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* Small pictures in a grid, each a PNG inside the drawing. */
 #include <math.h>
-#include <png.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "report/frame.h"
+#include "report/picture.h"
 
 enum { MOST_SIDE = 72, LEAST_SIDE = 28, SPACE = 8, LABEL = 15 };
 
 static void put_png(struct report_out *out, const struct report_tile *tile) {
-    png_image image = {.version = PNG_IMAGE_VERSION,
-                       .width = (png_uint_32)tile->width,
-                       .height = (png_uint_32)tile->height,
-                       .format = tile->channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY};
-    png_alloc_size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(image);
-    unsigned char *png = report_memory(out, bytes, 1);
-    if (png && png_image_write_to_memory(&image, png, &bytes, 0, tile->pixels, 0, NULL)) {
-        report_base64(out, png, bytes);
-    } else {
-        out->failed = true;
-    }
-    png_image_free(&image);
-    free(png);
+    struct report_out png = {0};
+    report_png(&png, tile->pixels, tile->width, tile->height, tile->channels);
+    report_base64(out, png.text, png.length);
+    out->failed = out->failed || png.failed;
+    report_out_free(&png);
 }
 
 static void draw_tile(const struct report_frame *frame, const struct report_tile *tile, double x, double y,

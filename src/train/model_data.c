@@ -2,6 +2,7 @@
 /* Data as a model wants them: read as its facts say, in the range that it was trained on, normalised. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/float_state.h"
 #include "base/size.h"
@@ -421,8 +422,15 @@ static stoa_dataset *read_samples(const struct stoa_data_facts *facts, const cha
     stoa_data_options options = facts->source.options;
     stoa_dataset *data = NULL;
     options.unlabelled = true;
-    stoa_status status = is_table(path) ? stoa_dataset_load(facts->context, path, &options, NULL, &data)
+    struct stat about;
+    bool folder = stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+    stoa_status status;
+    if (folder || is_table(path)) {
+        status = stoa_dataset_load(facts->context, path, &options, NULL, &data);
+    } else {
+        status = stoa_idx_is_file(path) ? stoa_idx_open_images(facts->context, path, &options, &data)
                                         : open_picture(facts, path, &data);
+    }
     return status == STOA_OK ? data : NULL;
 }
 

@@ -99,8 +99,9 @@ def checkpoints(folder):
 
 
 def files_of(folder):
-    """What a run's folder holds beside its checkpoints."""
-    return sorted(set(os.listdir(folder)) - {f"checkpoint-{step}.safetensors" for step in checkpoints(folder)})
+    """What a run's folder holds beside its checkpoints and what it says of itself, which comes after its first epoch."""
+    said = {"recipe.ini", "run.json"} if os.path.exists(f"{folder}/model.safetensors") else set()
+    return sorted(set(os.listdir(folder)) - {f"checkpoint-{step}.safetensors" for step in checkpoints(folder)} - said)
 
 
 def safetensors_read(path):
@@ -151,7 +152,9 @@ class Command(unittest.TestCase):
         if "STOA_CPU" in os.environ:
             kept.update({k: v for k, v in os.environ.items() if k in ANY_CPU})
         nowhere = os.path.join(self.folder, "home")
-        chosen = {**kept, "HOME": nowhere, "XDG_DATA_DIRS": nowhere, **more}
+        # The command is on the PATH, as it is once it is installed: what it tells to type next begins with "stoa".
+        path = os.path.dirname(os.path.abspath(BINARY)) + os.pathsep + os.environ.get("PATH", "")
+        chosen = {**kept, "HOME": nowhere, "XDG_DATA_DIRS": nowhere, "PATH": path, **more}
         return {k: v for k, v in chosen.items() if v is not None}
 
     def stoa(self, *arguments, env=None, **keywords):

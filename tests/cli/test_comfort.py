@@ -99,7 +99,8 @@ class Summary(Command):
         self.assertEqual(f"highest {100 * best['test_accuracy']:.2f} % in epoch {best['epoch']}" in line,
                          best["test_accuracy"] > last["test_accuracy"])
         self.assertEqual([line.split()[0] for line in out[-7:-3]], ["train", "test", "model", "metrics"])
-        self.assertIn("stoa eval run", out[-3])
+        self.assertEqual([line[8:] for line in out[-3:]],
+                         ["stoa eval run", "stoa predict run data/blobs --csv answers.csv", "stoa report run"])
 
     def test_says_which_epoch_is_kept(self):
         write("held.ini", recipe(validation=0.2, keep_best="true", lr=0.03))

@@ -71,7 +71,7 @@ class Arguments(Command):
         self.refused("train", words=["RECIPE"])
         self.refused("train", "", words=["RECIPE"])
         self.refused("train", "tiny", "more", words=["'more'"])
-        self.refused("predict", self.model(), words=["FILE"])
+        self.refused("predict", self.model(), words=["PATH"])
         self.refused("recipes", "tiny", "--json", words=["--json"])
 
     def test_environment(self):

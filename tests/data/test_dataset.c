@@ -142,11 +142,40 @@ static void borrows_arrays(void **state) {
     check_read(float_set, NULL, 0, 1, 0, 1);
 }
 
+static uint32_t fingerprint_of(const stoa_dataset *set) {
+    uint32_t fingerprint = 0;
+    assert_int_equal(stoa_dataset_fingerprint(set, &fingerprint), STOA_OK);
+    return fingerprint;
+}
+
+/* It tells other values, labels and selections apart, and nothing else. */
+static void has_a_fingerprint(void **state) {
+    (void)state;
+    assert_string_equal(stoa_dataset_type(float_set), "float32");
+    uint32_t plain = fingerprint_of(float_set);
+    assert_int_equal(stoa_dataset_normalize(float_set, 3, 2), STOA_OK);
+    assert_int_equal(fingerprint_of(float_set), plain);
+    float kept = samples[5];
+    samples[5] = kept + 1;
+    assert_int_not_equal(fingerprint_of(float_set), plain);
+    samples[5] = kept;
+    assert_int_equal(fingerprint_of(float_set), plain);
+    assert_int_equal(stoa_dataset_limit(float_set, COUNT - 1), STOA_OK);
+    assert_int_not_equal(fingerprint_of(float_set), plain);
+    /* The same on every machine: zlib's sum of little-endian values, then of labels. */
+    static const float one[] = {1.0F, -2.5F};
+    static const int32_t label[] = {1};
+    stoa_dataset *small = NULL;
+    assert_int_equal(stoa_dataset_from_arrays(context, one, label, 1, 1, 2, 1, 2, &small), STOA_OK);
+    assert_int_equal(fingerprint_of(small), 0x00e7fb50U);
+    stoa_dataset_free(small);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(reads_ranges_and_orders), TEST(normalises),     TEST(limits),
-        TEST(refuses_arrays),          TEST(borrows_arrays),
+        TEST(refuses_arrays),          TEST(borrows_arrays), TEST(has_a_fingerprint),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

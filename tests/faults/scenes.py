@@ -180,6 +180,10 @@ def all_scenes(stoa):
     scenes.append(Scene("predict csv", "predict", "models/csv", "data/csv.csv"))
     scenes.append(Scene("predict npy", "predict", "models/npy", "data/npy/x_test.npy", "--json"))
     scenes.append(Scene("info", "info", "models/csv"))
+    scenes.append(Scene("runs", "runs", "models", "--json"))
+    scenes.append(Scene("runs compared", "runs", "models/csv", "models/npy"))
+    scenes.append(Scene("data csv", "data", path_of("csv")))
+    scenes.append(Scene("data png", "data", path_of("png"), "--picture", "samples.png"))
     scenes.append(Scene("info json", "info", "models/csv", "--json"))
     # Times that cannot be read are left out, and data that are not named for it: neither is an end of the command.
     for name in ("csv", "idx", "png"):

@@ -33,7 +33,8 @@ import scenes
 MODES = (("memory", ""), ("memory", "+"), ("io", ""), ("io", "+"), ("short", ""), ("interrupt", ""))
 COUNTS = re.compile(r"counts memory (\d+) io (\d+) transfers (\d+) vendor (\d)")
 LATER = re.compile(r"stoa: .*(; epoch \d+ is not saved, the next one tries again|; the state of epoch \d+, step \d+ is not saved"
-                   r"|; taking out/checkpoint-\d+\.safetensors)")
+                   r"|; this is not said yet, the next epoch tries again|; taking out/checkpoint-\d+\.safetensors)")
+SAID = re.compile(r"/(run\.json|recipe\.ini)$")
 CHECKPOINT = re.compile(r"/checkpoint-\d+\.safetensors(\.new)?$")
 SKIPPED = 77
 ALLOWED_SECONDS = 60
@@ -158,8 +159,8 @@ class Sweep:
 
     @staticmethod
     def comparable(files):
-        """Times differ from run to run, and nothing depends on their file. Checkpoints may be more or fewer, and are
-        tried. The number of epochs stands in a model's recipe, also in one that is saved before the last of them."""
+        """Times differ from run to run, and nothing depends on their file, as on what a run says of itself, which is
+        looked at in itself. Checkpoints may be more or fewer, and are tried. The number of epochs stands in a model's recipe, also in one that is saved before the last of them."""
 
         def plain(name, data):
             if name.endswith("metrics.jsonl"):
@@ -170,7 +171,17 @@ class Sweep:
             return re.sub(rb"epochs = \d", b"epochs = N", data) if name.endswith("model.safetensors") else data
 
         return {name: plain(name, data) for name, data in files.items()
-                if not name.endswith("/timing.jsonl") and not CHECKPOINT.search(name)}
+                if not name.endswith("/timing.jsonl") and not CHECKPOINT.search(name) and not SAID.search(name)}
+
+    @staticmethod
+    def said(files):
+        """What a run says of itself, without its times and the name of the worker's folder."""
+        files = {name: re.sub(rb"worker-\w+", b"worker", data) for name, data in files.items() if SAID.search(name)}
+        found = {name: json.loads(data) for name, data in files.items() if name.endswith("/run.json")}
+        for record in found.values():
+            for key in ("started", "ended", "training_seconds"):
+                record.pop(key, None)
+        return {**files, **found}
 
     def judge(self, undisturbed, allowed, ends, kind, outcome, report):
         """What is wrong with the outcome, or None."""
@@ -181,8 +192,9 @@ class Sweep:
             return f"ended by {code}: {outcome.stderr.strip()[:200]}"
         try:
             files = self.comparable(outcome.files)
+            self.said(outcome.files)
         except ValueError:
-            return f"exit {code} and metrics that are no JSON"
+            return f"exit {code} and metrics or words that are no JSON"
         if code == 0 or kind in ("short", "interrupt"):
             if code != 0:
                 return f"exit {code} although nothing failed: {outcome.stderr.strip()}"
@@ -192,6 +204,8 @@ class Sweep:
             expected = self.comparable(undisturbed.files)
             if files != expected:
                 return f"exit 0 and other files: {self.difference(expected, files)}"
+            if self.said(outcome.files) != self.said(undisturbed.files):
+                return f"exit 0 and other words: {self.difference(self.said(undisturbed.files), self.said(outcome.files))}"
             if outcome.stdout != undisturbed.stdout:
                 return f"exit 0 and other output: {outcome.stdout[-200:]!r}"
             missing = {n for n in undisturbed.files if CHECKPOINT.search(n)} - set(outcome.files)

@@ -398,6 +398,45 @@ static void assert_set_refused(stoa_recipe *recipe, const char *key, const char 
     free(before);
 }
 
+/* Every key has a value in force, said or not. */
+static void test_value(void **state) {
+    (void)state;
+    stoa_recipe *recipe = load_good(MODEL "[data]\nclasses = 4\n[train]\nlr = 3e-3\nfreeze = l1\n");
+    assert_set(recipe, "train.batch", "7");
+    static const struct {
+        const char *section, *name, *value;
+        bool said;
+    } expected[] = {{"data", "classes", "4", true},
+                    {"train", "lr", "3e-3", true},
+                    {"train", "batch", "7", true},
+                    {"train", "freeze", "l1", true},
+                    {"train", "clip_norm", "0", false},
+                    {"train", "optimizer", "adam", false},
+                    {"train", "augment", "", false},
+                    {"data", "header", "auto", false},
+                    {"", "title", "", false}};
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        const stoa_recipe_key key = {.section = expected[i].section, .name = expected[i].name};
+        bool said = !expected[i].said;
+        assert_string_equal(stoa_recipe_value(recipe, &key, &said), expected[i].value);
+        assert_int_equal(said, expected[i].said);
+        assert_string_equal(stoa_recipe_value(recipe, &key, NULL), expected[i].value);
+    }
+    stoa_recipe_key key;
+    for (size_t i = 0; stoa_recipe_key_at(i, &key); i++) {
+        assert_non_null(stoa_recipe_value(recipe, &key, NULL));
+    }
+    bool said = true;
+    const stoa_recipe_key unknown[] = {{.section = "train", .name = "nothing"},
+                                       {.section = "no", .name = "lr"},
+                                       {.section = "model", .name = "l1"}};
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+        assert_null(stoa_recipe_value(recipe, &unknown[i], &said));
+        assert_false(said);
+    }
+    stoa_recipe_free(recipe);
+}
+
 static void test_text(void **state) {
     (void)state;
     stoa_recipe *recipe =
@@ -569,6 +608,7 @@ int main(void) {
         cmocka_unit_test(test_layers_refused),
         cmocka_unit_test(test_bytes_refused),
         cmocka_unit_test(test_every_prefix),
+        cmocka_unit_test(test_value),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_set),
         cmocka_unit_test(test_set_in_long_recipes),

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* A model asked about samples: see answers.h. Public headers only. */
+#include "cli/answers.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "cli/report.h"
+
+enum { MOST_IN_A_BATCH = 64 };
+
+static bool ends_in_softmax(const stoa_model *model) {
+    stoa_layer_info last;
+    size_t layers = stoa_model_layer_count(model);
+    return layers > 0 && stoa_model_layer(model, layers - 1, &last) == STOA_OK &&
+           strcmp(last.op, "softmax") == 0;
+}
+
+int cli_answers_open(const struct cli_subject *subject, size_t samples, struct cli_answers *answers) {
+    *answers = (struct cli_answers){.subject = subject,
+                                    .batch = samples < MOST_IN_A_BATCH ? samples : MOST_IN_A_BATCH,
+                                    .classes = stoa_model_output_size(subject->model),
+                                    .is_probability = ends_in_softmax(subject->model)};
+    stoa_plan_options options = {.batch = answers->batch, .prepare = true};
+    stoa_status status = stoa_plan_create(subject->context, subject->model, &options, &answers->plan);
+    if (status == STOA_OK) {
+        status = stoa_plan_bind(answers->plan, NULL);
+    }
+    return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
+}
+
+void cli_answers_close(struct cli_answers *answers) {
+    stoa_plan_free(answers->plan);
+    answers->plan = NULL;
+}
+
+int cli_answers_run(const struct cli_answers *answers, size_t count, const float **output) {
+    stoa_status status = stoa_plan_infer(answers->plan, count, output);
+    return status == STOA_OK ? CLI_DONE : cli_fail_library(answers->subject->context, status);
+}
+
+bool cli_answers_shares(const struct cli_answers *answers, const float *output, double *share) {
+    double highest = (double)output[0], sum = 0;
+    for (size_t i = 0; i < answers->classes; i++) {
+        if (!isfinite(output[i])) {
+            return false;
+        }
+        highest = fmax(highest, (double)output[i]);
+    }
+    for (size_t i = 0; i < answers->classes; i++) {
+        double value = (double)output[i];
+        share[i] = answers->is_probability ? value : exp(value - highest);
+        sum += share[i];
+    }
+    for (size_t i = 0; i < answers->classes && !answers->is_probability; i++) {
+        share[i] /= sum;
+    }
+    return true;
+}

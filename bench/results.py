@@ -15,6 +15,7 @@ import math
 import pathlib
 import re
 import sys
+import textwrap
 
 HERE = pathlib.Path(__file__).resolve().parent
 PAGE = HERE / 'RESULTS.md'
@@ -110,12 +111,7 @@ def made(name):
                f"{context['blas_version'].split(' NO_')[0]}, core {context['blas_core']}; {context['compiler']}; "
                f"commit {context['commit'].removesuffix('-dirty')[:8]}, {context['date'][:10]}; the CPUs were "
                f"{context['core_latency_before_ns']:.0f} ns apart before and {context['core_latency_after_ns']:.0f} ns after.")
-    lines = [f"`{results['command']}`", '']
-    for word in machine.split(' '):
-        lines[-1] = word if not lines[-1] else f'{lines[-1]} {word}'
-        if len(lines[-1]) > 96:
-            lines.append('')
-    return '\n'.join(line for line in lines if line).replace('`\n', '`\n\n', 1) + '\n\n' + kind(results)
+    return '\n\n'.join((f"`{results['command']}`", textwrap.fill(machine, 110), kind(results)))
 
 
 def main(arguments):

@@ -111,7 +111,7 @@ def made(name):
                f"{context['blas_version'].split(' NO_')[0]}, core {context['blas_core']}; {context['compiler']}; "
                f"commit {context['commit'].removesuffix('-dirty')[:8]}, {context['date'][:10]}; the CPUs were "
                f"{context['core_latency_before_ns']:.0f} ns apart before and {context['core_latency_after_ns']:.0f} ns after.")
-    return '\n\n'.join((f"`{results['command']}`", textwrap.fill(machine, 110), kind(results)))
+    return '\n\n'.join((f"```\n{results['command']}\n```", textwrap.fill(machine, 110), kind(results)))
 
 
 def main(arguments):

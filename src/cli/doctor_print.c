@@ -90,24 +90,42 @@ void doctor_print_json(const struct doctor_findings *found, char *const *advice,
 static void print_system(const struct doctor_findings *found) {
     const stoa_machine_state *machine = &found->machine;
     const stoa_blas_info *blas = &found->blas;
-    (void)printf("CPU       %s%s%d CPUs, instruction set %s\n", machine->cpu_model,
-                 machine->cpu_model[0] ? ", " : "", machine->cpus, stoa_isa_name(found->isa));
-    (void)printf("          tuning table %s (%s)\n", found->tuning, found->tuning_sum);
-    (void)printf("          %zu thread%s, ", found->threads, found->threads == 1 ? "" : "s");
-    (void)(machine->cpu_quota >= 0 ? printf("control group quota %.3g CPUs", machine->cpu_quota)
-                                   : printf("no control group quota"));
-    (void)(machine->load >= 0 ? printf(", load %.2f", machine->load) : 0);
-    (void)(machine->frequency_mhz > 0 ? printf(", %.0f MHz", machine->frequency_mhz) : 0);
-    (void)(machine->max_frequency_mhz > 0 ? printf(" of %.0f", machine->max_frequency_mhz) : 0);
+    cli_print("CPU       %s%s%d CPUs, instruction set %s\n", machine->cpu_model,
+              machine->cpu_model[0] ? ", " : "", machine->cpus, stoa_isa_name(found->isa));
+    cli_print("          tuning table %s (%s)\n", found->tuning, found->tuning_sum);
+    cli_print("          %zu thread%s, ", found->threads, found->threads == 1 ? "" : "s");
+    if (machine->cpu_quota >= 0) {
+        cli_print("control group quota %.3g CPUs", machine->cpu_quota);
+    } else {
+        cli_print("no control group quota");
+    }
+    if (machine->load >= 0) {
+        cli_print(", load %.2f", machine->load);
+    }
+    if (machine->frequency_mhz > 0) {
+        cli_print(", %.0f MHz", machine->frequency_mhz);
+    }
+    if (machine->max_frequency_mhz > 0) {
+        cli_print(" of %.0f", machine->max_frequency_mhz);
+    }
     /* A version text that begins with the name says both. */
     bool named = strncmp(blas->version, blas->name, strlen(blas->name)) == 0;
-    (void)printf("\nBLAS      %s%s%s\n          ", named ? "" : blas->name,
-                 named || !blas->version[0] ? "" : " ", blas->version);
-    (void)(blas->core[0] ? printf("core %s, chosen by %s; ", blas->core, found->chosen_by) : 0);
-    (void)(blas->threading[0] ? printf("threading %s, ", blas->threading) : 0);
-    (void)(blas->threads ? printf("%zu of its own threads, ", blas->threads) : 0);
-    (void)(blas->integer_bits ? printf("%d-bit integers\n", blas->integer_bits)
-                              : printf("integers not known\n"));
+    cli_print("\nBLAS      %s%s%s\n          ", named ? "" : blas->name,
+              named || !blas->version[0] ? "" : " ", blas->version);
+    if (blas->core[0]) {
+        cli_print("core %s, chosen by %s; ", blas->core, found->chosen_by);
+    }
+    if (blas->threading[0]) {
+        cli_print("threading %s, ", blas->threading);
+    }
+    if (blas->threads) {
+        cli_print("%zu of its own threads, ", blas->threads);
+    }
+    if (blas->integer_bits) {
+        cli_print("%d-bit integers\n", blas->integer_bits);
+    } else {
+        cli_print("integers not known\n");
+    }
 }
 
 static void add_rate(struct cli_table *table, const struct doctor_findings *found, const char *name,
@@ -161,6 +179,6 @@ void doctor_print_text(const struct doctor_findings *found, char *const *advice,
         (void)puts("\nAdvice:");
     }
     for (size_t i = 0; i < count; i++) {
-        (void)printf("- %s\n", advice[i]);
+        cli_print("- %s\n", advice[i]);
     }
 }

@@ -81,10 +81,9 @@ static void print_text(const struct cli_subject *subject, const struct totals *t
     cli_print("%s\n\ninput       %s\n", subject->path, report_shape_words(&word, shape, 3));
     (void)printf("output      %zu\n", stoa_model_output_size(model));
     (void)printf("parameters  %s\n", report_count_words(&word, stoa_model_parameter_count(model)));
-    (void)printf("tensors     %zu, %s values, %s\n", totals->tensors,
-                 report_count_words(&word, totals->values),
-                 report_bytes_words(&bytes, totals->values * sizeof(float)));
-    (void)printf("flops       %s an image, forward\n", report_flops_words(&word, totals->flops));
+    cli_print("tensors     %zu, %s values, %s\n", totals->tensors, report_count_words(&word, totals->values),
+              report_bytes_words(&bytes, totals->values * sizeof(float)));
+    cli_print("flops       %s an image, forward\n", report_flops_words(&word, totals->flops));
     const char *key, *value;
     for (size_t i = 0; stoa_model_origin_at(model, i, &key, &value); i++) {
         if (*value) {

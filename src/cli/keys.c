@@ -34,9 +34,9 @@ static void print_text(void) {
             (void)printf("%s%s%s%s\n", i ? "\n" : "", *section ? "[" : "before the first section", section,
                          *section ? "]" : "");
         }
-        (void)printf("  %-10s  %s%s%s\n", key.name, key.expected, key.fallback[0] ? "; default " : "",
-                     key.fallback);
-        (void)printf("  %-10s  %s\n", "", key.meaning);
+        cli_print("  %-10s  %s%s%s\n", key.name, key.expected, key.fallback[0] ? "; default " : "",
+                  key.fallback);
+        cli_print("  %-10s  %s\n", "", key.meaning);
     }
 }
 

@@ -164,12 +164,12 @@ static void print_text(const struct report *report) {
               stoa_context_threads(context), stoa_isa_name(stoa_context_isa(context)),
               stoa_policy_name(stoa_context_policy(context)), stoa_context_tuning(context));
     if (stoa_context_conv(context)) {
-        (void)printf("convolutions   %s, wherever it can (STOA_CONV)\n", stoa_context_conv(context));
+        cli_print("convolutions   %s, wherever it can (STOA_CONV)\n", stoa_context_conv(context));
     }
-    (void)printf("arena          %s bytes (%s)\n", report_count_words(&count, bytes),
-                 report_bytes_words(&word, bytes));
-    (void)printf("without reuse  %s bytes (%s), %.2f times as much\n\n", report_count_words(&count, unshared),
-                 report_bytes_words(&word, unshared), bytes ? (double)unshared / (double)bytes : 1.0);
+    cli_print("arena          %s bytes (%s)\n", report_count_words(&count, bytes),
+              report_bytes_words(&word, bytes));
+    cli_print("without reuse  %s bytes (%s), %.2f times as much\n\n", report_count_words(&count, unshared),
+              report_bytes_words(&word, unshared), bytes ? (double)unshared / (double)bytes : 1.0);
     print_values(report);
     (void)puts("");
     print_steps(report);

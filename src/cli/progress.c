@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/report.h"
 #include "cli/table.h"
 
 static struct {
@@ -157,17 +158,17 @@ void cli_progress_epoch(const stoa_progress *progress) {
     int digits = snprintf(NULL, 0, "%zu", progress->epochs);
     struct report_words rate = {""}, train = {""}, other = {""};
     /* Short enough for 80 columns; metrics.jsonl has the rest. */
-    (void)printf("epoch %*zu/%zu  lr %-7.3g  train %5.2f %% %s", digits, progress->epoch, progress->epochs,
-                 (double)progress->learning_rate, 100 * progress->train_accuracy,
-                 cli_loss_words(&train, progress->train_loss));
+    cli_print("epoch %*zu/%zu  lr %-7.3g  train %5.2f %% %s", digits, progress->epoch, progress->epochs,
+              (double)progress->learning_rate, 100 * progress->train_accuracy,
+              cli_loss_words(&train, progress->train_loss));
     if (isfinite(progress->validation_loss)) {
-        (void)printf("  valid %5.2f %% %s%s  test %5.2f %%\n", 100 * progress->validation_accuracy,
-                     cli_loss_words(&other, progress->validation_loss), progress->best ? "*" : " ",
-                     100 * progress->test_accuracy);
+        cli_print("  valid %5.2f %% %s%s  test %5.2f %%\n", 100 * progress->validation_accuracy,
+                  cli_loss_words(&other, progress->validation_loss), progress->best ? "*" : " ",
+                  100 * progress->test_accuracy);
     } else {
         double speed = isfinite(progress->images_per_second) ? progress->images_per_second : 0;
-        (void)printf("  test %5.2f %% %s  %s img/s\n", 100 * progress->test_accuracy,
-                     cli_loss_words(&other, progress->test_loss), report_count_words(&rate, (size_t)speed));
+        cli_print("  test %5.2f %% %s  %s img/s\n", 100 * progress->test_accuracy,
+                  cli_loss_words(&other, progress->test_loss), report_count_words(&rate, (size_t)speed));
     }
     (void)fflush(stdout); /* whoever follows a log wants the line now */
 }

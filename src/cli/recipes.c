@@ -138,7 +138,7 @@ static void print_text(const struct list *list) {
         int length = (int)strlen(list->entries[i].name);
         width = length > width ? length : width;
     }
-    (void)printf("  %-*s  %10s  title, needs and reaches\n", width, "recipe", "parameters");
+    cli_print("  %-*s  %10s  title, needs and reaches\n", width, "recipe", "parameters");
     for (size_t i = 0; i < list->count; i++) {
         const struct entry *entry = &list->entries[i];
         struct report_words word = {""};

@@ -76,16 +76,6 @@ __attribute__((format(printf, 1, 0))) static char *format_text(const char *forma
     return text;
 }
 
-void cli_print(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    char *text = format_text(format, arguments);
-    va_end(arguments);
-    cli_clean(text, true);
-    (void)fputs(text, stdout);
-    free(text);
-}
-
 int cli_fail(int code, const char *format, ...) {
     char line[2048];
     va_list arguments;

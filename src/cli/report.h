@@ -25,8 +25,12 @@ int cli_code_of(stoa_status status);
  * DEL, C1) and what is not UTF-8 becomes '?', a byte each. Lines end at newlines where `lines` is set. */
 void cli_clean(char *text, bool lines);
 
-/* printf() through cli_clean(): newlines of the format and of what it shows stay. */
+/* printf() through cli_clean(): newlines of the format and of what it shows stay. On a terminal lines that
+ * are longer than it go on below, broken at spaces. */
 __attribute__((format(printf, 1, 2))) void cli_print(const char *format, ...);
+
+/* Print text that begins at a column of a line of `most` columns; what does not fit goes on below it. */
+void cli_print_at(const char *text, size_t column, size_t most);
 
 /* Flush and close stdout; a write that failed anywhere turns CLI_DONE into CLI_FAILED with a sentence, or
  * without one when nobody reads the output any more. */

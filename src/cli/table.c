@@ -77,9 +77,11 @@ static int width_of(const struct layout *layout, size_t first, size_t end) {
     return width;
 }
 
-/* Print the columns up to `keys`, and those from `first` to `end`. */
-static void print_columns(const struct layout *layout, size_t keys, size_t first, size_t end) {
+/* Print the columns up to `keys`, and those from `first` to `end`; words of the last that go beyond `most`
+ * (0: any) go on below. */
+static void print_columns(const struct layout *layout, size_t keys, size_t first, size_t end, int most) {
     const struct cli_table *table = layout->table;
+    int at = 0;   /* columns printed of a line */
     int owed = 0; /* spaces that only a further word brings out: none stand at the end of a line */
     for (size_t i = 0; i < table->count; i++) {
         size_t column = i % layout->columns;
@@ -87,7 +89,15 @@ static void print_columns(const struct layout *layout, size_t keys, size_t first
             int length = characters(table->cells[i]), padding = layout->width[column] - length;
             bool right = table->columns[column] == 'r';
             if (length > 0) {
-                (void)printf("%*s%s", owed + (right ? padding : 0), "", table->cells[i]);
+                int before = owed + (right ? padding : 0);
+                at += before;
+                (void)printf("%*s", before, "");
+                if (most > 0 && column + 1 == end && !right && at + length > most) {
+                    cli_print_at(table->cells[i], (size_t)at, (size_t)most);
+                } else {
+                    (void)fputs(table->cells[i], stdout);
+                }
+                at += length;
                 owed = 0;
             }
             owed += (right && length > 0 ? 0 : padding) + GAP;
@@ -95,6 +105,7 @@ static void print_columns(const struct layout *layout, size_t keys, size_t first
         if (column + 1 == layout->columns) {
             (void)puts("");
             owed = 0;
+            at = 0;
         }
     }
 }
@@ -119,7 +130,7 @@ static void print_folded(const struct layout *layout, int most) {
             end++;
         }
         (void)(first > keys ? puts("") : 0);
-        print_columns(layout, keys, first, end);
+        print_columns(layout, keys, first, end, most);
         first = end;
     }
 }
@@ -150,7 +161,7 @@ void cli_table_print(struct cli_table *table) {
     } else if (most > 0 && width_of(&layout, 0, layout.columns) > (int)most) {
         print_folded(&layout, (int)most);
     } else {
-        print_columns(&layout, 0, 0, layout.columns);
+        print_columns(&layout, 0, 0, layout.columns, 0);
     }
     cli_table_free(table);
 }

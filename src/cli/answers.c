@@ -3,9 +3,11 @@
 #include "cli/answers.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/report.h"
+#include "cli/targets.h"
 
 enum { MOST_IN_A_BATCH = 64 };
 
@@ -20,7 +22,12 @@ int cli_answers_open(const struct cli_subject *subject, size_t samples, struct c
     *answers = (struct cli_answers){.subject = subject,
                                     .batch = samples < MOST_IN_A_BATCH ? samples : MOST_IN_A_BATCH,
                                     .classes = stoa_model_output_size(subject->model),
-                                    .is_probability = ends_in_softmax(subject->model)};
+                                    .is_probability = ends_in_softmax(subject->model),
+                                    .task = cli_task_of(subject->model),
+                                    .gives_logits = cli_gives_logits(subject->model)};
+    if (answers->task == STOA_TASK_REGRESSION) {
+        answers->restored = cli_allocate(answers->batch * answers->classes, sizeof *answers->restored);
+    }
     stoa_plan_options options = {.batch = answers->batch, .prepare = true};
     stoa_status status = stoa_plan_create(subject->context, subject->model, &options, &answers->plan);
     if (status == STOA_OK) {
@@ -31,11 +38,19 @@ int cli_answers_open(const struct cli_subject *subject, size_t samples, struct c
 
 void cli_answers_close(struct cli_answers *answers) {
     stoa_plan_free(answers->plan);
+    free(answers->restored);
     answers->plan = NULL;
+    answers->restored = NULL;
 }
 
 int cli_answers_run(const struct cli_answers *answers, size_t count, const float **output) {
     stoa_status status = stoa_plan_infer(answers->plan, count, output);
+    if (status == STOA_OK && answers->restored) {
+        memcpy(answers->restored, *output, count * answers->classes * sizeof *answers->restored);
+        *output = answers->restored;
+        status = stoa_model_restore_targets(answers->subject->context, answers->subject->model,
+                                            answers->restored, count);
+    }
     return status == STOA_OK ? CLI_DONE : cli_fail_library(answers->subject->context, status);
 }
 
@@ -46,6 +61,12 @@ bool cli_answers_shares(const struct cli_answers *answers, const float *output, 
             return false;
         }
         highest = fmax(highest, (double)output[i]);
+    }
+    if (answers->task == STOA_TASK_REGRESSION || answers->task == STOA_TASK_MULTILABEL) {
+        for (size_t i = 0; i < answers->classes; i++) {
+            share[i] = answers->gives_logits ? 1 / (1 + exp(-(double)output[i])) : (double)output[i];
+        }
+        return true;
     }
     for (size_t i = 0; i < answers->classes; i++) {
         double value = (double)output[i];

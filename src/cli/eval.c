@@ -9,9 +9,11 @@
 #include "cli/data.h"
 #include "cli/data_record.h"
 #include "cli/eval_wrong.h"
+#include "cli/figures.h"
 #include "cli/open.h"
 #include "cli/report.h"
 #include "cli/table.h"
+#include "cli/targets.h"
 
 /* Limits of what is shown: classes with a line each and a column each, classes whose matrix is counted at
  * all, and top-k figures. */
@@ -86,6 +88,9 @@ static void print_json(const struct cli_subject *subject, const struct findings 
     cli_json_set(report, "seconds", cli_json_number(found->all.seconds));
     cli_json_set(report, "threads", cli_json_count(stoa_context_threads(subject->context)));
     if (found->confusion) {
+        cli_json_set(report, "balanced_accuracy",
+                     cli_json_number(cli_balanced_accuracy(found->confusion, found->classes)));
+        cli_json_set(report, "macro_f1", cli_json_number(cli_macro_f1(found->confusion, found->classes)));
         add_classes(found, report);
     }
     cli_json_print(report);
@@ -175,6 +180,11 @@ static void print_text(const struct cli_subject *subject, const struct findings 
     (void)printf("accuracy %.2f %% (%s of %s)\n", 100 * found->all.accuracy,
                  report_count_words(&correct, found->all.correct),
                  report_count_words(&samples, found->all.samples));
+    if (found->confusion) {
+        (void)printf("balanced %.2f %%, mean over the classes; macro F1 %.4f\n",
+                     100 * cli_balanced_accuracy(found->confusion, found->classes),
+                     cli_macro_f1(found->confusion, found->classes));
+    }
     for (size_t k = 2; k <= 3 && k < found->classes; k++) {
         (void)printf("top %zu    %.2f %%\n", k, 100 * top(found, k));
     }
@@ -190,6 +200,9 @@ static void print_text(const struct cli_subject *subject, const struct findings 
 
 static int evaluate(const struct cli_request *request, const struct cli_subject *subject, const char *path,
                     stoa_dataset *data) {
+    if (stoa_dataset_targets(data) > 0) {
+        return cli_eval_targets(request, subject, path, data);
+    }
     struct findings found = {.path = path, .data = data, .classes = stoa_dataset_classes(data)};
     if (found.classes <= MOST_COUNTED) {
         found.confusion = cli_allocate(found.classes * found.classes, sizeof *found.confusion);

@@ -16,6 +16,7 @@
 #include "cli/signals.h"
 #include "cli/summary.h"
 #include "cli/words.h"
+#include "report/run.h"
 
 enum { MOST_RUNS = 10000, LONGEST_NAME = 100 };
 
@@ -60,6 +61,25 @@ static void list_runs(struct cli_grid *grid, uint64_t first_seed) {
 
 /* ---- whether they can begin ---- */
 
+/* What tells the better of two combinations, as the recipe's monitor does of two epochs. */
+static void choose_monitor(struct cli_grid *grid, const char *monitor) {
+    static const struct {
+        const char *name;
+        enum report_metric metric;
+        bool by_most;
+    } known[] = {{"accuracy", REPORT_VALIDATION_ACCURACY, true},
+                 {"rmse", REPORT_VALIDATION_RMSE, false},
+                 {"f1", REPORT_VALIDATION_F1, true}};
+    grid->monitor = REPORT_VALIDATION_LOSS;
+    grid->by_most = false;
+    for (size_t i = 0; monitor && i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(monitor, known[i].name) == 0) {
+            grid->monitor = (int)known[i].metric;
+            grid->by_most = known[i].by_most;
+        }
+    }
+}
+
 /* Read the recipe with a combination's settings, open its data and see whether its training would begin.
  * `first` is set up for the runs that follow. */
 static int check_combination(struct cli_grid *grid, size_t combination, uint64_t *first_seed) {
@@ -82,7 +102,7 @@ static int check_combination(struct cli_grid *grid, size_t combination, uint64_t
         *first_seed = setup.options.seed;
         grid->threads = stoa_context_threads(subject.context);
         grid->keeps_best = setup.options.keep_best;
-        grid->by_accuracy = setup.options.monitor && strcmp(setup.options.monitor, "accuracy") == 0;
+        choose_monitor(grid, setup.options.monitor);
     }
     stoa_dataset_free(train);
     stoa_dataset_free(test);

@@ -27,7 +27,9 @@ struct cli_grid {
     size_t combinations, seeds;
     struct cli_grid_run *run; /* the seeds of a combination side by side */
     size_t count, jobs, threads;
-    bool keeps_best, by_accuracy; /* of the recipe: keep_best, and monitor */
+    bool keeps_best;              /* of the recipe: keep_best */
+    int monitor;                  /* enum report_metric of what tells the better of two, by its monitor */
+    bool by_most;                 /* the higher is the better */
     char *recipe;                 /* path of the copy that the runs are made of */
     struct cli_run_folder folder; /* of the grid */
 };

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/grid.h"
 #include "cli/report.h"
@@ -69,11 +70,11 @@ static struct row row_of(const struct cli_grid *grid, size_t combination) {
  * from. */
 static size_t choose(const struct cli_grid *grid, const struct row *rows) {
     size_t chosen = SIZE_MAX;
-    int metric = grid->by_accuracy ? REPORT_VALIDATION_ACCURACY : REPORT_VALIDATION_LOSS;
+    int metric = grid->monitor;
     for (size_t i = 0; i < grid->combinations; i++) {
         double value = rows[i].of[metric].mean;
         double other = chosen == SIZE_MAX ? (double)NAN : rows[chosen].of[metric].mean;
-        bool better = grid->by_accuracy ? value > other : value < other;
+        bool better = grid->by_most ? value > other : value < other;
         chosen = isfinite(value) && (chosen == SIZE_MAX || better) ? i : chosen;
     }
     return grid->combinations > 1 ? chosen : SIZE_MAX;
@@ -152,7 +153,7 @@ static void print_text(const struct cli_grid *grid, const struct row *rows, size
               grid->keeps_best ? "the epoch that validation keeps" : "the last epoch",
               cli_seconds_words(&time, seconds));
     if (chosen != SIZE_MAX) {
-        cli_print("* the best validation %s\n", grid->by_accuracy ? "accuracy" : "loss");
+        cli_print("* the best validation %s\n", strchr(report_metric_key[grid->monitor], '_') + 1);
     } else if (grid->combinations > 1 && !validates) {
         cli_print("without a validation split no setting is chosen: --set validation=0.1 holds a part of the "
                   "training set out for it\n");
@@ -228,9 +229,7 @@ static void print_json(const struct cli_grid *grid, const struct row *rows, size
     cli_json_set(all, "seconds", cli_json_number(seconds));
     cli_json_set(all, "epoch", cli_json_text(grid->keeps_best ? "best by validation" : "last"));
     cli_json_set(all, "chosen_by",
-                 chosen == SIZE_MAX
-                     ? json_null()
-                     : cli_json_text(grid->by_accuracy ? "validation_accuracy" : "validation_loss"));
+                 chosen == SIZE_MAX ? json_null() : cli_json_text(report_metric_key[grid->monitor]));
     for (size_t i = 0; i < grid->combinations; i++) {
         json_t *object = cli_json_object();
         cli_json_set(object, "set", values_of(grid, i));

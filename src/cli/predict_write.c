@@ -9,6 +9,7 @@
 #include "cli/predict.h"
 #include "cli/report.h"
 #include "cli/table.h"
+#include "cli/targets.h"
 #include "cli/whole_file.h"
 
 /* More samples than these have a table, with a line each. */
@@ -54,8 +55,18 @@ static char *place_of(const struct cli_answer *answer) {
     return source->many ? cli_text("%s:%zu", source->name, answer->number) : cli_text("%s", source->name);
 }
 
+static bool has_targets(const struct cli_predictions *p) {
+    return stoa_dataset_targets(p->names) > 0;
+}
+
 static void print_lines(const struct cli_predictions *p, const struct cli_answer *answer) {
     char *place = place_of(answer), number[32];
+    if (has_targets(p)) {
+        cli_print("%s: ", place);
+        cli_print_targets(p->names, answer->share);
+        free(place);
+        return;
+    }
     cli_print("%s: %s  %.2f %%\n ", place, cli_class_name(p->names, p->choices[0].class, number),
               100 * p->choices[0].probability);
     for (size_t i = 0; i < p->classes; i++) {
@@ -89,7 +100,17 @@ static void begin_table(struct cli_predictions *p) {
 /* ---- JSON ---- */
 
 static void add_json(struct cli_predictions *p, const struct cli_answer *answer) {
-    json_t *entry = cli_json_object(), *distribution = cli_json_array();
+    json_t *entry = cli_json_object();
+    if (has_targets(p)) {
+        cli_json_set(entry, "file", cli_json_text(answer->source->name));
+        if (answer->source->many) {
+            cli_json_set(entry, "sample", cli_json_count(answer->number));
+        }
+        cli_add_targets(entry, p->names, answer->share);
+        cli_json_append(p->list, entry);
+        return;
+    }
+    json_t *distribution = cli_json_array();
     for (size_t i = 0; i < p->classes; i++) {
         cli_json_append(distribution, cli_json_number(answer->share[i]));
     }
@@ -110,6 +131,7 @@ static void add_json(struct cli_predictions *p, const struct cli_answer *answer)
 /* ---- CSV ---- */
 
 static const char csv_begin[] = "file,row,class,name,probability";
+static const char csv_begin_targets[] = "file,row"; /* then the targets */
 
 void cli_csv_field(struct report_out *out, const char *text) {
     if (!text[strcspn(text, ",\"\r\n")]) {
@@ -125,6 +147,15 @@ void cli_csv_field(struct report_out *out, const char *text) {
 
 static void begin_csv(struct cli_predictions *p) {
     char number[32];
+    if (has_targets(p)) {
+        report_put(&p->csv, csv_begin_targets);
+        for (size_t i = 0; i < p->classes; i++) {
+            report_put(&p->csv, ",");
+            cli_csv_field(&p->csv, cli_target_name(p->names, i, number));
+        }
+        report_put(&p->csv, "\n");
+        return;
+    }
     report_put(&p->csv, csv_begin);
     for (size_t i = 0; i < p->classes; i++) {
         char *name = cli_text("p_%s", cli_class_name(p->names, i, number));
@@ -139,9 +170,11 @@ static void add_csv(struct cli_predictions *p, const struct cli_answer *answer) 
     char number[32];
     cli_csv_field(&p->csv, answer->source->name);
     report_print(&p->csv, answer->source->many ? ",%zu" : ",", answer->number);
-    report_print(&p->csv, ",%zu,", p->choices[0].class);
-    cli_csv_field(&p->csv, cli_class_name(p->names, p->choices[0].class, number));
-    report_print(&p->csv, ",%.6g", p->choices[0].probability);
+    if (!has_targets(p)) {
+        report_print(&p->csv, ",%zu,", p->choices[0].class);
+        cli_csv_field(&p->csv, cli_class_name(p->names, p->choices[0].class, number));
+        report_print(&p->csv, ",%.6g", p->choices[0].probability);
+    }
     for (size_t i = 0; i < p->classes; i++) {
         report_print(&p->csv, ",%.6g", answer->share[i]);
     }
@@ -161,7 +194,7 @@ static int write_csv(const struct cli_predictions *p) {
         (void)fputs(p->csv.text, stdout);
         return CLI_DONE;
     }
-    int code = cli_check_replaceable(path, csv_begin, p->request->force);
+    int code = cli_check_replaceable(path, has_targets(p) ? csv_begin_targets : csv_begin, p->request->force);
     code = code == CLI_DONE ? cli_write_whole(path, p->csv.text, p->csv.length) : code;
     if (code == CLI_DONE && !p->list) {
         struct report_words words = {""};
@@ -181,7 +214,8 @@ struct cli_predictions *cli_predictions_open(const struct cli_request *request,
                                   .names = names,
                                   .classes = stoa_model_output_size(subject->model),
                                   .list = request->json ? cli_json_array() : NULL,
-                                  .tabular = !request->json && !request->csv && samples > MOST_LINES};
+                                  .tabular = !request->json && !request->csv && samples > MOST_LINES &&
+                                             stoa_dataset_targets(names) == 0};
     p->choices = cli_allocate(p->classes, sizeof *p->choices);
     if (request->csv) {
         begin_csv(p);

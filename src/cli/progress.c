@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/figures.h"
 #include "cli/report.h"
 #include "cli/table.h"
 
@@ -70,7 +71,11 @@ static void say(const stoa_progress *progress, char part[PARTS][PART]) {
     if (testing) {
         (void)snprintf(part[0], PART, "testing");
     }
-    (void)snprintf(part[1], PART, "acc %5.2f %%", 100 * progress->train_accuracy);
+    if (cli_is_regression(progress)) {
+        (void)snprintf(part[1], PART, "step loss %.20s", cli_loss_words(&loss, progress->step_loss));
+    } else {
+        (void)snprintf(part[1], PART, "acc %5.2f %%", 100 * progress->train_accuracy);
+    }
     (void)snprintf(part[2], PART, "loss %.20s", cli_loss_words(&loss, progress->train_loss));
     double speed = isfinite(progress->images_per_second) ? progress->images_per_second : 0;
     (void)snprintf(part[3], PART, "%.20s img/s", report_count_words(&rate, (size_t)speed));
@@ -150,11 +155,30 @@ void cli_progress_line(const char *format, ...) {
     draw(line);
 }
 
+/* The line of an epoch of data with targets: losses, and the figures of their task. */
+static void print_targets(const stoa_progress *progress) {
+    int digits = snprintf(NULL, 0, "%zu", progress->epochs);
+    struct report_words train = {""};
+    struct cli_figures_words words;
+    (void)printf("epoch %*zu/%zu  lr %-7.3g  train %s", digits, progress->epoch, progress->epochs,
+                 (double)progress->learning_rate, cli_loss_words(&train, progress->train_loss));
+    if (progress->validation.samples > 0) {
+        (void)printf("  valid %s%s", cli_figures_words(&words, &progress->validation),
+                     progress->best ? "*" : " ");
+    }
+    (void)printf("  test %s\n", cli_figures_words(&words, &progress->test));
+    (void)fflush(stdout); /* whoever follows a log wants the line now */
+}
+
 void cli_progress_epoch(const stoa_progress *progress) {
     if (!shown.lines) {
         return;
     }
     cli_progress_clear();
+    if (isfinite(progress->test.rmse) || isfinite(progress->test.f1)) {
+        print_targets(progress);
+        return;
+    }
     int digits = snprintf(NULL, 0, "%zu", progress->epochs);
     struct report_words rate = {""}, train = {""}, other = {""};
     /* Short enough for 80 columns; metrics.jsonl has the rest. */

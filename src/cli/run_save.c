@@ -7,25 +7,36 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/figures.h"
 #include "cli/find.h"
 #include "cli/report.h"
 #include "cli/run_checkpoint.h"
 #include "cli/run_files.h"
 #include "cli/run_folder.h"
+#include "cli/targets.h"
 
 /* What follows from recipe, data and seed alone. */
 static json_t *metrics_line(const stoa_progress *progress) {
     json_t *line = cli_json_object();
     cli_json_set(line, "epoch", cli_json_count(progress->epoch));
     cli_json_set(line, "train_loss", cli_json_number(progress->train_loss));
-    cli_json_set(line, "train_accuracy", cli_json_number(progress->train_accuracy));
+    bool shares = !cli_is_regression(progress);
+    if (shares) {
+        cli_json_set(line, "train_accuracy", cli_json_number(progress->train_accuracy));
+    }
     if (isfinite(progress->validation_loss)) {
         cli_json_set(line, "validation_loss", cli_json_number(progress->validation_loss));
-        cli_json_set(line, "validation_accuracy", cli_json_number(progress->validation_accuracy));
+        if (shares) {
+            cli_json_set(line, "validation_accuracy", cli_json_number(progress->validation_accuracy));
+        }
+        cli_figures_add(line, "validation", &progress->validation);
         cli_json_set(line, "best", json_boolean(progress->best));
     }
     cli_json_set(line, "test_loss", cli_json_number(progress->test_loss));
-    cli_json_set(line, "test_accuracy", cli_json_number(progress->test_accuracy));
+    if (shares) {
+        cli_json_set(line, "test_accuracy", cli_json_number(progress->test_accuracy));
+    }
+    cli_figures_add(line, "test", &progress->test);
     cli_json_set(line, "lr", cli_json_float(progress->learning_rate));
     return line;
 }

@@ -3,6 +3,7 @@
  * the whole run where it was continued. Public headers only. */
 #include "cli/summary.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -60,8 +61,39 @@ static void print_set(const struct report_run *run, const char *name, enum repor
     cli_print("\n");
 }
 
+/* "test    rmse 2.31, mae 1.7, r2 0.97, loss 0.0251", of one epoch. */
+static void print_targets(const struct report_run *run, const char *head, size_t at) {
+    static const struct {
+        enum report_metric metric;
+        const char *format;
+    } words[] = {{REPORT_TEST_RMSE, "rmse %.4g, "},
+                 {REPORT_TEST_MAE, "mae %.4g, "},
+                 {REPORT_TEST_R2, "r2 %.4f, "},
+                 {REPORT_TEST_F1, "f1 %.4f, "},
+                 {REPORT_TEST_MACRO_F1, "macro f1 %.4f, "},
+                 {REPORT_TEST_AVERAGE_PRECISION, "average precision %.4f, "}};
+    struct report_words loss = {""};
+    cli_print("%s", head);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (isfinite(run->value[words[i].metric][at])) {
+            char text[64];
+            (void)snprintf(text, sizeof text, words[i].format, run->value[words[i].metric][at]);
+            cli_print("%s", text);
+        }
+    }
+    cli_print("loss %s\n", cli_loss_words(&loss, run->value[REPORT_TEST_LOSS][at]));
+}
+
 static void print_figures(const struct report_run *run, bool keeps_best) {
     struct report_words loss = {""};
+    if (report_run_has(run, REPORT_TEST_RMSE) || report_run_has(run, REPORT_TEST_F1)) {
+        print_targets(run, "test    ", run->epochs - 1);
+        if (keeps_best && run->best > 0) {
+            cli_print("best    epoch %.0f by validation: ", run->value[REPORT_EPOCH][run->best - 1]);
+            print_targets(run, "test ", run->best - 1);
+        }
+        return;
+    }
     print_set(run, "train", REPORT_TRAIN_ACCURACY, REPORT_TRAIN_LOSS);
     print_set(run, "valid", REPORT_VALIDATION_ACCURACY, REPORT_VALIDATION_LOSS);
     print_set(run, "test", REPORT_TEST_ACCURACY, REPORT_TEST_LOSS);

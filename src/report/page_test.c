@@ -23,6 +23,10 @@ static bool fits(const struct report_test *test, char *reason, size_t size) {
                        wanted[0], wanted[1], wanted[2], found[0], found[1], found[2]);
         return false;
     }
+    if (stoa_dataset_targets(subject->data) > 0) {
+        (void)snprintf(reason, size, "the data have targets, whose figures 'stoa eval' tells");
+        return false;
+    }
     if (stoa_dataset_classes(subject->data) != stoa_model_output_size(subject->model)) {
         (void)snprintf(reason, size, "the model has %zu outputs, the data have %zu classes",
                        stoa_model_output_size(subject->model), stoa_dataset_classes(subject->data));

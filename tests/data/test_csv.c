@@ -138,6 +138,11 @@ static void reads_without_labels(void **state) {
     expect(read_good("1.5,-2\n3e-3,4\n", &(stoa_data_options){.unlabelled = true}), 2, 2, four, zeros);
 }
 
+#define MISSING_VALUE(found)                                                                                 \
+    "t:2: column 2: found '" found                                                                           \
+    "', a missing value, expected one; missing = mean, median or most_frequent "                             \
+    "in [data] fills it, missing = drop leaves such lines out"
+
 static void refuses(void **state) {
     (void)state;
     const char *const names[] = {"a", "b"};

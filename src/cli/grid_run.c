@@ -6,6 +6,7 @@
  * once. Should this process be killed, the system tells them to end as SIGTERM does. */
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -222,8 +223,15 @@ static void tell_result(const struct children *all, const struct cli_grid_run *r
     cli_progress_clear();
     double figures[REPORT_METRICS];
     bool known = cli_grid_figures(grid, run, figures);
-    cli_print(known ? "%zu of %zu  %s  test %.2f %%\n" : "%zu of %zu  %s\n", done, grid->count, run->name,
-              known ? 100 * figures[REPORT_TEST_ACCURACY] : 0);
+    cli_print("%zu of %zu  %s", done, grid->count, run->name);
+    if (known && isfinite(figures[REPORT_TEST_RMSE])) {
+        (void)printf("  test rmse %.4g", figures[REPORT_TEST_RMSE]);
+    } else if (known && isfinite(figures[REPORT_TEST_F1])) {
+        (void)printf("  test f1 %.4f", figures[REPORT_TEST_F1]);
+    } else if (known) {
+        (void)printf("  test %.2f %%", 100 * figures[REPORT_TEST_ACCURACY]);
+    }
+    (void)puts("");
     (void)fflush(stdout);
 }
 

@@ -82,9 +82,13 @@ static size_t choose(const struct cli_grid *grid, const struct row *rows) {
 
 /* ---- as text ---- */
 
-static void add_spread(struct cli_table *table, const struct report_spread *spread) {
+static void add_spread(struct cli_table *table, const struct report_spread *spread, bool is_share) {
     if (!isfinite(spread->mean)) {
         cli_table_cell(table, "-");
+    } else if (!is_share && isfinite(spread->deviation)) {
+        cli_table_cell(table, "%.4g +- %.2g", spread->mean, spread->deviation);
+    } else if (!is_share) {
+        cli_table_cell(table, "%.4g", spread->mean);
     } else if (isfinite(spread->deviation)) {
         cli_table_cell(table, "%.2f +- %.2f %%", 100 * spread->mean, 100 * spread->deviation);
     } else {
@@ -92,11 +96,29 @@ static void add_spread(struct cli_table *table, const struct report_spread *spre
     }
 }
 
-static void add_figures(struct cli_table *table, const struct row *row, int accuracy, int loss) {
+/* The figure of the runs' task: accuracy, rmse of regression, or f1 of several labels. */
+struct figures {
+    int accuracy, rmse, f1, loss;
+};
+static const struct figures validation_figures = {REPORT_VALIDATION_ACCURACY, REPORT_VALIDATION_RMSE,
+                                                  REPORT_VALIDATION_F1, REPORT_VALIDATION_LOSS};
+static const struct figures test_figures = {REPORT_TEST_ACCURACY, REPORT_TEST_RMSE, REPORT_TEST_F1,
+                                            REPORT_TEST_LOSS};
+
+static void add_figures(struct cli_table *table, const struct row *row, const struct figures *figures) {
     struct report_words word = {""};
-    double best = row->of[accuracy].most, mean = row->of[loss].mean;
-    add_spread(table, &row->of[accuracy]);
-    cli_table_cell(table, isfinite(best) ? "%.2f %%" : "-", 100 * best);
+    const struct report_spread *of = row->of;
+    bool errors = isfinite(of[figures->rmse].mean), labels = isfinite(of[figures->f1].mean);
+    const struct report_spread *shown = &of[errors   ? figures->rmse
+                                            : labels ? figures->f1
+                                                     : figures->accuracy];
+    double best = errors ? shown->least : shown->most, mean = of[figures->loss].mean;
+    add_spread(table, shown, !errors && !labels);
+    if (errors || labels) {
+        cli_table_cell(table, "%.4g", best);
+    } else {
+        cli_table_cell(table, isfinite(best) ? "%.2f %%" : "-", 100 * best);
+    }
     cli_table_cell(table, "%s", isfinite(mean) ? cli_loss_words(&word, mean) : "-");
 }
 
@@ -123,9 +145,9 @@ static void add_row(struct cli_table *table, const struct cli_grid *grid, size_t
     }
     cli_table_cell(table, row->runs == grid->seeds ? "%zu" : "%zu of %zu", row->runs, grid->seeds);
     if (validates) {
-        add_figures(table, row, REPORT_VALIDATION_ACCURACY, REPORT_VALIDATION_LOSS);
+        add_figures(table, row, &validation_figures);
     }
-    add_figures(table, row, REPORT_TEST_ACCURACY, REPORT_TEST_LOSS);
+    add_figures(table, row, &test_figures);
     cli_table_cell(table, "%s", chosen ? "*" : "");
 }
 
@@ -134,7 +156,7 @@ static void print_text(const struct cli_grid *grid, const struct row *rows, size
     size_t varying = 0;
     bool validates = false;
     for (size_t i = 0; i < grid->combinations; i++) {
-        validates = validates || isfinite(rows[i].of[REPORT_VALIDATION_ACCURACY].mean);
+        validates = validates || isfinite(rows[i].of[REPORT_VALIDATION_LOSS].mean);
     }
     for (size_t i = 0; i < grid->settings.count; i++) {
         varying += grid->settings.list[i].count > 1;
@@ -213,7 +235,10 @@ static json_t *runs_of(const struct cli_grid *grid, size_t combination) {
         cli_json_set(object, "seed", json_of_seed(run->seed));
         cli_json_set(object, "state", cli_json_text(state_of(run)));
         bool known = cli_grid_figures(grid, run, figures);
-        for (int m = REPORT_EPOCH; known && m <= REPORT_TEST_ACCURACY; m++) {
+        for (int m = REPORT_EPOCH; known && m < REPORT_LEARNING_RATE; m++) {
+            if (m > REPORT_TEST_ACCURACY && !isfinite(figures[m])) {
+                continue; /* it is of another task */
+            }
             cli_json_set(object, report_metric_key[m],
                          m == REPORT_EPOCH ? cli_json_count((size_t)figures[m])
                                            : cli_json_number(figures[m]));
@@ -236,8 +261,10 @@ static void print_json(const struct cli_grid *grid, const struct row *rows, size
         cli_json_set(object, "done", cli_json_count(rows[i].runs));
         cli_json_set(object, "failed", cli_json_count(rows[i].failed));
         cli_json_set(object, "chosen", json_boolean(i == chosen));
-        for (int m = REPORT_TRAIN_LOSS; m <= REPORT_TEST_ACCURACY; m++) {
-            cli_json_set(object, report_metric_key[m], json_of(&rows[i], m));
+        for (int m = REPORT_TRAIN_LOSS; m < REPORT_LEARNING_RATE; m++) {
+            if (m <= REPORT_TEST_ACCURACY || isfinite(rows[i].of[m].mean)) {
+                cli_json_set(object, report_metric_key[m], json_of(&rows[i], m));
+            }
         }
         cli_json_set(object, "runs", runs_of(grid, i));
         cli_json_append(list, object);

@@ -180,13 +180,13 @@ static void print_text(const struct cli_subject *subject, const struct findings 
     (void)printf("accuracy %.2f %% (%s of %s)\n", 100 * found->all.accuracy,
                  report_count_words(&correct, found->all.correct),
                  report_count_words(&samples, found->all.samples));
+    for (size_t k = 2; k <= 3 && k < found->classes; k++) {
+        (void)printf("top %zu    %.2f %%\n", k, 100 * top(found, k));
+    }
     if (found->confusion) {
         (void)printf("balanced %.2f %%, mean over the classes; macro F1 %.4f\n",
                      100 * cli_balanced_accuracy(found->confusion, found->classes),
                      cli_macro_f1(found->confusion, found->classes));
-    }
-    for (size_t k = 2; k <= 3 && k < found->classes; k++) {
-        (void)printf("top %zu    %.2f %%\n", k, 100 * top(found, k));
     }
     (void)printf("loss     %.6f\nseconds  %.2f\n", found->all.loss, found->all.seconds);
     print_data(subject, found);

@@ -65,6 +65,10 @@ class Narrow(Command):
         self.check("train", "tiny", "--epochs", "2", "--out", "other", "--force", changes=True)
         self.check("train", "tiny", "--epochs", "1", "--seeds", "2", "--set", "lr=1e-3,3e-3", "--set", "validation=0.2",
                    "--out", "grid", "--force", changes=True)
+        self.check("runs", ".", changes=True)
+        self.check("runs", "other", "grid", changes=True)
+        self.check("data", "data/blobs", changes=True)
+        self.check("info", "other", changes=True)
 
 
 if __name__ == "__main__":

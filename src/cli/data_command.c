@@ -14,6 +14,7 @@
 #include "cli/report.h"
 #include "cli/settings.h"
 #include "cli/table.h"
+#include "cli/targets.h"
 
 /* Most channels or columns, and classes, with a line each; all of them are in the JSON. */
 enum { MOST_LINES = 30 };
@@ -27,7 +28,16 @@ static const char plain_recipe[] = "[model]\ninput = 1x1x1\nl = linear units=1\n
 static int read_options(const struct cli_request *request, struct cli_subject *subject,
                         stoa_data_options *options) {
     stoa_recipe_info info;
+    struct cli_settings settings;
     stoa_context *context = subject->context;
+    int given = cli_settings_read(request, &settings);
+    size_t combinations = given == CLI_DONE ? cli_settings_combinations(&settings) : 1;
+    cli_settings_free(&settings);
+    if (given != CLI_DONE || combinations > 1) {
+        return given != CLI_DONE ? given
+                                 : cli_fail(CLI_WRONG, "--set: found several values, expected one; one that "
+                                                       "has a comma stands in double quotes");
+    }
     if (request->recipe) {
         int code = cli_open_recipe(request->recipe, request, subject);
         if (code == CLI_DONE) {
@@ -140,6 +150,26 @@ static void print_classes(const struct cli_data_look *look) {
     print_more(look->classes, "classes");
 }
 
+/* Numbers by their range; of labels the mean is the share of the samples that have them. */
+static void print_targets(const struct cli_data_look *look) {
+    static const char *const heading[] = {"target", "least", "most", "mean", "deviation"};
+    struct cli_table table = {.columns = "lrrrr"};
+    for (size_t i = 0; i < 5; i++) {
+        cli_table_cell(&table, "%s", heading[i]);
+    }
+    for (size_t i = 0; i < look->targets && i < MOST_LINES; i++) {
+        char number[32];
+        const float *const numbers[] = {look->target_least, look->target_most, look->target_mean,
+                                        look->target_deviation};
+        cli_table_cell(&table, "%s", cli_target_name(look->train, i, number));
+        for (size_t k = 0; k < 4; k++) {
+            cli_table_cell(&table, "%.6g", (double)numbers[k][i]);
+        }
+    }
+    cli_table_print(&table);
+    print_more(look->targets, "targets");
+}
+
 static void print_text(const struct cli_subject *subject, const struct cli_data_look *look,
                        const char *path) {
     struct report_words words = {""};
@@ -148,14 +178,19 @@ static void print_text(const struct cli_subject *subject, const struct cli_data_
     (void)puts("");
     print_values(look);
     (void)puts("");
-    print_classes(look);
+    if (look->targets > 0) {
+        print_targets(look);
+    } else {
+        print_classes(look);
+    }
     for (size_t i = 0; i < subject->note_count; i++) {
         cli_print("%s%s\n", i ? "" : "\n", subject->notes[i]);
     }
     (void)puts("");
     cli_data_draw(look);
-    cli_print("\nin a recipe: input = %s, classes = %zu\n", report_shape_words(&words, look->shape, 3),
-              look->classes);
+    cli_print("\nin a recipe: input = %s", report_shape_words(&words, look->shape, 3));
+    cli_print(look->targets ? "; %zu targets\n" : ", classes = %zu\n",
+              look->targets ? look->targets : look->classes);
 }
 
 /* ---- JSON ---- */
@@ -173,6 +208,21 @@ static json_t *values_json(const struct cli_data_look *look) {
         cli_json_set(entry, "most", cli_json_float(look->most[i]));
         cli_json_set(entry, "mean", cli_json_float(look->mean[i]));
         cli_json_set(entry, "deviation", cli_json_float(constant ? 0 : look->deviation[i]));
+        cli_json_append(list, entry);
+    }
+    return list;
+}
+
+static json_t *targets_json(const struct cli_data_look *look) {
+    json_t *list = cli_json_array();
+    for (size_t i = 0; i < look->targets; i++) {
+        char number[32];
+        json_t *entry = cli_json_object();
+        cli_json_set(entry, "name", cli_json_text(cli_target_name(look->train, i, number)));
+        cli_json_set(entry, "least", cli_json_float(look->target_least[i]));
+        cli_json_set(entry, "most", cli_json_float(look->target_most[i]));
+        cli_json_set(entry, "mean", cli_json_float(look->target_mean[i]));
+        cli_json_set(entry, "deviation", cli_json_float(look->target_deviation[i]));
         cli_json_append(list, entry);
     }
     return list;
@@ -196,10 +246,15 @@ static int print_json(const struct cli_subject *subject, const struct cli_data_l
         }
         (void)snprintf(sum, sizeof sum, "%08lx", (unsigned long)fingerprint);
         cli_json_set(part, "checksum", cli_json_text(sum));
-        cli_json_set(part, "counts", cli_json_shape(look->counts[i], look->classes));
+        if (look->classes > 0) {
+            cli_json_set(part, "counts", cli_json_shape(look->counts[i], look->classes));
+        }
         cli_json_set(all, names[i], part);
     }
     cli_json_set(all, "values", values_json(look));
+    if (look->targets > 0) {
+        cli_json_set(all, "targets", targets_json(look));
+    }
     cli_json_set(all, "notes", cli_data_notes(subject));
     cli_json_print(all);
     return CLI_DONE;

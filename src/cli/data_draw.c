@@ -9,9 +9,10 @@
 #include "cli/data_look.h"
 #include "cli/report.h"
 #include "cli/table.h"
+#include "cli/targets.h"
 #include "cli/terminal.h"
 
-enum { GAP = 2, LEAST_TILE = 8, MOST_COLUMNS_SHOWN = 8 };
+enum { GAP = 2, LEAST_TILE = 8, MOST_COLUMNS_SHOWN = 8, MOST_TARGETS_SHOWN = 4 };
 
 /* Pictures made small enough to stand side by side, as shares of white. */
 struct tiles {
@@ -109,7 +110,7 @@ static void draw_pictures(const struct cli_data_look *look) {
         int32_t label;
         tiles.grey[k] = shrink(look, k, &tiles, &label);
         (void)snprintf(tiles.label[k], sizeof tiles.label[k], "%s",
-                       cli_class_name(look->train, (size_t)label, number));
+                       look->targets ? "" : cli_class_name(look->train, (size_t)label, number));
     }
     for (size_t first = 0; first < tiles.count; first += columns) {
         size_t end = first + columns < tiles.count ? first + columns : tiles.count;
@@ -123,26 +124,52 @@ static void draw_pictures(const struct cli_data_look *look) {
     }
 }
 
-/* A row of values a sample, the label last. */
-static void draw_rows(const struct cli_data_look *look) {
-    size_t shown = look->size < MOST_COLUMNS_SHOWN ? look->size : MOST_COLUMNS_SHOWN;
-    bool cut = shown < look->size;
-    char columns[MOST_COLUMNS_SHOWN + 3] = "";
-    memset(columns, 'r', shown + cut);
-    columns[shown + cut] = 'l';
-    struct cli_table table = {.columns = columns};
+/* What a sample is to be taken for: its class, or its first targets. */
+static void add_label(struct cli_table *table, const struct cli_data_look *look, size_t number,
+                      int32_t label) {
+    char text[32];
+    if (look->targets == 0) {
+        cli_table_cell(table, "%s", cli_class_name(look->train, (size_t)label, text));
+        return;
+    }
+    float *targets = cli_data_targets(look, number);
+    for (size_t i = 0; i < look->targets && i < MOST_TARGETS_SHOWN; i++) {
+        cli_table_cell(table, "%.6g", (double)targets[i]);
+    }
+    free(targets);
+}
+
+static void add_heading(struct cli_table *table, const struct cli_data_look *look, size_t shown, bool cut) {
+    const char *label = stoa_dataset_label_name(look->train);
+    char text[32];
     for (size_t i = 0; i < shown; i++) {
         const char *name = stoa_dataset_column_name(look->train, i);
-        cli_table_cell(&table, name ? "%s" : "%s%zu", name ? name : "value ", i + 1);
+        (void)snprintf(text, sizeof text, "value %zu", i + 1);
+        cli_table_cell(table, "%s", name ? name : text);
     }
     if (cut) {
-        cli_table_cell(&table, "%zu more", look->size - shown);
+        cli_table_cell(table, "%zu more", look->size - shown);
     }
-    const char *target = stoa_dataset_label_name(look->train);
-    cli_table_cell(&table, "%s", target ? target : "class");
+    for (size_t i = 0; i < look->targets && i < MOST_TARGETS_SHOWN; i++) {
+        cli_table_cell(table, "%s", cli_target_name(look->train, i, text));
+    }
+    if (look->targets == 0) {
+        cli_table_cell(table, "%s", label ? label : "class");
+    }
+}
+
+/* A row of values a sample, with what it is to be taken for last. */
+static void draw_rows(const struct cli_data_look *look) {
+    size_t shown = look->size < MOST_COLUMNS_SHOWN ? look->size : MOST_COLUMNS_SHOWN;
+    size_t targets = look->targets < MOST_TARGETS_SHOWN ? look->targets : MOST_TARGETS_SHOWN;
+    bool cut = shown < look->size;
+    char columns[MOST_COLUMNS_SHOWN + MOST_TARGETS_SHOWN + 3] = "";
+    memset(columns, 'r', shown + cut + targets);
+    columns[shown + cut + targets] = look->targets == 0 ? 'l' : '\0';
+    struct cli_table table = {.columns = columns};
+    add_heading(&table, look, shown, cut);
     for (size_t k = 0; k < look->samples; k++) {
         int32_t label;
-        char number[32];
         float *values = cli_data_sample(look, k, &label);
         for (size_t i = 0; i < shown; i++) {
             cli_table_cell(&table, "%.6g", (double)values[i]);
@@ -150,7 +177,7 @@ static void draw_rows(const struct cli_data_look *look) {
         if (cut) {
             cli_table_cell(&table, "...");
         }
-        cli_table_cell(&table, "%s", cli_class_name(look->train, (size_t)label, number));
+        add_label(&table, look, k, label);
         free(values);
     }
     cli_table_print(&table);

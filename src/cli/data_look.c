@@ -29,6 +29,30 @@ static void note_sample(struct cli_data_look *look, struct seen *seen, size_t nu
     }
 }
 
+/* The range of each target, whose mean and deviation the library finds. */
+static void look_at_targets(struct cli_data_look *look) {
+    size_t targets = look->targets = stoa_dataset_targets(look->train);
+    float *values = cli_allocate(targets, sizeof *values);
+    look->target_least = cli_allocate(targets, sizeof(float));
+    look->target_most = cli_allocate(targets, sizeof(float));
+    look->target_mean = cli_allocate(targets, sizeof(float));
+    look->target_deviation = cli_allocate(targets, sizeof(float));
+    for (size_t i = 0; targets > 0 && i < stoa_dataset_count(look->train); i++) {
+        stoa_dataset_read_targets(look->train, NULL, i, 1, values);
+        for (size_t k = 0; k < targets; k++) {
+            look->target_least[k] = i ? fminf(look->target_least[k], values[k]) : values[k];
+            look->target_most[k] = i ? fmaxf(look->target_most[k], values[k]) : values[k];
+        }
+    }
+    if (targets > 0) {
+        stoa_dataset_measure_targets(look->train, look->target_mean, look->target_deviation);
+        for (size_t i = 0; i < CLI_SAMPLES && i < stoa_dataset_count(look->train); i++) {
+            look->sample[look->samples++] = i;
+        }
+    }
+    free(values);
+}
+
 /* One of each class, then a second one of each, until there are enough. */
 static void choose(struct cli_data_look *look, const struct seen *seen) {
     for (size_t round = 0; round < CLI_SAMPLES; round++) {
@@ -65,7 +89,9 @@ stoa_status cli_data_look(const stoa_dataset *train, const stoa_dataset *test, s
     look->deviation = cli_allocate(look->channels, sizeof(float));
     for (size_t i = 0; i < 2; i++) {
         look->counts[i] = cli_allocate(look->classes, sizeof(size_t));
-        stoa_dataset_class_counts(i == 0 ? train : test, look->counts[i]);
+        if (look->classes > 0) {
+            stoa_dataset_class_counts(i == 0 ? train : test, look->counts[i]);
+        }
     }
     for (size_t i = 0; i < look->channels; i++) {
         look->least[i] = HUGE_VALF;
@@ -80,6 +106,7 @@ stoa_status cli_data_look(const stoa_dataset *train, const stoa_dataset *test, s
         note_sample(look, &seen, i, values, label);
     }
     choose(look, &seen);
+    look_at_targets(look);
     find_range(look);
     free(values);
     free(seen.number);
@@ -92,6 +119,10 @@ void cli_data_look_free(struct cli_data_look *look) {
     free(look->most);
     free(look->mean);
     free(look->deviation);
+    free(look->target_least);
+    free(look->target_most);
+    free(look->target_mean);
+    free(look->target_deviation);
     free(look->counts[0]);
     free(look->counts[1]);
     *look = (struct cli_data_look){.train = NULL};
@@ -102,6 +133,12 @@ void cli_data_look_free(struct cli_data_look *look) {
 float *cli_data_sample(const struct cli_data_look *look, size_t number, int32_t *label) {
     float *values = cli_allocate(look->size, sizeof *values);
     stoa_dataset_read(look->train, NULL, look->sample[number], 1, values, label);
+    return values;
+}
+
+float *cli_data_targets(const struct cli_data_look *look, size_t number) {
+    float *values = cli_allocate(look->targets, sizeof *values);
+    stoa_dataset_read_targets(look->train, NULL, look->sample[number], 1, values);
     return values;
 }
 

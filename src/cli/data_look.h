@@ -14,9 +14,11 @@ struct cli_data_look {
     size_t shape[3], channels, size, classes; /* size: values of a sample */
     bool pictures;                            /* a sample has more than one row and more than one column */
     float *least, *most, *mean, *deviation;   /* of each channel of the training part */
-    size_t *counts[2];                        /* samples of each class in both parts */
-    size_t sample[CLI_SAMPLES], samples;      /* some of the training part, of as many classes as there are */
-    float low, high;                          /* of all values; black and white of pictures */
+    size_t targets;                           /* numbers or labels of a sample that are learned; 0: classes */
+    float *target_least, *target_most, *target_mean, *target_deviation; /* of each, in the training part */
+    size_t *counts[2];                   /* samples of each class in both parts */
+    size_t sample[CLI_SAMPLES], samples; /* some of the training part, of as many classes as there are */
+    float low, high;                     /* of all values; black and white of pictures */
 };
 
 /* Read all of the training part. STOA_OK, or a status with the context's sentence; release either way. */
@@ -25,6 +27,8 @@ void cli_data_look_free(struct cli_data_look *look);
 
 /* A sample's values, from malloc, and its label. */
 float *cli_data_sample(const struct cli_data_look *look, size_t number, int32_t *label);
+/* The targets of that sample, from malloc. */
+float *cli_data_targets(const struct cli_data_look *look, size_t number);
 /* The name of a class, or its number in `text`. */
 const char *cli_class_name(const stoa_dataset *data, size_t label, char text[32]);
 

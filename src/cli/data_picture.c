@@ -33,7 +33,8 @@ static void make_tiles(const struct cli_data_look *look, struct picture *picture
         int32_t label;
         float *values = cli_data_sample(look, k, &label);
         picture->bytes[k] = cli_allocate(pixels, shown);
-        picture->label[k] = cli_text("%s", cli_class_name(look->train, (size_t)label, number));
+        picture->label[k] =
+            cli_text("%s", look->targets ? "" : cli_class_name(look->train, (size_t)label, number));
         cli_to_bytes(values, pixels, look->channels, look->low, look->high, picture->bytes[k]);
         picture->tile[k] = (struct report_tile){.pixels = picture->bytes[k],
                                                 .width = look->shape[1],

@@ -248,6 +248,10 @@ static int run(const struct cli_request *request) {
     if (code == CLI_DONE) {
         code = cli_open_data(&subject, request->data, request->all, NULL, &data, &path);
     }
+    if (code == CLI_DONE && request->wrong && stoa_dataset_targets(data) > 0) {
+        code =
+            cli_fail(CLI_WRONG, "--wrong: %s has targets, expected classes, which an answer can miss", path);
+    }
     if (code == CLI_DONE && !request->data && !request->all) {
         code = cli_data_compare(&subject, data, path, &same);
     }

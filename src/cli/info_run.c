@@ -91,9 +91,12 @@ static void print_data(const struct cli_subject *subject) {
         return;
     }
     struct report_words first = {""}, second = {""};
-    char *line = cli_text("%s, %s training and %s test samples, %zu classes%s%s", path ? path : set,
+    const char *task = stoa_model_fact(model, "data.task");
+    bool targets = stoa_model_fact(model, "data.target") || (task && strcmp(task, "classes") != 0);
+    char *line = cli_text("%s, %s training and %s test samples, %zu %s%s%s", path ? path : set,
                           report_count_words(&first, train), report_count_words(&second, test),
-                          stoa_model_output_size(model), sums ? ", checksums " : "", sums ? sums : "");
+                          stoa_model_output_size(model), targets ? "targets" : "classes",
+                          sums ? ", checksums " : "", sums ? sums : "");
     print_line("data", line);
     free(line);
 }

@@ -146,6 +146,22 @@ class Data(Looked):
         self.assertEqual(facts["data.checksum"], f"{found['train']['checksum']} {found['test']['checksum']}")
         self.assertEqual(facts["data.parts"], "120 30")
 
+    def test_targets(self):
+        rows = [(i / 10, 3 - i / 10, 2 * i, i % 2) for i in range(40)]
+        for part in ("train", "test"):
+            write(f"homes/{part}.csv", "a,b,price,rooms\n" + "".join("%g,%g,%g,%g\n" % row for row in rows))
+        found = self.report("homes", "--set", 'target="price,rooms"')
+        self.assertEqual((found["columns"], found["classes"]), (["a", "b"], 0))
+        self.assertEqual([[target[key] for key in ("name", "least", "most", "mean")] for target in found["targets"]],
+                         [["price", 0, 78, 39], ["rooms", 0, 1, 0.5]])
+        self.assertAlmostEqual(found["targets"][0]["deviation"], statistics.pstdev(range(0, 80, 2)), places=4)
+        text = self.done("data", "homes", "--set", 'target="price,rooms"')
+        self.assertRegex(text, r"(?m)^price +0 +78 +39 +23\.08")
+        self.assertRegex(text, r"(?m)^ +a +b +price +rooms$")
+        self.assertEqual(len(re.findall(r"(?m)^ *[\d.]+ +[\d.]+ +[\d.]+ +[01]$", text)), 5)
+        self.assertIn("in a recipe: input = 1x1x2; 2 targets\n", text)
+        self.refused("data", "homes", "--set", "target=price,rooms", words=["--set", "several values"])
+
     def test_what_is_left_out_is_said(self):
         write("mixed/fruit.csv", table(60, 1))
         write("mixed/other.npz", b"no archive")

@@ -67,7 +67,7 @@ static void report(struct bench *bench, const char *name, const struct saving *s
 static int measure(struct bench *bench, const char *path, const char *name, struct cli_table *table) {
     struct saving saving = {.status = STOA_OK};
     struct bench_times times[CASES];
-    int code = bench_training_open(bench->context, path, bench->options.batch, &saving.training);
+    int code = bench_training_open(bench->context, path, bench->options.batch, false, &saving.training);
     saving.path = cli_text("%s/.stoa-bench-%ld.safetensors", bench->options.out ? bench->options.out : ".",
                            (long)getpid());
     if (code == CLI_DONE) {

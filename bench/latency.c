@@ -185,6 +185,9 @@ static void tell_engine(struct latency *l, size_t e, enum bench_caches caches, c
     bench_note(&record, "network", l->network->name);
     bench_note(&record, "engine", engine->name);
     bench_note(&record, "way", engine->way);
+    if (!engine->is_stoa) {
+        bench_note(&record, "beside", "latency");
+    }
     bench_note(&record, "caches", cache_names[caches]);
     bench_counter(&record, "runs", (double)m->runs);
     bench_counter(&record, "ratio_to_stoa", ratio);

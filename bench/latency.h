@@ -34,6 +34,9 @@ bool bench_network_is_sizes(const char *operand);
  * case. */
 int bench_network_open(const char *operand, struct bench_network *network);
 void bench_network_close(struct bench_network *network);
+/* Write a file into its folder, one of those that are removed at the end. */
+int bench_network_write(const struct bench_network *network, const char *file, const void *data,
+                        size_t bytes);
 /* Write tensors and image, and take the output. */
 int bench_network_fill(struct bench_network *network, struct bench_inference *inference);
 /* Whether an engine's output is the network's, up to rounding. */

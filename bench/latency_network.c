@@ -11,7 +11,8 @@
 #include "bench/latency.h"
 #include "cli/find.h"
 
-static const char *const files[] = {"recipe.ini", "model.safetensors", "model.onnx", "input.f32", "shape"};
+static const char *const files[] = {"recipe.ini", "model.safetensors", "model.onnx", "input.f32",
+                                    "shape",      "images.f32",        "labels.i32"};
 enum { FILES = sizeof files / sizeof files[0], MOST_LAYERS = 16, MOST_UNITS = 65536 };
 
 /* The number at *text, which ends at a '-' or at the end; 0: there is none. */
@@ -58,7 +59,8 @@ static char *path_of(const struct bench_network *network, const char *file) {
     return cli_text("%s/%s", network->folder, file);
 }
 
-static int write_file(const struct bench_network *network, const char *file, const void *data, size_t bytes) {
+int bench_network_write(const struct bench_network *network, const char *file, const void *data,
+                        size_t bytes) {
     char *path = path_of(network, file);
     FILE *out = fopen(path, "wbe");
     bool good = out && fwrite(data, 1, bytes, out) == bytes;
@@ -74,7 +76,7 @@ static int make_recipe(struct bench_network *network, const char *operand) {
     int code = CLI_DONE;
     if (bench_network_is_sizes(operand)) {
         char *text = recipe_of(operand);
-        code = write_file(network, files[0], text, strlen(text));
+        code = bench_network_write(network, files[0], text, strlen(text));
         free(text);
         network->name = cli_text("%s", operand);
         network->recipe = inside;
@@ -144,7 +146,7 @@ int bench_network_fill(struct bench_network *network, struct bench_inference *in
         free(path);
     }
     return status == STOA_OK
-               ? write_file(network, "input.f32", network->input, network->inputs * sizeof(float))
+               ? bench_network_write(network, "input.f32", network->input, network->inputs * sizeof(float))
                : cli_fail_library(inference->context, status);
 }
 

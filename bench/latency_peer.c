@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Another engine in a process of its own, which bench/peers/latency.py is. Between its turns it is stopped,
- * so that threads that look for more work take no CPU from the others. */
+/* Another engine in a process of its own, which bench/peers/latency.py is. */
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#ifdef __linux__
-#include <sys/prctl.h>
-#endif
 
 #include "bench/latency.h"
+#include "bench/process.h"
 
 static const char *const known[] = {"pytorch", "onnxruntime"};
 enum { KNOWN = sizeof known / sizeof known[0] };
@@ -21,8 +13,7 @@ enum { KNOWN = sizeof known / sizeof known[0] };
 struct bench_peer_process {
     const char *name; /* of --peer */
     char *engine, *way;
-    pid_t process;
-    FILE *to, *from;
+    struct bench_process process;
     size_t threads;
 };
 
@@ -68,71 +59,17 @@ int bench_peer_names_check(const char *names) {
     return CLI_DONE;
 }
 
-/* A line of the peer's without its end, from malloc; NULL when it has ended. */
-static char *read_line(const struct bench_peer_process *peer) {
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t length;
-    do {
-        length = getline(&line, &room, peer->from);
-    } while (length < 0 && errno == EINTR && !feof(peer->from));
-    if (length <= 0) {
-        free(line);
-        return NULL;
-    }
-    line[strcspn(line, "\n")] = '\0';
-    return line;
-}
-
-/* `count` numbers of a line; false when there are fewer or more. */
-static bool read_numbers(const char *line, size_t count, double *numbers) {
-    char *end = NULL;
-    for (size_t i = 0; i < count; i++) {
-        numbers[i] = strtod(line, &end);
-        if (end == line) {
-            return false;
-        }
-        line = end;
-    }
-    return *line == '\0';
-}
-
-/* In the child: pipes become its standard streams, and it ends with the bench however that ends. */
-__attribute__((noreturn)) static void become(char **command, int in, int out) {
-#ifdef __linux__
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-#endif
-    if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0) {
-        (void)execvp(command[0], command);
-    }
-    _exit(errno == ENOENT ? 127 : 126);
-}
-
-static bool start_process(struct bench_peer_process *peer, char **command) {
-    int to[2] = {-1, -1}, from[2] = {-1, -1};
-    bool good = pipe2(to, O_CLOEXEC) == 0 && pipe2(from, O_CLOEXEC) == 0;
-    peer->process = good ? fork() : -1;
-    if (peer->process == 0) {
-        become(command, to[0], from[1]);
-    }
-    (void)close(to[0]);
-    (void)close(from[1]);
-    peer->to = fdopen(to[1], "w");
-    peer->from = fdopen(from[0], "r");
-    return peer->process > 0 && peer->to && peer->from;
-}
-
 /* What the peer says of itself, and that it computes the same. */
 static int shake_hands(struct bench_peer_process *peer, const struct bench_network *network) {
-    peer->engine = read_line(peer);
-    peer->way = peer->engine ? read_line(peer) : NULL;
-    char *line = peer->way ? read_line(peer) : NULL;
+    peer->engine = bench_process_line(&peer->process);
+    peer->way = peer->engine ? bench_process_line(&peer->process) : NULL;
+    char *line = peer->way ? bench_process_line(&peer->process) : NULL;
     if (!line) {
         return CLI_WRONG; /* it has said why */
     }
     double *numbers = cli_allocate(network->outputs, sizeof *numbers);
     float *output = cli_allocate(network->outputs, sizeof *output);
-    bool good = read_numbers(line, network->outputs, numbers);
+    bool good = bench_process_numbers(line, network->outputs, numbers);
     for (size_t i = 0; i < network->outputs; i++) {
         output[i] = (float)numbers[i];
     }
@@ -160,23 +97,18 @@ int bench_peer_start(const struct bench *bench, const char *name, const struct b
                        cli_text("%zu", threads),
                        cli_text("%zu", bench_flush_bytes()),
                        NULL};
-    bool started = start_process(peer, command);
-    int code =
-        started ? shake_hands(peer, network) : cli_fail(CLI_FAILED, "--peer %s: %s", name, strerror(errno));
-    int status = 0;
-    if (code == CLI_WRONG && waitpid(peer->process, &status, 0) == peer->process) {
-        peer->process = 0;
-        bool missing = WIFEXITED(status) && WEXITSTATUS(status) >= 126;
-        bool told = WIFEXITED(status) && WEXITSTATUS(status) == CLI_WRONG;
-        code = missing ? cli_fail(CLI_WRONG, "--python: cannot run '%s'", python)
-               : told  ? CLI_WRONG
-                       : cli_fail(CLI_FAILED, "--peer %s: %s ended without an answer", name, command[3]);
+    bool started = bench_process_start(&peer->process, command);
+    char *what = cli_text("--peer %s", name);
+    int code = started ? shake_hands(peer, network) : cli_fail(CLI_FAILED, "%s: %s", what, strerror(errno));
+    if (code == CLI_WRONG) {
+        code = bench_process_code(&peer->process, what, "--python", python);
     }
+    free(what);
     for (size_t i = 0; i < sizeof command / sizeof *command; i++) {
         free(command[i]);
     }
     if (code == CLI_DONE) {
-        (void)kill(peer->process, SIGSTOP);
+        bench_process_rest(&peer->process, true);
     }
     return code;
 }
@@ -185,16 +117,7 @@ void bench_peer_stop(struct bench_peer_process *peer) {
     if (!peer) {
         return;
     }
-    if (peer->to) {
-        (void)fclose(peer->to); /* which is how it is told to end */
-    }
-    if (peer->process > 0) {
-        (void)kill(peer->process, SIGCONT);
-        (void)waitpid(peer->process, NULL, 0);
-    }
-    if (peer->from) {
-        (void)fclose(peer->from);
-    }
+    bench_process_stop(&peer->process);
     free(peer->engine);
     free(peer->way);
     free(peer);
@@ -202,12 +125,10 @@ void bench_peer_stop(struct bench_peer_process *peer) {
 
 static int measure(void *self, enum bench_caches caches, size_t count, double *seconds) {
     const struct bench_peer_process *peer = self;
-    (void)kill(peer->process, SIGCONT);
-    bool asked = fprintf(peer->to, "%s %zu\n", caches == BENCH_COLD ? "cold" : "warm", count) > 0 &&
-                 fflush(peer->to) == 0;
-    char *line = asked ? read_line(peer) : NULL;
-    (void)kill(peer->process, SIGSTOP);
-    bool good = line && read_numbers(line, count, seconds);
+    char *question = cli_text("%s %zu", caches == BENCH_COLD ? "cold" : "warm", count);
+    char *line = bench_process_ask(&peer->process, question);
+    free(question);
+    bool good = line && bench_process_numbers(line, count, seconds);
     for (size_t i = 0; good && i < count; i++) {
         seconds[i] *= 1e-9;
     }

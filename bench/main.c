@@ -133,7 +133,7 @@ static int measure(const struct bench_mode *mode, struct bench *bench) {
     static _Alignas(64) float scratch[STOA_SCRATCH_FLOATS];
     (void)stoa_scratch_use(scratch);
     stoa_blas_enter();
-    code = options->list ? mode->run(bench) : run_mode(mode, bench);
+    code = options->list || options->serve ? mode->run(bench) : run_mode(mode, bench);
     stoa_blas_leave();
     stoa_context_free(bench->context);
     return code;

@@ -35,6 +35,7 @@ struct bench_plot_row {
     double seconds;
     double intensity;                /* flops a byte; 0: unknown */
     double naive[BENCH_PLOT_NAIVES]; /* times as fast as these; 0: not measured */
+    bool disturbed;                  /* it is drawn, marked where it can be, and in no mean */
 };
 
 struct bench_plot_file {
@@ -71,10 +72,12 @@ int bench_plot_hang(struct bench_gallery *gallery, const struct bench_plot_file 
 /* The engine has the first colour, the BLAS the second, naive loops quiet ones. */
 enum { BENCH_STYLE_OURS = 1, BENCH_STYLE_BLAS = 2, BENCH_STYLE_NAIVE = 4 };
 
-/* Whether another engine's row is im2col and the BLAS, the middle one of the three steps. */
-bool bench_plot_is_blas(const struct bench_plot_row *row);
-/* The pictures of `layers --steps`; nothing where a file has none of it. */
-int bench_plot_steps(struct bench_gallery *gallery, const struct bench_plot_file *file);
+/* Whether another engine of this name is im2col and the BLAS, between naive loops and Stoa. */
+bool bench_plot_is_blas(const char *peer);
+/* What a metric is measured in, for an axis. */
+const char *bench_plot_unit(enum bench_plot_metric metric);
+/* A picture a pass of Stoa beside naive loops, the BLAS and other engines; none where a file has no others. */
+int bench_plot_beside(struct bench_gallery *gallery, const struct bench_plot_file *file);
 
 /* The charts of a file: a roofline, bars for each metric, and a comparison with each engine beside this one.
  * Each gives CLI_DONE when there is nothing of its kind. */

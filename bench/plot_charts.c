@@ -23,6 +23,10 @@ static const struct {
     [BENCH_PLOT_TIME] = {"times", "ms"},
 };
 
+const char *bench_plot_unit(enum bench_plot_metric metric) {
+    return metrics[metric].unit;
+}
+
 int bench_plot_by_series(const void *a, const void *b) {
     const char *left = *(const char *const *)a, *right = *(const char *const *)b;
     bool left_first = strcmp(left, "forward") == 0, right_first = strcmp(right, "forward") == 0;
@@ -246,6 +250,7 @@ static int draw_roofline(struct bench_gallery *gallery, const struct bench_plot_
 struct ratio {
     const struct bench_plot_row *row;
     double value[2]; /* time before over time after: faster from 1 on, slower below; NaN in the other */
+    bool disturbed;
 };
 
 static double ratio_of(const struct ratio *ratio) {
@@ -264,8 +269,9 @@ static size_t pair_rows(const struct bench_plot_file *before, const struct bench
         for (size_t j = 0; j < before->rows; j++) {
             if (strcmp(after->row[i].name, before->row[j].name) == 0) {
                 double ratio = before->row[j].seconds / after->row[i].seconds, none = (double)NAN;
-                ratios[count++] =
-                    (struct ratio){&after->row[i], {ratio >= 1 ? ratio : none, ratio < 1 ? ratio : none}};
+                bool disturbed = after->row[i].disturbed || before->row[j].disturbed;
+                ratios[count++] = (struct ratio){
+                    &after->row[i], {ratio >= 1 ? ratio : none, ratio < 1 ? ratio : none}, disturbed};
                 break;
             }
         }
@@ -280,12 +286,18 @@ static int draw_ratios(struct bench_gallery *gallery, const struct bench_plot_fi
     struct report_bar_group *groups = cli_allocate(count, sizeof *groups);
     char **names = cli_allocate(count, sizeof *names);
     double sum = 0;
+    size_t steady = 0;
     for (size_t i = 0; i < count; i++) {
         const struct bench_plot_row *row = ratios[i].row;
-        names[i] = cli_text("%s%s%s", row->label, *row->series ? ", " : "", row->series);
+        names[i] = cli_text("%s%s%s%s", row->label, *row->series ? ", " : "", row->series,
+                            ratios[i].disturbed ? " " BENCH_MARK : "");
         groups[i] = (struct report_bar_group){names[i], ratios[i].value};
-        sum += log(ratio_of(&ratios[i]));
+        sum += ratios[i].disturbed ? 0 : log(ratio_of(&ratios[i]));
+        steady += !ratios[i].disturbed;
     }
+    char *title = steady > 0 ? cli_text("%s over %s: %.3f times as fast (geometric mean of %zu)", after->stem,
+                                        before->stem, exp(sum / (double)steady), steady)
+                             : cli_text("%s over %s: every row was disturbed", after->stem, before->stem);
     char *label = cli_text("median time of %s / median time of %s", before->stem, after->stem);
     const struct report_bars bars = {.x = {.label = label, .scale = REPORT_LOG},
                                      .series = series,
@@ -294,10 +306,8 @@ static int draw_ratios(struct bench_gallery *gallery, const struct bench_plot_fi
                                      .count = count,
                                      .base = 1};
     struct report_chart chart = {.width = WIDE, .bars = &bars};
-    int code = bench_plot_hang(gallery, after, cli_text("%s-over-%s", after->stem, before->stem),
-                               cli_text("%s over %s: %.3f times as fast (geometric mean of %zu)", after->stem,
-                                        before->stem, exp(sum / (double)count), count),
-                               &chart);
+    int code =
+        bench_plot_hang(gallery, after, cli_text("%s-over-%s", after->stem, before->stem), title, &chart);
     for (size_t i = 0; i < count; i++) {
         free(names[i]);
     }
@@ -337,7 +347,7 @@ static struct bench_plot_file take_peer(const struct bench_plot_file *file, bool
 int bench_plot_charts(struct bench_gallery *gallery, const struct bench_plot_file *file) {
     bool *taken = cli_allocate(file->peer_rows + 1, sizeof *taken);
     int code = draw_roofline(gallery, file);
-    code = code == CLI_DONE ? bench_plot_steps(gallery, file) : code;
+    code = code == CLI_DONE ? bench_plot_beside(gallery, file) : code;
     for (int metric = 0; code == CLI_DONE && metric < BENCH_PLOT_METRICS; metric++) {
         code = draw_bars(gallery, file, (enum bench_plot_metric)metric);
     }

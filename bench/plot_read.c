@@ -50,6 +50,7 @@ static void measure(struct bench_plot_row *row, const json_t *json) {
     for (int i = 0; i < BENCH_PLOT_NAIVES; i++) {
         row->naive[i] = number_of(json, naives[i]);
     }
+    row->disturbed = json_is_true(json_object_get(json, "disturbed"));
     row->seconds = seconds_of(json);
     double flops = number_of(json, "flops"), bytes = number_of(json, "bytes");
     row->intensity = bytes > 0 ? flops / bytes : 0;
@@ -126,13 +127,19 @@ static void name_peer(struct bench_plot_row *row, const char *beside) {
     row->name = name;
 }
 
-bool bench_plot_is_blas(const struct bench_plot_row *row) {
+bool bench_plot_is_blas(const char *peer) {
     static const char beginning[] = "im2col + ";
-    return row->peer && strncmp(row->peer, beginning, strlen(beginning)) == 0;
+    return strncmp(peer, beginning, strlen(beginning)) == 0;
+}
+
+/* Whether a row is another engine's: those of this one may say so too. */
+static bool is_other(const json_t *json) {
+    const char *engine = text_of(json, "engine");
+    return *engine && strcmp(engine, "stoa") != 0;
 }
 
 static void add_row(struct bench_plot_file *file, const json_t *json) {
-    bool other = *text_of(json, "engine") != '\0';
+    bool other = is_other(json);
     struct bench_plot_row *row = other ? &file->peer_row[file->peer_rows++] : &file->row[file->rows++];
     *row = (struct bench_plot_row){.name = cli_text("%s", run_name(json))};
     if (other) {

@@ -110,7 +110,8 @@ static stoa_status make_data(struct bench_training *t) {
                                     shape[2], classes, &t->data);
 }
 
-int bench_training_open(stoa_context *context, const char *path, size_t batch, struct bench_training *t) {
+int bench_training_open(stoa_context *context, const char *path, size_t batch, bool plain,
+                        struct bench_training *t) {
     *t = (struct bench_training){.context = context};
     t->feeder.context = context;
     stoa_status status = load(context, path, &t->recipe, &t->model);
@@ -118,6 +119,9 @@ int bench_training_open(stoa_context *context, const char *path, size_t batch, s
         stoa_recipe_info info;
         stoa_recipe_describe(t->recipe, &info);
         stoa_train_options options = info.train;
+        if (plain) {
+            options = (stoa_train_options){.batch = info.train.batch, .loss = info.train.loss};
+        }
         options.learning_rate = LEARNING_RATE;
         options.batch = batch ? batch : options.batch;
         status = stoa_trainer_create(context, t->model, &options, 1000, &t->trainer);
@@ -153,8 +157,7 @@ void bench_training_step(void *training) {
     if (watched) {
         bench_watch_beside(&t->watch, BENCH_DATA, start, bench_now());
     }
-    double loss;
-    stoa_status status = stoa_trainer_step(t->trainer, t->batch, targets, &loss, NULL);
+    stoa_status status = stoa_trainer_step(t->trainer, t->batch, targets, &t->loss, NULL);
     if (watched) {
         bench_watch_beside(&t->watch, BENCH_UPDATE, bench_watch_last_end(&t->watch), bench_now());
     }

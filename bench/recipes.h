@@ -22,6 +22,7 @@ struct bench_training {
     int32_t *labels;
     size_t *order; /* of the samples */
     size_t samples, batch, next;
+    double loss;              /* of the last step */
     stoa_status status;       /* of the first step that failed */
     struct bench_watch watch; /* tells of the plan, of data and of updates while it is open */
 };
@@ -48,8 +49,9 @@ struct bench_recipes {
 int bench_recipes_open(const struct bench *bench, const char *const *defaults, struct bench_recipes *recipes);
 void bench_recipes_close(struct bench_recipes *recipes);
 
-/* `batch` 0: the recipe's own. CLI_DONE, or another code with the sentence printed; close in any case. */
-int bench_training_open(stoa_context *context, const char *path, size_t batch, struct bench_training *t);
+/* `batch` 0: the recipe's own; `plain`: Adam and the recipe's loss, whatever else it says. CLI_DONE, or another code with the sentence printed; close in any case. */
+int bench_training_open(stoa_context *context, const char *path, size_t batch, bool plain,
+                        struct bench_training *t);
 void bench_training_close(struct bench_training *training);
 /* One step; takes a struct bench_training. */
 void bench_training_step(void *training);

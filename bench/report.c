@@ -204,7 +204,8 @@ static void put_comparison(struct page *page) {
 static int hang(struct bench_gallery *gallery, const char *name, struct report_chart *chart) {
     struct page *page = gallery->user;
     const char *end = strrchr(name, '-');
-    if (!is_compared(page) || (strcmp(end, "-gflops") != 0 && !strstr(name, "-steps-"))) {
+    if (!is_compared(page) ||
+        (strcmp(end, "-gflops") != 0 && !strstr(name, "-steps-") && !strstr(name, "-beside-"))) {
         chart->width = chart->height = 0;
         put_chart(page, chart, NULL);
     }

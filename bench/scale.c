@@ -99,7 +99,8 @@ static int scale_recipe(struct scale *scale, const char *path, const char *name)
     size_t open = 0;
     int code = CLI_DONE;
     while (code == CLI_DONE && open < scale->counts) {
-        code = bench_training_open(scale->context[open], path, scale->bench->options.batch, &training[open]);
+        code = bench_training_open(scale->context[open], path, scale->bench->options.batch, false,
+                                   &training[open]);
         cases[open] = (struct bench_case){bench_training_step, &training[open]};
         open++;
     }

@@ -89,8 +89,8 @@ static void add_own_side(struct bench_sides *sides, const struct bench_plot_file
 static void add_peer_sides(struct bench_sides *sides, const struct bench_plot_file *file, bool of_blas,
                            size_t *others) {
     for (size_t i = 0; i < file->peer_rows; i++) {
-        bool known =
-            pass_of(&file->peer_row[i]) == BENCH_PASSES || bench_plot_is_blas(&file->peer_row[i]) != of_blas;
+        bool known = pass_of(&file->peer_row[i]) == BENCH_PASSES ||
+                     bench_plot_is_blas((&file->peer_row[i])->peer) != of_blas;
         for (size_t j = 0; j < i; j++) {
             known = known || strcmp(file->peer_row[j].peer, file->peer_row[i].peer) == 0;
         }
@@ -179,6 +179,18 @@ static bool is_known(const struct bench_sides *sides, const struct bench_plot_ro
     return false;
 }
 
+static bool is_disturbed(const struct bench_plot_file *files, size_t count, const char *name) {
+    bool disturbed = false;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < files[i].rows + files[i].peer_rows; j++) {
+            const struct bench_plot_row *row =
+                j < files[i].rows ? &files[i].row[j] : &files[i].peer_row[j - files[i].rows];
+            disturbed = disturbed || (row->disturbed && strcmp(row->name, name) == 0);
+        }
+    }
+    return disturbed;
+}
+
 void bench_sides_collect(const struct bench_plot_file *files, size_t count, struct bench_sides *sides) {
     *sides = (struct bench_sides){0};
     find_sides(files, count, sides);
@@ -194,9 +206,11 @@ void bench_sides_collect(const struct bench_plot_file *files, size_t count, stru
                 continue;
             }
             struct bench_sides_row *row = &sides->row[sides->rows++];
-            *row = (struct bench_sides_row){like->label, pass_of(like),
-                                            cli_allocate(sides->sides, sizeof *row->rate),
-                                            cli_allocate(sides->sides, sizeof *row->ratio)};
+            *row = (struct bench_sides_row){.label = like->label,
+                                            .pass = pass_of(like),
+                                            .rate = cli_allocate(sides->sides, sizeof *row->rate),
+                                            .ratio = cli_allocate(sides->sides, sizeof *row->ratio),
+                                            .disturbed = is_disturbed(files, count, like->name)};
             for (size_t s = 0; s < sides->sides; s++) {
                 row->rate[s] = rate_of(&sides->side[s], files, count, like);
             }
@@ -226,7 +240,7 @@ size_t bench_sides_mean(const struct bench_sides *sides, size_t side, size_t pas
     size_t rows = 0;
     for (size_t i = 0; i < sides->rows; i++) {
         const struct bench_sides_row *row = &sides->row[i];
-        bool whole = pass == BENCH_PASSES || row->pass == pass;
+        bool whole = !row->disturbed && (pass == BENCH_PASSES || row->pass == pass);
         for (size_t s = 0; s < sides->sides; s++) {
             whole = whole && row->rate[s] > 0;
         }

@@ -19,8 +19,9 @@ struct bench_side {
 struct bench_sides_row {
     const char *label;
     size_t pass;
-    double *rate;  /* GFLOP/s, one a side; NaN: not measured */
-    double *ratio; /* how many times as fast ours is, in the side's own run where that has both; NaN */
+    double *rate;   /* GFLOP/s, one a side; NaN: not measured */
+    bool disturbed; /* on any side: in no mean */
+    double *ratio;  /* how many times as fast ours is, in the side's own run where that has both; NaN */
 };
 
 struct bench_sides {

@@ -7,28 +7,18 @@ engine, the way it runs, its outputs; then, for each line "warm N" or "cold N", 
 caches full of something else."""
 
 import copy
-import json
 import os
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import time
 
-from needs import need_module, refuse
-from networks import TORCH_ENVIRONMENT, build, has_avx512, read_recipe
+from needs import import_module, refuse
+from networks import TORCH_ENVIRONMENT, build, has_avx512, load_weights, read_recipe, read_tensors
 from onnx_file import write_onnx
 
 WARM_UP, TRIAL = 50, 300  # runs
-
-
-def read_tensors(path):
-    """By name: shape and bytes, float32 all of them."""
-    with open(path, "rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-        data = file.read()
-    return {n: (t["shape"], data[slice(*t["data_offsets"])]) for n, t in header.items() if n != "__metadata__"}
 
 
 def read_input(folder):
@@ -102,18 +92,11 @@ def torch_ways(torch, model, x):
 
 
 def serve_torch(folder, threads, cache_bytes):
-    need_module("torch", "PyTorch")
-    import torch
-
+    torch = import_module("torch", "PyTorch")
     torch.set_num_threads(threads)
     recipe = read_recipe(os.path.join(folder, "recipe.ini"))
     model, _ = build(torch, recipe)
-    tensors = read_tensors(os.path.join(folder, "model.safetensors"))
-    state = {n: torch.frombuffer(bytearray(data), dtype=torch.float32).reshape(shape) for n, (shape, data) in tensors.items()}
-    for name, value in model.state_dict().items():
-        if name.endswith(".num_batches_tracked"):
-            state[name] = value
-    model.load_state_dict(state)
+    load_weights(torch, model, os.path.join(folder, "model.safetensors"))
     model.eval()
     height, width, channels = recipe[0]
     x = torch.frombuffer(bytearray(read_input(folder)), dtype=torch.float32).reshape(1, channels, height, width)

@@ -3,7 +3,9 @@
 
 import collections
 import configparser
+import json
 import os
+import struct
 
 from needs import refuse
 
@@ -19,6 +21,17 @@ TORCH_ENVIRONMENT = {
 }
 # Transparent huge pages, which `stoa` asks for itself: by glibc's malloc, and by PyTorch's allocator where it knows the name.
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "THP_MEM_ALLOC_ENABLE": "1"}
+
+
+# What holds PyTorch's own loops, its oneDNN, MKL and OpenBLAS to an instruction set, and what holds `stoa`.
+HELD = {
+    isa: (
+        {"ATEN_CPU_CAPABILITY": aten, "ONEDNN_MAX_CPU_ISA": onednn, "DNNL_MAX_CPU_ISA": onednn,
+         "MKL_ENABLE_INSTRUCTIONS": mkl, "OPENBLAS_CORETYPE": core},
+        {"STOA_CPU": isa, "OPENBLAS_CORETYPE": core},
+    )
+    for isa, aten, onednn, mkl, core in (("base", "default", "SSE41", "SSE4_2", "Nehalem"), ("avx2", "avx2", "AVX2", "AVX2", "Haswell"))
+}  # fmt: skip
 
 
 def has_avx512():
@@ -117,3 +130,20 @@ def build(torch, recipe):
         if operator in ("conv2d", "linear"):
             flops[name] = flops_of(torch, modules[name], x)
     return torch.nn.Sequential(modules), flops
+
+
+def read_tensors(path):
+    """By name: shape and bytes, float32 all of them."""
+    with open(path, "rb") as file:
+        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        data = file.read()
+    return {n: (t["shape"], data[slice(*t["data_offsets"])]) for n, t in header.items() if n != "__metadata__"}
+
+
+def load_weights(torch, model, path):
+    """The tensors of a file of Stoa's into the model."""
+    state = {n: torch.frombuffer(bytearray(data), dtype=torch.float32).reshape(shape) for n, (shape, data) in read_tensors(path).items()}
+    for name, value in model.state_dict().items():
+        if name.endswith(".num_batches_tracked"):
+            state[name] = value
+    model.load_state_dict(state)

@@ -22,18 +22,9 @@ import sys
 import tempfile
 import time
 
-from needs import need_module, need_program, refuse
-from networks import HUGE_PAGES, ROOT, TORCH_ENVIRONMENT, build, find_recipe, has_avx512, read_recipe
+from needs import import_module, need_module, need_program, refuse
+from networks import HELD, HUGE_PAGES, ROOT, TORCH_ENVIRONMENT, build, find_recipe, has_avx512, read_recipe
 
-# What holds PyTorch's own loops, its oneDNN, MKL and OpenBLAS to an instruction set, and what holds `stoa`.
-HELD = {
-    isa: (
-        {"ATEN_CPU_CAPABILITY": aten, "ONEDNN_MAX_CPU_ISA": onednn, "DNNL_MAX_CPU_ISA": onednn,
-         "MKL_ENABLE_INSTRUCTIONS": mkl, "OPENBLAS_CORETYPE": core},
-        {"STOA_CPU": isa, "OPENBLAS_CORETYPE": core},
-    )
-    for isa, aten, onednn, mkl, core in (("base", "default", "SSE41", "SSE4_2", "Nehalem"), ("avx2", "avx2", "AVX2", "AVX2", "Haswell"))
-}  # fmt: skip
 WARM_UP, TRIAL = 50, 300  # steps
 
 
@@ -76,8 +67,7 @@ def train(torch, model, optimizer, batches):
 
 def worker(request):
     """One measurement, as asked on the command line in JSON; prints JSON."""
-    import torch
-
+    torch = import_module("torch", "PyTorch")
     torch.set_num_threads(request["threads"])
     torch.manual_seed(1)
     recipe = read_recipe(request["recipe"])

@@ -245,7 +245,7 @@ static int run(struct bench *bench) {
     return code;
 }
 
-static const char *const options[] = {"target", "seeds", "data", "stoa", "json", "threads", NULL};
+static const char *const options[] = {"target", "seeds", "data", "stoa", "json", "threads", "markdown", NULL};
 
 const struct bench_mode bench_mode_accuracy = {
     .name = "accuracy",

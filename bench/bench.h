@@ -37,7 +37,7 @@ struct bench_options {
     const char *stoa;   /* the command that trains; NULL: the one beside this */
     double min_time;    /* seconds that one repetition lasts at least */
     stoa_policy policy; /* if it is given */
-    bool policy_given, list, no_naive, self_test, all_algorithms, check, force, steps, wide, serve;
+    bool policy_given, list, no_naive, self_test, all_algorithms, check, force, steps, wide, serve, markdown;
     char **operands;
     size_t operand_count;
 };

@@ -129,8 +129,8 @@ static int run(struct bench *bench) {
     return code;
 }
 
-static const char *const options[] = {"batch", "filter",  "json",   "min-time", "repetitions",
-                                      "list",  "threads", "policy", "out",      NULL};
+static const char *const options[] = {"batch",   "filter", "json", "min-time", "repetitions", "list",
+                                      "threads", "policy", "out",  "markdown", NULL};
 
 const struct bench_mode bench_mode_checkpoint = {
     .name = "checkpoint",

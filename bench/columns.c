@@ -61,6 +61,20 @@ static struct bench_column *least_wanted(struct bench_columns *columns) {
     return least;
 }
 
+static void print_markdown_heading(struct bench_columns *columns) {
+    for (int line = 0; line < 2; line++) {
+        for (size_t i = 0; i < columns->count; i++) {
+            const struct bench_column *one = &columns->column[i];
+            if (one->width > 0 && line == 0) {
+                (void)printf("| %s%s%s ", one->name, *one->unit && *one->name ? ", " : "", one->unit);
+            } else if (one->width > 0) {
+                (void)printf("|%s", one->left ? "---" : "--:");
+            }
+        }
+        (void)puts("|");
+    }
+}
+
 static void print_heading(struct bench_columns *columns) {
     bool units = false;
     for (size_t i = 0; i < columns->count; i++) {
@@ -77,7 +91,7 @@ static void print_heading(struct bench_columns *columns) {
 
 void bench_columns_begin(struct bench_columns *columns, const struct bench *bench,
                          const struct bench_column *column, size_t count, size_t first) {
-    *columns = (struct bench_columns){.count = count};
+    *columns = (struct bench_columns){.count = count, .markdown = bench->options.markdown};
     memcpy(columns->column, column, count * sizeof *column);
     int longest = (int)(first < LONGEST_NAME ? first : LONGEST_NAME);
     columns->column[0].width = longest > column[0].width ? longest : column[0].width;
@@ -89,7 +103,11 @@ void bench_columns_begin(struct bench_columns *columns, const struct bench *benc
            (least = least_wanted(columns)) != NULL) {
         least->width = 0;
     }
-    print_heading(columns);
+    if (columns->markdown) {
+        print_markdown_heading(columns);
+    } else {
+        print_heading(columns);
+    }
 }
 
 /* Print text in its column; spaces at the end of a line wait for what follows. What is cut ends in two dots,
@@ -120,7 +138,11 @@ void bench_columns_cell(struct bench_columns *columns, const char *format, ...) 
         va_start(arguments, format);
         (void)vsnprintf(text, sizeof text, format, arguments);
         va_end(arguments);
-        put(columns, column, text);
+        if (columns->markdown) {
+            (void)printf("| %s ", text);
+        } else {
+            put(columns, column, text);
+        }
     }
     columns->next++;
 }
@@ -128,12 +150,16 @@ void bench_columns_cell(struct bench_columns *columns, const char *format, ...) 
 void bench_columns_end(struct bench_columns *columns) {
     columns->next = 0;
     columns->owed = 0;
-    (void)puts("");
+    (void)puts(columns->markdown ? "|" : "");
     (void)fflush(stdout); /* whoever follows a log wants the line now */
 }
 
 void bench_columns_sentence(struct bench_columns *columns, const char *format, ...) {
-    (void)printf("%*s", columns->owed, "");
+    if (columns->markdown) {
+        (void)printf("| ");
+    } else {
+        (void)printf("%*s", columns->owed, "");
+    }
     va_list arguments;
     va_start(arguments, format);
     (void)vprintf(format, arguments);

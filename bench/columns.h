@@ -12,7 +12,7 @@ enum { BENCH_LINE = 100, BENCH_MOST_COLUMNS = 24 };
 /* A column. Those with the largest rank are left out first; what has no rank (0) always stays, and what is
  * `wide` is there with --wide alone. */
 struct bench_column {
-    const char *unit, *name; /* two lines of heading */
+    const char *unit, *name; /* two lines of heading; in Markdown one */
     int width;
     bool left; /* words */
     int rank;
@@ -23,6 +23,7 @@ struct bench_columns {
     struct bench_column column[BENCH_MOST_COLUMNS];
     size_t count, next; /* next: of the row in progress */
     int owed;           /* spaces before the next cell */
+    bool markdown;
 };
 
 /* Take the columns that fit, `first` being the longest text of the first one, and print the heading. */

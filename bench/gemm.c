@@ -489,8 +489,8 @@ static int run(struct bench *bench) {
     return code;
 }
 
-static const char *const takes[] = {"filter", "threads", "min-time", "repetitions", "policy", "isa",
-                                    "layers", "json",    "list",     "wide",        NULL};
+static const char *const takes[] = {"filter", "threads", "min-time", "repetitions", "policy",   "isa",
+                                    "layers", "json",    "list",     "wide",        "markdown", NULL};
 
 const struct bench_mode bench_mode_gemm = {
     .name = "gemm",

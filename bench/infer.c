@@ -69,8 +69,9 @@ static int run(struct bench *bench) {
     return code;
 }
 
-static const char *const options[] = {"batch",   "filter", "json", "min-time", "repetitions", "list",
-                                      "threads", "policy", "isa",  "trace",    "wide",        NULL};
+static const char *const options[] = {"batch", "filter",   "json",   "min-time", "repetitions",
+                                      "list",  "threads",  "policy", "isa",      "trace",
+                                      "wide",  "markdown", NULL};
 
 const struct bench_mode bench_mode_infer = {
     .name = "infer",

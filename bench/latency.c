@@ -328,8 +328,9 @@ static int check(const struct bench_options *chosen) {
     return bench_peer_names_check(chosen->peer);
 }
 
-static const char *const options[] = {"filter", "json",   "threads", "repetitions", "min-time", "peer",
-                                      "python", "policy", "isa",     "list",        "wide",     NULL};
+static const char *const options[] = {"filter", "json",     "threads", "repetitions", "min-time",
+                                      "peer",   "python",   "policy",  "isa",         "list",
+                                      "wide",   "markdown", NULL};
 
 const struct bench_mode bench_mode_latency = {
     .name = "latency",

@@ -265,8 +265,8 @@ static int run(struct bench *bench) {
 }
 
 static const char *const takes[] = {
-    "filter",   "threads", "min-time",  "repetitions", "policy",         "isa",   "layers", "peer",
-    "no-naive", "json",    "self-test", "list",        "all-algorithms", "steps", "wide",   NULL};
+    "filter", "threads",   "min-time", "repetitions",    "policy", "isa",  "layers",   "peer", "no-naive",
+    "json",   "self-test", "list",     "all-algorithms", "steps",  "wide", "markdown", NULL};
 
 const struct bench_mode bench_mode_layers = {
     .name = "layers",

@@ -152,7 +152,7 @@ static int run(const struct bench_mode *mode, int count, char **arguments, char 
     regex_t filter;
     bool help = false;
     int code = bench_options_read(mode, count, copy, &bench.options, &help);
-    cli_table_limit(bench.options.wide ? 0 : BENCH_LINE);
+    cli_table_style(bench.options.wide ? 0 : BENCH_LINE, bench.options.markdown);
     if (code == CLI_DONE && help) {
         bench_options_help(mode);
     } else if (code == CLI_DONE && (code = compile_filter(&bench, &filter)) == CLI_DONE &&

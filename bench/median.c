@@ -243,7 +243,7 @@ static int run(struct bench *bench) {
     return code;
 }
 
-static const char *const options[] = {"json", NULL};
+static const char *const options[] = {"json", "markdown", NULL};
 
 const struct bench_mode bench_mode_median = {
     .name = "median",

@@ -10,6 +10,7 @@
 #include "bench/bench.h"
 #include "bench/columns.h"
 #include "bench/ops_cases.h"
+#include "bench/ops_fused.h"
 #include "bench/progress.h"
 
 enum { SIZES = 2 };
@@ -211,7 +212,6 @@ static void print_table(struct ops *ops) {
                      size_bytes[0] >> 10, size_bytes[1] >> 20, ops->bandwidth);
     (void)puts("");
     cli_table_print(&ops->table);
-    bench_print_mark();
 }
 
 static int run(struct bench *bench) {
@@ -232,21 +232,27 @@ static int run(struct bench *bench) {
         int isas[STOA_ISA_COUNT];
         wanted += wanted_isas(&ops, &bench_ops_cases[i / SIZES], (int)(i % SIZES), isas) > 0;
     }
-    bench_progress_begin("ops", wanted);
+    bench_progress_begin("ops", wanted + bench_ops_fused_count(bench));
     /* A wrong kernel does not keep the others from being measured. */
     for (size_t i = 0; i < bench_ops_case_count; i++) {
         int one = run_case(&ops, &bench_ops_cases[i]);
         code = code == CLI_DONE ? one : code;
     }
-    bench_progress_end();
+    bench_progress_clear();
     if (!bench->options.list) {
-        print_table(&ops);
+        if (wanted > 0) {
+            print_table(&ops);
+        }
+        int fused = bench_ops_fused(bench, ops.begun);
+        code = code == CLI_DONE ? fused : code;
+        bench_print_mark();
     }
+    bench_progress_end();
     return code;
 }
 
-static const char *const options[] = {"filter", "isa",     "json",      "min-time", "repetitions",
-                                      "list",   "threads", "self-test", "wide",     NULL};
+static const char *const options[] = {"filter",  "isa",       "json", "min-time", "repetitions", "list",
+                                      "threads", "self-test", "wide", "markdown", NULL};
 
 const struct bench_mode bench_mode_ops = {
     .name = "ops",

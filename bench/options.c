@@ -65,6 +65,7 @@ static const struct option options[] = {
     {"steps", FLAG, AT(steps), NULL, "the best naive loops, im2col and the BLAS, and Stoa, no more", 0, 0},
     {"serve", FLAG, AT(serve), NULL, "take steps when a line of the standard input asks, as a peer does", 0,
      0},
+    {"markdown", FLAG, AT(markdown), NULL, "tables in Markdown, for pages", 0, 0},
     {"wide", FLAG, AT(wide), NULL, "all columns of the tables, however long the lines", 0, 0},
     {"self-test", FLAG, AT(self_test), NULL,
      "break the results: every row must be found wrong, the exit status be 1", 0, 0},

@@ -283,7 +283,7 @@ static int run(struct bench *bench) {
 }
 
 static const char *const options[] = {"batch", "filter",  "json",   "layers", "min-time", "repetitions",
-                                      "list",  "threads", "policy", "isa",    NULL};
+                                      "list",  "threads", "policy", "isa",    "markdown", NULL};
 
 const struct bench_mode bench_mode_scale = {
     .name = "scale",

@@ -111,9 +111,9 @@ static int check(const struct bench_options *chosen) {
     return CLI_DONE;
 }
 
-static const char *const options[] = {"batch", "filter",  "json",   "min-time", "repetitions",
-                                      "list",  "threads", "policy", "isa",      "trace",
-                                      "peer",  "python",  "serve",  "wide",     NULL};
+static const char *const options[] = {"batch",   "filter", "json",     "min-time", "repetitions", "list",
+                                      "threads", "policy", "isa",      "trace",    "peer",        "python",
+                                      "serve",   "wide",   "markdown", NULL};
 
 const struct bench_mode bench_mode_train = {
     .name = "train",

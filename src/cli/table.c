@@ -55,9 +55,11 @@ static int characters(const char *text) {
 }
 
 static size_t longest_line; /* 0: no limit but the terminal's */
+static bool for_pages;      /* Markdown */
 
-void cli_table_limit(size_t most) {
+void cli_table_style(size_t most, bool markdown) {
     longest_line = most;
+    for_pages = markdown;
 }
 
 enum { GAP = 2 }; /* spaces between two columns */
@@ -156,7 +158,7 @@ void cli_table_print(struct cli_table *table) {
     }
     size_t terminal = cli_terminal_columns(), most = longest_line;
     most = terminal > 0 && (most == 0 || terminal < most) ? terminal : most;
-    if (table->markdown) {
+    if (for_pages) {
         print_markdown(table, layout.columns);
     } else if (most > 0 && width_of(&layout, 0, layout.columns) > (int)most) {
         print_folded(&layout, (int)most);
@@ -171,7 +173,7 @@ void cli_table_free(struct cli_table *table) {
         free(table->cells[i]);
     }
     free(table->cells);
-    *table = (struct cli_table){.columns = table->columns, .markdown = table->markdown};
+    *table = (struct cli_table){.columns = table->columns};
 }
 
 const char *cli_loss_words(struct report_words *words, double loss) {

@@ -11,7 +11,6 @@
 enum { CLI_MOST_COLUMNS = 20 };
 struct cli_table {
     const char *columns; /* a letter a column: 'l' left, 'r' right */
-    bool markdown;       /* for pages, of any width */
     char **cells;
     size_t count, capacity;
 };
@@ -25,8 +24,8 @@ void cli_table_print(struct cli_table *table);
 void cli_table_free(struct cli_table *table);
 
 /* The longest line of tables from here on, on any output; 0: what the terminal has, and any length
- * elsewhere. */
-void cli_table_limit(size_t most);
+ * elsewhere. `markdown`: tables for pages instead, of any width. */
+void cli_table_style(size_t most, bool markdown);
 /* Columns of the terminal that stdout is, or else what COLUMNS says; 0: neither is there. */
 size_t cli_terminal_columns(void);
 

@@ -66,6 +66,21 @@ class Modes(unittest.TestCase):
         self.assertEqual(sorted(rows), sorted(listed))
         self.assertIn('in cache', done.stdout)
 
+    def test_ops_fused_beside_separate(self):
+        """What plans make one pass over memory of, beside the same layer by layer."""
+        done, _, rows = self.run_json('ops', '--filter', r'^ops/(conv2d \+ bias|batchnorm \+ relu)')
+        names = [f'ops/{what}/{one}' for what in ('conv2d + bias + relu', 'batchnorm + relu', 'batchnorm + relu + maxpool2d')
+                 for one in ('infer', 'train')]
+        self.assertEqual(sorted(rows), sorted(f'{name}/{way}' for name in names for way in ('fused', 'separate')))
+        for name in names:
+            self.assertGreater(rows[f'{name}/fused']['times_as_fast_as_separate'], 0)
+        self.assertRegex(done.stdout, r'\nbatchnorm \+ relu +train +[\d.]+ +[\d.]+ +[\d.]+')
+        listed = bench('ops', '--list').stdout.splitlines()
+        self.assertLess(set(names), set(listed))
+        done, _, rows = self.run_json('ops', '--filter', r'^ops/batchnorm \+ relu/', '--self-test', code=1)
+        self.assertEqual(done.stderr.count('fused and separate differ by'), 2, done.stderr)
+        self.assertEqual(rows, {})
+
     def test_ops_bytes(self):
         _, _, rows = self.run_json('ops', '--filter', '/(relu|adam|accumulate)/elements/cache')
         # 512 KiB of floats, plus the odd element; what is updated is read and written.

@@ -126,7 +126,10 @@ class Plots(unittest.TestCase):
     def test_other_engines_stay_apart(self):
         rows = self.beside()
         drawn = self.plot(self.results('beside.json', rows))
-        self.assertEqual(set(drawn), {'beside-gflops', 'beside-over-oneDNN-best', 'beside-over-oneDNN-plain'})
+        self.assertEqual(set(drawn), {'beside-gflops', 'beside-beside-forward', 'beside-over-oneDNN-best', 'beside-over-oneDNN-plain'})
+        # Each engine's numbers stand under its own name.
+        together = drawn['beside-beside-forward']
+        self.assertEqual([text for text in ('oneDNN best', 'oneDNN plain', 'Stoa', '2.00', '3.00', '7.00', '9.00') if text not in together], [])
         bars = drawn['beside-gflops']
         self.assertEqual([number for number in ('2.00', '4.00', '1.00') if number not in bars], [])
         self.assertEqual([number for number in ('3.00', '7.00', '9.00') if number in bars], [])

@@ -52,7 +52,7 @@ static void run_planned(void *argument) {
 
 static stoa_status open_planned(stoa_context *context, size_t network, bool trains, bool fused,
                                 struct planned *p) {
-    char *text = cli_text("[model]\ninput = %s\n%s[data]\nset = none\nclasses = %d\n",
+    char *text = cli_text("[model]\ninput = %s\n%s[data]\nset = none\nclasses = %d\n[train]\nloss = mse\n",
                           networks[network].input, networks[network].layers, networks[network].outputs);
     stoa_recipe *recipe = NULL;
     *p = (struct planned){.trains = trains};

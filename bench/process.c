@@ -14,6 +14,7 @@
 #endif
 
 #include "bench/bench.h"
+#include "cli/signals.h"
 
 /* In the child: pipes become its standard streams. */
 __attribute__((noreturn)) static void become(char **command, int in, int out) {
@@ -60,7 +61,7 @@ char *bench_process_line(const struct bench_process *process) {
     ssize_t length;
     do {
         length = getline(&line, &room, process->from);
-    } while (length < 0 && errno == EINTR && !feof(process->from));
+    } while (length < 0 && errno == EINTR && !feof(process->from) && !cli_stop_signal());
     if (length <= 0) {
         free(line);
         return NULL;

@@ -104,8 +104,8 @@ class Plots(unittest.TestCase):
     def test_layers_and_comparison(self):
         files = [self.measured(file, 'layers', '--no-naive', '--filter', '^lenet') for file in ('old.json', 'new.json')]
         drawn = self.plot(*files)
-        self.assertEqual(set(drawn), {'old-roofline', 'old-gflops', 'new-roofline', 'new-gflops', 'new-over-old',
-                                      'old-over-im2col-+-OpenBLAS', 'new-over-im2col-+-OpenBLAS'})
+        pictures = ['roofline', 'gflops', 'over-im2col-+-OpenBLAS'] + [f'beside-{one}' for one in ('forward', 'backward-data', 'backward-weights')]
+        self.assertEqual(set(drawn), {f'{file}-{one}' for file in ('old', 'new') for one in pictures} | {'new-over-old'})
         self.assertIn('lenet c2', drawn['old-roofline'])
 
     def test_other_modes(self):

@@ -24,8 +24,8 @@ bool cli_gives_logits(const stoa_model *model);
 /* The name of a target, or its number, written to `number`. */
 const char *cli_target_name(const stoa_dataset *data, size_t target, char number[32]);
 
-/* A sample's answers, probabilities of labels or numbers, to the terminal or as members of `entry`. `names` is a
- * data set of stoa_model_open_samples(). */
+/* A sample's answers, probabilities of labels or numbers, to the terminal or as members of `entry`. `names`
+ * is a data set of stoa_model_open_samples(). */
 void cli_print_targets(const stoa_dataset *names, const double *answer);
 void cli_add_targets(json_t *entry, const stoa_dataset *names, const double *answer);
 

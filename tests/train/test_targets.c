@@ -73,7 +73,8 @@ static void measures_errors(void **state) {
             NEAR(all.loss, (0.375 + 1) / 2);
         }
         if (scaled == 0) {
-            /* What the model gives are the same numbers in the scale that is learned: figures stay in units. */
+            /* What the model gives are the same numbers in the scale that is learned: figures stay in
+             * units. */
             const float mean[] = {1, 0}, deviation[] = {1, 1};
             const float shift[] = {1, 0};
             assert_int_equal(stoa_dataset_normalize_targets(data, mean, deviation), STOA_OK);
@@ -254,7 +255,8 @@ static void refuses_what_does_not_fit(void **state) {
     stoa_model_free(model);
 }
 
-/* What is monitored decides which epoch is kept: with these it is not the last, as the rate is far too high. */
+/* What is monitored decides which epoch is kept: with these it is not the last, as the rate is far too
+ * high. */
 struct told {
     double best;
     size_t best_epoch, epochs;

@@ -14,9 +14,9 @@
 #include "cli/report.h"
 
 /* What completes a value or an operand. */
-enum kind { NOTHING, FILES, RECIPES, KEYS };
+enum completed_kind { NOTHING, FILES, RECIPES, KEYS };
 
-static enum kind kind_of(const char *value) {
+static enum completed_kind kind_of(const char *value) {
     static const char *const files[] = {"PATH", "FILE", "DIR", "MODEL", "RUN"};
     if (strstr(value, "RECIPE") || strcmp(value, "NAME") == 0) {
         return RECIPES; /* and files */
@@ -121,7 +121,7 @@ static void print_zsh_text(const char *text) {
     }
 }
 
-static void print_zsh_action(const struct cli_completed *c, enum kind kind) {
+static void print_zsh_action(const struct cli_completed *c, enum completed_kind kind) {
     static const char *const actions[] = {" ", "_files", "recipes", "keys"};
     if (kind == RECIPES || kind == KEYS) {
         (void)printf("_%s_", c->stem);
@@ -191,7 +191,7 @@ static void print_fish_text(const char *text) {
 static void print_fish_option(const struct cli_completed *c, const char *name,
                               const struct cli_completed_option *option) {
     (void)printf("complete -c %s -n '__fish_seen_subcommand_from %s' -l %s", c->program, name, option->name);
-    enum kind kind = option->value ? kind_of(option->value) : NOTHING;
+    enum completed_kind kind = option->value ? kind_of(option->value) : NOTHING;
     if (option->words) {
         (void)printf(" -x -a '%s'", option->words);
     } else if (kind == KEYS || kind == RECIPES) {
@@ -215,7 +215,7 @@ static void print_fish(const struct cli_completed *c) {
         (void)printf("complete -c %s -n __fish_use_subcommand -f -a %s -d ", c->program, name);
         print_fish_text(summary);
         (void)printf("\ncomplete -c %s -n '__fish_seen_subcommand_from help' -f -a %s\n", c->program, name);
-        enum kind kind = kind_of(operand);
+        enum completed_kind kind = kind_of(operand);
         if (kind == RECIPES) {
             (void)printf("complete -c %s -n '__fish_seen_subcommand_from %s' -a '(%s completion recipes "
                          "2>/dev/null)'\n",

@@ -293,19 +293,19 @@ static bool is_option(const struct stoa_option *table, size_t count, const char 
 }
 
 /* A table of options, for their names. */
-struct table {
+struct option_table {
     const struct stoa_option *option;
     size_t count;
 };
 
 static const char *name_at(const void *from, size_t index) {
-    const struct table *table = from;
+    const struct option_table *table = from;
     return index < table->count ? table->option[index].name : NULL;
 }
 
 static stoa_status fail_unknown(struct stoa_error *error, const struct stoa_option *option, size_t count,
                                 const char *key) {
-    const struct table table = {option, count};
+    const struct option_table table = {option, count};
     return stoa_error_unknown(error, "option", key, "", &(struct stoa_words){name_at, &table});
 }
 

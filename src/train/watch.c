@@ -123,7 +123,7 @@ static bool look(const stoa_trainer *trainer, size_t index, struct tensor_state 
 
 /* Of all tensors the last without any gradient, and of all weights that with the smallest gradient against
  * its values and that with the largest. Names are NULL where there is none. */
-struct findings {
+struct layer_findings {
     struct tensor_state dead, smallest, largest;
     bool starves; /* another tensor of that layer has a gradient: what is zero is its input */
 };
@@ -138,8 +138,8 @@ static double ratio(const struct tensor_state *state) {
     return state->value > 0 ? state->gradient / state->value : state->gradient;
 }
 
-static struct findings look_at_all(const stoa_trainer *trainer) {
-    struct findings found = {.dead.name = NULL};
+static struct layer_findings look_at_all(const stoa_trainer *trainer) {
+    struct layer_findings found = {.dead.name = NULL};
     for (size_t i = 0; i < trainer->model->tensor_count; i++) {
         struct tensor_state state;
         if (!look(trainer, i, &state)) {
@@ -180,14 +180,14 @@ static const char *loss_text(double loss, char out[32]) {
 }
 
 /* "; layer 'l1' gets no gradient, ..." */
-static void describe_dead(const struct findings *found, char where[PART]) {
+static void describe_dead(const struct layer_findings *found, char where[PART]) {
     (void)snprintf(where, PART, "layer '%.*s' gets %s", stem_of(found->dead.name), found->dead.name,
                    found->starves ? "nothing but zeros, as all units in front of it are dead"
                                   : "no gradient, as what follows it is dead or saturated");
 }
 
 static void say_nothing_learned(const struct stoa_watch *watch, const stoa_progress *progress, bool alike) {
-    struct findings found = look_at_all(watch->trainer);
+    struct layer_findings found = look_at_all(watch->trainer);
     char loss[32], layer[PART] = "", advice[PART];
     double rate = rate_of(watch);
     (void)snprintf(advice, PART, "try another lr (it is %.3g; " FINDERS ") or a batchnorm behind each layer",
@@ -217,7 +217,7 @@ static void lower_rate(const struct stoa_watch *watch, char advice[PART]) {
 }
 
 static void say_exploded(const struct stoa_watch *watch, const stoa_progress *progress) {
-    struct findings found = look_at_all(watch->trainer);
+    struct layer_findings found = look_at_all(watch->trainer);
     char loss[32], first[32], where[PART] = "", advice[PART];
     if (found.largest.name && isfinite(ratio(&found.largest))) {
         (void)snprintf(where, PART, "; against its values the gradient of '%.80s' is the largest",
@@ -274,7 +274,7 @@ static void look_for_dead(struct stoa_watch *watch, const stoa_progress *progres
     if (watch->dead || watch->last_samples < LEAST_SAMPLES || progress->step_loss < LEARNED) {
         return;
     }
-    struct findings found = look_at_all(watch->trainer);
+    struct layer_findings found = look_at_all(watch->trainer);
     if (found.dead.name && found.largest.name && ratio(&found.largest) > 0) {
         char where[PART];
         describe_dead(&found, where);

@@ -117,6 +117,12 @@ static void print_figures(const stoa_model *model) {
             free(line);
             line = longer;
             any = true;
+        } else if (mean) { /* of targets, which have no accuracy */
+            char *longer = cli_text("%s%s %s loss %s", line, any ? ";" : ":", parts[i],
+                                    cli_loss_words(&words, strtod(mean, NULL)));
+            free(line);
+            line = longer;
+            any = true;
         }
         free(accuracy);
         free(loss);

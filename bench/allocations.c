@@ -123,7 +123,8 @@ size_t bench_resident_bytes(void) {
     return got > 0 && page > 0 ? (size_t)strtoull(second, NULL, 10) * (size_t)page : 0;
 }
 
-/* The system's own figure of this program: what getrusage() says may be that of the process which started it. */
+/* The system's own figure of this program: what getrusage() says may be that of the process which started
+ * it. */
 static size_t peak_of_program(void) {
     size_t kilobytes = 0;
     char line[128];

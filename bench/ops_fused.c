@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Fused passes: tiny networks whose layers a plan makes into one step, beside the same plan with a step a layer.
- * In inference weights are not prepared, so that a batch norm stays a pass of its own there. */
+/* Fused passes: tiny networks whose layers a plan makes into one step, beside the same plan with a step a
+ * layer. In inference weights are not prepared, so that a batch norm stays a pass of its own there. */
 #include "bench/ops_fused.h"
 
 #include <math.h>

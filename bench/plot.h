@@ -76,7 +76,8 @@ enum { BENCH_STYLE_OURS = 1, BENCH_STYLE_BLAS = 2, BENCH_STYLE_NAIVE = 4 };
 bool bench_plot_is_blas(const char *peer);
 /* What a metric is measured in, for an axis. */
 const char *bench_plot_unit(enum bench_plot_metric metric);
-/* A picture a pass of Stoa beside naive loops, the BLAS and other engines; none where a file has no others. */
+/* A picture a pass of Stoa beside naive loops, the BLAS and other engines; none where a file has no
+ * others. */
 int bench_plot_beside(struct bench_gallery *gallery, const struct bench_plot_file *file);
 
 /* The charts of a file: a roofline, bars for each metric, and a comparison with each engine beside this one.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Pictures of Stoa beside what a file has measured with it: naive loops, im2col and the BLAS, other engines. One
- * for each pass, or whatever else tells rows of a name apart; each side's own numbers under its own name. */
+/* Pictures of Stoa beside what a file has measured with it: naive loops, im2col and the BLAS, other engines.
+ * One for each pass, or whatever else tells rows of a name apart; each side's own numbers under its own
+ * name. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

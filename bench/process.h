@@ -26,8 +26,8 @@ bool bench_process_numbers(const char *line, size_t count, double *numbers);
 void bench_process_rest(const struct bench_process *process, bool rests);
 /* Ask a question while it goes on: the answer, from malloc; NULL when it has ended. */
 char *bench_process_ask(const struct bench_process *process, const char *question);
-/* Why a process that has ended without an answer did: CLI_WRONG where it has said why, or where `option` names
- * a program that cannot be run; else CLI_FAILED. A sentence is printed where it said none. */
+/* Why a process that has ended without an answer did: CLI_WRONG where it has said why, or where `option`
+ * names a program that cannot be run; else CLI_FAILED. A sentence is printed where it said none. */
 int bench_process_code(struct bench_process *process, const char *what, const char *option,
                        const char *program);
 

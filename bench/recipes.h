@@ -49,7 +49,8 @@ struct bench_recipes {
 int bench_recipes_open(const struct bench *bench, const char *const *defaults, struct bench_recipes *recipes);
 void bench_recipes_close(struct bench_recipes *recipes);
 
-/* `batch` 0: the recipe's own; `plain`: Adam and the recipe's loss, whatever else it says. CLI_DONE, or another code with the sentence printed; close in any case. */
+/* `batch` 0: the recipe's own; `plain`: Adam and the recipe's loss, whatever else it says. CLI_DONE, or
+ * another code with the sentence printed; close in any case. */
 int bench_training_open(stoa_context *context, const char *path, size_t batch, bool plain,
                         struct bench_training *t);
 void bench_training_close(struct bench_training *training);

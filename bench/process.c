@@ -60,6 +60,7 @@ char *bench_process_line(const struct bench_process *process) {
     size_t room = 0;
     ssize_t length;
     do {
+        clearerr(process->from); /* of a signal: else it would be told again for ever */
         length = getline(&line, &room, process->from);
     } while (length < 0 && errno == EINTR && !feof(process->from) && !cli_stop_signal());
     if (length <= 0) {

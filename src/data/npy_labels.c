@@ -65,7 +65,8 @@ static stoa_status read_row(const struct stoa_store *store, const struct source 
     }
     return ones == 1 ? STOA_OK
                      : stoa_fail(store->context, STOA_ERR_FORMAT,
-                                 "%s: label %zu is a row with %zu ones, expected one at its class",
+                                 "%s: label %zu is a row with %zu ones, expected one at its class; task = "
+                                 "multilabel in [data] takes any number",
                                  source->name, row, ones);
 }
 
@@ -86,8 +87,9 @@ static stoa_status take_numbers(struct stoa_store *store, const struct source *s
         struct stoa_number number = number_at(source, i);
         if (!number.is_whole) {
             return stoa_fail(store->context, STOA_ERR_FORMAT,
-                             "%s: label %zu is %g, expected the number of a class, from 0", source->name, i,
-                             number.value);
+                             "%s: label %zu is %g, expected the number of a class, from 0; task = regression "
+                             "in [data] takes numbers",
+                             source->name, i, number.value);
         }
         stoa_label_range_add(&range, i, number.whole);
     }

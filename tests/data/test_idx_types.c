@@ -125,7 +125,8 @@ static void refuses_values(void **state) {
         put_value(&labels, 0x0E, 8, i == 4 ? 0.5 : 1);
     }
     expect_refused(&images, &labels,
-                   "labels in memory: label 4 is 0.5, expected the number of a class, from 0");
+                   "labels in memory: label 4 is 0.5, expected the number of a class, from 0; task = "
+                   "regression in [data] takes numbers");
     labels = begin(0x0C, 1, (const uint32_t[]){6});
     for (int i = 0; i < 6; i++) {
         put_value(&labels, 0x0C, 4, i == 5 ? -2 : 1);

@@ -222,7 +222,9 @@ static void refuses_labels(void **state) {
     (void)state;
     struct bytes x = make_typed("<f4", "(2, 2)", singles, sizeof singles);
     struct bytes y = make_typed("<f4", "(2,)", singles, 8);
-    expect_failure(&x, &y, NULL, "labels in memory: label 0 is 1.5, expected the number of a class, from 0");
+    expect_failure(&x, &y, NULL,
+                   "labels in memory: label 0 is 1.5, expected the number of a class, from 0; task = "
+                   "regression in [data] takes numbers");
     y = make_typed("|u1", "(2, 1, 2)", "\0\1\0\1", 4);
     expect_failure(
         &x, &y, NULL,

@@ -244,13 +244,15 @@ static void refuses_labels(void **state) {
          {0, 0, 1, 1, 0, 1, 0, 1, 0, 0, 0, 1},
          0,
          12,
-         "label 1 is a row with 2 ones, expected one at its class"},
+         "label 1 is a row with 2 ones, expected one at its class; task = multilabel in [data] takes any "
+         "number"},
         {"|u1",
          "(4, 3)",
          {0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1},
          0,
          12,
-         "label 2 is a row with 0 ones, expected one at its class"},
+         "label 2 is a row with 0 ones, expected one at its class; task = multilabel in [data] takes any "
+         "number"},
         {"|u1",
          "(4, 3)",
          {0, 0, 1, 1, 0, 0, 0, 2, 0, 0, 0, 1},

@@ -554,6 +554,7 @@ static const char *const without_arithmetic[] = {
     "stoa_dataset_shuffle",
     "stoa_dataset_target_name",
     "stoa_dataset_targets",
+    "stoa_nearest",
     "stoa_dataset_task",
     "stoa_dataset_type",
     "stoa_model_",

@@ -196,6 +196,9 @@ stoa_status cli_record_older_figures(stoa_model *model, const char *folder, size
     char sentence[CLI_SUMMARY_SENTENCE];
     stoa_status status = STOA_OK;
     if (!cli_summary_read(folder, &run, sentence)) {
+        if (run.no_memory) {
+            cli_out_of_memory();
+        }
         return status;
     }
     for (size_t at = 0; at < run.epochs; at++) {
@@ -241,6 +244,9 @@ static void add_figures(json_t *json, const char *folder) {
     struct report_run run;
     char sentence[CLI_SUMMARY_SENTENCE];
     if (!cli_summary_read(folder, &run, sentence)) {
+        if (run.no_memory) {
+            cli_out_of_memory();
+        }
         return;
     }
     double seconds = report_run_sum(&run, REPORT_SECONDS);

@@ -25,6 +25,7 @@ struct stoa_conv {
     bool x_planar, y_planar; /* NCHW, without distances between pixels */
     bool oihw;               /* weights (K, C / groups, KH, KW) */
     bool adds;               /* a backward pass adds its results to what is there */
+    bool kept; /* every run of a forward pass is given prepared weights, whose cost does not count */
 };
 
 /* What an algorithm may take in place; conv/plan.c does the rest around it, by copies. */

@@ -42,6 +42,7 @@ static struct stoa_winograd pass_of(const struct stoa_conv_plan *plan) {
     struct stoa_winograd p = {.filters = conv->filters, .points = points * points, .transforms = 1};
     p.to_weights = plan->pass == STOA_CONV_BACKWARD_WEIGHTS;
     p.to_data = plan->pass == STOA_CONV_BACKWARD_DATA;
+    p.kept = plan->pass == STOA_CONV_FORWARD && conv->kept;
     if (p.to_data) {
         read.height = w->out_height;
         read.width = w->out_width;
@@ -102,7 +103,7 @@ static double cost(const stoa_context *context, const struct stoa_winograd *p) {
     double rows = stoa_winograd_rows(&p->grid);
     double weights = (double)p->in.channels * (double)p->filters;
     double moved = rows * (vectors(context, p->in.channels) + vectors(context, p->filters)) +
-                   (double)p->transforms * (double)p->points * weights;
+                   (p->kept ? 0 : (double)p->transforms * (double)p->points * weights);
     size_t columns = p->to_weights ? p->range_filters : p->filters;
     size_t terms = p->to_weights ? context->tuning->winograd_range : p->in.channels;
     return stoa_cost_product(context, 2 * rows * weights, columns, terms) +

@@ -104,6 +104,7 @@ static bool cut_blocks(const stoa_context *context, struct stoa_winograd *p, boo
  * many blocks there are with less memory counts as little as the number of threads, so both choices cost
  * alike. */
 static bool cut_wide(const stoa_context *context, struct stoa_winograd *p) {
+    p->kept = false; /* its prepared weights are gathered, not transformed */
     bool room = context->threads / 2 + STOA_WINOGRAD_CHUNK_LIMITS < STOA_CONV_SHARED_LIMITS;
     p->own_right = true;
     if (!cut_blocks(context, p, true)) {

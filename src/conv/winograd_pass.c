@@ -73,7 +73,7 @@ size_t stoa_winograd_size(struct stoa_winograd *p, size_t tiles) {
     const bool over = sums_over_inputs(p);
     size_t row = stoa_max(STOA_WINOGRAD_LANES, p->range_channels);
     size_t weights = p->range_channels * p->range_filters;
-    size_t lines = p->narrow || p->to_weights ? p->grid.points : STOA_WINOGRAD_WIDE_LINES;
+    size_t lines = p->kept ? 0 : p->narrow || p->to_weights ? p->grid.points : STOA_WINOGRAD_WIDE_LINES;
     p->input_step = stoa_winograd_step(tiles * (over ? stoa_max(row, p->filters) : row));
     p->right_step = stoa_winograd_step(p->to_weights ? tiles * p->filters : weights);
     p->sums_step =

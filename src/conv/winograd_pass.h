@@ -68,6 +68,7 @@ struct stoa_winograd_part {
  * weights transposed and turned by half a turn. */
 struct stoa_winograd {
     bool to_data, to_weights, narrow;
+    bool kept;                  /* transformed weights come with every run */
     bool own_inputs, own_right; /* each thread has its own part of V, and of the right operand */
     struct stoa_winograd_input in;
     size_t filters; /* channels of the tensor that is written, or whose gradient is read */

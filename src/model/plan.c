@@ -22,6 +22,7 @@ void stoa_plan_run(const struct stoa_plan *plan, size_t node, enum stoa_pass pas
     run->training = plan->training;
     run->wants_input_gradient = plan->node[node].wants_input_gradient;
     run->frozen = plan->frozen[node];
+    run->keeps = plan->prepares;
     run->plan = plan->node[node].plan[pass];
 }
 

@@ -88,6 +88,7 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
 
 static bool memory(const struct stoa_op_run *run, struct stoa_op_memory *memory) {
     struct stoa_conv conv = problem(run->layer, run->planned_batch);
+    conv.kept = run->keeps;
     return stoa_conv_layer_memory(run, &conv, false, memory);
 }
 

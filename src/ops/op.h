@@ -104,6 +104,7 @@ struct stoa_op_run {
     bool training;
     bool wants_input_gradient; /* known when planning: false for a first layer */
     bool frozen;               /* known when planning: as struct stoa_layer says */
+    bool keeps;                /* known when planning: forward runs are given what `prepare` writes */
     uint64_t seed, step;
     const float *x[STOA_MAX_INPUTS];
     float *y;

@@ -212,7 +212,8 @@ static void says_what_it_keeps(void **state) {
         }
     }
     assert_true(found > 0);
-    assert_true(stoa_plan_bytes(plans[1]) >= stoa_plan_bytes(plans[0]) + found);
+    /* A layer that keeps them needs no room to make them in a run. */
+    assert_true(stoa_plan_bytes(plans[1]) > found);
 }
 
 /* A dense layer that L2 does not hold, for single samples, and one whose weight each run of a batch would

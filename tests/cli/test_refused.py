@@ -338,7 +338,8 @@ class Models(Command):
             write("bad.png", data)
             self.refused("predict", "model.safetensors", "good.png", "bad.png", words=["bad.png"])
         self.refused("predict", "model.safetensors", "good.png", "none.png", words=["none.png"])
-        self.refused("predict", "model.safetensors", "data", words=["data"])
+        os.mkdir("empty")
+        self.refused("predict", "model.safetensors", "empty", words=["empty"])
 
 
 class NotFinite(Command):

@@ -204,7 +204,7 @@ static void unknown_names_get_the_nearest(void **state) {
     stoa_model *model = oracle_model(context, input, lines);
     refuse(model, "c3", "freeze: found 'c3', expected names of layers such as c1, c2, u3");
     refuse(model, "c1, conv2", "freeze: found 'conv2', expected names of layers such as c2, n2, c1");
-    refuse(model, "C1", "freeze: found 'C1', expected names of layers such as c1, b1, r1");
+    refuse(model, "C1", "freeze: found 'C1', expected names of layers such as c1, b1, c2");
     refuse(model, "x*", "freeze: found 'x*', expected names of layers such as c1, b1, c2");
     refuse(model, "c1=0.1", "freeze: found 'c1=0.1', expected names of layers such as c1, b1, c2");
     refuse(model, "*",

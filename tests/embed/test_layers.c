@@ -431,7 +431,7 @@ static void loses(void **state) {
     check_refused(context, stoa_loss(context, "mse", ROWS, COLUMNS, x, NULL, values, losses, NULL, dx),
                   STOA_ERR_ARGUMENT, "dlosses is NULL");
     check_refused(context, stoa_loss(context, "relu", ROWS, COLUMNS, x, NULL, values, losses, each, dx),
-                  STOA_ERR_ARGUMENT, "unknown loss 'relu', expected one of");
+                  STOA_ERR_ARGUMENT, "unknown loss 'relu', expected softmax_cross_entropy");
     float *const cells[] = {x, values, dx};
     float *const rows[] = {each, losses, alone};
     double *const doubles[] = {xent, mse, dxent, dmse};

@@ -96,8 +96,9 @@ class Bench(unittest.TestCase):
         for isa in ('base', 'avx2', 'avx512')[:('base', 'avx2', 'avx512').index(best) + 1]:
             _, results = self.run_json(*problem, STOA_CPU=isa)
             self.assertEqual(results['context']['isa'], isa)
-            self.assertEqual({r['naive_isa'] for r in results['benchmarks']}, {isa})
-            self.assertTrue(all(r['speedup_over_naive_best'] > 0 for r in results['benchmarks']))
+            ours = [r for r in results['benchmarks'] if r['name'].startswith('layers/')]
+            self.assertEqual({r['naive_isa'] for r in ours}, {isa})
+            self.assertTrue(all(r['speedup_over_naive_best'] > 0 for r in ours))
         settings = {'STOA_THREADS': '1', 'STOA_POLICY': 'exact', 'STOA_CONV': 'im2col'}
         _, results = self.run_json(*problem, **settings)
         context = results['context']

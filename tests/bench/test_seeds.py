@@ -102,7 +102,8 @@ class Seeds(unittest.TestCase):
                          r'images/s \(> 1\)$')
         self.assertEqual((cells['still']['figure'], cells['still']['verdict'], cells['still']['besides']), ('> 90.00 %', 'FAILS', ''))
         self.assertIn('1 of 2 rows pass', done.stdout)
-        self.assertEqual(done.stderr, '')
+        for line in done.stderr.splitlines():  # of the training that learns nothing
+            self.assertIn('note: nothing is learned up to epoch', line)
 
     def test_results_do_not_depend_on_threads_and_differ_by_seed(self):
         found = []

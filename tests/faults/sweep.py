@@ -179,8 +179,9 @@ class Sweep:
         files = {name: re.sub(rb"worker-\w+", b"worker", data) for name, data in files.items() if SAID.search(name)}
         found = {name: json.loads(data) for name, data in files.items() if name.endswith("/run.json")}
         for record in found.values():
-            for key in ("started", "ended", "training_seconds"):
-                record.pop(key, None)
+            for part in (record, *record.get("resumed", [])):
+                for key in ("started", "ended", "training_seconds"):
+                    part.pop(key, None)
         return {**files, **found}
 
     def judge(self, undisturbed, allowed, ends, kind, outcome, report):

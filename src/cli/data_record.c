@@ -131,7 +131,7 @@ int cli_data_compare(const struct cli_subject *subject, const stoa_dataset *test
     const char *parts = stoa_model_fact(subject->model, "data.parts");
     const char *sums = stoa_model_fact(subject->model, "data.checksum");
     size_t train_count = 0, test_count = 0;
-    struct sum train = {""}, known = {""}, found;
+    struct sum train = {""}, known = {""}, found = {""};
     *same = true;
     if (!parts || !sums || sscanf(parts, "%zu %zu", &train_count, &test_count) != 2 ||
         sscanf(sums, "%8s %8s", train.text, known.text) != 2) {

@@ -245,7 +245,8 @@ static void refuses_options(void **state) {
          NAME "weight_layout is 5, expected one of stoa_weight_layout"},
         {{.activation = "tanhh"},
          STOA_ERR_ARGUMENT,
-         NAME "activation 'tanhh': unknown operator 'tanhh', did you mean 'tanh'? Expected one such as 'relu'"},
+         NAME
+         "activation 'tanhh': unknown operator 'tanhh', did you mean 'tanh'? Expected one such as 'relu'"},
         {{.activation = "relu slope=1"},
          STOA_ERR_ARGUMENT,
          NAME "activation 'relu slope=1': unknown option 'slope', expected no options"},

@@ -121,10 +121,9 @@ stoa_status stoa_file_begin(struct stoa_error *error, const char *path, void *he
         return status;
     }
     *bytes = 0;
-    if (fstat(file, &about) != 0) {
-        status = system_error(error, path, "read", errno);
-    } else if ((status = check_regular(error, path, about.st_mode)) == STOA_OK &&
-               !read_bytes(file, head, room, bytes)) {
+    bool known = fstat(file, &about) == 0;
+    status = known ? check_regular(error, path, about.st_mode) : STOA_OK;
+    if (!known || (status == STOA_OK && !read_bytes(file, head, room, bytes))) {
         status = system_error(error, path, "read", errno);
     }
     (void)close(file);

@@ -26,11 +26,12 @@ struct tiles {
 static float mean_of(const unsigned char *bytes, size_t width, size_t shown, const size_t x[2],
                      const size_t y[2]) {
     static const float weight[] = {0.299F, 0.587F, 0.114F};
+    const size_t colours = shown == 1 ? 1 : sizeof weight / sizeof *weight;
     float sum = 0;
     for (size_t row = y[0]; row < y[1]; row++) {
         for (size_t column = x[0]; column < x[1]; column++) {
-            for (size_t c = 0; c < shown; c++) {
-                sum += (shown == 1 ? 1 : weight[c]) * (float)bytes[(row * width + column) * shown + c];
+            for (size_t c = 0; c < colours; c++) {
+                sum += (colours == 1 ? 1 : weight[c]) * (float)bytes[(row * width + column) * colours + c];
             }
         }
     }

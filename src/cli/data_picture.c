@@ -57,7 +57,7 @@ static void draw_svg(struct report_out *out, const struct report_tile *tile, siz
 static void draw_png(struct report_out *out, const struct report_tile *tile, size_t count) {
     enum { GAP = 8, WANTED = 112 };
     size_t height = tile->height, width = tile->width, channels = tile->channels;
-    size_t scale = height < WANTED ? (WANTED + height - 1) / height : 1;
+    size_t scale = 0 < height && height < WANTED ? (WANTED + height - 1) / height : 1;
     size_t across = count * (width * scale + GAP) + GAP, down = height * scale + 2 * GAP;
     unsigned char *all = report_memory(out, across * down, channels);
     if (!all) {

@@ -193,7 +193,7 @@ static void print_text(const struct cli_subject *subject, const struct findings 
     if (found->classes <= MOST_LINES) {
         print_classes(found);
     }
-    if (found->classes <= MOST_COLUMNS) {
+    if (found->confusion && found->classes <= MOST_COLUMNS) {
         print_confusion(found);
     }
 }

@@ -164,7 +164,7 @@ static int find_mistakes(struct wrong *w) {
         stoa_status status = stoa_dataset_check(w->data);
         code = status == STOA_OK ? cli_answers_run(&answers, count, &output)
                                  : cli_fail_library(w->subject->context, status);
-        for (size_t i = 0; code == CLI_DONE && i < count; i++) {
+        for (size_t i = 0; code == CLI_DONE && output && i < count; i++) {
             code = judge(w, &answers, first + i, (size_t)labels[i], output + i * answers.classes, share);
         }
     }

@@ -84,7 +84,11 @@ static void add_row(struct cli_predictions *p, const struct cli_answer *answer) 
     for (size_t i = 0; i < 2; i++) {
         bool known = i < p->classes;
         cli_table_cell(&p->table, "%s", known ? cli_class_name(p->names, p->choices[i].class, number) : "");
-        cli_table_cell(&p->table, known ? "%.2f %%" : "", known ? 100 * p->choices[i].probability : 0);
+        if (known) {
+            cli_table_cell(&p->table, "%.2f %%", 100 * p->choices[i].probability);
+        } else {
+            cli_table_cell(&p->table, "%s", "");
+        }
     }
     free(place);
 }

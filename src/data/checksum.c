@@ -131,7 +131,7 @@ stoa_status stoa_dataset_checksum(stoa_context *context, const stoa_dataset *dat
 }
 
 stoa_status stoa_dataset_fingerprint(const stoa_dataset *dataset, uint32_t *fingerprint) {
-    uint32_t sum;
+    uint32_t sum = 0;
     stoa_status status = check_samples(dataset->context, dataset, &sum);
     if (status == STOA_OK) {
         *fingerprint = sum;

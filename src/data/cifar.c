@@ -97,14 +97,14 @@ static stoa_status find_set(struct stoa_load *load, const struct cifar_kind **ki
     }
     for (size_t i = 0; i < KINDS; i++) {
         char *inner = stoa_load_join(load->context, load->path, kinds[i].folder);
-        if (inner && is_kind(load, &kinds[i], inner) && !*kind) {
+        bool there = inner && is_kind(load, &kinds[i], inner);
+        if (there && !*kind) {
             *kind = &kinds[i];
             *folder = inner;
             continue;
         }
-        bool two = inner && is_kind(load, &kinds[i], inner);
         free(inner);
-        if (!inner || two) {
+        if (!inner || there) {
             return !inner ? STOA_ERR_MEMORY
                           : stoa_fail(load->context, STOA_ERR_FORMAT,
                                       "%s: holds %s and %s, expected one of them", load->path,

@@ -46,7 +46,7 @@ static stoa_status take_list(struct stoa_csv_reading *r, const char *key, const 
     struct stoa_names list = {.count = 0};
     stoa_status status = stoa_csv_list(r->csv->context, r->csv->name, key, text, &list);
     for (size_t i = 0; status == STOA_OK && i < list.count; i++) {
-        size_t column;
+        size_t column = 0;
         status = find_column(r, key, list.text[i], &column);
         if (status == STOA_OK) {
             status = take(r, key, column);

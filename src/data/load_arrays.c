@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* NumPy's arrays by their names: samples and labels, of a training and a test part or of a whole set; or,
  * where names say nothing, by their shapes. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,6 +176,7 @@ static stoa_status read_files(const struct stoa_arrays *arrays, const struct sto
 
 static stoa_status read_pair(const struct stoa_arrays *arrays, const struct stoa_pair_names *pair,
                              const stoa_data_options *options, stoa_dataset **dataset) {
+    assert(pair);
     return arrays->zip
                ? stoa_npz_read(arrays->zip, pair->samples, pair->labels ? pair->labels : "", options, dataset)
                : read_files(arrays, pair, options, dataset);

@@ -124,7 +124,7 @@ stoa_status stoa_table_fill(const stoa_dataset *dataset, const char *name, const
     stoa_status status = f.known ? STOA_OK
                                  : stoa_fail(dataset->context, STOA_ERR_MEMORY,
                                              "%s: no memory for %zu missing values", name, dataset->count);
-    for (size_t i = 0; status == STOA_OK && i < table->count; i++) {
+    for (size_t i = 0; f.known && status == STOA_OK && i < table->count; i++) {
         struct stoa_table_column *column = &table->column[i];
         if (isnan(column->fill)) {
             status = find_fill(&f, column, i, name, options->missing);

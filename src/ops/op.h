@@ -105,6 +105,9 @@ struct stoa_op_run {
     bool wants_input_gradient; /* known when planning: false for a first layer */
     bool frozen;               /* known when planning: as struct stoa_layer says */
     bool keeps;                /* known when planning: forward runs are given what `prepare` writes */
+    /* Backward, not frozen: forward's epilogue began with a ReLU in place, and dy is that one's. Only for
+     * operators that say so. */
+    bool undoes_relu;
     uint64_t seed, step;
     const float *x[STOA_MAX_INPUTS];
     float *y;
@@ -124,9 +127,6 @@ struct stoa_op_run {
      * and its y the same memory or other; backward, its dy is this run's dx[0], its dx[flow] the same memory
      * or other. Only for operators that say so in `finishes`, and where dx[0] is asked for. */
     const struct stoa_op_run *epilogue;
-    /* Backward, not frozen: forward's epilogue began with a ReLU in place, and dy is that one's. Only for
-     * operators that say so. */
-    bool undoes_relu;
     size_t flow; /* of an epilogue's run: which of its inputs it follows */
 };
 

@@ -24,7 +24,7 @@ static stoa_status check_shares(stoa_context *context, const stoa_dataset *data,
     float *row = calloc(targets, sizeof *row);
     stoa_status status =
         row ? STOA_OK : stoa_fail(context, STOA_ERR_MEMORY, "targets of a sample: out of memory");
-    for (size_t i = 0; status == STOA_OK && i < stoa_dataset_count(data); i++) {
+    for (size_t i = 0; row && status == STOA_OK && i < stoa_dataset_count(data); i++) {
         stoa_dataset_read_targets(data, NULL, i, 1, row);
         for (size_t t = 0; status == STOA_OK && t < targets; t++) {
             if (!(row[t] >= 0 && row[t] <= 1)) {
@@ -350,7 +350,7 @@ stoa_status stoa_evaluate_targets(stoa_context *context, stoa_model *model, cons
     stoa_status status =
         counts.each ? evaluate(context, model, data, batch, loss, &counts, result)
                     : stoa_fail(context, STOA_ERR_MEMORY, "figures of %zu targets: out of memory", targets);
-    if (status == STOA_OK) {
+    if (counts.each && status == STOA_OK) {
         memcpy(each, counts.each, targets * sizeof *each);
     }
     free(counts.each);

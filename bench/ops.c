@@ -242,6 +242,8 @@ static int run(struct bench *bench) {
     if (!bench->options.list) {
         if (wanted > 0) {
             print_table(&ops);
+        } else {
+            cli_table_free(&ops.table);
         }
         int fused = bench_ops_fused(bench, ops.begun);
         code = code == CLI_DONE ? fused : code;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* NumPy's arrays by their names: samples and labels, of a training and a test part or of a whole set; or,
  * where names say nothing, by their shapes. */
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,7 +175,6 @@ static stoa_status read_files(const struct stoa_arrays *arrays, const struct sto
 
 static stoa_status read_pair(const struct stoa_arrays *arrays, const struct stoa_pair_names *pair,
                              const stoa_data_options *options, stoa_dataset **dataset) {
-    assert(pair);
     return arrays->zip
                ? stoa_npz_read(arrays->zip, pair->samples, pair->labels ? pair->labels : "", options, dataset)
                : read_files(arrays, pair, options, dataset);
@@ -265,6 +263,9 @@ static stoa_status load_arrays(struct stoa_arrays *arrays, bool *found) {
     }
     if (status != STOA_OK || !*found) {
         return status;
+    }
+    if (!chosen.test) {
+        return stoa_arrays_refuse(arrays);
     }
     status = read_chosen(arrays, &chosen);
     if (status == STOA_OK) {

@@ -277,8 +277,7 @@ static void reads_letters(void **state) {
         fail_msg("%s", stoa_context_error(context));
     }
     static const char *const wanted[] = {"7", "ab", "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80",
-                                         "\xEF\xBF\xBD\xEF\xBF\xBD"
-                                         "a"};
+                                         "\xEF\xBF\xBD\xEF\xBF\xBD\x61"};
     for (size_t i = 0; i < 4; i++) {
         assert_string_equal(stoa_dataset_class_name(test, i), wanted[i]);
     }

@@ -56,7 +56,7 @@ typedef enum stoa_task {
 } stoa_task;
 
 /** What becomes of lines of a table that lack a value. A field is missing where it is empty, or NA, N/A, NaN,
- * null, None (in small or large letters), <NA> or ?. */
+ * null, None (in small or large letters), \<NA\> or ?. */
 typedef enum stoa_missing {
     STOA_MISSING_REFUSE,       /**< an error that names the first */
     STOA_MISSING_DROP,         /**< they are left out; of samples that are only to be read it is an error */

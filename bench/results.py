@@ -6,8 +6,7 @@ results.py keep NAME FILE.json COMMAND   keep the medians of a file of stoa-benc
 results.py [--check]                     make the tables anew that stand between the marks `made: NAME` and `end`; with --check
                                          nothing is written, and a table that would change fails
 
-A file of `layers --steps` becomes a table of naive loops, the BLAS and Stoa, one with --peer a table of ratios, and one of
-`layers` a table of rates and shares of sgemm, by group and pass.
+A file of `layers` becomes a table of naive loops, the BLAS and Stoa, by group and pass, and one with --peer a table of ratios.
 """
 
 import json
@@ -21,12 +20,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 PAGE = HERE / 'RESULTS.md'
 MARK = re.compile(r'^(<!-- made: (\w+) -->\n).*?(?=^<!-- end -->$)', re.MULTILINE | re.DOTALL)
 CONTEXT = ('date', 'cpu_model', 'num_cpus', 'isa', 'threads', 'policy', 'tuning', 'tuning_sum', 'blas_version', 'blas_core',
-           'compiler', 'commit', 'stoa_version', 'fma_flops_per_second', 'core_latency_before_ns', 'core_latency_after_ns', 'steps',
+           'compiler', 'commit', 'stoa_version', 'fma_flops_per_second', 'core_latency_before_ns', 'core_latency_after_ns', 'layers',
            'peer')
 ROW = ('name', 'run_name', 'run_type', 'aggregate_name', 'real_time', 'cpu_time', 'time_unit', 'threads', 'flops',
-       'flops_per_second', 'speedup_over_naive_best', 'blas_over_naive_best', 'speedup_over_blas', 'share_of_sgemm_peak',
+       'flops_per_second', 'speedup_over_naive_best', 'blas_over_naive_best', 'speedup_over_blas',
        'ratio_to_peer_best', 'ratio_to_peer_plain', 'layer', 'pass', 'shape', 'algorithm', 'engine', 'verified')
-PASSES = ('forward', 'backward data', 'backward weights')
 
 
 def rounded(value):
@@ -66,7 +64,7 @@ def rate(flops):
 
 def steps(results):
     rows = []
-    for step in results['context']['steps']:
+    for step in sorted(results['context']['layers'], key=lambda step: step['group'] == 'all'):
         over = step.get('speedup_over_blas') or {}
         lowest = f"{over['lowest']:.2f} ({over['lowest_row']})" if over.get('rows') else '-'
         naive, blas, engine = (step.get(f'{key}_flops_per_second') for key in ('naive', 'blas', 'engine'))
@@ -86,27 +84,13 @@ def peer(results):
     return table(('rows of', 'rows', 'best', 'lowest row', 'plain'), rows)
 
 
-def layers(results):
-    groups = {}
-    for row in results['benchmarks']:
-        if 'share_of_sgemm_peak' in row:
-            groups.setdefault(row['layer'].rsplit(' ', 1)[0], {}).setdefault(row['pass'], []).append(row)
-    rows = []
-    for group, passes in groups.items():
-        cells = [f"{rate(mean([row['flops_per_second'] for row in passes[name]]))} "
-                 f"({100 * mean([row['share_of_sgemm_peak'] for row in passes[name]]):.0f} %)" if name in passes else '-'
-                 for name in PASSES]
-        rows.append((group, str(max(map(len, passes.values()))), *cells))
-    return table(('layers', 'rows', *PASSES), rows)
-
-
 def made(name):
     path = HERE / 'results' / f'{name}.json'
     if not path.exists():
         sys.exit(f'{PAGE.name}: found the mark "made: {name}", expected a file {path.relative_to(HERE)}')
     results = json.loads(path.read_text(encoding='utf-8'))
     context = results['context']
-    kind = steps if context.get('steps') else peer if context.get('peer') else layers
+    kind = peer if context.get('peer') else steps
     machine = (f"{context['cpu_model']}, {context['isa']}, {context['threads']} threads, table {context.get('tuning', 'unknown')}; "
                f"{context['blas_version'].split(' NO_')[0]}, core {context['blas_core']}; {context['compiler']}; "
                f"commit {context['commit'].removesuffix('-dirty')[:8]}, {context['date'][:10]}; the CPUs were "

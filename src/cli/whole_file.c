@@ -32,20 +32,34 @@ int cli_write_all(int file, const char *data, size_t bytes) {
 }
 
 char *cli_read_text(const char *path) {
-    FILE *file = fopen(path, "re");
-    if (!file) {
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
         return NULL;
     }
-    char *text = NULL;
-    size_t room = 0;
-    bool empty = getdelim(&text, &room, '\0', file) < 0, failed = ferror(file) != 0;
+    size_t used = 0, room = 4096;
+    char *text = malloc(room);
+    ssize_t bytes = text ? 1 : -1;
+    while (bytes > 0 || (text && bytes < 0 && errno == EINTR)) {
+        if (used + 1 == room) {
+            char *longer = realloc(text, 2 * room);
+            if (!longer) {
+                bytes = -1;
+                break;
+            }
+            text = longer;
+            room *= 2;
+        }
+        bytes = read(file, text + used, room - used - 1);
+        used += bytes > 0 ? (size_t)bytes : 0;
+    }
     int reason = errno;
-    (void)fclose(file);
-    if (empty || failed) {
+    (void)close(file);
+    if (bytes < 0) {
         free(text);
         errno = reason;
-        return failed ? NULL : cli_text("%s", "");
+        return NULL;
     }
+    text[used] = '\0';
     return text;
 }
 

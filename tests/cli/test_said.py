@@ -4,14 +4,19 @@ training tells to type next do what it says, for every kind of data."""
 
 import json
 import os
+import pathlib
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 import zipfile
 
 from support import BINARY, Command, png, read, safetensors_read, write
 from test_data import arrays, table
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "structure"))
+import page_data  # noqa: E402
 
 RECIPE = """[model]
 input = {input}
@@ -28,6 +33,22 @@ epochs = 2
 batch = 16
 lr = 1e-2
 seed = 5
+"""
+
+TARGETS = """[model]
+input = 1x1x{input}
+l1 = linear units=8
+r1 = relu
+l2 = linear units={units}
+[data]
+normalize = measured
+{more}
+[train]
+epochs = 2
+batch = 16
+lr = 1e-2
+seed = 5
+loss = {loss}
 """
 
 
@@ -108,6 +129,23 @@ class Said(Command):
         self.same("rows", "--data", "parts", out="-run")
         write("data/fruit.csv", table(150, 1))
         self.same("rows", "--set", "set=fruit", "--set", "validation=0.2", "--set", "keep_best=true", best=True)
+
+    def test_next_lines_for_cifar_and_targets(self):
+        page_data.cifar(pathlib.Path("cifar-10-batches-bin"))
+        page_data.houses(pathlib.Path("houses.csv"))
+        page_data.tags(pathlib.Path("tags.npz"))
+        write("cifar.ini", RECIPE.format(input="32x32x3", classes=10, more=""))
+        self.same("cifar.ini", "--data", "cifar-10-batches-bin")
+        write("houses.ini", TARGETS.format(input=6, units=1, loss="mse", more="target = price\nignore = id\ndates = date\n"
+                                           "categories = district\nmissing = median\nnormalize_targets = measured"))
+        write("tags.ini", TARGETS.format(input=5, units=3, loss="bce_with_logits", more="task = multilabel"))
+        for recipe, data in (("houses", "houses.csv"), ("tags", "tags.npz")):
+            trained = self.stoa("train", f"{recipe}.ini", "--data", data, "--out", recipe)  # tells what it converts
+            self.assertEqual(trained.returncode, 0, trained.stderr)
+            result = self.shell(self.lines_of(trained.stdout)[0])
+            self.assertEqual(result.returncode, 0, result.stderr)
+            loss = float(re.search(r"^loss     (.*)$", result.stdout, re.M)[1])
+            self.assertAlmostEqual(loss, self.figures(recipe)["test_loss"], delta=2e-6 * max(1, loss), msg=recipe)
 
     def test_next_lines_where_the_command_is_not_on_the_path(self):
         nowhere = self.environment()["PATH"].split(os.pathsep, 1)[1]

@@ -65,6 +65,8 @@ class Pictures(Command):
                 self.assertIn(words, line[0])
             facts = json.loads(self.done("info", "run", "--json"))["facts"]
             self.assertEqual(facts["data.resize"], way)
+            last = json.loads(read("run/metrics.jsonl").splitlines()[-1])
+            self.assertAlmostEqual(self.accuracy(), last["test_accuracy"], 6)
             self.assertGreater(self.accuracy(), 0.9)
             self.assertGreater(self.accuracy("--data", "more", "--all"), 0.8)
             # A picture by itself is brought to the same values as in its folder.

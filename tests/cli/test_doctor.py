@@ -72,10 +72,11 @@ class Doctor(Command):
         self.assertEqual(report["blas.better_core"], "SkylakeX")
         self.assertGreater(report["blas.better_gflops"], 0)
         lines = [line for line in report["advice"] if "OPENBLAS_CORETYPE holds" in line]
-        # A CPU may do as well with the narrower core, and a busy one may seem to.
-        better = report["blas.better_gflops"] > report["gemm.gflops"]
-        self.assertEqual(len(lines), 1 if better else 0, report["advice"])
-        for figure in (report["blas.better_gflops"], report["gemm.gflops"]) if better else ():
+        # A CPU may do as well with the narrower core, and a busy one may seem to: 5 % are worth a line.
+        gain = report["blas.better_gflops"] / report["gemm.gflops"]
+        if not 1.04 < gain < 1.06:
+            self.assertEqual(len(lines), 1 if gain > 1.05 else 0, report["advice"])
+        for figure in (report["blas.better_gflops"], report["gemm.gflops"]) if lines else ():
             self.assertIn(f"{figure:.0f}", lines[0])
 
     def test_refused(self):

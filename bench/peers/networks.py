@@ -65,6 +65,15 @@ def read_recipe(path):
     return [int(n) for n in lines[0][1].split("x")], layers, data
 
 
+def smoothing_of(path):
+    """The label smoothing of a recipe's loss."""
+    parser = configparser.ConfigParser(delimiters=("=",), inline_comment_prefixes=(";",), interpolation=None)
+    with open(path, encoding="utf-8") as file:
+        parser.read_string("[top]\n" + file.read())
+    words = parser.get("train", "loss", fallback="").split()
+    return next((float(word.partition("=")[2]) for word in words if word.startswith("smoothing=")), 0.0)
+
+
 def pair(text):
     height, _, width = text.partition("x")
     return int(height), int(width or height)

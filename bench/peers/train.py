@@ -20,7 +20,8 @@ import sys
 import time
 
 from needs import import_module
-from networks import HELD, HUGE_PAGES, TORCH_ENVIRONMENT, build, has_avx512, load_weights, read_recipe
+from networks import (HELD, HUGE_PAGES, TORCH_ENVIRONMENT, build, has_avx512, load_weights, read_recipe,
+                      smoothing_of)
 
 FIRST_LOSSES, RATE = 3, 1e-6
 WARM_UP, TRIAL_SECONDS = 5, 0.5
@@ -49,7 +50,8 @@ class Training:
         adam = {"loop": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}[way["adam"]]
         self.optimizer = torch.optim.Adam(model.parameters(), RATE, **adam)
         self.model = torch.compile(model, dynamic=False) if way["compiled"] else model
-        self.loss_of, self.next = torch.nn.functional.cross_entropy, 0
+        smoothing, self.next = smoothing_of(os.path.join(folder, "recipe.ini")), 0
+        self.loss_of = torch.nn.CrossEntropyLoss(label_smoothing=smoothing)
         self.losses = [self.steps(1)[1] for _ in range(FIRST_LOSSES)]
 
     def steps(self, count):

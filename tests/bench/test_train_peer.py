@@ -14,6 +14,9 @@ import tempfile
 import unittest
 
 BENCH = os.environ['STOA_BENCH']
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / 'bench' / 'peers'))
+import networks  # noqa: E402
 QUICK = ['--min-time', '0.001', '--repetitions', '3', '--threads', '2']
 
 # A peer that reads the files, says the losses that Stoa itself says, and that every step took 10 ms; `spoil` breaks it.
@@ -102,6 +105,10 @@ class TrainPeer(unittest.TestCase):
         for spoil, word in (('parameters', 'expected Stoa\'s 253'), ('loss', 'in step 3, expected Stoa\'s'),
                             ('dies', '--peer pytorch: it ended without an answer')):
             self.assertIn(word, self.refused(*arguments, '--python', self.stand_in(spoil), code=1))
+
+    def test_smoothing_of_the_loss(self):
+        for recipe, smoothing in (('mnist-99', 0.1), ('lenet5', 0), ('mlp-e-weighted', 0)):
+            self.assertEqual(networks.smoothing_of(ROOT / 'data' / 'recipes' / f'{recipe}.ini'), smoothing)
 
 
 if __name__ == '__main__':

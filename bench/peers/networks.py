@@ -46,13 +46,18 @@ def find_recipe(name):
     refuse("no recipe '%s', expected a file or the name of one in data/recipes" % name)
 
 
+def parse(path):
+    parser = configparser.ConfigParser(delimiters=("=",), inline_comment_prefixes=(";",), interpolation=None)
+    parser.optionxform = str
+    with open(path, encoding="utf-8") as file:
+        parser.read_string("[top]\n" + file.read())
+    return parser
+
+
 def read_recipe(path):
     """Input (H, W, C), layers as (name, operator, options), and the folder of the data."""
-    parser = configparser.ConfigParser(delimiters=("=",), inline_comment_prefixes=(";",), strict=True)
-    parser.optionxform = str
     try:
-        with open(path, encoding="utf-8") as file:
-            parser.read_string("[top]\n" + file.read())
+        parser = parse(path)
         lines, data = list(parser["model"].items()), parser["data"]["set"]
     except (OSError, UnicodeDecodeError, configparser.Error, KeyError) as error:
         refuse("%s: %s, expected a recipe with [model] and the set of [data]" % (path, " ".join(str(error).split())))
@@ -67,10 +72,7 @@ def read_recipe(path):
 
 def smoothing_of(path):
     """The label smoothing of a recipe's loss."""
-    parser = configparser.ConfigParser(delimiters=("=",), inline_comment_prefixes=(";",), interpolation=None)
-    with open(path, encoding="utf-8") as file:
-        parser.read_string("[top]\n" + file.read())
-    words = parser.get("train", "loss", fallback="").split()
+    words = parse(path).get("train", "loss", fallback="").split()
     return next((float(word.partition("=")[2]) for word in words if word.startswith("smoothing=")), 0.0)
 
 

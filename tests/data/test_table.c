@@ -12,27 +12,7 @@
 #include "../base/cmocka_prelude.h"
 #include "../base/scratch.h"
 #include "csv_text.h"
-
-static stoa_context *context;
-static char notes[2000]; /* a line each */
-
-static void note(void *user, const char *line) {
-    size_t used = strlen(notes);
-    (void)user;
-    (void)snprintf(notes + used, sizeof notes - used, "%s\n", line);
-}
-
-static int set_up(void **state) {
-    (void)state;
-    notes[0] = '\0';
-    return stoa_context_create(&(stoa_context_options){.log = note}, &context) == STOA_OK ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    stoa_context_free(context);
-    return 0;
-}
+#include "noted_context.h"
 
 /* "1 2:0;3 4:1": samples, and behind the colon the class or the targets. */
 static void describe(const stoa_dataset *dataset, char *found, size_t size) {

@@ -9,24 +9,10 @@
 #include <string.h>
 
 #include "../base/cmocka_prelude.h"
-#include "../base/scratch.h"
 #include "model/graph.h"
 
-static stoa_context *context;
-static struct scratch scratch;
-
-static int set_up(void **state) {
-    (void)state;
-    scratch_open(&scratch);
-    return stoa_context_create(NULL, &context) == STOA_OK ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    stoa_context_free(context);
-    scratch_close(&scratch);
-    return 0;
-}
+/* This comes last, as headers of the library call their own parameters context. */
+#include "../data/scratch_context.h"
 
 #define NEAR(found, wanted) assert_true(fabs((found) - (wanted)) < 1e-6) /* NAN is not */
 

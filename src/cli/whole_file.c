@@ -31,35 +31,45 @@ int cli_write_all(int file, const char *data, size_t bytes) {
     return 0;
 }
 
+/* What is left of an open file, with a zero behind it; NULL with errno where it cannot be read. */
+static char *read_rest(int file) {
+    size_t used = 0, room = 4096;
+    char *text = malloc(room);
+    while (text) {
+        ssize_t bytes = read(file, text + used, room - used - 1);
+        if (bytes == 0) {
+            text[used] = '\0';
+            return text;
+        }
+        if (bytes < 0 && errno != EINTR) {
+            int reason = errno;
+            free(text);
+            errno = reason;
+            return NULL;
+        }
+        used += bytes > 0 ? (size_t)bytes : 0;
+        if (used + 1 == room) {
+            char *longer = realloc(text, 2 * room);
+            if (!longer) {
+                free(text);
+            }
+            text = longer;
+            room *= 2;
+        }
+    }
+    errno = ENOMEM;
+    return NULL;
+}
+
 char *cli_read_text(const char *path) {
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) {
         return NULL;
     }
-    size_t used = 0, room = 4096;
-    char *text = malloc(room);
-    ssize_t bytes = text ? 1 : -1;
-    while (bytes > 0 || (text && bytes < 0 && errno == EINTR)) {
-        if (used + 1 == room) {
-            char *longer = realloc(text, 2 * room);
-            if (!longer) {
-                bytes = -1;
-                break;
-            }
-            text = longer;
-            room *= 2;
-        }
-        bytes = read(file, text + used, room - used - 1);
-        used += bytes > 0 ? (size_t)bytes : 0;
-    }
+    char *text = read_rest(file);
     int reason = errno;
     (void)close(file);
-    if (bytes < 0) {
-        free(text);
-        errno = reason;
-        return NULL;
-    }
-    text[used] = '\0';
+    errno = reason;
     return text;
 }
 

@@ -46,15 +46,28 @@ def prepare(folder):
     page_data.tags(folder / "tags.npz")
     page_data.cifar(folder / "cifar-10-batches-bin")
     page_data.shapes(folder / "shapes", BUILD / "tests" / "cli" / "draw_pictures")
+    uninstalled(folder / "uninstalled")
     (folder / "bin").mkdir()
     for name, path in PROGRAMS.items():
         if path.exists():
             (folder / "bin" / name).symlink_to(path)
 
 
+def uninstalled(folder):
+    """What pkg-config says of the library in the build, reached without a space in its path: a shell cuts the words of
+    $(pkg-config ...) at each, and the tree may lie in any folder."""
+    folder.mkdir()
+    (folder / "library").symlink_to(BUILD / "src")
+    (folder / "headers").symlink_to(ROOT / "include")
+    said = (BUILD / "meson-uninstalled" / "stoa-uninstalled.pc").read_text(encoding="utf-8")
+    said, count = re.subn(r"(?m)^(library|headers)=.*$", lambda found: f"{found[1]}={folder / found[1]}", said)
+    assert count == 2, said
+    (folder / "stoa.pc").write_text(said, encoding="utf-8")
+
+
 def environment(folder):
     kept = {name: value for name, value in os.environ.items() if not name.startswith("STOA_")}
-    return {**kept, "PATH": f"{folder / 'bin'}:{kept['PATH']}", "PKG_CONFIG_PATH": str(BUILD / "meson-uninstalled"),
+    return {**kept, "PATH": f"{folder / 'bin'}:{kept['PATH']}", "PKG_CONFIG_PATH": str(folder / "uninstalled"),
             "LD_LIBRARY_PATH": str(BUILD / "src"), "XDG_DATA_HOME": str(folder / "none"), "HOME": str(folder), "STOA_THREADS": "2"}
 
 

@@ -64,7 +64,7 @@ static const struct option options[] = {
      0, 0},
     {"wrong", TEXT, AT(wrong), "DIR", "write the mistakes into this folder, as pictures and a table", 0, 0},
     {"picture", TEXT, AT(picture), "FILE", "write the samples as a picture: FILE.svg or FILE.png", 0, 0},
-    {"sort", TEXT, AT(sort), "KEY", "order: when, accuracy, loss, time, epochs or name (default: when)", 0,
+    {"sort", TEXT, AT(sort), "KEY", "order: when, accuracy, rmse, f1, loss, time, epochs or name (default: when)", 0,
      0},
     {"compare", FLAG, AT(compare), NULL, "put all runs side by side, with what differs", 0, 0},
     {"json", FLAG, AT(json), NULL, "print JSON", 0, 0},

@@ -23,7 +23,7 @@
 #include "cli/run_checkpoint.h"
 #include "cli/signals.h"
 #include "cli/table.h"
-#include "report/run.h"
+#include "report/figure.h"
 
 enum { LINE = 2048 };
 
@@ -224,12 +224,11 @@ static void tell_result(const struct children *all, const struct cli_grid_run *r
     double figures[REPORT_METRICS];
     bool known = cli_grid_figures(grid, run, figures);
     cli_print("%zu of %zu  %s", done, grid->count, run->name);
-    if (known && isfinite(figures[REPORT_TEST_RMSE])) {
-        (void)printf("  test rmse %.4g", figures[REPORT_TEST_RMSE]);
-    } else if (known && isfinite(figures[REPORT_TEST_F1])) {
-        (void)printf("  test f1 %.4f", figures[REPORT_TEST_F1]);
-    } else if (known) {
-        (void)printf("  test %.2f %%", 100 * figures[REPORT_TEST_ACCURACY]);
+    if (known) {
+        struct report_words words = {""};
+        const struct report_figure *figure = report_main_figure(figures, REPORT_OF_TEST);
+        (void)printf("  test %s",
+                     report_figure_named(&words, figure, figures[figure->metric[REPORT_OF_TEST]]));
     }
     (void)puts("");
     (void)fflush(stdout);

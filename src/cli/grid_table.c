@@ -15,6 +15,7 @@
 #include "cli/summary.h"
 #include "cli/table.h"
 #include "cli/words.h"
+#include "report/figure.h"
 #include "report/spread.h"
 
 bool cli_grid_figures(const struct cli_grid *grid, const struct cli_grid_run *run,
@@ -39,10 +40,6 @@ struct row {
     size_t runs, failed;
     struct report_spread of[REPORT_METRICS];
 };
-
-static bool is_loss(int metric) {
-    return metric == REPORT_TRAIN_LOSS || metric == REPORT_VALIDATION_LOSS || metric == REPORT_TEST_LOSS;
-}
 
 static struct row row_of(const struct cli_grid *grid, size_t combination) {
     struct row row = {.runs = 0};
@@ -96,30 +93,20 @@ static void add_spread(struct cli_table *table, const struct report_spread *spre
     }
 }
 
-/* The figure of the runs' task: accuracy, rmse of regression, or f1 of several labels. */
-struct figures {
-    int accuracy, rmse, f1, loss;
-};
-static const struct figures validation_figures = {REPORT_VALIDATION_ACCURACY, REPORT_VALIDATION_RMSE,
-                                                  REPORT_VALIDATION_F1, REPORT_VALIDATION_LOSS};
-static const struct figures test_figures = {REPORT_TEST_ACCURACY, REPORT_TEST_RMSE, REPORT_TEST_F1,
-                                            REPORT_TEST_LOSS};
-
-static void add_figures(struct cli_table *table, const struct row *row, const struct figures *figures) {
-    struct report_words word = {""};
-    const struct report_spread *of = row->of;
-    bool errors = isfinite(of[figures->rmse].mean), labels = isfinite(of[figures->f1].mean);
-    const struct report_spread *shown = &of[errors   ? figures->rmse
-                                            : labels ? figures->f1
-                                                     : figures->accuracy];
-    double best = errors ? shown->least : shown->most, mean = of[figures->loss].mean;
-    add_spread(table, shown, !errors && !labels);
-    if (errors || labels) {
-        cli_table_cell(table, "%.4g", best);
-    } else {
-        cli_table_cell(table, isfinite(best) ? "%.2f %%" : "-", 100 * best);
+/* The figure by which the runs' task is judged, its best, and the loss. */
+static void add_figures(struct cli_table *table, const struct row *row, enum report_set set,
+                        enum report_metric loss) {
+    struct report_words words = {""};
+    double means[REPORT_METRICS];
+    for (int m = 0; m < REPORT_METRICS; m++) {
+        means[m] = row->of[m].mean;
     }
-    cli_table_cell(table, "%s", isfinite(mean) ? cli_loss_words(&word, mean) : "-");
+    const struct report_figure *figure = report_main_figure(means, set);
+    const struct report_spread *shown = &row->of[figure->metric[set]];
+    double best = figure->by_least ? shown->least : shown->most;
+    add_spread(table, shown, !figure->format);
+    cli_table_cell(table, "%s", isfinite(best) ? report_figure_words(&words, figure, best) : "-");
+    cli_table_cell(table, "%s", isfinite(means[loss]) ? cli_loss_words(&words, means[loss]) : "-");
 }
 
 static void add_heads(struct cli_table *table, const struct cli_grid *grid, bool validates) {
@@ -145,9 +132,9 @@ static void add_row(struct cli_table *table, const struct cli_grid *grid, size_t
     }
     cli_table_cell(table, row->runs == grid->seeds ? "%zu" : "%zu of %zu", row->runs, grid->seeds);
     if (validates) {
-        add_figures(table, row, &validation_figures);
+        add_figures(table, row, REPORT_OF_VALIDATION, REPORT_VALIDATION_LOSS);
     }
-    add_figures(table, row, &test_figures);
+    add_figures(table, row, REPORT_OF_TEST, REPORT_TEST_LOSS);
     cli_table_cell(table, "%s", chosen ? "*" : "");
 }
 
@@ -195,12 +182,12 @@ static void print_text(const struct cli_grid *grid, const struct row *rows, size
 
 /* ---- as JSON ---- */
 
-static json_t *json_of(const struct row *row, int metric) {
+static json_t *json_of(const struct row *row, enum report_metric metric) {
     const struct report_spread *spread = &row->of[metric];
     json_t *object = cli_json_object();
     cli_json_set(object, "mean", cli_json_number(spread->mean));
     cli_json_set(object, "deviation", cli_json_number(spread->deviation));
-    cli_json_set(object, "best", cli_json_number(is_loss(metric) ? spread->least : spread->most));
+    cli_json_set(object, "best", cli_json_number(report_by_least(metric) ? spread->least : spread->most));
     return object;
 }
 
@@ -263,7 +250,7 @@ static void print_json(const struct cli_grid *grid, const struct row *rows, size
         cli_json_set(object, "chosen", json_boolean(i == chosen));
         for (int m = REPORT_TRAIN_LOSS; m < REPORT_LEARNING_RATE; m++) {
             if (m <= REPORT_TEST_ACCURACY || isfinite(rows[i].of[m].mean)) {
-                cli_json_set(object, report_metric_key[m], json_of(&rows[i], m));
+                cli_json_set(object, report_metric_key[m], json_of(&rows[i], (enum report_metric)m));
             }
         }
         cli_json_set(object, "runs", runs_of(grid, i));

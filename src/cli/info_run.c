@@ -2,6 +2,7 @@
 /* How a model was trained: see info_run.h. Public headers only. */
 #include "cli/info_run.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "cli/run_record.h"
 #include "cli/table.h"
 #include "cli/words.h"
+#include "report/figure.h"
 
 /* What run.json says of the run whose model this is; NULL: the file lies alone. */
 static json_t *record_of(const struct cli_subject *subject) {
@@ -101,31 +103,43 @@ static void print_data(const struct cli_subject *subject) {
     free(line);
 }
 
-/* "epoch 4: test 99.28 %, loss 0.0251" */
+/* A figure that the model knows of itself; NAN: it does not. */
+static double figure_of(const stoa_model *model, enum report_metric metric) {
+    char *name = cli_text("train.%s", report_metric_key[metric]);
+    const char *value = stoa_model_fact(model, name);
+    free(name);
+    return value ? strtod(value, NULL) : (double)NAN;
+}
+
+/* "epoch 4: test 99.28 %, loss 0.0251", "epoch 4: test rmse 2.31, loss 0.12" */
 static void print_figures(const stoa_model *model) {
-    static const char *const parts[] = {"test", "validation", "train"};
+    static const struct {
+        const char *name;
+        enum report_metric loss;
+        enum report_set set;
+    } parts[] = {{"test", REPORT_TEST_LOSS, REPORT_OF_TEST},
+                 {"validation", REPORT_VALIDATION_LOSS, REPORT_OF_VALIDATION},
+                 {"train", REPORT_TRAIN_LOSS, REPORT_OF_TRAINING}};
     const char *epoch = stoa_model_fact(model, "train.epoch");
+    double values[REPORT_METRICS];
+    for (size_t i = 0; i < REPORT_METRICS; i++) {
+        values[i] = i < REPORT_LEARNING_RATE ? figure_of(model, (enum report_metric)i) : (double)NAN;
+    }
     char *line = cli_text("epoch %s", epoch ? epoch : "?");
     bool any = false;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        char *accuracy = cli_text("train.%s_accuracy", parts[i]), *loss = cli_text("train.%s_loss", parts[i]);
-        const char *share = stoa_model_fact(model, accuracy), *mean = stoa_model_fact(model, loss);
-        struct report_words words = {""};
-        if (share && mean) {
-            char *longer = cli_text("%s%s %s %.2f %%, loss %s", line, any ? ";" : ":", parts[i],
-                                    100 * strtod(share, NULL), cli_loss_words(&words, strtod(mean, NULL)));
-            free(line);
-            line = longer;
-            any = true;
-        } else if (mean) { /* of targets, which have no accuracy */
-            char *longer = cli_text("%s%s %s loss %s", line, any ? ";" : ":", parts[i],
-                                    cli_loss_words(&words, strtod(mean, NULL)));
+        struct report_words words = {""}, loss = {""};
+        const struct report_figure *figure = report_main_figure(values, parts[i].set);
+        double value = values[figure->metric[parts[i].set]];
+        if (isfinite(values[parts[i].loss])) {
+            char *longer =
+                cli_text("%s%s %s %s%sloss %s", line, any ? ";" : ":", parts[i].name,
+                         isfinite(value) ? report_figure_named(&words, figure, value) : "",
+                         isfinite(value) ? ", " : "", cli_loss_words(&loss, values[parts[i].loss]));
             free(line);
             line = longer;
             any = true;
         }
-        free(accuracy);
-        free(loss);
     }
     if (any) {
         print_line("reached", line);

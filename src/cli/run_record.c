@@ -175,18 +175,36 @@ static stoa_status set_figure(stoa_model *model, const char *key, double value) 
     return stoa_model_set_fact(model, name, isfinite(value) ? text : NULL);
 }
 
-static const enum report_metric figures[] = {REPORT_TRAIN_LOSS,      REPORT_TRAIN_ACCURACY,
-                                             REPORT_VALIDATION_LOSS, REPORT_VALIDATION_ACCURACY,
-                                             REPORT_TEST_LOSS,       REPORT_TEST_ACCURACY};
-enum { FIGURES = sizeof figures / sizeof figures[0] };
+/* An evaluation that has seen no sample, which is none, holds no number that is meant. */
+static double figure_of(const stoa_evaluation *of, double value) {
+    return of->samples > 0 ? value : (double)NAN;
+}
 
 stoa_status cli_record_figures(stoa_model *model, const stoa_progress *progress) {
-    const double values[FIGURES] = {progress->train_loss,      progress->train_accuracy,
-                                    progress->validation_loss, progress->validation_accuracy,
-                                    progress->test_loss,       progress->test_accuracy};
+    const stoa_evaluation *test = &progress->test, *validation = &progress->validation;
+    const double values[REPORT_LEARNING_RATE] = {
+        [REPORT_TRAIN_LOSS] = progress->train_loss,
+        [REPORT_TRAIN_ACCURACY] = progress->train_accuracy,
+        [REPORT_VALIDATION_LOSS] = progress->validation_loss,
+        [REPORT_VALIDATION_ACCURACY] = progress->validation_accuracy,
+        [REPORT_VALIDATION_RMSE] = figure_of(validation, validation->rmse),
+        [REPORT_VALIDATION_MAE] = figure_of(validation, validation->mae),
+        [REPORT_VALIDATION_R2] = figure_of(validation, validation->r2),
+        [REPORT_VALIDATION_F1] = figure_of(validation, validation->f1),
+        [REPORT_VALIDATION_MACRO_F1] = figure_of(validation, validation->macro_f1),
+        [REPORT_VALIDATION_AVERAGE_PRECISION] = figure_of(validation, validation->average_precision),
+        [REPORT_TEST_LOSS] = progress->test_loss,
+        [REPORT_TEST_ACCURACY] = progress->test_accuracy,
+        [REPORT_TEST_RMSE] = figure_of(test, test->rmse),
+        [REPORT_TEST_MAE] = figure_of(test, test->mae),
+        [REPORT_TEST_R2] = figure_of(test, test->r2),
+        [REPORT_TEST_F1] = figure_of(test, test->f1),
+        [REPORT_TEST_MACRO_F1] = figure_of(test, test->macro_f1),
+        [REPORT_TEST_AVERAGE_PRECISION] = figure_of(test, test->average_precision),
+    };
     stoa_status status = STOA_OK;
-    for (size_t i = 0; status == STOA_OK && i < FIGURES; i++) {
-        status = set_figure(model, report_metric_key[figures[i]], values[i]);
+    for (size_t i = REPORT_TRAIN_LOSS; status == STOA_OK && i < REPORT_LEARNING_RATE; i++) {
+        status = set_figure(model, report_metric_key[i], values[i]);
     }
     return status;
 }
@@ -203,8 +221,8 @@ stoa_status cli_record_older_figures(stoa_model *model, const char *folder, size
     }
     for (size_t at = 0; at < run.epochs; at++) {
         bool wanted = (size_t)run.value[REPORT_EPOCH][at] == epoch;
-        for (size_t i = 0; wanted && status == STOA_OK && i < FIGURES; i++) {
-            status = set_figure(model, report_metric_key[figures[i]], run.value[figures[i]][at]);
+        for (size_t i = REPORT_TRAIN_LOSS; wanted && status == STOA_OK && i < REPORT_LEARNING_RATE; i++) {
+            status = set_figure(model, report_metric_key[i], run.value[i][at]);
         }
     }
     report_run_free(&run);

@@ -17,6 +17,7 @@
 #include "cli/run_list.h"
 #include "cli/summary.h"
 #include "cli/table.h"
+#include "report/figure.h"
 
 /* ---- order ---- */
 
@@ -35,6 +36,14 @@ static double accuracy(const struct cli_run *run) {
     return cli_run_figure(run, REPORT_TEST_ACCURACY);
 }
 
+static double closeness(const struct cli_run *run) {
+    return -cli_run_figure(run, REPORT_TEST_RMSE);
+}
+
+static double f1(const struct cli_run *run) {
+    return cli_run_figure(run, REPORT_TEST_F1);
+}
+
 static double loss(const struct cli_run *run) {
     return -cli_run_figure(run, REPORT_TEST_LOSS);
 }
@@ -51,8 +60,8 @@ static double epochs(const struct cli_run *run) {
 static const struct {
     const char *name;
     double (*value)(const struct cli_run *run); /* NULL: by name */
-} orders[] = {{"when", begun},     {"accuracy", accuracy}, {"loss", loss},
-              {"time", shortness}, {"epochs", epochs},     {"name", NULL}};
+} orders[] = {{"when", begun}, {"accuracy", accuracy}, {"rmse", closeness}, {"f1", f1},
+              {"loss", loss},  {"time", shortness},    {"epochs", epochs},  {"name", NULL}};
 enum { ORDERS = sizeof orders / sizeof orders[0] };
 
 static size_t order; /* of the comparison, for qsort() */
@@ -76,10 +85,11 @@ static int choose_order(const struct cli_request *request) {
         }
     }
     const char *nearest = stoa_nearest(request->sort, names, ORDERS);
-    return nearest ? cli_fail(CLI_WRONG, "--sort: found '%s', did you mean %s?", request->sort, nearest)
-                   : cli_fail(CLI_WRONG,
-                              "--sort: found '%s', expected when, accuracy, loss, time, epochs or name",
-                              request->sort);
+    return nearest
+               ? cli_fail(CLI_WRONG, "--sort: found '%s', did you mean %s?", request->sort, nearest)
+               : cli_fail(CLI_WRONG,
+                          "--sort: found '%s', expected when, accuracy, rmse, f1, loss, time, epochs or name",
+                          request->sort);
 }
 
 /* ---- the table ---- */
@@ -97,14 +107,15 @@ static void add_time(struct cli_table *table, double seconds) {
 static void add_run(struct cli_table *table, const struct cli_run *run, const char *name) {
     struct report_words words = {""};
     const char *recipe = cli_run_text(run, "recipe");
-    double wanted = number_of(run, "epochs"), share = accuracy(run),
-           cost = cli_run_figure(run, REPORT_TEST_LOSS);
+    double wanted = number_of(run, "epochs"), cost = cli_run_figure(run, REPORT_TEST_LOSS);
+    const struct report_figure *figure = report_run_figure(&run->metrics);
+    double reached = cli_run_figure(run, figure->metric[REPORT_OF_TEST]);
     double seconds = report_run_sum(&run->metrics, REPORT_SECONDS), threads = number_of(run, "threads");
     cli_table_cell(table, "%s", name);
     cli_table_cell(table, "%s", recipe ? recipe : "-");
     add_time(table, begun(run));
     cli_table_cell(table, isfinite(wanted) ? "%zu/%.0f" : "%zu", run->metrics.epochs, wanted);
-    cli_table_cell(table, isfinite(share) ? "%.2f %%" : "-", 100 * share);
+    cli_table_cell(table, "%s", isfinite(reached) ? report_figure_named(&words, figure, reached) : "-");
     cli_table_cell(table, "%s", isfinite(cost) ? cli_loss_words(&words, cost) : "-");
     cli_table_cell(table, "%s", isfinite(seconds) ? report_time_words(&words, seconds) : "-");
     cli_table_cell(table, isfinite(threads) ? "%.0f" : "-", threads);
@@ -238,8 +249,10 @@ const struct cli_command cli_runs = {
     .usage = "runs [FOLDER]... [options]",
     .description =
         "List the runs in folders, by default in runs/, the newest first: recipe, when they began, epochs\n"
-        "done and asked for, accuracy and loss of the model that the folder holds on the test part, time of\n"
-        "training, threads, and how they ended. Folders of several runs, as --seeds and --set of stoa train\n"
+        "done and asked for, what the model that the folder holds reaches on the test part (accuracy, or "
+        "RMSE\n"
+        "of regression, or F1 of several labels) and its loss, time of training, threads, and how they "
+        "ended. Folders of several runs, as --seeds and --set of stoa train\n"
         "make them, are looked into.\n"
         "Two or more runs that are named themselves, or all with --compare, stand side by side instead:\n"
         "what they reached, and every key, every layer, the data and what made them where they differ.",

@@ -9,6 +9,7 @@
 #include "cli/report.h"
 #include "cli/runs.h"
 #include "cli/table.h"
+#include "report/figure.h"
 
 /* ---- what can differ ---- */
 
@@ -118,7 +119,8 @@ static void compare_below(struct rows *rows, const struct cli_run *runs, const c
         json_t *value;
         json_object_foreach(find(&runs[i], way), key, value) {
             char *further = cli_text("%s/%s", way, key), *full = cli_text("%s%s", name, key);
-            bool counts = strcmp(key, "named") != 0; /* how the data were found is not which they are */
+            /* How the data were found, and what was said of them, is not which they are. */
+            bool counts = strcmp(key, "named") != 0 && strcmp(key, "notes") != 0;
             if (json_is_object(value) && floors > 0) {
                 char *inner = cli_text("%s.", full);
                 compare_below(rows, runs, further, inner, floors - 1);
@@ -153,45 +155,50 @@ static void free_rows(struct rows *rows) {
 
 /* ---- printing ---- */
 
-static const struct {
-    enum report_metric metric;
-    const char *name;
-} figures[] = {{REPORT_TEST_ACCURACY, "test"},        {REPORT_TEST_LOSS, "test loss"},
-               {REPORT_VALIDATION_ACCURACY, "valid"}, {REPORT_VALIDATION_LOSS, "valid loss"},
-               {REPORT_TRAIN_ACCURACY, "train"},      {REPORT_TRAIN_LOSS, "train loss"},
-               {REPORT_EPOCH, "epoch of the model"}};
-
-static bool is_share(enum report_metric metric) {
-    return metric == REPORT_TEST_ACCURACY || metric == REPORT_VALIDATION_ACCURACY ||
-           metric == REPORT_TRAIN_ACCURACY;
-}
-
-static void add_figure(struct cli_table *table, enum report_metric metric, double value) {
-    struct report_words words = {""};
-    if (!isfinite(value)) {
-        cli_table_cell(table, "-");
-    } else if (is_share(metric)) {
-        cli_table_cell(table, "%.2f %%", 100 * value);
-    } else if (metric == REPORT_EPOCH) {
-        cli_table_cell(table, "%.0f", value);
-    } else {
-        cli_table_cell(table, "%s", cli_loss_words(&words, value));
+/* A row of figures, unless no run says this one: of `figure`, or where that is NULL a loss or the epoch. */
+static void add_figure(struct cli_table *table, const struct cli_run *runs, size_t count, const char *name,
+                       enum report_metric metric, const struct report_figure *figure) {
+    bool known = false;
+    for (size_t i = 0; metric != REPORT_METRICS && i < count; i++) {
+        known = known || isfinite(cli_run_figure(&runs[i], metric));
+    }
+    if (known) {
+        cli_table_cell(table, "%s", name);
+    }
+    for (size_t i = 0; known && i < count; i++) {
+        struct report_words words = {""};
+        double value = cli_run_figure(&runs[i], metric);
+        if (!isfinite(value)) {
+            cli_table_cell(table, "-");
+        } else if (metric == REPORT_EPOCH) {
+            cli_table_cell(table, "%.0f", value);
+        } else {
+            cli_table_cell(table, "%s",
+                           figure ? report_figure_words(&words, figure, value)
+                                  : cli_loss_words(&words, value));
+        }
     }
 }
+
+/* "test", which is an accuracy, "test rmse", "test loss", and so on for each part of the data. */
 
 static void add_figures(struct cli_table *table, const struct cli_run *runs, size_t count) {
-    for (size_t k = 0; k < sizeof figures / sizeof *figures; k++) {
-        bool known = false;
-        for (size_t i = 0; i < count; i++) {
-            known = known || isfinite(cli_run_figure(&runs[i], figures[k].metric));
+    static const char *const sets[REPORT_SETS] = {"test", "valid", "train"};
+    static const enum report_metric losses[REPORT_SETS] = {REPORT_TEST_LOSS, REPORT_VALIDATION_LOSS,
+                                                           REPORT_TRAIN_LOSS};
+    for (size_t set = 0; set < REPORT_SETS; set++) {
+        for (size_t k = 0; k < REPORT_FIGURES; k++) {
+            const struct report_figure *figure = &report_figures[k];
+            char *name =
+                cli_text("%s%s%s", sets[set], figure->format ? " " : "", figure->format ? figure->name : "");
+            add_figure(table, runs, count, name, figure->metric[set], figure);
+            free(name);
         }
-        if (known) {
-            cli_table_cell(table, "%s", figures[k].name);
-            for (size_t i = 0; i < count; i++) {
-                add_figure(table, figures[k].metric, cli_run_figure(&runs[i], figures[k].metric));
-            }
-        }
+        char *name = cli_text("%s loss", sets[set]);
+        add_figure(table, runs, count, name, losses[set], NULL);
+        free(name);
     }
+    add_figure(table, runs, count, "epoch of the model", REPORT_EPOCH, NULL);
     cli_table_cell(table, "training time");
     for (size_t i = 0; i < count; i++) {
         struct report_words words = {""};

@@ -13,7 +13,7 @@
 #include "cli/run_files.h"
 #include "cli/table.h"
 #include "cli/words.h"
-#include "report/run.h"
+#include "report/figure.h"
 
 bool cli_summary_read(const char *folder, struct report_run *run, char sentence[CLI_SUMMARY_SENTENCE]) {
     cli_json_begin_reading();
@@ -63,22 +63,12 @@ static void print_set(const struct report_run *run, const char *name, enum repor
 
 /* "test    rmse 2.31, mae 1.7, r2 0.97, loss 0.0251", of one epoch. */
 static void print_targets(const struct report_run *run, const char *head, size_t at) {
-    static const struct {
-        enum report_metric metric;
-        const char *format;
-    } words[] = {{REPORT_TEST_RMSE, "rmse %.4g, "},
-                 {REPORT_TEST_MAE, "mae %.4g, "},
-                 {REPORT_TEST_R2, "r2 %.4f, "},
-                 {REPORT_TEST_F1, "f1 %.4f, "},
-                 {REPORT_TEST_MACRO_F1, "macro f1 %.4f, "},
-                 {REPORT_TEST_AVERAGE_PRECISION, "average precision %.4f, "}};
-    struct report_words loss = {""};
+    struct report_words words = {""}, loss = {""};
     cli_print("%s", head);
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (isfinite(run->value[words[i].metric][at])) {
-            char text[64];
-            (void)snprintf(text, sizeof text, words[i].format, run->value[words[i].metric][at]);
-            cli_print("%s", text);
+    for (size_t i = 0; i < REPORT_FIGURES; i++) {
+        double value = run->value[report_figures[i].metric[REPORT_OF_TEST]][at];
+        if (report_figures[i].format && isfinite(value)) {
+            cli_print("%s, ", report_figure_named(&words, &report_figures[i], value));
         }
     }
     cli_print("loss %s\n", cli_loss_words(&loss, run->value[REPORT_TEST_LOSS][at]));

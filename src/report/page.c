@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/figure.h"
 #include "report/html.h"
 #include "report/page_part.h"
 #include "report/words.h"
@@ -167,6 +168,29 @@ static void put_accuracy(struct report_out *out, const struct report_part *part)
     }
 }
 
+/* Of regression and of several labels the figure that the task is judged by, and the others as its note. */
+static void put_figures(struct report_out *out, const struct report_run *run) {
+    const struct report_figure *judge = report_run_figure(run);
+    struct report_words words = {""};
+    struct report_out note = {0};
+    char heading[64];
+    for (size_t i = 0; i < REPORT_FIGURES; i++) {
+        const struct report_figure *figure = &report_figures[i];
+        double last = report_run_last(run, figure->metric[REPORT_OF_TEST]);
+        if (figure != judge && isfinite(last)) {
+            report_print(&note, "%s%s %s", note.length > 0 ? ", " : "", figure->heading,
+                         report_figure_words(&words, figure, last));
+        }
+    }
+    report_print(&note, "%safter the last epoch", note.length > 0 ? ", " : "");
+    (void)snprintf(heading, sizeof heading, "Test %s", judge->heading);
+    put_card(out, heading,
+             report_figure_words(&words, judge, report_run_last(run, judge->metric[REPORT_OF_TEST])),
+             note.text ? note.text : "");
+    out->failed = out->failed || note.failed;
+    report_out_free(&note);
+}
+
 static void put_run(struct report_out *out, const struct report_run *run) {
     struct report_words words = {""};
     struct report_word word = {""}, best = {""};
@@ -198,7 +222,11 @@ static void write_cards(struct report_out *out, const struct report_part *part) 
     struct report_words words = {""}, flops = {""};
     char note[128];
     report_put(out, "<dl class=\"cards\">\n");
-    put_accuracy(out, part);
+    if (part->run && report_run_figure(part->run)->format) {
+        put_figures(out, part->run);
+    } else {
+        put_accuracy(out, part);
+    }
     if (part->run) {
         put_run(out, part->run);
     }

@@ -8,6 +8,7 @@
 #include <stoa/recipe.h>
 
 #include "report/curves.h"
+#include "report/figure.h"
 #include "report/html.h"
 #include "report/page_part.h"
 #include "report/words.h"
@@ -49,23 +50,28 @@ struct figure {
     bool (*text)(const struct report_part *part, struct report_words *words);
 };
 
-static bool accuracy(const struct report_part *part, struct report_words *words) {
-    double share = part->samples ? (double)part->correct / (double)part->samples
-                   : part->run   ? report_run_last(part->run, REPORT_TEST_ACCURACY)
-                                 : (double)NAN;
-    (void)report_percent_words(words, share);
-    return isfinite(share);
+/* What the last epoch says of the test part; an accuracy as it was tested here, where it was. */
+static bool last_of(const struct report_part *part, struct report_words *words,
+                    const struct report_figure *figure) {
+    bool tested = !figure->format && part->samples > 0;
+    double last = tested      ? (double)part->correct / (double)part->samples
+                  : part->run ? report_run_last(part->run, figure->metric[REPORT_OF_TEST])
+                              : (double)NAN;
+    (void)report_figure_words(words, figure, last);
+    return isfinite(last);
 }
 
-static bool best_accuracy(const struct report_part *part, struct report_words *words) {
-    size_t at = part->run ? report_run_highest(part->run, REPORT_TEST_ACCURACY) : SIZE_MAX;
+/* The best epoch by the figure that the run's task is judged by. */
+static bool best_epoch(const struct report_part *part, struct report_words *words) {
+    const struct report_figure *judge = part->run ? report_run_figure(part->run) : NULL;
+    size_t at = judge ? report_run_best(part->run, judge) : SIZE_MAX;
     if (at == SIZE_MAX) {
         return false;
     }
-    struct report_words share = {""};
-    (void)snprintf(words->text, sizeof words->text, "%s (%.0f)",
-                   report_percent_words(&share, part->run->value[REPORT_TEST_ACCURACY][at]),
-                   part->run->value[REPORT_EPOCH][at]);
+    struct report_words best = {""};
+    double epoch = part->run->value[REPORT_EPOCH][at];
+    report_figure_words(&best, judge, part->run->value[judge->metric[REPORT_OF_TEST]][at]);
+    (void)snprintf(words->text, sizeof words->text, "%.40s (%.0f)", best.text, epoch);
     return true;
 }
 
@@ -107,23 +113,49 @@ static bool speed(const struct report_part *part, struct report_words *words) {
 }
 
 static const struct figure figures[] = {
-    {"accuracy", accuracy}, {"best (epoch)", best_accuracy},
-    {"loss", last_loss},    {"parameters", parameters},
-    {"flops", flops},       {"epochs", epochs},
-    {"training", seconds},  {"images/s", speed},
+    {"best (epoch)", best_epoch}, {"loss", last_loss},   {"parameters", parameters}, {"flops", flops},
+    {"epochs", epochs},           {"training", seconds}, {"images/s", speed},
 };
 enum { FIGURES = sizeof figures / sizeof *figures };
 
-static void compare_one(struct report_out *out, const struct report_part *part) {
+/* Whether a figure of a task is one of any of the runs; accuracy is where all of them lack a figure. */
+static bool is_shown(const struct report_part *const *parts, size_t count,
+                     const struct report_figure *figure) {
+    bool shown = false, others = false;
+    for (size_t i = 0; i < count; i++) {
+        const struct report_run *run = parts[i]->run;
+        shown = shown || (run && report_run_has(run, figure->metric[REPORT_OF_TEST]));
+        shown = shown || (!figure->format && parts[i]->samples > 0);
+        others = others || (run && report_run_figure(run)->format);
+    }
+    return shown || (!figure->format && !others);
+}
+
+static void put_head(struct report_out *out, const char *head) {
+    report_print(out, "<th scope=\"col\" class=\"r\">%s</th>", head);
+}
+
+static void put_number(struct report_out *out, bool known, const struct report_words *words) {
+    report_print(out, "<td class=\"r\">%s</td>", known ? words->text : "\342\200\223");
+}
+
+static void compare_one(struct report_out *out, const struct report_part *const *parts, size_t count,
+                        const struct report_part *part) {
+    struct report_words words = {""};
     report_print(out, "<tr><th scope=\"row\"><label><input type=\"checkbox\" id=\"show-%zu\" checked> ",
                  part->number);
     report_print(out, "<span class=\"swatch s%zu\"></span> ", (part->number - 1) % 8 + 1);
     report_escape(out, part->name);
     report_put(out, "</label></th>");
+    for (size_t i = 0; i < REPORT_FIGURES; i++) {
+        if (is_shown(parts, count, &report_figures[i])) {
+            bool known = last_of(part, &words, &report_figures[i]);
+            put_number(out, known, &words);
+        }
+    }
     for (size_t i = 0; i < FIGURES; i++) {
-        struct report_words words = {""};
         bool known = figures[i].text(part, &words);
-        report_print(out, "<td class=\"r\">%s</td>", known ? words.text : "\342\200\223");
+        put_number(out, known, &words);
     }
     report_put(out, "</tr>\n");
 }
@@ -255,16 +287,21 @@ static void write_differences(struct report_out *out, const struct report_part *
 
 void report_write_comparison(struct report_out *out, const struct report_part *const *parts, size_t count) {
     report_html_text(out,
-                     "Accuracy and loss are of the test data. A run whose box is not ticked is not in the "
+                     "Figures and loss are of the test data. A run whose box is not ticked is not in the "
                      "curves.");
     report_put(out, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Runs\"><table "
                     "class=\"runs\"><caption>Runs</caption>\n<thead><tr><th scope=\"col\">run</th>");
+    for (size_t i = 0; i < REPORT_FIGURES; i++) {
+        if (is_shown(parts, count, &report_figures[i])) {
+            put_head(out, report_figures[i].heading);
+        }
+    }
     for (size_t i = 0; i < FIGURES; i++) {
-        report_print(out, "<th scope=\"col\" class=\"r\">%s</th>", figures[i].head);
+        put_head(out, figures[i].head);
     }
     report_put(out, "</tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < count; i++) {
-        compare_one(out, parts[i]);
+        compare_one(out, parts, count, parts[i]);
     }
     report_put(out, "</tbody></table></div>\n");
     write_differences(out, parts, count);

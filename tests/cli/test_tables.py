@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import re
 import struct
 import zipfile
 
@@ -179,6 +180,55 @@ class Tables(Command):
         done = self.done("train", "houses.ini", "--data", "houses.csv", "--out", "grid", "--epochs", "2", "--set", "lr=0.01,0.02")
         self.assertIn("* the best validation rmse", done)
         self.assertNotIn("nan", done)
+        found = json.loads(self.done("train", "houses.ini", "--data", "houses.csv", "--epochs", "2", "--seeds", "3", "--json"))
+        own = [run["test_rmse"] for run in found["settings"][0]["runs"]]
+        self.assertAlmostEqual(found["settings"][0]["test_rmse"]["best"], min(own))
+
+    def test_figures_of_runs(self):
+        """Listed, compared, described and reported: errors of regression and hits of labels where accuracy stands for classes."""
+        for name, rate in (("a", "1e-2"), ("b", "1e-3")):
+            self.done("train", "houses.ini", "--data", "houses.csv", "--out", f"runs/{name}", "--lr", rate, "--quiet")
+        self.done("train", "tags.ini", "--data", "tags.npz", "--out", "runs/tags", "--quiet")
+        a, b = ([line for line in self.metrics(f"runs/{name}") if line["best"]][-1] for name in "ab")
+        tags = self.metrics("runs/tags")[-1]
+        lines = {line.split()[0]: line for line in self.done("runs", "--sort", "rmse").splitlines()}
+        self.assertEqual(list(lines), ["run", "a", "b", "tags"])
+        self.assertIn(f" rmse {a['test_rmse']:.4g} ", lines["a"])
+        self.assertIn(f" f1 {tags['test_f1']:.4f} ", lines["tags"])
+        self.assertEqual(self.done("runs", "--sort", "f1").splitlines()[1].split()[0], "tags")
+        table = self.done("runs", "runs/a", "runs/b", "runs/tags").splitlines()
+        at = table[0].index("a ")  # where the first run's column begins
+        rows = {line[:at].strip(): line[at:].split() for line in table}
+        for key in ("rmse", "mae"):
+            self.assertEqual(rows["test " + key], [f"{a['test_' + key]:.4g}", f"{b['test_' + key]:.4g}", "-"])
+            self.assertEqual(rows["valid " + key], [f"{a['validation_' + key]:.4g}", f"{b['validation_' + key]:.4g}", "-"])
+        self.assertEqual(rows["test r2"], [f"{a['test_r2']:.4f}", f"{b['test_r2']:.4f}", "-"])
+        for key in ("f1", "macro_f1", "average_precision"):
+            self.assertEqual(rows["test " + key.replace("_", " ")], ["-", "-", f"{tags['test_' + key]:.4f}"])
+        self.assertIn(f"test rmse {a['test_rmse']:.4g}, loss", self.done("info", "runs/a"))
+        self.assertIn(f"test f1 {tags['test_f1']:.4f}, loss", self.done("info", "runs/tags"))
+
+    def page(self, *arguments):
+        self.done("report", *arguments, "--out", "page.html", "--force")
+        return re.sub(r"\s*<[^>]*>\s*", "|", read("page.html").decode())
+
+    def test_figures_of_reports(self):
+        self.done("train", "houses.ini", "--data", "houses.csv", "--out", "a", "--quiet")
+        self.done("train", "tags.ini", "--data", "tags.npz", "--out", "tags", "--quiet")
+        last, tags = self.metrics("a")[-1], self.metrics("tags")[-1]
+        page = self.page("a")
+        self.assertRegex(page, rf"Test RMSE\|+{last['test_rmse']:.4g}\|+MAE {last['test_mae']:.4g}, R2 {last['test_r2']:.4f}, after")
+        self.assertNotIn("accuracy", page.split("Curves")[0])
+        self.assertRegex(self.page("tags"), rf"Test F1\|+{tags['test_f1']:.4f}\|+macro F1 {tags['test_macro_f1']:.4f}, "
+                                            rf"average precision {tags['test_average_precision']:.4f}, accuracy ")
+        least = min(self.metrics("a"), key=lambda line: line["test_rmse"])
+        page = self.page("a", "tags")
+        self.assertRegex(page, r"run\|+RMSE\|+MAE\|+R2\|+F1\|+macro F1\|+average precision\|+accuracy\|+best \(epoch\)\|+loss")
+        self.assertIn(f"|{least['test_rmse']:.4g} ({least['epoch']})|", page)
+        self.done("report", "a", "tags", "--svg", "drawn")
+        self.assertEqual(sorted(os.listdir("drawn")), sorted(f"{name}.svg" for name in (
+            "loss", "accuracy", "rmse", "r2", "f1", "average-precision", "rate", "speed")))
+        self.assertIn(",test_mae,", self.done("report", "a", "--csv", "-"))
 
 
 if __name__ == "__main__":

@@ -192,7 +192,9 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_dataset_from_idx_memory(stoa_context *
                                                                   size_t labels_bytes, size_t classes,
                                                                   stoa_dataset **dataset);
 /** Read a table of comma-separated values: a line a sample, a column a value, one of them the label.
- * Semicolons or tabs may stand for the commas, where the first line has none.
+ * Semicolons or tabs may stand for the commas: what separates fields is what the first lines all have equally
+ * often. Numbers may have a decimal comma, where no number has a point and one of the commas can be no mark
+ * between thousands, as in 12,345.
  *
  * A first column without a name, as pandas and R write row numbers, is passed over. With `columns` a table
  * that has a header gives its values in that order, whatever its own; other columns than those and the label

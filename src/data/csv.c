@@ -16,21 +16,6 @@ static bool at_line_end(const char *at, const char *end) {
     return at == end || *at == '\n' || (*at == '\r' && end - at > 1 && at[1] == '\n');
 }
 
-/* What separates the fields of the first line that is not empty. */
-static char find_separator(const char *at, const char *end) {
-    bool quoted = false, any = false, found[2] = {false, false};
-    for (; at < end && (quoted || !any || *at != '\n'); at++) {
-        any = any || !strchr(" \t\r\n", *at);
-        quoted = quoted != (*at == '"');
-        if (*at == ',' && !quoted) {
-            return ',';
-        }
-        found[0] = found[0] || (*at == ';' && !quoted);
-        found[1] = found[1] || (*at == '\t' && !quoted);
-    }
-    return found[0] ? ';' : found[1] ? '\t' : ',';
-}
-
 void stoa_csv_open(struct stoa_csv *csv, stoa_context *context, const char *name, const char *text,
                    size_t bytes) {
     static const char mark[] = "\xEF\xBB\xBF";
@@ -38,7 +23,14 @@ void stoa_csv_open(struct stoa_csv *csv, stoa_context *context, const char *name
     *csv = (struct stoa_csv){.context = context, .name = name, .next_line = 1};
     csv->at = bytes > 0 ? text + skip : text;
     csv->end = bytes > 0 ? text + bytes : text;
-    csv->separator = find_separator(csv->at, csv->end);
+    csv->begin = csv->at;
+    stoa_csv_look(csv);
+}
+
+void stoa_csv_rewind(struct stoa_csv *csv) {
+    csv->at = csv->begin;
+    csv->next_line = 1;
+    csv->fields = 0;
 }
 
 void stoa_csv_close(struct stoa_csv *csv) {

@@ -56,6 +56,17 @@ size_t stoa_csv_find_named(const struct stoa_csv_reading *r, const char *name, s
     return found;
 }
 
+/* The fields of the first line, as words that a wrong name may be meant to be. */
+static const char *name_of(const void *from, size_t index) {
+    const struct stoa_csv_reading *r = from;
+    return index < r->csv->fields ? r->named[index].text : NULL;
+}
+
+const char *stoa_csv_near(const struct stoa_csv_reading *r, const char *name, char out[STOA_NEAR_TEXT]) {
+    const struct stoa_words names = {name_of, r};
+    return stoa_near_text(name, &names, out);
+}
+
 /* ---- columns by their names ---- */
 
 /* Names that inputs are found by: the options' own, or those of what was learned from. */
@@ -98,11 +109,12 @@ static stoa_status fail_name(const struct stoa_csv_reading *r) {
     for (size_t i = 0; i < names; i++) {
         size_t column, found = stoa_csv_find_named(r, name_at(r->options, i), &column);
         if (found != 1) {
+            char near[STOA_NEAR_TEXT];
             return stoa_fail(
                 csv->context, STOA_ERR_FORMAT,
-                "%s:%zu: has %s column '%.60s', expected one: the training data had it as number %zu of "
-                "%zu inputs",
-                csv->name, csv->line, found ? "more than one" : "no", name_at(r->options, i), i + 1, names);
+                "%s:%zu: has %s column '%.60s'%sone: the training data had it as number %zu of %zu inputs",
+                csv->name, csv->line, found ? "more than one" : "no", name_at(r->options, i),
+                found ? ", expected " : stoa_csv_near(r, name_at(r->options, i), near), i + 1, names);
         }
     }
     return STOA_OK;
@@ -126,15 +138,13 @@ static stoa_status find_label(const struct stoa_csv_reading *r) {
         columns->label = taken ? columns->label : i;
         left += !taken;
     }
-    return left == 1
-               ? STOA_OK
-               : stoa_fail(csv->context, STOA_ERR_FORMAT,
-                           "%s:%zu: has no column '%.60s' for the label, and %zu columns that are no inputs",
-                           csv->name, csv->line,
-                           names[1]   ? names[1]
-                           : names[0] ? names[0]
-                                      : "label",
-                           left);
+    const char *wanted = names[1] ? names[1] : names[0] ? names[0] : "label";
+    char near[STOA_NEAR_TEXT];
+    return left == 1 ? STOA_OK
+                     : stoa_fail(csv->context, STOA_ERR_FORMAT,
+                                 "%s:%zu: has no column '%.60s' for the label%sit among the columns that are "
+                                 "no inputs, of which there are %zu",
+                                 csv->name, csv->line, wanted, stoa_csv_near(r, wanted, near), left);
 }
 
 /* The targets by their names. */
@@ -146,9 +156,11 @@ static stoa_status find_targets(const struct stoa_csv_reading *r) {
     for (size_t i = 0; status == STOA_OK && i < list.count; i++) {
         size_t column = STOA_NO_COLUMN, found = stoa_csv_find_named(r, list.text[i], &column);
         if (found != 1 || r->role[column] != STOA_CSV_LEFT_OUT) {
+            char near[STOA_NEAR_TEXT];
             status = stoa_fail(csv->context, STOA_ERR_FORMAT,
-                               "%s:%zu: has %s column '%.60s' for target %zu, expected one beside the inputs",
-                               csv->name, csv->line, found > 1 ? "more than one" : "no", list.text[i], i + 1);
+                               "%s:%zu: has %s column '%.60s' for target %zu%sone beside the inputs",
+                               csv->name, csv->line, found > 1 ? "more than one" : "no", list.text[i], i + 1,
+                               found > 0 ? ", expected " : stoa_csv_near(r, list.text[i], near));
         } else {
             r->role[column] = STOA_CSV_TARGET;
             columns->target[columns->targets++] = column;

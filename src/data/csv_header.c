@@ -5,16 +5,16 @@
 #include "base/number.h"
 #include "data/csv_reading.h"
 
-static bool is_number(const struct stoa_csv_field *field) {
+static bool is_number(const struct stoa_csv *csv, const struct stoa_csv_field *field) {
     double value;
-    return stoa_parse_double(field->text, field->length, &value);
+    return stoa_csv_number(csv, field, &value);
 }
 
 /* A header has no numbers. The label's own field says nothing: where classes have names, it is text in every
  * line. */
 bool stoa_csv_has_no_numbers(const struct stoa_csv *csv, size_t column) {
     for (size_t i = 0; i < csv->fields; i++) {
-        if (i != column && is_number(&csv->field[i])) {
+        if (i != column && is_number(csv, &csv->field[i])) {
             return false;
         }
     }
@@ -29,7 +29,7 @@ static size_t count_fields(const struct stoa_csv *csv, size_t begin, size_t exce
         const struct stoa_csv_field *field = &csv->field[i];
         size_t number = 0;
         bool counts = stoa_parse_size(field->text, field->length, &number);
-        if (i == except && !counts && field->length > 0 && !is_number(field)) {
+        if (i == except && !counts && field->length > 0 && !is_number(csv, field)) {
             continue;
         }
         first = counted == 0 ? number : first;
@@ -63,8 +63,8 @@ void stoa_csv_look_ahead(struct stoa_csv_reading *r) {
     r->second = stoa_csv_next(&second, &r->second) == STOA_OK && r->second;
     for (size_t i = 0; r->second && i < second.fields; i++) {
         const struct stoa_csv_field *field = &second.field[i];
-        r->fractions =
-            r->fractions || (is_number(field) && !stoa_parse_size(field->text, field->length, &whole));
+        r->fractions = r->fractions ||
+                       (is_number(&second, field) && !stoa_parse_size(field->text, field->length, &whole));
     }
     r->counts = r->second && count_fields(&second, 0, STOA_NO_COLUMN) > 0;
     stoa_csv_close(&second);

@@ -3,6 +3,7 @@
 #ifndef STOA_DATA_CSV_READING_H
 #define STOA_DATA_CSV_READING_H
 
+#include "base/nearest.h"
 #include "data/csv_columns.h"
 
 /* A field's text, and its column. */
@@ -28,6 +29,9 @@ stoa_status stoa_csv_fail_columns(const struct stoa_csv_reading *r);
 
 /* How many columns have this name; the first of them. */
 size_t stoa_csv_find_named(const struct stoa_csv_reading *r, const char *name, size_t *column);
+
+/* ", did you mean 'price'? Expected " where a field of the first line is near this name, else ", expected ". */
+const char *stoa_csv_near(const struct stoa_csv_reading *r, const char *name, char out[STOA_NEAR_TEXT]);
 
 /* Whether the first line has no numbers; the field of `column` says nothing. */
 bool stoa_csv_has_no_numbers(const struct stoa_csv *csv, size_t column);

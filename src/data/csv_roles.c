@@ -31,11 +31,11 @@ static stoa_status find_column(struct stoa_csv_reading *r, const char *key, cons
         *column = number - 1;
         return STOA_OK;
     }
+    char near[STOA_NEAR_TEXT];
     return stoa_fail(
         csv->context, STOA_ERR_ARGUMENT,
-        "%s:%zu: has no column '%.40s' for %s, expected a name of the first line or a number from 1 "
-        "to %zu",
-        csv->name, csv->line, text, key, csv->fields);
+        "%s:%zu: has no column '%.40s' for %s%sa name of the first line or a number from 1 to %zu", csv->name,
+        csv->line, text, key, stoa_csv_near(r, text, near), csv->fields);
 }
 
 typedef stoa_status take_column(struct stoa_csv_reading *r, const char *key, size_t column);

@@ -33,8 +33,7 @@ struct table {
 /* Start over, behind the header. */
 static stoa_status rewind_table(struct table *table) {
     bool more;
-    stoa_csv_close(&table->csv);
-    stoa_csv_open(&table->csv, table->context, table->name, table->text, table->bytes);
+    stoa_csv_rewind(&table->csv);
     return table->columns.header ? stoa_csv_next(&table->csv, &more) : STOA_OK;
 }
 
@@ -217,12 +216,23 @@ static stoa_status make_room(struct table *table, struct stoa_store *store) {
     return status;
 }
 
+/* What was found between fields and within numbers, where it is not a comma and a point. */
+static void explain_marks(const struct table *table) {
+    const struct stoa_csv *csv = &table->csv;
+    const char *separator = csv->separator == ';' ? "';'" : csv->separator == '\t' ? "tabs" : "','";
+    if (csv->decimal == ',') {
+        stoa_log(table->context, "%s: fields are separated by %s, and numbers have a decimal comma",
+                 table->name, separator);
+    } else if (csv->separator != ',') {
+        stoa_log(table->context, "%s: fields are separated by %s", table->name, separator);
+    }
+}
+
 static stoa_status read_table(struct table *table, struct stoa_store *store) {
     stoa_status status = stoa_csv_columns_read(&table->csv, table->options, &table->columns);
     table->first_line = table->csv.line;
-    if (status == STOA_OK && table->csv.separator != ',') {
-        stoa_log(table->context, "%s: fields are separated by %s", table->name,
-                 table->csv.separator == ';' ? "';'" : "tabs");
+    if (status == STOA_OK) {
+        explain_marks(table);
     }
     if (status == STOA_OK) {
         status =

@@ -21,6 +21,8 @@ static void hint_of(const struct stoa_csv *csv, const struct stoa_csv_field *fie
     const char *words = "; categories in [data] makes texts inputs, ignore leaves the column out";
     if (first_line) {
         words = "; header = yes in [data] where this line holds names";
+    } else if (stoa_csv_doubt(field)) {
+        words = stoa_csv_doubt(field);
     } else if (memchr(field->text, ',', field->length)) {
         words = csv->separator == ';' ? ", with a point; ';' separates the fields here" : ", with a point";
     } else if (memchr(field->text, ';', field->length)) {
@@ -70,7 +72,7 @@ stoa_status stoa_table_number(const struct stoa_csv *csv, size_t column, bool fi
                               struct stoa_table_notes *notes, float *value) {
     const struct stoa_csv_field *field = &csv->field[column];
     double number;
-    if (stoa_parse_double(field->text, field->length, &number) && isfinite((float)number)) {
+    if (stoa_csv_number(csv, field, &number) && isfinite((float)number)) {
         *value = (float)number;
         return STOA_OK;
     }

@@ -177,8 +177,10 @@ static void refuses(void **state) {
         {"1,2,0\n1,-inf,0\n", NULL, STOA_ERR_FORMAT, "t:2: column 2: found '-inf', expected a finite number"},
         {"1,2,0\n1,1e39,0\n", NULL, STOA_ERR_FORMAT, "t:2: column 2: found '1e39', expected a finite number"},
         {"1,2,0\n1,0x10,0\n", NULL, STOA_ERR_FORMAT, "t:2: column 2: found '0x10', expected a finite number"},
-        {"1,2,0\n\"1,5\",2,0\n", NULL, STOA_ERR_FORMAT,
-         "t:2: column 1: found '1,5', expected a finite number, with a point"},
+        {"1,2,0\n\"1,500\",2,0\n", NULL, STOA_ERR_FORMAT,
+         "t:2: column 1: found '1,500', expected a finite number, with a point: the comma may be that, or a "
+         "mark "
+         "between thousands"},
         {"1,2,0\n1,\"2,0\n", NULL, STOA_ERR_FORMAT, "t:2: column 2: found no closing quote, expected one"},
         {"1,2,0\n1,\"2\"3,0\n", NULL, STOA_ERR_FORMAT,
          "t:2: column 2: found text behind a closing quote, expected quotes around the whole field, doubled "

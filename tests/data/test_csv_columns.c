@@ -153,9 +153,11 @@ static void finds_columns_by_name(void **state) {
            "t:1: has more than one column 'width', expected one: the training data had it as number 1 of 3 "
            "inputs");
     refuse("a,width,height,1,b\n1,1,2,3,0\n", &by_name,
-           "t:1: has no column 'kind' for the label, and 2 columns that are no inputs");
+           "t:1: has no column 'kind' for the label, expected it among the columns that are no inputs, of "
+           "which there are 2");
     refuse("width,height,1\n1,2,3\n", &by_name,
-           "t:1: has no column 'kind' for the label, and 0 columns that are no inputs");
+           "t:1: has no column 'kind' for the label, expected it among the columns that are no inputs, of "
+           "which there are 0");
 }
 
 static void tells_names(void **state) {
@@ -197,10 +199,6 @@ static void tells_separators(void **state) {
     take_note("t: fields are separated by ';'\n");
     expect("1,2,a;b\n3,4,c\td\n", NULL, "1 2:0;3 4:1");
     take_note("");
-    refuse(
-        "a;b;kind\n1;2,5;0\n", NULL,
-        "t:2: column 2: found '2,5', expected a finite number, with a point; ';' separates the fields here");
-    notes[0] = '\0';
     refuse("1,2,0\n1;5,2,0\n", NULL,
            "t:2: column 1: found '1;5', expected a finite number; ',' separates the fields here, as in the "
            "first line");
@@ -211,12 +209,109 @@ static void tells_separators(void **state) {
            "; header = yes where this line holds names");
 }
 
+/* Lines below the first tell where that one has several. */
+static void tells_separators_by_lines(void **state) {
+    (void)state;
+    expect("size, m;price, EUR;kind\n1;2;0\n3.5;4;1\n", NULL, "1 2:0;3.5 4:1");
+    take_note("t: fields are separated by ';'\n");
+    expect("size, m\tprice; EUR\tkind\n1\t2\t0\n\n3.5\t4\t1\n", NULL, "1 2:0;3.5 4:1");
+    take_note("t: fields are separated by tabs\n");
+    expect("\"a;b\";\"c\n;,d\";kind\r\n1;\"2\";0\r\n", NULL, "1 2:0");
+    take_note("t: fields are separated by ';'\n");
+    expect("a;1,b;2,kind\n1,2,0\n", NULL, "1 2:0");
+    take_note("");
+    /* One line with another number of fields is an error of that line, by the first line's separator. */
+    refuse("a,b;c,kind\n1,2,0\n1,2\n", NULL, "t:3: found 2 columns, expected 3 as in the first line");
+}
+
+static void tells_decimal_commas(void **state) {
+    static const char said[] = "t: fields are separated by ';', and numbers have a decimal comma\n";
+    (void)state;
+    expect("a;b;kind\n1;2,5;0\n-3,25;4;1\n", NULL, "1 2.5:0;-3.25 4:1");
+    take_note(said);
+    expect("1,5;2,25;0\n3,125;4,5e1;1\n", NULL, "1.5 2.25:0;3.125 45:1");
+    take_note(said);
+    expect("a;b;kind\n 0,125 ;12,345;0\n", NULL, "0.125 12.345:0");
+    take_note(said);
+    expect("a;b;kind\n1234,125;1;0\n", NULL, "1234.12 1:0");
+    take_note(said);
+    expect("a,b,kind\n\"1,5\",2,0\n", NULL, "1.5 2:0");
+    take_note("t: fields are separated by ',', and numbers have a decimal comma\n");
+    refuse(
+        "a;b;kind\n1;12,345;0\n", NULL,
+        "t:2: column 2: found '12,345', expected a finite number, with a point: the comma may be that, or a "
+        "mark between thousands");
+    notes[0] = '\0';
+    refuse(
+        "a;b;kind\n1.5;2,5;0\n", NULL,
+        "t:2: column 2: found '2,5', expected a finite number, with a point, as other numbers of this table "
+        "have it");
+    notes[0] = '\0';
+    refuse("a;b;kind\n2,5;1.234,5;0\n", NULL,
+           "t:2: column 2: found '1.234,5', expected a finite number, with a point; ';' separates the fields "
+           "here");
+    notes[0] = '\0';
+    refuse(
+        "a;b;kind\n2,5;1,;0\n", NULL,
+        "t:2: column 2: found '1,', expected a finite number, with a point; ';' separates the fields here");
+    notes[0] = '\0';
+}
+
+/* A name that the first line almost has is told. */
+static void tells_nearest_names(void **state) {
+    static const char table[] = "area,rooms,price\n1,2,3\n";
+    static const char *const wrong[] = {"aera", "rooms"};
+    static const struct {
+        stoa_data_options options;
+        const char *sentence;
+    } cases[] = {
+        {{.task = STOA_TASK_REGRESSION, .target = "pirce"},
+         "t:1: has no column 'pirce' for target, did you mean 'price'? Expected a name of the first line or "
+         "a "
+         "number from 1 to 3"},
+        {{.task = STOA_TASK_REGRESSION, .ignore = "romms"},
+         "t:1: has no column 'romms' for ignore, did you mean 'rooms'? Expected a name of the first line or "
+         "a "
+         "number from 1 to 3"},
+        {{.task = STOA_TASK_REGRESSION, .only = "Area"},
+         "t:1: has no column 'Area' for only, did you mean 'area'? Expected a name of the first line or a "
+         "number from 1 to 3"},
+        {{.task = STOA_TASK_REGRESSION, .categories = "room"},
+         "t:1: has no column 'room' for categories, did you mean 'rooms'? Expected a name of the first line "
+         "or "
+         "a number from 1 to 3"},
+        {{.task = STOA_TASK_REGRESSION, .dates = "ares"},
+         "t:1: has no column 'ares' for dates, did you mean 'area'? Expected a name of the first line or a "
+         "number from 1 to 3"},
+        {{.label = "pric"},
+         "t:1: has no column 'pric' for the label, did you mean 'price'? Expected a name of the first line "
+         "or "
+         "a number from 1 to 3"},
+        {{.label = "colour"},
+         "t:1: has no column 'colour' for the label, expected a name of the first line or a number from 1 to "
+         "3"},
+        {{.columns = wrong, .column_count = 2, .unlabelled = true},
+         "t:1: has no column 'aera', did you mean 'area'? Expected one: the training data had it as number 1 "
+         "of 2 inputs"},
+        {{.columns = wrong + 1, .column_count = 1, .task = STOA_TASK_REGRESSION, .target = "pirce"},
+         "t:1: has no column 'pirce' for target 1, did you mean 'price'? Expected one beside the inputs"},
+        {{.columns = wrong + 1, .column_count = 1, .label_column = "prize"},
+         "t:1: has no column 'prize' for the label, did you mean 'price'? Expected it among the columns that "
+         "are no inputs, of which there are 2"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        refuse(table, &cases[i].options, cases[i].sentence);
+    }
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(reads_headers_of_numbers), TEST(passes_row_numbers_over),
         TEST(finds_columns_by_name),    TEST(tells_names),
-        TEST(tells_separators),
+        TEST(tells_separators),         TEST(tells_separators_by_lines),
+        TEST(tells_decimal_commas),     TEST(tells_nearest_names),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

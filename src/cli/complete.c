@@ -174,7 +174,10 @@ static void print_zsh(const struct cli_completed *c) {
         }
         (void)puts("\n        ;;");
     }
-    (void)printf("    esac\n}\n\ncompdef _%s_complete %s\n", c->stem, c->program);
+    /* Of a file in fpath the first call runs all of it, and has to complete as well. */
+    (void)printf("    esac\n}\n\nif [[ $funcstack[1] == _%s ]]; then\n    _%s_complete \"$@\"\nelse\n"
+                 "    compdef _%s_complete %s\nfi\n",
+                 c->program, c->stem, c->stem, c->program);
 }
 
 /* ---- fish ---- */

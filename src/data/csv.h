@@ -40,9 +40,9 @@ void stoa_csv_rewind(struct stoa_csv *csv);
  * out of place), STOA_ERR_MEMORY. */
 stoa_status stoa_csv_next(struct stoa_csv *csv, bool *more);
 
-/* Find the separator and the decimal mark. The separator is the first of ',', ';' and a tab that the first lines
- * have all equally often outside of quotes, or else that the first line has. Commas are decimal where one of
- * them can be nothing else and no number has a point. */
+/* Find the separator and the decimal mark. The separator is the first of ',', ';' and a tab that the first
+ * lines have all equally often outside of quotes, or else that the first line has. Commas are decimal where
+ * one of them can be nothing else and no number has a point. */
 void stoa_csv_look(struct stoa_csv *csv);
 
 /* The field as a number; false where it is none. */

@@ -30,7 +30,8 @@ stoa_status stoa_csv_fail_columns(const struct stoa_csv_reading *r);
 /* How many columns have this name; the first of them. */
 size_t stoa_csv_find_named(const struct stoa_csv_reading *r, const char *name, size_t *column);
 
-/* ", did you mean 'price'? Expected " where a field of the first line is near this name, else ", expected ". */
+/* ", did you mean 'price'? Expected " where a field of the first line is near this name, else
+ * ", expected ". */
 const char *stoa_csv_near(const struct stoa_csv_reading *r, const char *name, char out[STOA_NEAR_TEXT]);
 
 /* Whether the first line has no numbers; the field of `column` says nothing. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The figures that say how good a run's model is, by its task: accuracy of classes, errors of regression, hits
- * of several labels. */
+/* The figures that say how good a run's model is, by its task: accuracy of classes, errors of regression,
+ * hits of several labels. */
 #ifndef STOA_REPORT_FIGURE_H
 #define STOA_REPORT_FIGURE_H
 

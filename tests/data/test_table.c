@@ -163,7 +163,8 @@ static void reads_categories(void **state) {
         "t:3: column 2: found 'green', expected one of 2 categories such as 'blue'; unknown = zero in [data] "
         "takes others as zeros");
     refuse("k,colour,a\n1,red,5\n", &known,
-           "t:1: has no column 'color', did you mean 'colour'? Expected one: the training data had it as number 2 of 2 inputs");
+           "t:1: has no column 'color', did you mean 'colour'? Expected one: the training data had it as "
+           "number 2 of 2 inputs");
     notes[0] = '\0';
     known.unknown = STOA_UNKNOWN_ZERO;
     expect("k,color,a\n1,red,5\n0,green,6\n", &known, "5 0 1:1;6 0 0:0");

@@ -15,9 +15,18 @@ struct taps {
 };
 
 /* How much every tap counts: 1 over the divisor; 0 where no pixel of the image is in the window. */
-static float tap_scale(const struct stoa_window *w, bool include_pad, size_t lines, size_t width) {
-    size_t count = include_pad ? w->kernel_height * w->kernel_width : lines * width;
-    return count == 0 ? 0 : 1.0F / (float)count;
+static float tap_scale(const struct stoa_window *w, bool include_pad, size_t oh, size_t ow, size_t lines,
+                       size_t width) {
+    size_t count = lines * width;
+    if (include_pad && (lines < w->kernel_height || width < w->kernel_width)) {
+        /* Taps beyond the padding do not count. */
+        struct stoa_span v = stoa_span_of(oh, w->stride_height, 0, w->kernel_height, w->dilation_height,
+                                          w->pad_top + w->height + w->pad_bottom);
+        struct stoa_span h = stoa_span_of(ow, w->stride_width, 0, w->kernel_width, w->dilation_width,
+                                          w->pad_left + w->width + w->pad_right);
+        count = (v.end - v.first) * (h.end - h.first);
+    }
+    return lines == 0 || width == 0 ? 0 : 1.0F / (float)count;
 }
 
 #define STOA_POOL_MEAN(type, t, to)                                                                          \
@@ -87,7 +96,7 @@ static void pool_row(const struct stoa_window *w, bool include_pad, const float 
             .tap_stride = w->dilation_width * channels,
             .lines = lines,
             .width = width,
-            .scale = tap_scale(w, include_pad, lines, width),
+            .scale = tap_scale(w, include_pad, oh, ow, lines, width),
         };
         size_t last = v.start * line_floats + h.start * channels + (lines - 1) * t.line_stride +
                       (width - 1) * t.tap_stride;
@@ -190,7 +199,7 @@ void STOA_KERNEL(avgpool_backward)(const struct stoa_window *w, bool include_pad
             size_t lines = v.end - v.first;
             size_t width = h.end - h.first;
             spread(dy, channels, w->dilation_height * w->width * channels, w->dilation_width * channels,
-                   lines, width, tap_scale(w, include_pad, lines, width),
+                   lines, width, tap_scale(w, include_pad, oh, ow, lines, width),
                    dx + (v.start * w->width + h.start) * channels);
         }
     }

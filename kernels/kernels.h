@@ -125,8 +125,8 @@ enum { STOA_IM2COL_LINES = 8200 };
                 uint16_t *index))                                                                            \
     /* One image: dx (overwritten) gets every dy at the pixel that index names. */                           \
     K(maxpool_backward, (const struct stoa_window *w, const real *dy, const uint16_t *index, real *dx))      \
-    /* The mean over the window. The divisor is the kernel's size when include_pad, else the number of       \
-     * pixels in the image (0 when there are none). */                                                       \
+    /* The mean over the window. The divisor is the number of taps in the image and its padding when         \
+     * include_pad, else of those in the image (0 when there are none in the image). */                      \
     K(avgpool, (const struct stoa_window *w, bool include_pad, const real *x, size_t first_row, size_t rows, \
                 real *y))                                                                                    \
     /* One image: dx (overwritten). */                                                                       \

@@ -317,22 +317,30 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_loss(stoa_context *context, const char
                                                const float *values, float *losses, const float *dlosses,
                                                float *dx);
 
-/** A pooling window. Zero stride means the window's size. Padding is at most half of the window. */
+/** A pooling window. Zero stride means the window's size, zero dilation 1. No window may lie in the padding
+ * alone. */
 typedef struct stoa_pool2d {
-    size_t batch;         /**< images */
-    size_t height;        /**< of the input */
-    size_t width;         /**< of the input */
-    size_t channels;      /**< of input and output */
-    size_t window_height; /**< pixels */
-    size_t window_width;  /**< pixels */
-    size_t stride_height; /**< pixels from one window to the next */
-    size_t stride_width;  /**< pixels from one window to the next */
-    size_t pad_height;    /**< rows above, and as many below */
-    size_t pad_width;     /**< columns on the left, and as many on the right */
-    bool exclude_pad;     /**< average pooling: divide by the pixels inside the image */
+    size_t batch;           /**< images */
+    size_t height;          /**< of the input */
+    size_t width;           /**< of the input */
+    size_t channels;        /**< of input and output */
+    size_t window_height;   /**< taps */
+    size_t window_width;    /**< taps */
+    size_t stride_height;   /**< pixels from one window to the next */
+    size_t stride_width;    /**< pixels from one window to the next */
+    size_t dilation_height; /**< pixels from one tap to the next */
+    size_t dilation_width;  /**< pixels from one tap to the next */
+    size_t pad_top;         /**< rows above */
+    size_t pad_bottom;      /**< rows below */
+    size_t pad_left;        /**< columns on the left */
+    size_t pad_right;       /**< columns on the right */
+    bool ceil_mode;   /**< a last window may hang over the padding, if it does not begin behind the image */
+    bool exclude_pad; /**< average pooling: divide by the taps in the image only, without the padding's */
 } stoa_pool2d;
 
-/** `*height` and `*width` of the output of `pool`: floor((size + 2 * padding - window) / stride) + 1. */
+/** `*height` and `*width` of the output of `pool`: floor((size + padding - dilation * (window - 1) - 1) /
+ * stride) + 1, and ceil in the place of floor with ceil_mode, but for a window that would begin in the
+ * padding behind the image. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_pool2d_output(stoa_context *context, const stoa_pool2d *pool,
                                                         size_t *height, size_t *width);
 /** `y` (batch, OH, OW, channels): the largest of each window of `x`; `index` (same shape) gets which tap won,

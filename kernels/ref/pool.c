@@ -52,16 +52,21 @@ void STOA_REFERENCE(maxpool_backward)(const struct stoa_window *w, const real *d
     }
 }
 
-/* What the sum over output pixel (oh, ow)'s window is divided by; 0 when no pixel of the image is in it. */
+/* What the sum over output pixel (oh, ow)'s window is divided by: the taps in the image, or those in the
+ * image and its padding. 0 when no pixel of the image is in it. */
 static size_t divisor(const struct stoa_window *w, bool include_pad, size_t oh, size_t ow) {
     size_t count = 0;
+    size_t padded = 0;
     for (size_t kh = 0; kh < w->kernel_height; kh++) {
         for (size_t kw = 0; kw < w->kernel_width; kw++) {
             size_t pixel;
             count += stoa_tap(w, oh, ow, kh, kw, &pixel);
+            padded +=
+                oh * w->stride_height + kh * w->dilation_height < w->pad_top + w->height + w->pad_bottom &&
+                ow * w->stride_width + kw * w->dilation_width < w->pad_left + w->width + w->pad_right;
         }
     }
-    return include_pad ? w->kernel_height * w->kernel_width : count;
+    return include_pad && count > 0 ? padded : count;
 }
 
 void STOA_REFERENCE(avgpool)(const struct stoa_window *w, bool include_pad, const real *x, size_t first_row,

@@ -127,7 +127,8 @@ void stoa_option_expected(const struct stoa_option *option, char *out, size_t si
         append(&text, "HxW or a number from %.0f to %.0f", option->lowest, option->highest);
         break;
     case STOA_OPTION_PADDING:
-        append(&text, "same, HxW or a number from %.0f to %.0f", option->lowest, option->highest);
+        append(&text, "same, same_lower, HxW, TOP,LEFT,BOTTOM,RIGHT or a number from %.0f to %.0f",
+               option->lowest, option->highest);
         break;
     case STOA_OPTION_FLOAT:
     case STOA_OPTION_DOUBLE:
@@ -175,6 +176,35 @@ static bool read_pair(const struct stoa_option *option, const char *text, size_t
     }
     return read_size(option, text, (size_t)(cross - text), height) &&
            read_size(option, cross + 1, strlen(cross + 1), width);
+}
+
+static const char *const same_words[] = {
+    [STOA_PAD_SAME - 1] = "same", [STOA_PAD_SAME_LOWER - 1] = "same_lower", NULL};
+
+/* "same", "5", "5x3" or "1,0,2,1". */
+static bool read_padding(const struct stoa_option *option, const char *text, struct stoa_padding *padding) {
+    *padding = (struct stoa_padding){.kind = STOA_PAD_GIVEN};
+    for (int i = 0; same_words[i]; i++) {
+        if (strcmp(text, same_words[i]) == 0) {
+            padding->kind = (enum stoa_padding_kind)(i + 1);
+            return true;
+        }
+    }
+    if (!strchr(text, ',')) {
+        bool good = read_pair(option, text, &padding->top, &padding->left);
+        padding->bottom = padding->top;
+        padding->right = padding->left;
+        return good;
+    }
+    size_t *const sides[] = {&padding->top, &padding->left, &padding->bottom, &padding->right};
+    for (size_t i = 0; i < 4; i++) {
+        size_t length = strcspn(text, ",");
+        if (!read_size(option, text, length, sides[i]) || (text[length] == '\0') != (i == 3)) {
+            return false;
+        }
+        text += length + 1;
+    }
+    return true;
 }
 
 static bool read_double(const struct stoa_option *option, const char *text, size_t length, double *value) {
@@ -237,7 +267,7 @@ static bool read_word(const struct stoa_option *option, const char *text, int *w
 bool stoa_option_read(const struct stoa_option *option, const char *text, void *options) {
     void *member = (char *)options + option->offset;
     struct stoa_pair pair = {0, 0};
-    struct stoa_padding padding = {.same = false};
+    struct stoa_padding padding;
     size_t size = 0;
     float number = 0;
     double wide = 0;
@@ -250,9 +280,7 @@ bool stoa_option_read(const struct stoa_option *option, const char *text, void *
     case STOA_OPTION_PAIR:
         return read_pair(option, text, &pair.height, &pair.width) && memcpy(member, &pair, sizeof pair);
     case STOA_OPTION_PADDING:
-        padding.same = strcmp(text, "same") == 0;
-        return (padding.same || read_pair(option, text, &padding.height, &padding.width)) &&
-               memcpy(member, &padding, sizeof padding);
+        return read_padding(option, text, &padding) && memcpy(member, &padding, sizeof padding);
     case STOA_OPTION_FLOAT:
         return read_float(option, text, strlen(text), &number) && memcpy(member, &number, sizeof number);
     case STOA_OPTION_DOUBLE:
@@ -310,10 +338,9 @@ static stoa_status fail_unknown(struct stoa_error *error, const struct stoa_opti
 }
 
 void stoa_option_expectation(const struct stoa_option *option, const char *found, char *out, size_t size) {
-    static const char *const same[] = {"same", NULL}, *const truths[] = {"true", "false", NULL},
-                             *const none[] = {NULL};
+    static const char *const truths[] = {"true", "false", NULL}, *const none[] = {NULL};
     const char *const *words = option->choices                       ? option->choices
-                               : option->type == STOA_OPTION_PADDING ? same
+                               : option->type == STOA_OPTION_PADDING ? same_words
                                : option->type == STOA_OPTION_BOOL    ? truths
                                                                      : none;
     char near[STOA_NEAR_TEXT];

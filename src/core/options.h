@@ -12,7 +12,7 @@
 enum stoa_option_type {
     STOA_OPTION_SIZE,    /* size_t: "6" */
     STOA_OPTION_PAIR,    /* struct stoa_pair: "5" or "5x3", height first */
-    STOA_OPTION_PADDING, /* struct stoa_padding: "2", "1x2" or "same" */
+    STOA_OPTION_PADDING, /* struct stoa_padding: "2", "1x2", "1,0,2,1", "same" or "same_lower" */
     STOA_OPTION_FLOAT,   /* float: "1e-3" */
     STOA_OPTION_DOUBLE,  /* double: for what is computed with in double, such as schedules */
     STOA_OPTION_BOOL,    /* bool: "true" or "false" */
@@ -28,9 +28,12 @@ struct stoa_pair {
     size_t height, width;
 };
 
+/* Rows and columns around an image, as given, or as many as make the output as large as the input divided by
+ * the stride: an odd one behind, or, with same_lower, in front. */
+enum stoa_padding_kind { STOA_PAD_GIVEN, STOA_PAD_SAME, STOA_PAD_SAME_LOWER };
 struct stoa_padding {
-    bool same;
-    size_t height, width; /* 0 when same */
+    enum stoa_padding_kind kind;
+    size_t top, left, bottom, right; /* 0 when not given */
 };
 
 enum { STOA_LIST_MOST = 128 };

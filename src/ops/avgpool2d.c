@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* avgpool2d: the mean of each window. x (N, H, W, C), y (N, OH, OW, C). The padding counts as zeros in the
- * mean, as in PyTorch, unless include_pad=false. */
+ * mean, as in PyTorch, unless include_pad=false; what ceil_mode lets hang over the padding never counts. */
 #include "ops/pool.h"
 
 static const struct stoa_option options[] = {
@@ -62,6 +62,11 @@ static const struct stoa_op_example examples[] = {
     {"size=2", {"6x8x5"}, 3},
     {"size=3x2 stride=2x1 pad=1", {"7x5x17"}, 2},
     {"size=3 stride=2 pad=same include_pad=false", {"6x7x4"}, 2},
+    {"size=3 stride=2 ceil_mode=true", {"6x4x17"}, 2},
+    {"size=3x4 stride=2x3 pad=1,0,1,2 ceil_mode=true", {"4x6x5"}, 2},
+    {"size=3 stride=2 pad=0,0,1,1 ceil_mode=true include_pad=false", {"6x6x3"}, 2},
+    {"size=3x2 dilation=2x3 stride=1 pad=2,1,1,1", {"5x6x4"}, 2},
+    {"size=1x4 stride=1x2 pad=0x1", {"1x9x6"}, 3},
     {NULL, {NULL}, 0},
 };
 

@@ -4,10 +4,11 @@
  * x (N, H, W, C), weight (KH, KW, C / groups, K) in memory and (K, C / groups, KH, KW) on disk, bias (K),
  * y (N, OH, OW, K):
  *   y[n, oh, ow, k] = bias[k] + sum over kh, kw, c of weight[kh, kw, c, k] *
- *       x[n, oh * stride + kh * dilation - pad, ow * stride + kw * dilation - pad, group(k), c]
- *   OH = floor((H + 2 * pad - dilation * (KH - 1) - 1) / stride) + 1
- * With pad=same OH = ceil(H / stride), the odd row of padding at the bottom (as in TensorFlow, and PyTorch
- * for stride 1). */
+ *       x[n, oh * stride + kh * dilation - top, ow * stride + kw * dilation - left, group(k), c]
+ *   OH = floor((H + top + bottom - dilation * (KH - 1) - 1) / stride) + 1
+ * pad is one number for all sides, HxW, or top,left,bottom,right (ONNX's pads). With pad=same OH = ceil(H /
+ * stride), the odd row of padding at the bottom (as in TensorFlow, ONNX's SAME_UPPER, and PyTorch for stride
+ * 1), with same_lower at the top. */
 #include "base/size.h"
 #include "ops/conv_layer.h"
 #include "ops/window.h"
@@ -142,6 +143,10 @@ static const struct stoa_op_example examples[] = {
     {"filters=6 kernel=5 pad=2", {"9x8x1"}, 3},
     {"filters=4 kernel=3x2 stride=2x1 pad=1x0", {"7x6x3"}, 2},
     {"filters=5 kernel=3 pad=same stride=2", {"6x7x2"}, 3},
+    {"filters=5 kernel=2x4 pad=same_lower stride=1x2", {"4x6x2"}, 2},
+    {"filters=4 kernel=3 pad=0,2,1,0", {"4x5x3"}, 2},
+    {"filters=6 kernel=1x5 pad=0,3,0,1 stride=1x2", {"1x9x4"}, 3},
+    {"filters=6 kernel=3 groups=6 pad=0,0,1,1 stride=2", {"6x6x6"}, 2},
     {"filters=4 kernel=3 dilation=2x1 bias=false", {"8x7x3"}, 2},
     {"filters=6 kernel=3 groups=2 pad=1", {"5x6x4"}, 5},
     {"filters=6 kernel=3 groups=6 pad=1 stride=2", {"6x5x6"}, 3},

@@ -89,6 +89,11 @@ static const struct stoa_op_example examples[] = {
     {"size=2", {"6x8x5"}, 3},
     {"size=3x2 stride=2x1 pad=1", {"7x5x17"}, 2},
     {"size=3 stride=2 pad=same", {"6x7x4"}, 2},
+    {"size=2 pad=same_lower", {"5x4x3"}, 2},
+    {"size=3 stride=2 ceil_mode=true", {"6x4x17"}, 2},
+    {"size=3 stride=2x3 pad=1 ceil_mode=true", {"4x6x5"}, 2},
+    {"size=2x3 dilation=3x2 stride=1 pad=0,2,1,0", {"5x7x4"}, 2},
+    {"size=1x2", {"1x9x6"}, 3},
     {NULL, {NULL}, 0},
 };
 

@@ -12,6 +12,10 @@ struct pooling {
     struct stoa_layer layer;
 };
 
+static size_t or_one(size_t value) {
+    return stoa_max(1, value);
+}
+
 static stoa_status read_pool(stoa_context *context, const char *function, const char *op,
                              const stoa_pool2d *pool, struct pooling *p) {
     *p = (struct pooling){.layer = {.inputs = 1}};
@@ -21,20 +25,35 @@ static stoa_status read_pool(stoa_context *context, const char *function, const 
     }
     size_t stride_height = pool->stride_height ? pool->stride_height : pool->window_height;
     size_t stride_width = pool->stride_width ? pool->stride_width : pool->window_width;
+    size_t dilation_height = or_one(pool->dilation_height);
+    size_t dilation_width = or_one(pool->dilation_width);
     status =
         stoa_check_sizes(context, function,
                          STOA_SIZES({"batch", pool->batch}, {"height", pool->height}, {"width", pool->width},
                                     {"channels", pool->channels}, {"window_height", pool->window_height},
                                     {"window_width", pool->window_width}, {"stride_height", stride_height},
-                                    {"stride_width", stride_width}),
+                                    {"stride_width", stride_width}, {"dilation_height", dilation_height},
+                                    {"dilation_width", dilation_width}),
                          STOA_MAX_DIMENSION);
+    if (status == STOA_OK) { /* a padding may be 0 */
+        status = stoa_check_sizes(
+            context, function,
+            STOA_SIZES({"pad_top", or_one(pool->pad_top)}, {"pad_bottom", or_one(pool->pad_bottom)},
+                       {"pad_left", or_one(pool->pad_left)}, {"pad_right", or_one(pool->pad_right)}),
+            STOA_MAX_DIMENSION);
+    }
     if (status != STOA_OK) {
         return status;
     }
     p->options = (struct stoa_pool_options){
         .window = {.kernel = {pool->window_height, pool->window_width},
                    .stride = {stride_height, stride_width},
-                   .pad = {.height = pool->pad_height, .width = pool->pad_width}},
+                   .dilation = {dilation_height, dilation_width},
+                   .pad = {.top = pool->pad_top,
+                           .left = pool->pad_left,
+                           .bottom = pool->pad_bottom,
+                           .right = pool->pad_right},
+                   .ceil_mode = pool->ceil_mode},
         .include_pad = !pool->exclude_pad,
     };
     p->layer =

@@ -124,11 +124,20 @@ static void test_defaults(void **state) {
     assert_int_equal(conv.filters, 6);
     assert_int_equal(conv.kernel.height, 5);
     assert_int_equal(conv.kernel.width, 5);
-    assert_false(conv.pad.same);
-    assert_int_equal(conv.pad.height, 0);
+    assert_int_equal(conv.pad.kind, STOA_PAD_GIVEN);
+    assert_int_equal(conv.pad.top, 0);
     assert_true(conv.epsilon == 1e-5F);
     assert_true(conv.bias);
     assert_int_equal(conv.init, 0);
+}
+
+static void assert_padding(const struct stoa_padding *pad, size_t top, size_t left, size_t bottom,
+                           size_t right) {
+    assert_int_equal(pad->kind, STOA_PAD_GIVEN);
+    assert_int_equal(pad->top, top);
+    assert_int_equal(pad->left, left);
+    assert_int_equal(pad->bottom, bottom);
+    assert_int_equal(pad->right, right);
 }
 
 static void test_values(void **state) {
@@ -140,16 +149,21 @@ static void test_values(void **state) {
     assert_int_equal(conv.filters, 65535);
     assert_int_equal(conv.kernel.height, 5);
     assert_int_equal(conv.kernel.width, 3);
-    assert_true(conv.pad.same);
-    assert_int_equal(conv.pad.height, 0);
-    assert_int_equal(conv.pad.width, 0);
+    assert_int_equal(conv.pad.kind, STOA_PAD_SAME);
+    assert_int_equal(conv.pad.top, 0);
+    assert_int_equal(conv.pad.right, 0);
     assert_true(conv.epsilon == 0.25F);
     assert_false(conv.bias);
     assert_int_equal(conv.init, 1);
     assert_int_equal(read_line("conv2d filters=1 kernel=1 pad=1x2", &conv, &error), STOA_OK);
-    assert_false(conv.pad.same);
-    assert_int_equal(conv.pad.height, 1);
-    assert_int_equal(conv.pad.width, 2);
+    assert_padding(&conv.pad, 1, 2, 1, 2);
+    assert_int_equal(read_line("conv2d filters=1 kernel=1 pad=7", &conv, &error), STOA_OK);
+    assert_padding(&conv.pad, 7, 7, 7, 7);
+    assert_int_equal(read_line("conv2d filters=1 kernel=1 pad=3,0,100,12", &conv, &error), STOA_OK);
+    assert_padding(&conv.pad, 3, 0, 100, 12);
+    assert_int_equal(read_line("conv2d filters=1 kernel=1 pad=same_lower", &conv, &error), STOA_OK);
+    assert_int_equal(conv.pad.kind, STOA_PAD_SAME_LOWER);
+    assert_int_equal(conv.pad.bottom, 0);
 }
 
 static void test_refused_lines(void **state) {
@@ -183,9 +197,18 @@ static void test_refused_values(void **state) {
                    "option 'kernel': found '5x', expected HxW or a number from 1 to 65535");
     assert_refused("conv2d filters=6 kernel=5x3x1",
                    "option 'kernel': found '5x3x1', expected HxW or a number from 1 to 65535");
-    assert_refused(
-        "conv2d filters=6 kernel=5 pad=Same",
-        "option 'pad': found 'Same', did you mean 'same'? Expected same, HxW or a number from 0 to 100");
+    assert_refused("conv2d filters=6 kernel=5 pad=Same",
+                   "option 'pad': found 'Same', did you mean 'same'? Expected same, same_lower, HxW, "
+                   "TOP,LEFT,BOTTOM,RIGHT or a number from 0 to 100");
+    const char *bad_pads[] = {"1,2",       "1,2,3",    "1,2,3,4,5", "1,2,3,101",  ",2,3,4",  "1,2,3,",
+                              "1x2,3,4,5", "-1,0,0,0", "1 ,0,0,0",  "same,0,0,0", "1,2,3,4,"};
+    for (size_t i = 0; i < sizeof bad_pads / sizeof bad_pads[0]; i++) {
+        struct conv conv = {.filters = 0};
+        struct stoa_error error;
+        char line[100];
+        (void)snprintf(line, sizeof line, "conv2d filters=6 kernel=5 pad=%s", bad_pads[i]);
+        assert_int_equal(read_line(line, &conv, &error), STOA_ERR_ARGUMENT);
+    }
     assert_refused("conv2d filters=6 kernel=5 bias=1", "option 'bias': found '1', expected true or false");
     assert_refused("conv2d filters=6 kernel=5 init=h", "option 'init': found 'h', expected he or xavier");
     assert_refused("conv2d filters=6 kernel=5 size=2",

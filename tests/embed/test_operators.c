@@ -229,20 +229,22 @@ static void pool_pixel(const stoa_pool2d *p, struct pooled *r, const float *x, c
     for (int pass = 0; pass < 2; pass++) { /* find, then give back the gradient */
         size_t inside = 0;
         size_t winner = 0;
+        double divisor = 0;
         double sum = 0;
         for (size_t t = 0; t < p->window_height * p->window_width; t++) {
-            size_t ih = oh * strides[0] + t / p->window_width;
-            size_t iw = ow * strides[1] + t % p->window_width;
-            if (ih < p->pad_height || ih - p->pad_height >= p->height || iw < p->pad_width ||
-                iw - p->pad_width >= p->width) {
+            size_t ih = oh * strides[0] + t / p->window_width * (p->dilation_height ? p->dilation_height : 1);
+            size_t iw = ow * strides[1] + t % p->window_width * (p->dilation_width ? p->dilation_width : 1);
+            bool counts = ih < p->pad_top + p->height + p->pad_bottom &&
+                          iw < p->pad_left + p->width + p->pad_right && !p->exclude_pad;
+            if (ih < p->pad_top || ih - p->pad_top >= p->height || iw < p->pad_left ||
+                iw - p->pad_left >= p->width) {
+                divisor += counts;
                 continue;
             }
-            size_t i =
-                ((n * p->height + ih - p->pad_height) * p->width + iw - p->pad_width) * p->channels + c;
-            double divisor =
-                p->exclude_pad ? (double)r->mean[o] : (double)(p->window_height * p->window_width);
+            divisor++;
+            size_t i = ((n * p->height + ih - p->pad_top) * p->width + iw - p->pad_left) * p->channels + c;
             if (pass == 1) {
-                r->mean_dx[i] += (double)dy[o] / divisor;
+                r->mean_dx[i] += (double)dy[o] / r->mean[o];
                 r->max_dx[i] += t == r->index[o] ? (double)dy[o] : 0;
             }
             if (inside++ == 0 || (double)x[i] > r->max[o]) {
@@ -253,9 +255,7 @@ static void pool_pixel(const stoa_pool2d *p, struct pooled *r, const float *x, c
         }
         r->index[o] = (uint16_t)winner;
         /* Between the passes the mean holds its divisor. */
-        r->mean[o] = pass == 0 ? (double)inside
-                               : sum / (p->exclude_pad ? (double)inside
-                                                       : (double)(p->window_height * p->window_width));
+        r->mean[o] = pass == 0 ? divisor : sum / divisor;
     }
 }
 
@@ -313,8 +313,10 @@ static void pools(void **state) {
          .window_width = 2,
          .stride_height = 2,
          .stride_width = 1,
-         .pad_height = 1,
-         .pad_width = 1},
+         .pad_top = 1,
+         .pad_bottom = 1,
+         .pad_left = 1,
+         .pad_right = 1},
         {.batch = 2,
          .height = 7,
          .width = 5,
@@ -323,10 +325,26 @@ static void pools(void **state) {
          .window_width = 3,
          .stride_height = 2,
          .stride_width = 2,
-         .pad_height = 1,
+         .pad_top = 1,
+         .pad_bottom = 1,
          .exclude_pad = true},
+        /* 4 rows and 3 columns, each last one hanging over. */
+        {.batch = 2,
+         .height = 7,
+         .width = 6,
+         .channels = 9,
+         .window_height = 3,
+         .window_width = 2,
+         .stride_height = 2,
+         .stride_width = 3,
+         .dilation_height = 1,
+         .dilation_width = 2,
+         .pad_top = 1,
+         .pad_left = 2,
+         .pad_right = 1,
+         .ceil_mode = true},
     };
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         check_pool(contexts[0], &cases[i]);
         check_pool(contexts[1], &cases[i]);
     }
@@ -338,9 +356,11 @@ static void pools(void **state) {
     bad.window_width = 9;
     check_refused(c, stoa_avgpool2d_forward(c, &bad, y, y), STOA_ERR_SHAPE,
                   "stoa_avgpool2d_forward: kernel 2x9");
-    bad.pad_width = 5;
+    bad.pad_left = 9;
     check_refused(c, stoa_avgpool2d_forward(c, &bad, y, y), STOA_ERR_SHAPE,
-                  "more than half of the window 2x9");
+                  "pad 0,9,0,0 leaves a window 2x9 with dilation 1x1 in the padding alone");
+    bad.pad_top = (size_t)1 << 40;
+    check_refused(c, stoa_avgpool2d_forward(c, &bad, y, y), STOA_ERR_SHAPE, "pad_top");
     bad.batch = 0;
     check_refused(c, stoa_maxpool2d_forward(c, &bad, y, y, index), STOA_ERR_ARGUMENT, "batch is 0");
     assert_true(y[0] == 5);

@@ -223,4 +223,5 @@ def main():
     write("lenet5.json", {"by": by, **lenet_values()})
 
 
-main()
+if __name__ == "__main__":
+    main()

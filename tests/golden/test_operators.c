@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Every operator and loss, forward and backward, against PyTorch's values in operators.json. */
+/* Every operator and loss, forward and backward, against the values of other frameworks in files of cases. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,10 @@
 
 /* Of the largest value of each array; the values have 12 digits, the engine floats. */
 static const double BOUND = 2e-6;
+
+/* Written by gen.py from operator_cases.py, and by gen_places.py. */
+static const char *const files[] = {"operators.json", "places.json"};
+enum { FILES = sizeof files / sizeof *files };
 
 static const char *folder;
 
@@ -31,26 +35,36 @@ static bool is_exempt(const char *name) {
     return false;
 }
 
+static void find_cases(const json_t *cases, const char *op, bool *forward, bool *backward) {
+    for (size_t c = 0; c < json_array_size(cases); c++) {
+        const json_t *one = json_array_get(cases, c);
+        if (strcmp(golden_text(one, "op"), op) == 0) {
+            *forward = true;
+            *backward = *backward || json_object_get(one, "dy");
+        }
+    }
+}
+
 static void every_operator_has_golden_values(void **state) {
     (void)state;
-    json_t *file = golden_load(folder, "operators.json");
-    const json_t *cases = golden_get(file, "cases");
+    json_t *loaded[FILES];
+    for (size_t f = 0; f < FILES; f++) {
+        loaded[f] = golden_load(folder, files[f]);
+    }
     for (size_t i = 0; stoa_ops[i]; i++) {
         bool forward = is_exempt(stoa_ops[i]->name);
         bool backward = forward;
-        for (size_t c = 0; c < json_array_size(cases); c++) {
-            const json_t *one = json_array_get(cases, c);
-            if (strcmp(golden_text(one, "op"), stoa_ops[i]->name) == 0) {
-                forward = true;
-                backward = backward || json_object_get(one, "dy");
-            }
+        for (size_t f = 0; f < FILES; f++) {
+            find_cases(golden_get(loaded[f], "cases"), stoa_ops[i]->name, &forward, &backward);
         }
         if (!forward || !backward) {
-            fail_msg("operators.json has no %s case of %s: add one to operator_cases.py",
+            fail_msg("no file has a %s case of %s: add one to operator_cases.py or gen_places.py",
                      forward ? "backward" : "forward", stoa_ops[i]->name);
         }
     }
-    json_decref(file);
+    for (size_t f = 0; f < FILES; f++) {
+        json_decref(loaded[f]);
+    }
 }
 
 /* One case on one context. */
@@ -150,9 +164,8 @@ static void run_case(const json_t *json, stoa_context *context) {
     stoa_layer_clear(&c.layer);
 }
 
-static void operators_give_pytorchs_values(void **state) {
-    (void)state;
-    json_t *file = golden_load(folder, "operators.json");
+static void compare_file(const char *name) {
+    json_t *file = golden_load(folder, name);
     const json_t *cases = golden_get(file, "cases");
     assert_true(json_array_size(cases) > 0);
     for (int isa = STOA_ISA_BASE; isa <= (int)stoa_isa_best(); isa++) {
@@ -162,11 +175,18 @@ static void operators_give_pytorchs_values(void **state) {
         for (size_t i = 0; i < json_array_size(cases); i++) {
             run_case(json_array_get(cases, i), context);
         }
-        print_message("%zu cases with %s\n", json_array_size(cases),
+        print_message("%zu cases of %s with %s\n", json_array_size(cases), name,
                       stoa_isa_name(stoa_context_isa(context)));
         stoa_context_free(context);
     }
     json_decref(file);
+}
+
+static void operators_give_these_values(void **state) {
+    (void)state;
+    for (size_t f = 0; f < FILES; f++) {
+        compare_file(files[f]);
+    }
 }
 
 int main(int count, char **arguments) {
@@ -177,7 +197,7 @@ int main(int count, char **arguments) {
     folder = arguments[1];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_operator_has_golden_values),
-        cmocka_unit_test(operators_give_pytorchs_values),
+        cmocka_unit_test(operators_give_these_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

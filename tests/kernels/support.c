@@ -197,16 +197,17 @@ static const size_t channel_counts[] = {1,  1,  2,  3,  4,  5,  6,  6,  7,  8,  
                                         15, 16, 16, 17, 24, 31, 32, 33, 48, 64, 65};
 
 static void random_axis(size_t *size, size_t *kernel, size_t *stride, size_t *dilation, size_t *pad,
-                        size_t *out) {
+                        size_t *back, size_t *out) {
     *size = random_size(1, 13);
     *kernel = random_size(1, 5);
     *stride = random_size(0, 1) ? 1 : random_size(1, 4);
     *dilation = random_size(0, 2) ? 1 : random_size(1, 3);
     size_t reach = (*kernel - 1) * *dilation + 1;
     *pad = random_size(0, 1) ? 0 : random_size(0, reach);
-    size_t padded = *size + *pad + random_size(0, reach);
-    padded = stoa_max(padded, reach);
+    size_t after = random_size(0, reach);
+    size_t padded = stoa_max(*size + *pad + after, reach);
     *out = (padded - reach) / *stride + 1;
+    *back = *out % 2 ? after : after / 2; /* some windows hang over the padding's end */
 }
 
 void take_part(struct stoa_window *w) {
@@ -231,15 +232,17 @@ struct window_case window_case(size_t number) {
                                   k[5],
                                   k[6],
                                   k[6],
+                                  k[6],
+                                  k[6],
                                   (k[0] + 2 * k[6] - reach) / k[4] + 1,
                                   (k[1] + 2 * k[6] - reach) / k[4] + 1,
                                   0};
     } else {
         w->channels = channel_counts[random_size(0, sizeof channel_counts / sizeof *channel_counts - 1)];
         random_axis(&w->height, &w->kernel_height, &w->stride_height, &w->dilation_height, &w->pad_top,
-                    &w->out_height);
+                    &w->pad_bottom, &w->out_height);
         random_axis(&w->width, &w->kernel_width, &w->stride_width, &w->dilation_width, &w->pad_left,
-                    &w->out_width);
+                    &w->pad_right, &w->out_width);
     }
     t.first_row = random_size(0, t.batch * w->out_height - 1);
     t.rows = random_size(1, t.batch * w->out_height - t.first_row);

@@ -13,6 +13,8 @@
  *     stoa_model_add(model, "s1", "add from=r1,c1");
  *     status = stoa_model_build(model);
  *
+ * Further inputs and outputs have names: stoa_model_add_input(), stoa_model_add_output().
+ *
  * Images are float32, NHWC (channels last). On disk, names and layouts are PyTorch's. */
 #ifndef STOA_MODEL_H
 #define STOA_MODEL_H
@@ -39,22 +41,68 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_model_create(stoa_context *context, st
 /** Release `model` and its parameters. NULL is allowed. */
 STOA_API void stoa_model_free(stoa_model *model);
 
-/** Set the shape of one input sample of `model`: `height` x `width` x `channels`. For vectors height = width
+/** Set the shape of one sample of the first input of `model`, "input": `height` x `width` x `channels`. For vectors height = width
  * = 1. Comes before the first layer. Errors stick. */
 STOA_API void stoa_model_input(stoa_model *model, size_t height, size_t width, size_t channels);
+
+/** Add an input. The first one, before any layer, is what stoa_model_input() sets, with a name of its own in
+ * the place of "input". A further one stands among the layers, from where it is added on, as the layer
+ * "input size=HEIGHTxWIDTH channels=CHANNELS", which stoa_model_add() takes as well: it has a number among
+ * them, and layers read it by `from=NAME`, or where it was added just before.
+ *
+ * @param model  Not built yet.
+ * @param name  Unique among inputs and layers, as for stoa_model_add(). Copied.
+ * @param height  Of one sample; 1 for a vector.
+ * @param width  Of one sample; 1 for a vector.
+ * @param channels  Of one sample, or the numbers of a vector.
+ * Errors stick. */
+STOA_API void stoa_model_add_input(stoa_model *model, const char *name, size_t height, size_t width,
+                                   size_t channels);
 
 /** Add a layer.
  *
  * @param model  Not built yet.
- * @param name  Unique; letters, digits, '_', '-' and '.'; up to 63 bytes. Copied. Names its tensors:
- * "c1.weight".
- * @param layer  Operator and options: "conv2d filters=6 kernel=5x3 stride=2 pad=same". `from=a,b` names the
- * inputs; without it the input is the layer added before. stoa_operator_help() lists operators and options.
+ * @param name  Unique; UTF-8 text of 1 to 65535 bytes without control characters, kept to the byte:
+ * "c1", "/block.0/Conv". (A recipe is content with letters, digits, '_', '-' and '.', up to 63 of them.) Copied.
+ * Names its tensors: "c1.weight".
+ * @param layer  Operator and options, of any length: "conv2d filters=6 kernel=5x3 stride=2 pad=same".
+ * `from=a,b` names the inputs, in double quotes where a name holds white space, ',' or the like, with '\' before
+ * a quote or a backslash in it; without `from` the input is the layer added before. stoa_operator_help() lists
+ * operators and options.
  * Errors stick: STOA_ERR_ARGUMENT, STOA_ERR_SHAPE; the sentence names the layer. */
 STOA_API void stoa_model_add(stoa_model *model, const char *name, const char *layer);
 
+/** One option of a layer. */
+typedef struct stoa_layer_option {
+    const char *name;  /**< "kernel"; NULL ends the list */
+    const char *value; /**< "5x3" */
+} stoa_layer_option;
+
+/** A layer as a struct. All strings are copied. */
+typedef struct stoa_layer_spec {
+    const char *name;                 /**< as for stoa_model_add() */
+    const char *op;                   /**< operator */
+    const stoa_layer_option *options; /**< ends with a name of NULL; NULL: none */
+    const char *const *inputs; /**< names of layers and inputs, as they are; ends with NULL. NULL: the layer
+                                    added before */
+} stoa_layer_spec;
+
+/** Add the layer `layer` to `model`: what stoa_model_add() does, for programs that have the parts and not the
+ * line. Errors stick, as there. */
+STOA_API void stoa_model_add_layer(stoa_model *model, const stoa_layer_spec *layer);
+
+/** Make a layer an output, beside those that this call has made before. The first is the one that a loss
+ * looks at and that stoa_plan_infer() gives. Without any call the last layer added is the only output.
+ *
+ * @param model  Not built yet.
+ * @param name  Unique among the outputs, as for stoa_model_add(); NULL: the layer's. Copied.
+ * @param layer  One that has been added. Other layers may read it as well.
+ * Errors stick: STOA_ERR_ARGUMENT. */
+STOA_API void stoa_model_add_output(stoa_model *model, const char *name, const char *layer);
+
 /** Finish the graph of `model` and allocate parameters (zeros; batch norm at its neutral values).
- * The last layer added is the output. Errors: the first error of the calls before, STOA_ERR_MEMORY. */
+ * Errors: the first error of the calls before; STOA_ERR_ARGUMENT (an input or a layer that nothing reads and
+ * that is no output), STOA_ERR_MEMORY. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_build(stoa_model *model);
 
 /** Fill the parameters of a built `model` with initial values: weights as the option `init` of their layer
@@ -63,13 +111,28 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_model_build(stoa_model *model);
  * values. Errors: STOA_ERR_ARGUMENT (not built), STOA_ERR_MEMORY (orthogonal). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_init(stoa_model *model, uint64_t seed);
 
-/** Shape of one input sample of `model`: `*height` x `*width` x `*channels`. */
+/** Shape of one sample of the first input of `model`: `*height` x `*width` x `*channels`. */
 STOA_API void stoa_model_input_shape(const stoa_model *model, size_t *height, size_t *width,
                                      size_t *channels);
-/** Floats in one input sample of `model`. */
+/** Floats in one sample of the first input of `model`. */
 STOA_API size_t stoa_model_input_size(const stoa_model *model);
-/** Floats in one output sample of a built `model`. */
+/** Floats in one sample of the first output of a built `model`. */
 STOA_API size_t stoa_model_output_size(const stoa_model *model);
+
+/** An input or an output of a model; strings belong to the model. */
+typedef struct stoa_port_info {
+    const char *name;  /**< of the input or output */
+    const char *layer; /**< whose result it is, or that stands for a further input; "" for the first */
+    size_t rank;       /**< of one sample: 3 for an image, 1 for a vector */
+    size_t shape[STOA_MAX_RANK]; /**< of one sample: H, W, C or features */
+    size_t size;                 /**< floats in one sample */
+} stoa_port_info;
+
+/** Describe input number `index` of `model`, from 0, in `*info`; false past the last, and nothing is set. */
+STOA_API bool stoa_model_input_at(const stoa_model *model, size_t index, stoa_port_info *info);
+/** Describe output number `index` of `model`, from 0, in `*info`; false past the last, and nothing is set. */
+STOA_API bool stoa_model_output_at(const stoa_model *model, size_t index, stoa_port_info *info);
+
 /** Number of trainable parameters of `model`. */
 STOA_API size_t stoa_model_parameter_count(const stoa_model *model);
 
@@ -82,6 +145,7 @@ typedef struct stoa_layer_info {
     size_t shape[STOA_MAX_RANK]; /**< of one output sample: H, W, C or features */
     size_t parameters;           /**< trainable */
     double flops;                /**< of one sample's forward pass, multiply and add counted as two */
+    size_t inputs;               /**< how many it reads; stoa_model_layer_input() names them */
 } stoa_layer_info;
 
 /** Number of layers of `model`. */
@@ -89,6 +153,9 @@ STOA_API size_t stoa_model_layer_count(const stoa_model *model);
 /** Describe layer `index` of `model` in `*info`. Errors: STOA_ERR_ARGUMENT (there is none). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_layer(const stoa_model *model, size_t index,
                                                       stoa_layer_info *info);
+/** Name of what layer `index` of `model` reads as its input number `which`: a layer or an input of the model.
+ * NULL where there is none. */
+STOA_API const char *stoa_model_layer_input(const stoa_model *model, size_t index, size_t which);
 
 /** One named tensor: a parameter or a running statistic; strings and data belong to the model. */
 typedef struct stoa_tensor_info {

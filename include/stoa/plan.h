@@ -22,7 +22,8 @@ typedef struct stoa_plan stoa_plan;
 typedef struct stoa_plan_options {
     size_t batch;  /**< largest number of samples per run, >= 1 */
     bool training; /**< plan the loss and all gradients */
-    /** "softmax_cross_entropy smoothing=0.1", "mse", ... NULL: the first with training, else none. */
+    /** "softmax_cross_entropy smoothing=0.1", "mse", ... NULL: the first with training, else none. With training
+     * also "none": the loss is the caller's, see stoa_plan_forward(). */
     const char *loss;
     size_t optimizer_slots; /**< arrays of the size of the parameters kept for an optimiser */
     const char *freeze; /**< training: layers that stay as they are, "c1,c2", with a star all that begin so,
@@ -43,6 +44,12 @@ typedef struct stoa_plan_options {
                                  and steps whose samples do not depend on each other run together, a block of
                                  samples at a time: faster, and where sums over samples are cut otherwise,
                                  last bits differ */
+    const char *const *keep; /**< names of layers, and inputs, that the caller looks at after a run as at the
+                                 outputs, with stoa_plan_activation(); ends with NULL. NULL: none. What is not
+                                 kept is overwritten by what comes later. Of a kept input the content
+                                 survives a run */
+    bool input_gradients;    /**< training: the gradients of the inputs are computed, too, and read with
+                               stoa_plan_activation_gradient(). Then all layers may be frozen */
 } stoa_plan_options;
 
 /** Plan memory for `model`; computes nothing.
@@ -71,9 +78,22 @@ STOA_API size_t stoa_plan_bytes_unshared(const stoa_plan *plan);
  * STOA_ERR_ARGUMENT (not aligned, bound already). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_bind(stoa_plan *plan, void *memory);
 
-/** Where to write the next batch for `plan`: (batch, H, W, C) float32 inside the arena; NULL before
- * stoa_plan_bind(). Its content does not survive a run of an inference plan. */
+/** Where to write the next batch for the first input of `plan`: (batch, H, W, C) float32 inside the arena; NULL
+ * before stoa_plan_bind(). Its content does not survive a run of an inference plan. */
 STOA_API float *stoa_plan_input(stoa_plan *plan);
+/** Where an input, an output or a kept layer lies in the arena of `plan`: the same place for all of the plan's
+ * life. An input is written before each run, as its content survives one only where it is kept; the others
+ * are read after a run, until the next one.
+ *
+ * @param plan  Bound.
+ * @param name  Of an output (see stoa_model_output_at()), else of an input or a layer.
+ * @return (batch, its shape) float32; NULL where there is none of this name, or it was not kept, or before
+ * stoa_plan_bind(). */
+STOA_API float *stoa_plan_activation(stoa_plan *plan, const char *name);
+/** The gradient of what stoa_plan_activation() gives, in the same shape: of an input, to be read after a run
+ * backwards of a `plan` with `input_gradients` (zeros where nothing leads from it to the loss); of an output or
+ * a kept layer, to be written between stoa_plan_forward() and stoa_plan_backward(). NULL where there is none. */
+STOA_API float *stoa_plan_activation_gradient(stoa_plan *plan, const char *name);
 
 /** Inference (evaluation mode) on samples that stand in stoa_plan_input().
  *
@@ -114,6 +134,26 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_plan_train(stoa_plan *plan, size_t sam
  * needs a `plan` with a loss. Errors: those of stoa_plan_train(). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_evaluate(stoa_plan *plan, size_t samples, stoa_targets targets,
                                                         double *loss, const float **output);
+
+/** The first half of a training step whose loss is the caller's: all layers in training mode, on samples that
+ * stand in the inputs. Then the caller looks at the outputs and the kept layers, and writes the gradient of its
+ * loss by them to stoa_plan_activation_gradient(), where all are zero: those of the `samples` first samples, of
+ * a mean over them already divided by their number. stoa_plan_backward() does the rest.
+ *
+ * @param plan  Bound, and made with `training` and the loss "none".
+ * @param samples  1 to the plan's batch.
+ * @param seed  As for stoa_plan_train().
+ * @param step  As for stoa_plan_train().
+ * @param[out] output  The first output, (samples, output size), may be NULL.
+ * Errors: STOA_ERR_ARGUMENT. Nothing is checked for values that are not finite.
+ * Memory: allocates nothing. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_plan_forward(stoa_plan *plan, size_t samples, uint64_t seed,
+                                                       uint64_t step, const float **output);
+/** The second half: gradients of all parameters (stoa_plan_get_gradient()) and, where they are asked for, of the
+ * inputs, from those that the caller has written. What the forward half has left in `plan` is used up: each call
+ * follows a stoa_plan_forward() of its own, without another run of the plan between them. Errors:
+ * STOA_ERR_ARGUMENT. Memory: allocates nothing. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_plan_backward(stoa_plan *plan);
 
 /** What stoa_plan_observe() tells of a step, or of a part of one, that is done. */
 typedef struct stoa_observed_step {

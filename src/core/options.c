@@ -13,6 +13,7 @@
 #include "base/nearest.h"
 #include "base/number.h"
 #include "base/size.h"
+#include "core/names.h"
 
 /* How much of a foreign word an error sentence repeats. */
 #define WORD "%.60s"
@@ -25,7 +26,7 @@ static char *next_word(char **rest) {
     if (*word == '\0') {
         return NULL;
     }
-    char *end = word + strcspn(word, white_space);
+    char *end = word + stoa_name_length(word, white_space);
     *rest = *end == '\0' ? end : end + 1;
     *end = '\0';
     return word;
@@ -55,14 +56,19 @@ static stoa_status add_pair(struct stoa_error *error, struct stoa_spec *spec, ch
 
 stoa_status stoa_spec_parse(struct stoa_error *error, const char *line, struct stoa_spec *spec) {
     size_t length = strlen(line);
-    spec->name = NULL;
-    spec->pairs = 0;
     if (length >= sizeof spec->text) {
+        spec->name = NULL;
+        spec->pairs = 0;
         return stoa_error_set(error, STOA_ERR_ARGUMENT, "the line is %zu bytes long, at most %d are allowed",
                               length, STOA_SPEC_MAX_TEXT - 1);
     }
     memcpy(spec->text, line, length + 1);
-    char *rest = spec->text;
+    return stoa_spec_take_apart(error, spec->text, spec);
+}
+
+stoa_status stoa_spec_take_apart(struct stoa_error *error, char *line, struct stoa_spec *spec) {
+    char *rest = line;
+    spec->pairs = 0;
     spec->name = next_word(&rest);
     if (!spec->name) {
         return stoa_error_set(error, STOA_ERR_ARGUMENT, "found nothing, expected a name and its options");

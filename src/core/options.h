@@ -51,7 +51,7 @@ struct stoa_option {
     const char *const *choices; /* NULL-terminated, for STOA_OPTION_CHOICE, _WORD and _TEXT */
 };
 
-/* A line taken apart: a name and its key=value pairs. The strings lie in `text`. */
+/* A line taken apart: a name and its key=value pairs. The strings lie in `text`, or in the line itself. */
 enum { STOA_SPEC_MAX_TEXT = 512, STOA_SPEC_MAX_PAIRS = 32 };
 struct stoa_spec {
     char text[STOA_SPEC_MAX_TEXT];
@@ -63,8 +63,12 @@ struct stoa_spec {
     } pair[STOA_SPEC_MAX_PAIRS];
 };
 
-/* Take `line` apart at white space. Errors: too long, no name, a word without '=', a key twice. */
+/* Take `line` apart at white space that is not in quotes (see core/names.h). Errors: too long, no name, a word
+ * without '=', a key twice. */
 stoa_status stoa_spec_parse(struct stoa_error *error, const char *line, struct stoa_spec *spec);
+
+/* The same for a line of any length, which is written to and must outlive the spec. */
+stoa_status stoa_spec_take_apart(struct stoa_error *error, char *line, struct stoa_spec *spec);
 
 /* Value of a key, marked used, or NULL. */
 const char *stoa_spec_take(struct stoa_spec *spec, const char *key);

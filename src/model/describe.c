@@ -45,6 +45,29 @@ static bool describe_input(const stoa_model *model, json_t *input) {
     return good;
 }
 
+/* Whether a reader that knows one input and one output would take the model for another. */
+static int format_of(const stoa_model *model) {
+    stoa_port_info second;
+    return model->output_count > 0 || model->input_name || stoa_model_input_at(model, 1, &second)
+               ? STOA_MODEL_FORMAT_PORTS
+               : STOA_MODEL_FORMAT;
+}
+
+/* What is not as it is by itself: the first input's name, and the outputs as [["logits", "fc"], ...]. */
+static bool describe_ports(const stoa_model *model, json_t *graph) {
+    bool good = !model->input_name || stoa_json_put_text(graph, "input_name", model->input_name);
+    json_t *outputs = json_array();
+    for (size_t i = 0; i < model->output_count && good; i++) {
+        json_t *output = json_array();
+        good = stoa_json_append(output, json_string(model->outputs[i].name)) &&
+               stoa_json_append(output, json_string(stoa_value_name(model, model->outputs[i].value)));
+        good = stoa_json_append(outputs, output) && good;
+    }
+    good = good && outputs && (model->output_count == 0 || json_object_set(graph, "outputs", outputs) == 0);
+    json_decref(outputs);
+    return good;
+}
+
 /* ["c1", "conv2d filters=6 kernel=5"] */
 static bool describe_layer(const stoa_layer_info *info, json_t *layer) {
     return stoa_json_append(layer, json_string(info->name)) &&
@@ -63,14 +86,15 @@ static bool describe_layers(const stoa_model *model, json_t *layers) {
     return good;
 }
 
-static bool describe_graph(const stoa_model *model, int format, json_t *graph) {
+static bool describe_graph(const stoa_model *model, json_t *graph) {
     json_t *fingerprint = json_object(), *input = json_array(), *layers = json_array();
     bool good = describe_fingerprint(stoa_model_context(model), fingerprint) &&
                 describe_input(model, input) && describe_layers(model, layers) &&
-                stoa_json_put(graph, "format", json_integer(format)) &&
+                stoa_json_put(graph, "format", json_integer(format_of(model))) &&
                 stoa_json_put_text(graph, "version", stoa_version()) &&
                 json_object_set(graph, "fingerprint", fingerprint) == 0 &&
-                json_object_set(graph, "input", input) == 0 && json_object_set(graph, "layers", layers) == 0;
+                json_object_set(graph, "input", input) == 0 &&
+                json_object_set(graph, "layers", layers) == 0 && describe_ports(model, graph);
     json_decref(layers);
     json_decref(input);
     json_decref(fingerprint);
@@ -96,11 +120,11 @@ static stoa_status describe_facts(const stoa_model *model, const char *name, con
     return good ? STOA_OK : stoa_fail(stoa_model_context(model), STOA_ERR_MEMORY, "no memory for the facts");
 }
 
-stoa_status stoa_describe_model(const stoa_model *model, int format, const struct stoa_fact *training,
+stoa_status stoa_describe_model(const stoa_model *model, const struct stoa_fact *training,
                                 size_t training_count, char **text) {
     json_t *graph = json_object();
     stoa_status status = STOA_OK;
-    if (!describe_graph(model, format, graph)) {
+    if (!describe_graph(model, graph)) {
         status = stoa_fail(stoa_model_context(model), STOA_ERR_MEMORY, "no memory for the graph");
     }
     if (status == STOA_OK) {

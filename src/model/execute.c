@@ -37,9 +37,13 @@ static stoa_status name_nonfinite(struct stoa_call *call, double loss) {
     const struct stoa_share whole = stoa_whole_share(call);
     call->told = false;
     stoa_guard_open(call->plan);
-    if (stoa_is_nonfinite(call, &whole, 0)) {
-        return stoa_fail(context, STOA_ERR_NONFINITE, "the loss is %s: the input holds a non-finite value",
-                         what);
+    const stoa_model *model = call->plan->model;
+    for (size_t value = 0; value <= model->node_count; value++) {
+        if (stoa_value_is_input(model, value) && stoa_is_nonfinite(call, &whole, value)) {
+            return stoa_fail(context, STOA_ERR_NONFINITE,
+                             "the loss is %s: the %.64s holds a non-finite value", what,
+                             value == 0 ? "input" : stoa_value_name(model, value));
+        }
     }
     size_t node = find_nonfinite(call);
     if (node != STOA_NO_VALUE) {
@@ -93,16 +97,34 @@ static void prepare_tensors(const struct stoa_call *call) {
     plan->prepared_version = plan->model->version;
 }
 
-/* Between the gradients of tensors there may lie what forward has left; optimisers and norms run over it. */
+/* The gradient of a model value becomes zero, of all samples. */
+static void clear_gradient(const struct stoa_plan *plan, size_t model_value) {
+    const struct stoa_value *gradient = &plan->values[stoa_plan_gradient_of(plan, model_value)];
+    memset(plan->arena + gradient->offset, 0, gradient->bytes);
+}
+
+/* Between the gradients of tensors there may lie what forward has left; optimisers and norms run over it. What
+ * no gradient reaches has zeros. */
 static void clear_gaps(const struct stoa_plan *plan) {
     const stoa_model *model = plan->model;
     stoa_guard_open(plan);
-    for (size_t i = 0; i < model->tensor_count; i++) {
-        const struct stoa_tensor *tensor = &model->tensors[i];
-        size_t gap = stoa_round_up(tensor->count, STOA_ALIGN_FLOATS) - tensor->count;
-        if (tensor->spec.trainable) {
-            memset(stoa_plan_gradients(plan) + tensor->offset + tensor->count, 0, gap * sizeof(float));
+    for (size_t node = 0; node < plan->nodes; node++) {
+        const struct stoa_node_plan *p = &plan->node[node];
+        bool idle = !p->leads && !plan->frozen[node];
+        for (size_t t = 0; t < model->nodes[node].layer.tensors; t++) {
+            const struct stoa_tensor *tensor = &model->tensors[model->nodes[node].tensor[t]];
+            size_t kept = idle ? 0 : tensor->count;
+            size_t gap = stoa_round_up(tensor->count, STOA_ALIGN_FLOATS) - kept;
+            if (tensor->spec.trainable) {
+                memset(stoa_plan_gradients(plan) + tensor->offset + kept, 0, gap * sizeof(float));
+            }
         }
+        if (plan->input_gradients && !p->leads && stoa_value_is_input(model, node + 1)) {
+            clear_gradient(plan, node + 1);
+        }
+    }
+    if (plan->input_gradients && !plan->input_leads) {
+        clear_gradient(plan, 0);
     }
 }
 
@@ -125,7 +147,7 @@ static size_t run_some(const struct stoa_call *call, size_t step, size_t last) {
     const struct stoa_section *section = number == STOA_NO_SECTION ? NULL : &plan->sections[number];
     size_t end = (section ? stoa_min(section->last, last) : step) + 1;
     size_t turn = stoa_step_of(plan, plan->nodes, STOA_BACKWARD);
-    if (call->training && step <= plan->nodes && plan->nodes < end) {
+    if (call->training && !plan->takes_gradients && step <= plan->nodes && plan->nodes < end) {
         begin_loss(call);
     }
     if (step <= turn && turn < end) {
@@ -172,7 +194,8 @@ static stoa_status run_all(struct stoa_call *call, double *mean) {
 }
 
 static stoa_status check_samples(const struct stoa_call *call) {
-    const struct stoa_plan *plan = call->plan;
+    struct stoa_plan *plan = call->plan;
+    plan->forward_samples = 0; /* what a pass forward has left is overwritten now */
     if (!plan->arena) {
         return stoa_fail(plan->context, STOA_ERR_ARGUMENT, "plan: it has no memory yet");
     }
@@ -187,6 +210,11 @@ static stoa_status check_samples(const struct stoa_call *call) {
 
 static stoa_status check_targets(const struct stoa_call *call) {
     const struct stoa_plan *plan = call->plan;
+    if (plan->takes_gradients) {
+        return stoa_fail(plan->context, STOA_ERR_ARGUMENT,
+                         "plan: it was made with loss none, expected stoa_plan_forward() and "
+                         "stoa_plan_backward()");
+    }
     if (!plan->has_loss || (call->training && !plan->training)) {
         return stoa_fail(plan->context, STOA_ERR_ARGUMENT, "plan: it was made without %s",
                          plan->has_loss ? "training" : "a loss");
@@ -209,7 +237,8 @@ static stoa_status check_targets(const struct stoa_call *call) {
 
 static void give_output(const struct stoa_call *call, const float **output) {
     if (output) {
-        *output = stoa_value_data(call->plan, stoa_plan_activation(call->plan, call->plan->nodes));
+        *output =
+            stoa_value_data(call->plan, stoa_plan_place_of(call->plan, stoa_plan_output_of(call->plan)));
     }
 }
 
@@ -277,6 +306,74 @@ stoa_status stoa_plan_evaluate(stoa_plan *plan, size_t samples, stoa_targets tar
                                const float **output) {
     struct stoa_call call = {.plan = plan, .samples = samples, .targets = targets};
     return run_with_loss(&call, loss, output);
+}
+
+static stoa_status check_halves(const struct stoa_plan *plan) {
+    return plan->takes_gradients ? STOA_OK
+                                 : stoa_fail(plan->context, STOA_ERR_ARGUMENT,
+                                             "plan: expected one made with training and loss none");
+}
+
+/* Gradients that the caller does not write are zero. */
+static void clear_given(const struct stoa_plan *plan) {
+    for (size_t value = 1; value <= plan->nodes; value++) {
+        if (plan->asked[value] && !stoa_value_is_input(plan->model, value)) {
+            clear_gradient(plan, value);
+        }
+    }
+}
+
+/* The steps before the loss, or those behind it. */
+static void run_half(struct stoa_call *call, size_t first, size_t last) {
+    STOA_TUNING_TURN(call->plan->context, call->plan->tuning);
+    stoa_blas_enter();
+    while (first <= last) {
+        first = run_some(call, first, last);
+    }
+    stoa_blas_leave();
+    stoa_guard_open(call->plan);
+}
+
+stoa_status stoa_plan_forward(stoa_plan *plan, size_t samples, uint64_t seed, uint64_t step,
+                              const float **output) {
+    STOA_FLOAT_STATE();
+    struct stoa_call call = {.plan = plan, .samples = samples, .training = true, .seed = seed, .step = step};
+    begin_telling(&call, &stoa_callers_state);
+    stoa_status status = check_halves(plan);
+    if (status == STOA_OK) {
+        status = check_samples(&call);
+    }
+    if (status != STOA_OK) {
+        return status;
+    }
+    run_half(&call, 0, plan->nodes - 1);
+    plan->model->version += plan->model->statistic_floats > 0;
+    clear_given(plan);
+    plan->forward_samples = samples;
+    plan->forward_seed = seed;
+    plan->forward_step = step;
+    give_output(&call, output);
+    return STOA_OK;
+}
+
+stoa_status stoa_plan_backward(stoa_plan *plan) {
+    STOA_FLOAT_STATE();
+    struct stoa_call call = {.plan = plan,
+                             .samples = plan->forward_samples,
+                             .training = true,
+                             .seed = plan->forward_seed,
+                             .step = plan->forward_step};
+    begin_telling(&call, &stoa_callers_state);
+    stoa_status status = check_halves(plan);
+    if (status == STOA_OK && call.samples == 0) {
+        return stoa_fail(plan->context, STOA_ERR_ARGUMENT,
+                         "plan: expected stoa_plan_forward() just before stoa_plan_backward()");
+    }
+    if (status == STOA_OK) {
+        plan->forward_samples = 0;
+        run_half(&call, stoa_step_of(plan, plan->nodes, STOA_BACKWARD), plan->steps - 1);
+    }
+    return status;
 }
 
 stoa_status stoa_plan_trace(stoa_plan *plan, size_t samples, const stoa_targets *targets, stoa_trace_fn *tell,

@@ -9,8 +9,9 @@
 #include "model/safetensors.h"
 #include "model/tensor_groups.h"
 
-/* Raised when a file that an older reader would misunderstand is written. */
-enum { STOA_MODEL_FORMAT = 1 };
+/* Raised when a file that an older reader would misunderstand is written: models of one input and one output,
+ * and those whose inputs and outputs have names. */
+enum { STOA_MODEL_FORMAT = 1, STOA_MODEL_FORMAT_PORTS = 2 };
 
 /* The key of the metadata whose text is the graph. */
 #define STOA_MODEL_KEY "stoa"

@@ -8,6 +8,7 @@
 
 #include "base/nearest.h"
 #include "base/size.h"
+#include "core/names.h"
 
 stoa_context *stoa_model_context(const stoa_model *model) {
     return model->context;
@@ -31,11 +32,19 @@ void stoa_model_free(stoa_model *model) {
         stoa_layer_clear(&model->nodes[i].layer);
         free(model->nodes[i].options_text);
     }
+    for (size_t i = 0; i < model->output_count; i++) {
+        free(model->outputs[i].name);
+    }
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        free(model->tensors[i].name);
+    }
     stoa_facts_free(model->facts, model->fact_count);
     stoa_facts_free(model->origin, model->origin_count);
     stoa_release(model->context, model->writable, model->parameter_floats * sizeof(float));
     stoa_release(model->context, model->statistics, model->statistic_floats * sizeof(float));
     free(model->nodes);
+    free(model->outputs);
+    free(model->input_name);
     free(model->tensors);
     free(model->name);
     free(model);
@@ -59,51 +68,22 @@ const struct stoa_shape *stoa_value_shape(const stoa_model *model, size_t value)
     return value == 0 ? &model->input : &model->nodes[value - 1].layer.output;
 }
 
+const char *stoa_value_name(const stoa_model *model, size_t value) {
+    return value > 0 ? model->nodes[value - 1].layer.name : model->input_name ? model->input_name : "input";
+}
+
 /* Calls after the first error do nothing; calls after build are an error of their own. */
-static bool may_change(stoa_model *model) {
+bool stoa_model_may_change(stoa_model *model) {
     if (model->built && model->error.status == STOA_OK) {
         (void)stoa_error_set(&model->error, STOA_ERR_ARGUMENT, "the model is built and cannot change");
     }
     return model->error.status == STOA_OK;
 }
 
-void stoa_model_input(stoa_model *model, size_t height, size_t width, size_t channels) {
-    if (!may_change(model)) {
-        return;
-    }
-    size_t size = height;
-    if (height == 0 || width == 0 || channels == 0 || !stoa_size_scale(&size, width) ||
-        !stoa_size_scale(&size, channels) || size > STOA_MAX_DIMENSION) {
-        (void)stoa_error_set(&model->error, STOA_ERR_ARGUMENT,
-                             "input: found %zux%zux%zu, expected sizes from 1 and at most %zu elements",
-                             height, width, channels, STOA_MAX_DIMENSION);
-        return;
-    }
-    if (model->node_count > 0) {
-        (void)stoa_error_set(&model->error, STOA_ERR_ARGUMENT, "input: comes before the first layer");
-        return;
-    }
-    model->input = height == 1 && width == 1
-                       ? (struct stoa_shape){.rank = 1, .dim = {channels}, .is_pixel = true}
-                       : (struct stoa_shape){.rank = 3, .dim = {height, width, channels}};
-}
-
-static bool name_is_valid(const char *name) {
-    /* Not isalnum(): a locale may take letters that are not UTF-8, and names go into files. */
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
-    size_t length = strlen(name);
-    return length >= 1 && length <= 63 && strspn(name, allowed) == length && strcmp(name, "input") != 0;
-}
-
-/* Number of the value with this name (length given), or SIZE_MAX. */
-static size_t find_value(const stoa_model *model, const char *name, size_t length) {
-    if (length == 5 && memcmp(name, "input", 5) == 0) {
-        return 0;
-    }
-    for (size_t i = 0; i < model->node_count; i++) {
-        const char *other = model->nodes[i].layer.name;
-        if (strlen(other) == length && memcmp(other, name, length) == 0) {
-            return i + 1;
+size_t stoa_value_find(const stoa_model *model, const char *name, size_t length) {
+    for (size_t value = 0; value <= model->node_count; value++) {
+        if (stoa_name_is(name, length, stoa_value_name(model, value))) {
+            return value;
         }
     }
     return SIZE_MAX;
@@ -111,35 +91,36 @@ static size_t find_value(const stoa_model *model, const char *name, size_t lengt
 
 static const char *value_at(const void *from, size_t index) {
     const stoa_model *model = from;
-    return index == 0 ? "input" : index > model->node_count ? NULL : model->nodes[index - 1].layer.name;
+    return index > model->node_count ? NULL : stoa_value_name(model, index);
 }
 
 static stoa_status fail_input(stoa_model *model, const char *name, const char *from, size_t length) {
     const struct stoa_words names = {value_at, model};
     char word[65], near[STOA_NEAR_TEXT];
-    (void)snprintf(word, sizeof word, "%.*s", (int)length, from);
+    (void)snprintf(word, sizeof word, "%.*s", (int)stoa_min(length, 64), from);
     return stoa_error_set(&model->error, STOA_ERR_ARGUMENT,
-                          "layer '%s': from: no layer '%s' stands before it%sone of those above", name, word,
-                          stoa_near_text(word, &names, near));
+                          "layer '%.64s': from: no layer '%s' stands before it%sone of those above", name,
+                          word, stoa_near_text(word, &names, near));
 }
 
-/* The inputs that `from` names, or the value before. */
+/* The inputs that `from` names, or the value before where the operator takes any. */
 static stoa_status find_inputs(stoa_model *model, const char *name, const char *from, struct stoa_node *node,
                                size_t *count) {
+    *count = 0;
     if (!from) {
         node->input[0] = model->node_count;
-        *count = 1;
+        *count = node->layer.op->most_inputs > 0;
         return STOA_OK;
     }
-    for (*count = 0;; from++) {
-        size_t length = strcspn(from, ",");
-        size_t value = find_value(model, from, length);
+    for (;; from++) {
+        size_t length = stoa_name_length(from, ",");
+        size_t value = stoa_value_find(model, from, length);
         if (value == SIZE_MAX) {
-            return fail_input(model, name, from, stoa_min(length, 64));
+            return fail_input(model, name, from, length);
         }
         if (*count == STOA_MAX_INPUTS) {
-            return stoa_error_set(&model->error, STOA_ERR_ARGUMENT, "layer '%s': from: more than %d inputs",
-                                  name, STOA_MAX_INPUTS);
+            return stoa_error_set(&model->error, STOA_ERR_ARGUMENT,
+                                  "layer '%.64s': from: more than %d inputs", name, STOA_MAX_INPUTS);
         }
         node->input[(*count)++] = value;
         from += length;
@@ -149,88 +130,100 @@ static stoa_status find_inputs(stoa_model *model, const char *name, const char *
     }
 }
 
-static stoa_status make_node(stoa_model *model, const char *name, const char *line, struct stoa_node *node) {
+/* The layer of a line that has been taken apart. */
+static stoa_status make_layer(stoa_model *model, const char *name, struct stoa_spec *spec,
+                              struct stoa_node *node) {
     struct stoa_error *error = &model->error;
-    if (model->input.rank == 0) {
-        return stoa_error_set(error, STOA_ERR_ARGUMENT, "layer '%.64s': the model has no input yet", name);
-    }
-    if (!name_is_valid(name)) {
-        return stoa_error_set(
-            error, STOA_ERR_ARGUMENT,
-            "layer '%.64s': expected a name of 1 to 63 letters, digits, '_', '-' or '.', and not 'input'",
-            name);
-    }
-    if (find_value(model, name, strlen(name)) != SIZE_MAX) {
-        return stoa_error_set(error, STOA_ERR_ARGUMENT, "layer '%s': the name is used twice", name);
-    }
-    struct stoa_spec spec;
-    if (stoa_spec_parse(error, line, &spec) != STOA_OK) {
-        return stoa_error_prefix(error, "layer '%s': ", name);
-    }
-    size_t count;
-    stoa_status status = find_inputs(model, name, stoa_spec_take(&spec, "from"), node, &count);
+    struct stoa_shape inputs[STOA_MAX_INPUTS];
+    size_t count = 0;
+    const char *from = stoa_spec_take(spec, "from");
+    node->layer.op = stoa_op_find(spec->name); /* stoa_layer_make() says it where there is none */
+    stoa_status status = node->layer.op ? find_inputs(model, name, from, node, &count) : STOA_OK;
     if (status != STOA_OK) {
         return status;
     }
-    struct stoa_shape inputs[STOA_MAX_INPUTS];
     for (size_t i = 0; i < count; i++) {
         inputs[i] = *stoa_value_shape(model, node->input[i]);
     }
-    status = stoa_layer_make(error, name, &spec, inputs, count, &node->layer);
+    status = stoa_layer_make(error, name, spec, inputs, count, &node->layer);
     if (status == STOA_OK && node->layer.op->is_loss) {
         stoa_layer_clear(&node->layer);
         return stoa_error_set(error, STOA_ERR_ARGUMENT,
-                              "layer '%s': '%s' is a loss, not a layer, expected loss = %s in [train]", name,
-                              spec.name, spec.name);
+                              "layer '%.64s': '%s' is a loss, not a layer, expected loss = %s in [train]",
+                              name, spec->name, spec->name);
     }
     return status;
 }
 
-void stoa_model_add(stoa_model *model, const char *name, const char *line) {
-    if (!may_change(model)) {
-        return;
+static stoa_status check_name(stoa_model *model, const char *name) {
+    struct stoa_error *error = &model->error;
+    if (model->input.rank == 0) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT, "layer '%.64s': the model has no input yet", name);
     }
+    if (!stoa_name_is_valid(name)) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT,
+                              "layer '%.64s': expected a name of 1 to %d bytes of UTF-8 text without control "
+                              "characters",
+                              name, STOA_NAME_MAX);
+    }
+    for (size_t value = 0; value <= model->node_count; value++) {
+        if (strcmp(stoa_value_name(model, value), name) == 0) {
+            return stoa_error_set(error, STOA_ERR_ARGUMENT, "layer '%.64s': the name is used twice%s", name,
+                                  value == 0 ? ", it is the input's" : "");
+        }
+    }
+    return STOA_OK;
+}
+
+/* A node from its line, which is written to. */
+static stoa_status make_node(stoa_model *model, const char *name, char *line, struct stoa_node *node) {
+    struct stoa_spec spec;
+    stoa_status status = check_name(model, name);
+    if (status != STOA_OK) {
+        return status;
+    }
+    if (stoa_spec_take_apart(&model->error, line, &spec) != STOA_OK) {
+        return stoa_error_prefix(&model->error, "layer '%.64s': ", name);
+    }
+    return make_layer(model, name, &spec, node);
+}
+
+/* Room for one more node; NULL: too many, or no memory. */
+static struct stoa_node *new_node(stoa_model *model, const char *name) {
     if (model->node_count == STOA_MAX_LAYERS) {
         (void)stoa_error_set(&model->error, STOA_ERR_ARGUMENT, "layer '%.64s': more than %d layers", name,
                              STOA_MAX_LAYERS);
-        return;
+        return NULL;
     }
     struct stoa_node *nodes = realloc(model->nodes, (model->node_count + 1) * sizeof *nodes);
     if (!nodes) {
         (void)stoa_error_set(&model->error, STOA_ERR_MEMORY, "layer '%.64s': out of memory", name);
-        return;
+        return NULL;
     }
     model->nodes = nodes;
-    struct stoa_node *node = &nodes[model->node_count];
-    *node = (struct stoa_node){.input = {0}};
-    if (make_node(model, name, line, node) != STOA_OK) {
+    nodes[model->node_count] = (struct stoa_node){.input = {0}};
+    return &nodes[model->node_count];
+}
+
+void stoa_model_add(stoa_model *model, const char *name, const char *line) {
+    struct stoa_node *node = stoa_model_may_change(model) ? new_node(model, name) : NULL;
+    if (!node) {
         return;
     }
     const char *options = line + strspn(line, " \t\r\n");
     options += strcspn(options, " \t\r\n");
     options += strspn(options, " \t\r\n");
+    char *text = strdup(line);
     node->options_text = strdup(options);
-    if (!node->options_text) {
-        stoa_layer_clear(&node->layer);
-        (void)stoa_error_set(&model->error, STOA_ERR_MEMORY, "layer '%s': out of memory", name);
+    stoa_status status = text && node->options_text ? make_node(model, name, text, node)
+                                                    : stoa_error_set(&model->error, STOA_ERR_MEMORY,
+                                                                     "layer '%.64s': out of memory", name);
+    free(text);
+    if (status != STOA_OK) {
+        free(node->options_text);
         return;
     }
     model->node_count++;
-}
-
-void stoa_model_input_shape(const stoa_model *model, size_t *height, size_t *width, size_t *channels) {
-    bool image = model->input.rank == 3;
-    *height = image ? model->input.dim[0] : 1;
-    *width = image ? model->input.dim[1] : 1;
-    *channels = image ? model->input.dim[2] : model->input.dim[0];
-}
-
-size_t stoa_model_input_size(const stoa_model *model) {
-    return stoa_shape_size(&model->input);
-}
-
-size_t stoa_model_output_size(const stoa_model *model) {
-    return stoa_shape_size(stoa_value_shape(model, model->node_count));
 }
 
 size_t stoa_model_layer_count(const stoa_model *model) {
@@ -248,6 +241,7 @@ stoa_status stoa_model_layer(const stoa_model *model, size_t index, stoa_layer_i
                               .op = layer->op->name,
                               .options = node->options_text,
                               .rank = layer->output.rank,
+                              .inputs = layer->inputs,
                               .flops = layer->op->flops ? layer->op->flops(layer)
                                                         : (double)stoa_shape_size(&layer->output)};
     memcpy(info->shape, layer->output.dim, sizeof info->shape);
@@ -255,6 +249,12 @@ stoa_status stoa_model_layer(const stoa_model *model, size_t index, stoa_layer_i
         info->parameters += layer->tensor[i].trainable ? stoa_tensor_count(&layer->tensor[i]) : 0;
     }
     return STOA_OK;
+}
+
+const char *stoa_model_layer_input(const stoa_model *model, size_t index, size_t which) {
+    return index < model->node_count && which < model->nodes[index].layer.inputs
+               ? stoa_value_name(model, model->nodes[index].input[which])
+               : NULL;
 }
 
 const char *stoa_operator_name(size_t index) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A model's inside: layers in order, each reading values of earlier ones, and two flat arrays of tensors.
  *
- *
- * Value 0 is the input; value i + 1 is the output of layer i. Trainable tensors lie in `parameters`, running
+ * Value 0 is the first input; value i + 1 is the output of layer i, which is a further input where the layer's
+ * operator is one. Trainable tensors lie in `parameters`, running
  * statistics in `statistics`; each tensor starts at a 64-byte boundary. */
 #ifndef STOA_MODEL_GRAPH_H
 #define STOA_MODEL_GRAPH_H
@@ -21,10 +21,16 @@ struct stoa_node {
 };
 
 struct stoa_tensor {
-    char name[96];
+    char *name;
     struct stoa_tensor_spec spec;
     size_t offset; /* floats into `parameters` or `statistics` */
     size_t count;
+};
+
+/* What the model gives to its caller under a name. */
+struct stoa_output {
+    char *name;
+    size_t value;
 };
 
 struct stoa_fact {
@@ -38,8 +44,11 @@ struct stoa_model {
     struct stoa_error error;         /* the first one; sticks */
     bool built;
     struct stoa_shape input;
+    char *input_name; /* NULL: "input" */
     struct stoa_node *nodes;
     size_t node_count;
+    struct stoa_output *outputs; /* none: the last layer is the only one */
+    size_t output_count;
     struct stoa_tensor *tensors;
     size_t tensor_count;
     const float *parameters; /* to read: stoa_model_change() gives them to write */
@@ -82,7 +91,31 @@ size_t stoa_tensor_node(const stoa_model *model, size_t tensor);
 stoa_status stoa_model_add_origin(stoa_model *model, const char *key, const char *value);
 void stoa_facts_free(struct stoa_fact *facts, size_t count);
 
-/* Shape of a value. */
+/* Shape of a value, and its name: the input's or the layer's. */
 const struct stoa_shape *stoa_value_shape(const stoa_model *model, size_t value);
+const char *stoa_value_name(const stoa_model *model, size_t value);
+
+/* The value with this name, as it stands in a line of `length` bytes, or SIZE_MAX. */
+size_t stoa_value_find(const stoa_model *model, const char *name, size_t length);
+
+/* Whether a value is an input of the model. */
+static inline bool stoa_value_is_input(const stoa_model *model, size_t value) {
+    return value == 0 || model->nodes[value - 1].layer.op->is_input;
+}
+
+/* Whether any layer reads a value, or it is an output. */
+bool stoa_value_is_read(const stoa_model *model, size_t value);
+
+/* Number of outputs, at least 1 where there is a layer, and the value of one of them. */
+static inline size_t stoa_output_count(const stoa_model *model) {
+    return model->output_count > 0 ? model->output_count : model->node_count > 0;
+}
+
+static inline size_t stoa_output_value(const stoa_model *model, size_t output) {
+    return model->output_count > 0 ? model->outputs[output].value : model->node_count;
+}
+
+/* Whether a model that is not built yet may still be changed: no call before has failed. */
+bool stoa_model_may_change(stoa_model *model);
 
 #endif

@@ -30,7 +30,7 @@ static void open_backward(const struct room *room, size_t node) {
     for (size_t k = 0; k < stoa_plan_layer(plan, node)->inputs; k++) {
         open_value(room, p->dx[k]);
         if (p->adds[k]) {
-            open_value(room, plan->node[stoa_plan_input_of(plan, node, k) - 1].gradient);
+            open_value(room, stoa_plan_gradient_of(plan, stoa_plan_input_of(plan, node, k)));
         }
     }
     open_value(room, p->gradient);
@@ -44,7 +44,7 @@ static void open_values(const struct room *room, size_t node, enum stoa_pass pas
     bool backward = pass == STOA_BACKWARD;
     for (size_t k = 0; k < stoa_plan_layer(plan, node)->inputs; k++) {
         if (!backward || (stoa_plan_needs(plan, node) & STOA_NEEDS_X)) {
-            open_value(room, stoa_plan_activation(plan, stoa_plan_input_of(plan, node, k)));
+            open_value(room, stoa_plan_place_of(plan, stoa_plan_input_of(plan, node, k)));
         }
     }
     if (!backward || (stoa_plan_needs(plan, node) & STOA_NEEDS_Y)) {

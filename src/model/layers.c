@@ -7,6 +7,7 @@
 
 #include "base/nearest.h"
 #include "base/size.h"
+#include "core/names.h"
 
 /* How much of a foreign word an error sentence repeats. */
 enum { SHOWN = 64 };
@@ -15,7 +16,7 @@ static const char between[] = ", \t\r\n";
 
 bool stoa_layer_word_next(const char **line, struct stoa_layer_word *word) {
     *line += strspn(*line, between);
-    *word = (struct stoa_layer_word){*line, strcspn(*line, between)};
+    *word = (struct stoa_layer_word){*line, stoa_name_length(*line, between)};
     *line += word->length;
     return word->length > 0;
 }
@@ -23,8 +24,7 @@ bool stoa_layer_word_next(const char **line, struct stoa_layer_word *word) {
 bool stoa_layer_is_named(const stoa_model *model, size_t layer, struct stoa_layer_word word) {
     const char *name = model->nodes[layer].layer.name;
     bool star = word.length > 0 && word.text[word.length - 1] == '*';
-    return star ? strncmp(name, word.text, word.length - 1) == 0
-                : strlen(name) == word.length && memcmp(name, word.text, word.length) == 0;
+    return star ? strncmp(name, word.text, word.length - 1) == 0 : stoa_name_is(word.text, word.length, name);
 }
 
 bool stoa_layer_has_parameters(const struct stoa_layer *layer) {
@@ -61,7 +61,7 @@ static void write_near(const stoa_model *model, struct stoa_layer_word word, cha
             nearest = !taken && nearer ? i : nearest;
         }
         named[n] = nearest;
-        used += (size_t)snprintf(out + used, size - used, "%s%s", n > 0 ? ", " : "",
+        used += (size_t)snprintf(out + used, size - used, "%s%.64s", n > 0 ? ", " : "",
                                  model->nodes[nearest].layer.name);
     }
 }
@@ -98,7 +98,7 @@ static stoa_status check_rest(const stoa_model *model, struct stoa_error *error,
 }
 
 stoa_status stoa_model_read_frozen(const stoa_model *model, struct stoa_error *error, const char *names,
-                                   bool *frozen) {
+                                   bool some, bool *frozen) {
     struct stoa_layer_word word;
     for (const char *rest = names ? names : ""; stoa_layer_word_next(&rest, &word);) {
         stoa_status status = stoa_layer_word_check(model, error, "freeze", word);
@@ -109,5 +109,5 @@ stoa_status stoa_model_read_frozen(const stoa_model *model, struct stoa_error *e
             frozen[i] = frozen[i] || stoa_layer_is_named(model, i, word);
         }
     }
-    return check_rest(model, error, names ? names : "", frozen);
+    return some ? check_rest(model, error, names ? names : "", frozen) : STOA_OK;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Layers named in a line: "c1,c2", or with a star for all that begin so, "c*". */
+/* Layers named in a line: "c1,c2", or with a star for all that begin so, "c*". Names that need quotes stand in
+ * quotes: see core/names.h. */
 #ifndef STOA_MODEL_LAYERS_H
 #define STOA_MODEL_LAYERS_H
 
@@ -26,8 +27,8 @@ stoa_status stoa_layer_word_check(const stoa_model *model, struct stoa_error *er
 bool stoa_layer_has_parameters(const struct stoa_layer *layer);
 
 /* Mark in `frozen` (a layer, all false) those that `names` names; NULL: none. Errors: STOA_ERR_ARGUMENT (no
- * such layer, or no layer with parameters is left). */
+ * such layer, or no layer with parameters is left though `some` are to be). */
 stoa_status stoa_model_read_frozen(const stoa_model *model, struct stoa_error *error, const char *names,
-                                   bool *frozen);
+                                   bool some, bool *frozen);
 
 #endif

@@ -15,11 +15,20 @@ static void count_readers(struct stoa_plan *plan) {
             plan->readers[stoa_plan_input_of(plan, node, k)]++;
         }
     }
-    plan->readers[plan->nodes]++; /* the caller reads the output */
+    for (size_t value = 1; value <= plan->nodes; value++) {
+        plan->readers[value] +=
+            plan->asked[value] && (plan->takes_gradients || value == stoa_plan_output_of(plan));
+    }
 }
 
+/* Whether more than one node reads a value, or adds to its gradient. */
 static bool has_others(const struct stoa_plan *plan, size_t model_value) {
     return plan->readers[model_value] > 1;
+}
+
+/* Whether a value is there before the first step. */
+static bool is_given(const struct stoa_plan *plan, size_t model_value) {
+    return stoa_value_is_input(plan->model, model_value);
 }
 
 /* The last node that a step does, and how many it has taken in. */
@@ -54,8 +63,8 @@ static void take_in(struct stoa_plan *plan, size_t node, enum stoa_pass pass, si
 /* Scale and shift of a channel in evaluation become part of the weights before them, where these are kept. */
 static void fold(struct stoa_plan *plan, size_t node) {
     const struct stoa_layer *layer = stoa_plan_layer(plan, node);
-    size_t value = stoa_plan_input_of(plan, node, 0);
-    if (!plan->prepares || !layer->op->affine || value == 0 || has_others(plan, value)) {
+    size_t value = layer->op->affine ? stoa_plan_input_of(plan, node, 0) : 0;
+    if (!plan->prepares || value == 0 || has_others(plan, value) || plan->asked[value]) {
         return;
     }
     struct stoa_node_plan *before = &plan->node[value - 1];
@@ -72,10 +81,10 @@ static void finish_forward(struct stoa_plan *plan, size_t node) {
     const struct stoa_layer *layer = stoa_plan_layer(plan, node);
     for (size_t k = 0; layer->op->map && k < layer->inputs; k++) {
         size_t value = stoa_plan_input_of(plan, node, k);
-        bool others = value > 0 && may_finish(plan, value - 1, STOA_FORWARD);
+        bool others = !is_given(plan, value) && may_finish(plan, value - 1, STOA_FORWARD);
         for (size_t j = 0; others && j < layer->inputs; j++) {
             size_t other = stoa_plan_input_of(plan, node, j);
-            others = j == k || other == 0 ||
+            others = j == k || is_given(plan, other) ||
                      plan->node[other - 1].leader[STOA_FORWARD] < plan->node[value - 1].leader[STOA_FORWARD];
         }
         if (others) {
@@ -89,8 +98,8 @@ static void finish_forward(struct stoa_plan *plan, size_t node) {
  * one can tell from its own input what the ReLU let through. */
 static void undo(struct stoa_plan *plan, size_t node) {
     const struct stoa_op *op = stoa_plan_layer(plan, node)->op;
-    size_t value = stoa_plan_input_of(plan, node, 0);
-    if (!op->is_relu || !op->gradient_in_place || value == 0 || has_others(plan, value)) {
+    size_t value = op->is_relu ? stoa_plan_input_of(plan, node, 0) : 0;
+    if (!op->gradient_in_place || value == 0 || has_others(plan, value) || plan->asked[value]) {
         return;
     }
     struct stoa_node_plan *before = &plan->node[value - 1];
@@ -103,11 +112,11 @@ static void undo(struct stoa_plan *plan, size_t node) {
 
 /* Their gradients where nobody adds to them: the node behind is the only one that reads them. */
 static void finish_backward(struct stoa_plan *plan, size_t node) {
-    if (!stoa_plan_goes_back(plan, node)) {
+    if (!stoa_plan_goes_back(plan, node) || stoa_plan_layer(plan, node)->inputs == 0) {
         return;
     }
     size_t value = stoa_plan_input_of(plan, node, 0);
-    if (!stoa_plan_wants_gradient(plan, value)) {
+    if (is_given(plan, value) || !stoa_plan_wants_gradient(plan, value)) {
         return;
     }
     size_t before = value - 1;

@@ -66,7 +66,7 @@ stoa_status stoa_model_write(const stoa_model *model, const struct stoa_tensor_g
     size_t total = 0;
     stoa_status status = stoa_model_check_built(model);
     if (status == STOA_OK) {
-        status = stoa_describe_model(model, STOA_MODEL_FORMAT, training, facts, &text);
+        status = stoa_describe_model(model, training, facts, &text);
     }
     if (status == STOA_OK) {
         status = stoa_groups_write(model, groups, count, text, training != NULL, &whole, &total);

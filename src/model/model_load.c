@@ -16,8 +16,8 @@
 /* How much of a foreign name an error sentence repeats. */
 #define NAME "%.80s"
 
-/* Three keys and values a layer, two a fact, and more than the rest of a graph has. */
-enum { GRAPH_DEPTH = 4, GRAPH_PARTS = 3 * STOA_MAX_LAYERS + 2 * STOA_MAX_FACTS + 512 };
+/* Three keys and values a layer and an output, two a fact, and more than the rest of a graph has. */
+enum { GRAPH_DEPTH = 4, GRAPH_PARTS = 6 * STOA_MAX_LAYERS + 2 * STOA_MAX_FACTS + 512 };
 
 static stoa_status check_format(stoa_context *context, const json_t *graph) {
     const json_t *format = json_object_get(graph, "format");
@@ -26,15 +26,16 @@ static stoa_status check_format(stoa_context *context, const json_t *graph) {
         return stoa_fail(context, STOA_ERR_FORMAT,
                          "its graph has no 'format' and 'version': not a model that Stoa saved");
     }
-    if (json_integer_value(format) > STOA_MODEL_FORMAT) {
+    if (json_integer_value(format) > STOA_MODEL_FORMAT_PORTS) {
         return stoa_fail(context, STOA_ERR_FORMAT,
                          "found model format %lld, written by Stoa %.40s, expected at most %d: update Stoa",
-                         (long long)json_integer_value(format), version, STOA_MODEL_FORMAT);
+                         (long long)json_integer_value(format), version, STOA_MODEL_FORMAT_PORTS);
     }
     return STOA_OK;
 }
 
-static stoa_status read_input(stoa_context *context, const json_t *input, stoa_model *model) {
+static stoa_status read_input(stoa_context *context, const json_t *graph, stoa_model *model) {
+    const json_t *input = json_object_get(graph, "input"), *given = json_object_get(graph, "input_name");
     size_t shape[3] = {0, 0, 0};
     bool good = json_is_array(input) && json_array_size(input) == 3;
     for (size_t i = 0; i < 3 && good; i++) {
@@ -46,7 +47,14 @@ static stoa_status read_input(stoa_context *context, const json_t *input, stoa_m
     if (!good) {
         return stoa_fail(context, STOA_ERR_FORMAT, "its graph has no 'input' of three sizes");
     }
-    stoa_model_input(model, shape[0], shape[1], shape[2]);
+    if (given && !json_is_string(given)) {
+        return stoa_fail(context, STOA_ERR_FORMAT, "its 'input_name' is not a string");
+    }
+    if (given) {
+        stoa_model_add_input(model, json_string_value(given), shape[0], shape[1], shape[2]);
+    } else {
+        stoa_model_input(model, shape[0], shape[1], shape[2]);
+    }
     return STOA_OK;
 }
 
@@ -63,6 +71,23 @@ static stoa_status read_layers(stoa_context *context, const json_t *layers, stoa
                              "layer %zu of its graph is not a pair of name and line", i);
         }
         stoa_model_add(model, name, line);
+    }
+    return STOA_OK;
+}
+
+static stoa_status read_outputs(stoa_context *context, const json_t *outputs, stoa_model *model) {
+    if (outputs && !json_is_array(outputs)) {
+        return stoa_fail(context, STOA_ERR_FORMAT, "the 'outputs' of its graph are no list");
+    }
+    for (size_t i = 0; i < json_array_size(outputs); i++) {
+        const json_t *output = json_array_get(outputs, i);
+        const char *name = json_string_value(json_array_get(output, 0));
+        const char *layer = json_string_value(json_array_get(output, 1));
+        if (json_array_size(output) != 2 || !name || !layer) {
+            return stoa_fail(context, STOA_ERR_FORMAT,
+                             "output %zu of its graph is not a pair of name and layer", i);
+        }
+        stoa_model_add_output(model, name, layer);
     }
     return STOA_OK;
 }
@@ -135,10 +160,13 @@ static stoa_status make_model(stoa_context *context, const struct stoa_safetenso
         status = check_format(context, graph);
     }
     if (status == STOA_OK) {
-        status = read_input(context, json_object_get(graph, "input"), model);
+        status = read_input(context, graph, model);
     }
     if (status == STOA_OK) {
         status = read_layers(context, json_object_get(graph, "layers"), model);
+    }
+    if (status == STOA_OK) {
+        status = read_outputs(context, json_object_get(graph, "outputs"), model);
     }
     if (status == STOA_OK) {
         status = read_facts(context, json_object_get(graph, "facts"), model);

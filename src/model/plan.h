@@ -25,7 +25,7 @@ enum { STOA_MOST_EPILOGUES = 3 };
 
 /* Something that takes memory. Values that share memory point to the one that owns the block. */
 struct stoa_value {
-    char name[112];
+    char *name;
     const struct stoa_shape *shape; /* NULL when it is not a tensor */
     size_t bytes;        /* as used, not rounded: of the batch, or of a block where it has an area */
     size_t first, last;  /* of its own */
@@ -47,7 +47,8 @@ struct stoa_node_plan {
     size_t dx[STOA_MAX_INPUTS]; /* where backward writes; STOA_NO_VALUE where nobody asks */
     bool adds[STOA_MAX_INPUTS]; /* dx is scratch that is added to the input's gradient */
     bool wants_input_gradient;
-    bool trains; /* has tensors that are to learn */
+    bool leads;  /* its output leads to the loss, or to an output whose gradient is given */
+    bool trains; /* has tensors that are to learn, and leads there */
     /* By enum stoa_pass: the node whose step does this one's pass, itself for most; the node that the same
      * step does behind this one's, or STOA_NO_VALUE; and which of its inputs it follows there. */
     size_t leader[2], next[2], flow[2];
@@ -89,26 +90,41 @@ struct stoa_plan {
     stoa_model *model;
     size_t batch;
     bool training, has_loss, summed;
+    /* The loss is none: stoa_plan_forward() and stoa_plan_backward() run the plan, and the caller writes the
+     * gradients of what it may ask for between them. */
+    bool takes_gradients;
+    bool input_gradients;      /* those of the inputs are computed */
+    bool input_leads;          /* the first input leads to the loss, see struct stoa_node_plan */
     bool layerwise;            /* a step a layer: nothing is lowered, and there are no sections */
     bool prepares;             /* keeps prepared tensors, made from parameters of this version */
     uint64_t prepared_version; /* 0: not made yet */
     struct stoa_layer loss;
     size_t nodes, steps; /* nodes: layers of the model; the loss is node number `nodes` */
     struct stoa_node_plan *node;
-    bool *frozen;    /* a node: trained as in evaluation, its tensors kept */
-    size_t *readers; /* a model value: how many nodes read it, and one more where the caller does */
+    bool *frozen; /* a node: trained as in evaluation, its tensors kept */
+    bool *asked;  /* a model value: the caller may look at it after a run */
+    size_t
+        *readers; /* a model value: how many nodes read it, and one more where the caller gives a gradient */
     struct stoa_section *sections;
     size_t section_count;
     size_t *section_of; /* a step: number of its section, or STOA_NO_SECTION */
     struct stoa_value *values;
     size_t value_count, value_room;
-    size_t input, loss_gradient, gradients, optimizer; /* numbers of values */
+    size_t input, input_gradient, loss_gradient, gradients, optimizer; /* numbers of values */
     size_t bytes, unshared_bytes;
     unsigned char *arena;
     bool owns_arena;
     stoa_observe_fn *observe; /* NULL: nobody wants to hear of the steps */
     void *observer;           /* handed to it */
+    /* Of the last stoa_plan_forward(), until stoa_plan_backward() or another run. */
+    size_t forward_samples; /* 0: none */
+    uint64_t forward_seed, forward_step;
 };
+
+/* The value that losses look at. */
+static inline size_t stoa_plan_output_of(const struct stoa_plan *plan) {
+    return stoa_output_value(plan->model, 0);
+}
 
 /* What the losses of samples with these labels (NULL: the loss takes none) are divided by for their mean. */
 static inline double stoa_plan_loss_weight(const struct stoa_plan *plan, const int32_t *labels,
@@ -183,17 +199,18 @@ static inline const struct stoa_layer *stoa_plan_layer(const struct stoa_plan *p
 
 /* Value number (see graph.h) of a node's input. */
 static inline size_t stoa_plan_input_of(const struct stoa_plan *plan, size_t node, size_t which) {
-    return node == plan->nodes ? plan->nodes : plan->model->nodes[node].input[which];
+    return node == plan->nodes ? stoa_plan_output_of(plan) : plan->model->nodes[node].input[which];
 }
 
-/* Whether a node has a backward pass: a parameter of its own or one before it learns. */
+/* Whether a node has a backward pass: a parameter of its own or one before it learns, or the gradient of an
+ * input is asked for. */
 static inline bool stoa_plan_goes_back(const struct stoa_plan *plan, size_t node) {
     return plan->training && (plan->node[node].wants_input_gradient || plan->node[node].trains);
 }
 
-/* Whether a model value's gradient leads to any parameter that learns. */
+/* Whether a model value's gradient is asked for, or leads to any parameter that learns. */
 static inline bool stoa_plan_wants_gradient(const struct stoa_plan *plan, size_t model_value) {
-    return model_value > 0 && stoa_plan_goes_back(plan, model_value - 1);
+    return model_value == 0 ? plan->input_gradients : stoa_plan_goes_back(plan, model_value - 1);
 }
 
 /* What lies in a node's folded weights, one behind the other, each aligned. */
@@ -234,8 +251,13 @@ static inline unsigned stoa_plan_needs(const struct stoa_plan *plan, size_t node
 }
 
 /* The plan's value that holds a model value: the input, or a node's output. */
-static inline size_t stoa_plan_activation(const struct stoa_plan *plan, size_t model_value) {
+static inline size_t stoa_plan_place_of(const struct stoa_plan *plan, size_t model_value) {
     return model_value == 0 ? plan->input : plan->node[model_value - 1].output;
+}
+
+/* The plan's value that holds the gradient of a model value; STOA_NO_VALUE: it has none. */
+static inline size_t stoa_plan_gradient_of(const struct stoa_plan *plan, size_t model_value) {
+    return model_value == 0 ? plan->input_gradient : plan->node[model_value - 1].gradient;
 }
 
 /* A run of a node's pass with all that does not depend on memory filled in. */

@@ -130,7 +130,12 @@ static double weight_of(const struct stoa_reference *r) {
 double stoa_reference_forward(struct stoa_reference *reference, size_t first) {
     for (size_t node = first; node <= reference->plan->nodes; node++) {
         struct stoa_op_reference run = prepare(reference, node);
-        run.layer->op->reference_forward(&run);
+        if (run.layer->op->reference_forward) {
+            run.layer->op->reference_forward(&run);
+        }
+    }
+    if (reference->plan->takes_gradients) {
+        return 0;
     }
     const double *losses = reference->value[reference->plan->nodes + 1];
     double sum = 0;
@@ -146,6 +151,9 @@ static void run_backward(struct stoa_reference *r, size_t node) {
     for (size_t k = 0; k < run.layer->inputs; k++) {
         run.dx[k] = r->term[k];
     }
+    if (!run.layer->op->reference_backward) {
+        return; /* in the place of a loss there is none */
+    }
     run.layer->op->reference_backward(&run);
     for (size_t k = 0; k < run.layer->inputs; k++) {
         size_t input = stoa_plan_input_of(r->plan, node, k);
@@ -157,10 +165,13 @@ static void run_backward(struct stoa_reference *r, size_t node) {
 
 void stoa_reference_backward(struct stoa_reference *reference) {
     size_t last = reference->plan->nodes + 1;
+    const struct stoa_plan *plan = reference->plan;
     for (size_t i = 0; i < last; i++) {
-        memset(reference->gradient[i], 0, size_of(reference, i) * sizeof(double));
+        if (!plan->takes_gradients || !plan->asked[i] || stoa_value_is_input(plan->model, i)) {
+            memset(reference->gradient[i], 0, size_of(reference, i) * sizeof(double));
+        }
     }
-    for (size_t i = 0; i < reference->batch; i++) {
+    for (size_t i = 0; !plan->takes_gradients && i < reference->batch; i++) {
         reference->gradient[last][i] = 1.0 / weight_of(reference);
     }
     for (size_t node = last; node-- > 0;) {

@@ -13,7 +13,7 @@ struct stoa_reference {
     uint64_t seed;
     const int32_t *labels; /* or values, as the loss takes them */
     const double *values;
-    double **value, **gradient; /* of each value; value[0] is the input */
+    double **value, **gradient; /* of each value; value[0] is the first input */
     double **tensor,
         **tensor_gradient; /* of each tensor of the model, in memory order; no gradient where not trainable */
     double *term[STOA_MAX_INPUTS]; /* what one node gives to the gradients of its inputs */
@@ -27,9 +27,11 @@ stoa_status stoa_reference_open(const struct stoa_plan *plan, size_t batch, uint
                                 struct stoa_reference *reference);
 void stoa_reference_close(struct stoa_reference *reference);
 
-/* Run nodes from `first` in training mode; the mean loss. Those before it keep their outputs. */
+/* Run nodes from `first` in training mode; the mean loss, 0 where the plan has none. Those before it keep their
+ * outputs; inputs, which the caller fills, are not run. */
 double stoa_reference_forward(struct stoa_reference *reference, size_t first);
-/* Gradients of the mean loss by all values and tensors, of the last forward run. */
+/* Gradients of the mean loss by all values and tensors, of the last forward run; of a plan without one, from
+ * those by what it asks for, which the caller has written. */
 void stoa_reference_backward(struct stoa_reference *reference);
 
 #endif

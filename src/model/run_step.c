@@ -34,7 +34,7 @@ void stoa_run_of(const struct stoa_call *call, const struct stoa_share *share, s
     run->prepared = stoa_value_at(plan, p->prepared, place);
     run->workspace = stoa_value_at(plan, p->workspace[pass], place);
     for (size_t k = 0; k < run->layer->inputs; k++) {
-        run->x[k] = stoa_value_at(plan, stoa_plan_activation(plan, stoa_plan_input_of(plan, node, k)), place);
+        run->x[k] = stoa_value_at(plan, stoa_plan_place_of(plan, stoa_plan_input_of(plan, node, k)), place);
     }
     for (size_t t = 0; t < run->layer->tensors; t++) {
         run->tensor[t] = stoa_tensor_lend(plan->model, plan->model->nodes[node].tensor[t]);
@@ -52,11 +52,11 @@ static void add_gradient(const struct stoa_op_run *run, size_t first, size_t cou
 /* Add a node's share to a gradient that another node wrote first. */
 static void add_to_gradient(const struct stoa_plan *plan, const struct stoa_share *share,
                             const struct stoa_op_run *run, size_t node, size_t which) {
-    size_t producer = stoa_plan_input_of(plan, node, which) - 1;
+    size_t value = stoa_plan_input_of(plan, node, which);
     struct stoa_op_run sum = {.context = run->context,
                               .x = {run->dx[which]},
-                              .y = stoa_value_at(plan, plan->node[producer].gradient, &share->place)};
-    size_t count = share->samples * stoa_shape_size(&stoa_plan_layer(plan, producer)->output);
+                              .y = stoa_value_at(plan, stoa_plan_gradient_of(plan, value), &share->place)};
+    size_t count = share->samples * stoa_shape_size(stoa_value_shape(plan->model, value));
     stoa_parallel_range(&sum, count, STOA_GRAIN, add_gradient);
 }
 
@@ -229,7 +229,7 @@ size_t stoa_step_nonfinite(const struct stoa_call *call, const struct stoa_share
 bool stoa_is_nonfinite(const struct stoa_call *call, const struct stoa_share *share, size_t model_value) {
     const struct stoa_plan *plan = call->plan;
     size_t count = share->samples * stoa_shape_size(stoa_value_shape(plan->model, model_value));
-    const float *data = stoa_value_at(plan, stoa_plan_activation(plan, model_value), &share->place);
+    const float *data = stoa_value_at(plan, stoa_plan_place_of(plan, model_value), &share->place);
     size_t index;
     plan->context->kernels->find_nonfinite(data, count, &index);
     return index < count;

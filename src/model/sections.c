@@ -27,8 +27,8 @@ static struct work work_of(const struct stoa_layer *layer) {
 /* Whether a step has nothing to do: it hinders no section and makes none. */
 static bool is_idle(const struct stoa_plan *plan, size_t step) {
     size_t node = stoa_step_node(plan, step);
-    return stoa_plan_layer(plan, node)->op->is_view ||
-           plan->node[node].leader[stoa_step_pass(plan, step)] != node ||
+    const struct stoa_op *op = stoa_plan_layer(plan, node)->op;
+    return op->is_view || op->is_input || plan->node[node].leader[stoa_step_pass(plan, step)] != node ||
            (stoa_step_pass(plan, step) == STOA_BACKWARD &&
             (!stoa_plan_goes_back(plan, node) || plan->node[node].gives_gradient));
 }

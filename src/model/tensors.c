@@ -15,7 +15,25 @@ static size_t count_tensors(const stoa_model *model) {
     return count;
 }
 
-/* Give every tensor its name and its place. */
+/* "c1.weight" for every tensor; false without memory. */
+static bool name_tensors(stoa_model *model) {
+    size_t at = 0;
+    for (size_t i = 0; i < model->node_count; i++) {
+        const struct stoa_layer *layer = &model->nodes[i].layer;
+        for (size_t t = 0; t < layer->tensors; t++, at++) {
+            size_t size = strlen(layer->name) + strlen(layer->tensor[t].suffix) + sizeof ".";
+            char *name = malloc(size);
+            if (!name) {
+                return false;
+            }
+            (void)snprintf(name, size, "%s.%s", layer->name, layer->tensor[t].suffix);
+            model->tensors[at].name = name;
+        }
+    }
+    return true;
+}
+
+/* Give every tensor its place. */
 static bool place_tensors(stoa_model *model) {
     size_t at = 0;
     for (size_t i = 0; i < model->node_count; i++) {
@@ -24,7 +42,6 @@ static bool place_tensors(stoa_model *model) {
             struct stoa_tensor *tensor = &model->tensors[at];
             tensor->spec = node->layer.tensor[t];
             tensor->count = stoa_tensor_count(&tensor->spec);
-            (void)snprintf(tensor->name, sizeof tensor->name, "%s.%s", node->layer.name, tensor->spec.suffix);
             size_t *floats = tensor->spec.trainable ? &model->parameter_floats : &model->statistic_floats;
             tensor->offset = *floats;
             if (!stoa_size_add(*floats, stoa_round_up(tensor->count, STOA_ALIGN_FLOATS), floats)) {
@@ -54,6 +71,9 @@ static stoa_status allocate_tensors(stoa_model *model) {
         model->tensor_count = 0;
         return stoa_fail(context, STOA_ERR_MEMORY, "model: out of memory");
     }
+    if (!name_tensors(model)) {
+        return stoa_fail(context, STOA_ERR_MEMORY, "model: out of memory");
+    }
     if (!place_tensors(model)) {
         return stoa_fail(context, STOA_ERR_SHAPE, "model: the size of its parameters overflows");
     }
@@ -64,29 +84,41 @@ static stoa_status allocate_tensors(stoa_model *model) {
 }
 
 size_t stoa_model_unread_layer(const stoa_model *model) {
-    for (size_t i = 0; i + 1 < model->node_count; i++) {
-        bool used = false;
-        for (size_t j = i + 1; j < model->node_count && !used; j++) {
-            for (size_t k = 0; k < model->nodes[j].layer.inputs; k++) {
-                used = used || model->nodes[j].input[k] == i + 1;
-            }
-        }
-        if (!used) {
-            return i;
-        }
+    size_t i = 0;
+    while (i < model->node_count && stoa_value_is_read(model, i + 1)) {
+        i++;
     }
-    return model->node_count;
+    return i;
+}
+
+stoa_status stoa_model_check_read(const stoa_model *model, struct stoa_error *error) {
+    if (model->node_count > 0 && !stoa_value_is_read(model, 0)) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT, "input '%.64s': no layer reads it",
+                              stoa_value_name(model, 0));
+    }
+    return STOA_OK;
+}
+
+static void check_graph(stoa_model *model) {
+    struct stoa_error *error = &model->error;
+    size_t unread = stoa_model_unread_layer(model);
+    if (model->node_count == 0) {
+        (void)stoa_error_set(error, STOA_ERR_ARGUMENT, "the model has no layers");
+    } else if (unread < model->node_count) {
+        bool input = stoa_value_is_input(model, unread + 1);
+        (void)stoa_error_set(error, STOA_ERR_ARGUMENT,
+                             input ? "input '%.64s': no layer reads it"
+                                   : "layer '%.64s': no later layer reads its output",
+                             model->nodes[unread].layer.name);
+    } else {
+        (void)stoa_model_check_read(model, error);
+    }
 }
 
 stoa_status stoa_model_build(stoa_model *model) {
     stoa_context *context = model->context;
-    if (model->error.status == STOA_OK && model->node_count == 0) {
-        (void)stoa_error_set(&model->error, STOA_ERR_ARGUMENT, "the model has no layers");
-    }
-    size_t unread = stoa_model_unread_layer(model);
-    if (model->error.status == STOA_OK && unread < model->node_count) {
-        (void)stoa_error_set(&model->error, STOA_ERR_ARGUMENT, "layer '%s': no later layer reads its output",
-                             model->nodes[unread].layer.name);
+    if (model->error.status == STOA_OK && !model->built) {
+        check_graph(model);
     }
     if (model->error.status != STOA_OK || model->built) {
         context->error = model->error;

@@ -27,14 +27,27 @@ enum { RED_ZONE_BYTES = 0 };
 enum { RED_ZONE_BYTES = 0 };
 #endif
 
-/* Add a value. There is room for all (see make_room()). */
+/* "c1 gradient"; NULL without memory. */
+static char *join_name(const char *owner, const char *what) {
+    size_t size = strlen(owner) + strlen(" ") + strlen(what) + 1;
+    char *name = malloc(size);
+    if (name) {
+        (void)snprintf(name, size, "%s%s%s", owner, *owner && *what ? " " : "", what);
+    }
+    return name;
+}
+
+/* Add a value. There is room for all (see make_room()); a name that is not there is noticed at the end. */
 static size_t add_value(struct stoa_plan *plan, const char *owner, const char *what, size_t bytes,
                         size_t first, size_t last) {
     size_t number = plan->value_count++;
     struct stoa_value *value = &plan->values[number];
-    *value = (struct stoa_value){
-        .bytes = bytes, .first = first, .last = last, .root = number, .area = STOA_NO_VALUE};
-    (void)snprintf(value->name, sizeof value->name, "%s%s%s", owner, *owner && *what ? " " : "", what);
+    *value = (struct stoa_value){.name = join_name(owner, what),
+                                 .bytes = bytes,
+                                 .first = first,
+                                 .last = last,
+                                 .root = number,
+                                 .area = STOA_NO_VALUE};
     return number;
 }
 
@@ -68,10 +81,13 @@ static void find_last_uses(const struct stoa_plan *plan, size_t *last) {
             last[node + 1] = stoa_max(last[node + 1], made);
         }
     }
-    last[plan->nodes] = last_step(plan);
-    if (plan->has_loss) {
-        /* The search for the first non-finite layer runs forward again. */
-        last[0] = stoa_max(last[0], stoa_done_in(plan, plan->nodes, STOA_FORWARD));
+    for (size_t value = 0; value <= plan->nodes; value++) {
+        if (plan->asked[value]) {
+            last[value] = last_step(plan);
+        } else if (plan->has_loss && stoa_value_is_input(plan->model, value)) {
+            /* The search for the first non-finite layer runs forward again. */
+            last[value] = stoa_max(last[value], stoa_done_in(plan, plan->nodes, STOA_FORWARD));
+        }
     }
 }
 
@@ -81,7 +97,7 @@ static bool is_read_behind(const struct stoa_plan *plan, size_t leader, size_t r
     for (size_t node = plan->node[leader].next[STOA_FORWARD]; node != STOA_NO_VALUE;
          node = plan->node[node].next[STOA_FORWARD]) {
         for (size_t k = 0; k < stoa_plan_layer(plan, node)->inputs; k++) {
-            size_t input = stoa_plan_activation(plan, stoa_plan_input_of(plan, node, k));
+            size_t input = stoa_plan_place_of(plan, stoa_plan_input_of(plan, node, k));
             if (k != plan->node[node].flow[STOA_FORWARD] && input != STOA_NO_VALUE &&
                 plan->values[input].root == root) {
                 return true;
@@ -96,8 +112,11 @@ static bool is_read_behind(const struct stoa_plan *plan, size_t leader, size_t r
 static void share_output(struct stoa_plan *plan, size_t node) {
     const struct stoa_op *op = stoa_plan_layer(plan, node)->op;
     const struct stoa_node_plan *p = &plan->node[node];
+    if (op->least_inputs == 0) {
+        return;
+    }
     size_t leader = p->leader[STOA_FORWARD];
-    size_t input = stoa_plan_activation(plan, stoa_plan_input_of(plan, node, 0));
+    size_t input = stoa_plan_place_of(plan, stoa_plan_input_of(plan, node, 0));
     size_t root = plan->values[input].root;
     if (op->is_view || p->is_folded ||
         (op->in_place && plan->values[root].block_last <= stoa_done_in(plan, node, STOA_FORWARD) &&
@@ -113,18 +132,20 @@ static void live_on(struct stoa_plan *plan, size_t value) {
 }
 
 static bool add_activations(struct stoa_plan *plan, const size_t *last_use) {
-    if (!add_tensor(plan, "input", "", &plan->model->input, 0, last_use[0], &plan->input)) {
+    if (!add_tensor(plan, stoa_value_name(plan->model, 0), "", &plan->model->input, 0, last_use[0],
+                    &plan->input)) {
         return false;
     }
     plan->values[plan->input].is_whole = true;
     live_on(plan, plan->input);
     for (size_t node = 0; node < stoa_plan_all_nodes(plan); node++) {
         const struct stoa_layer *layer = stoa_plan_layer(plan, node);
-        size_t first = stoa_done_in(plan, node, STOA_FORWARD);
+        size_t first = layer->op->is_input ? 0 : stoa_done_in(plan, node, STOA_FORWARD);
         size_t last = node == plan->nodes ? last_step(plan) : last_use[node + 1];
         if (!add_tensor(plan, layer->name, "", &layer->output, first, last, &plan->node[node].output)) {
             return false;
         }
+        plan->values[plan->node[node].output].is_whole = layer->op->is_input;
         share_output(plan, node);
         live_on(plan, plan->node[node].output);
     }
@@ -216,28 +237,68 @@ static bool plan_passes(struct stoa_plan *plan) {
     return true;
 }
 
+/* The gradient of a model value, there from `first` on: until its layer's backward pass has read it, or, of an
+ * input, for the caller. */
+static bool add_gradient(struct stoa_plan *plan, size_t model_value, size_t first, size_t *gradient) {
+    const stoa_model *model = plan->model;
+    bool read = !stoa_value_is_input(model, model_value) && stoa_plan_goes_back(plan, model_value - 1);
+    size_t last = stoa_value_is_input(model, model_value) ? last_step(plan)
+                  : read                                  ? stoa_done_in(plan, model_value - 1, STOA_BACKWARD)
+                                                          : first;
+    bool fits = add_tensor(plan, stoa_value_name(model, model_value), "gradient",
+                           stoa_value_shape(model, model_value), first, last, gradient);
+    *(model_value == 0 ? &plan->input_gradient : &plan->node[model_value - 1].gradient) = *gradient;
+    return fits;
+}
+
 /* The gradient of a node's input: the first writer of a value's gradient owns it, later ones add to it. */
 static bool plan_input_gradient(struct stoa_plan *plan, size_t node, size_t which) {
     struct stoa_node_plan *p = &plan->node[node];
     const struct stoa_layer *layer = stoa_plan_layer(plan, node);
-    size_t producer = stoa_plan_input_of(plan, node, which) - 1; /* only called for values a layer made */
-    const struct stoa_layer *made_by = stoa_plan_layer(plan, producer);
+    size_t value = stoa_plan_input_of(plan, node, which);
     size_t step = stoa_done_in(plan, node, STOA_BACKWARD);
-    if (plan->node[producer].gradient != STOA_NO_VALUE) {
+    if (stoa_plan_gradient_of(plan, value) != STOA_NO_VALUE) {
         p->adds[which] = true;
-        return add_tensor(plan, layer->name, "gradient to add", &made_by->output, step, step, &p->dx[which]);
+        return add_tensor(plan, layer->name, "gradient to add", stoa_value_shape(plan->model, value), step,
+                          step, &p->dx[which]);
     }
     size_t gradient;
-    if (!add_tensor(plan, made_by->name, "gradient", &made_by->output, step,
-                    stoa_done_in(plan, producer, STOA_BACKWARD), &gradient)) {
+    if (!add_gradient(plan, value, step, &gradient)) {
         return false;
     }
     /* dy ends with this step, so dx may take its place. */
     if (which == 0 && layer->op->gradient_in_place) {
         plan->values[gradient].root = plan->values[p->gradient].root;
     }
-    plan->node[producer].gradient = gradient;
     p->dx[which] = gradient;
+    return true;
+}
+
+/* The gradients that the caller writes between both halves of a run. */
+static bool plan_given_gradients(struct stoa_plan *plan) {
+    size_t step = stoa_step_of(plan, plan->nodes, STOA_FORWARD);
+    for (size_t value = 1; plan->takes_gradients && value <= plan->nodes; value++) {
+        size_t gradient;
+        if (plan->asked[value] && !stoa_value_is_input(plan->model, value)) {
+            if (!add_gradient(plan, value, step, &gradient)) {
+                return false;
+            }
+            plan->values[gradient].is_whole = true;
+        }
+    }
+    return true;
+}
+
+/* Inputs that lead nowhere have a gradient as well: zeros. */
+static bool plan_idle_gradients(struct stoa_plan *plan) {
+    size_t step = stoa_step_of(plan, plan->nodes, STOA_BACKWARD);
+    for (size_t value = 0; plan->input_gradients && value <= plan->nodes; value++) {
+        size_t gradient;
+        if (stoa_value_is_input(plan->model, value) && stoa_plan_gradient_of(plan, value) == STOA_NO_VALUE &&
+            !add_gradient(plan, value, step, &gradient)) {
+            return false;
+        }
+    }
     return true;
 }
 
@@ -249,14 +310,20 @@ static bool plan_gradients(struct stoa_plan *plan, size_t optimizer_slots) {
     }
     plan->values[plan->loss_gradient].is_whole = true; /* it is written before any step */
     plan->node[plan->nodes].gradient = plan->loss_gradient;
+    if (!plan_given_gradients(plan)) {
+        return false;
+    }
     for (size_t node = plan->nodes + 1; node-- > 0;) {
         const struct stoa_layer *layer = stoa_plan_layer(plan, node);
-        for (size_t k = 0; k < layer->inputs; k++) {
+        for (size_t k = 0; plan->node[node].leads && k < layer->inputs; k++) {
             if (stoa_plan_wants_gradient(plan, stoa_plan_input_of(plan, node, k)) &&
                 !plan_input_gradient(plan, node, k)) {
                 return false;
             }
         }
+    }
+    if (!plan_idle_gradients(plan)) {
+        return false;
     }
     size_t bytes = plan->model->parameter_floats * sizeof(float);
     size_t first = stoa_step_of(plan, plan->nodes, STOA_BACKWARD);
@@ -455,10 +522,19 @@ static bool place(struct stoa_plan *plan) {
 
 /* Room for all values: a few a node and input, those of sections, and those of the plan. */
 static bool make_room(struct stoa_plan *plan) {
-    plan->value_room = (plan->nodes + 1) * (8 + 2 * STOA_MAX_INPUTS) + 2 * plan->section_count + 8;
+    plan->value_room = (plan->nodes + 1) * (9 + 2 * STOA_MAX_INPUTS) + 2 * plan->section_count + 8;
     plan->values = calloc(plan->value_room, sizeof *plan->values);
-    plan->input = plan->loss_gradient = plan->gradients = plan->optimizer = STOA_NO_VALUE;
+    plan->input = plan->input_gradient = plan->loss_gradient = plan->gradients = plan->optimizer =
+        STOA_NO_VALUE;
     return plan->values;
+}
+
+static bool has_names(const struct stoa_plan *plan) {
+    size_t i = 0;
+    while (i < plan->value_count && plan->values[i].name) {
+        i++;
+    }
+    return i == plan->value_count;
 }
 
 bool stoa_plan_place_values(struct stoa_plan *plan, size_t optimizer_slots) {
@@ -471,5 +547,5 @@ bool stoa_plan_place_values(struct stoa_plan *plan, size_t optimizer_slots) {
             return false;
         }
     }
-    return place(plan);
+    return place(plan) && has_names(plan);
 }

@@ -14,7 +14,8 @@ bool stoa_conv_layer_memory(const struct stoa_op_run *run, const struct stoa_con
         [STOA_LAYER_DATA] = transposed ? STOA_CONV_FORWARD : STOA_CONV_BACKWARD_DATA,
         [STOA_LAYER_WEIGHTS] = STOA_CONV_BACKWARD_WEIGHTS};
     char what[96];
-    (void)snprintf(what, sizeof what, "%s '%s'", run->layer->op->name, run->layer->name);
+    (void)snprintf(what, sizeof what, "%s '%.64s'", run->layer->op->name,
+                   run->layer->name ? run->layer->name : "");
     for (int i = 0; i < STOA_CONV_PASSES; i++) {
         plan[i] = (struct stoa_conv_plan){.pass = passes[i]};
         if (wanted[i] && !stoa_conv_plan(run->context, conv, passes[i], what, &plan[i])) {

@@ -95,24 +95,41 @@ stoa_status stoa_layer_make(struct stoa_error *error, const char *name, struct s
     if (!layer->op) {
         (void)stoa_error_unknown(error, "operator", spec->name, "",
                                  &(struct stoa_words){stoa_layer_at, NULL});
-        return stoa_error_prefix(error, "layer '%s': ", name);
+        return stoa_error_prefix(error, "layer '%.64s': ", name);
     }
-    (void)snprintf(layer->name, sizeof layer->name, "%s", name);
+    layer->name = strdup(name);
     layer->options = calloc(1, layer->op->options_bytes ? layer->op->options_bytes : 1);
-    if (!layer->options) {
-        return stoa_error_set(error, STOA_ERR_MEMORY, "layer '%s': out of memory", name);
+    if (!layer->name || !layer->options) {
+        stoa_layer_clear(layer);
+        return stoa_error_set(error, STOA_ERR_MEMORY, "layer '%.64s': out of memory", name);
     }
     stoa_status status = stoa_layer_read(error, spec, inputs, count, layer);
     if (status != STOA_OK) {
         stoa_layer_clear(layer);
-        return stoa_error_prefix(error, "%s '%s': ", spec->name, name);
+        return stoa_error_prefix(error, "%s '%.64s': ", spec->name, name);
     }
     return STOA_OK;
 }
 
 void stoa_layer_clear(struct stoa_layer *layer) {
+    free(layer->name);
     free(layer->options);
+    layer->name = NULL;
     layer->options = NULL;
+}
+
+stoa_status stoa_input_shape(struct stoa_error *error, size_t height, size_t width, size_t channels,
+                             struct stoa_shape *shape) {
+    size_t size = height;
+    if (height == 0 || width == 0 || channels == 0 || !stoa_size_scale(&size, width) ||
+        !stoa_size_scale(&size, channels) || size > STOA_MAX_DIMENSION) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT,
+                              "found %zux%zux%zu, expected sizes from 1 and at most %zu elements", height,
+                              width, channels, STOA_MAX_DIMENSION);
+    }
+    *shape = height == 1 && width == 1 ? (struct stoa_shape){.rank = 1, .dim = {channels}, .is_pixel = true}
+                                       : (struct stoa_shape){.rank = 3, .dim = {height, width, channels}};
+    return STOA_OK;
 }
 
 stoa_status stoa_infer_same(struct stoa_error *error, struct stoa_layer *layer) {

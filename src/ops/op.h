@@ -72,7 +72,7 @@ extern const char *const stoa_init_choices[];
  * only gradients of inputs are asked for. */
 struct stoa_layer {
     const struct stoa_op *op;
-    char name[64];
+    char *name;    /* its own; NULL where nobody names it */
     void *options; /* the operator's own struct, filled from its table */
     size_t inputs;
     struct stoa_shape input[STOA_MAX_INPUTS];
@@ -166,6 +166,7 @@ struct stoa_op_example {
 
 struct stoa_op {
     const char *name;
+    bool is_input;       /* y is what the caller of a run has written: it has no input and computes nothing */
     bool is_loss;        /* y is one number a sample; run->targets is read; not for recipes' [model] */
     bool takes_labels;   /* a loss over class numbers, not vectors */
     bool takes_logits;   /* a loss that takes x for logits, and targets from 0 to 1 */
@@ -257,6 +258,10 @@ stoa_status stoa_layer_read(struct stoa_error *error, struct stoa_spec *spec, co
 
 /* Helpers for operators. */
 
+/* The shape of a model's input: an image, or with height = width = 1 a vector, which is an image of one pixel.
+ * Errors: STOA_ERR_ARGUMENT (a size of 0, too many elements). */
+stoa_status stoa_input_shape(struct stoa_error *error, size_t height, size_t width, size_t channels,
+                             struct stoa_shape *shape);
 /* Shape rule of operators that keep their only input's shape. */
 stoa_status stoa_infer_same(struct stoa_error *error, struct stoa_layer *layer);
 /* The only input must be an image (rank 3); else an error. A vector that is an image of one pixel becomes one

@@ -9,6 +9,7 @@
 
 #include "base/number.h"
 #include "base/size.h"
+#include "model/layers.h"
 #include "train/keys.h"
 
 #define NOTE(name, most, meaning)                                                                            \
@@ -54,6 +55,23 @@ struct stoa_recipe_entry *stoa_recipe_find(const stoa_recipe *recipe, size_t sec
         }
     }
     return NULL;
+}
+
+bool stoa_recipe_is_layer(size_t section, const char *name) {
+    return section == STOA_RECIPE_MODEL && strcmp(name, "input") != 0 && strcmp(name, "outputs") != 0;
+}
+
+void stoa_recipe_add_line(stoa_model *model, const char *name, const char *value) {
+    struct stoa_layer_word word;
+    if (strcmp(name, "outputs") != 0) {
+        stoa_model_add(model, name, value);
+        return;
+    }
+    while (stoa_layer_word_next(&value, &word)) {
+        char layer[STOA_LINE_MAX + 1];
+        (void)snprintf(layer, sizeof layer, "%.*s", (int)stoa_min(word.length, STOA_LINE_MAX), word.text);
+        stoa_model_add_output(model, NULL, layer);
+    }
 }
 
 stoa_status stoa_recipe_fail_unknown(struct stoa_error *error, size_t section, const char *name) {

@@ -42,6 +42,10 @@ const struct stoa_keys *stoa_recipe_keys(size_t section);
 /* The entry of that name, or NULL. */
 struct stoa_recipe_entry *stoa_recipe_find(const stoa_recipe *recipe, size_t section, const char *name);
 
+/* Whether an entry is a layer, or a further input: neither a key nor what [model] says of the first input and of
+ * the outputs. */
+bool stoa_recipe_is_layer(size_t section, const char *name);
+
 /* Put a value in the place of an entry's, or add it. One of a key is read into its option struct; the recipe
  * is as it was where that fails. Errors: STOA_ERR_ARGUMENT (a value, or no such key), STOA_ERR_MEMORY. */
 stoa_status stoa_recipe_put(stoa_recipe *recipe, struct stoa_error *error, size_t section, const char *name,
@@ -52,6 +56,9 @@ stoa_status stoa_recipe_fail_unknown(struct stoa_error *error, size_t section, c
 
 /* Write the recipe's text anew from its entries. There is room: entries are put with it. */
 void stoa_recipe_write(stoa_recipe *recipe);
+
+/* Add a line of [model] to a model: a layer, or "outputs = fc,aux". The model keeps the first error. */
+void stoa_recipe_add_line(stoa_model *model, const char *name, const char *value);
 
 /* Build the model of a recipe; what its lines need of each other is not checked. */
 stoa_status stoa_recipe_build(stoa_context *context, const stoa_recipe *recipe, stoa_model **model);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "core/names.h"
 #include "data/dataset.h"
 #include "model/graph.h"
 #include "ops/op.h"
@@ -43,7 +44,7 @@ static const char *name_line(const struct stoa_recipe_entry *entry, struct place
 static const struct stoa_recipe_entry *find_layer(const stoa_recipe *recipe, size_t index) {
     const struct stoa_recipe_entry *last = NULL;
     for (size_t i = 0, layers = 0; i < recipe->entries && layers <= index; i++) {
-        if (recipe->entry[i].section == STOA_RECIPE_MODEL && strcmp(recipe->entry[i].name, "input") != 0) {
+        if (stoa_recipe_is_layer(recipe->entry[i].section, recipe->entry[i].name)) {
             last = &recipe->entry[i];
             layers++;
         }
@@ -78,12 +79,13 @@ static stoa_status check_classes(const stoa_recipe *recipe, struct stoa_error *e
     if (values == recipe->data.options.classes) {
         return STOA_OK;
     }
-    const struct stoa_recipe_entry *last = find_layer(recipe, stoa_model_layer_count(model));
+    bool is_last = stoa_output_value(model, 0) == model->node_count;
+    const struct stoa_recipe_entry *last = find_layer(recipe, stoa_output_value(model, 0) - 1);
     return stoa_error_set(error, STOA_ERR_SHAPE,
-                          "the last layer, '%s'%s, gives %zu values, expected %zu, the classes of [data]: "
+                          "the %s, '%s'%s, gives %zu values, expected %zu, the classes of [data]: "
                           "units=%zu there, or classes = %zu in [data]",
-                          last->name, name_line(last, &place), values, recipe->data.options.classes,
-                          recipe->data.options.classes, values);
+                          is_last ? "last layer" : "first output", last->name, name_line(last, &place),
+                          values, recipe->data.options.classes, recipe->data.options.classes, values);
 }
 
 static const char *loss_of(const stoa_recipe *recipe) {
@@ -105,7 +107,7 @@ static stoa_status check_loss(const stoa_recipe *recipe, struct stoa_error *erro
                                      : "mse, huber, l1 or smooth_l1, or bce_with_logits for several labels");
     }
     if (status == STOA_OK) {
-        status = stoa_layer_make(error, "loss", &spec, stoa_value_shape(model, stoa_model_layer_count(model)),
+        status = stoa_layer_make(error, "loss", &spec, stoa_value_shape(model, stoa_output_value(model, 0)),
                                  1, &loss);
     }
     if (status == STOA_OK) {
@@ -118,11 +120,14 @@ static stoa_status check_unread(const stoa_recipe *recipe, struct stoa_error *er
                                 const stoa_model *model) {
     size_t unread = stoa_model_unread_layer(model);
     if (unread == stoa_model_layer_count(model)) {
-        return STOA_OK;
+        return stoa_model_check_read(model, error);
     }
     struct place place;
     const struct stoa_recipe_entry *layer = find_layer(recipe, unread);
-    return stoa_error_set(error, STOA_ERR_ARGUMENT, "layer '%s'%s: no later layer reads its output",
+    return stoa_error_set(error, STOA_ERR_ARGUMENT,
+                          stoa_value_is_input(model, unread + 1)
+                              ? "input '%s'%s: no layer reads it"
+                              : "layer '%s'%s: no later layer reads its output",
                           layer->name, name_line(layer, &place));
 }
 
@@ -190,15 +195,13 @@ static stoa_status read_layer(const struct reading *reading, struct stoa_error *
                               "the layer's name is %zu bytes long, at most %d are allowed", strlen(name),
                               MAX_NAME);
     }
-    size_t before = stoa_model_layer_count(reading->model);
-    stoa_model_add(reading->model, name, line);
-    if (stoa_model_layer_count(reading->model) > before) {
-        return STOA_OK;
+    if (!stoa_name_is_simple(name)) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT,
+                              "layer '%.64s': expected a name of letters, digits, '_', '-' or '.'", name);
     }
-    stoa_status status = stoa_model_build(reading->model); /* says why the layer was refused */
-    return status != STOA_OK
-               ? status
-               : stoa_error_set(error, STOA_ERR_ARGUMENT, "%s: found '%s', expected a layer", name, line);
+    stoa_recipe_add_line(reading->model, name, line);
+    *error = reading->model->error; /* says why the line was refused */
+    return error->status;
 }
 
 /* Input first, then layers. */
@@ -223,7 +226,7 @@ static stoa_status take_entry(void *user, struct stoa_error *error, const char *
                               const char *name, const char *value, size_t line) {
     const struct reading *reading = user;
     size_t section = stoa_recipe_find_section(section_name);
-    bool layer = section == STOA_RECIPE_MODEL && strcmp(name, "input") != 0;
+    bool layer = stoa_recipe_is_layer(section, name);
     const struct stoa_recipe_entry *same = layer ? NULL : stoa_recipe_find(reading->recipe, section, name);
     if (same) {
         return stoa_error_set(error, STOA_ERR_ARGUMENT, "%s is there already, on line %zu", name, same->line);
@@ -364,7 +367,7 @@ stoa_status stoa_recipe_build(stoa_context *context, const stoa_recipe *recipe, 
     stoa_model_input(built, shape->height, shape->width, shape->channels);
     for (size_t i = 0; i < recipe->entries; i++) {
         if (recipe->entry[i].section == STOA_RECIPE_MODEL && strcmp(recipe->entry[i].name, "input") != 0) {
-            stoa_model_add(built, recipe->entry[i].name, recipe->entry[i].value);
+            stoa_recipe_add_line(built, recipe->entry[i].name, recipe->entry[i].value);
         }
     }
     status = stoa_model_build(built);

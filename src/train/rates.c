@@ -7,16 +7,18 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "core/names.h"
 #include "model/layers.h"
 
 /* "c1=0.1": `name`, the word, ends before '='. */
 static stoa_status read_factor(struct stoa_error *error, struct stoa_layer_word word,
                                struct stoa_layer_word *name, float *factor) {
-    const char *equals = memchr(word.text, '=', word.length);
-    size_t length = equals ? (size_t)(equals - word.text) : 0;
+    size_t length = stoa_name_length(word.text, "=");
+    const char *equals = word.text + length;
     double value = 0;
-    if (length == 0 || !stoa_parse_double(equals + 1, word.length - length - 1, &value) ||
-        !((float)value > 0) || !isfinite((float)value)) {
+    if (length == 0 || length >= word.length ||
+        !stoa_parse_double(equals + 1, word.length - length - 1, &value) || !((float)value > 0) ||
+        !isfinite((float)value)) {
         return stoa_error_set(error, STOA_ERR_ARGUMENT,
                               "lr_scale: found '%.*s', expected LAYER=FACTOR with a factor above 0, such as "
                               "c1=0.1; a layer that is to stay as it is goes into freeze",
@@ -68,7 +70,7 @@ static stoa_status read_scales(const stoa_model *model, struct stoa_error *error
 
 static stoa_status read_rates(const stoa_model *model, struct stoa_error *error,
                               const stoa_train_options *options, bool *frozen, float *rate) {
-    stoa_status status = stoa_model_read_frozen(model, error, options->freeze, frozen);
+    stoa_status status = stoa_model_read_frozen(model, error, options->freeze, true, frozen);
     for (size_t i = 0; i < model->node_count; i++) {
         rate[i] = frozen[i] ? 0 : 1;
     }

@@ -21,6 +21,7 @@ static const char *folder;
 static const struct {
     const char *name, *reason;
 } exempt[] = {
+    {"input", "nothing is computed; tests/model checks what it takes and gives"},
     {"dropout",
      "its mask is a random stream of the engine's own; tests/ops checks share, scale and repetition"},
 };

@@ -299,8 +299,8 @@ static void test_bad_graph(void **state) {
     assert_graph_refused("{}", STOA_ERR_FORMAT, none);
     assert_graph_refused("{\"format\":\"1\",\"version\":\"0\"}", STOA_ERR_FORMAT, none);
     assert_graph_refused("{\"format\":0,\"version\":\"0\"}", STOA_ERR_FORMAT, none);
-    assert_graph_refused("{\"format\":2,\"version\":\"9.1\"}", STOA_ERR_FORMAT,
-                         "model: found model format 2, written by Stoa 9.1, expected at most 1: update Stoa");
+    assert_graph_refused("{\"format\":3,\"version\":\"9.1\"}", STOA_ERR_FORMAT,
+                         "model: found model format 3, written by Stoa 9.1, expected at most 2: update Stoa");
     const char *input = "model: its graph has no 'input' of three sizes";
     assert_graph_refused(HEAD "\"layers\":[[\"r\",\"relu\"]]" FACTS, STOA_ERR_FORMAT, input);
     assert_graph_refused(HEAD "\"input\":[4,4],\"layers\":[]" FACTS, STOA_ERR_FORMAT, input);

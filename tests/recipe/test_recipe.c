@@ -190,6 +190,33 @@ static void test_branches(void **state) {
     stoa_recipe_free(recipe);
 }
 
+/* Further inputs are layers, outputs a line. */
+static void test_ports(void **state) {
+    (void)state;
+    static const char text[] = "[model]\ninput = 6x5x3\nc1 = conv2d filters=2 kernel=3\nl1 = linear units=4\n"
+                               "age = input channels=2\nboth = concat from=l1,age\nl2 = linear units=5\n"
+                               "outputs = l1, l2\n[data]\nclasses = 4\n";
+    stoa_recipe *recipe = load_good(text), *again = NULL;
+    for (int time = 0; time < 2; time++) {
+        stoa_model *model = NULL;
+        stoa_port_info port;
+        assert_int_equal(stoa_recipe_model(context, time ? again : recipe, &model), STOA_OK);
+        assert_int_equal(stoa_model_output_size(model), 4);
+        assert_true(stoa_model_input_at(model, 1, &port));
+        assert_string_equal(port.name, "age");
+        assert_true(stoa_model_output_at(model, 1, &port));
+        assert_string_equal(port.name, "l2");
+        assert_false(stoa_model_output_at(model, 2, &port));
+        stoa_model_free(model);
+        again = again ? again : load_good(stoa_recipe_text(recipe));
+    }
+    assert_int_equal(stoa_recipe_set(context, recipe, "model.outputs", "l1"), STOA_ERR_ARGUMENT);
+    assert_string_equal(stoa_context_error(context), "layer 'l2': no later layer reads its output");
+    assert_int_equal(stoa_recipe_set(context, recipe, "model.outputs", "l2"), STOA_OK);
+    stoa_recipe_free(recipe);
+    stoa_recipe_free(again);
+}
+
 static void test_structure_refused(void **state) {
     (void)state;
     const stoa_status bad = STOA_ERR_ARGUMENT;
@@ -230,6 +257,23 @@ static void test_structure_refused(void **state) {
     assert_refused(MODEL "# says why\nx = relu from=input\ny = relu\n", bad,
                    "r.ini:8: layer 'l1' on line 5: no later layer reads its output");
     assert_refused("title = a\nword\n" MODEL, STOA_ERR_FORMAT, "r.ini:2: found 'word', expected KEY = VALUE");
+}
+
+static void test_ports_refused(void **state) {
+    (void)state;
+    assert_refused(MODEL "outputs = l1, l2\n", STOA_ERR_ARGUMENT,
+                   "r.ini:6: output 'l2': no layer 'l2' stands before it, expected one that has been added");
+    assert_refused(MODEL "outputs = l1\noutputs = f\n", STOA_ERR_ARGUMENT,
+                   "r.ini:7: outputs is there already, on line 6");
+    assert_refused(MODEL "age = input channels=2\nl2 = relu from=l1\n", STOA_ERR_ARGUMENT,
+                   "r.ini:7: input 'age' on line 6: no layer reads it");
+    assert_refused("[model]\ninput = 1x1x2\nage = input channels=2\nl1 = linear units=2\n", STOA_ERR_ARGUMENT,
+                   "r.ini:4: input 'input': no layer reads it");
+    assert_refused("[model]\ninput = 1x1x2\n/l1 = linear units=2\n", STOA_ERR_ARGUMENT,
+                   "r.ini:3: layer '/l1': expected a name of letters, digits, '_', '-' or '.'");
+    assert_refused("[model]\ninput = 1x1x2\nl1 = linear units=2\nl2 = linear units=3\noutputs = l1, l2\n"
+                   "[data]\nclasses = 3\n",
+                   STOA_ERR_SHAPE, "r.ini:7: the first output, 'l1' on line 3, gives 2 values, expected 3");
 }
 
 static void test_values_refused(void **state) {
@@ -602,6 +646,8 @@ int main(void) {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_measured),
         cmocka_unit_test(test_branches),
+        cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_ports_refused),
         cmocka_unit_test(test_structure_refused),
         cmocka_unit_test(test_values_refused),
         cmocka_unit_test(test_input_refused),

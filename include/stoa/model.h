@@ -41,8 +41,8 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_model_create(stoa_context *context, st
 /** Release `model` and its parameters. NULL is allowed. */
 STOA_API void stoa_model_free(stoa_model *model);
 
-/** Set the shape of one sample of the first input of `model`, "input": `height` x `width` x `channels`. For vectors height = width
- * = 1. Comes before the first layer. Errors stick. */
+/** Set the shape of one sample of the first input of `model`, "input": `height` x `width` x `channels`. For
+ * vectors height = width = 1. Comes before the first layer. Errors stick. */
 STOA_API void stoa_model_input(stoa_model *model, size_t height, size_t width, size_t channels);
 
 /** Add an input. The first one, before any layer, is what stoa_model_input() sets, with a name of its own in
@@ -63,12 +63,12 @@ STOA_API void stoa_model_add_input(stoa_model *model, const char *name, size_t h
  *
  * @param model  Not built yet.
  * @param name  Unique; UTF-8 text of 1 to 65535 bytes without control characters, kept to the byte:
- * "c1", "/block.0/Conv". (A recipe is content with letters, digits, '_', '-' and '.', up to 63 of them.) Copied.
- * Names its tensors: "c1.weight".
+ * "c1", "/block.0/Conv". (A recipe is content with letters, digits, '_', '-' and '.', up to 63 of them.)
+ * Copied. Names its tensors: "c1.weight".
  * @param layer  Operator and options, of any length: "conv2d filters=6 kernel=5x3 stride=2 pad=same".
- * `from=a,b` names the inputs, in double quotes where a name holds white space, ',' or the like, with '\' before
- * a quote or a backslash in it; without `from` the input is the layer added before. stoa_operator_help() lists
- * operators and options.
+ * `from=a,b` names the inputs, in double quotes where a name holds white space, ',' or the like, with '\'
+ * before a quote or a backslash in it; without `from` the input is the layer added before.
+ * stoa_operator_help() lists operators and options.
  * Errors stick: STOA_ERR_ARGUMENT, STOA_ERR_SHAPE; the sentence names the layer. */
 STOA_API void stoa_model_add(stoa_model *model, const char *name, const char *layer);
 

@@ -22,8 +22,8 @@ typedef struct stoa_plan stoa_plan;
 typedef struct stoa_plan_options {
     size_t batch;  /**< largest number of samples per run, >= 1 */
     bool training; /**< plan the loss and all gradients */
-    /** "softmax_cross_entropy smoothing=0.1", "mse", ... NULL: the first with training, else none. With training
-     * also "none": the loss is the caller's, see stoa_plan_forward(). */
+    /** "softmax_cross_entropy smoothing=0.1", "mse", ... NULL: the first with training, else none. With
+     * training also "none": the loss is the caller's, see stoa_plan_forward(). */
     const char *loss;
     size_t optimizer_slots; /**< arrays of the size of the parameters kept for an optimiser */
     const char *freeze; /**< training: layers that stay as they are, "c1,c2", with a star all that begin so,
@@ -78,12 +78,12 @@ STOA_API size_t stoa_plan_bytes_unshared(const stoa_plan *plan);
  * STOA_ERR_ARGUMENT (not aligned, bound already). */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_bind(stoa_plan *plan, void *memory);
 
-/** Where to write the next batch for the first input of `plan`: (batch, H, W, C) float32 inside the arena; NULL
- * before stoa_plan_bind(). Its content does not survive a run of an inference plan. */
+/** Where to write the next batch for the first input of `plan`: (batch, H, W, C) float32 inside the arena;
+ * NULL before stoa_plan_bind(). Its content does not survive a run of an inference plan. */
 STOA_API float *stoa_plan_input(stoa_plan *plan);
-/** Where an input, an output or a kept layer lies in the arena of `plan`: the same place for all of the plan's
- * life. An input is written before each run, as its content survives one only where it is kept; the others
- * are read after a run, until the next one.
+/** Where an input, an output or a kept layer lies in the arena of `plan`: the same place for all of the
+ * plan's life. An input is written before each run, as its content survives one only where it is kept; the
+ * others are read after a run, until the next one.
  *
  * @param plan  Bound.
  * @param name  Of an output (see stoa_model_output_at()), else of an input or a layer.
@@ -91,8 +91,9 @@ STOA_API float *stoa_plan_input(stoa_plan *plan);
  * stoa_plan_bind(). */
 STOA_API float *stoa_plan_activation(stoa_plan *plan, const char *name);
 /** The gradient of what stoa_plan_activation() gives, in the same shape: of an input, to be read after a run
- * backwards of a `plan` with `input_gradients` (zeros where nothing leads from it to the loss); of an output or
- * a kept layer, to be written between stoa_plan_forward() and stoa_plan_backward(). NULL where there is none. */
+ * backwards of a `plan` with `input_gradients` (zeros where nothing leads from it to the loss); of an output
+ * or a kept layer, to be written between stoa_plan_forward() and stoa_plan_backward(). NULL where there is
+ * none. */
 STOA_API float *stoa_plan_activation_gradient(stoa_plan *plan, const char *name);
 
 /** Inference (evaluation mode) on samples that stand in stoa_plan_input().
@@ -136,9 +137,9 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_plan_evaluate(stoa_plan *plan, size_t 
                                                         double *loss, const float **output);
 
 /** The first half of a training step whose loss is the caller's: all layers in training mode, on samples that
- * stand in the inputs. Then the caller looks at the outputs and the kept layers, and writes the gradient of its
- * loss by them to stoa_plan_activation_gradient(), where all are zero: those of the `samples` first samples, of
- * a mean over them already divided by their number. stoa_plan_backward() does the rest.
+ * stand in the inputs. Then the caller looks at the outputs and the kept layers, and writes the gradient of
+ * its loss by them to stoa_plan_activation_gradient(), where all are zero: those of the `samples` first
+ * samples, of a mean over them already divided by their number. stoa_plan_backward() does the rest.
  *
  * @param plan  Bound, and made with `training` and the loss "none".
  * @param samples  1 to the plan's batch.
@@ -149,9 +150,9 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_plan_evaluate(stoa_plan *plan, size_t 
  * Memory: allocates nothing. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_forward(stoa_plan *plan, size_t samples, uint64_t seed,
                                                        uint64_t step, const float **output);
-/** The second half: gradients of all parameters (stoa_plan_get_gradient()) and, where they are asked for, of the
- * inputs, from those that the caller has written. What the forward half has left in `plan` is used up: each call
- * follows a stoa_plan_forward() of its own, without another run of the plan between them. Errors:
+/** The second half: gradients of all parameters (stoa_plan_get_gradient()) and, where they are asked for, of
+ * the inputs, from those that the caller has written. What the forward half has left in `plan` is used up:
+ * each call follows a stoa_plan_forward() of its own, without another run of the plan between them. Errors:
  * STOA_ERR_ARGUMENT. Memory: allocates nothing. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_plan_backward(stoa_plan *plan);
 
@@ -278,10 +279,10 @@ typedef struct stoa_gradcheck_options {
     const char *loss;   /**< as in stoa_plan_options; NULL: softmax_cross_entropy */
 } stoa_gradcheck_options;
 
-/** What stoa_gradcheck() found of one tensor, or of the network's input. Errors are relative to the tensor's
- * largest gradient, or to a thousandth of the largest of all tensors where that is more. */
+/** What stoa_gradcheck() found of one tensor, or of an input of the network. Errors are relative to the
+ * tensor's largest gradient, or to a thousandth of the largest of all tensors where that is more. */
 typedef struct stoa_gradcheck_result {
-    const char *tensor; /**< "c1.weight", or "input" */
+    const char *tensor; /**< "c1.weight", or the name of an input, "input" */
     size_t count;       /**< its elements */
     size_t checked;     /**< those looked at one by one */
     double largest;     /**< largest gradient */
@@ -302,7 +303,7 @@ typedef void stoa_gradcheck_fn(void *user, const stoa_gradcheck_result *result);
  * @param context  Receives the sentence of an error.
  * @param model  Built and initialised. Unchanged when the call returns; must have no other user during it.
  * @param options  Zeros for the defaults. Not kept.
- * @param tell  Called for the input and then for every trainable tensor.
+ * @param tell  Called for every input and then for every trainable tensor.
  * @param user  Handed to `tell`.
  * Errors: those of stoa_plan_create() and stoa_plan_train(); a gradient that is wrong is not one of them. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_gradcheck(stoa_context *context, stoa_model *model,

@@ -12,13 +12,25 @@
 enum { MOST_IN_A_BATCH = 64 };
 
 static bool ends_in_softmax(const stoa_model *model) {
-    stoa_layer_info last;
-    size_t layers = stoa_model_layer_count(model);
-    return layers > 0 && stoa_model_layer(model, layers - 1, &last) == STOA_OK &&
-           strcmp(last.op, "softmax") == 0;
+    stoa_port_info output;
+    stoa_layer_info layer = {.op = ""};
+    bool found = false;
+    for (size_t i = 0;
+         !found && stoa_model_output_at(model, 0, &output) && stoa_model_layer(model, i, &layer) == STOA_OK;
+         i++) {
+        found = strcmp(layer.name, output.layer) == 0;
+    }
+    return found && strcmp(layer.op, "softmax") == 0;
 }
 
 int cli_answers_open(const struct cli_subject *subject, size_t samples, struct cli_answers *answers) {
+    stoa_port_info second;
+    if (stoa_model_input_at(subject->model, 1, &second)) {
+        return cli_fail(
+            CLI_FAILED,
+            "the model has a second input, '%.64s', a sample has one: expected a model of one input",
+            second.name);
+    }
     *answers = (struct cli_answers){.subject = subject,
                                     .batch = samples < MOST_IN_A_BATCH ? samples : MOST_IN_A_BATCH,
                                     .classes = stoa_model_output_size(subject->model),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Names in lines of text. A name stands as it is, or, where it has bytes that end one, in double quotes, in which
- * a backslash takes the next byte for what it is: from=c1,"a, b". */
+/* Names in lines of text. A name stands as it is, or, where it has bytes that end one, in double quotes, in
+ * which a backslash takes the next byte for what it is: from=c1,"a, b". */
 #ifndef STOA_CORE_NAMES_H
 #define STOA_CORE_NAMES_H
 

@@ -63,8 +63,8 @@ struct stoa_spec {
     } pair[STOA_SPEC_MAX_PAIRS];
 };
 
-/* Take `line` apart at white space that is not in quotes (see core/names.h). Errors: too long, no name, a word
- * without '=', a key twice. */
+/* Take `line` apart at white space that is not in quotes (see core/names.h). Errors: too long, no name, a
+ * word without '=', a key twice. */
 stoa_status stoa_spec_parse(struct stoa_error *error, const char *line, struct stoa_spec *spec);
 
 /* The same for a line of any length, which is written to and must outlive the spec. */

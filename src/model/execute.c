@@ -103,8 +103,8 @@ static void clear_gradient(const struct stoa_plan *plan, size_t model_value) {
     memset(plan->arena + gradient->offset, 0, gradient->bytes);
 }
 
-/* Between the gradients of tensors there may lie what forward has left; optimisers and norms run over it. What
- * no gradient reaches has zeros. */
+/* Between the gradients of tensors there may lie what forward has left; optimisers and norms run over it.
+ * What no gradient reaches has zeros. */
 static void clear_gaps(const struct stoa_plan *plan) {
     const stoa_model *model = plan->model;
     stoa_guard_open(plan);

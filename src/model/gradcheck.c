@@ -29,8 +29,8 @@ struct check {
     stoa_gradcheck_options options;
     stoa_plan *plan;
     struct stoa_reference reference;
-    float *inputs, *targets, *kept; /* drawn; statistics as they were */
-    double *values, *saved;         /* targets; what is moved for a difference */
+    float *targets, *kept;  /* drawn; statistics as they were */
+    double *values, *saved; /* targets; what is moved for a difference */
     int32_t *labels;
     size_t target_count;
     double largest; /* gradient of all tensors */
@@ -53,33 +53,51 @@ static uint64_t stream(uint64_t number) {
     return stoa_random_stream_id(STOA_RANDOM_GRADCHECK, number);
 }
 
+/* Floats in a batch of an input. */
+static size_t input_count(const struct check *c, size_t value) {
+    return c->options.batch * stoa_shape_size(stoa_value_shape(c->model, value));
+}
+
 static bool allocate(struct check *c) {
     const size_t batch = c->options.batch;
     const stoa_model *model = c->model;
-    size_t largest = batch * stoa_model_input_size(model);
+    size_t largest = 0;
+    for (size_t value = 0; value <= model->node_count; value++) {
+        largest = stoa_value_is_input(model, value) ? stoa_max(largest, input_count(c, value)) : largest;
+    }
     for (size_t i = 0; i < model->tensor_count; i++) {
         largest = stoa_max(largest, model->tensors[i].count);
     }
     c->target_count = batch * stoa_model_output_size(model);
     c->saved = calloc(largest, sizeof *c->saved);
-    c->inputs = calloc(batch * stoa_model_input_size(model), sizeof *c->inputs);
     c->targets = calloc(c->target_count, sizeof *c->targets);
     c->values = calloc(c->target_count, sizeof *c->values);
     c->labels = calloc(batch, sizeof *c->labels);
     c->kept = calloc(stoa_max(1, model->statistic_floats), sizeof *c->kept);
-    return c->saved && c->inputs && c->targets && c->values && c->labels && c->kept;
+    return c->saved && c->targets && c->values && c->labels && c->kept;
+}
+
+/* Numbers of an input, for the plan and for the reference, in a stream that no other value has. */
+static void draw_input(struct check *c, size_t value) {
+    enum { FIRST_STREAM = 16 };
+    float *drawn = stoa_value_data(c->plan, stoa_plan_place_of(c->plan, value));
+    size_t count = input_count(c, value);
+    stoa_random_uniform(c->options.seed, stream(value == 0 ? 0 : FIRST_STREAM + value), drawn, count);
+    for (size_t i = 0; i < count; i++) {
+        c->reference.value[value][i] = (double)drawn[i];
+    }
 }
 
 /* Inputs in [-1, 1), targets in [0, 1), any classes. */
 static void draw(struct check *c) {
     uint64_t seed = c->options.seed;
-    size_t inputs = c->options.batch * stoa_model_input_size(c->model);
     size_t classes = stoa_model_output_size(c->model);
-    stoa_random_uniform(seed, stream(0), c->inputs, inputs);
-    stoa_random_uniform(seed, stream(1), c->targets, c->target_count);
-    for (size_t i = 0; i < inputs; i++) {
-        c->reference.value[0][i] = (double)c->inputs[i];
+    for (size_t value = 0; value <= c->model->node_count; value++) {
+        if (stoa_value_is_input(c->model, value)) {
+            draw_input(c, value);
+        }
     }
+    stoa_random_uniform(seed, stream(1), c->targets, c->target_count);
     for (size_t i = 0; i < c->target_count; i++) {
         c->targets[i] = 0.5F * c->targets[i] + 0.5F;
         c->values[i] = (double)c->targets[i];
@@ -97,8 +115,6 @@ static stoa_status run_fast(struct check *c) {
     size_t bytes = model->statistic_floats * sizeof(float);
     double loss;
     memcpy(c->kept, model->statistics, bytes);
-    memcpy(stoa_plan_input(c->plan), c->inputs,
-           c->options.batch * stoa_model_input_size(model) * sizeof *c->inputs);
     stoa_status status = stoa_plan_train(c->plan, c->options.batch, (stoa_targets){c->labels, c->targets},
                                          c->options.seed, 0, &loss, NULL);
     memcpy(model->statistics, c->kept, bytes);
@@ -212,17 +228,22 @@ static void check_all(struct check *c) {
             c->largest = fmax(c->largest, largest_of(r->tensor_gradient[i], model->tensors[i].count));
         }
     }
-    struct subject input = {
-        "input", 0, r->value[0], r->gradient[0], c->options.batch * stoa_model_input_size(model), 0};
-    stoa_gradcheck_result result = check_subject(c, &input, NULL);
-    tell_one(c, &result);
+    for (size_t value = 0; value <= model->node_count; value++) {
+        if (stoa_value_is_input(model, value)) {
+            struct subject s = {stoa_value_name(model, value), value, r->value[value], r->gradient[value],
+                                input_count(c, value),         0};
+            stoa_gradcheck_result result = check_subject(c, &s, NULL);
+            tell_one(c, &result);
+        }
+    }
     for (size_t i = 0; i < model->tensor_count; i++) {
         const struct stoa_tensor *tensor = &model->tensors[i];
         if (learns(c, i)) {
             struct subject s = {tensor->name,  stoa_tensor_node(model, i),
                                 r->tensor[i],  r->tensor_gradient[i],
                                 tensor->count, 0};
-            result = check_subject(c, &s, stoa_plan_gradients(c->plan) + tensor->offset);
+            stoa_gradcheck_result result =
+                check_subject(c, &s, stoa_plan_gradients(c->plan) + tensor->offset);
             tell_one(c, &result);
         }
     }
@@ -250,7 +271,6 @@ static void release(struct check *c) {
         stoa_reference_close(&c->reference);
     }
     stoa_plan_free(c->plan);
-    free(c->inputs);
     free(c->targets);
     free(c->values);
     free(c->saved);

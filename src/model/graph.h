@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A model's inside: layers in order, each reading values of earlier ones, and two flat arrays of tensors.
  *
- * Value 0 is the first input; value i + 1 is the output of layer i, which is a further input where the layer's
- * operator is one. Trainable tensors lie in `parameters`, running
+ * Value 0 is the first input; value i + 1 is the output of layer i, which is a further input where the
+ * layer's operator is one. Trainable tensors lie in `parameters`, running
  * statistics in `statistics`; each tensor starts at a 64-byte boundary. */
 #ifndef STOA_MODEL_GRAPH_H
 #define STOA_MODEL_GRAPH_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Layers named in a line: "c1,c2", or with a star for all that begin so, "c*". Names that need quotes stand in
- * quotes: see core/names.h. */
+/* Layers named in a line: "c1,c2", or with a star for all that begin so, "c*". Names that need quotes stand
+ * in quotes: see core/names.h. */
 #ifndef STOA_MODEL_LAYERS_H
 #define STOA_MODEL_LAYERS_H
 

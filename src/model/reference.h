@@ -27,8 +27,8 @@ stoa_status stoa_reference_open(const struct stoa_plan *plan, size_t batch, uint
                                 struct stoa_reference *reference);
 void stoa_reference_close(struct stoa_reference *reference);
 
-/* Run nodes from `first` in training mode; the mean loss, 0 where the plan has none. Those before it keep their
- * outputs; inputs, which the caller fills, are not run. */
+/* Run nodes from `first` in training mode; the mean loss, 0 where the plan has none. Those before it keep
+ * their outputs; inputs, which the caller fills, are not run. */
 double stoa_reference_forward(struct stoa_reference *reference, size_t first);
 /* Gradients of the mean loss by all values and tensors, of the last forward run; of a plan without one, from
  * those by what it asks for, which the caller has written. */

@@ -237,8 +237,8 @@ static bool plan_passes(struct stoa_plan *plan) {
     return true;
 }
 
-/* The gradient of a model value, there from `first` on: until its layer's backward pass has read it, or, of an
- * input, for the caller. */
+/* The gradient of a model value, there from `first` on: until its layer's backward pass has read it, or, of
+ * an input, for the caller. */
 static bool add_gradient(struct stoa_plan *plan, size_t model_value, size_t first, size_t *gradient) {
     const stoa_model *model = plan->model;
     bool read = !stoa_value_is_input(model, model_value) && stoa_plan_goes_back(plan, model_value - 1);

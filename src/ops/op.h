@@ -258,7 +258,8 @@ stoa_status stoa_layer_read(struct stoa_error *error, struct stoa_spec *spec, co
 
 /* Helpers for operators. */
 
-/* The shape of a model's input: an image, or with height = width = 1 a vector, which is an image of one pixel.
+/* The shape of a model's input: an image, or with height = width = 1 a vector, which is an image of one
+ * pixel.
  * Errors: STOA_ERR_ARGUMENT (a size of 0, too many elements). */
 stoa_status stoa_input_shape(struct stoa_error *error, size_t height, size_t width, size_t channels,
                              struct stoa_shape *shape);

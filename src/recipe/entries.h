@@ -42,8 +42,8 @@ const struct stoa_keys *stoa_recipe_keys(size_t section);
 /* The entry of that name, or NULL. */
 struct stoa_recipe_entry *stoa_recipe_find(const stoa_recipe *recipe, size_t section, const char *name);
 
-/* Whether an entry is a layer, or a further input: neither a key nor what [model] says of the first input and of
- * the outputs. */
+/* Whether an entry is a layer, or a further input: neither a key nor what [model] says of the first input and
+ * of the outputs. */
 bool stoa_recipe_is_layer(size_t section, const char *name);
 
 /* Put a value in the place of an entry's, or add it. One of a key is read into its option struct; the recipe

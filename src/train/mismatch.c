@@ -20,7 +20,7 @@ static void name_place(const stoa_model *model, size_t line, char out[PLACE]) {
 
 /* The last layer that has a number of units to be changed: activations behind it have its shape. */
 static const struct stoa_node *find_output(const stoa_model *model) {
-    const struct stoa_node *node = &model->nodes[model->node_count - 1];
+    const struct stoa_node *node = &model->nodes[stoa_output_value(model, 0) - 1];
     while (node->layer.tensors == 0 && node->input[0] > 0) {
         node = &model->nodes[node->input[0] - 1];
     }
@@ -93,6 +93,14 @@ static bool is_same_shape(const stoa_model *model, const size_t wanted[3], const
 stoa_status stoa_mismatch_check(stoa_context *context, const stoa_dataset *data, const char *what,
                                 const stoa_model *model) {
     size_t wanted[3], found[3];
+    stoa_port_info second;
+    if (stoa_model_input_at(model, 1, &second)) {
+        return stoa_fail(
+            context, STOA_ERR_SHAPE,
+            "the model has a second input, '%.64s', %s has one a sample: expected a model of one "
+            "input, or a loop of one's own in C",
+            second.name, what);
+    }
     stoa_model_input_shape(model, &wanted[0], &wanted[1], &wanted[2]);
     stoa_dataset_shape(data, &found[0], &found[1], &found[2]);
     size_t size = found[0] * found[1] * found[2];

@@ -32,7 +32,7 @@ static const struct {
 };
 
 static void note_loss(const stoa_trainer *trainer) {
-    const struct stoa_layer *last = &trainer->model->nodes[trainer->model->node_count - 1].layer;
+    const struct stoa_layer *last = &trainer->model->nodes[stoa_output_value(trainer->model, 0) - 1].layer;
     size_t letters = strcspn(trainer->settings.loss, " ");
     for (size_t i = 0; i < sizeof twice / sizeof twice[0]; i++) {
         bool same =

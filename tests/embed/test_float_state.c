@@ -288,6 +288,22 @@ CALL(plan_infer) {
     memcpy(out.f, y, 40 * sizeof(float));
     stoa_plan_free(plan);
 }
+CALL(plan_halves) {
+    stoa_plan *plan = NULL;
+    const float *y = NULL;
+    must(stoa_plan_create(
+        c, given.model,
+        &(stoa_plan_options){.batch = 4, .training = true, .loss = "none", .input_gradients = true}, &plan));
+    must(stoa_plan_bind(plan, NULL));
+    memcpy(stoa_plan_input(plan), given.a, FLOATS * sizeof(float));
+    must(stoa_plan_forward(plan, 4, 1, 0, &y));
+    memcpy(out.f, y, 40 * sizeof(float));
+    memcpy(stoa_plan_activation_gradient(plan, "l1"), given.b, 40 * sizeof(float));
+    must(stoa_plan_backward(plan));
+    must(stoa_plan_get_gradient(plan, 0, out.f + 40, 72));
+    memcpy(out.f + 112, stoa_plan_activation_gradient(plan, "input"), 40 * sizeof(float));
+    stoa_plan_free(plan);
+}
 CALL(plan_train) {
     stoa_plan *plan = NULL;
     must(stoa_plan_create(c, given.model,
@@ -490,6 +506,7 @@ static const struct entry entries[] = {
     ENTRY(plan_observe),
     ENTRY(plan_trace),
     {"stoa_plan_train stoa_plan_evaluate", call_plan_train},
+    {"stoa_plan_forward stoa_plan_backward", call_plan_halves},
     {"stoa_evaluate stoa_evaluate_classes", call_evaluate},
     {"stoa_trainer_create stoa_trainer_step stoa_trainer_backward stoa_trainer_update stoa_trainer_end_epoch "
      "stoa_trainer_save_memory stoa_trainer_load_memory",
@@ -559,6 +576,7 @@ static const char *const without_arithmetic[] = {
     "stoa_dataset_type",
     "stoa_model_",
     "stoa_plan_bind",
+    "stoa_plan_activation",
     "stoa_plan_bytes",
     "stoa_plan_free",
     "stoa_plan_get_gradient",

@@ -85,9 +85,9 @@ class Latency(unittest.TestCase):
         return done, {row['run_name']: row for row in rows if row.get('aggregate_name') == 'median'}
 
     def test_stoa_alone(self):
-        done, rows = self.medians('4-8-2', 'lenet5')
+        done, rows = self.medians('4-8-2', 'lenet5', '--filter', '4-8-2|warm')
         names = [f'latency/{network}/threads:{threads}/{what}' for network in ('4-8-2', 'lenet5') for threads in (1, 2)
-                 for what in ('warm', 'cold', 'overhead')]
+                 for what in ('warm', 'cold', 'overhead') if (network, what) != ('lenet5', 'cold')]
         self.assertEqual(sorted(rows), sorted(names + ['plain loops/4-8-2/threads:1/warm']))
         for name, row in rows.items():
             if name.endswith('overhead'):
@@ -114,10 +114,11 @@ class Latency(unittest.TestCase):
             self.refused(wrong)
 
     def test_peer(self):
-        done, rows = self.medians('5-7-3', 'mlp', '--peer', 'onnxruntime', '--python', str(self.stand_in()))
+        done, rows = self.medians('5-7-3', 'mlp', '--peer', 'onnxruntime', '--python', str(self.stand_in()),
+                                  '--filter', '5-7-3|warm')
         for network in '5-7-3', 'mlp':
             for threads in 1, 2:
-                for caches in 'warm', 'cold':
+                for caches in ('warm', 'cold') if network == '5-7-3' else ('warm',):
                     row = rows[f'Engine 1.5 of onnxruntime/{network}/threads:{threads}/{caches}']
                     self.assertAlmostEqual(row['p99_seconds'], 3e-6, places=12)
                     ours = rows[f'latency/{network}/threads:{threads}/{caches}']['p50_seconds']

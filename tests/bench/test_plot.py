@@ -102,7 +102,7 @@ class Plots(unittest.TestCase):
     # ---- plot ----
 
     def test_layers_and_comparison(self):
-        files = [self.measured(file, 'layers', '--no-naive', '--filter', '^lenet') for file in ('old.json', 'new.json')]
+        files = [self.measured(file, 'layers', '--no-naive', '--filter', '^lenet (c2|f6)') for file in ('old.json', 'new.json')]
         drawn = self.plot(*files)
         pictures = ['roofline', 'gflops', 'over-im2col-+-OpenBLAS'] + [f'beside-{one}' for one in ('forward', 'backward-data', 'backward-weights')]
         self.assertEqual(set(drawn), {f'{file}-{one}' for file in ('old', 'new') for one in pictures} | {'new-over-old'})

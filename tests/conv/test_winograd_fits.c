@@ -192,50 +192,66 @@ static void takes_large_tiles_for_long_sums(void **state) {
     stoa_context_free(context);
 }
 
+/* An algorithm, a convolution, and at how many limits it was refused and taken. */
+struct limited {
+    const struct stoa_conv_algorithm *algorithm;
+    struct stoa_conv conv;
+    size_t refused, taken;
+};
+
+enum { MANY = 256 };
+
 /* A thread's scratch and its distance from the next one's stay below the limit and a quarter, and where not
  * one tile fits the algorithm is not applicable. */
-static void check_limit(const struct stoa_conv_algorithm *algorithm, const struct stoa_conv *conv) {
-    enum { MANY = 256 };
-    size_t refused = 0;
-    size_t taken = 0;
-    for (size_t limit = (size_t)16 << 10; limit <= (size_t)4 << 20; limit += limit / 8) {
-        stoa_context *one = make_context(1, limit, stoa_isa_best());
-        stoa_context *many = make_context(MANY, limit, stoa_isa_best());
-        for (size_t i = 0; i < PASSES; i++) {
-            enum stoa_conv_pass pass = (enum stoa_conv_pass)i;
-            struct stoa_conv_plan plans[2];
-            if (i == STOA_CONV_BACKWARD_DATA && conv->window.stride_height > 1) {
-                continue;
-            }
-            if (!stoa_conv_plan_with(one, algorithm, conv, pass, &plans[0])) {
-                refused++;
-                continue;
-            }
-            taken++;
-            assert_true(stoa_conv_plan_with(many, algorithm, conv, pass, &plans[1]));
-            assert_true(plans[0].cost == plans[1].cost);
-            assert_true(plans[0].bytes <= limit * (1 + STOA_CONV_SHARED_LIMITS));
-            assert_true(plans[1].bytes <= limit * (MANY + MANY / 4 + STOA_CONV_SHARED_LIMITS));
+static void check_limit(const stoa_context *one, const stoa_context *many, size_t limit,
+                        struct limited *limited) {
+    for (size_t i = 0; i < PASSES; i++) {
+        enum stoa_conv_pass pass = (enum stoa_conv_pass)i;
+        const struct stoa_conv *conv = &limited->conv;
+        struct stoa_conv_plan plans[2];
+        if (i == STOA_CONV_BACKWARD_DATA && conv->window.stride_height > 1) {
+            continue;
         }
-        stoa_context_free(one);
-        stoa_context_free(many);
+        if (!stoa_conv_plan_with(one, limited->algorithm, conv, pass, &plans[0])) {
+            limited->refused++;
+            continue;
+        }
+        limited->taken++;
+        assert_true(stoa_conv_plan_with(many, limited->algorithm, conv, pass, &plans[1]));
+        assert_true(plans[0].cost == plans[1].cost);
+        assert_true(plans[0].bytes <= limit * (1 + STOA_CONV_SHARED_LIMITS));
+        assert_true(plans[1].bytes <= limit * (MANY + MANY / 4 + STOA_CONV_SHARED_LIMITS));
     }
-    assert_true(refused > 0 && taken > 0);
 }
 
 static void keeps_to_the_workspace_limit(void **state) {
     (void)state;
-    const struct stoa_conv conv[] = {
-        shape(4, 64, 28, 28, 64, 1, 0),         strided(5, 1, 4, 64, 28, 28, 64, 2, 0),
-        strided(5, 1, 4, 6, 28, 28, 16, 2, 0),  strided(7, 2, 2, 3, 61, 57, 64, 3, 0),
-        strided(5, 2, 2, 64, 28, 28, 96, 2, 0), strided(11, 4, 1, 3, 67, 67, 64, 2, 0),
-        strided(17, 4, 1, 4, 97, 93, 16, 8, 0),
+    struct limited all[] = {
+        {&stoa_conv_winograd4, shape(4, 64, 28, 28, 64, 1, 0), 0, 0},
+        {&stoa_conv_winograd4, strided(5, 1, 4, 64, 28, 28, 64, 2, 0), 0, 0},
+        {&stoa_conv_winograd6, strided(5, 1, 4, 64, 28, 28, 64, 2, 0), 0, 0},
+        {&stoa_conv_winograd4, strided(5, 1, 4, 6, 28, 28, 16, 2, 0), 0, 0},
+        {&stoa_conv_winograd6, strided(5, 1, 4, 6, 28, 28, 16, 2, 0), 0, 0},
+        {&stoa_conv_winograd4, strided(7, 2, 2, 3, 61, 57, 64, 3, 0), 0, 0},
+        {&stoa_conv_winograd6, strided(7, 2, 2, 3, 61, 57, 64, 3, 0), 0, 0},
+        {&stoa_conv_winograd4, strided(5, 2, 2, 64, 28, 28, 96, 2, 0), 0, 0},
+        {&stoa_conv_winograd6, strided(5, 2, 2, 64, 28, 28, 96, 2, 0), 0, 0},
+        {&stoa_conv_winograd4, strided(11, 4, 1, 3, 67, 67, 64, 2, 0), 0, 0},
+        {&stoa_conv_winograd6, strided(11, 4, 1, 3, 67, 67, 64, 2, 0), 0, 0},
+        {&stoa_conv_winograd4, strided(17, 4, 1, 4, 97, 93, 16, 8, 0), 0, 0},
+        {&stoa_conv_winograd6, strided(17, 4, 1, 4, 97, 93, 16, 8, 0), 0, 0},
     };
-    for (size_t i = 0; i < sizeof conv / sizeof *conv; i++) {
-        check_limit(&stoa_conv_winograd4, &conv[i]);
-        if (conv[i].window.kernel_height > 3) {
-            check_limit(&stoa_conv_winograd6, &conv[i]);
+    for (size_t limit = (size_t)16 << 10; limit <= (size_t)4 << 20; limit += limit / 8) {
+        stoa_context *one = make_context(1, limit, stoa_isa_best());
+        stoa_context *many = make_context(MANY, limit, stoa_isa_best());
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+            check_limit(one, many, limit, &all[i]);
         }
+        stoa_context_free(one);
+        stoa_context_free(many);
+    }
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        assert_true(all[i].refused > 0 && all[i].taken > 0);
     }
 }
 

@@ -11,6 +11,7 @@
 #include "machine.h"
 #include "model.h"
 #include "model_data.h"
+#include "onnx.h"
 #include "ops.h"
 #include "plan.h"
 #include "recipe.h"

@@ -86,6 +86,8 @@ static const struct {
     {"predict", "force", "let the table take the place of any file"},
     {"data", "force", "let the picture take the place of any file"},
     {"data", "recipe", "read the data as this recipe says"},
+    {"import", "out", "file of the model (default: MODEL.safetensors in this folder)"},
+    {"import", "force", "let the model take the place of any file"},
     {"report", "out", "file of the page (default: RUN/report.html)"},
     {"report", "samples", "test with so many samples, evenly taken from the data (default: all)"},
     {"report", "force", "let what is written take the place of any file"},

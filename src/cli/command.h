@@ -55,7 +55,7 @@ struct cli_command {
 int cli_print_keys(const struct cli_request *request);
 
 extern const struct cli_command cli_train, cli_eval, cli_predict, cli_info, cli_plan, cli_recipes,
-    cli_gradcheck, cli_doctor, cli_report, cli_runs, cli_data, cli_completion;
+    cli_gradcheck, cli_doctor, cli_report, cli_runs, cli_data, cli_import, cli_completion;
 
 /* All of them in the order of `stoa help`, NULL at the end. */
 extern const struct cli_command *const cli_commands[];

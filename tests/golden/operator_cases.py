@@ -347,6 +347,8 @@ def layout_cases():
         case("pad top=1 right=2 size=1", [exact(2, 3, 2, 4)], lambda x: F.pad(x, (1, 3, 2, 1))),
         case("reshape size=2x3", [exact(2, 24)], lambda x: x.reshape(2, 4, 2, 3)),
         case("reshape size=4x2 channels=3", [exact(2, 4, 2, 3)], lambda x: x.reshape(2, 3, 4, 2)),
+        case("view size=1x4 channels=6", [exact(2, 3, 2, 4)],
+             lambda x: x.permute(0, 2, 3, 1).reshape(2, 1, 4, 6).permute(0, 3, 1, 2)),
         case("upsample", [exact(2, 3, 2, 4)], lambda x: F.interpolate(x, scale_factor=2)),
         case("upsample scale=3x1", [exact(2, 3, 2, 4)], lambda x: F.interpolate(x, scale_factor=(3.0, 1.0))),
     ]  # fmt: skip

@@ -139,7 +139,9 @@ try_static() {
 # Programs without any shared library, where there is an archive of each one that is linked.
 try_all_static() {
   fresh all-static
-  words pkg-config --libs "$blas" zlib jansson inih libpng libjpeg
+  local onnx
+  onnx=$(pkg-config --print-requires-private stoa | grep -o libprotobuf-c) || true
+  words pkg-config --libs "$blas" zlib jansson inih libpng libjpeg ${onnx:+"$onnx"}
   printf 'int main(void) { return 0; }\n' >empty.c
   "$cc" -static empty.c -o empty "${out[@]}" -lm -ldl -pthread || missing "an archive for each -l of ${out[*]}"
   words pkg-config --cflags stoa

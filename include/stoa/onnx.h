@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/** @file
+ * Models from ONNX files.
+ *
+ *     stoa_model *model;
+ *     status = stoa_model_load_onnx(context, "resnet18.onnx", NULL, &model);
+ *
+ * What comes back is a model like any other: it predicts, is trained on, and is saved. A library that was
+ * built without protobuf-c says so in one sentence (STOA_ERR_UNSUPPORTED). */
+#ifndef STOA_ONNX_H
+#define STOA_ONNX_H
+
+#include "model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A node that cannot be taken; strings are valid during the call. */
+typedef struct stoa_onnx_refusal {
+    const char *node;   /**< its name, or that of its first output */
+    const char *op;     /**< its operator, "LSTM" */
+    const char *reason; /**< why: "there is no such operator here" */
+} stoa_onnx_refusal;
+
+/** Told of one `refusal` with the `user` pointer given in stoa_onnx_options. */
+typedef void stoa_onnx_refuse_fn(void *user, const stoa_onnx_refusal *refusal);
+
+/** Numbers for an input of the graph that is no input of the network: a weight, or a shape, that the file
+ * leaves open. */
+typedef struct stoa_onnx_binding {
+    const char *name;     /**< of the graph's input */
+    size_t rank;          /**< dimensions, up to 8 */
+    const size_t *shape;  /**< their sizes */
+    const double *values; /**< row-major; become the input's type */
+} stoa_onnx_binding;
+
+/** How an ONNX file is taken; all zeros where nothing is said. */
+typedef struct stoa_onnx_options {
+    stoa_onnx_refuse_fn *refuse;       /**< told of every node that cannot be taken; NULL: nobody */
+    void *user;                        /**< handed to `refuse` */
+    const stoa_onnx_binding *bindings; /**< inputs of the graph that are constants; borrowed */
+    size_t binding_count;              /**< how many */
+    bool whole; /**< the first axis of the input is no batch: the whole input is one sample */
+} stoa_onnx_options;
+
+/** Load the network of an ONNX file.
+ *
+ * Images become height x width x channels, and weights are the file's to the bit. The facts "onnx.input" and
+ * "onnx.output" name the graph's own input and output; "onnx.input.axes" and "onnx.output.axes", such as
+ * "2,3,1", say which of ONNX's axes follow one another in a sample here, and are not there where the order is
+ * ONNX's. The file's metadata become facts, "onnx.meta.KEY".
+ *
+ * @param context  Borrowed; must outlive the model.
+ * @param path  The file. Weights in files beside it are read from its own folder only.
+ * @param options  NULL: as all zeros.
+ * @param[out] model  Set only on STOA_OK; release with stoa_model_free().
+ * Errors: STOA_ERR_UNSUPPORTED (nodes that cannot be taken, all of which `refuse` has been told of; no
+ * protobuf-c), STOA_ERR_FORMAT, STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_ARGUMENT (a binding that does not
+ * fit), STOA_ERR_MEMORY. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_onnx(stoa_context *context, const char *path,
+                                                          const stoa_onnx_options *options,
+                                                          stoa_model **model);
+/** stoa_model_load_onnx() from `data` of `bytes` bytes, which are not needed afterwards. Weights in other
+ * files are refused. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_onnx_memory(stoa_context *context, const void *data,
+                                                                 size_t bytes,
+                                                                 const stoa_onnx_options *options,
+                                                                 stoa_model **model);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

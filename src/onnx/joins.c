@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* Operators over several values. */
+#include <stdio.h>
+#include <string.h>
+
+#include "onnx/import.h"
+#include "ops/op.h"
+
+/* Let a value lie as another of the same axes does, and have its layer's shape. */
+static stoa_status align(struct stoa_onnx_import *import, struct stoa_onnx_value *value,
+                         const struct stoa_onnx_value *other) {
+    size_t order[STOA_ONNX_AXES];
+    if (stoa_onnx_layout_same(&value->layout, &other->layout)) {
+        return stoa_onnx_view(import, value, other->shape_rank, other->shape);
+    }
+    if (!stoa_onnx_layout_order(&other->layout, order)) {
+        return stoa_onnx_refuse(import, "its inputs lie in parts of axes");
+    }
+    stoa_status status = stoa_onnx_bring(import, value, order);
+    return status == STOA_OK ? stoa_onnx_view(import, value, other->shape_rank, other->shape) : status;
+}
+
+static bool same_axes(const struct stoa_onnx_value *a, const struct stoa_onnx_value *b) {
+    return a->layout.rank == b->layout.rank &&
+           memcmp(a->layout.dim, b->layout.dim, a->layout.rank * sizeof *a->layout.dim) == 0;
+}
+
+static stoa_status add(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    struct stoa_onnx_value *value[2];
+    for (size_t i = 0; i < 2; i++) {
+        stoa_status status = stoa_onnx_activation(import, node, i, &value[i]);
+        if (status != STOA_OK) {
+            return status;
+        }
+    }
+    if (!same_axes(value[0], value[1])) {
+        return stoa_onnx_refuse(import, "its inputs have other shapes");
+    }
+    stoa_status status = align(import, value[1], value[0]);
+    return status == STOA_OK ? stoa_onnx_layer(import, node, NULL, value, 2, &value[0]->layout, "add")
+                             : status;
+}
+
+/* Numbers before an axis in memory, and from there on: the axis and what lies inside it are one run. */
+static stoa_status view_runs(struct stoa_onnx_import *import, struct stoa_onnx_value *value,
+                             const size_t *order, size_t axis) {
+    size_t outer = 1, run = 1;
+    bool inside = false;
+    for (size_t i = 0; i < value->layout.rank; i++) {
+        inside = inside || order[i] == axis;
+        *(inside ? &run : &outer) *= value->layout.dim[order[i]];
+    }
+    if (value->shape_rank == 3 && value->shape[2] == run) {
+        return STOA_OK;
+    }
+    return outer == 1 ? stoa_onnx_view(import, value, 1, &run)
+                      : stoa_onnx_view(import, value, 3, (size_t[]){1, outer, run});
+}
+
+static bool fits_beside(const struct stoa_onnx_layout *a, const struct stoa_onnx_layout *b, size_t axis) {
+    bool fits = a->rank == b->rank;
+    for (size_t i = 0; i < a->rank && fits; i++) {
+        fits = i == axis || a->dim[i] == b->dim[i];
+    }
+    return fits;
+}
+
+/* The part of every input: all in the order of the first, the axis and what lies inside it as channels. */
+static stoa_status gather_parts(struct stoa_onnx_import *import, const StoaOnnx__Node *node, size_t axis,
+                                struct stoa_onnx_value **values, size_t *order, size_t *total) {
+    stoa_status status = STOA_OK;
+    *total = 0;
+    for (size_t i = 0; i < node->n_input && status == STOA_OK; i++) {
+        status = stoa_onnx_activation(import, node, i, &values[i]);
+        if (status == STOA_OK && !fits_beside(&values[0]->layout, &values[i]->layout, axis)) {
+            return stoa_onnx_refuse(import, "its inputs do not fit each other");
+        }
+        if (status == STOA_OK) {
+            status = stoa_onnx_bring(import, values[i], order);
+        }
+        if (status == STOA_OK) {
+            status = view_runs(import, values[i], order, axis);
+        }
+        *total += status == STOA_OK ? values[i]->layout.dim[axis] : 0;
+    }
+    return status;
+}
+
+static stoa_status concat(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    struct stoa_onnx_value *values[STOA_MAX_INPUTS];
+    struct stoa_onnx_layout layout;
+    size_t axis = 0, total = 0, order[STOA_ONNX_AXES], dim[STOA_ONNX_AXES];
+    if (node->n_input > STOA_MAX_INPUTS) {
+        return stoa_onnx_refuse(import, "has %zu inputs, expected at most %d", node->n_input,
+                                (int)STOA_MAX_INPUTS);
+    }
+    stoa_status status = stoa_onnx_activation(import, node, 0, &values[0]);
+    if (status == STOA_OK) {
+        status = stoa_onnx_sample_axis(import, values[0], stoa_onnx_int(node, "axis", 1), &axis);
+    }
+    if (status != STOA_OK) {
+        return status;
+    }
+    if (node->n_input == 1) {
+        return stoa_onnx_alias(import, node, 0, values[0], &values[0]->layout);
+    }
+    if (!stoa_onnx_layout_order(&values[0]->layout, order)) {
+        for (size_t i = 0; i < values[0]->layout.rank; i++) {
+            order[i] = i;
+        }
+    }
+    status = gather_parts(import, node, axis, values, order, &total);
+    if (status != STOA_OK) {
+        return status;
+    }
+    memcpy(dim, values[0]->layout.dim, sizeof dim);
+    dim[axis] = total;
+    stoa_onnx_layout_make(&layout, values[0]->layout.rank, dim, order);
+    return stoa_onnx_layer(import, node, NULL, values, node->n_input, &layout, "concat");
+}
+
+const struct stoa_onnx_row stoa_onnx_join_rows[] = {
+    {"Add", 6, add},
+    {"Concat", 4, concat},
+    {NULL, 0, NULL},
+};

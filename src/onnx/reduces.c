@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* Means and largest numbers over axes: pools over the whole of an image whose pixels are what is reduced. */
+#include <string.h>
+
+#include "onnx/import.h"
+
+/* Which of a sample's axes go: those listed, or all where none is. */
+static stoa_status read_axes(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
+                             const struct stoa_onnx_value *value, bool *goes) {
+    const struct stoa_onnx_tensor *input = NULL;
+    const StoaOnnx__Attribute *attribute = stoa_onnx_attribute(node, "axes");
+    stoa_status status = stoa_onnx_constant(import, node, 1, &input);
+    const size_t count = attribute ? attribute->n_ints : input ? input->count : 0;
+    if (status == STOA_OK && count == 0 && import->lead) {
+        return stoa_onnx_refuse(import, "reduces all axes, that of the batch too");
+    }
+    for (size_t i = 0; i < value->layout.rank && count == 0; i++) {
+        goes[i] = true;
+    }
+    for (size_t i = 0; i < count && status == STOA_OK; i++) {
+        size_t axis = 0;
+        status = stoa_onnx_sample_axis(
+            import, value, attribute ? attribute->ints[i] : stoa_onnx_integer_at(input, i), &axis);
+        goes[status == STOA_OK ? axis : 0] = true;
+    }
+    return status;
+}
+
+/* What goes lies outermost, as an image's pixels, and what stays innermost, as its channels. */
+static stoa_status bring_pixels(struct stoa_onnx_import *import, struct stoa_onnx_value *value,
+                                const bool *goes) {
+    size_t held[STOA_ONNX_AXES], order[STOA_ONNX_AXES], at = 0, pixels = 1, channels = 1;
+    const size_t rank = value->layout.rank;
+    if (!stoa_onnx_layout_order(&value->layout, held)) {
+        for (size_t i = 0; i < rank; i++) {
+            held[i] = i;
+        }
+    }
+    for (int stays = 0; stays < 2; stays++) {
+        for (size_t i = 0; i < rank; i++) {
+            if (goes[held[i]] != (stays == 1)) {
+                order[at++] = held[i];
+                *(stays ? &channels : &pixels) *= value->layout.dim[held[i]];
+            }
+        }
+    }
+    stoa_status status = stoa_onnx_bring(import, value, order);
+    if (status != STOA_OK || (value->shape_rank == 3 && value->shape[2] == channels)) {
+        return status;
+    }
+    return stoa_onnx_view(import, value, 3, (size_t[]){1, pixels, channels});
+}
+
+static stoa_status reduce(struct stoa_onnx_import *import, const StoaOnnx__Node *node, const char *op) {
+    struct stoa_onnx_value *value;
+    bool goes[STOA_ONNX_AXES] = {false};
+    stoa_status status = stoa_onnx_activation(import, node, 0, &value);
+    if (status == STOA_OK && stoa_onnx_int(node, "noop_with_empty_axes", 0) != 0) {
+        const struct stoa_onnx_tensor *axes = NULL;
+        status = stoa_onnx_constant(import, node, 1, &axes);
+        if (status == STOA_OK && (!axes || axes->count == 0)) {
+            return stoa_onnx_alias(import, node, 0, value, &value->layout);
+        }
+    }
+    if (status == STOA_OK) {
+        status = read_axes(import, node, value, goes);
+    }
+    if (status == STOA_OK) {
+        status = bring_pixels(import, value, goes);
+    }
+    if (status != STOA_OK) {
+        return status;
+    }
+    const bool keeps = stoa_onnx_int(node, "keepdims", 1) != 0;
+    size_t held[STOA_ONNX_AXES], number[STOA_ONNX_AXES], dim[STOA_ONNX_AXES], order[STOA_ONNX_AXES];
+    size_t rank = 0, count = 0;
+    (void)stoa_onnx_layout_order(&value->layout, held);
+    for (size_t i = 0; i < value->layout.rank; i++) {
+        number[i] = rank;
+        if (!goes[i] || keeps) {
+            dim[rank++] = goes[i] ? 1 : value->layout.dim[i];
+        }
+    }
+    for (size_t i = 0; i < value->layout.rank; i++) {
+        if (!goes[held[i]] || keeps) {
+            order[count++] = number[held[i]];
+        }
+    }
+    struct stoa_onnx_layout layout;
+    stoa_onnx_layout_make(&layout, rank, dim, rank ? order : NULL);
+    return stoa_onnx_layer(import, node, NULL, &value, 1, &layout, "%s", op);
+}
+
+static stoa_status reduce_mean(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    return reduce(import, node, "global_avgpool");
+}
+
+static stoa_status reduce_max(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    return reduce(import, node, "global_maxpool");
+}
+
+const struct stoa_onnx_row stoa_onnx_reduce_rows[] = {
+    {"ReduceMean", 1, reduce_mean},
+    {"ReduceMax", 1, reduce_max},
+    {NULL, 0, NULL},
+};

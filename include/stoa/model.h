@@ -270,6 +270,31 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_matching_memory(stoa_model 
                                                                      size_t bytes, stoa_match_fn *tell,
                                                                      void *user);
 
+/** stoa_model_load_matching() from a file whose names are others.
+ *
+ * @param model  As there.
+ * @param path  As there.
+ * @param map  Lines "THEIRS = OURS": a tensor of the file, and the one of the model that takes its values;
+ * names in double quotes where they hold white space or the like. "THEIRS =" leaves one out. '#' begins a
+ * comment. What is not named keeps its name.
+ * @param tell  As there, with the names that the mapping gives.
+ * @param user  Handed to `tell`.
+ * Errors: as there; STOA_ERR_ARGUMENT (a line that is none, a tensor that the file does not have, two of one
+ * name). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_mapped(stoa_model *model, const char *path,
+                                                            const char *map, stoa_match_fn *tell, void *user);
+/** Suggest such a mapping, ready to be edited: pairs of one name and shape, then of one shape and kind
+ * ("weight", "running_var", ...) in the order of both sides, the file's by its names with numbers as numbers.
+ * A line has the shape and how the pair was found; what is left of either side stands as comments.
+ *
+ * @param model  Built. Unchanged.
+ * @param path  Any safetensors file.
+ * @param[out] text  Set only on STOA_OK, ends with a NUL; release with stoa_buffer_free().
+ * @param[out] bytes  Of it, with the NUL.
+ * Errors: STOA_ERR_IO, STOA_ERR_NOT_FOUND, STOA_ERR_FORMAT, STOA_ERR_MEMORY. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_suggest_map(stoa_model *model, const char *path, void **text,
+                                                            size_t *bytes);
+
 /** Name of operator `index`, from 0; NULL at the end. Static storage. */
 STOA_API const char *stoa_operator_name(size_t index);
 /** Write the options of operator `name` as text into `out` of `size` bytes: "filters (required), kernel

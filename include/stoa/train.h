@@ -25,7 +25,8 @@ typedef struct stoa_train_options {
     float learning_rate;   /**< 1e-3; what a schedule's factors multiply; finite and above 0 */
     const char *optimizer; /**< "adam" (NULL), "sgd momentum=0.9", "adamw beta2=0.99 decay=1e-2", ... */
     const char *schedule;  /**< "constant" (NULL), "one_cycle warmup=0.3", "step every=5 per=epoch", ... */
-    const char *loss;      /**< "softmax_cross_entropy" (NULL), "huber delta=2", ... */
+    const char *loss;      /**< "softmax_cross_entropy" (NULL), "huber delta=2", ...; "none" for a trainer
+                                whose caller has a loss of its own, see stoa_trainer_forward() */
     float clip_norm;  /**< largest Euclidean norm of all gradients together, as PyTorch's clip_grad_norm_;
                                 0: none */
     float clip_value; /**< largest absolute value of a gradient, applied before clip_norm; 0: none */
@@ -245,6 +246,19 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_step(stoa_trainer *trainer, si
 STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_backward(stoa_trainer *trainer, size_t samples,
                                                            stoa_targets targets, double *loss,
                                                            const float **output);
+/** The first half of stoa_trainer_backward() where the loss is the caller's: `trainer` was made with the loss
+ * "none". All inputs and outputs lie in stoa_trainer_plan(): see stoa_plan_forward().
+ *
+ * @param trainer  Whose.
+ * @param samples  1 to the batch of the options.
+ * @param[out] output  The first output, (samples, output size), may be NULL.
+ * Errors: STOA_ERR_ARGUMENT. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_forward(stoa_trainer *trainer, size_t samples,
+                                                          const float **output);
+/** The second half: gradients of the parameters of `trainer` from those by the outputs, which the caller has
+ * written to stoa_plan_activation_gradient() of its plan. stoa_trainer_update() follows. Errors: those of
+ * stoa_plan_backward(). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_trainer_backward_given(stoa_trainer *trainer);
 /** Clip the gradients, step and average: what the options of `trainer` say. */
 STOA_API void stoa_trainer_update(stoa_trainer *trainer);
 /** All gradients of `trainer` in one array of `*count` floats, to be read or changed between

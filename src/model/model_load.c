@@ -11,6 +11,7 @@
 #include "core/context.h"
 #include "model/files.h"
 #include "model/graph.h"
+#include "model/mapping.h"
 #include "model/model.h"
 
 /* How much of a foreign name an error sentence repeats. */
@@ -251,11 +252,16 @@ struct wish {
     enum { WHOLE, TENSORS, MATCHING } what;
     stoa_match_fn *tell;
     void *user;
+    const char *map;  /* NULL: names are as they are */
+    char **suggested; /* not NULL: nothing is loaded, a mapping is suggested */
 };
 
 static stoa_status load_into(stoa_model *model, const struct stoa_safetensors *file,
                              const struct wish *wish) {
     bool training;
+    if (wish->suggested) {
+        return stoa_mapping_suggest(model, file, wish->suggested);
+    }
     if (wish->what == TENSORS) {
         return load_tensors(model, file);
     }
@@ -273,8 +279,15 @@ static stoa_status load_tensors_from(stoa_model *model, const void *data, size_t
     if (status != STOA_OK) {
         return status;
     }
-    status = load_into(model, file, wish);
+    char *names = NULL;
+    if (wish->map) {
+        status = stoa_mapping_apply(&stoa_model_context(model)->error, wish->map, file, &names);
+    }
+    if (status == STOA_OK) {
+        status = load_into(model, file, wish);
+    }
     stoa_safetensors_close(file);
+    free(names);
     return status;
 }
 
@@ -322,10 +335,36 @@ stoa_status stoa_model_load_tensors(stoa_model *model, const char *path) {
 
 stoa_status stoa_model_load_matching_memory(stoa_model *model, const void *data, size_t bytes,
                                             stoa_match_fn *tell, void *user) {
-    const struct wish wish = {MATCHING, tell, user};
+    const struct wish wish = {.what = MATCHING, .tell = tell, .user = user};
     return name_file(stoa_model_context(model), "model", load_tensors_from(model, data, bytes, &wish));
 }
 
 stoa_status stoa_model_load_matching(stoa_model *model, const char *path, stoa_match_fn *tell, void *user) {
-    return load_path(stoa_model_context(model), path, &(struct wish){MATCHING, tell, user}, &model);
+    return load_path(stoa_model_context(model), path,
+                     &(struct wish){.what = MATCHING, .tell = tell, .user = user}, &model);
+}
+
+stoa_status stoa_model_load_mapped(stoa_model *model, const char *path, const char *map, stoa_match_fn *tell,
+                                   void *user) {
+    const struct wish wish = {.what = MATCHING, .tell = tell, .user = user, .map = map};
+    return load_path(stoa_model_context(model), path, &wish, &model);
+}
+
+stoa_status stoa_model_suggest_map(stoa_model *model, const char *path, void **text, size_t *bytes) {
+    stoa_context *context = stoa_model_context(model);
+    char *suggested = NULL;
+    stoa_status status =
+        load_path(context, path, &(struct wish){.what = MATCHING, .suggested = &suggested}, &model);
+    if (status == STOA_OK) {
+        size_t size = strlen(suggested) + 1;
+        void *copy = stoa_allocate(context, size, "a mapping of names");
+        status = copy ? STOA_OK : STOA_ERR_MEMORY;
+        if (copy) {
+            memcpy(copy, suggested, size);
+            *text = copy;
+            *bytes = size;
+        }
+    }
+    free(suggested);
+    return status;
 }

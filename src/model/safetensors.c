@@ -30,9 +30,11 @@ struct pool {
 };
 
 struct stoa_safetensors {
+    bool is_renamed;
     json_t *metadata; /* NULL where there is none */
     size_t count;
-    struct stoa_safetensors_tensor *tensors;        /* in the order of their data */
+    struct stoa_safetensors_tensor *tensors; /* in the order of their data */
+    const char **renamed; /* new names in that order, NULL: taken out; NULL before the first of them */
     const struct stoa_safetensors_tensor **by_name; /* the same in the order of their names */
     struct pool entries, names, sizes; /* memory of tensors, of their names, of their dimensions */
 };
@@ -411,6 +413,7 @@ void stoa_safetensors_close(struct stoa_safetensors *file) {
         free(file->names.memory);
         free(file->sizes.memory);
         free(file->by_name);
+        free(file->renamed);
         free(file);
     }
 }
@@ -430,6 +433,51 @@ const struct stoa_safetensors_tensor *stoa_safetensors_find(const struct stoa_sa
     const struct stoa_safetensors_tensor *const *found = bsearch(
         &key, file->by_name, file->count, sizeof(const struct stoa_safetensors_tensor *), compare_names);
     return found ? *found : NULL;
+}
+
+bool stoa_safetensors_rename(struct stoa_safetensors *file, const char *from, const char *to) {
+    const struct stoa_safetensors_tensor *found = stoa_safetensors_find(file, from);
+    if (!found) {
+        return false;
+    }
+    if (!file->renamed) {
+        file->renamed = calloc(file->count, sizeof *file->renamed);
+        for (size_t i = 0; file->renamed && i < file->count; i++) {
+            file->renamed[i] = file->tensors[i].name;
+        }
+    }
+    if (file->renamed) { /* else stoa_safetensors_renamed() says that there is no memory */
+        file->renamed[found - file->tensors] = to;
+    }
+    file->is_renamed = true;
+    return true;
+}
+
+stoa_status stoa_safetensors_renamed(struct stoa_error *error, struct stoa_safetensors *file) {
+    size_t kept = 0;
+    if (!file->is_renamed) {
+        return STOA_OK;
+    }
+    if (!file->renamed) {
+        return no_memory(error);
+    }
+    for (size_t i = 0; i < file->count; i++) {
+        if (file->renamed[i]) {
+            file->tensors[kept] = file->tensors[i];
+            file->tensors[kept].name = file->renamed[i];
+            file->by_name[kept] = &file->tensors[kept];
+            kept++;
+        }
+    }
+    file->count = kept;
+    qsort(file->by_name, kept, sizeof(const struct stoa_safetensors_tensor *), compare_names);
+    for (size_t i = 1; i < kept; i++) {
+        if (compare_names(&file->by_name[i - 1], &file->by_name[i]) == 0) {
+            return stoa_error_set(error, STOA_ERR_ARGUMENT, "two tensors are to be '" NAME "'",
+                                  file->by_name[i]->name);
+        }
+    }
+    return STOA_OK;
 }
 
 const char *stoa_safetensors_metadata(const struct stoa_safetensors *file, const char *key) {

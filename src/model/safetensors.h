@@ -38,6 +38,11 @@ const struct stoa_safetensors_tensor *stoa_safetensors_at(const struct stoa_safe
 /* By name; NULL when there is none. */
 const struct stoa_safetensors_tensor *stoa_safetensors_find(const struct stoa_safetensors *file,
                                                             const char *name);
+/* Give a tensor another name, borrowed until the file is closed; NULL takes it out. False: there is none of
+ * that name. Names are those from before until stoa_safetensors_renamed(), which follows the last. */
+bool stoa_safetensors_rename(struct stoa_safetensors *file, const char *from, const char *to);
+/* Errors: STOA_ERR_ARGUMENT (a name twice). */
+stoa_status stoa_safetensors_renamed(struct stoa_error *error, struct stoa_safetensors *file);
 /* Value of a key of `__metadata__`, or NULL. */
 const char *stoa_safetensors_metadata(const struct stoa_safetensors *file, const char *key);
 

@@ -16,7 +16,7 @@
 #define NAME "%.80s"
 #define SHORT_NAME "%.40s"
 
-enum { LONGEST_PREFIX = 128, LONGEST_NAME = 256, NAMED_TENSOR = 96 + STOA_SAFETENSORS_SHAPE };
+enum { LONGEST_PREFIX = 128, NAMED_TENSOR = 96 + STOA_SAFETENSORS_SHAPE };
 
 static void from_f32(const unsigned char *data, size_t count, float *values) {
     memcpy(values, data, count * sizeof *values);
@@ -62,9 +62,17 @@ static const struct type *find_type(const char *name) {
 /* The tensor of this name behind a prefix, or NULL. */
 static const struct stoa_safetensors_tensor *
 find_behind(const struct stoa_safetensors *file, const struct stoa_state_prefix *prefix, const char *name) {
-    char whole[LONGEST_NAME];
-    int length = snprintf(whole, sizeof whole, "%.*s%s", (int)prefix->bytes, prefix->text, name);
-    return length >= 0 && (size_t)length < sizeof whole ? stoa_safetensors_find(file, whole) : NULL;
+    if (prefix->bytes == 0) {
+        return stoa_safetensors_find(file, name);
+    }
+    for (size_t i = 0; i < stoa_safetensors_count(file); i++) {
+        const struct stoa_safetensors_tensor *tensor = stoa_safetensors_at(file, i);
+        if (strncmp(tensor->name, prefix->text, prefix->bytes) == 0 &&
+            strcmp(tensor->name + prefix->bytes, name) == 0) {
+            return tensor;
+        }
+    }
+    return NULL;
 }
 
 /* What PyTorch counts beside a model: batches that a batch norm has seen, models that an average is of. */

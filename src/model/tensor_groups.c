@@ -14,19 +14,30 @@
 /* How much of a name an error sentence repeats. */
 #define NAME "%.120s"
 
-enum { LONGEST_NAME = 192 };
-
 /* One tensor of one group. */
 struct entry {
-    char name[LONGEST_NAME];
+    char *name; /* in the block of the list, behind the entries */
     const struct stoa_tensor_group *group;
     size_t index; /* of the model's tensor */
 };
 
+/* Bytes of the names of all tensors in all groups. */
+static size_t name_bytes(const stoa_model *model, const struct stoa_tensor_group *groups, size_t count) {
+    size_t bytes = 0;
+    for (size_t g = 0; g < count; g++) {
+        for (size_t i = 0; i < model->tensor_count; i++) {
+            bytes += strlen(groups[g].prefix) + strlen(model->tensors[i].name) + strlen(groups[g].suffix) + 1;
+        }
+    }
+    return bytes;
+}
+
 /* In the order of the groups and of the model's tensors; NULL with the context's error set. */
 static struct entry *list_entries(const stoa_model *model, const struct stoa_tensor_group *groups,
                                   size_t count, size_t *entries) {
-    struct entry *list = calloc(count * model->tensor_count + 1, sizeof *list);
+    size_t most = count * model->tensor_count + 1, names = name_bytes(model, groups, count);
+    struct entry *list = calloc(1, most * sizeof *list + names);
+    char *name = list ? (char *)(list + most) : NULL;
     if (!list) {
         (void)stoa_fail(model->context, STOA_ERR_MEMORY, "no memory for a list of %zu tensors",
                         count * model->tensor_count);
@@ -40,8 +51,8 @@ static struct entry *list_entries(const stoa_model *model, const struct stoa_ten
                 struct entry *entry = &list[(*entries)++];
                 entry->group = group;
                 entry->index = i;
-                (void)snprintf(entry->name, sizeof entry->name, "%s%s%s", group->prefix,
-                               model->tensors[i].name, group->suffix);
+                entry->name = name;
+                name += sprintf(name, "%s%s%s", group->prefix, model->tensors[i].name, group->suffix) + 1;
             }
         }
     }

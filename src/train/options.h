@@ -3,6 +3,8 @@
 #ifndef STOA_TRAIN_OPTIONS_H
 #define STOA_TRAIN_OPTIONS_H
 
+#include <string.h>
+
 #include <stoa/train.h>
 
 #include "data/augment.h"
@@ -25,7 +27,7 @@ struct stoa_train_settings {
     stoa_train_options options; /* its texts are NULL: they belong to the caller, and stand below as read */
     enum stoa_monitor monitor;
     struct stoa_augment augment;
-    char loss[STOA_SPEC_MAX_TEXT];
+    char loss[STOA_SPEC_MAX_TEXT]; /* "none" of a trainer: the caller has one of its own */
     const struct stoa_optimizer *optimizer;
     size_t optimizer_slots;
     const char *slot_names[STOA_MAX_SLOTS];
@@ -34,6 +36,11 @@ struct stoa_train_settings {
     _Alignas(16) unsigned char optimizer_options[STOA_OPTION_STRUCT_BYTES];
     _Alignas(16) unsigned char schedule_options[STOA_OPTION_STRUCT_BYTES];
 };
+
+/* Whether the caller of a trainer has a loss of its own, as "none" says: no reader of options knows it. */
+static inline bool stoa_loss_is_own(const char *line) {
+    return line && strcmp(line, "none") == 0;
+}
 
 /* Errors: STOA_ERR_ARGUMENT with a sentence that names the option. */
 stoa_status stoa_train_settings_read(stoa_context *context, const stoa_train_options *options,

@@ -103,7 +103,10 @@ stoa_status stoa_options_keep(stoa_trainer *trainer, const stoa_train_options *o
     struct stoa_error *error = &trainer->context->error;
     struct stoa_train_settings parsed;
     stoa_train_options whole = *options;
+    bool own = stoa_loss_is_own(options->loss);
+    whole.loss = own ? NULL : options->loss;
     stoa_status status = stoa_keys_complete(error, &stoa_train_keys, &whole, &parsed);
+    whole.loss = own ? options->loss : whole.loss;
     trainer->options = calloc(stoa_train_keys.count, sizeof *trainer->options);
     bool good = trainer->options != NULL;
     for (size_t i = 0; status == STOA_OK && good && i < stoa_train_keys.count; i++) {
@@ -295,6 +298,14 @@ static stoa_status check_place(const struct stoa_trainer *trainer, const struct 
     return STOA_OK;
 }
 
+/* Whether a layer's line is this one. */
+static bool is_line(const char *line, const stoa_layer_info *info) {
+    size_t length = strlen(info->op);
+    const char *options = line + length + (info->options[0] != '\0');
+    return strncmp(line, info->op, length) == 0 && line[length] == (info->options[0] ? ' ' : '\0') &&
+           strcmp(options, info->options) == 0;
+}
+
 /* The layers by name and line: those without tensors count as well. */
 static stoa_status check_layers(const struct stoa_trainer *trainer, const json_t *layers) {
     const stoa_model *model = trainer->model;
@@ -304,15 +315,15 @@ static stoa_status check_layers(const struct stoa_trainer *trainer, const json_t
         const json_t *pair = json_array_get(layers, i);
         const char *name = json_string_value(json_array_get(pair, 0));
         const char *line = json_string_value(json_array_get(pair, 1));
-        char own[STOA_SPEC_MAX_TEXT + 64];
         if (stoa_model_layer(model, i, &info) != STOA_OK) {
             return STOA_ERR_ARGUMENT;
         }
-        (void)snprintf(own, sizeof own, "%s%s%s", info.op, info.options[0] ? " " : "", info.options);
-        if (!name || !line || strcmp(name, info.name) != 0 || strcmp(line, own) != 0) {
+        if (!name || !line || strcmp(name, info.name) != 0 || !is_line(line, &info)) {
             return stoa_fail(trainer->context, STOA_ERR_ARGUMENT,
-                             "layer %zu was '%.80s = " TEXT "' when it was saved, found '%s = " TEXT "'",
-                             i + 1, name ? name : "", line ? line : "", info.name, own);
+                             "layer %zu was '%.80s = " TEXT "' when it was saved, found '%.80s = %s%s" TEXT
+                             "'",
+                             i + 1, name ? name : "", line ? line : "", info.name, info.op,
+                             info.options[0] ? " " : "", info.options);
         }
     }
     return json_array_size(layers) == count

@@ -3,16 +3,29 @@
 #include "train/trainer.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/float_state.h"
 #include "base/size.h"
 
+/* Read the options; a trainer's caller may have a loss of its own. */
+static stoa_status read_settings(struct stoa_trainer *made, const stoa_train_options *options) {
+    stoa_train_options read = *options;
+    bool own = stoa_loss_is_own(options->loss);
+    read.loss = own ? NULL : options->loss;
+    stoa_status status = stoa_train_settings_read(made->context, &read, &made->settings);
+    if (status == STOA_OK && own) {
+        (void)snprintf(made->settings.loss, sizeof made->settings.loss, "%s", options->loss);
+    }
+    return status;
+}
+
 static stoa_status open_trainer(struct stoa_trainer *made, const stoa_train_options *options,
                                 size_t total_steps) {
     stoa_context *context = made->context;
-    stoa_status status = stoa_train_settings_read(context, options, &made->settings);
+    stoa_status status = read_settings(made, options);
     if (status == STOA_OK) {
         status = stoa_options_keep(made, options);
     }
@@ -123,29 +136,56 @@ void stoa_trainer_end_epoch(stoa_trainer *trainer, double training_loss, double 
     }
 }
 
+/* Before a pass: there is room for its gradients, and the model holds what is trained. */
+static stoa_status begin_batch(stoa_trainer *trainer) {
+    size_t most = trainer->settings.options.accumulate;
+    if (trainer->waiting == most) {
+        return stoa_fail(trainer->context, STOA_ERR_ARGUMENT,
+                         "accumulate: found one batch more than %zu before an update", most);
+    }
+    stoa_trainer_use_average(trainer, false);
+    return STOA_OK;
+}
+
+/* Behind it: its gradients wait for the update, with the weight of their mean. */
+static void end_batch(stoa_trainer *trainer, double weight) {
+    trainer->state.batches++;
+    trainer->waiting++;
+    if (trainer->settings.options.accumulate > 1) {
+        /* With the sum of the losses every batch counts as it is. */
+        stoa_update_join(trainer, trainer->settings.options.summed ? 1 : weight);
+    }
+}
+
 stoa_status stoa_trainer_backward(stoa_trainer *trainer, size_t samples, stoa_targets targets, double *loss,
                                   const float **output) {
     STOA_FLOAT_STATE();
-    const struct stoa_train_settings *settings = &trainer->settings;
-    if (trainer->waiting == settings->options.accumulate) {
-        return stoa_fail(trainer->context, STOA_ERR_ARGUMENT,
-                         "accumulate: found one batch more than %zu before an update",
-                         settings->options.accumulate);
+    stoa_status status = begin_batch(trainer);
+    if (status == STOA_OK) {
+        status = stoa_plan_train(trainer->plan, samples, targets, trainer->settings.options.seed,
+                                 trainer->state.batches, loss, output);
     }
-    stoa_trainer_use_average(trainer, false);
-    stoa_status status = stoa_plan_train(trainer->plan, samples, targets, settings->options.seed,
-                                         trainer->state.batches, loss, output);
-    if (status != STOA_OK) {
-        return status;
+    if (status == STOA_OK) {
+        end_batch(trainer, stoa_plan_loss_weight(trainer->plan, targets.labels, samples));
     }
-    trainer->state.batches++;
-    trainer->waiting++;
-    if (settings->options.accumulate > 1) {
-        /* With the sum of the losses every batch counts as it is. */
-        double weight = stoa_plan_loss_weight(trainer->plan, targets.labels, samples);
-        stoa_update_join(trainer, settings->options.summed ? 1 : weight);
+    return status;
+}
+
+stoa_status stoa_trainer_forward(stoa_trainer *trainer, size_t samples, const float **output) {
+    stoa_status status = begin_batch(trainer);
+    return status == STOA_OK ? stoa_plan_forward(trainer->plan, samples, trainer->settings.options.seed,
+                                                 trainer->state.batches, output)
+                             : status;
+}
+
+stoa_status stoa_trainer_backward_given(stoa_trainer *trainer) {
+    STOA_FLOAT_STATE();
+    size_t samples = trainer->plan->forward_samples;
+    stoa_status status = stoa_plan_backward(trainer->plan);
+    if (status == STOA_OK) {
+        end_batch(trainer, (double)samples);
     }
-    return STOA_OK;
+    return status;
 }
 
 void stoa_trainer_update(stoa_trainer *trainer) {

@@ -304,6 +304,21 @@ CALL(plan_halves) {
     memcpy(out.f + 112, stoa_plan_activation_gradient(plan, "input"), 40 * sizeof(float));
     stoa_plan_free(plan);
 }
+CALL(trainer_halves) {
+    stoa_trainer *trainer = NULL;
+    const float *y = NULL;
+    const stoa_train_options options = {.batch = 4, .loss = "none"};
+    must(stoa_model_init(given.model, 5));
+    must(stoa_trainer_create(c, given.model, &options, 10, &trainer));
+    memcpy(stoa_plan_input(stoa_trainer_plan(trainer)), given.a, FLOATS * sizeof(float));
+    must(stoa_trainer_forward(trainer, 4, &y));
+    memcpy(out.f, y, 40 * sizeof(float));
+    memcpy(stoa_plan_activation_gradient(stoa_trainer_plan(trainer), "l1"), given.b, 40 * sizeof(float));
+    must(stoa_trainer_backward_given(trainer));
+    stoa_trainer_update(trainer);
+    must(stoa_model_get_tensor(given.model, 0, out.f + 40, 72));
+    stoa_trainer_free(trainer);
+}
 CALL(plan_train) {
     stoa_plan *plan = NULL;
     must(stoa_plan_create(c, given.model,
@@ -507,6 +522,7 @@ static const struct entry entries[] = {
     ENTRY(plan_trace),
     {"stoa_plan_train stoa_plan_evaluate", call_plan_train},
     {"stoa_plan_forward stoa_plan_backward", call_plan_halves},
+    {"stoa_trainer_forward stoa_trainer_backward_given", call_trainer_halves},
     {"stoa_evaluate stoa_evaluate_classes", call_evaluate},
     {"stoa_trainer_create stoa_trainer_step stoa_trainer_backward stoa_trainer_update stoa_trainer_end_epoch "
      "stoa_trainer_save_memory stoa_trainer_load_memory",

@@ -122,6 +122,16 @@ static void takes_long_names_and_lines(void **state) {
             assert_int_equal(stoa_plan_value_at(plan, 1, &value), STOA_OK);
             assert_string_equal(value.name, name);
             stoa_plan_free(plan);
+            void *data = NULL;
+            size_t bytes = 0;
+            stoa_model *loaded = NULL;
+            assert_int_equal(stoa_model_save_memory(model, &data, &bytes), STOA_OK);
+            if (stoa_model_load_memory(context, data, bytes, &loaded) != STOA_OK) {
+                fail_msg("%s", stoa_context_error(context));
+            }
+            assert_int_equal(stoa_model_find_tensor(loaded, tensor.name), 0);
+            stoa_model_free(loaded);
+            stoa_buffer_free(context, data, bytes);
         }
         stoa_model_free(model);
         name[MOST] = 'a';

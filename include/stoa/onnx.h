@@ -46,10 +46,10 @@ typedef struct stoa_onnx_options {
 
 /** Load the network of an ONNX file.
  *
- * Images become height x width x channels, and weights are the file's to the bit. The facts "onnx.input" and
- * "onnx.output" name the graph's own input and output; "onnx.input.axes" and "onnx.output.axes", such as
- * "2,3,1", say which of ONNX's axes follow one another in a sample here, and are not there where the order is
- * ONNX's. The file's metadata become facts, "onnx.meta.KEY".
+ * Images become height x width x channels, and weights are the file's to the bit. Inputs and outputs have the
+ * names that they have in the file. The fact "onnx.axes.NAME" of one of them, such as "2,3,1", says which of
+ * ONNX's axes follow one another in a sample here, and is not there where the order is ONNX's. The file's
+ * metadata become facts, "onnx.meta.KEY".
  *
  * @param context  Borrowed; must outlive the model.
  * @param path  The file. Weights in files beside it are read from its own folder only.

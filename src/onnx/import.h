@@ -61,9 +61,9 @@ struct stoa_onnx_row {
     int first_opset;
     stoa_onnx_translate_fn *translate;
 };
-extern const struct stoa_onnx_row stoa_onnx_conv_rows[], stoa_onnx_pool_rows[], stoa_onnx_map_rows[],
-    stoa_onnx_norm_rows[], stoa_onnx_shape_rows[], stoa_onnx_join_rows[], stoa_onnx_product_rows[],
-    stoa_onnx_reduce_rows[];
+extern const struct stoa_onnx_row stoa_onnx_arithmetic_rows[], stoa_onnx_conv_rows[], stoa_onnx_pool_rows[],
+    stoa_onnx_map_rows[], stoa_onnx_norm_rows[], stoa_onnx_shape_rows[], stoa_onnx_join_rows[],
+    stoa_onnx_product_rows[], stoa_onnx_reduce_rows[];
 /* The same over constants alone. */
 extern const struct stoa_onnx_row stoa_onnx_fold_rows[], stoa_onnx_fold_shape_rows[];
 

@@ -6,41 +6,6 @@
 #include "onnx/import.h"
 #include "ops/op.h"
 
-/* Let a value lie as another of the same axes does, and have its layer's shape. */
-static stoa_status align(struct stoa_onnx_import *import, struct stoa_onnx_value *value,
-                         const struct stoa_onnx_value *other) {
-    size_t order[STOA_ONNX_AXES];
-    if (stoa_onnx_layout_same(&value->layout, &other->layout)) {
-        return stoa_onnx_view(import, value, other->shape_rank, other->shape);
-    }
-    if (!stoa_onnx_layout_order(&other->layout, order)) {
-        return stoa_onnx_refuse(import, "its inputs lie in parts of axes");
-    }
-    stoa_status status = stoa_onnx_bring(import, value, order);
-    return status == STOA_OK ? stoa_onnx_view(import, value, other->shape_rank, other->shape) : status;
-}
-
-static bool same_axes(const struct stoa_onnx_value *a, const struct stoa_onnx_value *b) {
-    return a->layout.rank == b->layout.rank &&
-           memcmp(a->layout.dim, b->layout.dim, a->layout.rank * sizeof *a->layout.dim) == 0;
-}
-
-static stoa_status add(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
-    struct stoa_onnx_value *value[2];
-    for (size_t i = 0; i < 2; i++) {
-        stoa_status status = stoa_onnx_activation(import, node, i, &value[i]);
-        if (status != STOA_OK) {
-            return status;
-        }
-    }
-    if (!same_axes(value[0], value[1])) {
-        return stoa_onnx_refuse(import, "its inputs have other shapes");
-    }
-    stoa_status status = align(import, value[1], value[0]);
-    return status == STOA_OK ? stoa_onnx_layer(import, node, NULL, value, 2, &value[0]->layout, "add")
-                             : status;
-}
-
 /* Numbers before an axis in memory, and from there on: the axis and what lies inside it are one run. */
 static stoa_status view_runs(struct stoa_onnx_import *import, struct stoa_onnx_value *value,
                              const size_t *order, size_t axis) {
@@ -120,7 +85,6 @@ static stoa_status concat(struct stoa_onnx_import *import, const StoaOnnx__Node 
 }
 
 const struct stoa_onnx_row stoa_onnx_join_rows[] = {
-    {"Add", 6, add},
     {"Concat", 4, concat},
     {NULL, 0, NULL},
 };

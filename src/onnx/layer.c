@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "core/names.h"
 #include "model/graph.h"
 #include "onnx/import.h"
 
-enum { LINE = 512 };
+/* Options, and the names of as many inputs as a layer has, each in quotes. */
+enum { LINE = 512, FROM = 16 + 136 * STOA_MAX_INPUTS };
 
 /* A refusal of the model's own is one of this node, and the next node may still be taken. */
 static stoa_status take_error(struct stoa_onnx_import *import) {
@@ -25,33 +27,35 @@ static stoa_status take_error(struct stoa_onnx_import *import) {
 }
 
 static bool is_taken(const struct stoa_onnx_import *import, const char *name) {
-    for (size_t i = 0; i < import->model->node_count; i++) {
-        if (strcmp(import->model->nodes[i].layer.name, name) == 0) {
+    for (size_t i = 0; i <= import->model->node_count; i++) {
+        if (strcmp(stoa_value_name(import->model, i), name) == 0) {
             return true;
         }
     }
-    return strcmp(name, "input") == 0;
+    return false;
 }
 
-/* A name that a layer can have, as near to `wanted` as can be: "/layer1/Conv" is "layer1_Conv". */
+/* The node's own name, cut where it is very long, or with a number behind it where it is taken. */
 static void choose_name(const struct stoa_onnx_import *import, const char *wanted, char name[64]) {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
-    char base[56];
-    size_t length = 0;
-    for (const char *at = wanted + strspn(wanted, "/_:"); *at && length < sizeof base - 1; at++) {
-        base[length++] = strchr(allowed, *at) ? *at : '_';
+    (void)snprintf(name, 56, "%s", wanted);
+    if (!stoa_name_is_valid(name)) { /* nothing, control characters, or cut within a letter */
+        (void)snprintf(name, 64, "layer");
     }
-    base[length] = '\0';
-    const char *stem = length ? base : "layer";
-    (void)snprintf(name, 64, "%s", stem);
+    const size_t length = strlen(name);
     for (size_t i = 2; is_taken(import, name); i++) {
-        (void)snprintf(name, 64, "%s_%zu", stem, i);
+        (void)snprintf(name + length, 64 - length, "_%zu", i);
     }
 }
 
 /* Add the line, and say what it is called and what shape it has. */
 static stoa_status add(struct stoa_onnx_import *import, const char *wanted, const char *line, char layer[64],
                        size_t *rank, size_t *shape) {
+    const size_t word = strcspn(line, " ");
+    char op[32];
+    (void)snprintf(op, sizeof op, "%.*s", (int)word, line);
+    if (!stoa_op_find(op)) {
+        return stoa_onnx_refuse(import, "this engine has no operator '%s'", op);
+    }
     choose_name(import, wanted, layer);
     stoa_model_add(import->model, layer, line);
     stoa_status status = take_error(import);
@@ -65,12 +69,13 @@ static stoa_status add(struct stoa_onnx_import *import, const char *wanted, cons
 }
 
 /* Insert a layer between a value and whoever reads it from now on. */
-static stoa_status insert(struct stoa_onnx_import *import, struct stoa_onnx_value *value, const char *line) {
-    char layer[64];
+static stoa_status insert(struct stoa_onnx_import *import, struct stoa_onnx_value *value, const char *op,
+                          const char *options) {
+    char layer[64], from[160], line[LINE + 256];
     size_t rank = 0, shape[STOA_MAX_RANK];
-    char wanted[16];
-    (void)snprintf(wanted, sizeof wanted, "%.*s", (int)strcspn(line, " "), line);
-    stoa_status status = add(import, wanted, line, layer, &rank, shape);
+    (void)stoa_name_write(value->layer, from);
+    (void)snprintf(line, sizeof line, "%s from=%s%s", op, from, options);
+    stoa_status status = add(import, op, line, layer, &rank, shape);
     if (status == STOA_OK) {
         memcpy(value->layer, layer, sizeof layer);
         value->shape_rank = rank;
@@ -81,14 +86,13 @@ static stoa_status insert(struct stoa_onnx_import *import, struct stoa_onnx_valu
 
 static stoa_status insert_view(struct stoa_onnx_import *import, struct stoa_onnx_value *value, size_t rank,
                                const size_t *shape) {
-    char line[LINE];
+    char options[LINE];
     if (rank == 1) {
-        (void)snprintf(line, sizeof line, "view from=%s units=%zu", value->layer, shape[0]);
+        (void)snprintf(options, sizeof options, " units=%zu", shape[0]);
     } else {
-        (void)snprintf(line, sizeof line, "view from=%s size=%zux%zu channels=%zu", value->layer, shape[0],
-                       shape[1], shape[2]);
+        (void)snprintf(options, sizeof options, " size=%zux%zu channels=%zu", shape[0], shape[1], shape[2]);
     }
-    return insert(import, value, line);
+    return insert(import, value, "view", options);
 }
 
 stoa_status stoa_onnx_view(struct stoa_onnx_import *import, struct stoa_onnx_value *value, size_t rank,
@@ -104,15 +108,13 @@ stoa_status stoa_onnx_copy(struct stoa_onnx_import *import, struct stoa_onnx_val
 }
 
 stoa_status stoa_onnx_flatten(struct stoa_onnx_import *import, struct stoa_onnx_value *value) {
-    char line[LINE];
-    (void)snprintf(line, sizeof line, "flatten from=%s", value->layer);
-    return insert(import, value, line);
+    return insert(import, value, "flatten", "");
 }
 
 stoa_status stoa_onnx_bring(struct stoa_onnx_import *import, struct stoa_onnx_value *value,
                             const size_t *order) {
     size_t size[STOA_ONNX_ATOMS], next[STOA_ONNX_ATOMS], shape[3] = {1, 1, 1}, axis[3] = {0, 1, 2};
-    char line[LINE];
+    char options[32];
     if (stoa_onnx_layout_is(&value->layout, order)) {
         return STOA_OK;
     }
@@ -124,11 +126,20 @@ stoa_status stoa_onnx_bring(struct stoa_onnx_import *import, struct stoa_onnx_va
         shape[3 - blocks + i] = size[i];
         axis[3 - blocks + i] = 3 - blocks + next[i];
     }
+    /* By where each axis H, W, C of the result comes from: what the operator calls it, in the order C, H, W. */
+    static const struct {
+        size_t axis[3];
+        const char *name;
+    } orders[] = {
+        {{1, 0, 2}, "cwh"}, {{2, 1, 0}, "hcw"}, {{1, 2, 0}, "hwc"}, {{2, 0, 1}, "wch"}, {{0, 2, 1}, "whc"}};
+    const char *name = "chw";
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        name = memcmp(orders[i].axis, axis, sizeof axis) == 0 ? orders[i].name : name;
+    }
     stoa_status status = stoa_onnx_view(import, value, 3, shape);
     if (status == STOA_OK) {
-        (void)snprintf(line, sizeof line, "transpose from=%s order=%zu,%zu,%zu", value->layer, axis[0],
-                       axis[1], axis[2]);
-        status = insert(import, value, line);
+        (void)snprintf(options, sizeof options, " order=%s", name);
+        status = insert(import, value, "permute", options);
     }
     if (status == STOA_OK) {
         size_t dim[STOA_ONNX_AXES];
@@ -199,28 +210,31 @@ stoa_status stoa_onnx_rows(struct stoa_onnx_import *import, struct stoa_onnx_val
                      : stoa_onnx_view(import, value, 3, (size_t[]){1, rows, columns});
 }
 
+/* " from=a,b" as it stands in a line; "" where a layer reads the one before. */
+static void from_text(const struct stoa_onnx_import *import, struct stoa_onnx_value *const *inputs,
+                      size_t count, char *out) {
+    const size_t layers = stoa_model_layer_count(import->model);
+    *out = '\0';
+    if (count == 1 && strcmp(stoa_value_name(import->model, layers), inputs[0]->layer) == 0) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        out += sprintf(out, "%s", i == 0 ? " from=" : ",");
+        out += stoa_name_write(inputs[i]->layer, out);
+    }
+}
+
 stoa_status stoa_onnx_layer(struct stoa_onnx_import *import, const StoaOnnx__Node *node, const char *stem,
                             struct stoa_onnx_value *const *inputs, size_t count,
                             const struct stoa_onnx_layout *layout, const char *format, ...) {
-    char text[LINE], line[LINE], from[LINE] = "";
+    char text[LINE], line[LINE + FROM], from[FROM];
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     const size_t word = strcspn(text, " "), layers = stoa_model_layer_count(import->model);
-    size_t length = 0;
-    for (size_t i = 0; i < count && length < sizeof from; i++) {
-        length += (size_t)snprintf(from + length, sizeof from - length, "%s%s", i == 0 ? " from=" : ",",
-                                   inputs[i]->layer);
-    }
-    /* The layer before is what a layer reads where it says nothing. */
-    if (count == 1 &&
-        strcmp(layers == 0 ? "input" : import->model->nodes[layers - 1].layer.name, inputs[0]->layer) == 0) {
-        from[0] = '\0';
-    }
-    if ((size_t)snprintf(line, sizeof line, "%.*s%s%s", (int)word, text, from, text + word) >= sizeof line) {
-        return stoa_onnx_refuse(import, "its layer would be a line of more than %d bytes", LINE - 1);
-    }
+    from_text(import, inputs, count, from);
+    (void)snprintf(line, sizeof line, "%.*s%s%s", (int)word, text, from, text + word);
     struct stoa_onnx_value *out = stoa_onnx_find(import, node->output[0]);
     stoa_status status =
         add(import, stem ? stem : stoa_onnx_node_name(node), line, out->layer, &out->shape_rank, out->shape);

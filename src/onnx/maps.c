@@ -1,32 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /* Operators of one number at a time. */
+#include <math.h>
+#include <stdio.h>
+
 #include "base/number.h"
 #include "onnx/import.h"
-
-static stoa_status relu(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
-    return stoa_onnx_map(import, node, "relu");
-}
-
-static stoa_status sigmoid(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
-    return stoa_onnx_map(import, node, "sigmoid");
-}
-
-static stoa_status tanh_layer(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
-    return stoa_onnx_map(import, node, "tanh");
-}
-
-static stoa_status hard_swish(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
-    return stoa_onnx_map(import, node, "hardswish");
-}
-
-static stoa_status softplus(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
-    return stoa_onnx_map(import, node, "softplus");
-}
 
 static stoa_status gelu(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
     return stoa_onnx_map(import, node,
                          stoa_onnx_says(node, "approximate", "tanh") ? "gelu approximate=tanh" : "gelu");
 }
+
+#define PLAIN(name, line)                                                                                    \
+    static stoa_status name(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {                   \
+        return stoa_onnx_map(import, node, line);                                                            \
+    }
+PLAIN(relu, "relu")
+PLAIN(sigmoid, "sigmoid")
+PLAIN(tanh_layer, "tanh")
+PLAIN(hard_swish, "hardswish")
+PLAIN(softplus, "softplus")
+PLAIN(selu_layer, "selu")
+PLAIN(mish, "mish")
+PLAIN(erf_layer, "erf")
+PLAIN(absolute, "abs")
+PLAIN(exp_layer, "exp")
+PLAIN(log_layer, "log")
+PLAIN(sqrt_layer, "sqrt")
+PLAIN(sin_layer, "sin")
+PLAIN(cos_layer, "cos")
+PLAIN(softsign, "softsign")
+PLAIN(negative, "mul value=-1")
+PLAIN(reciprocal, "div value=1 reverse=true")
 
 /* An operator with one number as an attribute. */
 static stoa_status with_number(struct stoa_onnx_import *import, const StoaOnnx__Node *node, const char *op,
@@ -42,6 +47,71 @@ static stoa_status leaky_relu(struct stoa_onnx_import *import, const StoaOnnx__N
 
 static stoa_status elu(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
     return with_number(import, node, "elu", "alpha", "alpha", 1);
+}
+
+static stoa_status celu(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    return with_number(import, node, "celu", "alpha", "alpha", 1);
+}
+
+static stoa_status thresholded_relu(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    return with_number(import, node, "thresholded_relu", "alpha", "alpha", 1);
+}
+
+static stoa_status selu(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    const float alpha = stoa_onnx_float(node, "alpha", 1.67326319F),
+                gamma = stoa_onnx_float(node, "gamma", 1.05070102F);
+    return fabsf(alpha - 1.67326319F) < 1e-4F && fabsf(gamma - 1.05070102F) < 1e-4F
+               ? selu_layer(import, node)
+               : stoa_onnx_refuse(import,
+                                  "found alpha %g and gamma %g, expected the paper's 1.67326 and 1.0507",
+                                  (double)alpha, (double)gamma);
+}
+
+static stoa_status hard_sigmoid(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    char alpha[32], beta[32];
+    stoa_format_float(stoa_onnx_float(node, "alpha", 0.2F), alpha);
+    stoa_format_float(stoa_onnx_float(node, "beta", 0.5F), beta);
+    return stoa_onnx_map(import, node, "hardsigmoid alpha=%s beta=%s", alpha, beta);
+}
+
+/* One end of Clip: an attribute before opset 11, an input from then on; "" where it is left out. */
+static stoa_status read_limit(struct stoa_onnx_import *import, const StoaOnnx__Node *node, const char *name,
+                              size_t index, char text[48]) {
+    const struct stoa_onnx_tensor *tensor = NULL;
+    const StoaOnnx__Attribute *attribute = stoa_onnx_attribute(node, name);
+    char number[32];
+    stoa_status status = stoa_onnx_constant(import, node, index, &tensor);
+    text[0] = '\0';
+    if (status != STOA_OK || (!attribute && (!tensor || tensor->count != 1))) {
+        return status;
+    }
+    const double limit = attribute ? (double)attribute->f : stoa_onnx_at(tensor, 0);
+    if (fabs(limit) < 3.4e38) {
+        stoa_format_float((float)limit, number);
+        (void)snprintf(text, 48, " %s=%s", name, number);
+    }
+    return STOA_OK;
+}
+
+static stoa_status clip(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    char least[48], most[48];
+    stoa_status status = read_limit(import, node, "min", 1, least);
+    if (status == STOA_OK) {
+        status = read_limit(import, node, "max", 2, most);
+    }
+    return status == STOA_OK ? stoa_onnx_map(import, node, "clip%s%s", least, most) : status;
+}
+
+/* One exponent for all; 2 is a product, for numbers of either sign. */
+static stoa_status power(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    const struct stoa_onnx_tensor *exponent = NULL;
+    char text[32];
+    stoa_status status = stoa_onnx_constant(import, node, 1, &exponent);
+    if (status != STOA_OK || !exponent || exponent->count != 1) {
+        return status == STOA_OK ? stoa_onnx_refuse(import, "has several exponents, expected one") : status;
+    }
+    stoa_format_float((float)stoa_onnx_at(exponent, 0), text);
+    return stoa_onnx_map(import, node, "pow exponent=%s", text);
 }
 
 /* One slope for all, or one a channel. */
@@ -125,11 +195,34 @@ static stoa_status dropout(struct stoa_onnx_import *import, const StoaOnnx__Node
 }
 
 const struct stoa_onnx_row stoa_onnx_map_rows[] = {
-    {"Relu", 6, relu},         {"Sigmoid", 6, sigmoid},
-    {"Tanh", 6, tanh_layer},   {"HardSwish", 14, hard_swish},
-    {"Softplus", 1, softplus}, {"Gelu", 20, gelu},
-    {"Elu", 6, elu},           {"LeakyRelu", 6, leaky_relu},
-    {"PRelu", 6, prelu},       {"Identity", 1, identity},
-    {"Dropout", 6, dropout},   {"Cast", 6, cast},
+    {"Relu", 6, relu},
+    {"Sigmoid", 6, sigmoid},
+    {"Tanh", 6, tanh_layer},
+    {"HardSwish", 14, hard_swish},
+    {"Softplus", 1, softplus},
+    {"Gelu", 20, gelu},
+    {"Elu", 6, elu},
+    {"LeakyRelu", 6, leaky_relu},
+    {"PRelu", 6, prelu},
+    {"Identity", 1, identity},
+    {"Dropout", 6, dropout},
+    {"Cast", 6, cast},
+    {"Clip", 6, clip},
+    {"Selu", 6, selu},
+    {"HardSigmoid", 6, hard_sigmoid},
+    {"Mish", 18, mish},
+    {"Celu", 12, celu},
+    {"Erf", 9, erf_layer},
+    {"Abs", 6, absolute},
+    {"Exp", 6, exp_layer},
+    {"Log", 6, log_layer},
+    {"Sqrt", 6, sqrt_layer},
+    {"Sin", 7, sin_layer},
+    {"Cos", 7, cos_layer},
+    {"Softsign", 1, softsign},
+    {"ThresholdedRelu", 10, thresholded_relu},
+    {"Neg", 6, negative},
+    {"Reciprocal", 6, reciprocal},
+    {"Pow", 7, power},
     {NULL, 0, NULL},
 };

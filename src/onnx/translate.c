@@ -22,10 +22,11 @@ static const struct stoa_onnx_row *find_row(const struct stoa_onnx_row *const *t
     return NULL;
 }
 
-static const struct stoa_onnx_row *const layer_tables[] = {
-    stoa_onnx_conv_rows,    stoa_onnx_pool_rows,   stoa_onnx_map_rows,
-    stoa_onnx_norm_rows,    stoa_onnx_shape_rows,  stoa_onnx_join_rows,
-    stoa_onnx_product_rows, stoa_onnx_reduce_rows, NULL};
+static const struct stoa_onnx_row *const layer_tables[] = {stoa_onnx_arithmetic_rows, stoa_onnx_conv_rows,
+                                                           stoa_onnx_pool_rows,       stoa_onnx_map_rows,
+                                                           stoa_onnx_norm_rows,       stoa_onnx_shape_rows,
+                                                           stoa_onnx_join_rows,       stoa_onnx_product_rows,
+                                                           stoa_onnx_reduce_rows,     NULL};
 static const struct stoa_onnx_row *const fold_tables[] = {stoa_onnx_fold_rows, stoa_onnx_fold_shape_rows,
                                                           NULL};
 
@@ -123,25 +124,6 @@ static stoa_status translate_nodes(struct stoa_onnx_import *import) {
     return STOA_OK;
 }
 
-/* The one input of the network among those of the graph. */
-static stoa_status find_input(struct stoa_onnx_import *import, const StoaOnnx__Value **input) {
-    size_t count = 0;
-    *input = NULL;
-    for (size_t i = 0; i < import->graph->n_input; i++) {
-        const struct stoa_onnx_value *value = stoa_onnx_find(import, import->graph->input[i]->name);
-        if (value && value->state == STOA_ONNX_UNKNOWN && value->readers > 0) {
-            *input = *input ? *input : import->graph->input[i];
-            count++;
-        }
-    }
-    if (count != 1 || import->graph->n_output != 1) {
-        return stoa_error_set(import->error, STOA_ERR_UNSUPPORTED,
-                              "found %zu inputs and %zu outputs, expected one of each", count,
-                              import->graph->n_output);
-    }
-    return STOA_OK;
-}
-
 static stoa_status read_input_shape(struct stoa_onnx_import *import, const StoaOnnx__Value *input,
                                     size_t *rank, size_t *dim) {
     const StoaOnnx__TensorType *type = input->type ? input->type->tensor_type : NULL;
@@ -216,16 +198,19 @@ static bool reads_channels(const struct stoa_onnx_import *import, const char *na
     return image;
 }
 
-/* What is kept of a value's order: ONNX's axes one behind the other as memory has them. */
-static stoa_status note_axes(struct stoa_onnx_import *import, const char *key,
-                             const struct stoa_onnx_value *value) {
+/* What is kept of a port's order: ONNX's axes one behind the other as memory has them. */
+static stoa_status note_axes(struct stoa_onnx_import *import, const struct stoa_onnx_value *value) {
     size_t order[STOA_ONNX_AXES], length = 0;
-    char text[8 * STOA_ONNX_AXES] = "";
+    char text[8 * STOA_ONNX_AXES] = "", key[256];
     if (stoa_onnx_layout_is(&value->layout, NULL)) {
         return STOA_OK;
     }
-    if (!stoa_onnx_layout_order(&value->layout, order)) {
-        return stoa_error_set(import->error, STOA_ERR_UNSUPPORTED, "its output lies in parts of axes");
+    if (!stoa_onnx_layout_order(&value->layout, order) ||
+        (size_t)snprintf(key, sizeof key, "onnx.axes.%s", value->name) >= sizeof key) {
+        return stoa_error_set(import->error, STOA_ERR_UNSUPPORTED,
+                              "'" NAME "' lies in parts of axes, or its name "
+                              "is too long to note the order",
+                              value->name);
     }
     for (size_t i = 0; i < value->layout.rank; i++) {
         length += (size_t)snprintf(text + length, sizeof text - length, "%s%zu", i == 0 ? "" : ",",
@@ -241,7 +226,12 @@ static stoa_status make_input(struct stoa_onnx_import *import, const StoaOnnx__V
         return status;
     }
     struct stoa_onnx_value *value = stoa_onnx_find(import, input->name);
-    import->batch = import->lead ? dim[0] : 0;
+    import->batch = import->lead && import->batch == 0 ? dim[0] : import->batch;
+    if (import->lead && dim[0] != 0 && dim[0] != import->batch) {
+        return stoa_error_set(import->error, STOA_ERR_UNSUPPORTED,
+                              "found batches of %zu and, in its input '" NAME "', of %zu, expected one size",
+                              import->batch, input->name, dim[0]);
+    }
     const size_t sample = rank - import->lead, first = 1 - import->lead;
     for (size_t i = 0; i < sample; i++) {
         order[i] = i;
@@ -261,9 +251,13 @@ static stoa_status make_input(struct stoa_onnx_import *import, const StoaOnnx__V
     for (size_t i = 0; i < sample; i++) {
         shape[i + 3 >= sample ? i + 3 - sample : 0] *= dim[import->lead + order[i]];
     }
-    stoa_model_input(import->model, shape[0], shape[1], shape[2]);
+    if ((size_t)snprintf(value->layer, sizeof value->layer, "%s", input->name) >= sizeof value->layer) {
+        return stoa_error_set(import->error, STOA_ERR_UNSUPPORTED,
+                              "its input '" NAME "' has a name of %zu bytes, expected at most 63",
+                              input->name, strlen(input->name));
+    }
+    stoa_model_add_input(import->model, value->layer, shape[0], shape[1], shape[2]);
     value->state = STOA_ONNX_ACTIVATION;
-    (void)snprintf(value->layer, sizeof value->layer, "input");
     value->shape_rank = shape[0] == 1 && shape[1] == 1 ? 1 : 3;
     value->shape[0] = value->shape_rank == 1 ? shape[2] : shape[0];
     value->shape[1] = shape[1];
@@ -272,29 +266,67 @@ static stoa_status make_input(struct stoa_onnx_import *import, const StoaOnnx__V
         *import->error = import->model->error;
         return import->error->status;
     }
-    return note_axes(import, "onnx.input.axes", value);
+    return note_axes(import, value);
 }
 
-/* The output is the last layer, and lies as ONNX has it or by whole axes. */
-static stoa_status finish_output(struct stoa_onnx_import *import) {
-    const char *name = import->graph->output[0]->name;
-    struct stoa_onnx_value *value = stoa_onnx_find(import, name);
+/* Every input of the graph that is no constant and that an output depends on; one at least. */
+static stoa_status make_inputs(struct stoa_onnx_import *import) {
+    size_t count = 0;
+    for (size_t i = 0; i < import->graph->n_input; i++) {
+        const StoaOnnx__Value *input = import->graph->input[i];
+        const struct stoa_onnx_value *value = input->name ? stoa_onnx_find(import, input->name) : NULL;
+        if (value && value->state == STOA_ONNX_UNKNOWN && value->readers > 0) {
+            stoa_status status = make_input(import, input);
+            if (status != STOA_OK) {
+                return status;
+            }
+            count++;
+        }
+    }
+    return count > 0 ? STOA_OK
+                     : stoa_error_set(import->error, STOA_ERR_UNSUPPORTED, "no output depends on an input");
+}
+
+/* Whether an output before this one is the same layer, or the layer is an input. */
+static bool is_taken(const struct stoa_onnx_import *import, size_t output,
+                     const struct stoa_onnx_value *value) {
+    for (size_t i = 0; i < output; i++) {
+        if (strcmp(stoa_onnx_find(import, import->graph->output[i]->name)->layer, value->layer) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < import->graph->n_input; i++) {
+        if (import->graph->input[i]->name && strcmp(import->graph->input[i]->name, value->layer) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Each output is a layer of its own, and lies as ONNX has it or by whole axes. */
+static stoa_status make_outputs(struct stoa_onnx_import *import) {
     size_t order[STOA_ONNX_AXES];
-    if (value->state != STOA_ONNX_ACTIVATION) {
-        return stoa_error_set(import->error, STOA_ERR_UNSUPPORTED, "its output '" NAME "' is a constant",
-                              name);
+    for (size_t i = 0; i < import->graph->n_output; i++) {
+        const char *name = import->graph->output[i]->name;
+        struct stoa_onnx_value *value = stoa_onnx_find(import, name);
+        if (value->state != STOA_ONNX_ACTIVATION) {
+            return stoa_error_set(import->error, STOA_ERR_UNSUPPORTED, "its output '" NAME "' is a constant",
+                                  name);
+        }
+        stoa_status status =
+            stoa_onnx_layout_order(&value->layout, order) ? STOA_OK : stoa_onnx_bring(import, value, NULL);
+        if (status == STOA_OK && is_taken(import, i, value)) {
+            status = stoa_onnx_copy(import, value);
+        }
+        if (status == STOA_OK) {
+            stoa_model_add_output(import->model, name, value->layer);
+            status = note_axes(import, value);
+        }
+        if (status != STOA_OK) {
+            return status;
+        }
     }
-    stoa_status status =
-        stoa_onnx_layout_order(&value->layout, order) ? STOA_OK : stoa_onnx_bring(import, value, NULL);
-    const size_t layers = stoa_model_layer_count(import->model);
-    if (status == STOA_OK &&
-        (layers == 0 || strcmp(import->model->nodes[layers - 1].layer.name, value->layer) != 0)) {
-        status = stoa_onnx_copy(import, value);
-    }
-    if (status == STOA_OK) {
-        status = note_axes(import, "onnx.output.axes", value);
-    }
-    return status;
+    return STOA_OK;
 }
 
 static stoa_status set_weights(struct stoa_onnx_import *import) {
@@ -309,13 +341,11 @@ static stoa_status set_weights(struct stoa_onnx_import *import) {
     return STOA_OK;
 }
 
-static stoa_status set_facts(struct stoa_onnx_import *import, const char *input) {
+static stoa_status set_facts(struct stoa_onnx_import *import) {
     const StoaOnnx__Model *message = import->message;
     char number[32];
     (void)snprintf(number, sizeof number, "%lld", (long long)import->opset);
     const char *const facts[][2] = {{"onnx.opset", number},
-                                    {"onnx.input", input},
-                                    {"onnx.output", import->graph->output[0]->name},
                                     {"onnx.producer", message->producer_name},
                                     {"onnx.producer_version", message->producer_version}};
     stoa_status status = STOA_OK;
@@ -336,16 +366,12 @@ static stoa_status set_facts(struct stoa_onnx_import *import, const char *input)
 }
 
 stoa_status stoa_onnx_translate(struct stoa_onnx_import *import) {
-    const StoaOnnx__Value *input = NULL;
-    stoa_status status = find_input(import, &input);
-    if (status == STOA_OK) {
-        status = make_input(import, input);
-    }
+    stoa_status status = make_inputs(import);
     if (status == STOA_OK) {
         status = translate_nodes(import);
     }
     if (status == STOA_OK) {
-        status = finish_output(import);
+        status = make_outputs(import);
     }
     if (status == STOA_OK) {
         status = stoa_model_build(import->model);
@@ -353,5 +379,5 @@ stoa_status stoa_onnx_translate(struct stoa_onnx_import *import) {
     if (status == STOA_OK) {
         status = set_weights(import);
     }
-    return status == STOA_OK ? set_facts(import, input->name) : status;
+    return status == STOA_OK ? set_facts(import) : status;
 }

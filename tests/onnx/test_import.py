@@ -61,7 +61,7 @@ def good(folder):
     expect('weights are the file\'s to the bit', tensors.get('c.weight') == struct.pack('<54f', *NUMBERS))
     expect('names are those of the weights', set(tensors) == {'c.weight', 'c.bias', 'f.weight', 'f.bias'})
     facts = json.loads(meta['stoa'])['facts']
-    expect('facts', facts.get('onnx.meta.author') == 'nobody' and facts.get('onnx.input.axes') == '2,3,1')
+    expect('facts', facts.get('onnx.meta.author') == 'nobody' and facts.get('onnx.axes.x') == '2,3,1')
     expect('info reads it', run('info', out).returncode == 0)
     again = run('import', path, '--out', out)
     expect('does not replace a file', again.returncode == 2 and 'is there already' in again.stderr)

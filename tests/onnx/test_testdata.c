@@ -150,46 +150,82 @@ static void compare(const struct stoa_onnx_tensor *expected, const char *axes, c
     say(out, "passes");
 }
 
+/* The order of a port's axes, or NULL where it is ONNX's. */
+static const char *axes_of(const stoa_model *model, const char *name) {
+    char key[LINE];
+    (void)snprintf(key, sizeof key, "onnx.axes.%s", name);
+    return stoa_model_fact(model, key);
+}
+
+/* Write every input of the network; false with the reason in `out`. */
+static bool write_inputs(struct parameters *p, const stoa_model *model, stoa_plan *plan, size_t batch,
+                         char out[LINE]) {
+    stoa_port_info port;
+    for (size_t k = 0; stoa_model_input_at(model, k, &port); k++) {
+        for (size_t i = 0; i < p->inputs; i++) {
+            if (strcmp(port.name, p->name[i]) != 0) {
+                continue;
+            }
+            if (batch * port.size != p->tensor[i].count) {
+                say(out, "wrong: input '%s' has %zu numbers a sample", port.name, port.size);
+                return false;
+            }
+            float *to = stoa_plan_activation(plan, port.name);
+            for (size_t n = 0; n < p->tensor[i].count; n++) {
+                to[place_of(&p->tensor[i], axes_of(model, port.name), n)] = (float)p->values[i][n];
+            }
+        }
+    }
+    return true;
+}
+
+static void check_outputs(const char *folder, struct parameters *p, const stoa_model *model, stoa_plan *plan,
+                          size_t batch, char out[LINE]) {
+    stoa_port_info port;
+    say(out, "passes");
+    for (size_t k = 0; stoa_model_output_at(model, k, &port) && strcmp(out, "passes") == 0; k++) {
+        struct stoa_onnx_tensor expected = {.type = 0};
+        if (!read_tensor(folder, "output", k, &expected, &p->error)) {
+            say(out, "refused: its output is no tensor of numbers");
+        } else if (batch * port.size != expected.count) {
+            say(out, "wrong: output '%s' has %zu numbers a sample, expected %zu in all", port.name, port.size,
+                expected.count);
+        } else {
+            compare(&expected, axes_of(model, port.name), stoa_plan_activation(plan, port.name), out);
+        }
+        stoa_onnx_tensor_free(&expected);
+    }
+}
+
 static void run_model(const char *folder, struct parameters *p, stoa_context *context, stoa_model *model,
                       bool whole, char out[LINE]) {
-    struct stoa_onnx_tensor expected = {.type = 0};
-    const struct stoa_onnx_tensor *input = &p->tensor[0];
-    const size_t batch = whole ? 1 : input->dim[0];
-    const char *axes = stoa_model_fact(model, "onnx.output.axes");
+    const size_t batch = whole ? 1 : p->tensor[0].dim[0];
     stoa_plan *plan = NULL;
     const float *found;
-    if (!read_tensor(folder, "output", 0, &expected, &p->error)) {
-        say(out, "refused: its output is no tensor of numbers");
-    } else if (stoa_plan_create(context, model, &(stoa_plan_options){.batch = batch}, &plan) != STOA_OK ||
-               stoa_plan_bind(plan, NULL) != STOA_OK) {
+    if (stoa_plan_create(context, model, &(stoa_plan_options){.batch = batch}, &plan) != STOA_OK ||
+        stoa_plan_bind(plan, NULL) != STOA_OK) {
         say(out, "wrong: %.300s", stoa_context_error(context));
-    } else if (batch * stoa_model_input_size(model) != input->count ||
-               batch * stoa_model_output_size(model) != expected.count) {
-        say(out, "wrong: %zu samples of %zu to %zu, expected %zu numbers to %zu", batch,
-            stoa_model_input_size(model), stoa_model_output_size(model), input->count, expected.count);
-    } else {
-        const char *from = stoa_model_fact(model, "onnx.input.axes");
-        for (size_t i = 0; i < input->count; i++) {
-            stoa_plan_input(plan)[place_of(input, from, i)] = (float)p->values[0][i];
-        }
+    } else if (write_inputs(p, model, plan, batch, out)) {
         if (stoa_plan_infer(plan, batch, &found) == STOA_OK) {
-            compare(&expected, axes, found, out);
+            check_outputs(folder, p, model, plan, batch, out);
         } else {
             say(out, "wrong: %.300s", stoa_context_error(context));
         }
     }
     stoa_plan_free(plan);
-    stoa_onnx_tensor_free(&expected);
 }
 
-/* Import with the first axis as the batch, or with the whole input as a sample, and run. */
+/* Import with inputs from number `bound` on as constants, and run: with the first axis as the batch, or with
+ * the whole input as a sample. */
 static void try_case(const char *folder, struct parameters *p, stoa_context *context, bool whole,
-                     char out[LINE]) {
+                     size_t bound, char out[LINE]) {
     stoa_onnx_binding bindings[MOST_INPUTS];
-    for (size_t i = 1; i < p->inputs; i++) {
-        bindings[i - 1] = (stoa_onnx_binding){p->name[i], p->tensor[i].rank, p->tensor[i].dim, p->values[i]};
+    for (size_t i = bound; i < p->inputs; i++) {
+        bindings[i - bound] =
+            (stoa_onnx_binding){p->name[i], p->tensor[i].rank, p->tensor[i].dim, p->values[i]};
     }
-    const stoa_onnx_options options = {.bindings = bindings, .binding_count = p->inputs - 1, .whole = whole};
+    const stoa_onnx_options options = {
+        .bindings = bindings, .binding_count = p->inputs - bound, .whole = whole};
     stoa_model *model = NULL;
     if (stoa_model_load_onnx_memory(context, p->data, p->bytes, &options, &model) != STOA_OK) {
         const char *text = stoa_context_error(context);
@@ -200,14 +236,20 @@ static void try_case(const char *folder, struct parameters *p, stoa_context *con
     stoa_model_free(model);
 }
 
+/* All inputs but the first are constants, or what the network computes with; the first way that is taken
+ * counts, and the reason is that of the first, or of a sample that is the whole input where the batch stood
+ * in the way. */
 static void run_case(const char *folder, stoa_context *context, char out[LINE]) {
     struct parameters p = {.inputs = 0};
     if (read_case(folder, &p, out)) {
-        try_case(folder, &p, context, false, out);
-        if (strncmp(out, "refused", 7) == 0) {
+        try_case(folder, &p, context, false, 1, out);
+        for (int way = 1; way < 4 && strncmp(out, "refused", 7) == 0; way++) {
             char again[LINE];
-            try_case(folder, &p, context, true, again);
-            if (strncmp(again, "refused", 7) != 0 || strstr(out, "batch")) {
+            if (way % 2 == 1 && p.inputs == 1) {
+                continue;
+            }
+            try_case(folder, &p, context, way >= 2, way % 2 == 1 ? p.inputs : 1, again);
+            if (strncmp(again, "refused", 7) != 0 || (way == 2 && strstr(out, "batch"))) {
                 memcpy(out, again, LINE);
             }
         }

@@ -60,10 +60,11 @@ static stoa_status name_nonfinite(struct stoa_call *call, double loss) {
 static void fold_weights(const struct stoa_call *call, size_t node) {
     const struct stoa_plan *plan = call->plan;
     const struct stoa_share whole = stoa_whole_share(call);
-    struct stoa_op_run affine;
+    struct stoa_node_run affine;
     stoa_run_of(call, &whole, plan->node[node].folds, STOA_FORWARD, &affine);
-    struct stoa_op_run run;
-    stoa_run_of(call, &whole, node, STOA_FORWARD, &run);
+    struct stoa_node_run folding;
+    stoa_run_of(call, &whole, node, STOA_FORWARD, &folding);
+    struct stoa_op_run run = folding.run;
     float *scale = stoa_folded_at(plan, node, STOA_FOLDED_SCALE);
     float *shift = stoa_folded_at(plan, node, STOA_FOLDED_SHIFT);
     float *weight = run.tensor[0];
@@ -72,7 +73,7 @@ static void fold_weights(const struct stoa_call *call, size_t node) {
         run.tensor[t] =
             t < run.layer->tensors ? stoa_tensor_lend(plan->model, plan->model->nodes[node].tensor[t]) : NULL;
     }
-    affine.layer->op->affine(&affine, scale, shift);
+    affine.run.layer->op->affine(&affine.run, scale, shift);
     run.layer->op->fold(&run, scale, shift, weight, bias);
 }
 
@@ -89,9 +90,9 @@ static void prepare_tensors(const struct stoa_call *call) {
             fold_weights(call, node);
         }
         if (plan->node[node].prepared != STOA_NO_VALUE) {
-            struct stoa_op_run run;
-            stoa_run_of(call, &whole, node, STOA_FORWARD, &run);
-            run.layer->op->prepare(&run);
+            struct stoa_node_run made;
+            stoa_run_of(call, &whole, node, STOA_FORWARD, &made);
+            made.run.layer->op->prepare(&made.run);
         }
     }
     plan->prepared_version = plan->model->version;

@@ -31,6 +31,7 @@ void stoa_model_free(stoa_model *model) {
     for (size_t i = 0; i < model->node_count; i++) {
         stoa_layer_clear(&model->nodes[i].layer);
         free(model->nodes[i].options_text);
+        free(model->nodes[i].input);
     }
     for (size_t i = 0; i < model->output_count; i++) {
         free(model->outputs[i].name);
@@ -104,12 +105,12 @@ static stoa_status fail_input(stoa_model *model, const char *name, const char *f
 }
 
 /* The inputs that `from` names, or the value before where the operator takes any. */
-static stoa_status find_inputs(stoa_model *model, const char *name, const char *from, struct stoa_node *node,
-                               size_t *count) {
+static stoa_status find_inputs(stoa_model *model, const char *name, const char *from,
+                               const struct stoa_op *op, size_t input[STOA_MAX_INPUTS], size_t *count) {
     *count = 0;
     if (!from) {
-        node->input[0] = model->node_count;
-        *count = node->layer.op->most_inputs > 0;
+        input[0] = model->node_count;
+        *count = op->most_inputs > 0;
         return STOA_OK;
     }
     for (;; from++) {
@@ -122,7 +123,7 @@ static stoa_status find_inputs(stoa_model *model, const char *name, const char *
             return stoa_error_set(&model->error, STOA_ERR_ARGUMENT,
                                   "layer '%.64s': from: more than %d inputs", name, STOA_MAX_INPUTS);
         }
-        node->input[(*count)++] = value;
+        input[(*count)++] = value;
         from += length;
         if (*from == '\0') {
             return STOA_OK;
@@ -135,13 +136,19 @@ static stoa_status make_layer(stoa_model *model, const char *name, struct stoa_s
                               struct stoa_node *node) {
     struct stoa_error *error = &model->error;
     struct stoa_shape inputs[STOA_MAX_INPUTS];
+    size_t input[STOA_MAX_INPUTS];
     size_t count = 0;
     const char *from = stoa_spec_take(spec, "from");
-    node->layer.op = stoa_op_find(spec->name); /* stoa_layer_make() says it where there is none */
-    stoa_status status = node->layer.op ? find_inputs(model, name, from, node, &count) : STOA_OK;
+    const struct stoa_op *op = stoa_op_find(spec->name); /* stoa_layer_make() says it where there is none */
+    stoa_status status = op ? find_inputs(model, name, from, op, input, &count) : STOA_OK;
     if (status != STOA_OK) {
         return status;
     }
+    node->input = calloc(count + 1, sizeof *node->input);
+    if (!node->input) {
+        return stoa_error_set(error, STOA_ERR_MEMORY, "layer '%.64s': out of memory", name);
+    }
+    memcpy(node->input, input, count * sizeof *input);
     for (size_t i = 0; i < count; i++) {
         inputs[i] = *stoa_value_shape(model, node->input[i]);
     }
@@ -201,7 +208,7 @@ static struct stoa_node *new_node(stoa_model *model, const char *name) {
         return NULL;
     }
     model->nodes = nodes;
-    nodes[model->node_count] = (struct stoa_node){.input = {0}};
+    nodes[model->node_count] = (struct stoa_node){.line = 0};
     return &nodes[model->node_count];
 }
 
@@ -221,6 +228,7 @@ void stoa_model_add(stoa_model *model, const char *name, const char *line) {
     free(text);
     if (status != STOA_OK) {
         free(node->options_text);
+        free(node->input);
         return;
     }
     model->node_count++;

@@ -14,7 +14,7 @@ enum { STOA_MAX_LAYERS = 4096, STOA_MAX_FACTS = 1024 };
 
 struct stoa_node {
     struct stoa_layer layer;
-    size_t input[STOA_MAX_INPUTS];   /* value numbers */
+    size_t *input;                   /* value numbers, layer.inputs of them */
     char *options_text;              /* the line without the operator's name */
     size_t tensor[STOA_MAX_TENSORS]; /* numbers into the model's tensors */
     size_t line;                     /* of the recipe that it is from; 0: not known */

@@ -18,6 +18,8 @@ void stoa_plan_run(const struct stoa_plan *plan, size_t node, enum stoa_pass pas
     run->context = section ? plan->serial : plan->context;
     run->layer = stoa_plan_layer(plan, node);
     run->layer_number = node;
+    run->x = stoa_no_inputs;
+    run->dx = stoa_no_gradients;
     run->batch = plan->batch;
     run->planned_batch = section ? section->cut.block : plan->batch;
     run->training = plan->training;
@@ -53,6 +55,27 @@ bool stoa_plan_ask(struct stoa_plan *plan, size_t node, enum stoa_pass pass, str
     return fits;
 }
 
+/* Places of the gradients of all inputs, without any memory yet. */
+static bool make_inputs(struct stoa_plan *plan) {
+    for (size_t node = 0; node <= plan->nodes; node++) {
+        plan->inputs += stoa_plan_layer(plan, node)->inputs;
+    }
+    plan->dx = calloc(plan->inputs + 1, sizeof *plan->dx);
+    plan->adds = calloc(plan->inputs + 1, sizeof *plan->adds);
+    if (!plan->dx || !plan->adds) {
+        return false;
+    }
+    size_t at = 0;
+    for (size_t node = 0; node <= plan->nodes; node++) {
+        plan->node[node].dx = plan->dx + at;
+        plan->node[node].adds = plan->adds + at;
+        for (size_t k = 0; k < stoa_plan_layer(plan, node)->inputs; k++) {
+            plan->dx[at++] = STOA_NO_VALUE;
+        }
+    }
+    return true;
+}
+
 /* Nodes without any memory yet. */
 static bool make_nodes(struct stoa_plan *plan) {
     plan->node = calloc(plan->nodes + 1, sizeof *plan->node);
@@ -72,11 +95,8 @@ static bool make_nodes(struct stoa_plan *plan) {
                                                 .gradient = STOA_NO_VALUE,
                                                 .folded = STOA_NO_VALUE,
                                                 .further = STOA_NO_VALUE};
-        for (size_t k = 0; k < STOA_MAX_INPUTS; k++) {
-            plan->node[i].dx[k] = STOA_NO_VALUE;
-        }
     }
-    return true;
+    return make_inputs(plan);
 }
 
 /* Which nodes lead to where gradients come from. */
@@ -279,6 +299,8 @@ void stoa_plan_free(stoa_plan *plan) {
     }
     free(plan->serial);
     free(plan->node);
+    free(plan->dx);
+    free(plan->adds);
     free(plan->frozen);
     free(plan->asked);
     free(plan->readers);

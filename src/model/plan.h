@@ -43,9 +43,9 @@ struct stoa_value {
 /* Where a layer (or the loss) finds its memory: numbers of values. */
 struct stoa_node_plan {
     size_t saved, prepared, workspace[2];
-    size_t output, gradient;    /* of its output */
-    size_t dx[STOA_MAX_INPUTS]; /* where backward writes; STOA_NO_VALUE where nobody asks */
-    bool adds[STOA_MAX_INPUTS]; /* dx is scratch that is added to the input's gradient */
+    size_t output, gradient; /* of its output */
+    size_t *dx;              /* of each input: where backward writes; STOA_NO_VALUE where nobody asks */
+    bool *adds;              /* of each: dx is scratch that is added to the input's gradient */
     bool wants_input_gradient;
     bool leads;  /* its output leads to the loss, or to an output whose gradient is given */
     bool trains; /* has tensors that are to learn, and leads there */
@@ -101,6 +101,9 @@ struct stoa_plan {
     struct stoa_layer loss;
     size_t nodes, steps; /* nodes: layers of the model; the loss is node number `nodes` */
     struct stoa_node_plan *node;
+    size_t inputs; /* of all nodes */
+    size_t *dx;    /* memory of the nodes' dx and adds */
+    bool *adds;
     bool *frozen; /* a node: trained as in evaluation, its tensors kept */
     bool *asked;  /* a model value: the caller may look at it after a run */
     size_t

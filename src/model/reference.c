@@ -36,7 +36,7 @@ static bool count_doubles(const struct stoa_reference *r, size_t *count) {
             return false;
         }
     }
-    return stoa_size_scale(&largest, STOA_MAX_INPUTS) && stoa_size_add(*count, largest, count);
+    return stoa_size_scale(&largest, r->terms) && stoa_size_add(*count, largest, count);
 }
 
 /* The next `count` doubles of the memory. */
@@ -65,7 +65,7 @@ static void place(struct stoa_reference *r) {
         r->tensor[i] = copy;
         r->tensor_gradient[i] = tensor->spec.trainable ? take(&memory, tensor->count) : NULL;
     }
-    for (size_t k = 0; k < STOA_MAX_INPUTS; k++) {
+    for (size_t k = 0; k < r->terms; k++) {
         r->term[k] = take(&memory, largest);
     }
 }
@@ -75,7 +75,10 @@ stoa_status stoa_reference_open(const struct stoa_plan *plan, size_t batch, uint
     struct stoa_reference r = {.plan = plan, .batch = batch, .seed = seed};
     size_t tensors = plan->model->tensor_count;
     size_t values = value_count(&r);
-    r.pointer_bytes = 2 * (values + tensors) * sizeof(double *);
+    for (size_t node = 0; node <= plan->nodes; node++) {
+        r.terms = stoa_max(r.terms, stoa_plan_layer(plan, node)->inputs);
+    }
+    r.pointer_bytes = (2 * (values + tensors + r.terms)) * sizeof(double *);
     size_t count;
     if (!count_doubles(&r, &count) || !stoa_size_mul(count, sizeof(double), &r.bytes)) {
         return stoa_fail(plan->context, STOA_ERR_MEMORY, "reference: the size of its memory overflows");
@@ -90,6 +93,8 @@ stoa_status stoa_reference_open(const struct stoa_plan *plan, size_t batch, uint
     r.gradient = r.value + values;
     r.tensor = r.gradient + values;
     r.tensor_gradient = r.tensor + tensors;
+    r.term = r.tensor_gradient + tensors;
+    r.input = (void *)(r.term + r.terms);
     place(&r);
     *reference = r;
     return STOA_OK;
@@ -112,8 +117,9 @@ static struct stoa_op_reference prepare(const struct stoa_reference *r, size_t n
                                     .y = r->value[node + 1],
                                     .labels = r->labels,
                                     .values = r->values};
+    run.x = r->input;
     for (size_t k = 0; k < run.layer->inputs; k++) {
-        run.x[k] = r->value[stoa_plan_input_of(r->plan, node, k)];
+        r->input[k] = r->value[stoa_plan_input_of(r->plan, node, k)];
     }
     for (size_t t = 0; t < run.layer->tensors; t++) {
         size_t tensor = r->plan->model->nodes[node].tensor[t];
@@ -148,9 +154,7 @@ double stoa_reference_forward(struct stoa_reference *reference, size_t first) {
 static void run_backward(struct stoa_reference *r, size_t node) {
     struct stoa_op_reference run = prepare(r, node);
     run.dy = r->gradient[node + 1];
-    for (size_t k = 0; k < run.layer->inputs; k++) {
-        run.dx[k] = r->term[k];
-    }
+    run.dx = r->term;
     if (!run.layer->op->reference_backward) {
         return; /* in the place of a loss there is none */
     }

@@ -16,7 +16,9 @@ struct stoa_reference {
     double **value, **gradient; /* of each value; value[0] is the first input */
     double **tensor,
         **tensor_gradient; /* of each tensor of the model, in memory order; no gradient where not trainable */
-    double *term[STOA_MAX_INPUTS]; /* what one node gives to the gradients of its inputs */
+    const double **input;  /* of the node that runs */
+    double **term;         /* what one node gives to the gradients of its inputs */
+    size_t terms;          /* as many as any node has inputs */
     void *memory, *pointers;
     size_t bytes, pointer_bytes;
 };

@@ -32,9 +32,17 @@ static inline struct stoa_share stoa_whole_share(const struct stoa_call *call) {
     return (struct stoa_share){.samples = call->samples};
 }
 
+/* A node's run with the pointers to its inputs and their gradients, of which only as many are set as the
+ * layer has. */
+struct stoa_node_run {
+    struct stoa_op_run run;
+    const float *x[STOA_MAX_INPUTS];
+    float *dx[STOA_MAX_INPUTS];
+};
+
 /* A node's run without what only backward passes have. */
 void stoa_run_of(const struct stoa_call *call, const struct stoa_share *share, size_t node,
-                 enum stoa_pass pass, struct stoa_op_run *run);
+                 enum stoa_pass pass, struct stoa_node_run *run);
 
 /* Run a node's pass over a share, and tell whoever wants to hear of it. */
 void stoa_run_step(const struct stoa_call *call, const struct stoa_share *share, size_t node,

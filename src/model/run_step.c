@@ -18,10 +18,11 @@ static stoa_targets targets_of(const struct stoa_call *call, const struct stoa_s
 }
 
 void stoa_run_of(const struct stoa_call *call, const struct stoa_share *share, size_t node,
-                 enum stoa_pass pass, struct stoa_op_run *run) {
+                 enum stoa_pass pass, struct stoa_node_run *made) {
     const struct stoa_plan *plan = call->plan;
     const struct stoa_node_plan *p = &plan->node[node];
     const struct stoa_place *place = &share->place;
+    struct stoa_op_run *run = &made->run;
     stoa_plan_run(plan, node, pass, run);
     run->batch = share->samples;
     run->first_sample = place->first;
@@ -34,8 +35,11 @@ void stoa_run_of(const struct stoa_call *call, const struct stoa_share *share, s
     run->prepared = stoa_value_at(plan, p->prepared, place);
     run->workspace = stoa_value_at(plan, p->workspace[pass], place);
     for (size_t k = 0; k < run->layer->inputs; k++) {
-        run->x[k] = stoa_value_at(plan, stoa_plan_place_of(plan, stoa_plan_input_of(plan, node, k)), place);
+        made->x[k] = stoa_value_at(plan, stoa_plan_place_of(plan, stoa_plan_input_of(plan, node, k)), place);
+        made->dx[k] = NULL;
     }
+    run->x = made->x;
+    run->dx = made->dx;
     for (size_t t = 0; t < run->layer->tensors; t++) {
         run->tensor[t] = stoa_tensor_lend(plan->model, plan->model->nodes[node].tensor[t]);
     }
@@ -53,8 +57,9 @@ static void add_gradient(const struct stoa_op_run *run, size_t first, size_t cou
 static void add_to_gradient(const struct stoa_plan *plan, const struct stoa_share *share,
                             const struct stoa_op_run *run, size_t node, size_t which) {
     size_t value = stoa_plan_input_of(plan, node, which);
+    const float *const share_of_it = run->dx[which];
     struct stoa_op_run sum = {.context = run->context,
-                              .x = {run->dx[which]},
+                              .x = &share_of_it,
                               .y = stoa_value_at(plan, stoa_plan_gradient_of(plan, value), &share->place)};
     size_t count = share->samples * stoa_shape_size(stoa_value_shape(plan->model, value));
     stoa_parallel_range(&sum, count, STOA_GRAIN, add_gradient);
@@ -96,13 +101,14 @@ static void add_further(const struct stoa_call *call, const struct stoa_share *s
 
 /* The gradients of a node's backward run. */
 static void set_backward(const struct stoa_call *call, const struct stoa_share *share, size_t node,
-                         struct stoa_op_run *run) {
+                         struct stoa_node_run *made) {
     const struct stoa_plan *plan = call->plan;
+    struct stoa_op_run *run = &made->run;
     const struct stoa_node_plan *p = &plan->node[node];
     run->dy = stoa_value_at(plan, p->gradient, &share->place);
     run->undoes_relu = p->undoes_relu;
     for (size_t k = 0; k < run->layer->inputs; k++) {
-        run->dx[k] = stoa_value_at(plan, p->dx[k], &share->place);
+        made->dx[k] = stoa_value_at(plan, p->dx[k], &share->place);
     }
     if (p->trains) {
         set_gradients(call, share, node, run);
@@ -125,26 +131,27 @@ static void add_backward(const struct stoa_call *call, const struct stoa_share *
 
 /* The runs of a step: its own node's, and behind it those that it has taken in. */
 static void make_runs(const struct stoa_call *call, const struct stoa_share *share, size_t node,
-                      enum stoa_pass pass, struct stoa_op_run run[1 + STOA_MOST_EPILOGUES]) {
+                      enum stoa_pass pass, struct stoa_node_run made[1 + STOA_MOST_EPILOGUES]) {
     struct stoa_op_run *before = NULL;
     do {
-        stoa_run_of(call, share, node, pass, run);
+        stoa_run_of(call, share, node, pass, made);
         if (pass == STOA_BACKWARD || (call->training && call->plan->node[node].gives_gradient)) {
-            set_backward(call, share, node, run);
+            set_backward(call, share, node, made);
         }
-        run->flow = call->plan->node[node].flow[pass];
+        made->run.flow = call->plan->node[node].flow[pass];
         if (before) {
-            before->epilogue = run;
+            before->epilogue = &made->run;
         }
-        before = run++;
+        before = &made++->run;
         node = call->plan->node[node].next[pass];
     } while (node != STOA_NO_VALUE);
 }
 
 static void run_pass(const struct stoa_call *call, const struct stoa_share *share, size_t node,
                      enum stoa_pass pass) {
-    struct stoa_op_run run[1 + STOA_MOST_EPILOGUES];
-    make_runs(call, share, node, pass, run);
+    struct stoa_node_run made[1 + STOA_MOST_EPILOGUES];
+    const struct stoa_op_run *run = &made->run;
+    make_runs(call, share, node, pass, made);
     stoa_guard_step(call->plan, &share->place, node, pass);
     if (pass == STOA_FORWARD) {
         run->layer->op->forward(run);

@@ -522,7 +522,7 @@ static bool place(struct stoa_plan *plan) {
 
 /* Room for all values: a few a node and input, those of sections, and those of the plan. */
 static bool make_room(struct stoa_plan *plan) {
-    plan->value_room = (plan->nodes + 1) * (9 + 2 * STOA_MAX_INPUTS) + 2 * plan->section_count + 8;
+    plan->value_room = (plan->nodes + 1) * 9 + 2 * plan->inputs + 2 * plan->section_count + 8;
     plan->values = calloc(plan->value_room, sizeof *plan->values);
     plan->input = plan->input_gradient = plan->loss_gradient = plan->gradients = plan->optimizer =
         STOA_NO_VALUE;

@@ -129,16 +129,17 @@ static void *partial_of(const struct stoa_op_run *run, enum stoa_pass pass, size
     return (unsigned char *)coefficient(run, COEFFICIENTS) + block * partial_bytes(run, pass);
 }
 
-/* The run over a block's samples alone. */
-static struct stoa_op_run run_of_block(const struct stoa_op_run *run, size_t block) {
+/* A block's samples: their first number, and rows. */
+struct batchnorm_block {
+    size_t at, rows;
+};
+
+static struct batchnorm_block block_of(const struct stoa_op_run *run, size_t block) {
     size_t blocks = blocks_of(run);
     size_t begin = stoa_block_begin(run->batch, blocks, block);
-    size_t at = begin * stoa_shape_size(&run->layer->output);
-    struct stoa_op_run part = *run;
-    part.batch = stoa_block_begin(run->batch, blocks, block + 1) - begin;
-    part.x[0] += at;
-    part.dy = run->dy ? run->dy + at : NULL;
-    return part;
+    size_t samples = stoa_block_begin(run->batch, blocks, block + 1) - begin;
+    return (struct batchnorm_block){begin * stoa_shape_size(&run->layer->output),
+                                    samples * rows_of(run->layer)};
 }
 
 /* Mean (0) or sum of squares (1) of a forward partial; its rows stand before. */
@@ -146,9 +147,9 @@ static double *moments(const struct stoa_op_run *run, void *partial, size_t whic
     return (double *)partial + STOA_ALIGN_BYTES / sizeof(double) + which * vector_floats(run->layer);
 }
 
-static void gather_moments(const struct stoa_op_run *run, void *partial) {
-    *(double *)partial = (double)rows_of_run(run);
-    run->context->kernels->bn_moments(run->x[0], rows_of_run(run), channels_of(run->layer),
+static void gather_moments(const struct stoa_op_run *run, struct batchnorm_block block, void *partial) {
+    *(double *)partial = (double)block.rows;
+    run->context->kernels->bn_moments(run->x[0] + block.at, block.rows, channels_of(run->layer),
                                       moments(run, partial, 0), moments(run, partial, 1));
 }
 
@@ -261,8 +262,7 @@ static void forward_rows(const struct stoa_op_run *run, size_t first, size_t cou
 
 static void moments_of_blocks(const struct stoa_op_run *run, size_t first, size_t count) {
     for (size_t b = first; b < first + count; b++) {
-        struct stoa_op_run part = run_of_block(run, b);
-        gather_moments(&part, partial_of(run, STOA_FORWARD, b));
+        gather_moments(run, block_of(run, b), partial_of(run, STOA_FORWARD, b));
     }
 }
 
@@ -315,17 +315,16 @@ static float *sums(const struct stoa_op_run *run, void *partial, size_t which) {
 }
 
 /* With the coefficients of the sums in the workspace. */
-static void sum_rows(const struct stoa_op_run *run, void *partial) {
-    run->context->kernels->bn_backward_sums(run->x[0], run->dy, rows_of_run(run), channels_of(run->layer),
-                                            *unit(run), coefficient(run, MEAN), coefficient(run, SCALE),
-                                            mask(run, MASK_SCALE), mask(run, MASK_SHIFT),
-                                            sums(run, partial, 0), sums(run, partial, 1));
+static void sum_rows(const struct stoa_op_run *run, struct batchnorm_block block, void *partial) {
+    run->context->kernels->bn_backward_sums(
+        run->x[0] + block.at, run->dy + block.at, block.rows, channels_of(run->layer), *unit(run),
+        coefficient(run, MEAN), coefficient(run, SCALE), mask(run, MASK_SCALE), mask(run, MASK_SHIFT),
+        sums(run, partial, 0), sums(run, partial, 1));
 }
 
 static void sums_of_blocks(const struct stoa_op_run *run, size_t first, size_t count) {
     for (size_t b = first; b < first + count; b++) {
-        struct stoa_op_run part = run_of_block(run, b);
-        sum_rows(&part, partial_of(run, STOA_BACKWARD, b));
+        sum_rows(run, block_of(run, b), partial_of(run, STOA_BACKWARD, b));
     }
 }
 

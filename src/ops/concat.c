@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* concat: 2 to 4 inputs side by side along an axis; the others must agree. y (N, H, W, C0 + C1 + ...) for
+/* concat: inputs side by side along an axis; the others must agree. y (N, H, W, C0 + C1 + ...) for
  * images with axis=channels, (N, H0 + H1 + ..., W, C) with axis=height, and so with width; (N, K0 + K1 + ...)
  * for vectors. Each dx is its part of dy. */
 #include "ops/op.h"
@@ -62,7 +62,7 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
         if (status != STOA_OK) {
             return status;
         }
-        total += layer->input[k].dim[axis_of(layer)]; /* four of at most STOA_MAX_DIMENSION */
+        total += layer->input[k].dim[axis_of(layer)]; /* few of at most STOA_MAX_DIMENSION each */
     }
     layer->output = (struct stoa_shape){.rank = layer->input[0].rank};
     for (size_t i = 0; i < layer->output.rank; i++) {

@@ -19,6 +19,9 @@ STOA_OP_LIST(STOA_OP_DECLARE)
 const struct stoa_op *const stoa_ops[] = {STOA_OP_LIST(STOA_OP_ADDRESS) NULL};
 #undef STOA_OP_ADDRESS
 
+const float *const stoa_no_inputs[STOA_MAX_INPUTS];
+float *const stoa_no_gradients[STOA_MAX_INPUTS];
+
 const char *const stoa_init_choices[] = {
     "he", "xavier", "he_uniform", "xavier_uniform", "normal", "uniform", "orthogonal", "constant", NULL};
 
@@ -99,7 +102,8 @@ stoa_status stoa_layer_make(struct stoa_error *error, const char *name, struct s
     }
     layer->name = strdup(name);
     layer->options = calloc(1, layer->op->options_bytes ? layer->op->options_bytes : 1);
-    if (!layer->name || !layer->options) {
+    layer->input = calloc(stoa_max(1, count), sizeof *layer->input);
+    if (!layer->name || !layer->options || !layer->input) {
         stoa_layer_clear(layer);
         return stoa_error_set(error, STOA_ERR_MEMORY, "layer '%.64s': out of memory", name);
     }
@@ -114,8 +118,10 @@ stoa_status stoa_layer_make(struct stoa_error *error, const char *name, struct s
 void stoa_layer_clear(struct stoa_layer *layer) {
     free(layer->name);
     free(layer->options);
+    free(layer->input);
     layer->name = NULL;
     layer->options = NULL;
+    layer->input = NULL;
 }
 
 stoa_status stoa_input_shape(struct stoa_error *error, size_t height, size_t width, size_t channels,

@@ -14,7 +14,8 @@
 #include "core/options.h"
 #include "core/shape.h"
 
-enum { STOA_MAX_INPUTS = 4, STOA_MAX_TENSORS = 4 };
+/* Joins of dense blocks have as many inputs as the block has layers: 65 in DenseNet-264. */
+enum { STOA_MAX_INPUTS = 128, STOA_MAX_TENSORS = 4 };
 
 /* How a parameter starts. */
 enum stoa_init {
@@ -75,7 +76,7 @@ struct stoa_layer {
     char *name;    /* its own; NULL where nobody names it */
     void *options; /* the operator's own struct, filled from its table */
     size_t inputs;
-    struct stoa_shape input[STOA_MAX_INPUTS];
+    struct stoa_shape *input; /* of each; owned by whoever made the layer */
     struct stoa_shape output;
     size_t tensors;
     struct stoa_tensor_spec tensor[STOA_MAX_TENSORS];
@@ -93,6 +94,10 @@ struct stoa_op_memory {
     size_t prepared; /* tensors in the form that forward reads, for plans that keep it; with `prepare` only */
 };
 
+/* What x and dx of a run point to while nobody gives any: `memory` may look at them. */
+extern const float *const stoa_no_inputs[STOA_MAX_INPUTS];
+extern float *const stoa_no_gradients[STOA_MAX_INPUTS];
+
 /* One run of a layer. Pointers that are not needed are NULL. */
 struct stoa_op_run {
     stoa_context *context;
@@ -109,7 +114,7 @@ struct stoa_op_run {
      * operators that say so. */
     bool undoes_relu;
     uint64_t seed, step;
-    const float *x[STOA_MAX_INPUTS];
+    const float *const *x; /* of each input; never NULL itself */
     float *y;
     float *tensor[STOA_MAX_TENSORS]; /* in memory layout */
     stoa_targets targets;            /* losses only */
@@ -119,7 +124,7 @@ struct stoa_op_run {
     void *plan;      /* the operator's plan_bytes, zeroed, which `memory` has filled */
     /* backward */
     const float *dy;
-    float *dx[STOA_MAX_INPUTS]; /* overwritten; NULL where nobody asks */
+    float *const *dx; /* of each input: overwritten; NULL where nobody asks; never NULL itself */
     /* overwritten; NULL for tensors that are not trainable, and for all of a frozen layer */
     float *dtensor[STOA_MAX_TENSORS];
     /* What the same step does to y (backward: to dx[0]) while it is in cache, or NULL: the run of an operator
@@ -147,20 +152,21 @@ struct stoa_op_reference {
     bool training;
     bool frozen; /* gradients of tensors are computed all the same */
     uint64_t seed, step;
-    const double *x[STOA_MAX_INPUTS];
+    const double *const *x;
     double *y;
     double *tensor[STOA_MAX_TENSORS];
     const int32_t *labels;
     const double *values;
     const double *dy;
-    double *dx[STOA_MAX_INPUTS];
+    double *const *dx;
     double *dtensor[STOA_MAX_TENSORS];
 };
 
 /* A case for the tests: options, input shapes as "HxWxC" or, for a vector, "K", and samples. */
+enum { STOA_EXAMPLE_INPUTS = 8 };
 struct stoa_op_example {
     const char *options;
-    const char *input[STOA_MAX_INPUTS];
+    const char *input[STOA_EXAMPLE_INPUTS + 1]; /* NULL behind the last */
     size_t batch;
 };
 
@@ -251,8 +257,8 @@ stoa_status stoa_layer_make(struct stoa_error *error, const char *name, struct s
                             const struct stoa_shape *inputs, size_t count, struct stoa_layer *layer);
 void stoa_layer_clear(struct stoa_layer *layer);
 
-/* The same for a caller who has set the operator and has memory for its options, zeroed; name and sentences
- * are the caller's. */
+/* The same for a caller who has set the operator and has memory for its options, zeroed, and for its inputs;
+ * name and sentences are the caller's. */
 stoa_status stoa_layer_read(struct stoa_error *error, struct stoa_spec *spec, const struct stoa_shape *inputs,
                             size_t count, struct stoa_layer *layer);
 

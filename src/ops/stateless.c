@@ -60,7 +60,7 @@ stoa_status stoa_check_memory(stoa_context *context, const char *function, const
 }
 
 stoa_status stoa_stateless_layer(stoa_context *context, const char *function, const char *what,
-                                 const char *line, const struct stoa_shape *input, size_t inputs,
+                                 const char *line, const struct stoa_shape *input,
                                  struct stoa_stateless_layer *layer) {
     struct stoa_error *error = &context->error;
     const char *such_as = what[0] == 'l' ? STOA_DEFAULT_LOSS : "relu";
@@ -70,6 +70,7 @@ stoa_status stoa_stateless_layer(stoa_context *context, const char *function, co
     if (status == STOA_OK) {
         layer->layer.op = stoa_op_find(spec.name);
         layer->layer.options = layer->options.bytes;
+        layer->layer.input = &layer->input;
         if (!layer->layer.op || layer->layer.op->options_bytes > sizeof layer->options) {
             const struct stoa_words names = {what[0] == 'l' ? stoa_loss_at : stoa_layer_at, NULL};
             char near[STOA_NEAR_TEXT];
@@ -78,7 +79,7 @@ stoa_status stoa_stateless_layer(stoa_context *context, const char *function, co
         }
     }
     if (status == STOA_OK) {
-        status = stoa_layer_read(error, &spec, input, inputs, &layer->layer);
+        status = stoa_layer_read(error, &spec, input, 1, &layer->layer);
     }
     return status == STOA_OK ? status : stoa_error_prefix(error, "%s: %s '%.64s': ", function, what, line);
 }
@@ -86,7 +87,7 @@ stoa_status stoa_stateless_layer(stoa_context *context, const char *function, co
 stoa_status stoa_stateless_activation(stoa_context *context, const char *function, const char *line,
                                       struct stoa_stateless_layer *layer) {
     const struct stoa_shape number = {.rank = 1, .dim = {1}};
-    stoa_status status = stoa_stateless_layer(context, function, "activation", line, &number, 1, layer);
+    stoa_status status = stoa_stateless_layer(context, function, "activation", line, &number, layer);
     const struct stoa_op *op = layer->layer.op;
     if (status == STOA_OK && (!op->map || !op->map_backward || layer->layer.tensors > 0)) {
         return stoa_fail(context, STOA_ERR_ARGUMENT,
@@ -109,15 +110,23 @@ const struct stoa_op_run *stoa_with_epilogue(stoa_context *context,
                                              const float *residual, float *y,
                                              struct stoa_epilogue_runs *runs) {
     struct stoa_op_run *last = &runs->run[0];
-    *last = (struct stoa_op_run){.context = context, .y = y};
+    *last = (struct stoa_op_run){.context = context, .x = stoa_no_inputs, .dx = stoa_no_gradients, .y = y};
     if (residual) {
+        runs->added[0] = y;
+        runs->added[1] = residual;
         runs->add = (struct stoa_layer){.op = stoa_op_find("add"), .inputs = 2};
-        last[1] = (struct stoa_op_run){.context = context, .layer = &runs->add, .x = {y, residual}, .y = y};
+        last[1] = (struct stoa_op_run){
+            .context = context, .dx = stoa_no_gradients, .layer = &runs->add, .x = runs->added, .y = y};
         last->epilogue = last + 1;
         last++;
     }
     if (activation->layer.op) {
-        last[1] = (struct stoa_op_run){.context = context, .layer = &activation->layer, .x = {y}, .y = y};
+        runs->activated = y;
+        last[1] = (struct stoa_op_run){.context = context,
+                                       .dx = stoa_no_gradients,
+                                       .layer = &activation->layer,
+                                       .x = &runs->activated,
+                                       .y = y};
         last->epilogue = last + 1;
     }
     return runs->run;

@@ -51,9 +51,10 @@ stoa_status stoa_check_array(stoa_context *context, const char *function, const 
 stoa_status stoa_check_memory(stoa_context *context, const char *function, const char *what,
                               const void *memory, size_t bytes, size_t needed);
 
-/* A layer without memory of its own, its options beside it. */
+/* A layer without memory of its own, its options and its only input beside it. */
 struct stoa_stateless_layer {
     struct stoa_layer layer;
+    struct stoa_shape input;
     union {
         max_align_t align;
         unsigned char bytes[1024];
@@ -62,7 +63,7 @@ struct stoa_stateless_layer {
 
 /* A layer from a line; sentences call it `what`, "activation" or "loss". */
 stoa_status stoa_stateless_layer(stoa_context *context, const char *function, const char *what,
-                                 const char *line, const struct stoa_shape *input, size_t inputs,
+                                 const char *line, const struct stoa_shape *input,
                                  struct stoa_stateless_layer *layer);
 /* One that does to every number the same, without parameters. */
 stoa_status stoa_stateless_activation(stoa_context *context, const char *function, const char *line,
@@ -76,6 +77,7 @@ stoa_status stoa_read_epilogue(stoa_context *context, const char *function, cons
 struct stoa_epilogue_runs {
     struct stoa_layer add;
     struct stoa_op_run run[3];
+    const float *added[2], *activated; /* what they read */
 };
 
 /* A run to y that has this epilogue; it lies in `runs`. `residual` may be NULL. */

@@ -13,6 +13,7 @@
 struct norming {
     struct stoa_batchnorm_options options;
     struct stoa_layer layer;
+    struct stoa_shape shape;
     struct stoa_op_run run;
     struct stoa_op_memory memory;
 };
@@ -38,11 +39,13 @@ static stoa_status read_norm(stoa_context *context, const char *function, const 
             "%s: found epsilon %g and momentum %g, expected epsilon above 0 and momentum in [0, 1]", function,
             (double)norm->epsilon, (double)norm->momentum);
     }
-    struct stoa_shape shape = {.rank = 1, .dim = {norm->channels}};
+    n->shape = (struct stoa_shape){.rank = 1, .dim = {norm->channels}};
     n->options = (struct stoa_batchnorm_options){norm->epsilon, norm->momentum};
     n->layer = (struct stoa_layer){
-        .op = n->layer.op, .options = &n->options, .inputs = 1, .input = {shape}, .output = shape};
+        .op = n->layer.op, .options = &n->options, .inputs = 1, .input = &n->shape, .output = n->shape};
     n->run = (struct stoa_op_run){.context = context,
+                                  .x = stoa_no_inputs,
+                                  .dx = stoa_no_gradients,
                                   .layer = &n->layer,
                                   .batch = norm->rows,
                                   .planned_batch = norm->rows,
@@ -115,7 +118,7 @@ stoa_status stoa_batchnorm_train(stoa_context *context, const stoa_batchnorm *no
     if (status != STOA_OK) {
         return status;
     }
-    n.run.x[0] = x;
+    n.run.x = &x;
     n.run.y = y;
     n.run.tensor[STOA_BATCHNORM_WEIGHT] = stoa_only_read(scale);
     n.run.tensor[STOA_BATCHNORM_BIAS] = stoa_only_read(shift);
@@ -146,7 +149,7 @@ stoa_status stoa_batchnorm_infer(stoa_context *context, const stoa_batchnorm *no
         return status;
     }
     n.run.training = false;
-    n.run.x[0] = x;
+    n.run.x = &x;
     n.run.y = y;
     n.run.tensor[STOA_BATCHNORM_WEIGHT] = stoa_only_read(scale);
     n.run.tensor[STOA_BATCHNORM_BIAS] = stoa_only_read(shift);
@@ -176,9 +179,9 @@ stoa_status stoa_batchnorm_backward(stoa_context *context, const stoa_batchnorm 
         norm_mean(&n)[c] = (double)mean[c];
         norm_inverse(&n)[c] = (double)inv_std[c];
     }
-    n.run.x[0] = x;
+    n.run.x = &x;
     n.run.dy = dy;
-    n.run.dx[0] = dx;
+    n.run.dx = &dx;
     n.run.tensor[STOA_BATCHNORM_WEIGHT] = stoa_only_read(scale);
     n.run.dtensor[STOA_BATCHNORM_WEIGHT] = dscale;
     n.run.dtensor[STOA_BATCHNORM_BIAS] = dshift;

@@ -27,10 +27,15 @@ static stoa_status read_norm(stoa_context *context, const char *function, size_t
         const struct stoa_shape shape = {.rank = 1, .dim = {columns}};
         (void)snprintf(line, sizeof line, "layernorm epsilon=%.9g affine=%s", (double)epsilon,
                        affine ? "true" : "false");
-        status = stoa_stateless_layer(context, function, "layer", line, &shape, 1, &n->layer);
+        status = stoa_stateless_layer(context, function, "layer", line, &shape, &n->layer);
     }
-    n->run = (struct stoa_op_run){
-        .context = context, .layer = &n->layer.layer, .batch = rows, .planned_batch = rows, .training = true};
+    n->run = (struct stoa_op_run){.context = context,
+                                  .x = stoa_no_inputs,
+                                  .dx = stoa_no_gradients,
+                                  .layer = &n->layer.layer,
+                                  .batch = rows,
+                                  .planned_batch = rows,
+                                  .training = true};
     n->memory = (struct stoa_op_memory){0};
     if (status == STOA_OK && !n->layer.layer.op->memory(&n->run, &n->memory)) {
         return stoa_fail(context, STOA_ERR_SHAPE, "%s: the size of the workspace overflows", function);
@@ -76,7 +81,7 @@ stoa_status stoa_layernorm_forward(stoa_context *context, size_t rows, size_t co
     if (status == STOA_OK) {
         n.run.training = moments != NULL;
         n.run.saved = moments;
-        n.run.x[0] = x;
+        n.run.x = &x;
         n.run.y = y;
         n.run.tensor[0] = stoa_only_read(scale);
         n.run.tensor[1] = stoa_only_read(shift);
@@ -109,10 +114,10 @@ stoa_status stoa_layernorm_backward(stoa_context *context, size_t rows, size_t c
         memcpy(&n.run.saved, &moments, sizeof moments); /* backward only reads it */
         n.run.frozen = !dscale;
         n.run.workspace = workspace;
-        n.run.x[0] = x;
+        n.run.x = &x;
         n.run.tensor[0] = stoa_only_read(scale);
         n.run.dy = dy;
-        n.run.dx[0] = dx;
+        n.run.dx = &dx;
         n.run.dtensor[0] = dscale;
         n.run.dtensor[1] = dshift;
         n.layer.layer.op->backward(&n.run);

@@ -24,11 +24,13 @@ static stoa_status check_linear(stoa_context *context, const char *function, siz
     return status;
 }
 
-static struct stoa_layer linear_layer(size_t inputs, size_t outputs) {
+/* `x` has room for the shape of its input. */
+static struct stoa_layer linear_layer(size_t inputs, size_t outputs, struct stoa_shape *x) {
+    *x = (struct stoa_shape){.rank = 1, .dim = {inputs}};
     return (struct stoa_layer){
         .op = stoa_op_find("linear"),
         .inputs = 1,
-        .input = {{.rank = 1, .dim = {inputs}}},
+        .input = x,
         .output = {.rank = 1, .dim = {outputs}},
         .tensors = 2,
         .tensor = {{.rank = 2, .shape = {outputs, inputs}}, {.rank = 1, .shape = {outputs}}}};
@@ -51,12 +53,14 @@ stoa_status stoa_linear_forward(stoa_context *context, size_t batch, size_t inpu
     if (status != STOA_OK) {
         return status;
     }
-    struct stoa_layer layer = linear_layer(inputs, outputs);
+    struct stoa_shape input;
+    struct stoa_layer layer = linear_layer(inputs, outputs, &input);
     struct stoa_op_run run = {.context = context,
+                              .dx = stoa_no_gradients,
                               .layer = &layer,
                               .batch = batch,
                               .planned_batch = batch,
-                              .x = {x},
+                              .x = &x,
                               .y = y,
                               .tensor = {stoa_only_read(weight), stoa_only_read(bias)}};
     run.epilogue =
@@ -92,17 +96,18 @@ stoa_status stoa_linear_backward(stoa_context *context, size_t batch, size_t inp
     if (status != STOA_OK) {
         return status;
     }
-    struct stoa_layer layer = linear_layer(inputs, outputs);
+    struct stoa_shape input;
+    struct stoa_layer layer = linear_layer(inputs, outputs, &input);
     struct stoa_op_run run = {.context = context,
                               .layer = &layer,
                               .batch = batch,
                               .planned_batch = batch,
                               .training = true,
                               .wants_input_gradient = dx != NULL,
-                              .x = {x},
+                              .x = &x,
                               .tensor = {stoa_only_read(weight)},
                               .dy = dy,
-                              .dx = {dx},
+                              .dx = &dx,
                               .dtensor = {dweight, dbias}};
     stoa_blas_enter();
     layer.op->backward(&run);

@@ -29,7 +29,7 @@ static stoa_status read_loss(stoa_context *context, const char *function, const 
         status = stoa_check_array(context, function, "x", sizes);
     }
     if (status == STOA_OK) {
-        status = stoa_stateless_layer(context, function, "loss", loss, &shape, 1, layer);
+        status = stoa_stateless_layer(context, function, "loss", loss, &shape, layer);
     }
     if (status == STOA_OK && !layer->layer.op->is_loss) {
         (void)stoa_unknown_loss(&context->error, layer->layer.op->name);
@@ -58,18 +58,19 @@ stoa_status stoa_loss(stoa_context *context, const char *loss, size_t rows, size
         return status;
     }
     struct stoa_op_run run = {.context = context,
+                              .dx = stoa_no_gradients,
                               .layer = &layer.layer,
                               .batch = rows,
                               .planned_batch = rows,
-                              .x = {x},
+                              .x = &x,
                               .y = losses,
                               .targets = {labels, values}};
     const struct stoa_op *op = layer.layer.op;
     run.dy = dlosses;
-    run.dx[0] = op->gives_gradient ? dx : NULL;
+    run.dx = op->gives_gradient ? &dx : stoa_no_gradients;
     op->forward(&run);
     if (dx && !op->gives_gradient) {
-        run.dx[0] = dx;
+        run.dx = &dx;
         op->backward(&run);
     }
     return STOA_OK;

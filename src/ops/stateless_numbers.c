@@ -8,6 +8,7 @@
 /* One pass of an operator over samples of `columns` numbers. */
 struct number_rows {
     struct stoa_layer layer;
+    struct stoa_shape shape;
     struct stoa_op_run run;
 };
 
@@ -21,10 +22,15 @@ static stoa_status open_rows(stoa_context *context, const char *function, size_t
     if (status == STOA_OK) {
         status = stoa_check_array(context, function, "x", sizes);
     }
-    const struct stoa_shape shape = {.rank = 1, .dim = {columns}};
-    r->layer = (struct stoa_layer){.inputs = 1, .input = {shape}, .output = shape};
-    r->run = (struct stoa_op_run){
-        .context = context, .layer = &r->layer, .batch = rows, .planned_batch = rows, .training = true};
+    r->shape = (struct stoa_shape){.rank = 1, .dim = {columns}};
+    r->layer = (struct stoa_layer){.inputs = 1, .input = &r->shape, .output = r->shape};
+    r->run = (struct stoa_op_run){.context = context,
+                                  .x = stoa_no_inputs,
+                                  .dx = stoa_no_gradients,
+                                  .layer = &r->layer,
+                                  .batch = rows,
+                                  .planned_batch = rows,
+                                  .training = true};
     return status;
 }
 
@@ -43,8 +49,12 @@ static stoa_status open_activation(stoa_context *context, const char *function, 
     if (status == STOA_OK) {
         status = stoa_stateless_activation(context, function, activation, layer);
     }
-    r->run = (struct stoa_op_run){
-        .context = context, .layer = &layer->layer, .batch = count, .planned_batch = count};
+    r->run = (struct stoa_op_run){.context = context,
+                                  .x = stoa_no_inputs,
+                                  .dx = stoa_no_gradients,
+                                  .layer = &layer->layer,
+                                  .batch = count,
+                                  .planned_batch = count};
     return status;
 }
 
@@ -56,7 +66,7 @@ stoa_status stoa_activation_forward(stoa_context *context, const char *activatio
     stoa_status status = open_activation(context, __func__, activation, count,
                                          STOA_BUFFERS(STOA_NAMED(x), STOA_NAMED(y)), &layer, &r);
     if (status == STOA_OK) {
-        r.run.x[0] = x;
+        r.run.x = &x;
         r.run.y = y;
         layer.layer.op->forward(&r.run);
     }
@@ -77,10 +87,10 @@ stoa_status stoa_activation_backward(stoa_context *context, const char *activati
         status = stoa_check_buffers(context, __func__, STOA_BUFFERS(STOA_NAMED(y)));
     }
     if (status == STOA_OK) {
-        r.run.x[0] = x;
+        r.run.x = &x;
         r.run.y = stoa_only_read(y);
         r.run.dy = dy;
-        r.run.dx[0] = dx;
+        r.run.dx = &dx;
         layer.layer.op->backward(&r.run);
     }
     return status;
@@ -89,6 +99,7 @@ stoa_status stoa_activation_backward(stoa_context *context, const char *activati
 stoa_status stoa_add(stoa_context *context, size_t count, const float *a, const float *b, float *y) {
     STOA_FLOAT_STATE();
     struct number_rows r;
+    const float *const inputs[] = {a, b};
     stoa_status status =
         open_rows(context, __func__, 1, 1, STOA_BUFFERS(STOA_NAMED(a), STOA_NAMED(b), STOA_NAMED(y)), &r);
     if (status == STOA_OK) {
@@ -98,8 +109,7 @@ stoa_status stoa_add(stoa_context *context, size_t count, const float *a, const 
     if (status == STOA_OK) {
         r.layer.op = stoa_op_find("add");
         r.run.batch = count;
-        r.run.x[0] = a;
-        r.run.x[1] = b;
+        r.run.x = inputs;
         r.run.y = y;
         r.layer.op->forward(&r.run);
     }
@@ -114,7 +124,7 @@ static stoa_status forward_rows(stoa_context *context, const char *function, con
         open_rows(context, function, rows, columns, STOA_BUFFERS(STOA_NAMED(x), STOA_NAMED(y)), &r);
     if (status == STOA_OK) {
         r.layer.op = stoa_op_find(op);
-        r.run.x[0] = x;
+        r.run.x = &x;
         r.run.y = y;
         r.layer.op->forward(&r.run);
     }
@@ -131,7 +141,7 @@ static stoa_status backward_rows(stoa_context *context, const char *function, co
         r.layer.op = stoa_op_find(op);
         r.run.y = stoa_only_read(y);
         r.run.dy = dy;
-        r.run.dx[0] = dx;
+        r.run.dx = &dx;
         r.layer.op->backward(&r.run);
     }
     return status;

@@ -6,10 +6,11 @@
 #include "ops/pool.h"
 #include "ops/stateless.h"
 
-/* A pooling layer; `options` is what the layer points to. */
+/* A pooling layer; `options` and `input` are what the layer points to. */
 struct pooling {
     struct stoa_pool_options options;
     struct stoa_layer layer;
+    struct stoa_shape input;
 };
 
 static size_t or_one(size_t value) {
@@ -56,11 +57,9 @@ static stoa_status read_pool(stoa_context *context, const char *function, const 
                    .ceil_mode = pool->ceil_mode},
         .include_pad = !pool->exclude_pad,
     };
+    p->input = (struct stoa_shape){.rank = 3, .dim = {pool->height, pool->width, pool->channels}};
     p->layer =
-        (struct stoa_layer){.op = stoa_op_find(op),
-                            .options = &p->options,
-                            .inputs = 1,
-                            .input = {{.rank = 3, .dim = {pool->height, pool->width, pool->channels}}}};
+        (struct stoa_layer){.op = stoa_op_find(op), .options = &p->options, .inputs = 1, .input = &p->input};
     status = p->layer.op->infer(&context->error, &p->layer);
     if (status != STOA_OK) {
         return stoa_error_prefix(&context->error, "%s: ", function);
@@ -77,6 +76,8 @@ static stoa_status read_pool(stoa_context *context, const char *function, const 
 
 static struct stoa_op_run pool_run(stoa_context *context, const stoa_pool2d *pool, const struct pooling *p) {
     return (struct stoa_op_run){.context = context,
+                                .x = stoa_no_inputs,
+                                .dx = stoa_no_gradients,
                                 .layer = &p->layer,
                                 .batch = pool->batch,
                                 .planned_batch = pool->batch,
@@ -109,7 +110,7 @@ static stoa_status pool_forward(stoa_context *context, const char *function, con
     }
     if (status == STOA_OK) {
         struct stoa_op_run run = pool_run(context, pool, &p);
-        run.x[0] = x;
+        run.x = &x;
         run.y = y;
         run.saved = index;
         p.layer.op->forward(&run);
@@ -128,7 +129,7 @@ static stoa_status pool_backward(stoa_context *context, const char *function, co
     if (status == STOA_OK) {
         struct stoa_op_run run = pool_run(context, pool, &p);
         run.dy = dy;
-        run.dx[0] = dx;
+        run.dx = &dx;
         memcpy(&run.saved, &index, sizeof index); /* without its const: backward only reads it */
         p.layer.op->backward(&run);
     }

@@ -50,7 +50,7 @@ static stoa_status read_layer(stoa_context *context, const char *function, const
         c->filters, c->kernel_height, c->kernel_width, or_one(c->stride_height), or_one(c->stride_width),
         c->pad_height, c->pad_width, c->output_pad_height, c->output_pad_width, or_one(c->dilation_height),
         or_one(c->dilation_width), or_one(c->groups));
-    status = stoa_stateless_layer(context, function, "layer", line, &image, 1, layer);
+    status = stoa_stateless_layer(context, function, "layer", line, &image, layer);
     const size_t *out = layer->layer.output.dim;
     return status == STOA_OK ? stoa_check_array(context, function, "y",
                                                 STOA_SIZES({"batch", c->batch}, {"output height", out[0]},
@@ -67,6 +67,8 @@ static stoa_status open_layer(stoa_context *context, const char *function, const
         return status;
     }
     t->run = (struct stoa_op_run){.context = context,
+                                  .x = stoa_no_inputs,
+                                  .dx = stoa_no_gradients,
                                   .layer = &t->layer.layer,
                                   .batch = c->batch,
                                   .planned_batch = c->batch,
@@ -134,7 +136,7 @@ stoa_status stoa_conv_transpose2d_forward(stoa_context *context, const stoa_conv
     }
     if (status == STOA_OK) {
         const float *residual = epilogue ? epilogue->residual : NULL;
-        t.run.x[0] = x;
+        t.run.x = &x;
         t.run.tensor[0] = stoa_only_read(weight);
         t.run.tensor[1] = stoa_only_read(bias);
         t.run.y = y;
@@ -168,10 +170,10 @@ stoa_status stoa_conv_transpose2d_backward(stoa_context *context, const stoa_con
                                    t.memory.workspace[STOA_BACKWARD]);
     }
     if (status == STOA_OK) {
-        t.run.x[0] = x;
+        t.run.x = &x;
         t.run.tensor[0] = stoa_only_read(weight);
         t.run.dy = dy;
-        t.run.dx[0] = dx;
+        t.run.dx = &dx;
         t.run.dtensor[0] = dweight;
         t.run.dtensor[1] = dbias;
         t.run.workspace = workspace;

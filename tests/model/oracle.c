@@ -52,7 +52,9 @@ stoa_model *oracle_model(stoa_context *context, const size_t input[3], const cha
 /* One node with its blocks. */
 struct oracle_node {
     const struct stoa_layer *layer;
-    size_t input[STOA_MAX_INPUTS];
+    const size_t *input;
+    const float *x[STOA_MAX_INPUTS];
+    float *dx[STOA_MAX_INPUTS];
     struct stoa_op_run run;
     float *output, *gradient; /* gradient: of the output, in the order the consumers give it */
     bool has_gradient;
@@ -61,6 +63,8 @@ struct oracle_node {
 static struct stoa_op_run prepare(stoa_context *context, const struct stoa_layer *layer, size_t number,
                                   const struct oracle_run *run) {
     struct stoa_op_run made = {.context = context,
+                               .x = stoa_no_inputs,
+                               .dx = stoa_no_gradients,
                                .layer = layer,
                                .layer_number = number,
                                .batch = run->samples,
@@ -96,8 +100,10 @@ static void run_forward(struct oracle_node *nodes, size_t number, const float *i
     node->output = oracle_floats(count);
     node->gradient = oracle_floats(count);
     for (size_t k = 0; k < node->layer->inputs; k++) {
-        node->run.x[k] = node->input[k] == 0 ? input : nodes[node->input[k] - 1].output;
+        node->x[k] = node->input[k] == 0 ? input : nodes[node->input[k] - 1].output;
     }
+    node->run.x = node->x;
+    node->run.dx = node->dx;
     node->run.y = node->output;
     node->run.workspace = new_workspace(&node->run, STOA_FORWARD);
     stoa_blas_enter();
@@ -120,7 +126,7 @@ static void run_backward(struct oracle_node *nodes, size_t number) {
     const struct stoa_layer *layer = node->layer;
     node->run.dy = node->gradient;
     for (size_t k = 0; k < layer->inputs; k++) {
-        node->run.dx[k] = oracle_floats(node->run.batch * stoa_shape_size(&layer->input[k]));
+        node->dx[k] = oracle_floats(node->run.batch * stoa_shape_size(&layer->input[k]));
     }
     node->run.workspace = new_workspace(&node->run, STOA_BACKWARD);
     stoa_blas_enter();
@@ -129,10 +135,10 @@ static void run_backward(struct oracle_node *nodes, size_t number) {
     free(node->run.workspace);
     for (size_t k = 0; k < layer->inputs; k++) {
         if (node->input[k] > 0) {
-            give_gradient(&nodes[node->input[k] - 1], node->run.dx[k],
+            give_gradient(&nodes[node->input[k] - 1], node->dx[k],
                           node->run.batch * stoa_shape_size(&layer->input[k]));
         }
-        free(node->run.dx[k]);
+        free(node->dx[k]);
     }
 }
 
@@ -174,7 +180,7 @@ void oracle_open(struct oracle *oracle, stoa_context *context, const stoa_model 
     assert_non_null(nodes);
     for (size_t i = 0; i < count; i++) {
         nodes[i].layer = &model->nodes[i].layer;
-        memcpy(nodes[i].input, model->nodes[i].input, sizeof nodes[i].input);
+        nodes[i].input = model->nodes[i].input;
         nodes[i].run = prepare(context, nodes[i].layer, i, run);
         attach_tensors(oracle, model, i, &nodes[i]);
         run_forward(nodes, i, run->input);
@@ -182,7 +188,7 @@ void oracle_open(struct oracle *oracle, stoa_context *context, const stoa_model 
     if (run->loss) {
         make_loss(&loss, model, run->loss);
         nodes[count].layer = &loss;
-        nodes[count].input[0] = count;
+        nodes[count].input = &count;
         nodes[count].run = prepare(context, &loss, count, run);
         run_forward(nodes, count, run->input);
         double sum = 0;

@@ -44,6 +44,9 @@ struct mistake {
     const char *lines[6];
 };
 
+#define A4 "a,a,a,a,"
+#define A32 A4 A4 A4 A4 A4 A4 A4 A4
+
 static const struct mistake mistakes[] = {
     {STOA_ERR_ARGUMENT, "layer 'a': the name is used twice", {1, 1, 4}, {"a relu", "b relu", "a relu"}},
     {STOA_ERR_ARGUMENT,
@@ -70,7 +73,11 @@ static const struct mistake mistakes[] = {
      "layer 's': from: no layer '' stands before it",
      {1, 1, 4},
      {"a relu", "s add from=,a"}},
-    {STOA_ERR_ARGUMENT, "layer 's': from: more than 4 inputs", {1, 1, 4}, {"a relu", "s add from=a,a,a,a,a"}},
+    {STOA_ERR_SHAPE, "relu 's': found 2 inputs, expected 1 to 1", {1, 1, 4}, {"a relu", "s relu from=a,a"}},
+    {STOA_ERR_ARGUMENT,
+     "layer 's': from: more than 128 inputs",
+     {1, 1, 4},
+     {"a relu", "s concat from=" A32 A32 A32 A32 "a"}},
     {STOA_ERR_SHAPE,
      "add 's': found a flattened image and plain features",
      {2, 2, 3},

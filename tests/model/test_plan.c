@@ -60,6 +60,15 @@ static const struct net nets[] = {
      "softmax_cross_entropy",
      {"r0 relu", "a0 avgpool2d size=3 stride=1 pad=1", "c1 conv2d filters=2 kernel=3 pad=1 from=r0",
       "s1 add from=a0,c1", "s2 add from=c1,input", "s3 add from=s1,s2", "l1 linear units=3", NULL}},
+    {"a dense block",
+     {5, 4, 2},
+     "softmax_cross_entropy",
+     {"c1 conv2d filters=2 kernel=3 pad=1", "c2 conv2d filters=3 kernel=1", "r1 relu from=c1",
+      "j1 concat "
+      "from=c1,c2,r1,c1,c2,r1,c1,c2,r1,c1,c2,r1,c1,c2,r1,c1,c2,r1,c1,c2,r1,c1,c2,r1,c1,c2,r1,c1,c2,r1,"
+      "c1,c2,r1,c1,c2,r1,c1,c2,r1,c1,c2,r1,c1,c2,r1,c1,c2,r1,c1,c2,r1,c1,c2,r1,c1,c2,r1,c1,c2,r1,c1,c2",
+      "c3 conv2d filters=2 kernel=1", "j2 concat axis=height from=c3,r1,c1,input,r1,c3", "l1 linear units=4",
+      NULL}},
     {"features",
      {1, 1, 12},
      "mse",

@@ -157,15 +157,14 @@ struct stoa_op_run harness_run(const struct harness *h) {
                               .frozen = h->setup.frozen,
                               .seed = h->setup.seed,
                               .step = h->setup.step,
+                              .x = (const float *const *)h->x,
+                              .dx = stoa_no_gradients,
                               .y = h->y,
                               .targets = {h->labels, h->values},
                               .saved = h->saved,
                               .plan = h->plan,
                               .epilogue = h->epilogue,
                               .undoes_relu = h->undoes_relu};
-    for (size_t k = 0; k < h->layer->inputs; k++) {
-        run.x[k] = h->x[k];
-    }
     memcpy(run.tensor, h->tensor, sizeof run.tensor);
     return run;
 }
@@ -335,8 +334,8 @@ void harness_backward(struct harness *h) {
     struct readonly readonly = {.count = 0};
     struct stoa_op_run run = harness_run(h);
     run.dy = h->dy;
+    run.dx = h->dx;
     for (size_t k = 0; k < h->layer->inputs; k++) {
-        run.dx[k] = h->dx[k];
         clear(h->dx[k] == h->dy ? NULL : h->dx[k]);
         watch(&readonly, h->x[k]);
     }
@@ -433,14 +432,12 @@ static struct stoa_op_reference prepare_reference(const struct harness_reference
                                     .frozen = h->setup.frozen,
                                     .seed = h->setup.seed,
                                     .step = h->setup.step,
+                                    .x = (const double *const *)r->x,
+                                    .dx = r->dx,
                                     .y = r->y,
                                     .labels = h->labels,
                                     .values = r->values,
                                     .dy = r->dy};
-    for (size_t k = 0; k < h->layer->inputs; k++) {
-        run.x[k] = r->x[k];
-        run.dx[k] = r->dx[k];
-    }
     memcpy(run.tensor, r->tensor, sizeof run.tensor);
     memcpy(run.dtensor, r->dtensor, sizeof run.dtensor);
     return run;

@@ -83,6 +83,7 @@ static void forward_apart(const struct pair *p, const struct stoa_layer *tail, f
 static void forward_fused(const struct pair *p, const struct stoa_layer *tail, float *out) {
     struct harness h[2 + TAIL];
     struct stoa_op_run run[2 + TAIL];
+    const float *x[2 + TAIL][2];
     size_t count = p->longer ? 2 + TAIL : 2;
     for (size_t i = 0; i < count; i++) {
         const struct stoa_layer *layer = i == 0 ? p->layer : i == 1 ? p->map : &tail[i - 2];
@@ -90,7 +91,10 @@ static void forward_fused(const struct pair *p, const struct stoa_layer *tail, f
         run[i] = harness_run(&h[i]);
         if (i > 0) {
             run[i].flow = i == 1 ? p->flow : 0;
-            run[i].x[run[i].flow] = run[i - 1].y;
+            x[i][0] = h[i].x[0];
+            x[i][1] = h[i].x[1];
+            x[i][run[i].flow] = run[i - 1].y;
+            run[i].x = x[i];
             run[i].y = p->apart ? h[i].y : run[i - 1].y;
             run[i - 1].epilogue = &run[i];
         }
@@ -139,7 +143,8 @@ static void check_backward(const struct pair *p) {
 
     struct stoa_op_run run = harness_run(&before[1]);
     run.dy = h[1].dx[0];
-    run.dx[0] = p->apart ? before[1].dx[0] : h[1].dx[0];
+    float *dx = p->apart ? before[1].dx[0] : h[1].dx[0];
+    run.dx = &dx;
     h[1].epilogue = &run;
     harness_backward(&h[1]);
     same_bits(p, "dx", run.dx[0], before[0].dx[0], count);
@@ -289,7 +294,8 @@ static void check_undoing(const struct stoa_layer *layer, size_t batch) {
     harness_backward(&h[0]);
 
     struct stoa_op_run run = harness_run(&behind);
-    run.x[0] = run.y = h[1].y;
+    const float *x = run.y = h[1].y;
+    run.x = &x;
     h[1].epilogue = &run;
     harness_forward(&h[1]);
     same_bits(&p, "y", h[1].y, behind.y, count);

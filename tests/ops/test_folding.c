@@ -129,7 +129,7 @@ static void check_gradient_at_once(const struct stoa_layer *layer, size_t batch)
     harness_backward(&apart);
     struct stoa_op_run run = harness_run(&once);
     run.dy = once.dy;
-    run.dx[0] = once.dx[0];
+    run.dx = once.dx;
     run.saved = NULL;
     layer->op->forward(&run);
     guarded_check(once.dx[0], "dx");

@@ -7,7 +7,7 @@
 
 struct refusal {
     const char *line;
-    const char *input[STOA_MAX_INPUTS];
+    const char *input[STOA_EXAMPLE_INPUTS + 1];
     stoa_status status;
     const char *sentence; /* a part of it */
 };
@@ -148,7 +148,7 @@ static const struct refusal refusals[] = {
      {"2x2x2"},
      STOA_ERR_SHAPE,
      "pad 4x4 leaves nothing of input 2x2 with kernel 3x3"},
-    {"concat", {"4x4x2"}, STOA_ERR_SHAPE, "concat 't': found 1 inputs, expected 2 to 4"},
+    {"concat", {"4x4x2"}, STOA_ERR_SHAPE, "concat 't': found 1 inputs, expected 2 to 128"},
     {"concat",
      {"4x4x2", "4x3x2"},
      STOA_ERR_SHAPE,

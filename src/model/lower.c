@@ -81,7 +81,9 @@ static void finish_forward(struct stoa_plan *plan, size_t node) {
     const struct stoa_layer *layer = stoa_plan_layer(plan, node);
     for (size_t k = 0; layer->op->map && k < layer->inputs; k++) {
         size_t value = stoa_plan_input_of(plan, node, k);
-        bool others = !is_given(plan, value) && may_finish(plan, value - 1, STOA_FORWARD);
+        /* What is broadcast has fewer numbers than the result. */
+        bool others = !is_given(plan, value) && stoa_shape_equal(&layer->input[k], &layer->output) &&
+                      may_finish(plan, value - 1, STOA_FORWARD);
         for (size_t j = 0; others && j < layer->inputs; j++) {
             size_t other = stoa_plan_input_of(plan, node, j);
             others = j == k || is_given(plan, other) ||

@@ -119,7 +119,8 @@ static void share_output(struct stoa_plan *plan, size_t node) {
     size_t input = stoa_plan_place_of(plan, stoa_plan_input_of(plan, node, 0));
     size_t root = plan->values[input].root;
     if (op->is_view || p->is_folded ||
-        (op->in_place && plan->values[root].block_last <= stoa_done_in(plan, node, STOA_FORWARD) &&
+        (op->in_place && plan->values[input].sample_bytes == plan->values[p->output].sample_bytes &&
+         plan->values[root].block_last <= stoa_done_in(plan, node, STOA_FORWARD) &&
          !is_read_behind(plan, leader, root))) {
         plan->values[p->output].root = root;
     }
@@ -267,7 +268,8 @@ static bool plan_input_gradient(struct stoa_plan *plan, size_t node, size_t whic
         return false;
     }
     /* dy ends with this step, so dx may take its place. */
-    if (which == 0 && layer->op->gradient_in_place) {
+    if (which == 0 && layer->op->gradient_in_place &&
+        plan->values[gradient].sample_bytes == plan->values[p->gradient].sample_bytes) {
         plan->values[gradient].root = plan->values[p->gradient].root;
     }
     p->dx[which] = gradient;

@@ -187,8 +187,8 @@ struct stoa_op {
     /* Only gradients of tensors read what `needs` names, so a frozen layer needs nothing. */
     bool needs_for_tensors;
     bool is_view;           /* y is x[0]'s numbers in another shape; also in_place and gradient_in_place */
-    bool in_place;          /* y may be x[0], unless backward follows and needs x */
-    bool gradient_in_place; /* dx[0] may be dy */
+    bool in_place;          /* y may be x[0] if it has as many numbers, unless backward follows and needs x */
+    bool gradient_in_place; /* dx[0] may be dy, if it has as many */
     /* What lowering goes by, see struct stoa_op_run's epilogue. An operator of one number at a time says its
      * forward pass, run->x[run->flow] to run->y, for any piece, and with stoa_map_forward() as `forward` it
      * needs no other; where no tensor learns, the backward pass as well. NULL: it is none. */

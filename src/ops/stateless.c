@@ -114,7 +114,8 @@ const struct stoa_op_run *stoa_with_epilogue(stoa_context *context,
     if (residual) {
         runs->added[0] = y;
         runs->added[1] = residual;
-        runs->add = (struct stoa_layer){.op = stoa_op_find("add"), .inputs = 2};
+        memset(runs->shape, 0, sizeof runs->shape);
+        runs->add = (struct stoa_layer){.op = stoa_op_find("add"), .inputs = 2, .input = runs->shape};
         last[1] = (struct stoa_op_run){
             .context = context, .dx = stoa_no_gradients, .layer = &runs->add, .x = runs->added, .y = y};
         last->epilogue = last + 1;

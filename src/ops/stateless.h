@@ -77,6 +77,7 @@ stoa_status stoa_read_epilogue(stoa_context *context, const char *function, cons
 struct stoa_epilogue_runs {
     struct stoa_layer add;
     struct stoa_op_run run[3];
+    struct stoa_shape shape[2];        /* of one number: what they do goes by none */
     const float *added[2], *activated; /* what they read */
 };
 

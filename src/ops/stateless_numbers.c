@@ -100,6 +100,7 @@ stoa_status stoa_add(stoa_context *context, size_t count, const float *a, const 
     STOA_FLOAT_STATE();
     struct number_rows r;
     const float *const inputs[] = {a, b};
+    struct stoa_shape shapes[] = {{.rank = 1, .dim = {1}}, {.rank = 1, .dim = {1}}};
     stoa_status status =
         open_rows(context, __func__, 1, 1, STOA_BUFFERS(STOA_NAMED(a), STOA_NAMED(b), STOA_NAMED(y)), &r);
     if (status == STOA_OK) {
@@ -108,6 +109,8 @@ stoa_status stoa_add(stoa_context *context, size_t count, const float *a, const 
     }
     if (status == STOA_OK) {
         r.layer.op = stoa_op_find("add");
+        r.layer.inputs = 2;
+        r.layer.input = shapes;
         r.run.batch = count;
         r.run.x = inputs;
         r.run.y = y;

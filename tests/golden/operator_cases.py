@@ -354,6 +354,75 @@ def layout_cases():
     ]  # fmt: skip
 
 
+def combined_cases():
+    """Sums, products and their kin, broadcast or with constants, joins of many, reductions and what came with them."""
+
+    def both(line, compute, *shapes, low=-1.0):
+        return case(line, [exact(*shape, steps=16, low=low) for shape in shapes], compute)
+
+    def constant(line, compute, shape, *x):
+        return case(line, [exact(*x)], lambda x, value: compute(x, value), {"value": exact(*shape, low=0.25)})
+
+    def fixed(line, compute, *shape):
+        return case(line, [exact(*shape)], compute)
+
+    def many(join):
+        compute = {"concat": lambda *x: torch.cat(x, 1), "add": lambda *x: sum(x)}[join]
+        return case(join, [exact(2, 3, 2, 2) for _ in range(40)], compute)
+
+    def norm(groups, epsilon=1e-5):
+        return lambda x, weight, bias: F.group_norm(x, groups, weight, bias, epsilon)
+
+    def pair(channels):
+        return {"weight": exact(channels), "bias": exact(channels)}
+
+    image = (2, 3, 2, 4)
+    return [
+        case("mul", [exact(*image), exact(2, 3)], lambda x, gate: x * gate[:, :, None, None]),
+        both("mul", torch.mul, image, (2, 1, 2, 4)),
+        both("mul", torch.mul, image, image),
+        both("add", torch.add, (2, 3, 1, 4), (2, 3, 2, 1)),
+        both("sub", torch.sub, (2, 5), (2, 5)),
+        both("sub", torch.sub, (2, 3, 1, 1), image),
+        both("div", torch.div, image, (2, 3, 1, 1), low=0.25),
+        both("min", torch.minimum, image, image),
+        both("max", torch.maximum, image, (2, 3, 1, 1)),
+        fixed("add value=0.5,-1,2", lambda x: x + torch.tensor([0.5, -1, 2]).double()[:, None, None], *image),
+        fixed("sub value=1 reverse=true", lambda x: 1 - x, 2, 7),
+        constant("mul channels=3 trainable=true", lambda x, v: x * v[:, None, None], (3,), *image),
+        constant("div size=2x4 channels=3 trainable=true", torch.div, (3, 2, 4), *image),
+        constant("sub size=2x4 trainable=true reverse=true", lambda x, v: v - x, (1, 2, 4), *image),
+        many("concat"),
+        many("add"),
+        fixed("clip min=-0.5 max=0.25", lambda x: x.clamp(-0.5, 0.25), *image),
+        fixed("selu", F.selu, *image),
+        fixed("celu alpha=0.5", lambda x: F.celu(x, 0.5), *image),
+        fixed("hardsigmoid", lambda x: F.hardsigmoid(x), *image),
+        fixed("mish", lambda x: x * torch.tanh(F.softplus(x, threshold=1e9)), *image),
+        fixed("thresholded_relu alpha=0.28", lambda x: F.threshold(x, 0.28, 0.0), *image),
+        fixed("softsign", F.softsign, *image),
+        fixed("exp", torch.exp, *image),
+        both("log", torch.log, image, low=0.25),
+        both("sqrt", torch.sqrt, image, low=0.25),
+        fixed("abs", torch.abs, *image),
+        fixed("pow exponent=3", lambda x: x ** 3, *image),
+        fixed("erf", torch.erf, *image),
+        fixed("sin", torch.sin, *image),
+        fixed("cos", torch.cos, *image),
+        fixed("reduce", lambda x: x.mean((2, 3), keepdim=True), *image),
+        fixed("reduce by=sum axes=channels", lambda x: x.sum(1, keepdim=True), *image),
+        fixed("reduce by=max axes=space keepdims=false", lambda x: x.amax((2, 3)), *image),
+        case("groupnorm groups=2", [exact(2, 4, 2, 3)], norm(2), pair(4)),
+        case("groupnorm epsilon=0.0625", [exact(2, 4, 2, 3)], norm(4, 0.0625), pair(4)),
+        fixed("lrn size=3 alpha=0.5 bias=2", lambda x: F.local_response_norm(x, 3, 0.5, 0.75, 2.0), 2, 7, 2, 2),
+        # Width and channels are rows and columns: in C, H, W order the matrices are transposed.
+        case("matmul", [exact(2, 4, 2, 3), exact(2, 5, 2, 4)],
+             lambda a, b: (a.permute(0, 2, 3, 1) @ b.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)),
+        case("matmul transpose_a=true transpose_b=true", [exact(2, 3, 2, 4), exact(2, 4, 2, 5)],
+             lambda a, b: (a.permute(0, 2, 1, 3) @ b.permute(0, 2, 1, 3)).permute(0, 3, 1, 2)),
+    ]  # fmt: skip
+
+
 def operator_cases():
     # New ones behind the others, whose random numbers then stay.
     return (
@@ -365,4 +434,5 @@ def operator_cases():
         + normalized_cases()
         + loss_cases()
         + layout_cases()
+        + combined_cases()
     )

@@ -376,10 +376,16 @@ static void fill_spread(float *out, size_t count, float low, float high, uint64_
     free(order);
 }
 
+/* Operators that only positive numbers have a value of. */
+static bool wants_positive(const struct stoa_op *op) {
+    return strcmp(op->name, "log") == 0 || strcmp(op->name, "sqrt") == 0;
+}
+
 void harness_fill(struct harness *h, uint64_t seed) {
     const struct stoa_layer *layer = h->layer;
+    float lowest = wants_positive(layer->op) ? 0.25F : -1;
     for (size_t k = 0; k < layer->inputs; k++) {
-        fill_spread(h->x[k], harness_x_size(h, k), -1, 1, seed, 100 + k);
+        fill_spread(h->x[k], harness_x_size(h, k), lowest, lowest + 2, seed, 100 + k);
     }
     for (size_t t = 0; t < layer->tensors; t++) {
         bool trainable = layer->tensor[t].trainable;

@@ -163,13 +163,13 @@ static void check_backward(const struct pair *p) {
 
 /* All that a layer finishes, with `op` as it stands in `line`. */
 static void check_map(const struct stoa_layer *layer, size_t batch, const struct stoa_op *op,
-                      const char *line) {
+                      const char *line, size_t inputs) {
     struct stoa_layer map;
     struct pair p = {
         .layer = layer, .map = &map, .setup = {.batch = batch, .seed = 5, .step = 6, .layer_number = 7}};
     bool finishes = layer->op->map != NULL;
     if (finishes || (layer->op->finishes & 1U << STOA_FORWARD)) {
-        map_layer(&map, line, &layer->output, op->least_inputs);
+        map_layer(&map, line, &layer->output, inputs);
         /* Every two of the three in all four ways. */
         for (size_t way = 0; way < 4; way++) {
             p.setup.training = way & 1;
@@ -205,7 +205,7 @@ static void check_layer(const struct stoa_layer *layer, size_t batch) {
         for (size_t k = layer->op->finishes ? 0 : 1; stoa_ops[i]->map && k < 2 && e[k].options; k++) {
             char line[256];
             (void)snprintf(line, sizeof line, "%s %s", stoa_ops[i]->name, e[k].options);
-            check_map(layer, batch, stoa_ops[i], line);
+            check_map(layer, batch, stoa_ops[i], line, e[k].input[1] ? 2 : 1);
             pairs++;
         }
     }
@@ -218,7 +218,7 @@ static void check_some(const struct stoa_layer *layer, size_t batch) {
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         char name[16];
         (void)sscanf(lines[i], "%15s", name);
-        check_map(layer, batch, stoa_op_find(name), lines[i]);
+        check_map(layer, batch, stoa_op_find(name), lines[i], strcmp(name, "add") == 0 ? 2 : 1);
     }
 }
 

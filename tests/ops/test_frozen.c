@@ -124,7 +124,10 @@ static void check_memory(const struct stoa_layer *layer, size_t batch) {
     unsigned needs = op->needs_for_tensors ? 0 : op->needs;
     open_frozen(&h, layer, (struct harness_setup){.batch = batch});
     open_frozen(&twin, layer,
-                (struct harness_setup){.batch = batch, .gradient_in_place = op->gradient_in_place});
+                (struct harness_setup){.batch = batch,
+                                       .gradient_in_place =
+                                           op->gradient_in_place && stoa_shape_size(&layer->input[0]) ==
+                                                                        stoa_shape_size(&layer->output)});
     harness_forward(&h);
     harness_forward(&twin);
     for (size_t k = 0; k < layer->inputs && !(needs & STOA_NEEDS_X); k++) {

@@ -343,7 +343,9 @@ static void in_place_gives_same_bits(const struct stoa_layer *layer, size_t batc
         struct harness_setup setup = h.setup;
         setup.in_place = (way & 1) != 0;
         setup.gradient_in_place = (way & 2) != 0;
-        if ((setup.in_place && !op->in_place) || (setup.gradient_in_place && !op->gradient_in_place)) {
+        bool equal = harness_x_size(&h, 0) == harness_y_size(&h);
+        if ((setup.in_place && !(op->in_place && equal)) ||
+            (setup.gradient_in_place && !(op->gradient_in_place && equal))) {
             continue;
         }
         struct harness twin;

@@ -95,7 +95,7 @@ def serve_torch(folder, threads, cache_bytes):
     torch = import_module("torch", "PyTorch")
     torch.set_num_threads(threads)
     recipe = read_recipe(os.path.join(folder, "recipe.ini"))
-    model, _ = build(torch, recipe)
+    model = build(torch, recipe)
     load_weights(torch, model, os.path.join(folder, "model.safetensors"))
     model.eval()
     height, width, channels = recipe[0]

@@ -23,13 +23,10 @@ TORCH_ENVIRONMENT = {
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "THP_MEM_ALLOC_ENABLE": "1"}
 
 
-# What holds PyTorch's own loops, its oneDNN, MKL and OpenBLAS to an instruction set, and what holds `stoa`.
+# What holds PyTorch's own loops, its oneDNN, MKL and OpenBLAS to an instruction set.
 HELD = {
-    isa: (
-        {"ATEN_CPU_CAPABILITY": aten, "ONEDNN_MAX_CPU_ISA": onednn, "DNNL_MAX_CPU_ISA": onednn,
-         "MKL_ENABLE_INSTRUCTIONS": mkl, "OPENBLAS_CORETYPE": core},
-        {"STOA_CPU": isa, "OPENBLAS_CORETYPE": core},
-    )
+    isa: {"ATEN_CPU_CAPABILITY": aten, "ONEDNN_MAX_CPU_ISA": onednn, "DNNL_MAX_CPU_ISA": onednn,
+          "MKL_ENABLE_INSTRUCTIONS": mkl, "OPENBLAS_CORETYPE": core}
     for isa, aten, onednn, mkl, core in (("base", "default", "SSE41", "SSE4_2", "Nehalem"), ("avx2", "avx2", "AVX2", "AVX2", "Haswell"))
 }  # fmt: skip
 
@@ -37,13 +34,6 @@ HELD = {
 def has_avx512():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         return "avx512vl" in file.read()
-
-
-def find_recipe(name):
-    for path in (name, os.path.join(ROOT, "data", "recipes", name + ".ini")):
-        if os.path.isfile(path):
-            return path
-    refuse("no recipe '%s', expected a file or the name of one in data/recipes" % name)
 
 
 def parse(path):
@@ -55,19 +45,18 @@ def parse(path):
 
 
 def read_recipe(path):
-    """Input (H, W, C), layers as (name, operator, options), and the folder of the data."""
+    """Input (H, W, C), and layers as (name, operator, options)."""
     try:
-        parser = parse(path)
-        lines, data = list(parser["model"].items()), parser["data"]["set"]
+        lines = list(parse(path)["model"].items())
     except (OSError, UnicodeDecodeError, configparser.Error, KeyError) as error:
-        refuse("%s: %s, expected a recipe with [model] and the set of [data]" % (path, " ".join(str(error).split())))
+        refuse("%s: %s, expected a recipe with [model]" % (path, " ".join(str(error).split())))
     if not lines or lines[0][0] != "input":
         refuse("%s: the first line of [model] is not the input" % path)
     layers = []
     for name, line in lines[1:]:
         operator, *pairs = line.split()
         layers.append((name, operator, dict(pair.split("=", 1) for pair in pairs)))
-    return [int(n) for n in lines[0][1].split("x")], layers, data
+    return [int(n) for n in lines[0][1].split("x")], layers
 
 
 def smoothing_of(path):
@@ -115,22 +104,11 @@ def make_module(torch, operator, options, shape):
     return simple[operator]()
 
 
-def flops_of(torch, module, y):
-    """Of one sample's forward pass, as the engine counts: multiply and add are two; conv and linear only."""
-    per_sample = y[0].numel()
-    if isinstance(module, torch.nn.Conv2d):
-        kh, kw = module.kernel_size
-        return 2 * per_sample * kh * kw * module.in_channels // module.groups
-    if isinstance(module, torch.nn.Linear):
-        return 2 * per_sample * module.in_features
-    return 0
-
-
 def build(torch, recipe):
-    """A chain of modules by the layers' names, made while a sample walks through it, and its flops by layer name."""
-    (height, width, channels), layers, _ = recipe
+    """A chain of modules by the layers' names, made while a sample walks through it."""
+    (height, width, channels), layers = recipe
     x = torch.zeros(2, channels, height, width)
-    modules, flops = collections.OrderedDict(), {}
+    modules = collections.OrderedDict()
     for name, operator, options in layers:
         if "from" in options:
             refuse("'%s' has a from=; only chains can be generated" % name)
@@ -138,9 +116,7 @@ def build(torch, recipe):
             x = modules.setdefault(name + "_flatten", torch.nn.Flatten())(x)
         modules[name] = make_module(torch, operator, options, x.shape[1:])
         x = modules[name](x)
-        if operator in ("conv2d", "linear"):
-            flops[name] = flops_of(torch, modules[name], x)
-    return torch.nn.Sequential(modules), flops
+    return torch.nn.Sequential(modules)
 
 
 def read_tensors(path):

@@ -173,7 +173,10 @@ def compare(arguments):
         with open(arguments.json, "w", encoding="utf-8") as file:
             stoa = [describe(threads, pairs) for threads in sorted(pairs[0])[1:]]
             json.dump({"pairs": [{n: side["images_per_second"] for n, side in pair.items()} for pair in pairs],
-                       "stoa": stoa, "context": context}, file, indent=1)  # fmt: skip
+                       "stoa": stoa, "context": context,
+                       "numpy": {"version": pairs[0][0]["version"],
+                                 "images_per_second": statistics.median(pair[0]["images_per_second"] for pair in pairs)}},
+                      file, indent=1)  # fmt: skip
 
 
 def main():

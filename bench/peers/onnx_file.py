@@ -116,7 +116,7 @@ def nodes_of(layers, has):
 
 def write_onnx(path, recipe, tensors):
     """`tensors`: by name, their shape and bytes."""
-    (height, width, channels), layers, _ = recipe
+    (height, width, channels), layers = recipe
     nodes, last = nodes_of(layers, tensors.__contains__)
     graph = (
         b"".join(field(1, one) for one in nodes)

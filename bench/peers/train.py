@@ -34,7 +34,7 @@ class Training:
     def __init__(self, torch, folder, batch, way):
         torch.manual_seed(1)
         recipe = read_recipe(os.path.join(folder, "recipe.ini"))
-        model, _ = build(torch, recipe)
+        model = build(torch, recipe)
         load_weights(torch, model, os.path.join(folder, "model.safetensors"))
         model.train()
         height, width, channels = recipe[0]
@@ -104,7 +104,7 @@ def environment_of(way, isa):
     dropped = ("OPENBLAS_", "GOTO_", "OMP_", "GOMP_", "MALLOC_", "GLIBC_TUNABLES", "THP_")
     plain = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
     core = {"OPENBLAS_CORETYPE": "SkylakeX"} if has_avx512() else {}
-    held = HELD[isa][0] if isa in HELD else {}
+    held = HELD.get(isa, {})
     pages = HUGE_PAGES if way["huge_pages"] else {}
     return {**plain, **TORCH_ENVIRONMENT, **core, **held, **pages, "OMP_NUM_THREADS": str(way["threads"])}
 

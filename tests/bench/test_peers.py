@@ -195,21 +195,15 @@ class PythonPeers(unittest.TestCase):
 
     def test_say_what_is_missing(self):
         with tempfile.TemporaryDirectory() as folder:
-            self.refused('pytorch.py', words=['PyTorch is not installed', 'torch'])
             self.refused('numpy_mlp.py', words=['numpy is not installed'])
+            self.refused('train.py', folder, '1', '8', 'best', words=['PyTorch is not installed', 'torch'])
             for name in ('torch', 'numpy'):
                 pathlib.Path(folder, f'{name}.py').touch()
-            self.refused('pytorch.py', '--stoa', f'{folder}/stoa', words=['no program', '--stoa'], path=folder)
             self.refused('numpy_mlp.py', '--bench', f'{folder}/bench', words=['no program', '--bench'], path=folder)
-            self.refused('pytorch.py', 'nowhere', '--stoa', BENCH, words=["no recipe 'nowhere'"], path=folder)
             # What a module needs itself may be missing too.
             pathlib.Path(folder, 'torch.py').write_text('import no_such_module\n', encoding='utf-8')
             self.refused('latency.py', 'pytorch', folder, '1', '8', words=['PyTorch cannot be imported', 'no_such_module'], path=folder)
             self.refused('train.py', folder, '1', '8', 'best', words=['PyTorch cannot be imported', 'no_such_module'], path=folder)
-            for text in ('no INI file', '[model]\nc1 = relu\n[data]\nset = mnist\n', '[model]\ninput = 1x1x1\n'):
-                recipe = pathlib.Path(folder, 'wrong.ini')
-                recipe.write_text(text, encoding='utf-8')
-                self.refused('pytorch.py', recipe, '--stoa', BENCH, words=['wrong.ini: '], path=folder)
 
 
 if __name__ == '__main__':

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Hold the pages to the recipes that ship: the network that is printed and every accuracy of a recipe are the recipe's own. And
-hold the front page to its size. Run: test_figures.py SOURCE_ROOT
+"""Hold every figure of the pages to its source. The network that is printed and every accuracy of a recipe are the recipe's own,
+whether a person wrote it or a kept measurement says it; the page of results has no figure beside its tables, which the test
+`results` compares with what was measured; what the front page says of a minute and of an accuracy is so by those. And the
+front page is held to its size. Run: test_figures.py SOURCE_ROOT
 """
 
+import json
 import pathlib
 import re
 import sys
@@ -10,9 +13,36 @@ import sys
 MOST_BYTES = 9 * 1024  # of README.md: a page that is read before a decision, not a manual
 REACHES = re.compile(r'^reaches = (([\d.]+) % .*)$', re.MULTILINE)
 # A recipe's name and its accuracy in the tables of results, and wherever a sentence says both.
-ROWS = (re.compile(r'^\| `([\w-]+)`, test accuracy[^|]*\| mean ([\d.]+) %', re.MULTILINE),
+ROWS = (re.compile(r'^\| `([\w-]+)` \| \d+ \| ([\d.]+) % \|', re.MULTILINE),
         re.compile(r'^\| [A-E] \| `([\w-]+)` \|[^|]*\| ([\d.]+) \+-', re.MULTILINE))
 CELLS = re.compile(r'^\| `([\w-]+)` \|(?:[^|\n]*\|)* ([\d.]+) % \(test, mean', re.MULTILINE)
+
+
+# What a measurement is said in, and what of a page is not a sentence of its author.
+FIGURE = re.compile(r'(?<![\w.-])\d[\d,.]*(?:\s|-)?(?:%|times\b|GFLOP/s|[unm]?s\b(?!\.e)|images/s|[KMG]iB|seconds?\b|minutes?\b|min\b)')
+MADE = re.compile(r'^<!-- made: .*?^<!-- end -->$|^```.*?^```$', re.MULTILINE | re.DOTALL)
+FRONT = re.compile(r'gets over ([\d.]+) % right')
+
+
+def loose_figures(root):
+    """Figures of the page of results that stand in no table that is made."""
+    text = MADE.sub(lambda found: '\n' * found[0].count('\n'), (root / 'bench' / 'RESULTS.md').read_text(encoding='utf-8'))
+    for number, line in enumerate(text.split('\n'), 1):
+        for found in FIGURE.findall(line):
+            yield f'bench/RESULTS.md:{number}: found "{found}", expected figures in tables that bench/results.py makes'
+
+
+def front_page(root, reached):
+    """The two figures of the front page's own sentences."""
+    text = ' '.join((root / 'README.md').read_text(encoding='utf-8').split())
+    said = FRONT.search(text)
+    if not said or not float(said[1]) < float(reached['mnist-cnn']):
+        yield f"README.md: says over {said and said[1]} % for mnist-cnn, its recipe {reached['mnist-cnn']}"
+    kept = root / 'bench' / 'results' / 'quickstart.json'
+    if kept.exists() and 'ends in about a minute' in text:
+        seconds = json.loads(kept.read_text(encoding='utf-8'))['seconds']
+        if seconds > 75:
+            yield f'README.md: says about a minute for ./quickstart, bench/results/quickstart.json {seconds:.0f} s'
 
 
 def printed(page, name):
@@ -45,6 +75,8 @@ def complaints(root):
     for path in ('README.md', 'bench/RESULTS.md', 'data/recipes/README.md'):
         if path not in (place for place, _, _ in found):
             yield f'{path}: found no accuracy of a recipe, expected a row like those that this test knows'
+    yield from loose_figures(root)
+    yield from front_page(root, reached)
     for path, name, accuracy in found:
         if reached.get(name) != accuracy:
             yield f'{path}: says {accuracy} % for {name}, its recipe {reached.get(name, "does not ship")}'

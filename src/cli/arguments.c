@@ -37,6 +37,8 @@ static const struct option options[] = {
     {"data", TEXT, AT(data), "PATH", "file or folder with data (default: the set the model names)", 0, 0},
     {"layout", TEXT, AT(layout), "ORDER",
      "order of colour in arrays and tables: auto, nhwc or nchw (default: the recipe's)", 0, 0},
+    {"resize", TEXT, AT(resize), "HOW",
+     "pictures of other sizes: none, fit, crop or stretch (default: the recipe's)", 0, 0},
     {"all", FLAG, AT(all), NULL,
      "all samples of data that have no test part (default: those left out of training)", 0, 0},
     {"out", TEXT, AT(out), "PATH", "folder for model and metrics (default: runs/NAME-1, -2, ...)", 0, 0},

@@ -3,6 +3,7 @@
  * only. */
 #include "cli/data.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,18 +19,38 @@ stoa_status cli_set_text(stoa_model *model, const char *key, const char *value) 
     return status;
 }
 
-int cli_choose_layout(const struct cli_request *request, const struct cli_subject *subject) {
-    static const char *const layouts[] = {"auto", "nhwc", "nchw"};
-    bool known = request->layout == NULL;
-    for (size_t i = 0; request->layout && i < sizeof layouts / sizeof layouts[0]; i++) {
-        known = known || strcmp(request->layout, layouts[i]) == 0;
+/* Let an option stand in for a fact of the model; `words` are what it takes, the last NULL. */
+static int choose(const struct cli_subject *subject, const char *option, const char *value,
+                  const char *const *words) {
+    char expected[64] = "", fact[32];
+    size_t used = 0;
+    bool known = value == NULL;
+    for (size_t i = 0; words[i]; i++) {
+        const char *between = i == 0 ? "" : words[i + 1] ? ", " : " or ";
+        used += (size_t)snprintf(expected + used, sizeof expected - used, "%s%s", between, words[i]);
+        known = known || strcmp(value, words[i]) == 0;
     }
     if (!known) {
-        return cli_fail(CLI_WRONG, "--layout: found '%s', expected auto, nhwc or nchw", request->layout);
+        return cli_fail(CLI_WRONG, "--%s: found '%s', expected %s", option, value, expected);
     }
-    stoa_status status =
-        request->layout ? stoa_model_set_fact(subject->model, "data.layout", request->layout) : STOA_OK;
+    (void)snprintf(fact, sizeof fact, "data.%s", option);
+    stoa_status status = value ? stoa_model_set_fact(subject->model, fact, value) : STOA_OK;
     return status == STOA_OK ? CLI_DONE : cli_fail_library(subject->context, status);
+}
+
+int cli_choose_reading(const struct cli_request *request, const struct cli_subject *subject) {
+    static const char *const layouts[] = {"auto", "nhwc", "nchw", NULL};
+    static const char *const sizes[] = {"none", "fit", "crop", "stretch", NULL};
+    int code = choose(subject, "layout", request->layout, layouts);
+    return code == CLI_DONE ? choose(subject, "resize", request->resize, sizes) : code;
+}
+
+int cli_fail_reading(const struct cli_subject *subject, stoa_status status) {
+    static const char key[] = "or resize = fit,";
+    const char *sentence = stoa_context_error(subject->context), *at = strstr(sentence, key);
+    return at ? cli_fail(cli_code_of(status), "%.*sor --resize fit,%s", (int)(at - sentence), sentence,
+                         at + sizeof key - 1)
+              : cli_fail_library(subject->context, status);
 }
 
 static bool is_there(const char *path) {
@@ -112,5 +133,5 @@ int cli_open_data(const struct cli_subject *subject, const char *path, bool all,
         return CLI_DONE;
     }
     free(found);
-    return status == STOA_OK ? CLI_DONE : cli_fail_library(context, status);
+    return status == STOA_OK ? CLI_DONE : cli_fail_reading(subject, status);
 }

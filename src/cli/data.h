@@ -11,8 +11,12 @@
  * the first save would be late to find out. */
 stoa_status cli_set_text(stoa_model *model, const char *key, const char *value);
 
-/* Let --layout stand in for what the recipe or the model says. */
-int cli_choose_layout(const struct cli_request *request, const struct cli_subject *subject);
+/* Let --layout and --resize stand in for what the recipe or the model says. */
+int cli_choose_reading(const struct cli_request *request, const struct cli_subject *subject);
+
+/* The library's sentence, with the option in the place of the key that a recipe would have; returns the exit
+ * status. */
+int cli_fail_reading(const struct cli_subject *subject, stoa_status status);
 
 /* Whether a path means digits that are drawn. */
 bool cli_is_drawn(const char *path);

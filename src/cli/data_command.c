@@ -38,6 +38,10 @@ static int read_options(const struct cli_request *request, struct cli_subject *s
                                  : cli_fail(CLI_WRONG, "--set: found several values, expected one; one that "
                                                        "has a comma stands in double quotes");
     }
+    if (request->resize && !request->recipe) {
+        return cli_fail(CLI_WRONG,
+                        "--resize: found without a size, expected --recipe NAME, whose input has one");
+    }
     if (request->recipe) {
         int code = cli_open_recipe(request->recipe, request, subject);
         if (code == CLI_DONE) {
@@ -297,7 +301,7 @@ static int run(const struct cli_request *request) {
     if (code == CLI_DONE) {
         stoa_status status = stoa_dataset_load(subject.context, path, &options, &train, &test);
         code = status == STOA_OK ? show(request, &subject, path, train, test)
-                                 : cli_fail_library(subject.context, status);
+                                 : cli_fail_reading(&subject, status);
     }
     stoa_dataset_free(train);
     stoa_dataset_free(test);
@@ -306,7 +310,7 @@ static int run(const struct cli_request *request) {
     return code;
 }
 
-static const char *const option_names[] = {"recipe",  "set",   "layout", "split-seed",
+static const char *const option_names[] = {"recipe",  "set",   "layout", "resize", "split-seed",
                                            "picture", "force", "json",   NULL};
 
 const struct cli_command cli_data = {

@@ -243,7 +243,7 @@ static int run(const struct cli_request *request) {
         code = cli_open_model(request->operands[0], request->recipe, &subject);
     }
     if (code == CLI_DONE) {
-        code = cli_choose_layout(request, &subject);
+        code = cli_choose_reading(request, &subject);
     }
     if (code == CLI_DONE) {
         code = cli_open_data(&subject, request->data, request->all, NULL, &data, &path);
@@ -264,7 +264,7 @@ static int run(const struct cli_request *request) {
     return code;
 }
 
-static const char *const option_names[] = {"data",  "all",   "layout",  "recipe", "batch",
+static const char *const option_names[] = {"data",  "all",   "layout",  "resize", "recipe", "batch",
                                            "wrong", "force", "threads", "json",   NULL};
 
 const struct cli_command cli_eval = {

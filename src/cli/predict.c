@@ -103,7 +103,7 @@ static int run(const struct cli_request *request) {
     int code = check_options(request);
     code = code == CLI_DONE ? cli_open_context(request, &subject) : code;
     code = code == CLI_DONE ? cli_open_model(request->operands[0], NULL, &subject) : code;
-    code = code == CLI_DONE ? cli_choose_layout(request, &subject) : code;
+    code = code == CLI_DONE ? cli_choose_reading(request, &subject) : code;
     code = code == CLI_DONE ? cli_sources_open(&data, &subject, &sources) : code;
     code = code == CLI_DONE ? cli_answers_open(&subject, sources.samples, &answers) : code;
     if (code == CLI_DONE) {
@@ -117,7 +117,7 @@ static int run(const struct cli_request *request) {
     return code;
 }
 
-static const char *const option_names[] = {"csv", "layout", "threads", "force", "json", NULL};
+static const char *const option_names[] = {"csv", "layout", "resize", "threads", "force", "json", NULL};
 
 const struct cli_command cli_predict = {
     .name = "predict",
@@ -126,7 +126,7 @@ const struct cli_command cli_predict = {
     .description =
         "Tell the class of every sample. MODEL is a model file or the folder of a run. PATH is a picture: a\n"
         "digit of any size, grey or colour, dark on light or light on dark; by a model trained on pictures\n"
-        "or in colour, a picture as those were, or with resize one of any size. It is a table (*.csv),\n"
+        "or in colour, a picture as those were, or with --resize one of any size. It is a table (*.csv),\n"
         "arrays (*.npy, *.npz) or an IDX file, whose labels are not looked at. It is a folder of pictures,\n"
         "also one with a folder a class, or any other set, of which the test part is taken where there is\n"
         "one. Or it is - for a table or a picture on the standard input.\n"

@@ -48,7 +48,7 @@ static int open_one(const struct cli_subject *subject, const char *path, struct 
     stoa_dataset *data = NULL;
     stoa_status status = stoa_model_open_samples(subject->context, subject->model, path, &data);
     if (status != STOA_OK) {
-        return cli_fail_library(subject->context, status);
+        return cli_fail_reading(subject, status);
     }
     add(sources, cli_text("%s", path), data);
     return CLI_DONE;
@@ -104,6 +104,12 @@ static void add_path(struct paths *paths, char *path) {
     paths->path[paths->count++] = path;
 }
 
+static void clear_paths(struct paths *paths) {
+    while (paths->count > 0) {
+        free(paths->path[--paths->count]);
+    }
+}
+
 /* Pictures in a folder and in folders within it, so many floors down; of a set in parts those to test with.
  * False where there are data of another kind, which are a set. */
 static bool find_pictures(const char *folder, size_t floors, struct paths *paths) {
@@ -136,17 +142,46 @@ static bool find_pictures(const char *folder, size_t floors, struct paths *paths
     return good;
 }
 
+/* IDX files of a folder that holds no labels, whose samples are all of them; none where it is another set. */
+static void find_unlabelled(const char *folder, struct paths *paths) {
+    static const char *const ends[] = {"-ubyte", "-ubyte.gz", ".idx", ".idx.gz", NULL};
+    struct dirent **names = NULL;
+    int count = list(folder, &names);
+    bool labelled = false;
+    for (int i = 0; i < count; i++) {
+        labelled = labelled || strstr(names[i]->d_name, "label");
+        if (ends_with_any(names[i]->d_name, ends)) {
+            char *path = cli_text("%s%s%s", folder, ends_with(folder, "/") ? "" : "/", names[i]->d_name);
+            size_t last = paths->count - 1, length = paths->count > 0 ? strlen(paths->path[last]) : 0;
+            bool again = length > 0 && strncmp(path, paths->path[last], length) == 0 &&
+                         strcmp(path + length, ".gz") == 0; /* the same, packed */
+            if (again) {
+                free(path);
+            } else {
+                add_path(paths, path);
+            }
+        }
+        free(names[i]);
+    }
+    free(names);
+    if (labelled) {
+        clear_paths(paths);
+    }
+}
+
 static int open_folder(const struct cli_subject *subject, const char *folder, struct cli_sources *sources) {
     enum { FLOORS = 2 }; /* parts, and classes in them */
     struct paths paths = {.count = 0};
-    bool pictures = find_pictures(folder, FLOORS, &paths) && paths.count > 0;
-    int code = pictures ? CLI_DONE : open_one(subject, folder, sources);
-    for (size_t i = 0; pictures && code == CLI_DONE && i < paths.count; i++) {
+    bool pictures = find_pictures(folder, FLOORS, &paths);
+    if (!pictures || paths.count == 0) {
+        clear_paths(&paths);
+        find_unlabelled(folder, &paths);
+    }
+    int code = paths.count > 0 ? CLI_DONE : open_one(subject, folder, sources);
+    for (size_t i = 0; code == CLI_DONE && i < paths.count; i++) {
         code = open_one(subject, paths.path[i], sources);
     }
-    for (size_t i = 0; i < paths.count; i++) {
-        free(paths.path[i]);
-    }
+    clear_paths(&paths);
     free(paths.path);
     return code;
 }

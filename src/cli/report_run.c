@@ -123,7 +123,7 @@ static int look(const struct cli_request *request, size_t at, struct entry *entr
         code = check_found(operand, &subject, entry);
     }
     if (code == CLI_DONE && opened.model) {
-        code = cli_choose_layout(request, &opened);
+        code = cli_choose_reading(request, &opened);
     }
     if (code == CLI_DONE) {
         code = open_data(request, &opened, &data, &from, entry);
@@ -217,7 +217,7 @@ static int make_page(const struct cli_request *request, const char *path) {
 
 /* Curves alone need no model and no data: options about them would do nothing. */
 static int check_page_options(const struct cli_request *request) {
-    static const char *const names[] = {"data", "layout", "all", "samples"};
+    static const char *const names[] = {"data", "layout", "resize", "all", "samples"};
     for (size_t i = 0; i < request->given_count; i++) {
         for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
             if (strcmp(request->given[i].name, names[k]) == 0) {
@@ -253,7 +253,7 @@ static int run(const struct cli_request *request) {
     return code;
 }
 
-static const char *const option_names[] = {"out", "text",    "svg",     "csv",   "data",  "layout",
+static const char *const option_names[] = {"out", "text",    "svg",     "csv",   "data",  "layout", "resize",
                                            "all", "samples", "threads", "force", "quiet", NULL};
 
 const struct cli_command cli_report = {

@@ -70,7 +70,7 @@ static bool is_same_key(const char *a, const char *b) {
 static const char *const options[][2] = {{"epochs", "train.epochs"}, {"batch", "train.batch"},
                                          {"lr", "train.lr"},         {"seed", "train.seed"},
                                          {"seeds", "train.seed"},    {"split-seed", "data.split_seed"},
-                                         {"layout", "data.layout"}};
+                                         {"layout", "data.layout"},  {"resize", "data.resize"}};
 enum { OPTIONS = sizeof options / sizeof options[0] };
 
 /* The key that an option stands for; NULL: none. */

@@ -379,9 +379,9 @@ static int run(const struct cli_request *request) {
 }
 
 static const char *const option_names[] = {
-    "epochs", "batch", "lr",      "seed",   "split-seed",       "threads", "data",    "layout", "out",
-    "force",  "quiet", "init",    "resume", "checkpoint-every", "keep",    "find-lr", "json",   "set",
-    "seeds",  "jobs",  "minutes", NULL};
+    "epochs", "batch", "lr",    "seed",    "split-seed", "threads",          "data", "layout",  "resize",
+    "out",    "force", "quiet", "init",    "resume",     "checkpoint-every", "keep", "find-lr", "json",
+    "set",    "seeds", "jobs",  "minutes", NULL};
 
 const struct cli_command cli_train = {
     .name = "train",

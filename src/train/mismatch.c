@@ -38,15 +38,18 @@ static void describe_units(const stoa_model *model, size_t classes, char out[PAR
 }
 
 static stoa_status fail_input(stoa_context *context, const char *what, const stoa_model *model,
-                              const size_t wanted[3], const size_t found[3], size_t classes) {
+                              const size_t wanted[3], const size_t found[3], const stoa_dataset *data) {
     char place[PLACE], lines[LINES] = "", units[PART];
-    size_t outputs = stoa_model_output_size(model);
+    size_t outputs = stoa_model_output_size(model), classes = stoa_dataset_classes(data);
+    bool pictures = strcmp(stoa_dataset_format(data), "pictures") == 0 && wanted[2] == found[2];
     name_place(model, model->input_line, place);
     if (place[0]) {
         describe_units(model, classes, units);
         int used = snprintf(lines, LINES, ": expected input = %zux%zux%zu", found[0], found[1], found[2]);
         if (classes > 0 && classes != outputs && used > 0) {
             (void)snprintf(lines + used, LINES - (size_t)used, ", classes = %zu and %s", classes, units);
+        } else if (pictures && used > 0) {
+            (void)snprintf(lines + used, LINES - (size_t)used, ", or resize = fit, crop or stretch");
         }
     }
     return stoa_fail(context, STOA_ERR_SHAPE, "%sthe model takes input %zux%zux%zu, %s has %zux%zux%zu%s",
@@ -115,7 +118,7 @@ stoa_status stoa_mismatch_check(stoa_context *context, const stoa_dataset *data,
                          size, what, found[0], found[1], found[2], size);
     }
     if (!is_same_shape(model, wanted, found)) {
-        return fail_input(context, what, model, wanted, found, stoa_dataset_classes(data));
+        return fail_input(context, what, model, wanted, found, data);
     }
     if (stoa_model_output_size(model) != outputs_for(data)) {
         return stoa_dataset_targets(data) ? fail_targets(context, what, model, stoa_dataset_targets(data))

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Data other than IDX, as a user trains with them: to the end, measured, and asked; and what is wrong with them."""
 
+import gzip
 import json
 import os
 import random
 import struct
 import zipfile
 
-from support import Command, png, read, write
+from support import Command, idx_images, png, read, write
 
 SHIPPED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data")
 
@@ -395,3 +396,25 @@ class Tables(Command):
         self.recipe(more="label = taste")
         write("data/fruit.csv", table(9, 1))
         self.refused("train", "table", words=["fruit.csv:1", "'taste'"])
+
+
+class Unlabelled(Command):
+    def test_idx_without_labels(self):
+        """A file, and a folder that has no labels: all samples of its files, each once, packed or not."""
+        self.model()
+        images = idx_images(9, 3)
+        write("one/train-images-idx3-ubyte", images)
+        write("two/a.idx", images)
+        write("two/a.idx.gz", gzip.compress(images))
+        write("two/b.idx.gz", gzip.compress(idx_images(4, 3)))
+        alone = json.loads(self.done("predict", "model.safetensors", "one/train-images-idx3-ubyte", "--json"))["predictions"]
+        for folder, files in (("one", {"one/train-images-idx3-ubyte": 9}), ("two", {"two/a.idx": 9, "two/b.idx.gz": 4})):
+            answers = json.loads(self.done("predict", "model.safetensors", folder, "--json"))["predictions"]
+            self.assertEqual({file: sum(a["file"] == file for a in answers) for file in files}, files)
+            self.assertEqual(len(answers), sum(files.values()))
+            self.assertEqual([a["class"] for a in answers[:9]], [a["class"] for a in alone])
+        # With labels it is a set, whose test part is asked.
+        self.assertEqual(len(json.loads(self.done("predict", "model.safetensors", "data/blobs", "--json"))["predictions"]), 100)
+        refused = self.stoa("eval", "model.safetensors", "--data", "one")
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("one: holds no train-labels-idx1-ubyte", refused.stderr)

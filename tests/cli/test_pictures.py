@@ -175,5 +175,47 @@ class Pictures(Command):
         self.refused("predict", "plain.safetensors", file, words=[file, "expected 24x24", "resize = fit, crop or stretch"])
 
 
+class OtherSizes(Command):
+    """A model of one size, and pictures of another."""
+
+    def setUp(self):
+        super().setUp()
+        for folder, (width, height) in (("same", (16, 16)), ("other", (20, 24))):
+            for c in range(2):
+                for i in range(6):
+                    rows = [bytes((30 * i + (8 * x, 8 * y)[c]) % 256 for x in range(width)) for y in range(height)]
+                    write(f"{folder}/{'ab'[c]}/{i}.png", png(width, height, rows))
+        write("small.ini", "[model]\ninput = 16x16x1\nf = flatten\nl1 = linear units=2\n[data]\nclasses = 2\n"
+                           "[train]\nepochs = 3\nbatch = 2\nlr = 1e-3\n")
+        self.done("train", "small.ini", "--data", "same", "--out", "run", "--quiet")
+
+    def test_says_the_line_to_type(self):
+        end = ["other/a/0.png: 24x20 pixels, expected 16x16", "or --resize fit, crop or stretch"]
+        self.refused("predict", "run", "other/a/0.png", words=end)
+        self.refused("predict", "run", "other", words=end)
+        self.refused("eval", "run", "--data", "other", "--all", words=end)
+        self.refused("train", "small.ini", "--data", "other", words=[
+            "small.ini:2: the model takes input 16x16x1, other has 24x20x1: expected input = 24x20x1, or --resize fit, crop or stretch"])
+        self.refused("data", "other", "--resize", "fit", words=["--resize: found without a size, expected --recipe NAME"])
+        for command in (("predict", "run", "other"), ("eval", "run", "--data", "other"), ("train", "small.ini", "--data", "other")):
+            self.refused(*command, "--resize", "crp", words=["resize", "'crp'", "crop"])
+
+    def test_resizes_where_it_is_said(self):
+        """The same as by a model whose recipe says so, in all commands that read."""
+        write("said.ini", read("small.ini").decode().replace("classes = 2\n", "classes = 2\nresize = stretch\n"))
+        self.stoa("train", "said.ini", "--data", "same", "--out", "said", "--quiet")
+        own, said = (json.loads(self.stoa("eval", run, "--data", "other", "--all", "--json", *more).stdout)
+                     for run, more in (("run", ("--resize", "stretch")), ("said", ())))
+        self.assertEqual((own["samples"], own["loss"]), (12, said["loss"]))
+        own, said, crop = (json.loads(self.done("predict", run, "other", "--json", *more))["predictions"]
+                           for run, more in (("run", ("--resize", "stretch")), ("said", ()), ("run", ("--resize", "crop"))))
+        self.assertEqual(own, said)
+        self.assertNotEqual(own, crop)
+        done = self.stoa("train", "small.ini", "--data", "other", "--out", "third", "--resize", "stretch")
+        self.assertIn("brought to 16x16 pixels by resize = stretch", done.stderr)
+        self.assertEqual(json.loads(self.done("info", "third", "--json"))["facts"]["data.resize"], "stretch")
+        self.assertIn("16x16x1", self.done("data", "other", "--resize", "fit", "--recipe", "small.ini"))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -2,7 +2,7 @@
 /* JPEG through libjpeg (libjpeg-turbo). Errors come back by jumps, which stay within the functions that may
  * jump; messages stay here: nothing reaches stderr. Warnings that mean lost pixels are errors, others change
  * none. Knows libjpeg. */
-#include "data/jpeg.h"
+#include "data/codec.h"
 
 #include <setjmp.h>
 #include <stdio.h> /* before jpeglib.h, which needs it */
@@ -128,30 +128,22 @@ static bool finish(struct stoa_jpeg_reader *reader) {
 
 /* ---- opening ---- */
 
-static stoa_status fail(const struct stoa_jpeg *jpeg) {
-    const struct stoa_jpeg_reader *reader = jpeg->reader;
-    if (reader->many_scans) {
-        return stoa_fail(jpeg->context, STOA_ERR_FORMAT, "%s: JPEG of more than %d passes, expected fewer",
-                         jpeg->path, MAX_SCANS);
-    }
-    return reader->no_memory
-               ? stoa_fail(jpeg->context, STOA_ERR_MEMORY, "%s: no memory to unpack it", jpeg->path)
-               : stoa_fail(jpeg->context, STOA_ERR_FORMAT, "%s: damaged JPEG: %s", jpeg->path,
-                           reader->message);
+static stoa_status fail(const struct stoa_coded *coded) {
+    const struct stoa_jpeg_reader *reader = coded->reader;
+    return reader->many_scans
+               ? stoa_fail(coded->context, STOA_ERR_FORMAT, "%s: JPEG of more than %d passes, expected fewer",
+                           coded->path, MAX_SCANS)
+               : stoa_codec_fail(coded, reader->no_memory, reader->message);
 }
 
-static stoa_status check_size(const struct stoa_jpeg *jpeg, size_t bytes) {
-    const struct stoa_picture_head *head = &jpeg->head;
+static stoa_status check_size(const struct stoa_coded *coded, size_t bytes) {
+    const struct stoa_jpeg_reader *reader = coded->reader;
+    const struct stoa_picture_head *head = &coded->head;
     if (!stoa_picture_fits(head)) {
-        return stoa_fail(jpeg->context, STOA_ERR_FORMAT, "%s: %zux%zu pixels, at most %d in all are read",
-                         jpeg->path, head->height, head->width, STOA_MOST_PIXELS);
+        return stoa_codec_fail_size(coded);
     }
-    if (!jpeg->reader->jpeg.arith_code && head->height * head->width / MAX_PIXELS_PER_BYTE > bytes) {
-        return stoa_fail(jpeg->context, STOA_ERR_FORMAT,
-                         "%s: damaged JPEG: %zux%zu pixels, which its %zu bytes cannot hold", jpeg->path,
-                         head->height, head->width, bytes);
-    }
-    return STOA_OK;
+    bool fits = reader->jpeg.arith_code || head->height * head->width / MAX_PIXELS_PER_BYTE <= bytes;
+    return fits ? STOA_OK : stoa_codec_fail_bytes(coded, bytes);
 }
 
 static unsigned find_turn(const struct jpeg_decompress_struct *jpeg) {
@@ -164,12 +156,12 @@ static unsigned find_turn(const struct jpeg_decompress_struct *jpeg) {
     return STOA_UPRIGHT;
 }
 
-bool stoa_jpeg_is(const void *data, size_t bytes) {
+static bool is_jpeg(const void *data, size_t bytes) {
     return bytes >= 3 && memcmp(data, "\xFF\xD8\xFF", 3) == 0;
 }
 
-static stoa_status read_header(struct stoa_jpeg *jpeg, const void *data, size_t bytes) {
-    struct stoa_jpeg_reader *reader = jpeg->reader;
+static stoa_status read_header(struct stoa_coded *coded, const void *data, size_t bytes) {
+    struct stoa_jpeg_reader *reader = coded->reader;
     reader->jpeg.err = jpeg_std_error(&reader->errors);
     reader->jpeg.client_data = reader;
     reader->errors.error_exit = on_error;
@@ -177,39 +169,23 @@ static stoa_status read_header(struct stoa_jpeg *jpeg, const void *data, size_t 
     reader->errors.output_message = on_output;
     reader->progress.progress_monitor = on_progress;
     if (!read_info(reader, data, bytes)) {
-        return fail(jpeg);
+        return fail(coded);
     }
-    jpeg->head = (struct stoa_picture_head){
+    coded->head = (struct stoa_picture_head){
         .height = reader->jpeg.image_height,
         .width = reader->jpeg.image_width,
         .turn = find_turn(&reader->jpeg),
         .colour = reader->jpeg.jpeg_color_space != JCS_GRAYSCALE,
     };
-    return check_size(jpeg, bytes);
+    return check_size(coded, bytes);
 }
 
-stoa_status stoa_jpeg_open(stoa_context *context, const char *path, const void *data, size_t bytes,
-                           struct stoa_jpeg *jpeg) {
-    *jpeg = (struct stoa_jpeg){.context = context, .path = path};
-    jpeg->reader = calloc(1, sizeof *jpeg->reader);
-    stoa_status status = jpeg->reader
-                             ? read_header(jpeg, data, bytes)
-                             : stoa_fail(context, STOA_ERR_MEMORY, "%s: no memory to unpack it", path);
-    if (status != STOA_OK) {
-        stoa_jpeg_close(jpeg);
+static void release(void *state) {
+    struct stoa_jpeg_reader *reader = state;
+    if (reader->created) {
+        jpeg_destroy_decompress(&reader->jpeg);
     }
-    return status;
-}
-
-void stoa_jpeg_close(struct stoa_jpeg *jpeg) {
-    if (jpeg->reader) {
-        if (jpeg->reader->created) {
-            jpeg_destroy_decompress(&jpeg->reader->jpeg);
-        }
-        free(jpeg->reader->row);
-    }
-    free(jpeg->reader);
-    jpeg->reader = NULL;
+    free(reader->row);
 }
 
 /* ---- pixels ---- */
@@ -225,11 +201,11 @@ static void mix_inks(uint8_t *row, size_t width) {
     }
 }
 
-stoa_status stoa_jpeg_unpack(struct stoa_jpeg *jpeg, struct stoa_pixels *pixels) {
-    struct stoa_jpeg_reader *reader = jpeg->reader;
-    const size_t width = jpeg->head.width;
+static stoa_status unpack(struct stoa_coded *coded, struct stoa_pixels *pixels) {
+    struct stoa_jpeg_reader *reader = coded->reader;
+    const size_t width = coded->head.width;
     if (!begin(reader)) {
-        return fail(jpeg);
+        return fail(coded);
     }
     const bool inks = reader->jpeg.out_color_space == JCS_CMYK;
     pixels->from = inks ? 3 : (size_t)reader->jpeg.output_components;
@@ -237,7 +213,7 @@ stoa_status stoa_jpeg_unpack(struct stoa_jpeg *jpeg, struct stoa_pixels *pixels)
     reader->row = malloc(width * (size_t)reader->jpeg.output_components);
     reader->no_memory = !reader->row;
     bool good = reader->row != NULL;
-    for (size_t y = 0; good && y < jpeg->head.height; y++) {
+    for (size_t y = 0; good && y < coded->head.height; y++) {
         good = read_row(reader);
         if (good && inks) {
             mix_inks(reader->row, width);
@@ -246,5 +222,14 @@ stoa_status stoa_jpeg_unpack(struct stoa_jpeg *jpeg, struct stoa_pixels *pixels)
             stoa_pixels_put_row(pixels, reader->row, y);
         }
     }
-    return good && finish(reader) ? STOA_OK : fail(jpeg);
+    return good && finish(reader) ? STOA_OK : fail(coded);
 }
+
+const struct stoa_codec stoa_codec_jpeg = {
+    .name = "JPEG",
+    .reader_bytes = sizeof(struct stoa_jpeg_reader),
+    .is = is_jpeg,
+    .read_header = read_header,
+    .unpack = unpack,
+    .release = release,
+};

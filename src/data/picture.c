@@ -39,13 +39,9 @@ static const char *name_of_other(const uint8_t *head, size_t bytes) {
 }
 
 static enum stoa_picture_kind kind_of(const uint8_t *head, size_t bytes, const char **name) {
-    *name = stoa_png_is(head, bytes)    ? "PNG"
-            : stoa_jpeg_is(head, bytes) ? "JPEG"
-                                        : name_of_other(head, bytes);
-    return stoa_png_is(head, bytes)    ? STOA_PICTURE_PNG
-           : stoa_jpeg_is(head, bytes) ? STOA_PICTURE_JPEG
-           : *name                     ? STOA_PICTURE_OTHER
-                                       : STOA_PICTURE_NONE;
+    const struct stoa_codec *codec = stoa_codec_of(head, bytes);
+    *name = codec ? codec->name : name_of_other(head, bytes);
+    return codec ? STOA_PICTURE_READ : *name ? STOA_PICTURE_OTHER : STOA_PICTURE_NONE;
 }
 
 stoa_status stoa_picture_look(stoa_context *context, const char *path, enum stoa_picture_kind *kind,
@@ -60,25 +56,15 @@ stoa_status stoa_picture_look(stoa_context *context, const char *path, enum stoa
 }
 
 static stoa_status open_kind(struct stoa_picture *picture, const void *data, size_t bytes) {
-    stoa_context *context = picture->context;
-    const char *name = NULL;
-    picture->kind = kind_of(data, bytes, &name);
-    switch (picture->kind) {
-    case STOA_PICTURE_PNG:
-        return stoa_png_open(context, picture->path, data, bytes, &picture->png);
-    case STOA_PICTURE_JPEG:
-        return stoa_jpeg_open(context, picture->path, data, bytes, &picture->jpeg);
-    default:
-        return stoa_fail(context, STOA_ERR_FORMAT, "%s: %s%s, expected a PNG or JPEG picture", picture->path,
-                         bytes == 0 ? "is empty"
-                         : name     ? "is a picture of the kind "
-                                    : "is no picture",
-                         bytes > 0 && name ? name : "");
-    }
-}
-
-static const struct stoa_picture_head *head_of(const struct stoa_picture *picture) {
-    return picture->kind == STOA_PICTURE_PNG ? &picture->png.head : &picture->jpeg.head;
+    const struct stoa_codec *codec = stoa_codec_of(data, bytes);
+    const char *name = codec ? NULL : name_of_other(data, bytes);
+    return codec ? stoa_codec_open(codec, picture->context, picture->path, data, bytes, &picture->coded)
+                 : stoa_fail(picture->context, STOA_ERR_FORMAT, "%s: %s%s, expected a PNG or JPEG picture",
+                             picture->path,
+                             bytes == 0 ? "is empty"
+                             : name     ? "is a picture of the kind "
+                                        : "is no picture",
+                             bytes > 0 && name ? name : "");
 }
 
 stoa_status stoa_picture_open_memory(stoa_context *context, const char *path, const void *data, size_t bytes,
@@ -86,7 +72,7 @@ stoa_status stoa_picture_open_memory(stoa_context *context, const char *path, co
     *picture = (struct stoa_picture){.context = context, .path = path};
     stoa_status status = open_kind(picture, data, bytes);
     if (status == STOA_OK) {
-        const struct stoa_picture_head *head = head_of(picture);
+        const struct stoa_picture_head *head = &picture->coded.head;
         const bool lies = stoa_pixels_lie(head->turn);
         picture->height = lies ? head->width : head->height;
         picture->width = lies ? head->height : head->width;
@@ -114,12 +100,11 @@ stoa_status stoa_picture_open(stoa_context *context, const char *path, struct st
 }
 
 static stoa_status decode(struct stoa_picture *picture, struct stoa_pixels pixels) {
-    const struct stoa_picture_head *head = head_of(picture);
+    const struct stoa_picture_head *head = &picture->coded.head;
     pixels.height = head->height;
     pixels.width = head->width;
     pixels.turn = head->turn;
-    stoa_status status = picture->kind == STOA_PICTURE_PNG ? stoa_png_unpack(&picture->png, &pixels)
-                                                           : stoa_jpeg_unpack(&picture->jpeg, &pixels);
+    stoa_status status = picture->coded.codec->unpack(&picture->coded, &pixels);
     picture->transparent = pixels.transparent;
     return status;
 }
@@ -159,8 +144,7 @@ stoa_status stoa_picture_read(struct stoa_picture *picture, stoa_resize how, con
 }
 
 void stoa_picture_close(struct stoa_picture *picture) {
-    stoa_png_close(&picture->png);
-    stoa_jpeg_close(&picture->jpeg);
+    stoa_codec_close(&picture->coded);
     free(picture->file);
     picture->file = NULL;
 }

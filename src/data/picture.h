@@ -3,15 +3,13 @@
 #ifndef STOA_DATA_PICTURE_H
 #define STOA_DATA_PICTURE_H
 
-#include "data/jpeg.h"
-#include "data/png.h"
+#include "data/codec.h"
 #include "data/resize.h"
 
 /* What a file is by its first bytes. */
 enum stoa_picture_kind {
     STOA_PICTURE_NONE, /* no picture */
-    STOA_PICTURE_PNG,
-    STOA_PICTURE_JPEG,
+    STOA_PICTURE_READ, /* of a kind that is read */
     STOA_PICTURE_OTHER /* a picture of a kind that is not read */
 };
 
@@ -24,10 +22,8 @@ struct stoa_picture {
     bool colour;
     bool deep;        /* 16 bits a value; otherwise at most 8 */
     bool transparent; /* once unpacked: pixels were laid on black */
-    enum stoa_picture_kind kind;
     void *file;
-    struct stoa_png png;
-    struct stoa_jpeg jpeg;
+    struct stoa_coded coded;
 };
 
 /* The kind of a file, and in `name` a word for it where that is known, such as "GIF". Errors:
@@ -43,7 +39,7 @@ stoa_status stoa_picture_open_memory(stoa_context *context, const char *path, co
                                      struct stoa_picture *picture);
 
 /* Unpack height * width * channels bytes: 1 grey, 2 grey and alpha, 3 red, green and blue. Values are those
- * of the file, turned upright; see stoa_png_unpack(), stoa_jpeg_unpack(). Once only, and not after
+ * of the file, turned upright; see struct stoa_codec. Once only, and not after
  * stoa_picture_decode_real(). Errors: STOA_ERR_FORMAT, STOA_ERR_MEMORY. */
 stoa_status stoa_picture_decode(struct stoa_picture *picture, size_t channels, uint8_t *out);
 /* The same as numbers from 0 to 1: value / 255, or of a deep picture value / 65535. */

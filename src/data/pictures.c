@@ -88,7 +88,7 @@ static stoa_status take_file(struct stoa_pictures *set, char *path, const char *
     }
     if (status != STOA_OK) {
         free(path);
-    } else if (kind == STOA_PICTURE_PNG || kind == STOA_PICTURE_JPEG) {
+    } else if (kind == STOA_PICTURE_READ) {
         status = stoa_names_add(&set->files, path) ? STOA_OK : fail_memory(set);
     } else {
         count_left(set, word);

@@ -2,7 +2,7 @@
 /* PNG through libpng's rows: its simplified interface would bring values to another gamma and mix colours in
  * linear light. Only what libpng unpacks is used of it. Its messages stay here: nothing reaches stderr. Knows
  * libpng. */
-#include "data/png.h"
+#include "data/codec.h"
 
 #include <png.h>
 #include <setjmp.h>
@@ -49,7 +49,7 @@ static png_voidp allocate(png_structp png, png_alloc_size_t bytes) {
     return memory;
 }
 
-static void release(png_structp png, png_voidp memory) {
+static void free_memory(png_structp png, png_voidp memory) {
     (void)png;
     free(memory);
 }
@@ -108,25 +108,18 @@ static bool read_rows(struct stoa_png_reader *reader, png_bytepp rows) {
 
 /* ---- opening ---- */
 
-static stoa_status fail(const struct stoa_png *png) {
-    const struct stoa_png_reader *reader = png->reader;
-    return reader->no_memory
-               ? stoa_fail(png->context, STOA_ERR_MEMORY, "%s: no memory to unpack it", png->path)
-               : stoa_fail(png->context, STOA_ERR_FORMAT, "%s: damaged PNG: %s", png->path, reader->message);
+static stoa_status fail(const struct stoa_coded *coded) {
+    const struct stoa_png_reader *reader = coded->reader;
+    return stoa_codec_fail(coded, reader->no_memory, reader->message);
 }
 
-static stoa_status check_size(const struct stoa_png *png, size_t bytes) {
-    if (!stoa_picture_fits(&png->head)) {
-        return stoa_fail(png->context, STOA_ERR_FORMAT, "%s: %zux%zu pixels, at most %d in all are read",
-                         png->path, png->head.height, png->head.width, STOA_MOST_PIXELS);
+static stoa_status check_size(const struct stoa_coded *coded, size_t bytes) {
+    const struct stoa_png_reader *reader = coded->reader;
+    if (!stoa_picture_fits(&coded->head)) {
+        return stoa_codec_fail_size(coded);
     }
-    size_t row_bytes = png_get_rowbytes(png->reader->png, png->reader->info);
-    if (png->head.height * row_bytes / MAX_RATIO > bytes) {
-        return stoa_fail(png->context, STOA_ERR_FORMAT,
-                         "%s: damaged PNG: %zux%zu pixels, which its %zu bytes cannot hold", png->path,
-                         png->head.height, png->head.width, bytes);
-    }
-    return STOA_OK;
+    size_t row_bytes = png_get_rowbytes(reader->png, reader->info);
+    return coded->head.height * row_bytes / MAX_RATIO > bytes ? stoa_codec_fail_bytes(coded, bytes) : STOA_OK;
 }
 
 #ifdef PNG_eXIf_SUPPORTED
@@ -143,95 +136,90 @@ static unsigned find_turn(const struct stoa_png_reader *reader) {
 }
 #endif
 
-bool stoa_png_is(const void *data, size_t bytes) {
+static bool is_png(const void *data, size_t bytes) {
     return bytes >= 8 && png_sig_cmp(data, 0, 8) == 0;
 }
 
-static stoa_status read_header(struct stoa_png *png, const void *data, size_t bytes) {
-    struct stoa_png_reader *reader = png->reader;
+static stoa_status read_header(struct stoa_coded *coded, const void *data, size_t bytes) {
+    struct stoa_png_reader *reader = coded->reader;
     reader->next = data;
     reader->left = bytes;
     reader->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, reader, on_error, on_warning, reader,
-                                           allocate, release);
+                                           allocate, free_memory);
     reader->info = reader->png ? png_create_info_struct(reader->png) : NULL;
     reader->no_memory = reader->no_memory || !reader->info;
     if (reader->no_memory || !read_info(reader) || reader->no_memory) {
-        return fail(png);
+        return fail(coded);
     }
-    png->head = (struct stoa_picture_head){
+    coded->head = (struct stoa_picture_head){
         .height = png_get_image_height(reader->png, reader->info),
         .width = png_get_image_width(reader->png, reader->info),
         .turn = find_turn(reader),
         .colour = (png_get_color_type(reader->png, reader->info) & PNG_COLOR_MASK_COLOR) != 0,
         .deep = png_get_bit_depth(reader->png, reader->info) == 16,
     };
-    return check_size(png, bytes);
+    return check_size(coded, bytes);
 }
 
-stoa_status stoa_png_open(stoa_context *context, const char *path, const void *data, size_t bytes,
-                          struct stoa_png *png) {
-    *png = (struct stoa_png){.context = context, .path = path};
-    png->reader = calloc(1, sizeof *png->reader);
-    stoa_status status = png->reader
-                             ? read_header(png, data, bytes)
-                             : stoa_fail(context, STOA_ERR_MEMORY, "%s: no memory to unpack it", path);
-    if (status != STOA_OK) {
-        stoa_png_close(png);
-    }
-    return status;
-}
-
-void stoa_png_close(struct stoa_png *png) {
-    if (png->reader) {
-        png_destroy_read_struct(&png->reader->png, &png->reader->info, NULL);
-        free(png->reader->rows);
-    }
-    free(png->reader);
-    png->reader = NULL;
+static void release(void *state) {
+    struct stoa_png_reader *reader = state;
+    png_destroy_read_struct(&reader->png, &reader->info, NULL);
+    free(reader->rows);
 }
 
 /* ---- pixels ---- */
 
 /* The passes of an interlaced picture each add to all rows. */
-static bool convert_interlaced(const struct stoa_png *png, struct stoa_pixels *pixels, size_t row_bytes) {
-    png_bytepp rows = malloc(png->head.height * sizeof *rows);
-    png->reader->no_memory = !rows;
-    for (size_t y = 0; rows && y < png->head.height; y++) {
-        rows[y] = png->reader->rows + y * row_bytes;
+static bool convert_interlaced(const struct stoa_coded *coded, struct stoa_pixels *pixels, size_t row_bytes) {
+    struct stoa_png_reader *reader = coded->reader;
+    png_bytepp rows = malloc(coded->head.height * sizeof *rows);
+    reader->no_memory = !rows;
+    for (size_t y = 0; rows && y < coded->head.height; y++) {
+        rows[y] = reader->rows + y * row_bytes;
     }
-    bool good = rows && read_rows(png->reader, rows);
-    for (size_t y = 0; good && y < png->head.height; y++) {
+    bool good = rows && read_rows(reader, rows);
+    for (size_t y = 0; good && y < coded->head.height; y++) {
         stoa_pixels_put_row(pixels, rows[y], y);
     }
     free(rows);
     return good;
 }
 
-static bool convert_rows(const struct stoa_png *png, struct stoa_pixels *pixels) {
+static bool convert_rows(const struct stoa_coded *coded, struct stoa_pixels *pixels) {
+    struct stoa_png_reader *reader = coded->reader;
     bool good = true;
-    for (size_t y = 0; good && y < png->head.height; y++) {
-        good = read_rows(png->reader, NULL);
+    for (size_t y = 0; good && y < coded->head.height; y++) {
+        good = read_rows(reader, NULL);
         if (good) {
-            stoa_pixels_put_row(pixels, png->reader->rows, y);
+            stoa_pixels_put_row(pixels, reader->rows, y);
         }
     }
     return good;
 }
 
-stoa_status stoa_png_unpack(struct stoa_png *png, struct stoa_pixels *pixels) {
-    struct stoa_png_reader *reader = png->reader;
+static stoa_status unpack(struct stoa_coded *coded, struct stoa_pixels *pixels) {
+    struct stoa_png_reader *reader = coded->reader;
     if (!choose_rows(reader, pixels->bytes != NULL)) {
-        return fail(png);
+        return fail(coded);
     }
     pixels->from = png_get_channels(reader->png, reader->info);
     pixels->deep = png_get_bit_depth(reader->png, reader->info) == 16;
     /* At most 8 bytes for each of STOA_MOST_PIXELS. */
     size_t row_bytes = png_get_rowbytes(reader->png, reader->info);
     bool interlaced = png_get_interlace_type(reader->png, reader->info) != PNG_INTERLACE_NONE;
-    reader->rows = calloc(interlaced ? png->head.height : 1, row_bytes);
+    reader->rows = calloc(interlaced ? coded->head.height : 1, row_bytes);
     reader->no_memory = !reader->rows;
     bool good = reader->rows &&
-                (interlaced ? convert_interlaced(png, pixels, row_bytes) : convert_rows(png, pixels)) &&
+                (interlaced ? convert_interlaced(coded, pixels, row_bytes) : convert_rows(coded, pixels)) &&
                 !reader->no_memory;
-    return good ? STOA_OK : fail(png);
+    return good ? STOA_OK : fail(coded);
 }
+
+const struct stoa_codec stoa_codec_png = {
+    .name = "PNG",
+    .reader_bytes = sizeof(struct stoa_png_reader),
+    .is = is_png,
+    .read_header = read_header,
+    .unpack = unpack,
+    .release = release,
+};

@@ -230,8 +230,8 @@ static void tells_kinds_by_content(void **state) {
         size_t count;
         enum stoa_picture_kind kind;
         const char *name;
-    } files[] = {{"\x89PNG\r\n\x1a\n", 8, STOA_PICTURE_PNG, "PNG"},
-                 {"\xFF\xD8\xFF\xE0", 4, STOA_PICTURE_JPEG, "JPEG"},
+    } files[] = {{"\x89PNG\r\n\x1a\n", 8, STOA_PICTURE_READ, "PNG"},
+                 {"\xFF\xD8\xFF\xE0", 4, STOA_PICTURE_READ, "JPEG"},
                  {"GIF89a", 6, STOA_PICTURE_OTHER, "GIF"},
                  {"RIFF\1\2\3\4WEBPVP8 ", 16, STOA_PICTURE_OTHER, "WebP"},
                  {"\0\0\0\x1c"
@@ -244,7 +244,7 @@ static void tells_kinds_by_content(void **state) {
                  {"", 0, STOA_PICTURE_NONE, NULL}};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         const char *path = scratch_write(&scratch, "file", files[i].bytes, files[i].count), *name = "x";
-        enum stoa_picture_kind kind = STOA_PICTURE_PNG;
+        enum stoa_picture_kind kind = STOA_PICTURE_READ;
         assert_int_equal(stoa_picture_look(context, path, &kind, &name), STOA_OK);
         assert_int_equal(kind, files[i].kind);
         assert_int_equal(name == NULL, files[i].name == NULL);

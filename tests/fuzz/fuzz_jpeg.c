@@ -14,7 +14,7 @@ enum { MOST_PIXELS = 1 << 20 };
 
 static void unpack(stoa_context *context, const uint8_t *data, size_t bytes, size_t channels, bool real) {
     struct stoa_picture picture;
-    if (!stoa_jpeg_is(data, bytes) ||
+    if (stoa_codec_of(data, bytes) != &stoa_codec_jpeg ||
         stoa_picture_open_memory(context, "input", data, bytes, &picture) != STOA_OK) {
         return;
     }

@@ -147,7 +147,7 @@ class Pictures(Command):
         draw("data/shapes", 12)
         self.recipe(more="")
         first = sorted(glob.glob("data/shapes/cross/*"))[0]
-        self.refused("train", "shapes", words=[first, "expected 24x24", "the network's input", "resize = fit, crop or stretch"])
+        self.refused("train", "shapes", words=[first, "expected 24x24", "the network's input", "--resize fit, crop or stretch"])
         self.recipe(more="resize = squeeze")
         self.refused("plan", "shapes", words=["shapes.ini", "resize", "'squeeze'", "none or fit or crop or stretch"])
         self.recipe()
@@ -172,7 +172,7 @@ class Pictures(Command):
         self.assertNotEqual(text, read("plain.safetensors"))
         file = sorted(glob.glob("more/*/*"))[0]
         self.done("predict", "kept.safetensors", file)
-        self.refused("predict", "plain.safetensors", file, words=[file, "expected 24x24", "resize = fit, crop or stretch"])
+        self.refused("predict", "plain.safetensors", file, words=[file, "expected 24x24", "--resize fit, crop or stretch"])
 
 
 class OtherSizes(Command):

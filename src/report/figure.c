@@ -4,27 +4,21 @@
 #include <math.h>
 #include <stdio.h>
 
+/* A metric of the test part and of the validation; of the training part runs say accuracies only. */
+#define HELD_OUT(metric)                                                                                     \
+    { REPORT_TEST_##metric, REPORT_VALIDATION_##metric, REPORT_METRICS }
+
 const struct report_figure report_figures[REPORT_FIGURES] = {
-    {{REPORT_TEST_RMSE, REPORT_VALIDATION_RMSE, REPORT_METRICS}, "rmse", "RMSE", "%.4g", true, true},
-    {{REPORT_TEST_MAE, REPORT_VALIDATION_MAE, REPORT_METRICS}, "mae", "MAE", "%.4g", false, true},
-    {{REPORT_TEST_R2, REPORT_VALIDATION_R2, REPORT_METRICS}, "r2", "R2", "%.4f", false, false},
-    {{REPORT_TEST_F1, REPORT_VALIDATION_F1, REPORT_METRICS}, "f1", "F1", "%.4f", true, false},
-    {{REPORT_TEST_MACRO_F1, REPORT_VALIDATION_MACRO_F1, REPORT_METRICS},
-     "macro f1",
-     "macro F1",
-     "%.4f",
-     false,
-     false},
-    {{REPORT_TEST_AVERAGE_PRECISION, REPORT_VALIDATION_AVERAGE_PRECISION, REPORT_METRICS},
-     "average precision",
-     "average precision",
-     "%.4f",
-     false,
-     false},
-    {{REPORT_TEST_ACCURACY, REPORT_VALIDATION_ACCURACY, REPORT_TRAIN_ACCURACY},
-     "accuracy",
+    {"rmse", "RMSE", "%.4g", HELD_OUT(RMSE), true, true},
+    {"mae", "MAE", "%.4g", HELD_OUT(MAE), false, true},
+    {"r2", "R2", "%.4f", HELD_OUT(R2), false, false},
+    {"f1", "F1", "%.4f", HELD_OUT(F1), true, false},
+    {"macro f1", "macro F1", "%.4f", HELD_OUT(MACRO_F1), false, false},
+    {"average precision", "average precision", "%.4f", HELD_OUT(AVERAGE_PRECISION), false, false},
+    {"accuracy",
      "accuracy",
      NULL,
+     {REPORT_TEST_ACCURACY, REPORT_VALIDATION_ACCURACY, REPORT_TRAIN_ACCURACY},
      true,
      false},
 };

@@ -11,10 +11,10 @@
 enum report_set { REPORT_OF_TEST, REPORT_OF_VALIDATION, REPORT_OF_TRAINING, REPORT_SETS };
 
 struct report_figure {
-    enum report_metric metric[REPORT_SETS]; /* REPORT_METRICS: runs do not say it of that part */
     const char *name;                       /* as commands have it: "rmse" */
     const char *heading;                    /* as pages have it: "RMSE" */
     const char *format;                     /* of the number; NULL: a share, said in percent */
+    enum report_metric metric[REPORT_SETS]; /* REPORT_METRICS: runs do not say it of that part */
     bool judges;                            /* the figure that a task is judged by */
     bool by_least;                          /* the least is the best */
 };

@@ -5,6 +5,7 @@
 #define STOA_STOA_H
 
 #include "blas.h"
+#include "ccode.h"
 #include "context.h"
 #include "conv_plan.h"
 #include "data.h"

@@ -38,6 +38,12 @@ static inline uint64_t stoa_load_be64(const void *at) {
     return (uint64_t)stoa_load_be32(byte) << 32 | (uint64_t)stoa_load_be32(byte + 4);
 }
 
+static inline void stoa_store_le32(void *at, uint32_t value) {
+    for (size_t i = 0; i < sizeof value; i++) {
+        ((uint8_t *)at)[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
 static inline void stoa_store_le64(void *at, uint64_t value) {
     uint8_t *byte = at;
     for (size_t i = 0; i < sizeof value; i++) {

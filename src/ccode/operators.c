@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* What is written for each operator. An operator of one number at a time is a line or two on the number v; the
+ * others have a function that writes the inside of theirs. */
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "ccode/ccode.h"
+
+/* ---- options by their names ---- */
+
+const void *stoa_c_option(const struct stoa_layer *layer, const char *name) {
+    for (size_t i = 0; i < layer->op->option_count; i++) {
+        if (strcmp(layer->op->options[i].name, name) == 0) {
+            return (const char *)layer->options + layer->op->options[i].offset;
+        }
+    }
+    assert(!"an option that the operator's table has");
+    return NULL;
+}
+
+size_t stoa_c_option_size(const struct stoa_layer *layer, const char *name) {
+    return *(const size_t *)stoa_c_option(layer, name);
+}
+
+float stoa_c_option_float(const struct stoa_layer *layer, const char *name) {
+    return *(const float *)stoa_c_option(layer, name);
+}
+
+bool stoa_c_option_bool(const struct stoa_layer *layer, const char *name) {
+    return *(const bool *)stoa_c_option(layer, name);
+}
+
+/* ---- one number at a time ---- */
+
+/* A line of the map, with a number of the options in it. */
+static void line_with(struct stoa_c *code, const struct stoa_c_map *map, const char *option,
+                      const char *before, const char *behind) {
+    char number[STOA_C_NUMBER];
+    stoa_c_line(&code->layers, "%s%s%s", before,
+                stoa_c_number(stoa_c_option_float(map->layer, option), number), behind);
+}
+
+static void relu(struct stoa_c *code, const struct stoa_c_map *map) {
+    (void)map;
+    stoa_c_line(&code->layers, "v = v < 0.0F ? 0.0F : v;");
+}
+
+static void leaky_relu(struct stoa_c *code, const struct stoa_c_map *map) {
+    line_with(code, map, "slope", "v = v < 0.0F ? v * ", " : v;");
+}
+
+static void prelu(struct stoa_c *code, const struct stoa_c_map *map) {
+    char slope[STOA_C_EXPRESSION];
+    stoa_c_tensor_name(map->position, 0, slope);
+    bool one = stoa_tensor_count(&map->layer->tensor[0]) == 1;
+    stoa_c_line(&code->layers, "v = v < 0.0F ? v * %s[%s] : v;", slope, one ? "0" : map->channel);
+}
+
+static void elu(struct stoa_c *code, const struct stoa_c_map *map) {
+    line_with(code, map, "alpha", "v = v > 0.0F ? v : ", " * expm1f(v);");
+}
+
+static void sigmoid(struct stoa_c *code, const struct stoa_c_map *map) {
+    (void)map;
+    stoa_c_line(&code->layers, "v = 1.0F / (1.0F + expf(-v));");
+}
+
+static void hyperbolic(struct stoa_c *code, const struct stoa_c_map *map) {
+    (void)map;
+    stoa_c_line(&code->layers, "v = tanhf(v);");
+}
+
+static void silu(struct stoa_c *code, const struct stoa_c_map *map) {
+    (void)map;
+    stoa_c_line(&code->layers, "v = v / (1.0F + expf(-v));");
+}
+
+static void hardswish(struct stoa_c *code, const struct stoa_c_map *map) {
+    (void)map;
+    stoa_c_line(&code->layers, "v = v < -3.0F ? 0.0F : v > 3.0F ? v : v * (v + 3.0F) / 6.0F;");
+}
+
+static void softplus(struct stoa_c *code, const struct stoa_c_map *map) {
+    char beta[STOA_C_NUMBER];
+    (void)stoa_c_number(stoa_c_option_float(map->layer, "beta"), beta);
+    stoa_c_line(&code->layers, "v = (v < 0.0F ? 0.0F : v) + log1pf(expf(-fabsf(%s * v))) / %s;", beta, beta);
+}
+
+static void gelu(struct stoa_c *code, const struct stoa_c_map *map) {
+    enum { TANH = 1 };
+    if (stoa_c_option_size(map->layer, "approximate") == TANH) {
+        stoa_c_line(&code->layers, "v = v / (1.0F + expf(-1.59576912F * (v + 0.044715F * v * v * v)));");
+    } else {
+        stoa_c_line(&code->layers, "v = 0.5F * v * erfcf(v * -0.707106781F);");
+    }
+}
+
+static void add(struct stoa_c *code, const struct stoa_c_map *map) {
+    for (size_t k = 0; k < map->layer->inputs; k++) {
+        if (k != map->flow) {
+            stoa_c_line(&code->layers, "v += %s[%s];", map->operand[k], map->index);
+        }
+    }
+}
+
+static const struct stoa_c_operator operators[] = {
+    {.name = "conv2d",
+     .body = stoa_c_conv2d,
+     .scratch = stoa_c_conv2d_scratch,
+     .border = stoa_c_conv2d_border,
+     .writes_border = true},
+    {.name = "conv_transpose2d", .body = stoa_c_conv_transpose2d},
+    {.name = "linear", .body = stoa_c_linear},
+    {.name = "maxpool2d", .body = stoa_c_maxpool2d, .writes_border = true},
+    {.name = "avgpool2d", .body = stoa_c_avgpool2d, .writes_border = true},
+    {.name = "global_avgpool", .body = stoa_c_global_avgpool},
+    {.name = "batchnorm"}, /* its `affine` says all */
+    {.name = "layernorm", .body = stoa_c_layernorm},
+    {.name = "softmax", .body = stoa_c_softmax},
+    {.name = "log_softmax", .body = stoa_c_log_softmax},
+    {.name = "std", .body = stoa_c_std},
+    {.name = "concat", .body = stoa_c_concat},
+    {.name = "pad", .body = stoa_c_pad},
+    {.name = "upsample", .body = stoa_c_upsample},
+    {.name = "reshape", .body = stoa_c_reshape},
+    {.name = "flatten", .is_identity = true},
+    {.name = "dropout", .is_identity = true},
+    {.name = "add", .map = add, .by_index = true},
+    {.name = "relu", .map = relu},
+    {.name = "leaky_relu", .map = leaky_relu},
+    {.name = "prelu", .map = prelu, .by_channel = true},
+    {.name = "elu", .map = elu},
+    {.name = "sigmoid", .map = sigmoid},
+    {.name = "tanh", .map = hyperbolic},
+    {.name = "silu", .map = silu},
+    {.name = "hardswish", .map = hardswish},
+    {.name = "softplus", .map = softplus},
+    {.name = "gelu", .map = gelu},
+};
+
+const struct stoa_c_operator *stoa_c_operator_find(const struct stoa_op *op) {
+    for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++) {
+        if (strcmp(operators[i].name, op->name) == 0) {
+            return &operators[i];
+        }
+    }
+    return NULL;
+}

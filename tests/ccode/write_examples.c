@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* Writes networks as C, each with inputs and what the engine makes of them, for tests/ccode/test_export.py:
+ *
+ *     write_examples FOLDER
+ *
+ * A network for every example of every operator, and some that are lowered. Into FOLDER go NAME.c, NAME.in and
+ * NAME.out (float32), and a line a network on the standard output: NAME INPUTS OUTPUTS SAMPLES. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <stoa/ccode.h>
+#include <stoa/plan.h>
+
+#include "base/random.h"
+#include "ops/op.h"
+
+static stoa_context *context;
+static const char *folder;
+
+__attribute__((noreturn)) static void fail(const char *what) {
+    (void)fprintf(stderr, "%s: %s\n", what, stoa_context_error(context));
+    exit(1);
+}
+
+static void must(stoa_status status, const char *what) {
+    if (status != STOA_OK) {
+        fail(what);
+    }
+}
+
+static float draw(uint64_t stream, uint64_t number) {
+    return 2 * stoa_random_unit(stoa_philox(7, number, stream).word[0]) - 1;
+}
+
+/* Every tensor has values of its own; what is a variance is positive. */
+static void fill_tensors(stoa_model *model) {
+    for (size_t t = 0; t < stoa_model_tensor_count(model); t++) {
+        stoa_tensor_info info;
+        must(stoa_model_tensor(model, t, &info), "tensor");
+        float *values = malloc(info.count * sizeof *values);
+        size_t fan = info.rank > 1 ? info.count / info.shape[0] : 1;
+        for (size_t i = 0; values && i < info.count; i++) {
+            values[i] = draw(t + 1, i) / sqrtf((float)fan);
+            values[i] = strstr(info.name, "running_var") ? 0.5F + fabsf(values[i]) : values[i];
+        }
+        must(stoa_model_set_tensor(model, t, values, info.count), info.name);
+        free(values);
+    }
+}
+
+static void write_floats(const char *name, const char *end, const float *values, size_t count) {
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s/%s.%s", folder, name, end);
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(values, sizeof *values, count, file) != count || fclose(file) != 0) {
+        fail(path);
+    }
+}
+
+/* Export a built model as NAME, and what the engine computes from drawn samples. */
+static void write_model(const char *name, stoa_model *model, bool separate) {
+    enum { SAMPLES = 3 };
+    char path[512];
+    char weights[512];
+    size_t inputs = stoa_model_input_size(model);
+    size_t outputs = stoa_model_output_size(model);
+    fill_tensors(model);
+    (void)snprintf(path, sizeof path, "%s/%s.c", folder, name);
+    (void)snprintf(weights, sizeof weights, "%s/%s.weights", folder, name);
+    const stoa_c_options options = {.weights = separate ? weights : NULL};
+    must(stoa_model_export_c(model, path, &options, NULL), name);
+    stoa_plan *plan;
+    const stoa_plan_options planned = {.batch = SAMPLES, .prepare = true};
+    const float *output;
+    must(stoa_plan_create(context, model, &planned, &plan), name);
+    must(stoa_plan_bind(plan, NULL), name);
+    float *input = malloc(SAMPLES * inputs * sizeof *input);
+    for (size_t i = 0; input && i < SAMPLES * inputs; i++) {
+        input[i] = stoa_plan_input(plan)[i] = 2 * draw(0, i);
+    }
+    must(stoa_plan_infer(plan, SAMPLES, &output), name);
+    write_floats(name, "in", input, SAMPLES * inputs);
+    write_floats(name, "out", output, SAMPLES * outputs);
+    (void)printf("%s %zu %zu %d%s\n", name, inputs, outputs, SAMPLES, separate ? " separate" : "");
+    free(input);
+    stoa_plan_free(plan);
+}
+
+static void read_shape(const char *text, size_t dim[3]) {
+    size_t rank = 0;
+    size_t read[3] = {1, 1, 1};
+    for (char *end = NULL; rank < 3; text = end + 1) {
+        read[rank++] = strtoul(text, &end, 10);
+        if (*end != 'x') {
+            break;
+        }
+    }
+    dim[0] = rank == 3 ? read[0] : 1;
+    dim[1] = rank == 3 ? read[1] : 1;
+    dim[2] = rank == 3 ? read[2] : read[0];
+}
+
+/* A network of one layer. Of several inputs each is made from the model's by a dense layer, and reshaped. */
+static void write_example(const struct stoa_op *op, const struct stoa_op_example *example, size_t number) {
+    stoa_model *model;
+    char line[1024];
+    char from[256] = " from=";
+    size_t dim[3];
+    size_t inputs = 0;
+    must(stoa_model_create(context, &model), op->name);
+    while (inputs < STOA_MAX_INPUTS && example->input[inputs]) {
+        inputs++;
+    }
+    read_shape(example->input[0], dim);
+    bool image = strchr(example->input[0], 'x');
+    if (inputs == 1) {
+        stoa_model_input(model, dim[0], dim[1], dim[2]);
+        (void)strcpy(from, "");
+    } else {
+        stoa_model_input(model, 1, 1, 5);
+        stoa_model_add(model, "seed", "relu");
+    }
+    for (size_t k = 0; inputs > 1 && k < inputs; k++) {
+        char name[32];
+        char image_name[32];
+        read_shape(example->input[k], dim);
+        image = strchr(example->input[k], 'x');
+        (void)snprintf(name, sizeof name, "in%zu", k);
+        (void)snprintf(image_name, sizeof image_name, "image%zu", k);
+        (void)snprintf(line, sizeof line, "linear units=%zu from=seed", dim[0] * dim[1] * dim[2]);
+        stoa_model_add(model, name, line);
+        if (image) {
+            (void)snprintf(line, sizeof line, "reshape size=%zux%zu channels=%zu", dim[0], dim[1], dim[2]);
+            stoa_model_add(model, image_name, line);
+        }
+        (void)snprintf(from + strlen(from), sizeof from - strlen(from), "%s%s", k ? "," : "",
+                       image ? image_name : name);
+    }
+    (void)snprintf(line, sizeof line, "%s %s%s", op->name, example->options, from);
+    stoa_model_add(model, "layer", line);
+    must(stoa_model_build(model), line);
+    (void)snprintf(line, sizeof line, "%s_%zu", op->name, number);
+    write_model(line, model, number % 2 == 1);
+    stoa_model_free(model);
+}
+
+static void write_examples(void) {
+    for (const struct stoa_op *const *op = stoa_ops; *op; op++) {
+        for (size_t i = 0; !(*op)->is_loss && (*op)->examples[i].options; i++) {
+            write_example(*op, &(*op)->examples[i], i);
+        }
+    }
+}
+
+/* Networks whose layers are lowered to each other, or share values; a name and its layers in pairs. */
+static const char *const networks[][40] = {
+    {"block", "8x9x5", "c1", "conv2d filters=12 kernel=3 pad=1 bias=false", "b1", "batchnorm", "r1", "relu", "c2",
+     "conv2d filters=12 kernel=3 pad=1 bias=false", "b2", "batchnorm", "s", "add from=b2,r1", "r2", "relu", "g",
+     "global_avgpool", "l", "linear units=7", "p", "softmax", NULL},
+    {"shortcut", "8x8x6", "r0", "relu", "c1", "conv2d filters=16 kernel=3 stride=2 pad=1 bias=false", "b1", "batchnorm",
+     "r1", "relu", "c2", "conv2d filters=16 kernel=3 pad=1 bias=false", "b2", "batchnorm", "d",
+     "conv2d filters=16 kernel=1 stride=2 bias=false from=r0", "db", "batchnorm", "s", "add from=b2,db", "r2", "relu",
+     "c3", "conv2d filters=20 kernel=3 pad=1", "s3", "silu", NULL},
+    {"framed", "10x7x3", "c1", "conv2d filters=8 kernel=3 pad=1", "r1", "relu", "c2",
+     "conv2d filters=24 kernel=3 pad=1", "r2", "prelu per_channel=true", "p2", "maxpool2d size=2", "c3",
+     "conv2d filters=9 kernel=5 pad=2 groups=3", "p3", "avgpool2d size=2 stride=1 pad=1", "c4",
+     "conv2d filters=4 kernel=3 pad=1", NULL},
+    {"inner", "6x6x4", "c1", "conv2d filters=6 kernel=3 pad=1", "b1", "batchnorm", "r1", "relu", "h", "hardswish", "c2",
+     "conv2d filters=6 kernel=1 from=b1", "j", "concat from=c1,b1,r1,h", "k", "add from=c2,r1", "e",
+     "concat from=j,k", NULL},
+    {"depth", "9x9x3", "c1", "conv2d filters=300 kernel=1", "r1", "hardswish", "d1",
+     "conv2d filters=300 kernel=3 groups=300 pad=1 stride=2 bias=false", "b1", "batchnorm", "r2", "hardswish", "c2",
+     "conv2d filters=10 kernel=1", "d2", "conv2d filters=10 kernel=5 groups=10 pad=2", "c3",
+     "conv2d filters=3 kernel=3 pad=1", NULL},
+    {"views", "4x4x3", "f0", "flatten", "a", "linear units=12 from=f0", "d", "dropout p=0.5", "b",
+     "linear units=12 from=f0", "s", "add from=d,b", "t", "tanh", "m", "add from=t,d", "u", "flatten", NULL},
+    {"plain", "3x4x5", "d", "dropout p=0.3", "f", "flatten", NULL},
+    {"normed", "5x5x8", "b0", "batchnorm", "r0", "relu", "t", "conv_transpose2d filters=6 kernel=3 stride=2 bias=false",
+     "b1", "batchnorm", "r1", "leaky_relu", "n", "layernorm", "g", "gelu", "b2", "batchnorm", "q", "log_softmax", NULL},
+};
+
+static void write_networks(void) {
+    for (size_t n = 0; n < sizeof networks / sizeof networks[0]; n++) {
+        stoa_model *model;
+        size_t dim[3];
+        must(stoa_model_create(context, &model), networks[n][0]);
+        read_shape(networks[n][1], dim);
+        stoa_model_input(model, dim[0], dim[1], dim[2]);
+        for (size_t i = 2; networks[n][i]; i += 2) {
+            stoa_model_add(model, networks[n][i], networks[n][i + 1]);
+        }
+        must(stoa_model_build(model), networks[n][0]);
+        write_model(networks[n][0], model, n % 2 == 1);
+        stoa_model_free(model);
+    }
+}
+
+int main(int count, char **arguments) {
+    folder = count == 2 ? arguments[1] : ".";
+    const stoa_context_options options = {.threads = 1};
+    if (stoa_context_create(&options, &context) != STOA_OK) {
+        return 1;
+    }
+    write_examples();
+    write_networks();
+    stoa_context_free(context);
+    return 0;
+}

@@ -29,6 +29,7 @@ typedef struct stoa_c_options {
 /** What was written, in bytes. */
 typedef struct stoa_c_sizes {
     size_t source_bytes;   /**< of the C file */
+    size_t code_bytes;     /**< of it without the constants */
     size_t constant_bytes; /**< floats of weights, in memory: those of the model, padded to whole blocks */
     size_t arena_bytes;    /**< that a run needs beside input and output */
     size_t weights_bytes;  /**< of the second file; 0: there is none */
@@ -43,7 +44,7 @@ typedef struct stoa_c_sizes {
  * @param[out] sizes  What was written; NULL: nobody asks. Set only on STOA_OK.
  * Errors: STOA_ERR_ARGUMENT (not built, a name that is none, a weight that is not finite), STOA_ERR_SHAPE (a
  * tensor that an int of C cannot count), STOA_ERR_UNSUPPORTED (an operator that is not written as C),
- * STOA_ERR_FORMAT (facts of data that cannot be read), STOA_ERR_NOT_FOUND, STOA_ERR_IO, STOA_ERR_MEMORY. The
+ * STOA_ERR_FORMAT (facts of data that cannot be read), STOA_ERR_IO, STOA_ERR_MEMORY. The
  * sentence names the layer; nothing is written then. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_model_export_c(stoa_model *model, const char *path,
                                                          const stoa_c_options *options, stoa_c_sizes *sizes);

@@ -222,6 +222,7 @@ static stoa_status write_files(struct stoa_c *code, const char *path, const char
     free(data);
     if (status == STOA_OK && sizes) {
         *sizes = (stoa_c_sizes){.source_bytes = code->file.bytes,
+                                .code_bytes = code->file.bytes - (code->separate ? 0 : code->constants.bytes),
                                 .constant_bytes = code->weights * sizeof(float),
                                 .arena_bytes = code->arena_floats * sizeof(float),
                                 .weights_bytes = bytes};

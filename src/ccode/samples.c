@@ -277,7 +277,8 @@ static void write_main(const struct samples *s) {
     stoa_c_line(text, "static float input[%zu], output[%zu];", s->inputs, s->outputs);
     stoa_c_line(text, "int read = 0;");
     if (s->code->separate) {
-        stoa_c_line(text, "static float weights[%zu];", s->code->weights + 16);
+        stoa_c_line(text, "static float weights[%zu];",
+                    s->code->weights + 17); /* one more tells a longer file */
         stoa_c_line(text, "FILE *file = count == 2 ? fopen(arguments[1], \"rb\") : NULL;");
         stoa_c_line(text, "size_t bytes = file ? fread(weights, 1, sizeof weights, file) : 0;");
         stoa_c_open(text, "if (file)");

@@ -74,6 +74,10 @@ static const struct option options[] = {
     {"svg", TEXT, AT(svg), "DIR", "write the curves as SVG files", 0, 0},
     {"csv", TEXT, AT(csv), "FILE", "write the numbers of every epoch as a table; -: to the standard output",
      0, 0},
+    {"c", TEXT, AT(c_file), "FILE", "the C file to write: FILE.c", 0, 0},
+    {"name", TEXT, AT(name), "WORD", "what its names begin with (default: from the name of the file)", 0, 0},
+    {"weights", TEXT, AT(weights), "WHERE",
+     "inside the C file, or separate in a file of their own (default: inside)", 0, 0},
     {"quiet", FLAG, AT(quiet), NULL, "print errors only, and what other options ask for", 0, 0},
 };
 #undef AT
@@ -84,6 +88,7 @@ static const struct {
     const char *command, *option, *meaning;
 } own_meanings[] = {
     {"eval", "force", "let the mistakes take the place of older ones"},
+    {"export", "force", "let what is written take the place of any file"},
     {"predict", "csv", "write the answers as a table; -: to the standard output"},
     {"predict", "force", "let the table take the place of any file"},
     {"data", "force", "let the picture take the place of any file"},

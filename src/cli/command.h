@@ -28,6 +28,7 @@ struct cli_request {
     struct cli_seed seed, split_seed;
     const char *data, *out, *recipe, *layout, *resize, *init, *resume; /* NULL: not given */
     const char *svg, *csv, *sort, *picture, *wrong;                    /* NULL: not given */
+    const char *c_file, *name, *weights;                               /* NULL: not given */
     size_t keep;                                                       /* checkpoints; 0: not given */
     const char *checkpoint_every;                                      /* time or steps; NULL: not given */
     bool text, force, quiet, json, inference, all, find_lr, keys, compare;
@@ -55,7 +56,7 @@ struct cli_command {
 int cli_print_keys(const struct cli_request *request);
 
 extern const struct cli_command cli_train, cli_eval, cli_predict, cli_info, cli_plan, cli_recipes,
-    cli_gradcheck, cli_doctor, cli_report, cli_runs, cli_data, cli_import, cli_completion;
+    cli_gradcheck, cli_export, cli_doctor, cli_report, cli_runs, cli_data, cli_import, cli_completion;
 
 /* All of them in the order of `stoa help`, NULL at the end. */
 extern const struct cli_command *const cli_commands[];

@@ -46,6 +46,9 @@ static int option_at(size_t index, size_t at, struct cli_completed_option *optio
         return 0;
     }
     option->words = option->value && read_words(option->name, words) ? words : NULL;
+    if (strcmp(option->name, "weights") == 0) {
+        option->words = "inside separate";
+    }
     return 1;
 }
 

@@ -16,8 +16,9 @@
 #include "cli/words.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cli_train, &cli_eval,    &cli_predict,   &cli_info,   &cli_runs,   &cli_data,       &cli_import,
-    &cli_plan,  &cli_recipes, &cli_gradcheck, &cli_doctor, &cli_report, &cli_completion, NULL};
+    &cli_train,     &cli_eval,   &cli_predict, &cli_info,       &cli_runs,
+    &cli_data,      &cli_import, &cli_export,  &cli_plan,       &cli_recipes,
+    &cli_gradcheck, &cli_doctor, &cli_report,  &cli_completion, NULL};
 enum { COMMANDS = sizeof cli_commands / sizeof cli_commands[0] - 1 };
 
 static const struct cli_command *find_command(const char *name) {

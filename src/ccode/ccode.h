@@ -161,7 +161,7 @@ void stoa_c_constant(struct stoa_c *code, const char *name, const float *values,
 /* Name of a tensor of a layer of the chain. */
 void stoa_c_tensor_name(size_t position, size_t tensor, char out[STOA_C_EXPRESSION]);
 
-/* Whether anything is done to the leader's results, whether by their channel, and whether by their element. */
+/* Whether anything is done to the leader's results, and whether that reads their channel or element. */
 bool stoa_c_has_chain(const struct stoa_c *code);
 bool stoa_c_chain_by_channel(const struct stoa_c *code);
 bool stoa_c_chain_by_index(const struct stoa_c *code);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Convolutions and dense layers as C.
  *
- * A convolution is computed in blocks of a few output pixels and 8 or 16 filters, whose sums a compiler keeps in
- * vector registers: each number of the image is multiplied with the weights of a block of filters, which lie
- * side by side. The image is read with its border of zeros around it, so that no window hangs over. */
+ * A convolution is computed in blocks of a few output pixels and 8 or 16 filters, whose sums a compiler keeps
+ * in vector registers: each number of the image is multiplied with the weights of a block of filters, which
+ * lie side by side. The image is read with its border of zeros around it, so that no window hangs over. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -80,7 +80,7 @@ static struct blocks cut(size_t taps, size_t groups, size_t channels, size_t fil
     return b;
 }
 
-/* Weights (taps, channels of a group, filters) as blocks: (groups, blocks, taps, channels, filters of one). */
+/* Weights (taps, channels of a group, filters) as (groups, blocks, taps, channels, filters of a block). */
 static void declare_panels(struct stoa_c *code, const struct blocks *b, size_t taps, const float *weight) {
     size_t filters = b->groups * b->group_filters;
     size_t count = b->groups * b->padded_filters * taps * b->channels;
@@ -147,7 +147,7 @@ static void begin_block(struct stoa_c *code, const struct blocks *b, const struc
     } else {
         stoa_c_line(text, "int at = i + p < %zu ? i + p : %zu;", pixels, pixels - 1);
     }
-    char group[STOA_C_EXPRESSION] = "";
+    char group[48] = "";
     if (b->groups > 1) {
         (void)snprintf(group, sizeof group, " + g * %zu", b->channels);
     }
@@ -211,7 +211,7 @@ static void end_block(struct stoa_c *code, const struct blocks *b, size_t pixels
     } else {
         stoa_c_open(text, "for (int p = 0; p < %zu && i + p < %zu; p++)", b->pixels, pixels);
     }
-    char group[STOA_C_EXPRESSION] = "";
+    char group[48] = "";
     if (b->groups > 1) {
         (void)snprintf(group, sizeof group, "g * %zu + ", b->group_filters);
     }
@@ -369,7 +369,7 @@ void stoa_c_linear(struct stoa_c *code) {
 
 /* ---- conv_transpose2d ---- */
 
-/* Weights (taps, filters of a group, channels) with the filters innermost: (taps, groups, channels, filters). */
+/* Weights (taps, filters of a group, channels) with the filters last: (taps, groups, channels, filters). */
 static float *turn_weights(const float *weight, size_t taps, size_t groups, size_t channels, size_t filters) {
     size_t c_group = channels / groups;
     size_t k_group = filters / groups;

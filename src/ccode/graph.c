@@ -2,8 +2,8 @@
 /* Steps of the C file, by the engine's lowering of an inference plan, and where their values lie.
  *
  * A value lives from the step that makes it to the last that reads it. Values between layers of one step are
- * not stored, unless others read them. The model's input is the caller's, and so is its output; all others are
- * blocks of an arena, placed by lifetime. */
+ * not stored, unless others read them. The model's input is the caller's, and so is its output; all others
+ * are blocks of an arena, placed by lifetime. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is written for each operator. An operator of one number at a time is a line or two on the number v; the
- * others have a function that writes the inside of theirs. */
+/* What is written for each operator. An operator of one number at a time is a line or two on the number v;
+ * the others have a function that writes the inside of theirs. */
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>

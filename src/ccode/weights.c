@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Weights of the C file: arrays of constants, or a file of their own.
  *
- * That file is a head of 64 bytes and the floats, in the little end first order: "STOACWTS"; the number 1 as a
- * float; how many floats follow and their checksum (FNV-1a over 32-bit words), 4 bytes each; zeros. */
+ * That file is a head of 64 bytes and the floats, in the little end first order: "STOACWTS"; the number 1 as
+ * a float; how many floats follow and their checksum (FNV-1a over 32-bit words), 4 bytes each; zeros. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,9 +3,9 @@
  *
  *     compare MODEL NET.so NAME DATA
  *
- * NET.so is NAME.c as a shared library. Prints the samples, those with another class, the largest difference of
- * outputs over the largest output, and the samples a second of both, one at a time on one thread. Fails where a
- * class differs, or outputs by more than 1e-5. */
+ * NET.so is NAME.c as a shared library. Prints the samples, those with another class, the largest difference
+ * of outputs over the largest output, and the samples a second of both, one at a time on one thread. Fails
+ * where a class differs, or outputs by more than 1e-5. */
 #include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>

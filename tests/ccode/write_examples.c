@@ -3,8 +3,8 @@
  *
  *     write_examples FOLDER
  *
- * A network for every example of every operator, and some that are lowered. Into FOLDER go NAME.c, NAME.in and
- * NAME.out (float32), and a line a network on the standard output: NAME INPUTS OUTPUTS SAMPLES. */
+ * A network for every example of every operator, and some that are lowered. Into FOLDER go NAME.c, NAME.in
+ * and NAME.out (float32), and a line a network on the standard output: NAME INPUTS OUTPUTS SAMPLES. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

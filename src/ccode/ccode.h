@@ -91,13 +91,13 @@ struct stoa_c_operator {
     void (*body)(struct stoa_c *code);
     /* Write the lines for one number; NULL: it has none, or, with neither, it is the identity. */
     void (*map)(struct stoa_c *code, const struct stoa_c_map *map);
-    bool by_channel; /* the map reads `channel` */
-    bool by_index;   /* the map reads `index` */
-    bool is_identity;
     /* Floats of the arena that the body needs for itself; NULL: none. */
     size_t (*scratch)(const struct stoa_c *code, const struct stoa_c_step *step);
     /* The zeros that it wants around its input; NULL: none. */
     struct stoa_c_border (*border)(const struct stoa_layer *layer);
+    bool by_channel; /* the map reads `channel` */
+    bool by_index;   /* the map reads `index` */
+    bool is_identity;
     bool writes_border; /* its body can leave its results within a border */
 };
 

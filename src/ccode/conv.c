@@ -48,8 +48,9 @@ struct stoa_c_border stoa_c_conv2d_border(const struct stoa_layer *layer) {
         .width = stoa_max(w.pad_left + w.width,
                           reach(w.out_width, w.stride_width, w.kernel_width, w.dilation_width)),
     };
-    bool none = is_depthwise(layer) || (border.height == w.height && border.width == w.width);
-    return none ? (struct stoa_c_border){0} : border;
+    const struct stoa_c_border none = {0};
+    bool bare = is_depthwise(layer) || (border.height == w.height && border.width == w.width);
+    return bare ? none : border;
 }
 
 size_t stoa_c_conv2d_scratch(const struct stoa_c *code, const struct stoa_c_step *step) {

@@ -62,7 +62,7 @@ static void name_of_file(const char *path, char out[STOA_C_NAME + 1]) {
 }
 
 static stoa_status set_name(struct stoa_c *code, const char *path, const char *name) {
-    char own[STOA_C_NAME + 1];
+    char own[STOA_C_NAME + 1] = "";
     name_of_file(path, own);
     if (!name && !is_identifier(own)) {
         (void)memcpy(own, "net", sizeof "net");

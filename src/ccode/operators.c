@@ -2,7 +2,6 @@
 /* What is written for each operator. An operator of one number at a time is a line or two on the number v;
  * the others have a function that writes the inside of theirs. */
 #include <assert.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "ccode/ccode.h"
@@ -15,7 +14,7 @@ const void *stoa_c_option(const struct stoa_layer *layer, const char *name) {
             return (const char *)layer->options + layer->op->options[i].offset;
         }
     }
-    assert(!"an option that the operator's table has");
+    assert(false); /* the operator's table has it */
     return NULL;
 }
 

@@ -110,7 +110,7 @@ int main(int count, char **arguments) {
     c.output = malloc(c.outputs * sizeof *c.output);
     int32_t *labels = malloc(c.samples * sizeof *labels);
     if (!c.values || !c.output || !labels) {
-        return 2;
+        exit(2);
     }
     stoa_dataset_read(data, NULL, 0, c.samples, c.values, labels);
     compare(&c);

@@ -77,7 +77,10 @@ static void write_model(const char *name, stoa_model *model, bool separate) {
     must(stoa_plan_create(context, model, &planned, &plan), name);
     must(stoa_plan_bind(plan, NULL), name);
     float *input = malloc(SAMPLES * inputs * sizeof *input);
-    for (size_t i = 0; input && i < SAMPLES * inputs; i++) {
+    if (!input) {
+        fail("no memory");
+    }
+    for (size_t i = 0; i < SAMPLES * inputs; i++) {
         input[i] = stoa_plan_input(plan)[i] = 2 * draw(0, i);
     }
     must(stoa_plan_infer(plan, SAMPLES, &output), name);

@@ -37,6 +37,7 @@ struct stoa_c_border {
 struct stoa_c_value {
     enum stoa_c_where where;
     size_t block; /* of the arena */
+    size_t port;  /* of the inputs or outputs */
     struct stoa_c_border border;
     size_t last; /* step that reads it last */
 };
@@ -66,7 +67,8 @@ struct stoa_c {
     /* Weights, one tensor behind the other, and the lines that declare them. */
     float *weight;
     size_t weights, weight_room;
-    bool separate, failed; /* failed: no memory for weights */
+    bool separate, failed;  /* failed: no memory for weights */
+    size_t inputs, outputs; /* of the model; where there are several, the functions take arrays of them */
     bool uses[STOA_C_HELPERS];
     struct stoa_c_text constants, layers, file;
     const struct stoa_c_step *at; /* the step that is being written */
@@ -120,11 +122,12 @@ void stoa_c_linear(struct stoa_c *code);
 /* ccode/pool.c: windows over channels, one output pixel at a time */
 struct stoa_c_taps {
     struct stoa_window window;
-    const char *first;  /* value that the sums begin with, of channel first + c */
-    const char *take;   /* statement that takes in from[c]; w points to the weights of the tap */
-    const char *result; /* of channel c; `taps` is how many lay in the image */
-    const char *weight; /* name of the weights, a number a tap and channel, or NULL */
-    bool counts;        /* the result reads `taps` */
+    const char *first;   /* value that the sums begin with, of channel first + c */
+    const char *take;    /* statement that takes in from[c]; w points to the weights of the tap */
+    const char *result;  /* of channel c; `taps` is how many lay in the image */
+    const char *weight;  /* name of the weights, a number a tap and channel, or NULL */
+    bool counts;         /* the result reads `taps` */
+    bool counts_padding; /* those in the padding count as well */
 };
 void stoa_c_over_taps(struct stoa_c *code, const struct stoa_c_taps *taps);
 void stoa_c_maxpool2d(struct stoa_c *code);
@@ -181,6 +184,18 @@ bool stoa_c_has_border(const struct stoa_c_border *border);
 
 /* ---- the parts of an export, in their order ---- */
 
+/* Whether functions take one input and give one output, as pointers to floats. */
+static inline bool stoa_c_is_single(const struct stoa_c *code) {
+    return code->inputs == 1 && code->outputs == 1;
+}
+/* What both functions that run the network take. */
+static inline const char *stoa_c_ports(const struct stoa_c *code) {
+    return stoa_c_is_single(code) ? "const float *input, float *output"
+                                  : "const float *const *inputs, float *const *outputs";
+}
+/* Where a value lies, as a pointer within NAME_run_in(). */
+void stoa_c_place_text(const struct stoa_c *code, const struct stoa_c_value *value,
+                       char out[STOA_C_EXPRESSION]);
 /* ccode/graph.c: steps, places and lifetimes. Sets the context's error. */
 stoa_status stoa_c_find_steps(struct stoa_c *code);
 /* ccode/step.c: a function a step, and the one that calls them. */

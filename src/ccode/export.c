@@ -84,11 +84,17 @@ static stoa_status set_name(struct stoa_c *code, const char *path, const char *n
 
 /* ---- the file ---- */
 
-static void describe_input(const struct stoa_c *code, struct stoa_c_text *text) {
-    const size_t *dim = code->model->input.dim;
-    bool image = code->model->input.rank == 3 && dim[0] * dim[1] > 1;
-    stoa_c_print(text, " * Input: %zu floats", stoa_model_input_size(code->model));
-    if (image) {
+static void describe_port(const stoa_port_info *port, const char *what, size_t number, bool several,
+                          struct stoa_c_text *text) {
+    const size_t *dim = port->shape;
+    stoa_c_print(text, " * %s", what);
+    if (several) {
+        stoa_c_print(text, " %zu (", number);
+        stoa_c_comment(text, port->name);
+        stoa_c_print(text, ")");
+    }
+    stoa_c_print(text, ": %zu floats", port->size);
+    if (port->rank == 3 && dim[0] * dim[1] > 1) {
         stoa_c_print(text, ", an image of %zux%zux%zu (height, width, channels), channels last: number\n",
                      dim[0], dim[1], dim[2]);
         stoa_c_print(text, " * (row * %zu + column) * %zu + channel", dim[1], dim[2]);
@@ -111,12 +117,18 @@ static void write_head(struct stoa_c *code) {
                  code->separate ? ", the weights from the file that it is given," : "");
     stoa_c_print(
         text, " * With %s_DECLARATIONS defined before it is included, this file only declares.\n *\n", upper);
-    describe_input(code, text);
+    stoa_port_info port;
+    for (size_t i = 0; stoa_model_input_at(code->model, i, &port); i++) {
+        describe_port(&port, "Input", i, !stoa_c_is_single(code), text);
+    }
 }
 
 static void write_tail_of_head(struct stoa_c *code) {
     struct stoa_c_text *text = &code->file;
-    stoa_c_print(text, " * Output: %zu floats.\n", stoa_model_output_size(code->model));
+    stoa_port_info port;
+    for (size_t i = 0; stoa_model_output_at(code->model, i, &port); i++) {
+        describe_port(&port, "Output", i, !stoa_c_is_single(code), text);
+    }
     stoa_c_print(text,
                  " * %zu floats of weights, %zu of arena. No heap, and no state but the arena of %s_run();\n",
                  code->weights, code->arena_floats, code->name);
@@ -125,15 +137,29 @@ static void write_tail_of_head(struct stoa_c *code) {
         " * with arenas of their own several threads may run. Input, output and arena do not overlap. */\n");
 }
 
+static void define_sizes(struct stoa_c *code) {
+    struct stoa_c_text *text = &code->file;
+    stoa_port_info port;
+    stoa_c_print(text, "/* Floats of inputs, outputs and an arena. */\n");
+    for (size_t i = 0; stoa_model_input_at(code->model, i, &port); i++) {
+        stoa_c_print(text, "#define %s_INPUT", code->upper);
+        stoa_c_print(text, stoa_c_is_single(code) ? " " : "_%zu ", i);
+        stoa_c_print(text, "%zu\n", port.size);
+    }
+    for (size_t i = 0; stoa_model_output_at(code->model, i, &port); i++) {
+        stoa_c_print(text, "#define %s_OUTPUT", code->upper);
+        stoa_c_print(text, stoa_c_is_single(code) ? " " : "_%zu ", i);
+        stoa_c_print(text, "%zu\n", port.size);
+    }
+    stoa_c_print(text, "#define %s_ARENA %zu\n", code->upper, code->arena_floats);
+}
+
 static void write_declarations(struct stoa_c *code, const struct stoa_c_text *samples) {
     struct stoa_c_text *text = &code->file;
     const char *name = code->name;
     const char *upper = code->upper;
     stoa_c_print(text, "#ifndef %s_DECLARED\n#define %s_DECLARED\n\n#include <stddef.h>\n\n", upper, upper);
-    stoa_c_print(text, "/* Floats of an input, an output and an arena. */\n");
-    stoa_c_print(text, "#define %s_INPUT %zu\n#define %s_OUTPUT %zu\n#define %s_ARENA %zu\n", upper,
-                 stoa_model_input_size(code->model), upper, stoa_model_output_size(code->model), upper,
-                 code->arena_floats);
+    define_sizes(code);
     stoa_c_print(text, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     if (code->separate) {
         stoa_c_print(text, "/* Take the file of the weights, read into memory at a multiple of 4 bytes, "
@@ -146,8 +172,8 @@ static void write_declarations(struct stoa_c *code, const struct stoa_c_text *sa
     stoa_c_print(text,
                  "/* Compute one sample, in an arena of the file's own or in the caller's. Returns 0%s. */\n",
                  code->separate ? "; 1: there are no\n * weights yet" : "");
-    stoa_c_print(text, "int %s_run(const float *input, float *output);\n", name);
-    stoa_c_print(text, "int %s_run_in(float *arena, const float *input, float *output);\n", name);
+    const char *ports = stoa_c_ports(code);
+    stoa_c_print(text, "int %s_run(%s);\nint %s_run_in(float *arena, %s);\n", name, ports, name, ports);
     stoa_c_add(text, samples->data, samples->bytes);
     stoa_c_print(text, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n\n");
 }
@@ -189,7 +215,8 @@ static stoa_status compose(struct stoa_c *code) {
     write_head(code);
     stoa_c_write_layers(code);
     stoa_c_write_run(code);
-    stoa_status status = stoa_c_write_samples(code, &declarations, &functions);
+    stoa_status status =
+        stoa_c_is_single(code) ? stoa_c_write_samples(code, &declarations, &functions) : STOA_OK;
     write_file(code, &declarations, &functions);
     bool failed =
         code->failed || code->layers.failed || code->file.failed || declarations.failed || functions.failed;

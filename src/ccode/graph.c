@@ -2,8 +2,8 @@
 /* Steps of the C file, by the engine's lowering of an inference plan, and where their values lie.
  *
  * A value lives from the step that makes it to the last that reads it. Values between layers of one step are
- * not stored, unless others read them. The model's input is the caller's, and so is its output; all others
- * are blocks of an arena, placed by lifetime. */
+ * not stored, unless others read them. The model's inputs are the caller's, and so are its outputs; all
+ * others are blocks of an arena, placed by lifetime. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +43,11 @@ static stoa_status check_layer(struct stoa_c *code, const struct stoa_layer *lay
 
 /* ---- steps ---- */
 
+/* Whether the caller is given a value. */
+static bool is_output(const struct stoa_c *code, size_t value) {
+    return value > 0 && code->plan->asked[value];
+}
+
 static bool is_identity(const struct stoa_layer *layer) {
     return layer->op->is_view || stoa_c_operator_find(layer->op)->is_identity;
 }
@@ -56,7 +61,7 @@ static void make_step(struct stoa_c *code, size_t leader) {
         step->chain[step->chained++] = last = at;
     }
     step->final = last + 1;
-    step->is_alias = step->final == leader + 1 && step->final != nodes_of(code) &&
+    step->is_alias = step->final == leader + 1 && !is_output(code, step->final) &&
                      is_identity(&code->model->nodes[leader].layer);
 }
 
@@ -92,7 +97,9 @@ static void find_readers(struct stoa_c *code, size_t *step_of) {
             }
         }
     }
-    code->value[nodes_of(code)].last = code->steps;
+    for (size_t v = 1; v <= nodes_of(code); v++) {
+        code->value[v].last = is_output(code, v) ? code->steps : code->value[v].last;
+    }
 }
 
 /* ---- places ---- */
@@ -153,7 +160,7 @@ static bool place_final(struct stoa_c *code, size_t s) {
     struct stoa_c_value *value = &code->value[step->final];
     const struct stoa_layer *layer = &code->model->nodes[step->leader].layer;
     const struct stoa_c_value *input = &code->value[stoa_plan_input_of(code->plan, step->leader, 0)];
-    if (step->final == nodes_of(code)) {
+    if (is_output(code, step->final)) {
         value->where = STOA_C_OUTPUT;
         return true;
     }
@@ -178,6 +185,10 @@ static bool place_final(struct stoa_c *code, size_t s) {
 static bool place_between(struct stoa_c *code, size_t s, size_t number) {
     struct stoa_c_value *value = &code->value[number];
     if (number == code->step[s].final || value->last == UNREAD) {
+        return true;
+    }
+    if (is_output(code, number)) {
+        value->where = STOA_C_OUTPUT;
         return true;
     }
     value->where = STOA_C_ARENA;
@@ -235,6 +246,20 @@ static bool make_room(struct stoa_c *code) {
     return code->step && code->value && code->block;
 }
 
+/* Inputs in their order, and each output in the place of the first with its value. */
+static void number_ports(struct stoa_c *code) {
+    for (size_t v = 0; v <= nodes_of(code); v++) {
+        if (stoa_value_is_input(code->model, v)) {
+            code->value[v].where = STOA_C_INPUT;
+            code->value[v].port = code->inputs++;
+        }
+    }
+    code->outputs = stoa_output_count(code->model);
+    for (size_t i = code->outputs; i-- > 0;) {
+        code->value[stoa_output_value(code->model, i)].port = i;
+    }
+}
+
 stoa_status stoa_c_find_steps(struct stoa_c *code) {
     for (size_t node = 0; node < nodes_of(code); node++) {
         stoa_status status = check_layer(code, &code->model->nodes[node].layer);
@@ -248,14 +273,15 @@ stoa_status stoa_c_find_steps(struct stoa_c *code) {
         return fail_memory(code);
     }
     for (size_t node = 0; node < nodes_of(code); node++) {
-        if (code->plan->node[node].leader[STOA_FORWARD] == node) {
+        if (code->plan->node[node].leader[STOA_FORWARD] == node &&
+            !stoa_value_is_input(code->model, node + 1)) {
             make_step(code, node);
         }
     }
     find_readers(code, step_of);
     free(step_of);
     lengthen_aliases(code);
-    code->value[0].where = STOA_C_INPUT;
+    number_ports(code);
     for (size_t s = 0; s < code->steps; s++) {
         if (!place_step(code, s)) {
             const struct stoa_layer *layer = &code->model->nodes[code->step[s].leader].layer;

@@ -104,6 +104,7 @@ static void add(struct stoa_c *code, const struct stoa_c_map *map) {
 }
 
 static const struct stoa_c_operator operators[] = {
+    {.name = "input", .is_identity = true}, /* the caller's: there is no step */
     {.name = "conv2d",
      .body = stoa_c_conv2d,
      .scratch = stoa_c_conv2d_scratch,

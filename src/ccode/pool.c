@@ -33,12 +33,24 @@ static void write_taps(struct stoa_c *code, const struct stoa_c_taps *taps) {
         stoa_c_line(text, "const float *w = %s + (row * %zu + column) * %zu + first;", taps->weight,
                     w->kernel_width, w->channels);
     }
-    if (taps->counts) {
+    if (taps->counts && !taps->counts_padding) {
         stoa_c_line(text, "taps++;");
     }
     stoa_c_open(text, "for (int c = 0; c < channels; c++)");
     stoa_c_line(text, "%s", taps->take);
     stoa_c_close(text);
+    stoa_c_close(text);
+    stoa_c_close(text);
+}
+
+/* Taps that lie in the image or its padding, where a window may hang over. */
+static void count_taps(struct stoa_c *code, const struct stoa_window *w) {
+    struct stoa_c_text *text = &code->layers;
+    stoa_c_open(text, "for (int row = 0; row < %zu; row++)", w->kernel_height);
+    stoa_c_open(text, "for (int column = 0; column < %zu; column++)", w->kernel_width);
+    stoa_c_line(text, "taps += i * %zu + row * %zu < %zu && j * %zu + column * %zu < %zu;", w->stride_height,
+                w->dilation_height, w->pad_top + w->height + w->pad_bottom, w->stride_width,
+                w->dilation_width, w->pad_left + w->width + w->pad_right);
     stoa_c_close(text);
     stoa_c_close(text);
 }
@@ -82,6 +94,9 @@ void stoa_c_over_taps(struct stoa_c *code, const struct stoa_c_taps *taps) {
     stoa_c_open(text, "for (int c = 0; c < channels; c++)");
     stoa_c_line(text, "sum[c] = %s;", taps->first);
     stoa_c_close(text);
+    if (taps->counts_padding) {
+        count_taps(code, w);
+    }
     write_taps(code, taps);
     write_result(code, taps);
     stoa_c_close(text);
@@ -99,7 +114,12 @@ void stoa_c_maxpool2d(struct stoa_c *code) {
 
 void stoa_c_avgpool2d(struct stoa_c *code) {
     struct stoa_window w = stoa_pool_window(stoa_c_layer(code));
-    bool all = stoa_c_option_bool(stoa_c_layer(code), "include_pad");
+    /* All taps of a window count alike, unless the padding does not, or a window hangs over its end. */
+    bool padding = stoa_c_option_bool(stoa_c_layer(code), "include_pad");
+    size_t bottom = (w.out_height - 1) * w.stride_height + (w.kernel_height - 1) * w.dilation_height;
+    size_t right = (w.out_width - 1) * w.stride_width + (w.kernel_width - 1) * w.dilation_width;
+    bool all =
+        padding && bottom < w.pad_top + w.height + w.pad_bottom && right < w.pad_left + w.width + w.pad_right;
     char result[STOA_C_EXPRESSION];
     (void)snprintf(result, sizeof result, "sum[c] / %zu.0F", w.kernel_height * w.kernel_width);
     stoa_c_write_border(code);
@@ -107,7 +127,8 @@ void stoa_c_avgpool2d(struct stoa_c *code) {
                                                  .first = "0.0F",
                                                  .take = "sum[c] += from[c];",
                                                  .result = all ? result : "sum[c] / (float)taps",
-                                                 .counts = !all});
+                                                 .counts = !all,
+                                                 .counts_padding = padding && !all});
 }
 
 void stoa_c_global_avgpool(struct stoa_c *code) {

@@ -221,9 +221,10 @@ void stoa_c_finish(struct stoa_c *code, const char *index, const char *channel, 
 
 /* ---- functions ---- */
 
-/* A layer's name as a part of an identifier. */
+/* A layer's name as a part of an identifier, cut where it is long. */
 static void write_identifier(struct stoa_c *code, const char *name) {
-    for (const char *at = name; *at; at++) {
+    enum { MOST = 24 };
+    for (const char *at = name; *at && at < name + MOST; at++) {
         stoa_c_print(&code->layers, "%c",
                      isalnum((unsigned char)*at) && (unsigned char)*at < 0x80 ? *at : '_');
     }
@@ -321,16 +322,27 @@ static void declare_argument(struct stoa_c *code, struct stoa_c_text *text, cons
     stoa_c_print(text, "%s%s%s", text->data[text->bytes - 1] == '(' ? "" : ", ", type, name);
 }
 
+void stoa_c_place_text(const struct stoa_c *code, const struct stoa_c_value *value,
+                       char out[STOA_C_EXPRESSION]) {
+    const char *port = value->where == STOA_C_INPUT ? "input" : "output";
+    if (value->where == STOA_C_ARENA) {
+        (void)snprintf(out, STOA_C_EXPRESSION, "arena + %zu",
+                       code->block[value->block].offset / sizeof(float));
+    } else if (stoa_c_is_single(code)) {
+        (void)snprintf(out, STOA_C_EXPRESSION, "%s", port);
+    } else {
+        (void)snprintf(out, STOA_C_EXPRESSION, "%ss[%zu]", port, value->port);
+    }
+}
+
 static void pass_argument(struct stoa_c *code, struct stoa_c_text *text, const char *type, const char *name,
                           const struct stoa_c_value *value) {
     (void)type;
     (void)name;
     stoa_c_print(text, "%s", text->data[text->bytes - 1] == '(' ? "" : ", ");
-    if (value->where == STOA_C_ARENA) {
-        stoa_c_print(text, "arena + %zu", code->block[value->block].offset / sizeof(float));
-    } else {
-        stoa_c_print(text, value->where == STOA_C_INPUT ? "input" : "output");
-    }
+    char place[STOA_C_EXPRESSION];
+    stoa_c_place_text(code, value, place);
+    stoa_c_print(text, "%s", place);
 }
 
 static void write_name(struct stoa_c *code) {
@@ -397,17 +409,22 @@ void stoa_c_write_layers(struct stoa_c *code) {
     }
 }
 
-void stoa_c_write_run(struct stoa_c *code) {
+/* Outputs that are another output's value. */
+static void write_copies(struct stoa_c *code) {
     struct stoa_c_text *text = &code->layers;
-    stoa_c_open(text, "int %s_run_in(float *arena, const float *input, float *output)", code->name);
-    if (code->separate) {
-        stoa_c_open(text, "if (!%s_weights)", code->name);
-        stoa_c_line(text, "return 1;");
-        stoa_c_close(text);
+    for (size_t i = 0; i < code->outputs; i++) {
+        size_t value = stoa_output_value(code->model, i);
+        if (code->value[value].port != i) {
+            stoa_c_open(text, "for (int i = 0; i < %zu; i++)",
+                        stoa_shape_size(stoa_value_shape(code->model, value)));
+            stoa_c_line(text, "outputs[%zu][i] = outputs[%zu][i];", i, code->value[value].port);
+            stoa_c_close(text);
+        }
     }
-    if (code->arena_floats == 0) {
-        stoa_c_line(text, "(void)arena;");
-    }
+}
+
+static void write_calls(struct stoa_c *code) {
+    struct stoa_c_text *text = &code->layers;
     for (size_t s = 0; s < code->steps; s++) {
         code->at = &code->step[s];
         code->number = s + 1;
@@ -419,15 +436,32 @@ void stoa_c_write_run(struct stoa_c *code) {
             stoa_c_print(text, ");\n");
         }
     }
+}
+
+void stoa_c_write_run(struct stoa_c *code) {
+    struct stoa_c_text *text = &code->layers;
+    const char *ports = stoa_c_ports(code);
+    const char *s = stoa_c_is_single(code) ? "" : "s";
+    stoa_c_open(text, "int %s_run_in(float *arena, %s)", code->name, ports);
+    if (code->separate) {
+        stoa_c_open(text, "if (!%s_weights)", code->name);
+        stoa_c_line(text, "return 1;");
+        stoa_c_close(text);
+    }
+    if (code->arena_floats == 0) {
+        stoa_c_line(text, "(void)arena;");
+    }
+    write_calls(code);
+    write_copies(code);
     stoa_c_line(text, "return 0;");
     stoa_c_close(text);
     stoa_c_line(text, "%s", "");
     if (code->arena_floats > 0) {
         stoa_c_line(text, "static float %s_arena[%zu];\n", code->name, code->arena_floats);
     }
-    stoa_c_open(text, "int %s_run(const float *input, float *output)", code->name);
-    stoa_c_line(text, "return %s_run_in(%s%s, input, output);", code->name,
-                code->arena_floats > 0 ? code->name : "NULL", code->arena_floats > 0 ? "_arena" : "");
+    stoa_c_open(text, "int %s_run(%s)", code->name, ports);
+    stoa_c_line(text, "return %s_run_in(%s%s, input%s, output%s);", code->name,
+                code->arena_floats > 0 ? code->name : "NULL", code->arena_floats > 0 ? "_arena" : "", s, s);
     stoa_c_close(text);
     stoa_c_line(text, "%s", "");
 }

@@ -59,20 +59,37 @@ static void *read_file(const char *path, size_t *bytes) {
 '''
 
 
+def wrapper(name, inputs, outputs):
+    """A run whose inputs lie one behind the other, and its outputs."""
+    call = 'input, output'
+    if len(inputs) + len(outputs) > 2:
+        ports = [', '.join(f'{port} + {sum(sizes[:i])}' for i in range(len(sizes)))
+                 for port, sizes in (('input', inputs), ('output', outputs))]
+        call = 'inputs, outputs'
+        call = f'const float *inputs[] = {{{ports[0]}}}; float *outputs[] = {{{ports[1]}}}; return {name}_run({call});'
+    else:
+        call = f'return {name}_run({call});'
+    return f'static int {name}_all(const float *input, float *output) {{ {call} }}'
+
+
 def write_program(folder, networks):
     """All networks and a main() as one translation unit."""
-    lines = [f'#include "{net[0]}.c"' for net in networks] + [MAIN, 'int main(void) {', '    size_t bytes = 0;',
+    lines = [f'#include "{net[0]}.c"' for net in networks] + [wrapper(*net[:3]) for net in networks] + [MAIN, 'int main(void) {', '    size_t bytes = 0;',
                                                               '    static float room[100000];', '    void *data;']
     for name, inputs, outputs, samples, *kind in networks:
         if kind:
             lines.append(f'    data = read_file("{name}.weights", &bytes);')
-            lines.append(f'    if ({name}_run(room, room) != 1 || {name}_init(NULL, 0) != 1 || {name}_init(data, 4) != 2 ||')
+            lines.append(f'    if ({name}_all(room, room) != 1 || {name}_init(NULL, 0) != 1 || {name}_init(data, 4) != 2 ||')
             lines.append(f'        {name}_init(data, bytes) != 0) {{')
             lines += [f'        (void)printf("{name}: weights\\n");', '        return 1;', '    }']
-        lines.append(f'    if (run_all("{name}", {inputs}, {outputs}, {samples}, {name}_run) != 0) {{')
+        lines.append(f'    if (run_all("{name}", {sum(inputs)}, {sum(outputs)}, {samples}, {name}_all) != 0) {{')
         lines += [f'        (void)printf("{name}: failed\\n");', '        return 1;', '    }']
     lines += ['    return 0;', '}']
     (folder / 'all.c').write_text('\n'.join(lines) + '\n')
+
+
+def sizes(text):
+    return [int(size) for size in text.split('+')]
 
 
 def floats(path):
@@ -112,7 +129,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         listed = subprocess.run([writer, name], check=True, capture_output=True, text=True).stdout
-        networks = [(n, int(i), int(o), int(s), *kind) for n, i, o, s, *kind in
+        networks = [(n, sizes(i), sizes(o), int(s), *kind) for n, i, o, s, *kind in
                     (line.split() for line in listed.splitlines())]
         assert len(networks) > 80, f'found {len(networks)} networks, expected more'
         write_program(folder, networks)

@@ -59,36 +59,76 @@ static void write_floats(const char *name, const char *end, const float *values,
     }
 }
 
+/* Samples one after the other, of each all inputs or outputs; their sizes as "12+30" into `sizes`. */
+typedef bool port_fn(const stoa_model *model, size_t index, stoa_port_info *port);
+
+static float *room_for(const stoa_model *model, port_fn *port_at, size_t samples, size_t *floats,
+                       char sizes[256]) {
+    stoa_port_info port;
+    *floats = 0;
+    sizes[0] = '\0';
+    for (size_t i = 0; port_at(model, i, &port); i++) {
+        *floats += port.size;
+        (void)snprintf(sizes + strlen(sizes), 256 - strlen(sizes), "%s%zu", i ? "+" : "", port.size);
+    }
+    float *room = malloc(samples * *floats * sizeof *room);
+    if (!room) {
+        fail("no memory");
+    }
+    return room;
+}
+
+static void run_engine(stoa_model *model, size_t samples, const float *input, size_t inputs, float *output,
+                       size_t outputs) {
+    stoa_plan *plan;
+    stoa_port_info port;
+    const stoa_plan_options planned = {.batch = samples, .prepare = true};
+    const float *first;
+    must(stoa_plan_create(context, model, &planned, &plan), "plan");
+    must(stoa_plan_bind(plan, NULL), "plan");
+    size_t at = 0;
+    for (size_t i = 0; stoa_model_input_at(model, i, &port); at += port.size, i++) {
+        for (size_t n = 0; n < samples; n++) {
+            memcpy(stoa_plan_activation(plan, port.name) + n * port.size, input + n * inputs + at,
+                   port.size * sizeof *input);
+        }
+    }
+    must(stoa_plan_infer(plan, samples, &first), "plan");
+    at = 0;
+    for (size_t i = 0; stoa_model_output_at(model, i, &port); at += port.size, i++) {
+        for (size_t n = 0; n < samples; n++) {
+            memcpy(output + n * outputs + at, stoa_plan_activation(plan, port.layer) + n * port.size,
+                   port.size * sizeof *output);
+        }
+    }
+    stoa_plan_free(plan);
+}
+
 /* Export a built model as NAME, and what the engine computes from drawn samples. */
 static void write_model(const char *name, stoa_model *model, bool separate) {
     enum { SAMPLES = 3 };
     char path[512];
     char weights[512];
-    size_t inputs = stoa_model_input_size(model);
-    size_t outputs = stoa_model_output_size(model);
+    char input_sizes[256];
+    char output_sizes[256];
+    size_t inputs;
+    size_t outputs;
+    float *input = room_for(model, stoa_model_input_at, SAMPLES, &inputs, input_sizes);
+    float *output = room_for(model, stoa_model_output_at, SAMPLES, &outputs, output_sizes);
     fill_tensors(model);
     (void)snprintf(path, sizeof path, "%s/%s.c", folder, name);
     (void)snprintf(weights, sizeof weights, "%s/%s.weights", folder, name);
     const stoa_c_options options = {.weights = separate ? weights : NULL};
     must(stoa_model_export_c(model, path, &options, NULL), name);
-    stoa_plan *plan;
-    const stoa_plan_options planned = {.batch = SAMPLES, .prepare = true};
-    const float *output;
-    must(stoa_plan_create(context, model, &planned, &plan), name);
-    must(stoa_plan_bind(plan, NULL), name);
-    float *input = malloc(SAMPLES * inputs * sizeof *input);
-    if (!input) {
-        fail("no memory");
-    }
     for (size_t i = 0; i < SAMPLES * inputs; i++) {
-        input[i] = stoa_plan_input(plan)[i] = 2 * draw(0, i);
+        input[i] = 2 * draw(0, i);
     }
-    must(stoa_plan_infer(plan, SAMPLES, &output), name);
+    run_engine(model, SAMPLES, input, inputs, output, outputs);
     write_floats(name, "in", input, SAMPLES * inputs);
     write_floats(name, "out", output, SAMPLES * outputs);
-    (void)printf("%s %zu %zu %d%s\n", name, inputs, outputs, SAMPLES, separate ? " separate" : "");
+    (void)printf("%s %s %s %d%s\n", name, input_sizes, output_sizes, SAMPLES, separate ? " separate" : "");
+    free(output);
     free(input);
-    stoa_plan_free(plan);
 }
 
 static void read_shape(const char *text, size_t dim[3]) {
@@ -199,6 +239,21 @@ static const char *const networks[][40] = {
     {"views", "4x4x3", "f0", "flatten", "a", "linear units=12 from=f0", "d", "dropout p=0.5", "b",
      "linear units=12 from=f0", "s", "add from=d,b", "t", "tanh", "m", "add from=t,d", "u", "flatten", NULL},
     {"plain", "3x4x5", "d", "dropout p=0.3", "f", "flatten", NULL},
+    {"ports",  "6x6x4",
+     "c1",     "conv2d filters=6 kernel=3 pad=1",
+     "r1",     "relu",
+     "output", "c1",
+     "z",      "input size=6x6 channels=6",
+     "s",      "add from=r1,z",
+     "output", "r1",
+     "f",      "flatten from=s",
+     "output", "f",
+     "q",      "linear units=3 from=f",
+     "t",      "tanh",
+     "w",      "linear units=2 from=t",
+     "output", "t",
+     "output", "w",
+     NULL},
     {"normed", "5x5x8",     "b0", "batchnorm",
      "r0",     "relu",      "t",  "conv_transpose2d filters=6 kernel=3 stride=2 bias=false",
      "b1",     "batchnorm", "r1", "leaky_relu",
@@ -215,6 +270,10 @@ static void write_networks(void) {
         read_shape(networks[n][1], dim);
         stoa_model_input(model, dim[0], dim[1], dim[2]);
         for (size_t i = 2; networks[n][i]; i += 2) {
+            if (strcmp(networks[n][i], "output") == 0) {
+                stoa_model_add_output(model, NULL, networks[n][i + 1]);
+                continue;
+            }
             stoa_model_add(model, networks[n][i], networks[n][i + 1]);
         }
         must(stoa_model_build(model), networks[n][0]);

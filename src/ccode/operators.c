@@ -124,7 +124,6 @@ static const struct stoa_c_operator operators[] = {
     {.name = "pad", .body = stoa_c_pad},
     {.name = "upsample", .body = stoa_c_upsample},
     {.name = "reshape", .body = stoa_c_reshape},
-    {.name = "flatten", .is_identity = true},
     {.name = "dropout", .is_identity = true},
     {.name = "add", .map = add, .by_index = true},
     {.name = "relu", .map = relu},
@@ -139,7 +138,13 @@ static const struct stoa_c_operator operators[] = {
     {.name = "gelu", .map = gelu},
 };
 
+/* Any operator that moves no number. */
+static const struct stoa_c_operator view = {.name = "view", .is_identity = true};
+
 const struct stoa_c_operator *stoa_c_operator_find(const struct stoa_op *op) {
+    if (op->is_view) {
+        return &view;
+    }
     for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++) {
         if (strcmp(operators[i].name, op->name) == 0) {
             return &operators[i];

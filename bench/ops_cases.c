@@ -141,10 +141,10 @@ static const struct shape {
     [BENCH_SHAPE_CHANNELS] = {"rows of 64", 64, {0}},
     [BENCH_SHAPE_DIGITS] = {"rows of 10", 10, {0}},
     [BENCH_SHAPE_CLASSES] = {"rows of 1000", 1000, {0}},
-    [BENCH_SHAPE_POOL] = {"28x28x32 2x2", 1, {28, 28, 32, 2, 2, 2, 2, 1, 1, 0, 0, 14, 14, 0}},
-    [BENCH_SHAPE_OVERLAP] = {"28x28x32 3x3 s2", 1, {28, 28, 32, 3, 3, 2, 2, 1, 1, 1, 1, 14, 14, 0}},
-    [BENCH_SHAPE_CONV] = {"28x28x32 3x3", 1, {28, 28, 32, 3, 3, 1, 1, 1, 1, 1, 1, 28, 28, 0}},
-    [BENCH_SHAPE_GLOBAL] = {"7x7x512", 1, {7, 7, 512, 7, 7, 1, 1, 1, 1, 0, 0, 1, 1, 0}},
+    [BENCH_SHAPE_POOL] = {"28x28x32 2x2", 1, {28, 28, 32, 2, 2, 2, 2, 1, 1, 0, 0, 0, 0, 14, 14, 0}},
+    [BENCH_SHAPE_OVERLAP] = {"28x28x32 3x3 s2", 1, {28, 28, 32, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 14, 14, 0}},
+    [BENCH_SHAPE_CONV] = {"28x28x32 3x3", 1, {28, 28, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 28, 28, 0}},
+    [BENCH_SHAPE_GLOBAL] = {"7x7x512", 1, {7, 7, 512, 7, 7, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 0}},
 };
 
 struct bench_ops_arrays {

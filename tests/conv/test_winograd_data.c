@@ -118,20 +118,19 @@ struct problem {
 static struct problem open_problem(stoa_context *context, const stoa_conv2d *conv, kind *of_x, kind *of_w) {
     struct problem p = {.conv = *conv};
     assert_int_equal(stoa_conv2d_output(context, conv, &p.out_height, &p.out_width), STOA_OK);
-    p.window = (struct stoa_window){conv->height,
-                                    conv->width,
-                                    conv->channels,
-                                    conv->kernel_height,
-                                    conv->kernel_width,
-                                    1,
-                                    1,
-                                    1,
-                                    1,
-                                    conv->pad_top,
-                                    conv->pad_left,
-                                    p.out_height,
-                                    p.out_width,
-                                    0};
+    p.window = (struct stoa_window){.height = conv->height,
+                                    .width = conv->width,
+                                    .channels = conv->channels,
+                                    .kernel_height = conv->kernel_height,
+                                    .kernel_width = conv->kernel_width,
+                                    .stride_height = 1,
+                                    .stride_width = 1,
+                                    .dilation_height = 1,
+                                    .dilation_width = 1,
+                                    .pad_top = conv->pad_top,
+                                    .pad_left = conv->pad_left,
+                                    .out_height = p.out_height,
+                                    .out_width = p.out_width};
     p.x = make(conv->batch * conv->height * conv->width * conv->channels, of_x, 1);
     p.weight = make(conv->kernel_height * conv->kernel_width * conv->channels * conv->filters, of_w, 2);
     p.dy = make(conv->batch * p.out_height * p.out_width * conv->filters, of_x, 3);

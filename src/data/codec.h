@@ -26,9 +26,9 @@ struct stoa_codec {
      * reader is all zeros before. Errors: STOA_ERR_FORMAT, STOA_ERR_MEMORY. */
     stoa_status (*read_header)(struct stoa_coded *coded, const void *data, size_t bytes);
 
-    /* Unpack the pixels, once only. Fewer than 8 bits are spread over 0 to 255, for bytes 16 bits are rounded to
-     * 8, palettes are looked up; gamma and colour profiles change nothing. A picture that ends early or whose
-     * data are damaged is refused, though what is left of it could be shown. The same errors. */
+    /* Unpack the pixels, once only. Fewer than 8 bits are spread over 0 to 255, for bytes 16 bits are rounded
+     * to 8, palettes are looked up; gamma and colour profiles change nothing. A picture that ends early or
+     * whose data are damaged is refused, though what is left of it could be shown. The same errors. */
     stoa_status (*unpack)(struct stoa_coded *coded, struct stoa_pixels *pixels);
 
     /* Release what the reader holds, whatever has failed before. */

@@ -403,17 +403,46 @@ static int64_t slice_number(const struct stoa_onnx_tensor *input, const StoaOnnx
                                               : fallback;
 }
 
-static stoa_status slice(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+stoa_status stoa_onnx_cuts_read(struct stoa_onnx_import *import, const StoaOnnx__Node *node, size_t rank,
+                                const size_t *dim, struct stoa_onnx_cut *cuts, size_t *count) {
     static const char *const names[] = {"starts", "ends", "axes", "steps"};
-    const struct stoa_onnx_tensor *in = NULL, *input[4] = {NULL};
-    const StoaOnnx__Attribute *attribute[4];
-    struct stoa_onnx_tensor out;
-    int64_t first[STOA_ONNX_RANK] = {0}, step[STOA_ONNX_RANK];
-    size_t stride[STOA_ONNX_RANK];
-    stoa_status status = first_input(import, node, &in, &out);
+    const struct stoa_onnx_tensor *input[4] = {NULL};
+    const StoaOnnx__Attribute *attribute[4] = {NULL};
+    stoa_status status = STOA_OK;
     for (size_t i = 0; i < 4 && status == STOA_OK; i++) {
         attribute[i] = import->opset < 10 ? stoa_onnx_attribute(node, names[i]) : NULL;
         status = stoa_onnx_constant(import, node, i + 1, &input[i]);
+    }
+    *count = attribute[0] ? attribute[0]->n_ints : input[0] ? input[0]->count : 0;
+    if (status == STOA_OK && *count > rank) {
+        return stoa_onnx_refuse(import, "cuts %zu axes, its input has %zu", *count, rank);
+    }
+    for (size_t i = 0; i < *count && status == STOA_OK; i++) {
+        struct stoa_onnx_cut *cut = &cuts[i];
+        status =
+            stoa_onnx_axis(import, slice_number(input[2], attribute[2], i, (int64_t)i), rank, &cut->axis);
+        cut->step = slice_number(input[3], attribute[3], i, 1);
+        if (status == STOA_OK && (cut->step == 0 || cut->step == INT64_MIN)) {
+            return stoa_onnx_refuse(import, "steps: found 0");
+        }
+        if (status == STOA_OK) {
+            cut->count =
+                slice_axis(dim[cut->axis], slice_number(input[0], attribute[0], i, 0),
+                           slice_number(input[1], attribute[1], i, INT64_MAX), cut->step, &cut->first);
+        }
+    }
+    return status;
+}
+
+static stoa_status slice(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    const struct stoa_onnx_tensor *in = NULL;
+    struct stoa_onnx_tensor out;
+    struct stoa_onnx_cut cuts[STOA_ONNX_RANK];
+    int64_t first[STOA_ONNX_RANK] = {0}, step[STOA_ONNX_RANK];
+    size_t stride[STOA_ONNX_RANK], count = 0;
+    stoa_status status = first_input(import, node, &in, &out);
+    if (status == STOA_OK) {
+        status = stoa_onnx_cuts_read(import, node, in->rank, in->dim, cuts, &count);
     }
     if (status != STOA_OK) {
         return status;
@@ -422,17 +451,10 @@ static stoa_status slice(struct stoa_onnx_import *import, const StoaOnnx__Node *
         stride[i] = inner;
         step[i] = 1;
     }
-    const size_t count = attribute[0] ? attribute[0]->n_ints : input[0] ? input[0]->count : 0;
     for (size_t i = 0; i < count; i++) {
-        size_t axis = 0;
-        status = stoa_onnx_axis(import, slice_number(input[2], attribute[2], i, (int64_t)i), in->rank, &axis);
-        const int64_t by = slice_number(input[3], attribute[3], i, 1);
-        if (status != STOA_OK || by == 0 || by == INT64_MIN) {
-            return status == STOA_OK ? stoa_onnx_refuse(import, "steps: found 0") : status;
-        }
-        step[axis] = by;
-        out.dim[axis] = slice_axis(in->dim[axis], slice_number(input[0], attribute[0], i, 0),
-                                   slice_number(input[1], attribute[1], i, INT64_MAX), by, &first[axis]);
+        first[cuts[i].axis] = cuts[i].first;
+        step[cuts[i].axis] = cuts[i].step;
+        out.dim[cuts[i].axis] = cuts[i].count;
     }
     status = stoa_onnx_tensor_make(&import->source, &out);
     for (size_t i = 0; i < out.count && status == STOA_OK; i++) {

@@ -62,8 +62,8 @@ struct stoa_onnx_row {
     stoa_onnx_translate_fn *translate;
 };
 extern const struct stoa_onnx_row stoa_onnx_arithmetic_rows[], stoa_onnx_conv_rows[], stoa_onnx_pool_rows[],
-    stoa_onnx_map_rows[], stoa_onnx_norm_rows[], stoa_onnx_shape_rows[], stoa_onnx_join_rows[],
-    stoa_onnx_product_rows[], stoa_onnx_reduce_rows[];
+    stoa_onnx_map_rows[], stoa_onnx_norm_rows[], stoa_onnx_movement_rows[], stoa_onnx_shape_rows[],
+    stoa_onnx_join_rows[], stoa_onnx_product_rows[], stoa_onnx_reduce_rows[];
 /* The same over constants alone. */
 extern const struct stoa_onnx_row stoa_onnx_fold_rows[], stoa_onnx_fold_shape_rows[];
 
@@ -137,6 +137,14 @@ stoa_status stoa_onnx_reshape(struct stoa_onnx_import *import, const StoaOnnx__N
 /* Where number `index` of a shape stands in a tensor that is broadcast to it. */
 size_t stoa_onnx_broadcast_index(const struct stoa_onnx_tensor *from, const struct stoa_onnx_tensor *to,
                                  size_t index);
+/* What Slice leaves of an axis: `count` numbers from `first` on, `step` apart. */
+struct stoa_onnx_cut {
+    size_t axis, count;
+    int64_t first, step;
+};
+/* The cuts of a Slice of a tensor of these sizes, at most one an axis. */
+stoa_status stoa_onnx_cuts_read(struct stoa_onnx_import *import, const StoaOnnx__Node *node, size_t rank,
+                                const size_t *dim, struct stoa_onnx_cut *cuts, size_t *count);
 /* Let a node's output be these numbers, which it then owns. */
 stoa_status stoa_onnx_give(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
                            struct stoa_onnx_tensor *tensor);

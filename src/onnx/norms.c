@@ -54,6 +54,67 @@ static stoa_status batchnorm(struct stoa_onnx_import *import, const StoaOnnx__No
     return status == STOA_OK ? set_batchnorm(import, node, value->layout.dim[channels]) : status;
 }
 
+/* Groups of channels over their pixels, or each channel by itself. */
+static stoa_status group(struct stoa_onnx_import *import, const StoaOnnx__Node *node, size_t groups) {
+    static const char *const suffixes[] = {"weight", "bias"};
+    struct stoa_onnx_value *value;
+    size_t channels = 0, spatial = 0;
+    char epsilon[32];
+    stoa_status status = stoa_onnx_activation(import, node, 0, &value);
+    if (status == STOA_OK) {
+        status = stoa_onnx_channels(import, value, &channels, &spatial);
+    }
+    if (status == STOA_OK) {
+        status = stoa_onnx_rows(import, value, 1, &channels);
+    }
+    if (status != STOA_OK) {
+        return status;
+    }
+    const size_t count = value->layout.dim[channels];
+    stoa_format_float(stoa_onnx_float(node, "epsilon", 1e-5F), epsilon);
+    status = stoa_onnx_layer(import, node, NULL, &value, 1, &value->layout, "groupnorm groups=%zu epsilon=%s",
+                             groups ? groups : count, epsilon);
+    for (size_t i = 0; i < 2 && status == STOA_OK; i++) {
+        const struct stoa_onnx_tensor *tensor = NULL;
+        status = stoa_onnx_constant(import, node, i + 1, &tensor);
+        if (status == STOA_OK && (!tensor || tensor->count != count)) {
+            return stoa_onnx_refuse(import, "its %s has %zu numbers, expected %zu", suffixes[i],
+                                    tensor ? tensor->count : 0, count);
+        }
+        if (status == STOA_OK) {
+            status = stoa_onnx_weights_set(import, node, suffixes[i], stoa_onnx_floats(tensor), count);
+        }
+    }
+    return status;
+}
+
+static stoa_status instancenorm(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    return group(import, node, 0);
+}
+
+static stoa_status groupnorm(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    const int64_t groups = stoa_onnx_int(node, "num_groups", 0);
+    return groups < 1 || groups > 1 << 20
+               ? stoa_onnx_refuse(import, "num_groups: found %lld, expected 1 or more", (long long)groups)
+               : group(import, node, (size_t)groups);
+}
+
+static stoa_status lrn(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    struct stoa_onnx_value *value;
+    char alpha[32], beta[32], bias[32];
+    stoa_format_float(stoa_onnx_float(node, "alpha", 1e-4F), alpha);
+    stoa_format_float(stoa_onnx_float(node, "beta", 0.75F), beta);
+    stoa_format_float(stoa_onnx_float(node, "bias", 1), bias);
+    stoa_status status = stoa_onnx_activation(import, node, 0, &value);
+    if (status == STOA_OK) {
+        status = stoa_onnx_image(import, value);
+    }
+    return status == STOA_OK ? stoa_onnx_layer(import, node, NULL, &value, 1, &value->layout,
+                                               "lrn size=%lld alpha=%s beta=%s bias=%s",
+                                               (long long)stoa_onnx_int(node, "size", 0), alpha, beta, bias)
+                             : status;
+}
+
 /* Scale and bias over the axes from `axis` on. */
 static stoa_status layernorm(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
     struct stoa_onnx_value *value;
@@ -133,6 +194,9 @@ static stoa_status log_softmax(struct stoa_onnx_import *import, const StoaOnnx__
 const struct stoa_onnx_row stoa_onnx_norm_rows[] = {
     {"BatchNormalization", 6, batchnorm},
     {"LayerNormalization", 17, layernorm},
+    {"InstanceNormalization", 6, instancenorm},
+    {"GroupNormalization", 21, groupnorm},
+    {"LRN", 1, lrn},
     {"Softmax", 1, softmax},
     {"LogSoftmax", 1, log_softmax},
     {NULL, 0, NULL},

@@ -51,11 +51,11 @@ static stoa_status bring_pixels(struct stoa_onnx_import *import, struct stoa_onn
     return stoa_onnx_view(import, value, 3, (size_t[]){1, pixels, channels});
 }
 
-static stoa_status reduce(struct stoa_onnx_import *import, const StoaOnnx__Node *node, const char *op) {
-    struct stoa_onnx_value *value;
+static stoa_status reduce(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
+                          struct stoa_onnx_value *value, const char *op) {
     bool goes[STOA_ONNX_AXES] = {false};
-    stoa_status status = stoa_onnx_activation(import, node, 0, &value);
-    if (status == STOA_OK && stoa_onnx_int(node, "noop_with_empty_axes", 0) != 0) {
+    stoa_status status = STOA_OK;
+    if (stoa_onnx_int(node, "noop_with_empty_axes", 0) != 0) {
         const struct stoa_onnx_tensor *axes = NULL;
         status = stoa_onnx_constant(import, node, 1, &axes);
         if (status == STOA_OK && (!axes || axes->count == 0)) {
@@ -91,16 +91,47 @@ static stoa_status reduce(struct stoa_onnx_import *import, const StoaOnnx__Node 
     return stoa_onnx_layer(import, node, NULL, &value, 1, &layout, "%s", op);
 }
 
-static stoa_status reduce_mean(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
-    return reduce(import, node, "global_avgpool");
+/* The sum of what `before` makes of each number, and what `after` makes of that; NULL: nothing. */
+static stoa_status reduce_made(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
+                               const char *before, const char *op, const char *after) {
+    struct stoa_onnx_value *value, *made = stoa_onnx_find(import, node->output[0]);
+    stoa_status status = stoa_onnx_activation(import, node, 0, &value);
+    if (status == STOA_OK && before) {
+        struct stoa_onnx_value *const both[] = {value, value};
+        status = stoa_onnx_layer(import, node, NULL, both, strcmp(before, "mul") == 0 ? 2 : 1, &value->layout,
+                                 "%s", before);
+        value = made;
+    }
+    if (status == STOA_OK) {
+        status = reduce(import, node, value, op);
+    }
+    return status == STOA_OK && after
+               ? stoa_onnx_layer(import, node, NULL, &made, 1, &made->layout, "%s", after)
+               : status;
 }
 
-static stoa_status reduce_max(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
-    return reduce(import, node, "global_maxpool");
-}
+#define REDUCE(name, before, op, after)                                                                      \
+    static stoa_status name(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {                   \
+        return reduce_made(import, node, before, op, after);                                                 \
+    }
+#define SUM "reduce by=sum axes=space keepdims=false"
+REDUCE(reduce_mean, NULL, "global_avgpool", NULL)
+REDUCE(reduce_max, NULL, "global_maxpool", NULL)
+REDUCE(reduce_min, "mul value=-1", "global_maxpool", "mul value=-1")
+REDUCE(reduce_sum, NULL, SUM, NULL)
+REDUCE(reduce_l1, "abs", SUM, NULL)
+REDUCE(reduce_l2, "mul", SUM, "sqrt")
+REDUCE(reduce_sum_square, "mul", SUM, NULL)
+REDUCE(reduce_log_sum, NULL, SUM, "log")
 
 const struct stoa_onnx_row stoa_onnx_reduce_rows[] = {
     {"ReduceMean", 1, reduce_mean},
     {"ReduceMax", 1, reduce_max},
+    {"ReduceMin", 1, reduce_min},
+    {"ReduceSum", 1, reduce_sum},
+    {"ReduceL1", 1, reduce_l1},
+    {"ReduceL2", 1, reduce_l2},
+    {"ReduceSumSquare", 1, reduce_sum_square},
+    {"ReduceLogSum", 1, reduce_log_sum},
     {NULL, 0, NULL},
 };

@@ -184,6 +184,19 @@ static stoa_status with_constant(struct stoa_onnx_import *import, const StoaOnnx
     return status == STOA_OK ? set_constant(import, node, &sides, constant, shape[1]) : status;
 }
 
+/* Before opset 7 a node named the axis that a constant's first one stands for: those behind it are 1. */
+static void place_axes(const struct stoa_onnx_import *import, const StoaOnnx__Node *node,
+                       const struct stoa_onnx_value *value, struct stoa_onnx_tensor *constant) {
+    const size_t whole = value->layout.rank + import->lead;
+    if (import->opset >= 7 || !stoa_onnx_attribute(node, "axis")) {
+        return;
+    }
+    const int64_t found = stoa_onnx_int(node, "axis", 0), axis = found < 0 ? found + (int64_t)whole : found;
+    while (axis >= 0 && constant->rank + (size_t)axis < whole && constant->rank < STOA_ONNX_RANK) {
+        constant->dim[constant->rank++] = 1;
+    }
+}
+
 /* Two operands; `turns` is whether the engine has to be told that the constant comes first. */
 static stoa_status combine(struct stoa_onnx_import *import, const StoaOnnx__Node *node, const char *op,
                            bool turns) {
@@ -192,15 +205,15 @@ static stoa_status combine(struct stoa_onnx_import *import, const StoaOnnx__Node
     if (!value[0] || !value[1] || node->n_input != 2) {
         return stoa_onnx_refuse(import, "has %zu inputs, expected 2", node->n_input);
     }
-    if (import->opset < 7 && stoa_onnx_int(node, "broadcast", 0) != 0 && stoa_onnx_attribute(node, "axis")) {
-        return stoa_onnx_refuse(import, "broadcasts along an axis that it names, expected opset 7 or newer");
-    }
     for (size_t k = 0; k < 2; k++) {
         if (value[k]->state == STOA_ONNX_CONSTANT) {
             stoa_status status = stoa_onnx_constant(import, node, k, &constant);
-            return status == STOA_OK
-                       ? with_constant(import, node, op, value[1 - k], constant, turns && k == 0)
-                       : status;
+            if (status != STOA_OK) {
+                return status;
+            }
+            struct stoa_onnx_tensor placed = *constant;
+            place_axes(import, node, value[1 - k], &placed);
+            return with_constant(import, node, op, value[1 - k], &placed, turns && k == 0);
         }
     }
     return of_two(import, node, op, value);

@@ -10,8 +10,8 @@
 #include "model/graph.h"
 #include "onnx/import.h"
 
-/* Options, and the names of as many inputs as a layer has, each in quotes. */
-enum { LINE = 512, FROM = 16 + 136 * STOA_MAX_INPUTS };
+/* Options, and the name of an input with what may stand around it. */
+enum { LINE = 512, FROM = 160 };
 
 /* A refusal of the model's own is one of this node, and the next node may still be taken. */
 static stoa_status take_error(struct stoa_onnx_import *import) {
@@ -126,7 +126,7 @@ stoa_status stoa_onnx_bring(struct stoa_onnx_import *import, struct stoa_onnx_va
         shape[3 - blocks + i] = size[i];
         axis[3 - blocks + i] = 3 - blocks + next[i];
     }
-    /* By where each axis H, W, C of the result comes from: what the operator calls it, in the order C, H, W. */
+    /* By where each axis H, W, C of the result comes from: what the operator calls it. */
     static const struct {
         size_t axis[3];
         const char *name;
@@ -224,27 +224,43 @@ static void from_text(const struct stoa_onnx_import *import, struct stoa_onnx_va
     }
 }
 
+/* The whole line: operator, inputs, options; from malloc, NULL without memory. */
+static char *whole_line(const struct stoa_onnx_import *import, struct stoa_onnx_value *const *inputs,
+                        size_t count, const char *text) {
+    const size_t word = strcspn(text, " ");
+    char *line = malloc(strlen(text) + FROM * (count + 1));
+    if (line) {
+        memcpy(line, text, word);
+        from_text(import, inputs, count, line + word);
+        strcat(line, text + word);
+    }
+    return line;
+}
+
 stoa_status stoa_onnx_layer(struct stoa_onnx_import *import, const StoaOnnx__Node *node, const char *stem,
                             struct stoa_onnx_value *const *inputs, size_t count,
                             const struct stoa_onnx_layout *layout, const char *format, ...) {
-    char text[LINE], line[LINE + FROM], from[FROM];
+    char text[LINE];
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    const size_t word = strcspn(text, " "), layers = stoa_model_layer_count(import->model);
-    from_text(import, inputs, count, from);
-    (void)snprintf(line, sizeof line, "%.*s%s%s", (int)word, text, from, text + word);
+    char *line = whole_line(import, inputs, count, text);
+    if (!line) {
+        return stoa_error_set(import->error, STOA_ERR_MEMORY, "no memory for a layer");
+    }
+    const size_t layers = stoa_model_layer_count(import->model);
     struct stoa_onnx_value *out = stoa_onnx_find(import, node->output[0]);
     stoa_status status =
         add(import, stem ? stem : stoa_onnx_node_name(node), line, out->layer, &out->shape_rank, out->shape);
+    free(line);
     if (status != STOA_OK) {
         return status;
     }
-    if (stoa_shape_size(&import->model->nodes[layers].layer.output) != stoa_onnx_layout_count(layout)) {
-        return stoa_onnx_refuse(import, "its layer '%s' has %zu numbers a sample, ONNX's output %zu", line,
-                                stoa_shape_size(&import->model->nodes[layers].layer.output),
-                                stoa_onnx_layout_count(layout));
+    const size_t made = stoa_shape_size(&import->model->nodes[layers].layer.output);
+    if (made != stoa_onnx_layout_count(layout)) {
+        return stoa_onnx_refuse(import, "its layer '%s' gives %zu numbers a sample, ONNX's output has %zu",
+                                text, made, stoa_onnx_layout_count(layout));
     }
     out->layout = *layout;
     out->state = STOA_ONNX_ACTIVATION;

@@ -133,8 +133,10 @@ static stoa_status prelu(struct stoa_onnx_import *import, const StoaOnnx__Node *
             status = stoa_onnx_rows(import, value, 1, &channels);
         }
         const size_t behind = slope->rank > spatial ? slope->rank - spatial - 1 : slope->rank;
-        if (status == STOA_OK && (slope->count != value->layout.dim[channels] || behind >= slope->rank ||
-                                  slope->dim[behind] != slope->count)) {
+        /* Before opset 7 they stood for channels without axes behind. */
+        const bool fits = (import->opset < 7 && slope->rank == 1) ||
+                          (behind < slope->rank && slope->dim[behind] == slope->count);
+        if (status == STOA_OK && (slope->count != value->layout.dim[channels] || !fits)) {
             return stoa_onnx_refuse(import, "has %zu slopes, expected one or one for each of %zu channels",
                                     slope->count, value->layout.dim[channels]);
         }

@@ -128,8 +128,10 @@ static struct lines lines_of(const struct panel *p, const struct stoa_gather *g,
     }
     struct lines lines = {.count = p->terms / run, .taps = run / p->step};
     bool whole = p->terms % run == 0 && run % p->step == 0 && (lines.taps == 3 || lines.taps == MOST_TAPS);
-    for (size_t l = 0; whole && l < p->terms; l++) {
-        whole = p->term[l] == p->term[l / run * run] + l % run;
+    for (size_t first = 0; whole && first < p->terms; first += run) {
+        for (size_t l = 1; l < run; l++) {
+            whole = whole && p->term[first + l] == p->term[first] + l;
+        }
     }
     lines.taps = whole ? lines.taps : 0;
     return lines;

@@ -251,6 +251,11 @@ static inline size_t stoa_conv_pixels(const struct stoa_conv *conv) {
     return stoa_conv_rows(conv) * conv->window.out_width;
 }
 
+/* Into how many tasks a pass over a single sample is cut at least: two where they pay for a second thread. */
+static inline size_t stoa_conv_least_tasks(const stoa_context *context, size_t batch, double products) {
+    return batch == 1 && products >= 2 * context->tuning->layer_task ? 2 : 1;
+}
+
 /* Do bias (or NULL), ReLU and what else the run asks for, to pixels [first, first + count) of y. */
 void stoa_conv_finish(const struct stoa_conv_run *run, const struct stoa_conv *conv, const float *bias,
                       size_t first, size_t count);

@@ -232,10 +232,13 @@ static void find_offsets(const struct stoa_implicit_pass *p) {
     }
     for (size_t n = 0; n < v->down.axes * v->across.axes; n++) {
         struct stoa_implicit_phase f = stoa_implicit_phase_of(v, n);
-        for (size_t i = 0; i < f.terms; i++) {
-            size_t tap = i / v->channels;
-            p->term[f.begin + i] =
-                stoa_implicit_tap(v, tap / f.across->taps, tap % f.across->taps) + i % v->channels;
+        size_t *term = p->term + f.begin;
+        STOA_ASSUME(p->term);
+        for (size_t tap = 0; tap < f.down->taps * f.across->taps; tap++) {
+            size_t at = stoa_implicit_tap(v, tap / f.across->taps, tap % f.across->taps);
+            for (size_t channel = 0; channel < v->channels; channel++) {
+                *term++ = at + channel;
+            }
         }
     }
 }

@@ -108,7 +108,10 @@ void stoa_implicit_cut_tiles(const stoa_context *context, size_t channels, size_
     size_t line = under(&v->across, width) * channels;
     size_t limit = stoa_min(context->tuning->implicit_tile_bytes, context->workspace_limit) / sizeof(float);
     pixels = stoa_max(pixels, context->tuning->implicit_tile_pixels);
-    v->rows = stoa_min(height, stoa_ceil_div(pixels, width));
+    double products =
+        (double)(v->down.taps * v->across.taps * v->channels) * (double)(height * v->filters * width);
+    size_t parts = stoa_conv_least_tasks(context, v->batch, products);
+    v->rows = stoa_min(stoa_ceil_div(height, parts), stoa_ceil_div(pixels, width));
     v->rows = stoa_ceil_div(height, stoa_ceil_div(height, v->rows));
     while (v->rows > 1 && under(&v->down, v->rows) * line > limit) {
         v->rows = stoa_ceil_div(v->rows, 2);

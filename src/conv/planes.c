@@ -60,7 +60,9 @@ static bool cut_image(const stoa_context *context, const struct stoa_conv *conv,
     cut->terms = stoa_conv_column(conv);
     cut->sums = stoa_round_up(cut->terms * conv->filters * STOA_PRODUCT_LANES, STOA_ALIGN_FLOATS);
     most = stoa_min(most, limit - stoa_min(limit, cut->sums));
-    cut_rows(conv, stoa_min(w->out_height, context->tuning->planes_tile_floats), cut);
+    double products = (double)(stoa_conv_pixels(conv) * conv->filters) * (double)cut->terms;
+    size_t parts = stoa_conv_least_tasks(context, conv->batch, products);
+    cut_rows(conv, stoa_min(stoa_ceil_div(w->out_height, parts), context->tuning->planes_tile_floats), cut);
     while (cut->rows > 1 && cut->step > most) {
         cut_rows(conv, stoa_ceil_div(cut->rows, 2), cut);
     }

@@ -24,7 +24,7 @@
 /* Two passes of the products' kernels over a narrow layer's weights pay for their way from the outer caches;
  * where weights are small, a block may take more tiles, which saves calls. WEIGHT_ROWS channels of those
  * weights are transformed at once. */
-enum { LEAST_TILES = 24, TILE_UNIT = STOA_WINOGRAD_TILE_UNIT, WEIGHT_ROWS = 16 };
+enum { LEAST_TILES = 24, TILE_UNIT = STOA_WINOGRAD_TILE_UNIT, WEIGHT_ROWS = 16, MOST_TERMS = 512 };
 
 static size_t taps_of(const struct stoa_winograd *p) {
     return p->in.taps * p->in.taps;
@@ -51,19 +51,36 @@ static size_t narrow_tiles(const stoa_context *context, const struct stoa_winogr
     return tiles;
 }
 
+/* Cut into blocks of at most `tiles` tiles. A single block, as that of one image, is cut for a second thread
+ * where both tasks pay: its tiles where there are several blocks of a product's rows, else its filters. */
+static void cut_blocks_and_filters(const stoa_context *context, struct stoa_winograd *p, size_t tiles) {
+    double products = stoa_winograd_rows(&p->grid) * (double)p->in.channels * (double)p->filters;
+    size_t parts = p->grid.end > tiles ? 1 : stoa_conv_least_tasks(context, p->grid.batch, products);
+    bool filters = parts > 1 && p->grid.end < TILE_UNIT && p->filters >= parts * STOA_PRODUCT_LANES;
+    p->range_filters =
+        filters ? stoa_round_up(stoa_ceil_div(p->filters, parts), STOA_PRODUCT_LANES) : p->filters;
+    parts = p->grid.end < TILE_UNIT ? 1 : parts;
+    stoa_winograd_cut_full(&p->grid, stoa_min(tiles, stoa_ceil_div(p->grid.end, parts)), true);
+}
+
+/* Where a narrow layer's transformed weights of a range of filters begin; those of all ranges end at the
+ * number of ranges. */
+static size_t narrow_at(const struct stoa_winograd *p, size_t range) {
+    return range * p->points * p->right_step;
+}
+
 static bool cut_narrow(const stoa_context *context, struct stoa_winograd *p) {
     p->own_inputs = true;
     p->range_channels = p->in.channels;
-    p->range_filters = p->filters;
     size_t tiles = narrow_tiles(context, p);
     p->narrow = tiles > 0 && p->in.channels * p->filters <= context->tuning->winograd_narrow_floats;
     if (!p->narrow) {
         return false;
     }
-    stoa_winograd_cut_full(&p->grid, tiles, true);
+    cut_blocks_and_filters(context, p, tiles);
     p->chunk = p->grid.blocks;
     (void)stoa_winograd_size(p, tiles);
-    size_t copy = p->points * p->right_step * sizeof(float);
+    size_t copy = narrow_at(p, stoa_winograd_filter_ranges(p)) * sizeof(float);
     p->own_right = copy <= context->tuning->winograd_own_bytes &&
                    stoa_conv_shared_fits(context, copy * context->threads);
     p->narrow = stoa_conv_shared_fits(context, copy);
@@ -130,7 +147,8 @@ bool stoa_winograd_forward_plan(const stoa_context *context, struct stoa_conv_pl
         return false;
     }
     if (plan->pass == STOA_CONV_FORWARD) {
-        size_t floats = p->narrow ? p->points * p->right_step : taps_of(p) * p->in.channels * p->filters;
+        size_t floats = p->narrow ? narrow_at(p, stoa_winograd_filter_ranges(p))
+                                  : taps_of(p) * p->in.channels * p->filters;
         plan->prepared_bytes = floats * sizeof(float);
     }
     return true;
@@ -172,26 +190,28 @@ static size_t groups_of_rows(const struct stoa_winograd *p) {
     return stoa_ceil_div(p->in.channels, WEIGHT_ROWS);
 }
 
-/* Transform a narrow layer's weights of some channels, all points. */
-static void transform_rows(const struct stoa_winograd_run *r, size_t group, float *u) {
+/* Transform a narrow layer's weights of some channels and a range of filters, all points. */
+static void transform_rows(const struct stoa_winograd_run *r, size_t group, size_t range, float *u) {
     const struct stoa_winograd *p = r->p;
     const size_t most = STOA_SCRATCH_FLOATS / (WEIGHT_ROWS * taps_of(p));
     size_t channel = group * WEIGHT_ROWS;
     size_t channels = stoa_min(WEIGHT_ROWS, p->in.channels - channel);
+    size_t first = range * p->range_filters;
+    size_t width = stoa_min(p->range_filters, p->filters - first);
     float *w = stoa_scratch();
-    for (size_t filter = 0; filter < p->filters; filter += most) {
-        size_t filters = stoa_min(most, p->filters - filter);
-        gather_weights(r, channel, channels, filter, filters, w);
+    for (size_t filter = 0; filter < width; filter += most) {
+        size_t filters = stoa_min(most, width - filter);
+        gather_weights(r, channel, channels, first + filter, filters, w);
         r->context->kernels->winograd_weights(p->grid.points, p->in.taps, 0, p->grid.points, w, channels,
-                                              filters, u + channel * p->filters + filter, p->filters,
-                                              p->right_step);
+                                              filters, u + channel * width + filter, width, p->right_step);
     }
 }
 
 static void prepare_rows(void *argument, size_t task, size_t thread) {
     (void)thread;
     const struct stoa_winograd_run *r = argument;
-    transform_rows(r, task, r->shared.right);
+    size_t range = task / groups_of_rows(r->p);
+    transform_rows(r, task % groups_of_rows(r->p), range, r->shared.right + narrow_at(r->p, range));
 }
 
 static void prepare_range(void *argument, size_t task, size_t thread) {
@@ -211,21 +231,24 @@ void stoa_winograd_forward_prepare(const stoa_context *context, const struct sto
     const struct stoa_winograd *p = (const void *)plan->cut.bytes;
     struct stoa_winograd_run r = {
         .context = context, .p = p, .weight = weight, .shared = {.right = prepared}};
-    stoa_parallel(context, p->narrow ? groups_of_rows(p) : stoa_winograd_filter_ranges(p),
+    stoa_parallel(context, stoa_winograd_filter_ranges(p) * (p->narrow ? groups_of_rows(p) : 1),
                   p->narrow ? prepare_rows : prepare_range, &r);
 }
 
-/* A narrow layer's transformed weights. A thread that has its own makes them before its first block. */
-static const float *narrow_weights(const struct stoa_winograd_run *r, const struct stoa_winograd_part *part) {
+/* A narrow layer's transformed weights of a range. A thread that has its own makes them before its first
+ * block. */
+static const float *narrow_weights(const struct stoa_winograd_run *r, const struct stoa_winograd_part *part,
+                                   size_t range) {
+    float *own = part->right + narrow_at(r->p, range);
+    size_t *ready = part->ready + stoa_winograd_channel_ranges(r->p) + range;
     if (r->prepared) {
-        return r->prepared;
+        return r->prepared + narrow_at(r->p, range);
     }
-    size_t *ready = part->ready + stoa_winograd_channel_ranges(r->p);
     for (size_t group = 0; *ready == 0 && group < groups_of_rows(r->p); group++) {
-        transform_rows(r, group, part->right);
+        transform_rows(r, group, range, own);
     }
     *ready = 1;
-    return part->right;
+    return own;
 }
 
 /* A wide layer's gathered weights of a range, which are prepared or made now. */
@@ -238,6 +261,28 @@ static const float *wide_weights(const struct stoa_winograd_run *r, const struct
     return part->taps;
 }
 
+/* Set M of a range of filters to V U where products are so small that the choice of their way would take a
+ * third of the time: the kernel is called at once. */
+static void multiply_few(const struct stoa_winograd_run *r, const struct stoa_winograd_part *part,
+                         const struct stoa_winograd_block *block, struct stoa_winograd_matrix v,
+                         const float *u, size_t filters) {
+    const struct stoa_winograd *p = r->p;
+    size_t term[MOST_TERMS];
+    struct stoa_gather gather = {.step = v.row, .term = term};
+    for (size_t l = 0; l < p->in.channels; l++) {
+        term[l] = l;
+    }
+    for (size_t point = 0; point < p->points; point++) {
+        const struct stoa_winograd_span rows = stoa_winograd_span_of(&r->grid, block, point);
+        size_t row = rows.begin - block->first;
+        gather.run = rows.stop - rows.begin;
+        r->context->kernels->product(&gather, gather.run, filters, p->in.channels,
+                                     v.at + point * p->input_step + row * v.row, u + point * p->right_step,
+                                     filters, NULL, part->sums + point * p->sums_step + row * filters,
+                                     filters);
+    }
+}
+
 /* Set M of a range of filters to V U over a range of channels, or add it to M. */
 static void add_products(const struct stoa_winograd_run *r, const struct stoa_winograd_part *part,
                          const struct stoa_winograd_block *block, size_t channel, size_t filter,
@@ -247,8 +292,12 @@ static void add_products(const struct stoa_winograd_run *r, const struct stoa_wi
     size_t in_lines = p->narrow ? p->points : STOA_WINOGRAD_WIDE_LINES * p->grid.points;
     bool last = channel + channels == p->in.channels;
     const float *w = p->narrow ? NULL : wide_weights(r, part, channel, channels, filter, filters);
-    const float *u = p->narrow ? narrow_weights(r, part) : part->right;
+    const float *u = p->narrow ? narrow_weights(r, part, filter / p->range_filters) : part->right;
     const struct stoa_winograd_matrix v = stoa_winograd_inputs(r, part, block, channel);
+    if (p->narrow && block->end - block->first < LEAST_TILES && channels <= MOST_TERMS) {
+        multiply_few(r, part, block, v, u, filters);
+        return;
+    }
     for (size_t point = 0; point < p->points; point++) {
         const struct stoa_winograd_span rows = stoa_winograd_span_of(&r->grid, block, point);
         size_t row = rows.begin - block->first;

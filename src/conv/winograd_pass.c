@@ -66,14 +66,16 @@ static struct stoa_winograd_part carve(const struct stoa_winograd_room *room, st
 /* Whether M lies over V: a point's sums lie where the tiles of the point before lay, which no product reads
  * any more and which are in the caches already. */
 static bool sums_over_inputs(const struct stoa_winograd *p) {
-    return p->narrow && !p->to_weights;
+    return p->narrow && !p->to_weights && p->range_filters == p->filters;
 }
 
 size_t stoa_winograd_size(struct stoa_winograd *p, size_t tiles) {
     const bool over = sums_over_inputs(p);
     size_t row = stoa_max(STOA_WINOGRAD_LANES, p->range_channels);
     size_t weights = p->range_channels * p->range_filters;
-    size_t lines = p->kept ? 0 : p->narrow || p->to_weights ? p->grid.points : STOA_WINOGRAD_WIDE_LINES;
+    size_t points = p->narrow       ? stoa_winograd_filter_ranges(p) * p->points
+                    : p->to_weights ? p->points
+                                    : STOA_WINOGRAD_WIDE_LINES * p->grid.points;
     p->input_step = stoa_winograd_step(tiles * (over ? stoa_max(row, p->filters) : row));
     p->right_step = stoa_winograd_step(p->to_weights ? tiles * p->filters : weights);
     p->sums_step =
@@ -89,7 +91,7 @@ size_t stoa_winograd_size(struct stoa_winograd *p, size_t tiles) {
         .sums = p->to_weights ? STOA_WINOGRAD_BIAS_BLOCKS * stoa_winograd_bias_step(p) : 0};
     *(p->own_inputs ? &p->part.inputs : &p->shared.inputs) =
         over ? 0 : (p->own_inputs ? 1 : p->chunk) * p->block_floats;
-    *(p->own_right ? &p->part.right : &p->shared.right) = lines * p->grid.points * p->right_step;
+    *(p->own_right ? &p->part.right : &p->shared.right) = p->kept ? 0 : points * p->right_step;
     struct stoa_carve part = {.memory = NULL};
     (void)carve(&p->part, &part);
     return part.overflow ? SIZE_MAX : part.bytes;

@@ -87,6 +87,7 @@
     X(size_t, winograd_range, 16, 1024, "channels, and filters, of a task of a weight gradient")             \
     X(size_t, winograd_step_tiles, 4, 65536, "tiles that it transforms at once for all its channels")        \
     X(size_t, winograd_chunk_tiles, 4, 65536, "tiles that it transforms at once where it is wider")          \
+    X(double, layer_task, 1, 1e15, "multiply-adds of one sample in a layer that pay for a task of their own")\
     X(size_t, section_tasks, 1, 64, "tasks that samples are cut into for a section, at most")                \
     X(double, section_task_products, 1, 1e15, "multiply-adds of all its layers in such a task, at least")    \
     X(double, section_products, 1, 1e15, "multiply-adds from which a layer is cut inside instead")           \

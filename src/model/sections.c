@@ -3,6 +3,7 @@
  * steps in which no sample depends on another, and whose layers lose nothing when they are computed a
  * block of samples at a time: those with many weights read these again for each block, and those with much
  * to compute are cut inside as well as any. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,7 +67,9 @@ static bool fits(const struct stoa_plan *plan, size_t step) {
     bool few_weights = work.products * (double)plan->batch < tuning->section_task_products || tasks == 1 ||
                        work.weights <= tuning->section_weights;
     bool sums = pass == STOA_BACKWARD && plan->node[node].trains;
-    return products < tuning->section_products &&
+    double most =
+        tasks == 1 ? fmin(2 * tuning->layer_task, tuning->section_products) : tuning->section_products;
+    return products < most &&
            (few_weights || (!sums && products >= tuning->section_rows * (double)work.weights));
 }
 

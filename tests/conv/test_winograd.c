@@ -368,12 +368,48 @@ static void runs_by_any_table(void **state) {
     }
 }
 
+/* A narrow layer of one image is two tasks where the table says that they pay: of tiles, or of filters, which
+ * may be no whole vectors. The cut changes no bit. */
+static void cuts_one_image_for_two_threads(void **state) {
+    (void)state;
+    static const struct {
+        size_t channels, side, filters, blocks, ranges;
+    } cases[] = {{16, 18, 16, 2, 1}, {64, 10, 64, 1, 2}, {40, 10, 56, 1, 2}, {8, 10, 16, 1, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct problem p =
+            problem_of(shape(1, cases[i].channels, cases[i].side, cases[i].side, cases[i].filters, 0, 0));
+        stoa_context *context = make_context(2, 0, stoa_isa_best());
+        struct stoa_tuning table = *context->tuning;
+        float *kept[PASSES] = {NULL};
+        struct seen seen[PASSES] = {{0}};
+        table.layer_task = 40000;
+        context->tuning = &table;
+        struct stoa_conv_plan plan;
+        assert_true(stoa_conv_plan_with(context, algorithms[1], &p.conv, STOA_CONV_FORWARD, &plan));
+        const struct stoa_winograd *cut = (const void *)plan.cut.bytes;
+        assert_true(cut->narrow);
+        assert_int_equal(cut->grid.blocks, cases[i].blocks);
+        assert_int_equal(stoa_winograd_filter_ranges(cut), cases[i].ranges);
+        compare(algorithms[1], context, &p, kept, seen);
+        table.layer_task = 1e15;
+        assert_true(stoa_conv_plan_with(context, algorithms[1], &p.conv, STOA_CONV_FORWARD, &plan));
+        assert_int_equal(cut->grid.blocks * stoa_winograd_filter_ranges(cut), 1);
+        compare(algorithms[1], context, &p, kept, seen);
+        for (size_t k = 0; k < PASSES; k++) {
+            release(kept[k], p.right[k].n * sizeof(float));
+        }
+        stoa_context_free(context);
+        problem_free(&p);
+    }
+}
+
 int main(void) {
     printf("seed %d\n", SEED);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_the_reference),
         cmocka_unit_test(runs_on_every_instruction_set),
         cmocka_unit_test(runs_by_any_table),
+        cmocka_unit_test(cuts_one_image_for_two_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,7 @@
 #include "kernels/window.h"
 #include "model/plan.h"
 
-enum { STOA_C_NAME = 40, STOA_C_IDENTIFIER = 80, STOA_C_EXPRESSION = 160 };
+enum { STOA_C_NAME = 40, STOA_C_IDENTIFIER = 80, STOA_C_EXPRESSION = 160, STOA_C_ARGUMENT = 48 };
 
 /* Functions of the C file that several layers may call; each is written where one does. */
 enum stoa_c_helper {
@@ -97,15 +97,19 @@ struct stoa_c_operator {
     size_t (*scratch)(const struct stoa_c *code, const struct stoa_c_step *step);
     /* The zeros that it wants around its input; NULL: none. */
     struct stoa_c_border (*border)(const struct stoa_layer *layer);
+    /* Whether the layer is one that body and map write; NULL: any. */
+    bool (*takes)(const struct stoa_layer *layer);
     bool by_channel; /* the map reads `channel` */
     bool by_index;   /* the map reads `index` */
     bool is_identity;
     bool writes_border; /* its body can leave its results within a border */
 };
 
-/* NULL: it cannot be written as C. */
+/* NULL: it is not written as C. */
 const struct stoa_c_operator *stoa_c_operator_find(const struct stoa_op *op);
 
+/* Whether the layer's table has an option. */
+bool stoa_c_has_option(const struct stoa_layer *layer, const char *name);
 /* The member of the layer's options with this name, which the operator's table has. */
 const void *stoa_c_option(const struct stoa_layer *layer, const char *name);
 size_t stoa_c_option_size(const struct stoa_layer *layer, const char *name);
@@ -117,6 +121,7 @@ void stoa_c_conv2d(struct stoa_c *code);
 size_t stoa_c_conv2d_scratch(const struct stoa_c *code, const struct stoa_c_step *step);
 struct stoa_c_border stoa_c_conv2d_border(const struct stoa_layer *layer);
 void stoa_c_conv_transpose2d(struct stoa_c *code);
+bool stoa_c_takes_conv_transpose2d(const struct stoa_layer *layer);
 void stoa_c_linear(struct stoa_c *code);
 
 /* ccode/pool.c: windows over channels, one output pixel at a time */
@@ -133,12 +138,16 @@ void stoa_c_over_taps(struct stoa_c *code, const struct stoa_c_taps *taps);
 void stoa_c_maxpool2d(struct stoa_c *code);
 void stoa_c_avgpool2d(struct stoa_c *code);
 void stoa_c_global_avgpool(struct stoa_c *code);
+void stoa_c_global_maxpool(struct stoa_c *code);
 
 /* ccode/moves.c: numbers that change their place */
 void stoa_c_concat(struct stoa_c *code);
 void stoa_c_pad(struct stoa_c *code);
+bool stoa_c_takes_pad(const struct stoa_layer *layer);
 void stoa_c_upsample(struct stoa_c *code);
 void stoa_c_reshape(struct stoa_c *code);
+/* Any operator whose numbers are numbers of its input, by a table of where each comes from. */
+void stoa_c_gather(struct stoa_c *code);
 
 /* ccode/rows.c: what looks at a row of numbers */
 void stoa_c_softmax(struct stoa_c *code);

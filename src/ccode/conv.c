@@ -392,14 +392,30 @@ struct transposed {
     size_t groups, top, left; /* padding */
 };
 
+/* Whether padding is a pair, or says each side. */
+static bool pads_sides(const struct stoa_layer *layer) {
+    bool sides = false;
+    for (size_t i = 0; i < layer->op->option_count; i++) {
+        sides = sides || layer->op->options[i].type == STOA_OPTION_PADDING;
+    }
+    return sides;
+}
+
+bool stoa_c_takes_conv_transpose2d(const struct stoa_layer *layer) {
+    return !pads_sides(layer) ||
+           ((const struct stoa_padding *)stoa_c_option(layer, "pad"))->kind == STOA_PAD_GIVEN;
+}
+
 static struct transposed transposed_of(const struct stoa_layer *layer) {
-    const struct stoa_pair *pad = stoa_c_option(layer, "pad");
-    return (struct transposed){.kernel = *(const struct stoa_pair *)stoa_c_option(layer, "kernel"),
-                               .stride = *(const struct stoa_pair *)stoa_c_option(layer, "stride"),
-                               .dilation = *(const struct stoa_pair *)stoa_c_option(layer, "dilation"),
-                               .groups = stoa_c_option_size(layer, "groups"),
-                               .top = pad->height,
-                               .left = pad->width};
+    const void *pad = stoa_c_option(layer, "pad");
+    bool sides = pads_sides(layer);
+    return (struct transposed){
+        .kernel = *(const struct stoa_pair *)stoa_c_option(layer, "kernel"),
+        .stride = *(const struct stoa_pair *)stoa_c_option(layer, "stride"),
+        .dilation = *(const struct stoa_pair *)stoa_c_option(layer, "dilation"),
+        .groups = stoa_c_option_size(layer, "groups"),
+        .top = sides ? ((const struct stoa_padding *)pad)->top : ((const struct stoa_pair *)pad)->height,
+        .left = sides ? ((const struct stoa_padding *)pad)->left : ((const struct stoa_pair *)pad)->width};
 }
 
 /* Of an axis: the input that a tap of an output comes from, where there is one. */

@@ -23,10 +23,18 @@ static size_t nodes_of(const struct stoa_c *code) {
 /* ---- which operators, and how large ---- */
 
 static stoa_status check_layer(struct stoa_c *code, const struct stoa_layer *layer) {
-    if (!stoa_c_operator_find(layer->op)) {
+    const struct stoa_c_operator *op = stoa_c_operator_find(layer->op);
+    if (!op) {
         return stoa_fail(code->context, STOA_ERR_UNSUPPORTED,
-                         "%s '%s': the operator is not written as C, so the model cannot be exported",
+                         "%s '%.64s': the operator is not written as C, so the model cannot be exported",
                          layer->op->name, layer->name);
+    }
+    if (op->takes && !op->takes(layer)) {
+        return stoa_fail(
+            code->context, STOA_ERR_UNSUPPORTED,
+            "%s '%.64s': these options or inputs of the operator are not written as C, so the model "
+            "cannot be exported",
+            layer->op->name, layer->name);
     }
     size_t most = stoa_shape_size(&layer->output);
     for (size_t k = 0; k < layer->inputs; k++) {
@@ -35,10 +43,11 @@ static stoa_status check_layer(struct stoa_c *code, const struct stoa_layer *lay
     for (size_t t = 0; t < layer->tensors; t++) {
         most = stoa_max(most, stoa_tensor_count(&layer->tensor[t]));
     }
-    return most <= INT_MAX / 4 ? STOA_OK
-                               : stoa_fail(code->context, STOA_ERR_SHAPE,
-                                           "%s '%s': found a tensor of %zu numbers, expected at most %d in C",
-                                           layer->op->name, layer->name, most, INT_MAX / 4);
+    return most <= INT_MAX / 4
+               ? STOA_OK
+               : stoa_fail(code->context, STOA_ERR_SHAPE,
+                           "%s '%.64s': found a tensor of %zu numbers, expected at most %d in C",
+                           layer->op->name, layer->name, most, INT_MAX / 4);
 }
 
 /* ---- steps ---- */
@@ -286,7 +295,7 @@ stoa_status stoa_c_find_steps(struct stoa_c *code) {
         if (!place_step(code, s)) {
             const struct stoa_layer *layer = &code->model->nodes[code->step[s].leader].layer;
             return stoa_fail(code->context, STOA_ERR_SHAPE,
-                             "%s '%s': it needs more memory than C code counts", layer->op->name,
+                             "%s '%.64s': it needs more memory than C code counts", layer->op->name,
                              layer->name);
         }
     }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Operators that move numbers, as C. */
+#include <math.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/size.h"
 #include "ccode/ccode.h"
@@ -47,6 +50,60 @@ void stoa_c_concat(struct stoa_c *code) {
         copy_rows(code, x, stoa_shape_size(&layer->output) / whole, part, first, whole);
         first += part;
     }
+}
+
+/* Where each number of y comes from, counted from 1, as the double reference tells it of the numbers 1, 2,
+ * 3, ... */
+static void write_table(struct stoa_c *code, const double *y, size_t count, size_t most) {
+    struct stoa_c_text *text = &code->layers;
+    stoa_c_print(text, "    static const int from[%zu] = {", count);
+    for (size_t i = 0; i < count; i++) {
+        bool comes = y[i] >= 1 && y[i] <= (double)most && floor(y[i]) == y[i];
+        stoa_c_print(text, "%s%zu",
+                     i == 0        ? ""
+                     : i % 16 == 0 ? ",\n        "
+                                   : ", ",
+                     comes ? (size_t)y[i] : 0);
+    }
+    stoa_c_print(text, "};\n");
+}
+
+void stoa_c_gather(struct stoa_c *code) {
+    const struct stoa_layer *layer = stoa_c_layer(code);
+    size_t inputs = stoa_shape_size(&layer->input[0]);
+    size_t outputs = stoa_shape_size(&layer->output);
+    double *x = malloc(inputs * sizeof *x);
+    double *y = malloc(outputs * sizeof *y);
+    code->failed = code->failed || !x || !y;
+    for (size_t i = 0; x && i < inputs; i++) {
+        x[i] = (double)(i + 1);
+    }
+    if (x && y) {
+        const double *const from[] = {x};
+        const struct stoa_op_reference run = {.layer = layer, .batch = 1, .x = from, .y = y};
+        layer->op->reference_forward(&run);
+        write_table(code, y, outputs, inputs);
+        stoa_c_open(&code->layers, "for (int i = 0; i < %zu; i++)", outputs);
+        stoa_c_line(&code->layers, "y[i] = x[from[i] - 1];");
+        stoa_c_close(&code->layers);
+    }
+    free(x);
+    free(y);
+}
+
+/* Zeros of whole numbers of either sign, which options of several versions hold. */
+static bool is_border(const struct stoa_layer *layer, const char *name) {
+    int64_t number = 0;
+    if (stoa_c_has_option(layer, name)) {
+        number = *(const int64_t *)stoa_c_option(layer, name);
+    }
+    return number >= 0;
+}
+
+bool stoa_c_takes_pad(const struct stoa_layer *layer) {
+    bool constant = !stoa_c_has_option(layer, "mode") || stoa_c_option_size(layer, "mode") == 0;
+    return constant && is_border(layer, "top") && is_border(layer, "bottom") && is_border(layer, "left") &&
+           is_border(layer, "right") && layer->input[0].dim[2] == layer->output.dim[2];
 }
 
 void stoa_c_pad(struct stoa_c *code) {

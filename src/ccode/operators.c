@@ -8,6 +8,14 @@
 
 /* ---- options by their names ---- */
 
+bool stoa_c_has_option(const struct stoa_layer *layer, const char *name) {
+    bool found = false;
+    for (size_t i = 0; i < layer->op->option_count; i++) {
+        found = found || strcmp(layer->op->options[i].name, name) == 0;
+    }
+    return found;
+}
+
 const void *stoa_c_option(const struct stoa_layer *layer, const char *name) {
     for (size_t i = 0; i < layer->op->option_count; i++) {
         if (strcmp(layer->op->options[i].name, name) == 0) {
@@ -95,12 +103,90 @@ static void gelu(struct stoa_c *code, const struct stoa_c_map *map) {
     }
 }
 
+/* A map without options, or with `a` and `b`, by an expression in v: its head declares them. */
+struct expression {
+    const char *op, *a, *b, *text;
+};
+static const struct expression expressions[] = {
+    {"abs", NULL, NULL, "fabsf(v)"},
+    {"celu", "alpha", NULL, "v > 0.0F ? v : a * expm1f(v / a)"},
+    {"clip", "min", "max", "v < a ? a : v > b ? b : v"},
+    {"cos", NULL, NULL, "cosf(v)"},
+    {"erf", NULL, NULL, "erff(v)"},
+    {"exp", NULL, NULL, "expf(v)"},
+    {"hardsigmoid", "alpha", "beta", "a * v + b < 0.0F ? 0.0F : a * v + b > 1.0F ? 1.0F : a * v + b"},
+    {"log", NULL, NULL, "logf(v)"},
+    {"mish", NULL, NULL, "v * tanhf((v < 0.0F ? 0.0F : v) + log1pf(expf(-fabsf(v))))"},
+    {"pow", "exponent", NULL, "powf(v, a)"},
+    {"selu", NULL, NULL, "v > 0.0F ? 1.05070099F * v : 1.75809934F * expm1f(v)"},
+    {"sin", NULL, NULL, "sinf(v)"},
+    {"softsign", NULL, NULL, "v / (1.0F + fabsf(v))"},
+    {"sqrt", NULL, NULL, "sqrtf(v)"},
+    {"thresholded_relu", "alpha", NULL, "v > a ? v : 0.0F"},
+};
+
+static void expression(struct stoa_c *code, const struct stoa_c_map *map) {
+    const struct expression *e = expressions;
+    while (strcmp(e->op, map->layer->op->name) != 0) {
+        e++;
+    }
+    if (e->a) {
+        line_with(code, map, e->a, "const float a = ", ";");
+    }
+    if (e->b) {
+        line_with(code, map, e->b, "const float b = ", ";");
+    }
+    stoa_c_line(&code->layers, "v = %s;", e->text);
+}
+
+/* ---- combinations of several inputs ---- */
+
+static bool takes_equal_shapes(const struct stoa_layer *layer) {
+    bool equal = layer->inputs >= 2;
+    for (size_t k = 0; k < layer->inputs; k++) {
+        equal = equal && stoa_shape_size(&layer->input[k]) == stoa_shape_size(&layer->output);
+    }
+    return equal;
+}
+
 static void add(struct stoa_c *code, const struct stoa_c_map *map) {
     for (size_t k = 0; k < map->layer->inputs; k++) {
         if (k != map->flow) {
             stoa_c_line(&code->layers, "v += %s[%s];", map->operand[k], map->index);
         }
     }
+}
+
+static void mul(struct stoa_c *code, const struct stoa_c_map *map) {
+    stoa_c_line(&code->layers, "v *= %s[%s];", map->operand[1 - map->flow], map->index);
+}
+
+/* Of x0 - x1 and x0 / x1 the number v is one, the operand the other. */
+static void sub_or_div(struct stoa_c *code, const struct stoa_c_map *map) {
+    char sign = strcmp(map->layer->op->name, "sub") == 0 ? '-' : '/';
+    if (map->flow == 0) {
+        stoa_c_line(&code->layers, "v = v %c %s[%s];", sign, map->operand[1], map->index);
+    } else {
+        stoa_c_line(&code->layers, "v = %s[%s] %c v;", map->operand[0], map->index, sign);
+    }
+}
+
+static void min_or_max(struct stoa_c *code, const struct stoa_c_map *map) {
+    char sign = strcmp(map->layer->op->name, "min") == 0 ? '<' : '>';
+    for (size_t k = 0; k < map->layer->inputs; k++) {
+        if (k != map->flow) {
+            stoa_c_line(&code->layers, "v = %s[%s] %c v ? %s[%s] : v;", map->operand[k], map->index, sign,
+                        map->operand[k], map->index);
+        }
+    }
+}
+
+static bool takes_last_axis(const struct stoa_layer *layer) {
+    return !stoa_c_has_option(layer, "axis") || stoa_c_option_size(layer, "axis") == 0;
+}
+
+static bool takes_nearest(const struct stoa_layer *layer) {
+    return stoa_c_option_size(layer, "mode") == 0;
 }
 
 static const struct stoa_c_operator operators[] = {
@@ -110,22 +196,33 @@ static const struct stoa_c_operator operators[] = {
      .scratch = stoa_c_conv2d_scratch,
      .border = stoa_c_conv2d_border,
      .writes_border = true},
-    {.name = "conv_transpose2d", .body = stoa_c_conv_transpose2d},
+    {.name = "conv_transpose2d", .body = stoa_c_conv_transpose2d, .takes = stoa_c_takes_conv_transpose2d},
     {.name = "linear", .body = stoa_c_linear},
     {.name = "maxpool2d", .body = stoa_c_maxpool2d, .writes_border = true},
     {.name = "avgpool2d", .body = stoa_c_avgpool2d, .writes_border = true},
+    {.name = "global_maxpool", .body = stoa_c_global_maxpool},
     {.name = "global_avgpool", .body = stoa_c_global_avgpool},
     {.name = "batchnorm"}, /* its `affine` says all */
     {.name = "layernorm", .body = stoa_c_layernorm},
-    {.name = "softmax", .body = stoa_c_softmax},
-    {.name = "log_softmax", .body = stoa_c_log_softmax},
+    {.name = "softmax", .body = stoa_c_softmax, .takes = takes_last_axis},
+    {.name = "log_softmax", .body = stoa_c_log_softmax, .takes = takes_last_axis},
     {.name = "std", .body = stoa_c_std},
     {.name = "concat", .body = stoa_c_concat},
-    {.name = "pad", .body = stoa_c_pad},
+    {.name = "pad", .body = stoa_c_pad, .takes = stoa_c_takes_pad},
+    {.name = "slice", .body = stoa_c_gather},
+    {.name = "permute", .body = stoa_c_gather},
+    {.name = "depth_to_space", .body = stoa_c_gather},
+    {.name = "space_to_depth", .body = stoa_c_gather},
+    {.name = "resize", .body = stoa_c_gather, .takes = takes_nearest},
     {.name = "upsample", .body = stoa_c_upsample},
     {.name = "reshape", .body = stoa_c_reshape},
     {.name = "dropout", .is_identity = true},
-    {.name = "add", .map = add, .by_index = true},
+    {.name = "add", .map = add, .by_index = true, .takes = takes_equal_shapes},
+    {.name = "sub", .map = sub_or_div, .by_index = true, .takes = takes_equal_shapes},
+    {.name = "mul", .map = mul, .by_index = true, .takes = takes_equal_shapes},
+    {.name = "div", .map = sub_or_div, .by_index = true, .takes = takes_equal_shapes},
+    {.name = "min", .map = min_or_max, .by_index = true, .takes = takes_equal_shapes},
+    {.name = "max", .map = min_or_max, .by_index = true, .takes = takes_equal_shapes},
     {.name = "relu", .map = relu},
     {.name = "leaky_relu", .map = leaky_relu},
     {.name = "prelu", .map = prelu, .by_channel = true},
@@ -148,6 +245,12 @@ const struct stoa_c_operator *stoa_c_operator_find(const struct stoa_op *op) {
     for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++) {
         if (strcmp(operators[i].name, op->name) == 0) {
             return &operators[i];
+        }
+    }
+    static const struct stoa_c_operator by_expression = {.name = "expression", .map = expression};
+    for (size_t i = 0; i < sizeof expressions / sizeof expressions[0]; i++) {
+        if (strcmp(expressions[i].op, op->name) == 0) {
+            return &by_expression;
         }
     }
     return NULL;

@@ -131,6 +131,18 @@ void stoa_c_avgpool2d(struct stoa_c *code) {
                                                  .counts_padding = padding && !all});
 }
 
+void stoa_c_global_maxpool(struct stoa_c *code) {
+    struct stoa_c_text *text = &code->layers;
+    const size_t *in = stoa_c_layer(code)->input[0].dim;
+    stoa_c_open(text, "for (int c = 0; c < %zu; c++)", in[2]);
+    stoa_c_line(text, "float v = x[c];");
+    stoa_c_open(text, "for (int i = 1; i < %zu; i++)", in[0] * in[1]);
+    stoa_c_line(text, "v = x[i * %zu + c] > v ? x[i * %zu + c] : v;", in[2], in[2]);
+    stoa_c_close(text);
+    stoa_c_finish(code, "c", "c", "y[c]");
+    stoa_c_close(text);
+}
+
 void stoa_c_global_avgpool(struct stoa_c *code) {
     struct stoa_c_text *text = &code->layers;
     const size_t *in = stoa_c_layer(code)->input[0].dim;

@@ -159,15 +159,15 @@ void stoa_c_declare_tensors(struct stoa_c *code) {
 }
 
 /* The name of an input of the step that is not the leader's. */
-static void operand_name(size_t position, size_t input, char out[STOA_C_EXPRESSION]) {
-    (void)snprintf(out, STOA_C_EXPRESSION, "r%zu_%zu", position, input);
+static void operand_name(size_t position, size_t input, char out[STOA_C_ARGUMENT]) {
+    (void)snprintf(out, STOA_C_ARGUMENT, "r%zu_%zu", position, input);
 }
 
-static void leader_input_name(const struct stoa_c *code, size_t input, char out[STOA_C_EXPRESSION]) {
+static void leader_input_name(const struct stoa_c *code, size_t input, char out[STOA_C_ARGUMENT]) {
     if (stoa_c_layer(code)->inputs == 1) {
-        (void)snprintf(out, STOA_C_EXPRESSION, "x");
+        (void)snprintf(out, STOA_C_ARGUMENT, "x");
     } else {
-        (void)snprintf(out, STOA_C_EXPRESSION, "x%zu", input);
+        (void)snprintf(out, STOA_C_ARGUMENT, "x%zu", input);
     }
 }
 
@@ -175,7 +175,7 @@ static void leader_input_name(const struct stoa_c *code, size_t input, char out[
 static void write_map(struct stoa_c *code, size_t position, const char *index, const char *channel) {
     size_t node = node_at(code, position);
     const struct stoa_layer *layer = layer_of(code, node);
-    char names[STOA_MAX_INPUTS][STOA_C_EXPRESSION];
+    char names[STOA_MAX_INPUTS][STOA_C_ARGUMENT];
     const char *operand[STOA_MAX_INPUTS];
     for (size_t k = 0; k < layer->inputs; k++) {
         if (position == 0) {
@@ -279,7 +279,7 @@ static void tell_value(struct stoa_c *code, struct stoa_c_text *text, argument_f
 
 static void tell_chain(struct stoa_c *code, struct stoa_c_text *text, argument_fn *tell) {
     const struct stoa_c_step *step = code->at;
-    char name[STOA_C_EXPRESSION];
+    char name[STOA_C_ARGUMENT];
     for (size_t i = 0; i < step->chained; i++) {
         size_t node = step->chain[i];
         for (size_t k = 0; k < layer_of(code, node)->inputs; k++) {
@@ -301,7 +301,7 @@ static void tell_chain(struct stoa_c *code, struct stoa_c_text *text, argument_f
 
 static void tell_arguments(struct stoa_c *code, struct stoa_c_text *text, argument_fn *tell) {
     const struct stoa_c_step *step = code->at;
-    char name[STOA_C_EXPRESSION];
+    char name[STOA_C_ARGUMENT];
     for (size_t k = 0; k < stoa_c_layer(code)->inputs; k++) {
         leader_input_name(code, k, name);
         tell(code, text, "const float *", name,

@@ -119,7 +119,14 @@ static void write_model(const char *name, stoa_model *model, bool separate) {
     (void)snprintf(path, sizeof path, "%s/%s.c", folder, name);
     (void)snprintf(weights, sizeof weights, "%s/%s.weights", folder, name);
     const stoa_c_options options = {.weights = separate ? weights : NULL};
-    must(stoa_model_export_c(model, path, &options, NULL), name);
+    stoa_status status = stoa_model_export_c(model, path, &options, NULL);
+    if (status == STOA_ERR_UNSUPPORTED) {
+        (void)printf("refused %s\n", name);
+        free(output);
+        free(input);
+        return;
+    }
+    must(status, name);
     for (size_t i = 0; i < SAMPLES * inputs; i++) {
         input[i] = 2 * draw(0, i);
     }

@@ -190,14 +190,16 @@ typedef struct stoa_conv_transpose2d {
     size_t stride_width;      /**< output columns from one input column to the next */
     size_t dilation_height;   /**< pixels from one tap to the next */
     size_t dilation_width;    /**< pixels from one tap to the next */
-    size_t pad_height;        /**< output rows cut off above, and as many below */
-    size_t pad_width;         /**< output columns cut off on the left, and as many on the right */
+    size_t pad_top;           /**< output rows cut off above */
+    size_t pad_bottom;        /**< output rows cut off below */
+    size_t pad_left;          /**< output columns cut off on the left */
+    size_t pad_right;         /**< output columns cut off on the right */
     size_t output_pad_height; /**< rows more below, fewer than the stride or the dilation */
     size_t output_pad_width;  /**< columns more on the right, the same */
     size_t groups;            /**< divides channels and filters */
 } stoa_conv_transpose2d;
 
-/** `*height` and `*width` of the output of `conv`: (size - 1) * stride - 2 * padding + dilation *
+/** `*height` and `*width` of the output of `conv`: (size - 1) * stride - padding + dilation *
  * (kernel - 1) + output padding + 1. */
 STOA_API STOA_MUST_CHECK stoa_status stoa_conv_transpose2d_output(stoa_context *context,
                                                                   const stoa_conv_transpose2d *conv,

@@ -127,6 +127,7 @@ void stoa_option_expected(const struct stoa_option *option, char *out, size_t si
     char highest[32];
     switch (option->type) {
     case STOA_OPTION_SIZE:
+    case STOA_OPTION_INT:
         append(&text, "a number from %.0f to %.0f", option->lowest, option->highest);
         break;
     case STOA_OPTION_PAIR:
@@ -138,9 +139,11 @@ void stoa_option_expected(const struct stoa_option *option, char *out, size_t si
         break;
     case STOA_OPTION_FLOAT:
     case STOA_OPTION_DOUBLE:
+    case STOA_OPTION_FACTORS:
         stoa_format_float((float)option->lowest, lowest);
         stoa_format_float((float)option->highest, highest);
-        append(&text, "a number from %s to %s", lowest, highest);
+        append(&text, "%sa number from %s to %s", option->type == STOA_OPTION_FACTORS ? "HxW or " : "",
+               lowest, highest);
         break;
     case STOA_OPTION_BOOL:
         append(&text, "true or false");
@@ -170,6 +173,17 @@ void stoa_option_expected(const struct stoa_option *option, char *out, size_t si
 static bool read_size(const struct stoa_option *option, const char *text, size_t length, size_t *value) {
     return stoa_parse_size(text, length, value) && (double)*value >= option->lowest &&
            (double)*value <= option->highest;
+}
+
+/* "-3". */
+static bool read_int(const struct stoa_option *option, const char *text, int64_t *value) {
+    bool negative = text[0] == '-';
+    size_t size;
+    if (!stoa_parse_size(text + negative, strlen(text + negative), &size) || size > INT64_MAX) {
+        return false;
+    }
+    *value = negative ? -(int64_t)size : (int64_t)size;
+    return (double)*value >= option->lowest && (double)*value <= option->highest;
 }
 
 /* "5" or "5x3". */
@@ -228,6 +242,15 @@ static bool read_float(const struct stoa_option *option, const char *text, size_
     return number == 0 || *value != 0;
 }
 
+/* "0.5" or "2x1.5". */
+static bool read_factors(const struct stoa_option *option, const char *text, struct stoa_factors *factors) {
+    size_t length = strcspn(text, "x");
+    bool good = read_float(option, text, length, &factors->height);
+    factors->width = factors->height;
+    return good && (text[length] == '\0' ||
+                    read_float(option, text + length + 1, strlen(text + length + 1), &factors->width));
+}
+
 /* "1,0.5,2". */
 static bool read_list(const struct stoa_option *option, const char *text, struct stoa_list *list) {
     for (list->count = 0; list->count < STOA_LIST_MOST;) {
@@ -280,11 +303,17 @@ bool stoa_option_read(const struct stoa_option *option, const char *text, void *
     struct stoa_list list = {.count = 0};
     uint64_t seed = 0;
     int word = 0;
+    int64_t whole = 0;
+    struct stoa_factors factors;
     switch (option->type) {
     case STOA_OPTION_SIZE:
         return read_size(option, text, strlen(text), &size) && memcpy(member, &size, sizeof size);
+    case STOA_OPTION_INT:
+        return read_int(option, text, &whole) && memcpy(member, &whole, sizeof whole);
     case STOA_OPTION_PAIR:
         return read_pair(option, text, &pair.height, &pair.width) && memcpy(member, &pair, sizeof pair);
+    case STOA_OPTION_FACTORS:
+        return read_factors(option, text, &factors) && memcpy(member, &factors, sizeof factors);
     case STOA_OPTION_PADDING:
         return read_padding(option, text, &padding) && memcpy(member, &padding, sizeof padding);
     case STOA_OPTION_FLOAT:

@@ -11,7 +11,9 @@
 
 enum stoa_option_type {
     STOA_OPTION_SIZE,    /* size_t: "6" */
+    STOA_OPTION_INT,     /* int64_t: "-3" */
     STOA_OPTION_PAIR,    /* struct stoa_pair: "5" or "5x3", height first */
+    STOA_OPTION_FACTORS, /* struct stoa_factors: "0.5" or "2x1.5", height first */
     STOA_OPTION_PADDING, /* struct stoa_padding: "2", "1x2", "1,0,2,1", "same" or "same_lower" */
     STOA_OPTION_FLOAT,   /* float: "1e-3" */
     STOA_OPTION_DOUBLE,  /* double: for what is computed with in double, such as schedules */
@@ -26,6 +28,10 @@ enum stoa_option_type {
 
 struct stoa_pair {
     size_t height, width;
+};
+
+struct stoa_factors {
+    float height, width;
 };
 
 /* Rows and columns around an image, as given, or as many as make the output as large as the input divided by

@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* conv_transpose2d: the gradient of conv2d as a layer ("deconvolution", Zeiler et al. 2010): each input pixel
- * spreads over a window of the output.
+/* conv_transpose2d: the gradient of conv2d as a layer ("deconvolution", Zeiler et al. 2010): each input
+ * pixel spreads over a window of the output.
  *
  * x (N, H, W, C), y (N, OH, OW, K), weight (KH, KW, K / groups, C) in memory and (C, K / groups, KH, KW) on
  * disk, bias (K):
- *   OH = (H - 1) * stride - 2 * pad + dilation * (KH - 1) + output_pad + 1
- * With the convolution that takes (N, OH, OW, K) to (N, H, W, C) and this weight: y is its backward data of
- * x, dx its forward of dy, dweight its backward weights of dy and x. dbias = sum of dy over pixels. */
+ *   OH = (H - 1) * stride - top - bottom + dilation * (KH - 1) + output_pad + 1
+ * pad is what is cut off, as in conv2d.c. With pad=same it is chosen so that OH is H * stride, or
+ * output_size: an odd row is cut at the bottom, with same_lower at the top (ONNX's output_shape). Else
+ * output_size chooses output_pad, as PyTorch's does. With the convolution that takes (N, OH, OW, K) to (N,
+ * H, W, C) and this weight: y is its backward data of x, dx its forward of dy, dweight its backward weights
+ * of dy and x. dbias = sum of dy over pixels. */
 #include <string.h>
 
 #include "base/size.h"
 #include "ops/block_sums.h"
 #include "ops/conv_layer.h"
+#include "ops/window.h"
 
 struct conv_transpose2d_options {
     size_t filters, groups;
-    struct stoa_pair kernel, stride, pad, output_pad, dilation;
+    struct stoa_pair kernel, stride, output_pad, output_size, dilation;
+    struct stoa_padding pad;
     struct stoa_init_options init;
     bool bias;
 };
@@ -25,14 +30,42 @@ static const struct stoa_option options[] = {
     {"filters", STOA_OPTION_SIZE, AT(filters), NULL, 1, 1 << 20, NULL},
     {"kernel", STOA_OPTION_PAIR, AT(kernel), NULL, 1, 65535, NULL},
     {"stride", STOA_OPTION_PAIR, AT(stride), "1", 1, 65535, NULL},
-    {"pad", STOA_OPTION_PAIR, AT(pad), "0", 0, 65535, NULL},
+    {"pad", STOA_OPTION_PADDING, AT(pad), "0", 0, 65535, NULL},
     {"output_pad", STOA_OPTION_PAIR, AT(output_pad), "0", 0, 65535, NULL},
+    {"output_size", STOA_OPTION_PAIR, AT(output_size), "", 1, 1 << 20, NULL},
     {"dilation", STOA_OPTION_PAIR, AT(dilation), "1", 1, 65535, NULL},
     {"groups", STOA_OPTION_SIZE, AT(groups), "1", 1, 1 << 20, NULL},
     {"bias", STOA_OPTION_BOOL, AT(bias), "true", 0, 0, NULL},
     STOA_INIT_OPTION_TABLE(struct conv_transpose2d_options, init),
 };
 #undef AT
+
+/* One axis: what is cut off in front, what is left, 0 when that is nothing, and without more behind. */
+struct axis {
+    size_t front, output, least;
+};
+
+static struct axis axis_of(const struct stoa_layer *layer, bool vertical) {
+    const struct conv_transpose2d_options *o = layer->options;
+    const size_t size = layer->input[0].dim[vertical ? 0 : 1];
+    const size_t kernel = vertical ? o->kernel.height : o->kernel.width;
+    const size_t stride = vertical ? o->stride.height : o->stride.width;
+    const size_t dilation = vertical ? o->dilation.height : o->dilation.width;
+    const size_t asked = vertical ? o->output_size.height : o->output_size.width;
+    const size_t more = vertical ? o->output_pad.height : o->output_pad.width;
+    const size_t whole = (size - 1) * stride + dilation * (kernel - 1) + 1;
+    struct axis a = {.front = vertical ? o->pad.top : o->pad.left, .output = asked ? asked : size * stride};
+    size_t back = vertical ? o->pad.bottom : o->pad.right;
+    if (o->pad.kind != STOA_PAD_GIVEN) {
+        stoa_cut_padding(o->pad.kind, whole + more > a.output ? whole + more - a.output : 0, &a.front, &back);
+    }
+    a.least = whole > a.front + back ? whole - a.front - back : 0;
+    if (o->pad.kind == STOA_PAD_GIVEN) {
+        /* More behind may make something of nothing. */
+        a.output = asked ? asked : whole + more > a.front + back ? whole + more - a.front - back : 0;
+    }
+    return a;
+}
 
 /* The convolution from y to x. */
 static struct stoa_conv problem(const struct stoa_layer *layer, size_t batch) {
@@ -48,20 +81,13 @@ static struct stoa_conv problem(const struct stoa_layer *layer, size_t batch) {
                                          .stride_width = o->stride.width,
                                          .dilation_height = o->dilation.height,
                                          .dilation_width = o->dilation.width,
-                                         .pad_top = o->pad.height,
-                                         .pad_left = o->pad.width,
+                                         .pad_top = axis_of(layer, true).front,
+                                         .pad_left = axis_of(layer, false).front,
                                          .out_height = in[0],
                                          .out_width = in[1]},
                               .batch = batch,
                               .filters = in[2],
                               .groups = o->groups};
-}
-
-/* One axis of the output; 0 when the padding leaves nothing. */
-static size_t axis_output(size_t size, size_t kernel, size_t stride, size_t pad, size_t output_pad,
-                          size_t dilation) {
-    size_t whole = (size - 1) * stride + dilation * (kernel - 1) + output_pad + 1;
-    return whole > 2 * pad ? whole - 2 * pad : 0;
 }
 
 static stoa_status check_options(struct stoa_error *error, const struct conv_transpose2d_options *o,
@@ -79,6 +105,10 @@ static stoa_status check_options(struct stoa_error *error, const struct conv_tra
             o->output_pad.height, o->output_pad.width, o->stride.height, o->stride.width, o->dilation.height,
             o->dilation.width);
     }
+    if (o->output_size.height > 0 && o->output_pad.height + o->output_pad.width > 0) {
+        return stoa_error_set(error, STOA_ERR_ARGUMENT,
+                              "found output_size and output_pad, expected one of them");
+    }
     size_t weights = o->filters / o->groups;
     if (!stoa_size_scale(&weights, o->kernel.height) || !stoa_size_scale(&weights, o->kernel.width) ||
         !stoa_size_scale(&weights, channels) || weights > STOA_MAX_DIMENSION) {
@@ -91,15 +121,20 @@ static stoa_status check_options(struct stoa_error *error, const struct conv_tra
 static stoa_status infer_output(struct stoa_error *error, struct stoa_layer *layer) {
     const struct conv_transpose2d_options *o = layer->options;
     const size_t *in = layer->input[0].dim;
-    size_t height = axis_output(in[0], o->kernel.height, o->stride.height, o->pad.height,
-                                o->output_pad.height, o->dilation.height);
-    size_t width = axis_output(in[1], o->kernel.width, o->stride.width, o->pad.width, o->output_pad.width,
-                               o->dilation.width);
-    layer->output = (struct stoa_shape){.rank = 3, .dim = {height, width, o->filters}};
-    if (height == 0 || width == 0) {
-        return stoa_error_set(error, STOA_ERR_SHAPE,
-                              "pad %zux%zu leaves nothing of input %zux%zu with kernel %zux%zu",
-                              o->pad.height, o->pad.width, in[0], in[1], o->kernel.height, o->kernel.width);
+    const struct axis v = axis_of(layer, true);
+    const struct axis h = axis_of(layer, false);
+    char pad[STOA_PADDING_TEXT];
+    layer->output = (struct stoa_shape){.rank = 3, .dim = {v.output, h.output, o->filters}};
+    if (v.output == 0 || h.output == 0) {
+        return stoa_error_set(
+            error, STOA_ERR_SHAPE, "pad %s leaves nothing of input %zux%zu with kernel %zux%zu",
+            stoa_padding_text(&o->pad, pad), in[0], in[1], o->kernel.height, o->kernel.width);
+    }
+    const size_t most_height = v.least + stoa_max(o->stride.height, o->dilation.height) - 1;
+    const size_t most_width = h.least + stoa_max(o->stride.width, o->dilation.width) - 1;
+    if (v.output < v.least || v.output > most_height || h.output < h.least || h.output > most_width) {
+        return stoa_error_set(error, STOA_ERR_SHAPE, "found output %zux%zu, expected %zux%zu to %zux%zu",
+                              v.output, h.output, v.least, h.least, most_height, most_width);
     }
     return STOA_OK;
 }
@@ -253,6 +288,10 @@ static const struct stoa_op_example examples[] = {
     {"filters=6 kernel=3 groups=2 stride=2 output_pad=1", {"3x4x4"}, 2},
     {"filters=5 kernel=3 groups=5 pad=1", {"4x4x5"}, 3},
     {"filters=7 kernel=1", {"4x5x6"}, 3},
+    {"filters=4 kernel=3 stride=2 pad=0,1,1,0", {"4x3x3"}, 2},
+    {"filters=3 kernel=3x2 stride=2x3 pad=same", {"3x4x5"}, 2},
+    {"filters=3 kernel=4 stride=2 pad=same_lower output_size=7x8", {"3x4x5"}, 2},
+    {"filters=4 kernel=1x5 stride=1x2 pad=0x2 output_size=1x10", {"1x5x4"}, 3},
     {"filters=20 kernel=3 pad=1", {"6x6x18"}, 3},
     {NULL, {NULL}, 0},
 };

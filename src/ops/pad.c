@@ -1,54 +1,111 @@
 /* SPDX-License-Identifier: MIT */
-/* pad: an image with a border of a constant. x (N, H, W, C), y (N, H + top + bottom, W + left + right, C);
- * `size` counts on all four sides, the others beside it. dx is the inside of dy. */
+/* pad: an image with a border, or, where a number is negative, without its own. x (N, H, W, C), y (N, H +
+ * top + bottom, W + left + right, C + front + back); `size` counts on all four sides of the pixels, the
+ * others beside it, `front` and `back` are channels. The border is a constant, or taken from the image
+ * (numpy's and ONNX's modes): edge repeats the last pixel, reflect mirrors at it, wrap goes on at the other
+ * side. What is cut off is cut before. dx is the sum of dy over the places a pixel went to. */
+#include <stdint.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "ops/op.h"
+
+enum { CONSTANT, REFLECT, EDGE, WRAP };
+static const char *const modes[] = {"constant", "reflect", "edge", "wrap", NULL};
 
 struct pad_options {
     struct stoa_pair size;
-    size_t top, bottom, left, right;
+    int64_t top, bottom, left, right, front, back;
+    size_t mode;
     float value;
 };
 
+#define SIDE(side)                                                                                           \
+    { #side, STOA_OPTION_INT, offsetof(struct pad_options, side), "0", -65535, 65535, NULL }
 static const struct stoa_option options[] = {
     {"size", STOA_OPTION_PAIR, offsetof(struct pad_options, size), "0", 0, 65535, NULL},
-    {"top", STOA_OPTION_SIZE, offsetof(struct pad_options, top), "0", 0, 65535, NULL},
-    {"bottom", STOA_OPTION_SIZE, offsetof(struct pad_options, bottom), "0", 0, 65535, NULL},
-    {"left", STOA_OPTION_SIZE, offsetof(struct pad_options, left), "0", 0, 65535, NULL},
-    {"right", STOA_OPTION_SIZE, offsetof(struct pad_options, right), "0", 0, 65535, NULL},
+    SIDE(top),
+    SIDE(bottom),
+    SIDE(left),
+    SIDE(right),
+    SIDE(front),
+    SIDE(back),
+    {"mode", STOA_OPTION_CHOICE, offsetof(struct pad_options, mode), "constant", 0, 0, modes},
     {"value", STOA_OPTION_FLOAT, offsetof(struct pad_options, value), "0", -1e30, 1e30, NULL},
 };
+#undef SIDE
 
-/* Rows and numbers of an image and of its border. */
+/* One axis: of x's `size` numbers `count` from `first` on are kept, and stand in y behind `before` others. */
+struct axis {
+    size_t size, first, count, before, out;
+};
+
+/* `count` is 0 where nothing is left. */
+static struct axis axis_of(size_t size, int64_t before, int64_t after) {
+    size_t cut_before = before < 0 ? (size_t)-before : 0;
+    size_t cut_after = after < 0 ? (size_t)-after : 0;
+    size_t cut = cut_before + cut_after;
+    struct axis a = {.size = size,
+                     .first = cut_before,
+                     .count = size > cut ? size - cut : 0,
+                     .before = before > 0 ? (size_t)before : 0};
+    a.out = a.before + a.count + (after > 0 ? (size_t)after : 0);
+    return a;
+}
+
 struct frame {
-    size_t height, row;         /* lines of x, and numbers of one */
-    size_t top, left;           /* lines above, and numbers before each line */
-    size_t out_height, out_row; /* of y */
+    struct axis rows, pixels, channels;
+    size_t mode;
     float value;
 };
 
 static struct frame frame_of(const struct stoa_layer *layer) {
     const struct pad_options *o = layer->options;
     const size_t *in = layer->input[0].dim;
-    const size_t *out = layer->output.dim;
-    return (struct frame){.height = in[0],
-                          .row = in[1] * in[2],
-                          .top = o->size.height + o->top,
-                          .left = (o->size.width + o->left) * in[2],
-                          .out_height = out[0],
-                          .out_row = out[1] * out[2],
+    const int64_t height = (int64_t)o->size.height;
+    const int64_t width = (int64_t)o->size.width;
+    return (struct frame){.rows = axis_of(in[0], height + o->top, height + o->bottom),
+                          .pixels = axis_of(in[1], width + o->left, width + o->right),
+                          .channels = axis_of(in[2], o->front, o->back),
+                          .mode = o->mode,
                           .value = o->value};
 }
 
 static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
-    const struct pad_options *o = layer->options;
     stoa_status status = stoa_expect_image(error, layer);
-    const size_t *in = layer->input[0].dim;
-    layer->output = (struct stoa_shape){.rank = 3,
-                                        .dim = {in[0] + 2 * o->size.height + o->top + o->bottom,
-                                                in[1] + 2 * o->size.width + o->left + o->right, in[2]}};
-    return status;
+    if (status != STOA_OK) {
+        return status;
+    }
+    const struct frame f = frame_of(layer);
+    if (f.rows.count == 0 || f.pixels.count == 0 || f.channels.count == 0) {
+        char text[STOA_SHAPE_TEXT];
+        return stoa_error_set(error, STOA_ERR_SHAPE, "nothing is left of input %s, whose border is cut off",
+                              stoa_shape_text(&layer->input[0], text));
+    }
+    layer->output = (struct stoa_shape){.rank = 3, .dim = {f.rows.out, f.pixels.out, f.channels.out}};
+    return STOA_OK;
+}
+
+/* The number of x that stands at y's `at`; OUTSIDE for the constant. */
+#define OUTSIDE SIZE_MAX
+static size_t source(const struct axis *a, size_t mode, size_t at) {
+    if (at >= a->before && at < a->before + a->count) {
+        return a->first + at - a->before;
+    }
+    const int64_t count = (int64_t)a->count;
+    const int64_t offset = (int64_t)at - (int64_t)a->before;
+    const int64_t period = mode == WRAP ? count : count > 1 ? 2 * (count - 1) : 1;
+    const int64_t turned = (offset % period + period) % period;
+    switch (mode) {
+    case EDGE:
+        return a->first + (offset < 0 ? 0 : a->count - 1);
+    case REFLECT:
+        return a->first + (size_t)(turned < count ? turned : period - turned);
+    case WRAP:
+        return a->first + (size_t)turned;
+    default:
+        return OUTSIDE;
+    }
 }
 
 static void fill(float *y, size_t n, float value) {
@@ -57,39 +114,99 @@ static void fill(float *y, size_t n, float value) {
     }
 }
 
+/* Pixel `at` of a line of y from the line of x. */
+static void put_pixel(const struct frame *f, const float *x, size_t at, float *y) {
+    size_t from = source(&f->pixels, f->mode, at);
+    for (size_t c = 0; c < f->channels.out; c++) {
+        size_t channel = from == OUTSIDE ? OUTSIDE : source(&f->channels, f->mode, c);
+        y[at * f->channels.out + c] = channel == OUTSIDE ? f->value : x[from * f->channels.size + channel];
+    }
+}
+
+/* The pixels of y, from *first to *end, that are x's in one run. */
+static void inside(const struct frame *f, size_t *first, size_t *end) {
+    bool whole = f->channels.out == f->channels.size && f->channels.count == f->channels.size;
+    *first = whole ? f->pixels.before : 0;
+    *end = whole ? f->pixels.before + f->pixels.count : 0;
+}
+
 static void forward_lines(const struct stoa_op_run *run, size_t first, size_t count) {
-    struct frame f = frame_of(run->layer);
-    for (size_t line = first; line < first + count; line++) {
-        float *y = run->y + line * f.out_row;
-        size_t at = line % f.out_height;
-        if (at < f.top || at >= f.top + f.height) {
-            fill(y, f.out_row, f.value);
+    const struct frame f = frame_of(run->layer);
+    const size_t line = f.pixels.size * f.channels.size;
+    const size_t out_line = f.pixels.out * f.channels.out;
+    size_t begin;
+    size_t end;
+    inside(&f, &begin, &end);
+    for (size_t i = first; i < first + count; i++) {
+        float *y = run->y + i * out_line;
+        size_t row = source(&f.rows, f.mode, i % f.rows.out);
+        if (row == OUTSIDE) {
+            fill(y, out_line, f.value);
             continue;
         }
-        fill(y, f.left, f.value);
-        memcpy(y + f.left, run->x[0] + (line / f.out_height * f.height + at - f.top) * f.row,
-               f.row * sizeof *y);
-        fill(y + f.left + f.row, f.out_row - f.left - f.row, f.value);
+        const float *x = run->x[0] + (i / f.rows.out * f.rows.size + row) * line;
+        for (size_t at = 0; at < begin; at++) {
+            put_pixel(&f, x, at, y);
+        }
+        memcpy(y + begin * f.channels.out, x + (begin < end ? f.pixels.first * f.channels.size : 0),
+               (end - begin) * f.channels.out * sizeof *y);
+        for (size_t at = end; at < f.pixels.out; at++) {
+            put_pixel(&f, x, at, y);
+        }
     }
 }
 
 static void forward(const struct stoa_op_run *run) {
-    struct frame f = frame_of(run->layer);
-    stoa_parallel_range(run, run->batch * f.out_height, stoa_row_grain(f.out_row), forward_lines);
+    const size_t *out = run->layer->output.dim;
+    stoa_parallel_range(run, run->batch * out[0], stoa_row_grain(out[1] * out[2]), forward_lines);
 }
 
-static void backward_lines(const struct stoa_op_run *run, size_t first, size_t count) {
-    struct frame f = frame_of(run->layer);
-    for (size_t line = first; line < first + count; line++) {
-        size_t from = line / f.height * f.out_height + f.top + line % f.height;
-        memcpy(run->dx[0] + line * f.row, run->dy + from * f.out_row + f.left, f.row * sizeof(float));
+static void take_pixel(const struct frame *f, const float *dy, size_t at, float *dx) {
+    size_t from = source(&f->pixels, f->mode, at);
+    for (size_t c = 0; from != OUTSIDE && c < f->channels.out; c++) {
+        size_t channel = source(&f->channels, f->mode, c);
+        if (channel != OUTSIDE) {
+            dx[from * f->channels.size + channel] += dy[at * f->channels.out + c];
+        }
+    }
+}
+
+static void backward_images(const struct stoa_op_run *run, size_t first, size_t count) {
+    const struct frame f = frame_of(run->layer);
+    const size_t line = f.pixels.size * f.channels.size;
+    const size_t out_line = f.pixels.out * f.channels.out;
+    size_t begin;
+    size_t end;
+    inside(&f, &begin, &end);
+    for (size_t n = first; n < first + count; n++) {
+        float *image = run->dx[0] + n * f.rows.size * line;
+        memset(image, 0, f.rows.size * line * sizeof *image);
+        for (size_t i = 0; i < f.rows.out; i++) {
+            size_t row = source(&f.rows, f.mode, i);
+            if (row == OUTSIDE) {
+                continue;
+            }
+            const float *dy = run->dy + (n * f.rows.out + i) * out_line;
+            float *dx = image + row * line;
+            for (size_t at = 0; at < begin; at++) {
+                take_pixel(&f, dy, at, dx);
+            }
+            if (begin < end) {
+                run->context->kernels->accumulate(dy + begin * f.channels.out,
+                                                  dx + f.pixels.first * f.channels.size,
+                                                  (end - begin) * f.channels.out);
+            }
+            for (size_t at = end; at < f.pixels.out; at++) {
+                take_pixel(&f, dy, at, dx);
+            }
+        }
     }
 }
 
 static void backward(const struct stoa_op_run *run) {
-    struct frame f = frame_of(run->layer);
     if (run->dx[0]) {
-        stoa_parallel_range(run, run->batch * f.height, stoa_row_grain(f.row), backward_lines);
+        stoa_parallel_range(run, run->batch, stoa_row_grain(stoa_shape_size(&run->layer->output)),
+                            backward_images);
     }
 }
 
@@ -99,23 +216,33 @@ static double flops(const struct stoa_layer *layer) {
     return 0;
 }
 
+/* Where in x number `i` of all of y comes from, or OUTSIDE. */
+static size_t reference_source(const struct frame *f, size_t i) {
+    size_t channel = source(&f->channels, f->mode, i % f->channels.out);
+    size_t pixel = source(&f->pixels, f->mode, i / f->channels.out % f->pixels.out);
+    size_t row = source(&f->rows, f->mode, i / f->channels.out / f->pixels.out % f->rows.out);
+    size_t image = i / f->channels.out / f->pixels.out / f->rows.out;
+    return channel == OUTSIDE || pixel == OUTSIDE || row == OUTSIDE
+               ? OUTSIDE
+               : ((image * f->rows.size + row) * f->pixels.size + pixel) * f->channels.size + channel;
+}
+
 static void reference_forward(const struct stoa_op_reference *run) {
-    struct frame f = frame_of(run->layer);
-    size_t image = f.out_height * f.out_row;
-    for (size_t n = 0; n < run->batch; n++) {
-        for (size_t i = 0; i < image; i++) {
-            run->y[n * image + i] = (double)f.value;
-        }
-        stoa_reference_f64.copy_rows(run->x[0] + n * f.height * f.row, f.height, f.row, f.row,
-                                     run->y + n * image + f.top * f.out_row + f.left, f.out_row);
+    const struct frame f = frame_of(run->layer);
+    for (size_t i = 0; i < run->batch * stoa_shape_size(&run->layer->output); i++) {
+        size_t from = reference_source(&f, i);
+        run->y[i] = from == OUTSIDE ? (double)f.value : run->x[0][from];
     }
 }
 
 static void reference_backward(const struct stoa_op_reference *run) {
-    struct frame f = frame_of(run->layer);
-    for (size_t n = 0; n < run->batch; n++) {
-        stoa_reference_f64.copy_rows(run->dy + n * f.out_height * f.out_row + f.top * f.out_row + f.left,
-                                     f.height, f.row, f.out_row, run->dx[0] + n * f.height * f.row, f.row);
+    const struct frame f = frame_of(run->layer);
+    memset(run->dx[0], 0, run->batch * stoa_shape_size(&run->layer->input[0]) * sizeof(double));
+    for (size_t i = 0; i < run->batch * stoa_shape_size(&run->layer->output); i++) {
+        size_t from = reference_source(&f, i);
+        if (from != OUTSIDE) {
+            run->dx[0][from] += run->dy[i];
+        }
     }
 }
 
@@ -123,6 +250,13 @@ static const struct stoa_op_example examples[] = {
     {"size=2x1 value=0.5", {"3x4x5"}, 2},
     {"top=1 right=3", {"2x3x4"}, 3},
     {"size=1 bottom=2 left=1", {"1x1x7"}, 2},
+    {"top=-1 left=-2 right=1 value=2", {"3x4x5"}, 2},
+    {"size=2x3 mode=reflect", {"3x4x5"}, 2},
+    {"size=1 left=4 mode=reflect", {"1x2x3"}, 2},
+    {"top=2 right=3 mode=edge", {"3x2x4"}, 2},
+    {"size=4 bottom=-5 left=-6 mode=wrap", {"3x4x2"}, 2},
+    {"front=2 back=1 size=1 value=0.25", {"2x3x4"}, 2},
+    {"front=-1 back=2 top=1 mode=edge", {"2x2x3"}, 2},
     {NULL, {NULL}, 0},
 };
 

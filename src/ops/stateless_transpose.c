@@ -45,11 +45,11 @@ static stoa_status read_layer(stoa_context *context, const char *function, const
     const struct stoa_shape image = {.rank = 3, .dim = {c->height, c->width, c->channels}};
     (void)snprintf(
         line, sizeof line,
-        "conv_transpose2d filters=%zu kernel=%zux%zu stride=%zux%zu pad=%zux%zu output_pad=%zux%zu "
+        "conv_transpose2d filters=%zu kernel=%zux%zu stride=%zux%zu pad=%zu,%zu,%zu,%zu output_pad=%zux%zu "
         "dilation=%zux%zu groups=%zu",
         c->filters, c->kernel_height, c->kernel_width, or_one(c->stride_height), or_one(c->stride_width),
-        c->pad_height, c->pad_width, c->output_pad_height, c->output_pad_width, or_one(c->dilation_height),
-        or_one(c->dilation_width), or_one(c->groups));
+        c->pad_top, c->pad_left, c->pad_bottom, c->pad_right, c->output_pad_height, c->output_pad_width,
+        or_one(c->dilation_height), or_one(c->dilation_width), or_one(c->groups));
     status = stoa_stateless_layer(context, function, "layer", line, &image, layer);
     const size_t *out = layer->layer.output.dim;
     return status == STOA_OK ? stoa_check_array(context, function, "y",

@@ -207,7 +207,8 @@ static const stoa_conv_transpose2d transposed = {.batch = 2,
                                                  .kernel_width = 3,
                                                  .stride_height = 2,
                                                  .stride_width = 2,
-                                                 .pad_height = 1,
+                                                 .pad_top = 1,
+                                                 .pad_bottom = 1,
                                                  .output_pad_width = 1,
                                                  .groups = 2};
 enum { T_X = 2 * 5 * 6 * 8, T_W = 4 * 3 * 3 * 8, T_OH = 10, T_OW = 14, T_Y = 2 * T_OH * T_OW * 6 };

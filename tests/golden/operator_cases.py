@@ -349,8 +349,8 @@ def layout_cases():
         case("reshape size=4x2 channels=3", [exact(2, 4, 2, 3)], lambda x: x.reshape(2, 3, 4, 2)),
         case("view size=1x4 channels=6", [exact(2, 3, 2, 4)],
              lambda x: x.permute(0, 2, 3, 1).reshape(2, 1, 4, 6).permute(0, 3, 1, 2)),
-        case("upsample", [exact(2, 3, 2, 4)], lambda x: F.interpolate(x, scale_factor=2)),
-        case("upsample scale=3x1", [exact(2, 3, 2, 4)], lambda x: F.interpolate(x, scale_factor=(3.0, 1.0))),
+        case("resize scale=2", [exact(2, 3, 2, 4)], lambda x: F.interpolate(x, scale_factor=2)),
+        case("resize scale=3x1", [exact(2, 3, 2, 4)], lambda x: F.interpolate(x, scale_factor=(3.0, 1.0))),
     ]  # fmt: skip
 
 

@@ -76,7 +76,7 @@ static int measure_training(struct trial *trial, const char *loss) {
 static int train(struct trial *trial) {
     struct cli_setup setup;
     const struct cli_subject *subject = &trial->subject;
-    int code = cli_setup_open(NULL, subject, trial->train, trial->test, &setup);
+    int code = cli_setup_open(NULL, NULL, subject, trial->train, trial->test, &setup);
     stoa_status status = STOA_OK;
     if (code == CLI_DONE) {
         status = stoa_train(subject->context, subject->model, trial->train, trial->test, &setup.options,

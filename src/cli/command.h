@@ -26,11 +26,11 @@ struct cli_request {
     size_t epochs, batch, threads, samples, seeds, jobs; /* 0: not given */
     double learning_rate, seconds, tolerance, minutes;   /* 0: not given */
     struct cli_seed seed, split_seed;
-    const char *data, *out, *recipe, *layout, *resize, *init, *resume; /* NULL: not given */
-    const char *svg, *csv, *sort, *picture, *wrong;                    /* NULL: not given */
-    const char *c_file, *name, *weights;                               /* NULL: not given */
-    size_t keep;                                                       /* checkpoints; 0: not given */
-    const char *checkpoint_every;                                      /* time or steps; NULL: not given */
+    const char *data, *out, *recipe, *layout, *resize, *init, *map, *resume; /* NULL: not given */
+    const char *svg, *csv, *sort, *picture, *wrong;                          /* NULL: not given */
+    const char *c_file, *name, *weights;                                     /* NULL: not given */
+    size_t keep;                                                             /* checkpoints; 0: not given */
+    const char *checkpoint_every; /* time or steps; NULL: not given */
     bool text, force, quiet, json, inference, all, find_lr, keys, compare;
     size_t combination; /* of the values of --set: 0 but for the runs of a grid */
     char **operands;

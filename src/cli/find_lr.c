@@ -117,7 +117,7 @@ int cli_find_lr(const struct cli_request *request, const struct cli_subject *sub
                 const stoa_dataset *train) {
     struct cli_setup setup = {.name = NULL};
     stoa_rate_curve curve;
-    int code = cli_setup_open(request->init, subject, train, NULL, &setup);
+    int code = cli_setup_open(request->init, request->map, subject, train, NULL, &setup);
     if (code == CLI_DONE) {
         cli_listen_for_signals();
         bool quiet = request->quiet;

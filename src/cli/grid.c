@@ -96,7 +96,7 @@ static int check_combination(struct cli_grid *grid, size_t combination, uint64_t
         code = cli_open_data(&subject, request.data, false, &train, &test, NULL);
     }
     if (code == CLI_DONE) {
-        code = cli_setup_open(request.init, &subject, train, test, &setup);
+        code = cli_setup_open(request.init, request.map, &subject, train, test, &setup);
     }
     if (code == CLI_DONE) {
         *first_seed = setup.options.seed;

@@ -36,7 +36,8 @@ static json_t *words_of(const struct cli_grid *grid) {
     json_t *words = cli_json_array();
     for (size_t i = 0; i < grid->request->given_count; i++) {
         const struct cli_given *given = &grid->request->given[i];
-        bool is_path = strcmp(given->name, "data") == 0 || strcmp(given->name, "init") == 0;
+        bool is_path = strcmp(given->name, "data") == 0 || strcmp(given->name, "init") == 0 ||
+                       strcmp(given->name, "map") == 0;
         char *path = is_path ? realpath(given->value, NULL) : NULL;
         const char *value = path ? path : given->value;
         if (!is_listed(given->name, not_kept)) {

@@ -52,9 +52,9 @@ struct children {
 /* Not those that are the grid's own, or said anew for each run; nor that a run that goes on has no need
  * of. */
 static bool is_handed_on(const char *name, bool goes_on) {
-    static const char *const own[] = {"seeds",   "set",  "jobs",  "seed",   "threads", "out",
-                                      "minutes", "json", "quiet", "resume", "init",    "force"};
-    enum { OWN = sizeof own / sizeof own[0], FIRST = OWN - 2 };
+    static const char *const own[] = {"seeds", "set",   "jobs",   "seed", "threads", "out",  "minutes",
+                                      "json",  "quiet", "resume", "init", "map",     "force"};
+    enum { OWN = sizeof own / sizeof own[0], FIRST = OWN - 3 };
     for (size_t i = 0; i < (goes_on ? OWN : FIRST); i++) {
         if (strcmp(own[i], name) == 0) {
             return false;

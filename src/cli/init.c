@@ -2,10 +2,13 @@
 /* First weights from another model. Public headers only. */
 #include "cli/init.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/data.h"
 #include "cli/report.h"
+#include "cli/whole_file.h"
 
 /* What has been told. */
 struct matches {
@@ -28,13 +31,48 @@ static void note_match(void *user, const stoa_tensor_match *match) {
     cli_json_append(matches->rest, tensor);
 }
 
-int cli_init_model(const char *name, const struct cli_subject *subject, json_t **told) {
-    char *path = cli_model_path(name);
-    if (!path) {
-        return CLI_WRONG;
+/* Nothing has been mapped yet: what may fit is written, for people to look at. */
+static int suggest(const char *path, const char *map, const struct cli_subject *subject) {
+    void *text = NULL;
+    size_t bytes = 0;
+    stoa_status status = stoa_model_suggest_map(subject->model, path, &text, &bytes);
+    if (status != STOA_OK) {
+        return cli_fail_library(subject->context, status);
+    }
+    int code = cli_write_whole(map, text, bytes - 1);
+    stoa_buffer_free(subject->context, text, bytes);
+    return code != CLI_DONE
+               ? code
+               : cli_fail(CLI_FAILED,
+                          "%s: written, a suggestion of which tensor is which: look at it, and give "
+                          "the same command again",
+                          map);
+}
+
+/* The mapping in `*text`, NULL without one. */
+static int read_map(const char *path, const char *map, const struct cli_subject *subject, char **text) {
+    *text = NULL;
+    if (!map) {
+        return CLI_DONE;
+    }
+    *text = cli_read_text(map);
+    if (!*text && errno == ENOENT) {
+        return suggest(path, map, subject);
+    }
+    return *text ? CLI_DONE : cli_fail(CLI_WRONG, "%s: %s", map, strerror(errno));
+}
+
+int cli_init_model(const char *name, const char *map, const struct cli_subject *subject, json_t **told) {
+    char *path = cli_model_path(name), *text = NULL;
+    int code = path ? read_map(path, map, subject, &text) : CLI_WRONG;
+    if (code != CLI_DONE) {
+        free(path);
+        return code;
     }
     struct matches matches = {.rest = cli_json_array()};
-    stoa_status status = stoa_model_load_matching(subject->model, path, note_match, &matches);
+    stoa_status status = text ? stoa_model_load_mapped(subject->model, path, text, note_match, &matches)
+                              : stoa_model_load_matching(subject->model, path, note_match, &matches);
+    free(text);
     if (status == STOA_OK) {
         *told = cli_json_object();
         cli_json_set(*told, "from", cli_json_text(path));

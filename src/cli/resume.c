@@ -54,6 +54,7 @@ static int check_request(const struct cli_request *request) {
     const char *wrong = request->out       ? "out"
                         : request->force   ? "force"
                         : request->init    ? "init"
+                        : request->map     ? "map"
                         : request->find_lr ? "find-lr"
                                            : NULL;
     return !wrong ? CLI_DONE

@@ -31,16 +31,19 @@ static stoa_status prepare_model(const struct cli_subject *subject, const char *
     return status == STOA_OK ? cli_set_number(subject->model, "train.seed", seed) : status;
 }
 
-int cli_setup_open(const char *init, const struct cli_subject *subject, const stoa_dataset *train,
-                   const stoa_dataset *test, struct cli_setup *setup) {
+int cli_setup_open(const char *init, const char *map, const struct cli_subject *subject,
+                   const stoa_dataset *train, const stoa_dataset *test, struct cli_setup *setup) {
     stoa_recipe_info info;
     stoa_recipe_describe(subject->recipe, &info);
     *setup = (struct cli_setup){.name = cli_recipe_name(subject->path)};
     setup->options = info.train;
     setup->options.loss = stoa_model_fact(subject->model, "loss"); /* with measured weights of the classes */
     stoa_status status = prepare_model(subject, setup->name, setup->options.seed);
+    if (map && !init) {
+        return cli_fail(CLI_WRONG, "--map: found without --init MODEL, whose names it is about");
+    }
     if (status == STOA_OK && init) {
-        int code = cli_init_model(init, subject, &setup->init);
+        int code = cli_init_model(init, map, subject, &setup->init);
         if (code != CLI_DONE) {
             return code;
         }

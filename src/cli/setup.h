@@ -13,11 +13,11 @@ struct cli_setup {
     json_t *init; /* what --init has taken, see init.h; NULL: it was not asked for */
 };
 
-/* Set all of it up for the model of a recipe, with what fits of the model `init` (NULL: none), and see
- * whether stoa_train() would begin: nothing is written.
+/* Set all of it up for the model of a recipe, with what fits of the model `init` (NULL: none) by the
+ * names of the file `map` (NULL: their own), and see whether stoa_train() would begin: nothing is written.
  * CLI_DONE, or another code with the sentence printed; release with cli_setup_free() either way. */
-int cli_setup_open(const char *init, const struct cli_subject *subject, const stoa_dataset *train,
-                   const stoa_dataset *test, struct cli_setup *setup);
+int cli_setup_open(const char *init, const char *map, const struct cli_subject *subject,
+                   const stoa_dataset *train, const stoa_dataset *test, struct cli_setup *setup);
 void cli_setup_free(struct cli_setup *setup);
 
 /* A fact that is a number. */

@@ -294,7 +294,8 @@ static int open_folder(const struct cli_request *request, const struct cli_setup
  * it can be told without computing. */
 static int train_model(const struct cli_request *request, struct training *training) {
     struct cli_setup setup;
-    int code = cli_setup_open(request->init, training->subject, training->train, training->test, &setup);
+    int code = cli_setup_open(request->init, request->map, training->subject, training->train, training->test,
+                              &setup);
     training->model = training->subject->model;
     training->name = request->quiet || request->json ? NULL : setup.name;
     if (code == CLI_DONE && training->resume) {
@@ -378,10 +379,11 @@ static int run(const struct cli_request *request) {
     return several ? cli_grid(request) : train(request);
 }
 
-static const char *const option_names[] = {
-    "epochs", "batch", "lr",    "seed",    "split-seed", "threads",          "data", "layout",  "resize",
-    "out",    "force", "quiet", "init",    "resume",     "checkpoint-every", "keep", "find-lr", "json",
-    "set",    "seeds", "jobs",  "minutes", NULL};
+static const char *const option_names[] = {"epochs",  "batch",   "lr",     "seed",   "split-seed",
+                                           "threads", "data",    "layout", "resize", "out",
+                                           "force",   "quiet",   "init",   "resume", "checkpoint-every",
+                                           "keep",    "find-lr", "json",   "set",    "seeds",
+                                           "jobs",    "minutes", "map",    NULL};
 
 const struct cli_command cli_train = {
     .name = "train",
@@ -393,7 +395,8 @@ const struct cli_command cli_train = {
         "epoch however the run ends. A folder takes one run at a time. With --force an older run's files\n"
         "stay until the first new epoch is saved. An epoch that cannot be saved is saved with the next one.\n"
         "With --init a training begins with what another has learned: tensors that fit by name and shape\n"
-        "are taken, the others listed; freeze in the recipe keeps layers as they are.\n"
+        "are taken, the others listed; freeze in the recipe keeps layers as they are. --map FILE says which\n"
+        "tensor is which where names differ: where there is no such file, one is written to be edited.\n"
         "With keep_best in the recipe the model is that of the epoch with the best validation.\n"
         "\n"
         "The whole state of the training is saved as checkpoint-STEP.safetensors after every epoch, within\n"

@@ -29,9 +29,12 @@ static bool read_line(const char *at, const char *end, struct line *line) {
         return true;
     }
     line->theirs_bytes = stoa_name_length(at, " \t\r\n=");
+    if (line->theirs_bytes == 0) {
+        return false;
+    }
     at += line->theirs_bytes;
     at += strspn(at, blanks);
-    if (*at != '=' || line->theirs_bytes == 0) {
+    if (*at != '=') {
         return false;
     }
     at += 1 + strspn(at + 1, blanks);
@@ -176,9 +179,12 @@ static void add(struct text *text, const char *what) {
     if (text->bytes + length + 1 > text->room) {
         size_t room = 2 * (text->bytes + length) + 256;
         char *at = realloc(text->at, room);
-        text->lost = text->lost || !at;
-        text->at = at ? at : text->at;
-        text->room = at ? room : text->room;
+        if (!at) {
+            text->lost = true;
+            return;
+        }
+        text->at = at;
+        text->room = room;
     }
     if (!text->lost) {
         memcpy(text->at + text->bytes, what, length + 1);

@@ -101,10 +101,30 @@ class Init(Command):
         self.assertEqual(self.done("train", "tiny", *quiet, "--out", "third"), "")
         self.assertEqual(read("other/model.safetensors"), read("third/model.safetensors"))
 
+    def test_mapping(self):
+        """Other names: a suggestion is written once, and taken from then on."""
+        self.model()
+        write("names.ini", RECIPE.replace("c1 =", "k1 =").replace("l1 =", "k2 ="))
+        line = ["train", "names", "--init", "model.safetensors", "--map", "names.map", "--epochs", "1", "--out", "run"]
+        result = self.stoa(*line)
+        self.assertEqual(result.returncode, 1)
+        self.one_line(result, "names.map: written", "look at it")
+        self.assertFalse(os.path.exists("run"))
+        text = read("names.map").decode()
+        self.assertIn("\nc1.weight = k1.weight  # ", text)
+        self.assertIn("\nl1.bias = k2.bias  # (10), by shape and order\n", text)
+        self.assertIn("took 4 of 4 tensors", self.done(*line))
+        write("names.map", text.replace("l1.bias = k2.bias", "l1.bias ="))
+        out = self.done(*line[:-1], "second")
+        self.assertIn("took 3 of 4 tensors\n        k2.bias: begins anew: not in the file", out)
+        write("names.map", "nobody = k1.bias")
+        self.refused(*line[:-1], "third", words=("line 1 of the mapping", "'nobody'"))
+
     def test_refused(self):
         self.model()
         write("names.ini", RECIPE.replace("c1 =", "k1 =").replace("l1 =", "k2 ="))
         self.refused("train", "names", "--init", "model.safetensors", words=("nothing in it fits", "'c1.", "'k1.weight'"))
+        self.refused("train", "tiny", "--map", "x", words=("--map", "without --init"))
         self.refused("train", "tiny", "--init", "nowhere", words=("nowhere", "No such file"))
         self.refused("train", "tiny", "--init", "tiny.ini", words=("tiny.ini", "not a safetensors file"))
         self.refused("train", "tiny", "--init", "data", words=("data", "without model.safetensors"))

@@ -352,6 +352,12 @@ static stoa_status resize(struct stoa_onnx_import *import, const StoaOnnx__Node 
     if (status != STOA_OK) {
         return status;
     }
+    /* Versions of ONNX differ in where the last pixel stands then. */
+    const bool whole =
+        (double)out[0] == (double)in[0] * factor[0] && (double)out[1] == (double)in[1] * factor[1];
+    if (!sized && !whole && strcmp(places, "align_corners") == 0) {
+        return stoa_onnx_refuse(import, "align_corners: found scales that give no whole size");
+    }
     stoa_format_float((float)factor[0], height);
     stoa_format_float((float)factor[1], width);
     if (sized) {

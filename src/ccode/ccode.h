@@ -14,7 +14,7 @@
 #include "kernels/window.h"
 #include "model/plan.h"
 
-enum { STOA_C_NAME = 40, STOA_C_IDENTIFIER = 80, STOA_C_EXPRESSION = 160, STOA_C_ARGUMENT = 48 };
+enum { STOA_C_NAME = 40, STOA_C_IDENTIFIER = 80, STOA_C_EXPRESSION = 400, STOA_C_ARGUMENT = 48 };
 
 /* Functions of the C file that several layers may call; each is written where one does. */
 enum stoa_c_helper {

@@ -2,9 +2,11 @@
 /* What is written for each operator. An operator of one number at a time is a line or two on the number v;
  * the others have a function that writes the inside of theirs. */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ccode/ccode.h"
+#include "ops/operand.h"
 
 /* ---- options by their names ---- */
 
@@ -139,46 +141,72 @@ static void expression(struct stoa_c *code, const struct stoa_c_map *map) {
     stoa_c_line(&code->layers, "v = %s;", e->text);
 }
 
-/* ---- combinations of several inputs ---- */
+/* ---- combinations of several inputs, or of one and a tensor ---- */
 
-static bool takes_equal_shapes(const struct stoa_layer *layer) {
-    bool equal = layer->inputs >= 2;
-    for (size_t k = 0; k < layer->inputs; k++) {
-        equal = equal && stoa_shape_size(&layer->input[k]) == stoa_shape_size(&layer->output);
+/* The numbers of a step are those of the first input, so it is not one that is broadcast. */
+static bool takes_first_dense(const struct stoa_layer *layer) {
+    return stoa_shape_size(&layer->input[0]) == stoa_shape_size(&layer->output);
+}
+
+/* An operand for the element of the output, read again where it is broadcast. */
+static const char *operand_text(const struct stoa_c_map *map, size_t which, char out[STOA_C_EXPRESSION]) {
+    const struct stoa_operand p = stoa_operand_of(map->layer, which);
+    const size_t *size = p.result.size;
+    const size_t *stride = p.stride;
+    char tensor[STOA_C_EXPRESSION];
+    stoa_c_tensor_name(map->position, 0, tensor);
+    const char *name = p.input == STOA_MAX_INPUTS ? tensor : map->operand[p.input];
+    if (p.input == map->flow) {
+        (void)snprintf(out, STOA_C_EXPRESSION, "v");
+    } else if (stoa_extent_count(&p.extent) == stoa_extent_count(&p.result)) {
+        (void)snprintf(out, STOA_C_EXPRESSION, "%.40s[%.40s]", name, map->index);
+    } else {
+        (void)snprintf(out, STOA_C_EXPRESSION,
+                       "%.40s[(%.40s) / %zu * %zu + (%.40s) / %zu %% %zu * %zu + (%.40s) %% %zu * %zu]", name,
+                       map->index, size[1] * size[2], stride[0], map->index, size[2], size[1], stride[1],
+                       map->index, size[2], stride[2]);
     }
-    return equal;
+    return out;
+}
+
+/* Each operand beside the first: `before` it, and what stands behind. */
+static void combine(struct stoa_c *code, const struct stoa_c_map *map, const char *sign, bool chooses) {
+    char text[STOA_C_EXPRESSION];
+    for (size_t which = 0; which < stoa_operands_of(map->layer); which++) {
+        const char *other = operand_text(map, which, text);
+        if (strcmp(other, "v") == 0) {
+            continue;
+        }
+        if (chooses) {
+            stoa_c_line(&code->layers, "v = %s %s v ? %s : v;", other, sign, other);
+        } else {
+            stoa_c_line(&code->layers, "v %s= %s;", sign, other);
+        }
+    }
 }
 
 static void add(struct stoa_c *code, const struct stoa_c_map *map) {
-    for (size_t k = 0; k < map->layer->inputs; k++) {
-        if (k != map->flow) {
-            stoa_c_line(&code->layers, "v += %s[%s];", map->operand[k], map->index);
-        }
-    }
+    combine(code, map, "+", false);
 }
 
 static void mul(struct stoa_c *code, const struct stoa_c_map *map) {
-    stoa_c_line(&code->layers, "v *= %s[%s];", map->operand[1 - map->flow], map->index);
+    combine(code, map, "*", false);
 }
 
-/* Of x0 - x1 and x0 / x1 the number v is one, the operand the other. */
+static void smallest(struct stoa_c *code, const struct stoa_c_map *map) {
+    combine(code, map, "<", true);
+}
+
+static void largest(struct stoa_c *code, const struct stoa_c_map *map) {
+    combine(code, map, ">", true);
+}
+
+/* Two operands that do not change places. */
 static void sub_or_div(struct stoa_c *code, const struct stoa_c_map *map) {
-    char sign = strcmp(map->layer->op->name, "sub") == 0 ? '-' : '/';
-    if (map->flow == 0) {
-        stoa_c_line(&code->layers, "v = v %c %s[%s];", sign, map->operand[1], map->index);
-    } else {
-        stoa_c_line(&code->layers, "v = %s[%s] %c v;", map->operand[0], map->index, sign);
-    }
-}
-
-static void min_or_max(struct stoa_c *code, const struct stoa_c_map *map) {
-    char sign = strcmp(map->layer->op->name, "min") == 0 ? '<' : '>';
-    for (size_t k = 0; k < map->layer->inputs; k++) {
-        if (k != map->flow) {
-            stoa_c_line(&code->layers, "v = %s[%s] %c v ? %s[%s] : v;", map->operand[k], map->index, sign,
-                        map->operand[k], map->index);
-        }
-    }
+    char left[STOA_C_EXPRESSION];
+    char right[STOA_C_EXPRESSION];
+    stoa_c_line(&code->layers, "v = %s %s %s;", operand_text(map, 0, left),
+                strcmp(map->layer->op->name, "sub") == 0 ? "-" : "/", operand_text(map, 1, right));
 }
 
 static bool takes_last_axis(const struct stoa_layer *layer) {
@@ -217,12 +245,12 @@ static const struct stoa_c_operator operators[] = {
     {.name = "upsample", .body = stoa_c_upsample},
     {.name = "reshape", .body = stoa_c_reshape},
     {.name = "dropout", .is_identity = true},
-    {.name = "add", .map = add, .by_index = true, .takes = takes_equal_shapes},
-    {.name = "sub", .map = sub_or_div, .by_index = true, .takes = takes_equal_shapes},
-    {.name = "mul", .map = mul, .by_index = true, .takes = takes_equal_shapes},
-    {.name = "div", .map = sub_or_div, .by_index = true, .takes = takes_equal_shapes},
-    {.name = "min", .map = min_or_max, .by_index = true, .takes = takes_equal_shapes},
-    {.name = "max", .map = min_or_max, .by_index = true, .takes = takes_equal_shapes},
+    {.name = "add", .map = add, .by_index = true, .takes = takes_first_dense},
+    {.name = "sub", .map = sub_or_div, .by_index = true, .takes = takes_first_dense},
+    {.name = "mul", .map = mul, .by_index = true, .takes = takes_first_dense},
+    {.name = "div", .map = sub_or_div, .by_index = true, .takes = takes_first_dense},
+    {.name = "min", .map = smallest, .by_index = true, .takes = takes_first_dense},
+    {.name = "max", .map = largest, .by_index = true, .takes = takes_first_dense},
     {.name = "relu", .map = relu},
     {.name = "leaky_relu", .map = leaky_relu},
     {.name = "prelu", .map = prelu, .by_channel = true},

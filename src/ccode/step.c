@@ -8,6 +8,7 @@
 #include "base/size.h"
 #include "ccode/ccode.h"
 #include "core/planner.h"
+#include "ops/combine.h"
 
 /* ---- what bodies use ---- */
 
@@ -147,6 +148,11 @@ static void declare_tensors(struct stoa_c *code, size_t position) {
         }
         free(both);
         return;
+    }
+    if (run.layer->op->options == stoa_combine_options && run.layer->tensors == 0 && run.layer->inputs == 1) {
+        const struct stoa_list *value = stoa_c_option(run.layer, "value");
+        stoa_c_tensor_name(position, 0, name);
+        stoa_c_constant(code, name, value->value, value->count);
     }
     for (size_t t = 0; t < run.layer->tensors; t++) {
         stoa_c_tensor_name(position, t, name);

@@ -94,7 +94,7 @@ static size_t source(const struct axis *a, size_t mode, size_t at) {
     }
     const int64_t count = (int64_t)a->count;
     const int64_t offset = (int64_t)at - (int64_t)a->before;
-    const int64_t period = mode == WRAP ? count : count > 1 ? 2 * (count - 1) : 1;
+    const int64_t period = count <= 1 ? 1 : mode == WRAP ? count : 2 * (count - 1);
     const int64_t turned = (offset % period + period) % period;
     switch (mode) {
     case EDGE:
@@ -218,10 +218,13 @@ static double flops(const struct stoa_layer *layer) {
 
 /* Where in x number `i` of all of y comes from, or OUTSIDE. */
 static size_t reference_source(const struct frame *f, size_t i) {
-    size_t channel = source(&f->channels, f->mode, i % f->channels.out);
-    size_t pixel = source(&f->pixels, f->mode, i / f->channels.out % f->pixels.out);
-    size_t row = source(&f->rows, f->mode, i / f->channels.out / f->pixels.out % f->rows.out);
-    size_t image = i / f->channels.out / f->pixels.out / f->rows.out;
+    const size_t channels = stoa_max(1, f->channels.out); /* infer has seen that none is 0 */
+    const size_t pixels = stoa_max(1, f->pixels.out);
+    const size_t rows = stoa_max(1, f->rows.out);
+    size_t channel = source(&f->channels, f->mode, i % channels);
+    size_t pixel = source(&f->pixels, f->mode, i / channels % pixels);
+    size_t row = source(&f->rows, f->mode, i / channels / pixels % rows);
+    size_t image = i / channels / pixels / rows;
     return channel == OUTSIDE || pixel == OUTSIDE || row == OUTSIDE
                ? OUTSIDE
                : ((image * f->rows.size + row) * f->pixels.size + pixel) * f->channels.size + channel;

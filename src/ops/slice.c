@@ -152,8 +152,9 @@ static double flops(const struct stoa_layer *layer) {
 
 /* Where number `i` of all of y stands in x. */
 static size_t reference_source(const struct cut *cut, size_t i) {
-    size_t row = i / cut->inner / cut->count;
-    return row * cut->size * cut->inner + taken(cut, i / cut->inner % cut->count) + i % cut->inner;
+    const size_t inner = stoa_max(1, cut->inner); /* infer has seen that none is 0 */
+    const size_t count = stoa_max(1, cut->count);
+    return i / inner / count * cut->size * inner + taken(cut, i / inner % count) + i % inner;
 }
 
 static void reference_forward(const struct stoa_op_reference *run) {

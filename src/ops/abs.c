@@ -10,4 +10,4 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_UNARY_OPERATOR(abs, NULL, 0, fabs(x), x > 0 ? 1 : x < 0 ? -1 : 0);
+STOA_UNARY_OPERATOR(abs, NULL, 0, examples, STOA_UNARY_CALL(fabs)(x), x > 0 ? 1 : x < 0 ? -1 : 0);

@@ -17,4 +17,4 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_COMBINE_OPERATOR(add, STOA_COMBINE_ADD, 0, STOA_MAX_INPUTS, STOA_COMBINE_OPTIONS - 1);
+STOA_COMBINE_OPERATOR(add, STOA_COMBINE_ADD, 0, STOA_MAX_INPUTS, STOA_COMBINE_OPTIONS - 1, examples);

@@ -14,4 +14,5 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_UNARY_OPERATOR(celu, options, 1, x > 0 ? x : a * expm1(x / a), x > 0 ? 1 : exp(x / a));
+STOA_UNARY_OPERATOR(celu, options, 1, examples, x > 0 ? x : a * STOA_UNARY_CALL(expm1)(x / a),
+                    x > 0 ? 1 : STOA_UNARY_CALL(exp)(x / a));

@@ -15,4 +15,4 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_UNARY_OPERATOR(clip, options, 2, x<a ? a : x> b ? b : x, x >= a && x <= b ? 1 : 0);
+STOA_UNARY_OPERATOR(clip, options, 2, examples, x<a ? a : x> b ? b : x, x >= a && x <= b ? 1 : 0);

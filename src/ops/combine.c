@@ -109,9 +109,9 @@ void stoa_combine_forward(const struct stoa_op_run *run, enum stoa_combination k
 /* Of equal numbers that are the largest each gets the same share, as in PyTorch. */
 static void share_gradient(const struct combine_loop *loop, size_t first, size_t n, float *g) {
     const struct stoa_op_run *run = loop->run;
-    float y[CHUNK], held[CHUNK], equal[CHUNK], own[CHUNK];
+    float y[CHUNK] = {0}, own[CHUNK] = {0}, equal[CHUNK] = {0};
+    float held[CHUNK];
     combine_places(run, loop->kind, STOA_MAX_INPUTS, NULL, first, n, y);
-    memset(equal, 0, sizeof equal);
     for (size_t k = 0; k < stoa_operands_of(run->layer); k++) {
         struct stoa_operand p = stoa_operand_of(run->layer, k);
         const float *numbers = stoa_operand_numbers(&p, stoa_operand_data(run, &p), first, n, held);

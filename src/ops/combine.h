@@ -49,9 +49,9 @@ void stoa_combine_backward(const struct stoa_op_run *run, enum stoa_combination 
 void stoa_combine_reference_forward(const struct stoa_op_reference *run, enum stoa_combination kind);
 void stoa_combine_reference_backward(const struct stoa_op_reference *run, enum stoa_combination kind);
 
-/* The operator `stoa_op_NAME` of up to `most` inputs, with `options` of stoa_combine_options and the file's
- * `examples`; `reads` is its `needs`. */
-#define STOA_COMBINE_OPERATOR(NAME, KIND, reads, most, taken)                                                \
+/* The operator `stoa_op_NAME` of up to `most` inputs, with `options` of stoa_combine_options and the
+ * examples `cases`; `reads` is its `needs`. */
+#define STOA_COMBINE_OPERATOR(NAME, KIND, reads, most, taken, cases)                                         \
     static void NAME##_map(const struct stoa_op_run *run, const struct stoa_map_piece *piece) {              \
         stoa_combine_map(run, KIND, piece);                                                                  \
     }                                                                                                        \
@@ -87,7 +87,7 @@ void stoa_combine_reference_backward(const struct stoa_op_reference *run, enum s
         .backward = NAME##_backward,                                                                         \
         .reference_forward = NAME##_reference_forward,                                                       \
         .reference_backward = NAME##_reference_backward,                                                     \
-        .examples = examples,                                                                                \
+        .examples = (cases),                                                                                 \
     }
 
 #endif

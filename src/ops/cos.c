@@ -10,4 +10,4 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_UNARY_OPERATOR(cos, NULL, 0, cos(x), -sin(x));
+STOA_UNARY_OPERATOR(cos, NULL, 0, examples, STOA_UNARY_CALL(cos)(x), -STOA_UNARY_CALL(sin)(x));

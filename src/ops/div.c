@@ -14,4 +14,4 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_COMBINE_OPERATOR(div, STOA_COMBINE_DIV, STOA_NEEDS_X, 2, STOA_COMBINE_OPTIONS);
+STOA_COMBINE_OPERATOR(div, STOA_COMBINE_DIV, STOA_NEEDS_X, 2, STOA_COMBINE_OPTIONS, examples);

@@ -10,5 +10,5 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_UNARY_OPERATOR(erf, NULL, 0, erf(x),
-                    STOA_UNARY_CONSTANT(1.1283791670955125738961589031215) * exp(-x * x));
+STOA_UNARY_OPERATOR(erf, NULL, 0, examples, STOA_UNARY_CALL(erf)(x),
+                    STOA_UNARY_CONSTANT(1.1283791670955125738961589031215) * STOA_UNARY_CALL(exp)(-x * x));

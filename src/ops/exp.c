@@ -10,4 +10,4 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_UNARY_OPERATOR(exp, NULL, 0, exp(x), exp(x));
+STOA_UNARY_OPERATOR(exp, NULL, 0, examples, STOA_UNARY_CALL(exp)(x), STOA_UNARY_CALL(exp)(x));

@@ -38,10 +38,10 @@ static size_t pixels_of(const struct stoa_layer *layer) {
     return stoa_shape_size(&layer->output) / channels_of(layer);
 }
 
-/* Channels of a group. */
+/* Channels of a group; infer has seen that there are as many as groups or more. */
 static size_t members_of(const struct stoa_layer *layer) {
     size_t groups = ((const struct groupnorm_options *)layer->options)->groups;
-    return groups == 0 ? 1 : channels_of(layer) / groups;
+    return groups == 0 ? 1 : stoa_max(1, channels_of(layer) / groups);
 }
 
 static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {

@@ -16,7 +16,7 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_UNARY_OPERATOR(hardsigmoid, options, 2,
+STOA_UNARY_OPERATOR(hardsigmoid, options, 2, examples,
                     a *x + b < 0    ? 0
                     : a * x + b > 1 ? 1
                                     : a * x + b,

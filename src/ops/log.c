@@ -10,4 +10,4 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_UNARY_OPERATOR(log, NULL, 0, log(x), 1 / x);
+STOA_UNARY_OPERATOR(log, NULL, 0, examples, STOA_UNARY_CALL(log)(x), 1 / x);

@@ -1,53 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* log_softmax over the last axis: y = x - max(x) - log(sum(exp(x - max(x)))). dx = dy - exp(y) * sum(dy). In
- * place. */
-#include "ops/op.h"
-
-static size_t columns_of(const struct stoa_layer *layer) {
-    return layer->output.dim[layer->output.rank - 1];
-}
-
-static size_t rows_of(const struct stoa_layer *layer) {
-    return stoa_shape_size(&layer->output) / columns_of(layer);
-}
-
-static void forward_rows(const struct stoa_op_run *run, size_t first, size_t count) {
-    size_t columns = columns_of(run->layer);
-    run->context->kernels->log_softmax(run->x[0] + first * columns, count, columns, run->y + first * columns);
-}
+/* log_softmax over an axis, the channels (the last) where none is named: y = x - max(x) - log(sum(exp(x -
+ * max(x)))). dx = dy - exp(y) * sum(dy). In place. */
+#include "ops/axis.h"
 
 static void forward(const struct stoa_op_run *run) {
-    stoa_parallel_range(run, run->batch * rows_of(run->layer), stoa_row_grain(columns_of(run->layer) * 16),
-                        forward_rows);
-}
-
-static void backward_rows(const struct stoa_op_run *run, size_t first, size_t count) {
-    size_t columns = columns_of(run->layer);
-    size_t at = first * columns;
-    run->context->kernels->log_softmax_backward(run->y + at, run->dy + at, count, columns, run->dx[0] + at);
+    stoa_axis_forward(run, true);
 }
 
 static void backward(const struct stoa_op_run *run) {
-    if (run->dx[0]) {
-        stoa_parallel_range(run, run->batch * rows_of(run->layer),
-                            stoa_row_grain(columns_of(run->layer) * 16), backward_rows);
-    }
+    stoa_axis_backward(run, true);
 }
 
 static void reference_forward(const struct stoa_op_reference *run) {
-    stoa_reference_f64.log_softmax(run->x[0], run->batch * rows_of(run->layer), columns_of(run->layer),
-                                   run->y);
+    stoa_axis_reference_forward(run, true);
 }
 
 static void reference_backward(const struct stoa_op_reference *run) {
-    size_t rows = run->batch * rows_of(run->layer);
-    stoa_reference_f64.log_softmax(run->x[0], rows, columns_of(run->layer), run->y);
-    stoa_reference_f64.log_softmax_backward(run->y, run->dy, rows, columns_of(run->layer), run->dx[0]);
+    stoa_axis_reference_backward(run, true);
 }
 
 static const struct stoa_op_example examples[] = {
     {"", {"10"}, 7},
     {"", {"2x3x5"}, 2},
+    {"axis=height", {"5x3x2"}, 2},
+    {"axis=width", {"3x7x17"}, 2},
+    {"axis=sample", {"2x3x5"}, 3},
     {NULL, {NULL}, 0},
 };
 
@@ -55,10 +32,14 @@ const struct stoa_op stoa_op_log_softmax = {
     .name = "log_softmax",
     .least_inputs = 1,
     .most_inputs = 1,
+    .options = stoa_axis_options,
+    .option_count = STOA_AXIS_OPTIONS,
+    .options_bytes = sizeof(struct stoa_axis_options),
     .needs = STOA_NEEDS_Y,
     .in_place = true,
     .gradient_in_place = true,
-    .infer = stoa_infer_same,
+    .infer = stoa_axis_infer,
+    .memory = stoa_axis_memory,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

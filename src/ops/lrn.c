@@ -5,7 +5,7 @@
  * channels j from c - (size - 1) / 2 on that there are.
  *   dx[c] = dy[c] / s[c]^beta - 2 * alpha * beta / size * x[c] * sum of dy[j] * x[j] / s[j]^(beta + 1)
  * over the j whose sums have c. */
-#include <tgmath.h>
+#include <math.h>
 
 #include "base/size.h"
 #include "ops/op.h"
@@ -45,7 +45,7 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
 }
 
 /* The loops of a pixel over float and double. */
-#define STOA_LRN(real, suffix)                                                                               \
+#define STOA_LRN(real, suffix, power)                                                                        \
     static real sum_##suffix(const struct lrn_options *o, const real *x, size_t channels, size_t c) {        \
         struct lrn_window w = window_of(o->size, channels, c, false);                                        \
         real sum = 0;                                                                                        \
@@ -56,7 +56,7 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     }                                                                                                        \
     static void forward_##suffix(const struct lrn_options *o, const real *x, size_t channels, real *y) {     \
         for (size_t c = 0; c < channels; c++) {                                                              \
-            y[c] = x[c] * pow(sum_##suffix(o, x, channels, c), -(real)o->beta);                              \
+            y[c] = x[c] * power(sum_##suffix(o, x, channels, c), -(real)o->beta);                            \
         }                                                                                                    \
     }                                                                                                        \
     static void backward_##suffix(const struct lrn_options *o, const real *x, const real *dy,                \
@@ -66,14 +66,14 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
             struct lrn_window w = window_of(o->size, channels, c, true);                                     \
             real sum = 0;                                                                                    \
             for (size_t j = w.begin; j < w.end; j++) {                                                       \
-                sum += dy[j] * x[j] * pow(sum_##suffix(o, x, channels, j), -(real)o->beta - 1);              \
+                sum += dy[j] * x[j] * power(sum_##suffix(o, x, channels, j), -(real)o->beta - 1);            \
             }                                                                                                \
-            dx[c] = dy[c] * pow(sum_##suffix(o, x, channels, c), -(real)o->beta) - factor * x[c] * sum;      \
+            dx[c] = dy[c] * power(sum_##suffix(o, x, channels, c), -(real)o->beta) - factor * x[c] * sum;    \
         }                                                                                                    \
     }
 
-STOA_LRN(float, f32)
-STOA_LRN(double, f64)
+STOA_LRN(float, f32, powf)
+STOA_LRN(double, f64, pow)
 
 static size_t channels_of(const struct stoa_layer *layer) {
     return layer->output.dim[2];

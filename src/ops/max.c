@@ -13,4 +13,5 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_COMBINE_OPERATOR(max, STOA_COMBINE_MAX, STOA_NEEDS_X, STOA_MAX_INPUTS, STOA_COMBINE_OPTIONS - 1);
+STOA_COMBINE_OPERATOR(max, STOA_COMBINE_MAX, STOA_NEEDS_X, STOA_MAX_INPUTS, STOA_COMBINE_OPTIONS - 1,
+                      examples);

@@ -10,6 +10,10 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_UNARY_OPERATOR(mish, NULL, 0, x *tanh(log1p(exp(x))),
-                    tanh(log1p(exp(x))) +
-                        x * (1 - tanh(log1p(exp(x))) * tanh(log1p(exp(x)))) / (1 + exp(-x)));
+STOA_UNARY_OPERATOR(mish, NULL, 0, examples,
+                    x *STOA_UNARY_CALL(tanh)(STOA_UNARY_CALL(log1p)(STOA_UNARY_CALL(exp)(x))),
+                    STOA_UNARY_CALL(tanh)(STOA_UNARY_CALL(log1p)(STOA_UNARY_CALL(exp)(x))) +
+                        x *
+                            (1 - STOA_UNARY_CALL(tanh)(STOA_UNARY_CALL(log1p)(STOA_UNARY_CALL(exp)(x))) *
+                                     STOA_UNARY_CALL(tanh)(STOA_UNARY_CALL(log1p)(STOA_UNARY_CALL(exp)(x)))) /
+                            (1 + STOA_UNARY_CALL(exp)(-x)));

@@ -19,4 +19,4 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_COMBINE_OPERATOR(mul, STOA_COMBINE_MUL, STOA_NEEDS_X, 2, STOA_COMBINE_OPTIONS - 1);
+STOA_COMBINE_OPERATOR(mul, STOA_COMBINE_MUL, STOA_NEEDS_X, 2, STOA_COMBINE_OPTIONS - 1, examples);

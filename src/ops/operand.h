@@ -27,18 +27,18 @@ size_t stoa_operands_of(const struct stoa_layer *layer);
 struct stoa_operand stoa_operand_of(const struct stoa_layer *layer, size_t which);
 /* Which operand an input is. */
 size_t stoa_operand_of_input(const struct stoa_layer *layer, size_t input);
-const float *stoa_operand_data(const struct stoa_op_run *run, const struct stoa_operand *operand);
+const float *stoa_operand_data(const struct stoa_op_run *run, const struct stoa_operand *p);
 
 /* Where the operand's number for a place of the result lies, and how many places from there on along the
  * channels there are. Places are counted from the first sample on. */
-size_t stoa_operand_at(const struct stoa_operand *operand, size_t place, size_t *run);
+size_t stoa_operand_at(const struct stoa_operand *p, size_t place, size_t *run);
 
 /* Numbers of an operand for places [first, first + count), contiguous: as they lie, or in `held`. */
-const float *stoa_operand_numbers(const struct stoa_operand *operand, const float *data, size_t first,
-                                  size_t count, float *held);
+const float *stoa_operand_numbers(const struct stoa_operand *p, const float *data, size_t first, size_t count,
+                                  float *held);
 
 /* The adjoint: add numbers of places to those of the operand that they came from. */
-void stoa_operand_add(const struct stoa_kernels *kernels, const struct stoa_operand *operand,
-                      const float *numbers, size_t first, size_t count, float *data);
+void stoa_operand_add(const struct stoa_kernels *kernels, const struct stoa_operand *p, const float *numbers,
+                      size_t first, size_t count, float *data);
 
 #endif

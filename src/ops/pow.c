@@ -14,4 +14,5 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_UNARY_OPERATOR(pow, options, 1, pow(x, a), a == 0 ? 0 : a * pow(x, a - 1));
+STOA_UNARY_OPERATOR(pow, options, 1, examples, STOA_UNARY_CALL(pow)(x, a),
+                    a == 0 ? 0 : a * STOA_UNARY_CALL(pow)(x, a - 1));

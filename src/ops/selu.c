@@ -11,10 +11,12 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_UNARY_OPERATOR(selu, NULL, 0,
+STOA_UNARY_OPERATOR(selu, NULL, 0, examples,
                     x > 0 ? STOA_UNARY_CONSTANT(1.0507009873554804934193349852946) * x
                           : STOA_UNARY_CONSTANT(1.0507009873554804934193349852946) *
-                                STOA_UNARY_CONSTANT(1.6732632423543772848170429916717) * expm1(x),
+                                STOA_UNARY_CONSTANT(1.6732632423543772848170429916717) *
+                                STOA_UNARY_CALL(expm1)(x),
                     x > 0 ? STOA_UNARY_CONSTANT(1.0507009873554804934193349852946)
                           : STOA_UNARY_CONSTANT(1.0507009873554804934193349852946) *
-                                STOA_UNARY_CONSTANT(1.6732632423543772848170429916717) * exp(x));
+                                STOA_UNARY_CONSTANT(1.6732632423543772848170429916717) *
+                                STOA_UNARY_CALL(exp)(x));

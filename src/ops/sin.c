@@ -10,4 +10,4 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_UNARY_OPERATOR(sin, NULL, 0, sin(x), cos(x));
+STOA_UNARY_OPERATOR(sin, NULL, 0, examples, STOA_UNARY_CALL(sin)(x), STOA_UNARY_CALL(cos)(x));

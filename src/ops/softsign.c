@@ -10,4 +10,5 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_UNARY_OPERATOR(softsign, NULL, 0, x / (1 + fabs(x)), 1 / ((1 + fabs(x)) * (1 + fabs(x))));
+STOA_UNARY_OPERATOR(softsign, NULL, 0, examples, x / (1 + STOA_UNARY_CALL(fabs)(x)),
+                    1 / ((1 + STOA_UNARY_CALL(fabs)(x)) * (1 + STOA_UNARY_CALL(fabs)(x))));

@@ -10,4 +10,4 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_UNARY_OPERATOR(sqrt, NULL, 0, sqrt(x), 1 / (2 * sqrt(x)));
+STOA_UNARY_OPERATOR(sqrt, NULL, 0, examples, STOA_UNARY_CALL(sqrt)(x), 1 / (2 * STOA_UNARY_CALL(sqrt)(x)));

@@ -15,4 +15,4 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_COMBINE_OPERATOR(sub, STOA_COMBINE_SUB, 0, 2, STOA_COMBINE_OPTIONS);
+STOA_COMBINE_OPERATOR(sub, STOA_COMBINE_SUB, 0, 2, STOA_COMBINE_OPTIONS, examples);

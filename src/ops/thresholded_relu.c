@@ -14,4 +14,4 @@ static const struct stoa_op_example examples[] = {
     {NULL, {NULL}, 0},
 };
 
-STOA_UNARY_OPERATOR(thresholded_relu, options, 1, x > a ? x : 0, x > a ? 1 : 0);
+STOA_UNARY_OPERATOR(thresholded_relu, options, 1, examples, x > a ? x : 0, x > a ? 1 : 0);

@@ -4,7 +4,7 @@
 #ifndef STOA_OPS_UNARY_H
 #define STOA_OPS_UNARY_H
 
-#include <tgmath.h>
+#include <math.h>
 
 #include "ops/op.h"
 
@@ -12,6 +12,10 @@
 struct stoa_unary_options {
     float a, b;
 };
+
+/* A function of the C library for the type of x. Not by tgmath.h, whose macros would take the names of
+ * kernels. */
+#define STOA_UNARY_CALL(name) _Generic(x + 0, float : name##f, default : name)
 
 /* A constant of an expression, in the type of x. */
 #define STOA_UNARY_CONSTANT(number) ((__typeof__(x))(number))
@@ -30,8 +34,8 @@ struct stoa_unary_options {
     } while (0)
 
 /* The operator `stoa_op_NAME` with `value` and `slope`, expressions in x, a and b over float and double, the
- * first `taken` options of `table` and the file's `examples`. */
-#define STOA_UNARY_OPERATOR(NAME, table, taken, value, slope)                                                \
+ * first `taken` options of `table` and the examples `cases`. */
+#define STOA_UNARY_OPERATOR(NAME, table, taken, cases, value, slope)                                         \
     static void NAME##_map(const struct stoa_op_run *run, const struct stoa_map_piece *p) {                  \
         const struct stoa_unary_options *o = run->layer->options;                                            \
         STOA_UNARY_LOOP(float, p->count, value, p->x, p->y);                                                 \
@@ -70,7 +74,7 @@ struct stoa_unary_options {
         .backward = stoa_map_backward,                                                                       \
         .reference_forward = NAME##_reference_forward,                                                       \
         .reference_backward = NAME##_reference_backward,                                                     \
-        .examples = examples,                                                                                \
+        .examples = (cases),                                                                                 \
     }
 
 #endif

@@ -414,6 +414,9 @@ def combined_cases():
         fixed("reduce by=max axes=space keepdims=false", lambda x: x.amax((2, 3)), *image),
         case("groupnorm groups=2", [exact(2, 4, 2, 3)], norm(2), pair(4)),
         case("groupnorm epsilon=0.0625", [exact(2, 4, 2, 3)], norm(4, 0.0625), pair(4)),
+        fixed("softmax axis=height", lambda x: F.softmax(x, 2), *image),
+        fixed("softmax axis=sample", lambda x: F.softmax(x.flatten(1), 1).reshape(x.shape), *image),
+        fixed("log_softmax axis=width", lambda x: F.log_softmax(x, 3), *image),
         fixed("lrn size=3 alpha=0.5 bias=2", lambda x: F.local_response_norm(x, 3, 0.5, 0.75, 2.0), 2, 7, 2, 2),
         # Width and channels are rows and columns: in C, H, W order the matrices are transposed.
         case("matmul", [exact(2, 4, 2, 3), exact(2, 5, 2, 4)],

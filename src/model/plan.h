@@ -277,9 +277,12 @@ void stoa_plan_lower(struct stoa_plan *plan);
  * when there is no memory, or with the context's error set. */
 bool stoa_plan_find_sections(struct stoa_plan *plan);
 
-/* model/values.c: all values and their places. `optimizer_slots`: arrays of the size of the parameters. False
- * when a size overflows, or with the context's error set. */
+/* model/values.c: all values and, by placement.c, their places. `optimizer_slots`: arrays of the size of the
+ * parameters. False when a size overflows, or with the context's error set. */
 bool stoa_plan_place_values(struct stoa_plan *plan, size_t optimizer_slots);
+
+/* model/placement.c: the place of every value. False when a size overflows. */
+bool stoa_plan_place(struct stoa_plan *plan);
 
 /* A node's partial gradients of one task of its section. */
 float *stoa_partial_gradients(const struct stoa_plan *plan, size_t node, size_t task);

@@ -39,7 +39,7 @@ program "$top/store/g++" <<<':'
 program "$top/bin/python3" <<END
 exec "$(python3 -c 'import sys; print(sys.executable)')" "\$@"
 END
-for name in cc gzip curl; do
+for name in cc gzip curl protoc-c; do
   program "$top/bin/$name" <<<':'
 done
 program "$top/bin/ninja" <<<'echo "ninja $*" >>"$TOP/calls"'
@@ -74,7 +74,8 @@ begin() {
   export USER_NUMBER=0
   rm -rf "$tree/build" "$tree/runs" "$top/installed" "$top"/bin/{g++,npm,sudo}
   mkdir "$top/installed"
-  touch "$top/mirror" "$top/installed/"{libc6-dev,libopenblas-dev,libzlib-dev,libjansson-dev,libinih-dev,liblibpng-dev,liblibjpeg-dev,libcmocka-dev}
+  touch "$top/mirror" "$top/installed/"{libc6-dev,libopenblas-dev,libzlib-dev,libjansson-dev,libinih-dev,libcmocka-dev}
+  touch "$top/installed/"{liblibpng-dev,liblibjpeg-dev,liblibprotobuf-c-dev}
   touch "$top/installed/ca-certificates"
   : >"$top/calls"
 }

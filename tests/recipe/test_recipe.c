@@ -376,7 +376,7 @@ static void test_layers_refused(void **state) {
         {"a b = relu", STOA_ERR_ARGUMENT, "a b"},
         {"r = relu from=zz", STOA_ERR_ARGUMENT, "zz"},
         {"r = relu from=r", STOA_ERR_ARGUMENT, "'r'"},
-        {"s = add from=c1", STOA_ERR_SHAPE, "add 's'"},
+        {"s = add from=c1", STOA_ERR_ARGUMENT, "add 's'"},
         {"s = add from=c1,input", STOA_ERR_SHAPE, "6x5x3"},
         {"x = softmax_cross_entropy", STOA_ERR_SHAPE, "softmax_cross_entropy"},
         {"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn = relu", STOA_ERR_ARGUMENT, "64"},

@@ -27,19 +27,19 @@ typedef struct stoa_onnx_refusal {
 typedef void stoa_onnx_refuse_fn(void *user, const stoa_onnx_refusal *refusal);
 
 /** Numbers for an input of the graph that is no input of the network: a weight, or a shape, that the file
- * leaves open. */
+ * leaves open. Or, without values, the sizes of an input of the network that the file leaves open. */
 typedef struct stoa_onnx_binding {
     const char *name;     /**< of the graph's input */
     size_t rank;          /**< dimensions, up to 8 */
-    const size_t *shape;  /**< their sizes */
-    const double *values; /**< row-major; become the input's type */
+    const size_t *shape;  /**< their sizes, each from 1 on; the batch's in front */
+    const double *values; /**< row-major; become the input's type. NULL: it stays an input, of this shape */
 } stoa_onnx_binding;
 
 /** How an ONNX file is taken; all zeros where nothing is said. */
 typedef struct stoa_onnx_options {
     stoa_onnx_refuse_fn *refuse;       /**< told of every node that cannot be taken; NULL: nobody */
     void *user;                        /**< handed to `refuse` */
-    const stoa_onnx_binding *bindings; /**< inputs of the graph that are constants; borrowed */
+    const stoa_onnx_binding *bindings; /**< inputs that are constants or of fixed sizes; borrowed */
     size_t binding_count;              /**< how many */
     bool whole; /**< the first axis of the input is no batch: the whole input is one sample */
 } stoa_onnx_options;

@@ -58,6 +58,8 @@ static const struct option options[] = {
     {"seconds", NUMBER, AT(seconds), "S", "about the time to measure (default: 4)", 0.1, 3600},
     {"set", LIST, 0, "KEY=VALUE", "let the recipe say this; of several values, KEY=A,B, each is trained", 0,
      0},
+    {"input-shape", LIST, 0, "NAME=SHAPE",
+     "sizes of an input that the file leaves open, the batch in front: x=1x3x224x224", 0, 0},
     {"seeds", COUNT, AT(seeds), "N", "train with so many seeds, from the recipe's on", 1, 10000},
     {"jobs", COUNT, AT(jobs), "N", "so many runs at once (default: one a CPU)", 1, CLI_MOST_THREADS},
     {"minutes", NUMBER, AT(minutes), "M", "stop after so much time, with the state saved", 1e-3, 1e7},

@@ -77,8 +77,8 @@ static stoa_status view(struct stoa_onnx_import *import, struct stoa_onnx_value 
     return is_there ? STOA_OK : stoa_onnx_view(import, value, 3, shape);
 }
 
-static stoa_status of_two(struct stoa_onnx_import *import, const StoaOnnx__Node *node, const char *op,
-                          struct stoa_onnx_value *value[2]) {
+stoa_status stoa_onnx_combine(struct stoa_onnx_import *import, const StoaOnnx__Node *node, const char *op,
+                              struct stoa_onnx_value *value[2]) {
     struct sides sides = {.rank = value[0]->layout.rank};
     struct stoa_onnx_layout layout;
     size_t shape[2][3];
@@ -152,9 +152,9 @@ static bool constant_sides(const struct stoa_onnx_import *import, const struct s
     return true;
 }
 
-static stoa_status with_constant(struct stoa_onnx_import *import, const StoaOnnx__Node *node, const char *op,
-                                 struct stoa_onnx_value *value, const struct stoa_onnx_tensor *constant,
-                                 bool reverse) {
+stoa_status stoa_onnx_combine_constant(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
+                                       const char *op, struct stoa_onnx_value *value,
+                                       const struct stoa_onnx_tensor *constant, bool reverse) {
     struct sides sides;
     struct stoa_onnx_layout layout;
     size_t shape[2][3];
@@ -213,10 +213,10 @@ static stoa_status combine(struct stoa_onnx_import *import, const StoaOnnx__Node
             }
             struct stoa_onnx_tensor placed = *constant;
             place_axes(import, node, value[1 - k], &placed);
-            return with_constant(import, node, op, value[1 - k], &placed, turns && k == 0);
+            return stoa_onnx_combine_constant(import, node, op, value[1 - k], &placed, turns && k == 0);
         }
     }
-    return of_two(import, node, op, value);
+    return stoa_onnx_combine(import, node, op, value);
 }
 
 #define COMBINE(name, op, turns)                                                                             \
@@ -240,10 +240,12 @@ static stoa_status combine_all(struct stoa_onnx_import *import, const StoaOnnx__
         const struct stoa_onnx_tensor *constant = NULL;
         if (next && next->state == STOA_ONNX_CONSTANT) {
             status = stoa_onnx_constant(import, node, i, &constant);
-            status = status == STOA_OK ? with_constant(import, node, op, value[0], constant, false) : status;
+            status = status == STOA_OK
+                         ? stoa_onnx_combine_constant(import, node, op, value[0], constant, false)
+                         : status;
         } else {
             status = stoa_onnx_activation(import, node, i, &value[1]);
-            status = status == STOA_OK ? of_two(import, node, op, value) : status;
+            status = status == STOA_OK ? stoa_onnx_combine(import, node, op, value) : status;
         }
         value[0] = made;
     }
@@ -262,7 +264,18 @@ static stoa_status sum(struct stoa_onnx_import *import, const StoaOnnx__Node *no
     return combine_all(import, node, "add");
 }
 
+static stoa_status mean(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    struct stoa_onnx_value *made = stoa_onnx_find(import, node->output[0]);
+    char share[32];
+    stoa_status status = combine_all(import, node, "add");
+    if (status != STOA_OK || node->n_input == 1) {
+        return status;
+    }
+    stoa_format_float(1.0F / (float)node->n_input, share);
+    return stoa_onnx_layer(import, node, NULL, &made, 1, &made->layout, "mul value=%s", share);
+}
+
 const struct stoa_onnx_row stoa_onnx_arithmetic_rows[] = {
-    {"Add", 6, add},   {"Sub", 6, subtract}, {"Mul", 6, multiply}, {"Div", 6, divide},
-    {"Min", 6, least}, {"Max", 6, most},     {"Sum", 6, sum},      {NULL, 0, NULL},
+    {"Add", 6, add},  {"Sub", 6, subtract}, {"Mul", 6, multiply}, {"Div", 6, divide}, {"Min", 6, least},
+    {"Max", 6, most}, {"Sum", 6, sum},      {"Mean", 6, mean},    {NULL, 0, NULL},
 };

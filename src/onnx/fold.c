@@ -47,6 +47,22 @@ static double real_greater(double a, double b) {
     return a > b;
 }
 
+static double real_less_equal(double a, double b) {
+    return a <= b;
+}
+
+static double real_greater_equal(double a, double b) {
+    return a >= b;
+}
+
+static double real_and(double a, double b) {
+    return a != 0 && b != 0;
+}
+
+static double real_or(double a, double b) {
+    return a != 0 || b != 0;
+}
+
 static bool whole_add(int64_t a, int64_t b, int64_t *out) {
     return !__builtin_add_overflow(a, b, out);
 }
@@ -94,6 +110,16 @@ static bool whole_less(int64_t a, int64_t b, int64_t *out) {
 
 static bool whole_greater(int64_t a, int64_t b, int64_t *out) {
     *out = a > b;
+    return true;
+}
+
+static bool whole_less_equal(int64_t a, int64_t b, int64_t *out) {
+    *out = a <= b;
+    return true;
+}
+
+static bool whole_greater_equal(int64_t a, int64_t b, int64_t *out) {
+    *out = a >= b;
     return true;
 }
 
@@ -203,6 +229,10 @@ PAIR(fold_max, real_max, whole_max, 0)
 PAIR(fold_equal, real_equal, whole_equal, STOA_ONNX_BOOL)
 PAIR(fold_less, real_less, whole_less, STOA_ONNX_BOOL)
 PAIR(fold_greater, real_greater, whole_greater, STOA_ONNX_BOOL)
+PAIR(fold_less_equal, real_less_equal, whole_less_equal, STOA_ONNX_BOOL)
+PAIR(fold_greater_equal, real_greater_equal, whole_greater_equal, STOA_ONNX_BOOL)
+PAIR(fold_and, real_and, NULL, STOA_ONNX_BOOL)
+PAIR(fold_or, real_or, NULL, STOA_ONNX_BOOL)
 
 /* One number to one. */
 static stoa_status fold_map(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
@@ -258,8 +288,13 @@ MAP(fold_not, is_zero)
 /* The same numbers as another type. */
 static stoa_status fold_cast(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
     const struct stoa_onnx_tensor *a = NULL;
-    const int64_t to = stoa_onnx_int(node, "to", STOA_ONNX_FLOAT);
+    int64_t to = stoa_onnx_int(node, "to", STOA_ONNX_FLOAT);
     stoa_status status = stoa_onnx_constant(import, node, 0, &a);
+    if (status == STOA_OK && strcmp(node->op_type, "CastLike") == 0) {
+        const struct stoa_onnx_tensor *like = NULL;
+        status = stoa_onnx_constant(import, node, 1, &like);
+        to = like ? like->type : 0;
+    }
     if (status != STOA_OK || !a) {
         return status == STOA_OK ? stoa_onnx_refuse(import, "has no input") : status;
     }
@@ -272,10 +307,9 @@ static stoa_status fold_cast(struct stoa_onnx_import *import, const StoaOnnx__No
     for (size_t i = 0; i < out.count && status == STOA_OK; i++) {
         if (a->i && out.i) {
             out.i[i] = to == STOA_ONNX_BOOL ? a->i[i] != 0 : a->i[i];
-        } else if (to == STOA_ONNX_BOOL) {
-            out.i[i] = stoa_onnx_at(a, i) != 0;
         } else {
-            stoa_onnx_put(&out, i, stoa_onnx_at(a, i));
+            const double number = stoa_onnx_at(a, i);
+            stoa_onnx_put(&out, i, to == STOA_ONNX_BOOL ? number != 0 : number);
         }
     }
     return status == STOA_OK ? stoa_onnx_give(import, node, &out) : status;
@@ -299,7 +333,7 @@ static stoa_status fold_where(struct stoa_onnx_import *import, const StoaOnnx__N
     for (size_t i = 0; i < out.count && status == STOA_OK; i++) {
         const size_t from = stoa_onnx_at(in[0], stoa_onnx_broadcast_index(in[0], &out, i)) != 0 ? 1 : 2;
         const size_t at = stoa_onnx_broadcast_index(in[from], &out, i);
-        if (out.i) {
+        if (out.i && in[from]->i) {
             out.i[i] = in[from]->i[at];
         } else {
             stoa_onnx_put(&out, i, stoa_onnx_at(in[from], at));
@@ -320,6 +354,10 @@ const struct stoa_onnx_row stoa_onnx_fold_rows[] = {
     {"Equal", 7, fold_equal},
     {"Less", 7, fold_less},
     {"Greater", 7, fold_greater},
+    {"LessOrEqual", 12, fold_less_equal},
+    {"GreaterOrEqual", 12, fold_greater_equal},
+    {"And", 7, fold_and},
+    {"Or", 7, fold_or},
     {"Neg", 6, fold_neg},
     {"Sqrt", 6, fold_sqrt},
     {"Exp", 6, fold_exp},
@@ -330,6 +368,7 @@ const struct stoa_onnx_row stoa_onnx_fold_rows[] = {
     {"Not", 1, fold_not},
     {"Reciprocal", 6, fold_reciprocal},
     {"Cast", 6, fold_cast},
+    {"CastLike", 15, fold_cast},
     {"Where", 9, fold_where},
     {NULL, 0, NULL},
 };

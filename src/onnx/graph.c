@@ -97,7 +97,7 @@ static stoa_status merge_names(struct stoa_onnx_import *import) {
     for (size_t i = 0; i < import->value_count; i++) {
         struct stoa_onnx_value *value = &import->values[i];
         struct stoa_onnx_value *last = kept > 0 ? &import->values[kept - 1] : NULL;
-        if (!last || strcmp(last->name, value->name) != 0) {
+        if (!last || compare(last, value) != 0) {
             import->values[kept++] = *value;
             continue;
         }
@@ -177,7 +177,7 @@ static stoa_status bind(struct stoa_onnx_import *import, const StoaOnnx__Value *
     for (size_t i = 0; i < options->binding_count; i++) {
         const stoa_onnx_binding *binding = &options->bindings[i];
         struct stoa_onnx_value *value = stoa_onnx_find(import, binding->name);
-        if (!input->name || strcmp(input->name, binding->name) != 0 || !value) {
+        if (!binding->values || !input->name || strcmp(input->name, binding->name) != 0 || !value) {
             continue;
         }
         const StoaOnnx__TensorType *type = input->type ? input->type->tensor_type : NULL;
@@ -205,6 +205,26 @@ static stoa_status bind(struct stoa_onnx_import *import, const StoaOnnx__Value *
     return STOA_OK;
 }
 
+/* A binding of something that the graph has not is a mistake of whoever wrote it. */
+static stoa_status check_bindings(struct stoa_onnx_import *import) {
+    for (size_t i = 0; i < import->options->binding_count; i++) {
+        const char *name = import->options->bindings[i].name;
+        bool is_there = false;
+        for (size_t k = 0; k < import->graph->n_input && !is_there; k++) {
+            is_there = import->graph->input[k]->name && strcmp(import->graph->input[k]->name, name) == 0;
+        }
+        if (!is_there) {
+            return stoa_error_set(
+                import->error, STOA_ERR_ARGUMENT,
+                "found sizes or values for '" NAME "', expected the name of an input%s" NAME, name,
+                import->graph->n_input > 0 ? ", such as " : "",
+                import->graph->n_input > 0 && import->graph->input[0]->name ? import->graph->input[0]->name
+                                                                            : "");
+        }
+    }
+    return STOA_OK;
+}
+
 stoa_status stoa_onnx_graph_read(struct stoa_onnx_import *import) {
     stoa_status status = check_versions(import);
     if (status != STOA_OK) {
@@ -214,6 +234,9 @@ stoa_status stoa_onnx_graph_read(struct stoa_onnx_import *import) {
     status = list_values(import);
     if (status == STOA_OK) {
         status = merge_names(import);
+    }
+    if (status == STOA_OK) {
+        status = check_bindings(import);
     }
     if (status == STOA_OK) {
         status = check_order(import);

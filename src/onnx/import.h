@@ -25,6 +25,7 @@ struct stoa_onnx_value {
     size_t shape_rank, shape[STOA_MAX_RANK]; /* of that layer's output */
     size_t maker;                            /* the node; SIZE_MAX: none */
     size_t readers;                          /* nodes and outputs of the graph */
+    bool computed;                           /* of an unknown one: by the network, so it is no constant */
 };
 
 /* The size of a batch among a shape's numbers, where it is not known before the network runs. */
@@ -63,13 +64,17 @@ struct stoa_onnx_row {
 };
 extern const struct stoa_onnx_row stoa_onnx_arithmetic_rows[], stoa_onnx_conv_rows[], stoa_onnx_pool_rows[],
     stoa_onnx_map_rows[], stoa_onnx_norm_rows[], stoa_onnx_movement_rows[], stoa_onnx_shape_rows[],
-    stoa_onnx_join_rows[], stoa_onnx_product_rows[], stoa_onnx_reduce_rows[];
+    stoa_onnx_join_rows[], stoa_onnx_product_rows[], stoa_onnx_reduce_rows[], stoa_onnx_repeat_rows[];
 /* The same over constants alone. */
-extern const struct stoa_onnx_row stoa_onnx_fold_rows[], stoa_onnx_fold_shape_rows[];
+extern const struct stoa_onnx_row stoa_onnx_fold_rows[], stoa_onnx_fold_shape_rows[],
+    stoa_onnx_fold_move_rows[];
 
 /* "It cannot be taken, because": returns STOA_ERR_UNSUPPORTED. */
 __attribute__((format(printf, 2, 3))) stoa_status stoa_onnx_refuse(struct stoa_onnx_import *import,
                                                                    const char *format, ...);
+
+/* A node of this one's operator whose output 0 is this one's output `index`, for layers on the way to it. */
+StoaOnnx__Node stoa_onnx_node_for(const StoaOnnx__Node *node, size_t index);
 
 /* A value by its name, or NULL. */
 struct stoa_onnx_value *stoa_onnx_find(const struct stoa_onnx_import *import, const char *name);
@@ -99,6 +104,10 @@ stoa_status stoa_onnx_axis(struct stoa_onnx_import *import, int64_t axis, size_t
 stoa_status stoa_onnx_sample_axis(struct stoa_onnx_import *import, const struct stoa_onnx_value *value,
                                   int64_t axis, size_t *out);
 
+/* Insert a layer between a value and whoever reads it from now on; `options` begin with a space, or there is
+ * none. */
+stoa_status stoa_onnx_insert(struct stoa_onnx_import *import, struct stoa_onnx_value *value, const char *op,
+                             const char *options);
 /* Bring a value's memory into this order of axes (NULL: as they stand). */
 stoa_status stoa_onnx_bring(struct stoa_onnx_import *import, struct stoa_onnx_value *value,
                             const size_t *order);
@@ -134,6 +143,17 @@ stoa_status stoa_onnx_alias(struct stoa_onnx_import *import, const StoaOnnx__Nod
 /* The node's output 0 is this value with other axes over the same numbers, in ONNX's order. */
 stoa_status stoa_onnx_reshape(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
                               struct stoa_onnx_value *value, size_t rank, const size_t *dim);
+/* The node's output 0 is one value with another, broadcast as ONNX does, by an operator such as "add". */
+stoa_status stoa_onnx_combine(struct stoa_onnx_import *import, const StoaOnnx__Node *node, const char *op,
+                              struct stoa_onnx_value *value[2]);
+/* The same of a value and a constant, which comes first with `reverse`. */
+stoa_status stoa_onnx_combine_constant(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
+                                       const char *op, struct stoa_onnx_value *value,
+                                       const struct stoa_onnx_tensor *constant, bool reverse);
+/* The node's output 0 is what an operator over the space of an image, such as "global_avgpool", makes of the
+ * axes of a value that go; with `keeps` they stay as axes of 1. */
+stoa_status stoa_onnx_reduce(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
+                             struct stoa_onnx_value *value, const bool *goes, bool keeps, const char *op);
 /* Where number `index` of a shape stands in a tensor that is broadcast to it. */
 size_t stoa_onnx_broadcast_index(const struct stoa_onnx_tensor *from, const struct stoa_onnx_tensor *to,
                                  size_t index);
@@ -148,6 +168,10 @@ stoa_status stoa_onnx_cuts_read(struct stoa_onnx_import *import, const StoaOnnx_
 /* Let a node's output be these numbers, which it then owns. */
 stoa_status stoa_onnx_give(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
                            struct stoa_onnx_tensor *tensor);
+
+/* MatMul of two values of the network; `node`'s output 0 is the product. */
+stoa_status stoa_onnx_matmul(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
+                             struct stoa_onnx_value *a, struct stoa_onnx_value *b);
 
 /* Numbers for the tensor `suffix` of the layer that a node's output 0 is, in PyTorch's order. `values` is
  * from malloc and belongs to the import from now on, NULL counts as no memory. */
@@ -170,6 +194,10 @@ const char *stoa_onnx_node_name(const StoaOnnx__Node *node);
 /* The parts of a translation, one behind the other. */
 stoa_status stoa_onnx_graph_read(struct stoa_onnx_import *import);
 void stoa_onnx_graph_free(struct stoa_onnx_import *import);
+/* Every input of the graph that is no constant and that an output depends on; one at least. */
+stoa_status stoa_onnx_inputs_make(struct stoa_onnx_import *import);
+/* Keep a port's order as a fact: ONNX's axes one behind the other as memory has them. */
+stoa_status stoa_onnx_note_axes(struct stoa_onnx_import *import, const struct stoa_onnx_value *value);
 stoa_status stoa_onnx_translate(struct stoa_onnx_import *import);
 
 #endif

@@ -68,9 +68,8 @@ static stoa_status add(struct stoa_onnx_import *import, const char *wanted, cons
     return status;
 }
 
-/* Insert a layer between a value and whoever reads it from now on. */
-static stoa_status insert(struct stoa_onnx_import *import, struct stoa_onnx_value *value, const char *op,
-                          const char *options) {
+stoa_status stoa_onnx_insert(struct stoa_onnx_import *import, struct stoa_onnx_value *value, const char *op,
+                             const char *options) {
     char layer[64], from[160], line[LINE + 256];
     size_t rank = 0, shape[STOA_MAX_RANK];
     (void)stoa_name_write(value->layer, from);
@@ -92,7 +91,7 @@ static stoa_status insert_view(struct stoa_onnx_import *import, struct stoa_onnx
     } else {
         (void)snprintf(options, sizeof options, " size=%zux%zu channels=%zu", shape[0], shape[1], shape[2]);
     }
-    return insert(import, value, "view", options);
+    return stoa_onnx_insert(import, value, "view", options);
 }
 
 stoa_status stoa_onnx_view(struct stoa_onnx_import *import, struct stoa_onnx_value *value, size_t rank,
@@ -108,45 +107,7 @@ stoa_status stoa_onnx_copy(struct stoa_onnx_import *import, struct stoa_onnx_val
 }
 
 stoa_status stoa_onnx_flatten(struct stoa_onnx_import *import, struct stoa_onnx_value *value) {
-    return insert(import, value, "flatten", "");
-}
-
-stoa_status stoa_onnx_bring(struct stoa_onnx_import *import, struct stoa_onnx_value *value,
-                            const size_t *order) {
-    size_t size[STOA_ONNX_ATOMS], next[STOA_ONNX_ATOMS], shape[3] = {1, 1, 1}, axis[3] = {0, 1, 2};
-    char options[32];
-    if (stoa_onnx_layout_is(&value->layout, order)) {
-        return STOA_OK;
-    }
-    const size_t blocks = stoa_onnx_layout_moves(&value->layout, order, size, next);
-    if (blocks > 3) {
-        return stoa_onnx_refuse(import, "needs %zu axes in another order, expected at most 3", blocks);
-    }
-    for (size_t i = 0; i < blocks; i++) {
-        shape[3 - blocks + i] = size[i];
-        axis[3 - blocks + i] = 3 - blocks + next[i];
-    }
-    /* By where each axis H, W, C of the result comes from: what the operator calls it. */
-    static const struct {
-        size_t axis[3];
-        const char *name;
-    } orders[] = {
-        {{1, 0, 2}, "cwh"}, {{2, 1, 0}, "hcw"}, {{1, 2, 0}, "hwc"}, {{2, 0, 1}, "wch"}, {{0, 2, 1}, "whc"}};
-    const char *name = "chw";
-    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
-        name = memcmp(orders[i].axis, axis, sizeof axis) == 0 ? orders[i].name : name;
-    }
-    stoa_status status = stoa_onnx_view(import, value, 3, shape);
-    if (status == STOA_OK) {
-        (void)snprintf(options, sizeof options, " order=%s", name);
-        status = insert(import, value, "permute", options);
-    }
-    if (status == STOA_OK) {
-        size_t dim[STOA_ONNX_AXES];
-        memcpy(dim, value->layout.dim, sizeof dim);
-        stoa_onnx_layout_make(&value->layout, value->layout.rank, dim, order);
-    }
-    return status;
+    return stoa_onnx_insert(import, value, "flatten", "");
 }
 
 stoa_status stoa_onnx_channels(struct stoa_onnx_import *import, const struct stoa_onnx_value *value,
@@ -232,7 +193,7 @@ static char *whole_line(const struct stoa_onnx_import *import, struct stoa_onnx_
     if (line) {
         memcpy(line, text, word);
         from_text(import, inputs, count, line + word);
-        strcat(line, text + word);
+        memcpy(line + strlen(line), text + word, strlen(text + word) + 1);
     }
     return line;
 }

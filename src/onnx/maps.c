@@ -2,6 +2,7 @@
 /* Operators of one number at a time. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/number.h"
 #include "onnx/import.h"
@@ -57,14 +58,25 @@ static stoa_status thresholded_relu(struct stoa_onnx_import *import, const StoaO
     return with_number(import, node, "thresholded_relu", "alpha", "alpha", 1);
 }
 
+/* Selu with numbers that are not the paper's. */
+static stoa_status scaled_elu(struct stoa_onnx_import *import, const StoaOnnx__Node *node, float alpha,
+                              float gamma) {
+    struct stoa_onnx_value *made = stoa_onnx_find(import, node->output[0]);
+    char text[32];
+    stoa_format_float(alpha, text);
+    stoa_status status = stoa_onnx_map(import, node, "elu alpha=%s", text);
+    stoa_format_float(gamma, text);
+    return status == STOA_OK
+               ? stoa_onnx_layer(import, node, NULL, &made, 1, &made->layout, "mul value=%s", text)
+               : status;
+}
+
 static stoa_status selu(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
     const float alpha = stoa_onnx_float(node, "alpha", 1.67326319F),
                 gamma = stoa_onnx_float(node, "gamma", 1.05070102F);
     return fabsf(alpha - 1.67326319F) < 1e-4F && fabsf(gamma - 1.05070102F) < 1e-4F
                ? selu_layer(import, node)
-               : stoa_onnx_refuse(import,
-                                  "found alpha %g and gamma %g, expected the paper's 1.67326 and 1.0507",
-                                  (double)alpha, (double)gamma);
+               : scaled_elu(import, node, alpha, gamma);
 }
 
 static stoa_status hard_sigmoid(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
@@ -107,39 +119,70 @@ static stoa_status power(struct stoa_onnx_import *import, const StoaOnnx__Node *
     const struct stoa_onnx_tensor *exponent = NULL;
     char text[32];
     stoa_status status = stoa_onnx_constant(import, node, 1, &exponent);
-    if (status != STOA_OK || !exponent || exponent->count != 1) {
+    bool is_one = status == STOA_OK && exponent && exponent->count > 0;
+    for (size_t i = 1; is_one && i < exponent->count; i++) {
+        is_one = stoa_onnx_at(exponent, i) == stoa_onnx_at(exponent, 0);
+    }
+    if (!is_one) {
         return status == STOA_OK ? stoa_onnx_refuse(import, "has several exponents, expected one") : status;
     }
     stoa_format_float((float)stoa_onnx_at(exponent, 0), text);
     return stoa_onnx_map(import, node, "pow exponent=%s", text);
 }
 
-/* One slope for all, or one a channel. */
+/* Slopes of any shape, which the network may compute: the positive part, and the slopes times the rest. */
+static stoa_status prelu_parts(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    struct stoa_onnx_value *made = stoa_onnx_find(import, node->output[0]);
+    const struct stoa_onnx_value *slope = stoa_onnx_input(import, node, 1);
+    const struct stoa_onnx_tensor *constant = NULL;
+    stoa_status status = stoa_onnx_map(import, node, "relu");
+    struct stoa_onnx_value positive = *made, rest, many, *parts[] = {&rest, &many};
+    if (status == STOA_OK) {
+        status = stoa_onnx_map(import, node, "clip max=0");
+    }
+    rest = *made;
+    if (status == STOA_OK && slope->state == STOA_ONNX_CONSTANT) {
+        status = stoa_onnx_constant(import, node, 1, &constant);
+        status = status == STOA_OK ? stoa_onnx_combine_constant(import, node, "mul", &rest, constant, false)
+                                   : status;
+    } else if (status == STOA_OK) {
+        many = *slope;
+        status = stoa_onnx_combine(import, node, "mul", parts);
+    }
+    rest = *made;
+    parts[1] = &positive;
+    return status == STOA_OK ? stoa_onnx_combine(import, node, "add", parts) : status;
+}
+
+/* Whether the slopes are one for all, or one for each of these channels in front of `spatial` axes. */
+static bool is_by_channel(const struct stoa_onnx_import *import, const struct stoa_onnx_tensor *slope,
+                          size_t channels, size_t spatial) {
+    const size_t behind = slope->rank > spatial ? slope->rank - spatial - 1 : slope->rank;
+    /* Before opset 7 they stood for channels without axes behind. */
+    return slope->count == channels && ((import->opset < 7 && slope->rank == 1) ||
+                                        (behind < slope->rank && slope->dim[behind] == slope->count));
+}
+
 static stoa_status prelu(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
     struct stoa_onnx_value *value;
+    const struct stoa_onnx_value *source = stoa_onnx_input(import, node, 1);
     const struct stoa_onnx_tensor *slope = NULL;
     size_t channels = 0, spatial = 0;
     char stem[64];
     stoa_status status = stoa_onnx_activation(import, node, 0, &value);
-    if (status == STOA_OK) {
-        status = stoa_onnx_constant(import, node, 1, &slope);
+    if (status == STOA_OK && !source) {
+        return stoa_onnx_refuse(import, "has no slope");
     }
-    if (status != STOA_OK || !slope) {
-        return status == STOA_OK ? stoa_onnx_refuse(import, "has no slope") : status;
+    if (status != STOA_OK || source->state == STOA_ONNX_ACTIVATION) {
+        return status == STOA_OK ? prelu_parts(import, node) : status;
     }
-    if (slope->count > 1) {
+    status = stoa_onnx_constant(import, node, 1, &slope);
+    if (status == STOA_OK && slope->count > 1) {
         status = stoa_onnx_channels(import, value, &channels, &spatial);
-        if (status == STOA_OK) {
-            status = stoa_onnx_rows(import, value, 1, &channels);
+        if (status != STOA_OK || !is_by_channel(import, slope, value->layout.dim[channels], spatial)) {
+            return prelu_parts(import, node);
         }
-        const size_t behind = slope->rank > spatial ? slope->rank - spatial - 1 : slope->rank;
-        /* Before opset 7 they stood for channels without axes behind. */
-        const bool fits = (import->opset < 7 && slope->rank == 1) ||
-                          (behind < slope->rank && slope->dim[behind] == slope->count);
-        if (status == STOA_OK && (slope->count != value->layout.dim[channels] || !fits)) {
-            return stoa_onnx_refuse(import, "has %zu slopes, expected one or one for each of %zu channels",
-                                    slope->count, value->layout.dim[channels]);
-        }
+        status = stoa_onnx_rows(import, value, 1, &channels);
     }
     if (status == STOA_OK) {
         status = stoa_onnx_layer(import, node, stoa_onnx_stem(import, node, 1, stem), &value, 1,
@@ -162,6 +205,33 @@ static stoa_status cast(struct stoa_onnx_import *import, const StoaOnnx__Node *n
                ? identity(import, node)
                : stoa_onnx_refuse(import, "casts to %s what the network computes in float",
                                   stoa_onnx_type_name((int32_t)to));
+}
+
+/* The type of a constant, or of an input of the graph; what the network computes otherwise is float. */
+static stoa_status cast_like(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    const struct stoa_onnx_value *like = stoa_onnx_input(import, node, 1);
+    int32_t type = STOA_ONNX_FLOAT;
+    if (!like) {
+        return stoa_onnx_refuse(import, "input 1 is missing");
+    }
+    for (size_t i = 0; i < import->graph->n_input; i++) {
+        const StoaOnnx__Value *input = import->graph->input[i];
+        if (input->name && strcmp(input->name, like->name) == 0 && input->type && input->type->tensor_type) {
+            type = input->type->tensor_type->elem_type;
+        }
+    }
+    if (like->state == STOA_ONNX_CONSTANT) {
+        const struct stoa_onnx_tensor *constant = NULL;
+        stoa_status status = stoa_onnx_constant(import, node, 1, &constant);
+        if (status != STOA_OK) {
+            return status;
+        }
+        type = constant->type;
+    }
+    return type == STOA_ONNX_FLOAT || type == STOA_ONNX_DOUBLE
+               ? identity(import, node)
+               : stoa_onnx_refuse(import, "casts to %s what the network computes in float",
+                                  stoa_onnx_type_name(type));
 }
 
 /* It drops in training here, and nothing otherwise. From opset 12 on a constant says whether the file means
@@ -209,6 +279,7 @@ const struct stoa_onnx_row stoa_onnx_map_rows[] = {
     {"Identity", 1, identity},
     {"Dropout", 6, dropout},
     {"Cast", 6, cast},
+    {"CastLike", 15, cast_like},
     {"Clip", 6, clip},
     {"Selu", 6, selu},
     {"HardSigmoid", 6, hard_sigmoid},

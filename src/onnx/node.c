@@ -17,6 +17,13 @@ stoa_status stoa_onnx_refuse(struct stoa_onnx_import *import, const char *format
     return status;
 }
 
+StoaOnnx__Node stoa_onnx_node_for(const StoaOnnx__Node *node, size_t index) {
+    StoaOnnx__Node made = *node;
+    made.n_output = 1;
+    made.output = node->output + index;
+    return made;
+}
+
 struct stoa_onnx_value *stoa_onnx_input(const struct stoa_onnx_import *import, const StoaOnnx__Node *node,
                                         size_t index) {
     return index < node->n_input && *node->input[index] ? stoa_onnx_find(import, node->input[index]) : NULL;

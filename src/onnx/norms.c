@@ -115,6 +115,54 @@ static stoa_status lrn(struct stoa_onnx_import *import, const StoaOnnx__Node *no
                              : status;
 }
 
+static bool is_read(const struct stoa_onnx_import *import, const StoaOnnx__Node *node, size_t index) {
+    const struct stoa_onnx_value *value =
+        index < node->n_output && *node->output[index] ? stoa_onnx_find(import, node->output[index]) : NULL;
+    return value && value->readers > 0;
+}
+
+/* The node's output 0 is 1 / sqrt(variance + epsilon) over the axes that go. */
+static stoa_status inverse_deviation(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
+                                     struct stoa_onnx_value *value, const bool *goes, const char *epsilon) {
+    struct stoa_onnx_value *made = stoa_onnx_find(import, node->output[0]);
+    struct stoa_onnx_value *centred[] = {value, made}, *squared[] = {made, made};
+    stoa_status status = stoa_onnx_reduce(import, node, value, goes, true, "global_avgpool");
+    if (status == STOA_OK) {
+        status = stoa_onnx_combine(import, node, "sub", centred);
+    }
+    if (status == STOA_OK) {
+        status = stoa_onnx_layer(import, node, NULL, squared, 2, &made->layout, "mul");
+    }
+    if (status == STOA_OK) {
+        status = stoa_onnx_reduce(import, node, made, goes, true, "global_avgpool");
+    }
+    if (status == STOA_OK) {
+        status = stoa_onnx_layer(import, node, NULL, &made, 1, &made->layout, "add value=%s", epsilon);
+    }
+    return status == STOA_OK
+               ? stoa_onnx_layer(import, node, NULL, &made, 1, &made->layout, "pow exponent=-0.5")
+               : status;
+}
+
+/* The moments that LayerNormalization has worked with, where they are read. */
+static stoa_status give_moments(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
+                                struct stoa_onnx_value *value, size_t axis, const char *epsilon) {
+    bool goes[STOA_ONNX_AXES];
+    stoa_status status = STOA_OK;
+    for (size_t i = 0; i < STOA_ONNX_AXES; i++) {
+        goes[i] = i >= axis;
+    }
+    if (is_read(import, node, 1)) {
+        const StoaOnnx__Node mean = stoa_onnx_node_for(node, 1);
+        status = stoa_onnx_reduce(import, &mean, value, goes, true, "global_avgpool");
+    }
+    if (status == STOA_OK && is_read(import, node, 2)) {
+        const StoaOnnx__Node deviation = stoa_onnx_node_for(node, 2);
+        status = inverse_deviation(import, &deviation, value, goes, epsilon);
+    }
+    return status;
+}
+
 /* Scale and bias over the axes from `axis` on. */
 static stoa_status layernorm(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
     struct stoa_onnx_value *value;
@@ -157,7 +205,7 @@ static stoa_status layernorm(struct stoa_onnx_import *import, const StoaOnnx__No
         float *zeros = bias ? stoa_onnx_floats(bias) : calloc(columns, sizeof *zeros);
         status = stoa_onnx_weights_set(import, node, "bias", zeros, columns);
     }
-    return status;
+    return status == STOA_OK ? give_moments(import, node, value, axis, epsilon) : status;
 }
 
 /* Along one axis, or before opset 13 over all from there on. */

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
+#include "base/size.h"
 #include "onnx/import.h"
 
 /* A weight of `units` rows of `inputs` numbers, as PyTorch has it, and its bias. */
@@ -77,7 +79,7 @@ static stoa_status emit_linear(struct stoa_onnx_import *import, const StoaOnnx__
 /* Several rows a sample. */
 static stoa_status emit_rows(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
                              struct product *product, const struct stoa_onnx_layout *layout) {
-    const size_t rows = stoa_onnx_layout_count(&product->value->layout) / product->inputs;
+    const size_t rows = stoa_onnx_layout_count(&product->value->layout) / stoa_max(product->inputs, 1);
     stoa_status status = stoa_onnx_bring(import, product->value, NULL);
     if (status == STOA_OK) {
         status = stoa_onnx_view(import, product->value, 3, (size_t[]){1, rows, product->inputs});
@@ -131,20 +133,80 @@ static stoa_status check_weight(struct stoa_onnx_import *import, const struct st
     return STOA_OK;
 }
 
-static stoa_status gemm(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
-    struct product product = {.weight = NULL};
+/* Add beta * C to the node's output 0, where C is more than a bias. */
+static stoa_status add_rest(struct stoa_onnx_import *import, const StoaOnnx__Node *node, float beta) {
+    struct stoa_onnx_value *made = stoa_onnx_find(import, node->output[0]);
+    struct stoa_onnx_value *rest = stoa_onnx_input(import, node, 2), product = *made, scaled;
+    char text[32];
+    if (rest->state == STOA_ONNX_CONSTANT) {
+        const struct stoa_onnx_tensor *constant = NULL;
+        stoa_status status = stoa_onnx_constant(import, node, 2, &constant);
+        if (status != STOA_OK) {
+            return status;
+        }
+        struct stoa_onnx_tensor by_beta = {.type = STOA_ONNX_FLOAT, .rank = constant->rank};
+        memcpy(by_beta.dim, constant->dim, sizeof by_beta.dim);
+        status = stoa_onnx_tensor_make(&import->source, &by_beta);
+        for (size_t i = 0; i < constant->count && status == STOA_OK; i++) {
+            stoa_onnx_put(&by_beta, i, (double)beta * stoa_onnx_at(constant, i));
+        }
+        if (status == STOA_OK) {
+            status = stoa_onnx_combine_constant(import, node, "add", &product, &by_beta, false);
+        }
+        stoa_onnx_tensor_free(&by_beta);
+        return status;
+    }
+    stoa_format_float(beta, text);
+    stoa_status status =
+        beta == 1 ? STOA_OK
+                  : stoa_onnx_layer(import, node, NULL, &rest, 1, &rest->layout, "mul value=%s", text);
+    scaled = beta == 1 ? *rest : *made;
+    struct stoa_onnx_value *both[] = {&product, &scaled};
+    return status == STOA_OK ? stoa_onnx_combine(import, node, "add", both) : status;
+}
+
+/* A matrix that is read by columns where Gemm says so: a value of its own over the same layer. */
+static stoa_status turn(struct stoa_onnx_import *import, const char *name, bool turned,
+                        const struct stoa_onnx_value *value, struct stoa_onnx_value *out) {
+    *out = *value;
+    if (!turned) {
+        return STOA_OK;
+    }
+    if (import->lead || value->layout.rank != 2) {
+        return stoa_onnx_refuse(import, "%s: works along axis 0, the batch", name);
+    }
+    stoa_onnx_layout_transpose(&out->layout, (size_t[]){1, 0});
+    return STOA_OK;
+}
+
+/* Gemm of two values that the network computes, without C. */
+static stoa_status gemm_of_two(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
+                               struct stoa_onnx_value *left, float alpha) {
+    struct stoa_onnx_value right, *made = stoa_onnx_find(import, node->output[0]);
+    const bool turned = stoa_onnx_int(node, "transB", 0) != 0;
+    char text[32];
+    if (import->lead) {
+        return stoa_onnx_refuse(import, "multiplies by what the network computes from a whole batch");
+    }
+    stoa_status status = turn(import, "transB", turned, stoa_onnx_input(import, node, 1), &right);
+    if (status == STOA_OK) {
+        status = stoa_onnx_matmul(import, node, left, &right);
+    }
+    stoa_format_float(alpha, text);
+    return status == STOA_OK && alpha != 1
+               ? stoa_onnx_layer(import, node, NULL, &made, 1, &made->layout, "mul value=%s", text)
+               : status;
+}
+
+/* Gemm with a constant; *rest is whether C is still to be added. */
+static stoa_status gemm_by_constant(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
+                                    struct stoa_onnx_value *left, float alpha, float beta, bool *rest) {
+    struct product product = {.value = left};
     const struct stoa_onnx_tensor *weight = NULL, *bias = NULL;
     const bool swapped = stoa_onnx_int(node, "transB", 0) != 0;
-    const float alpha = stoa_onnx_float(node, "alpha", 1), beta = stoa_onnx_float(node, "beta", 1);
     char stem[64];
-    stoa_status status = stoa_onnx_activation(import, node, 0, &product.value);
-    if (status == STOA_OK && stoa_onnx_int(node, "transA", 0) != 0) {
-        return stoa_onnx_refuse(import, "transA: works along axis 0, the batch");
-    }
-    if (status == STOA_OK) {
-        status = stoa_onnx_constant(import, node, 1, &weight);
-    }
-    if (status == STOA_OK) {
+    stoa_status status = stoa_onnx_constant(import, node, 1, &weight);
+    if (status == STOA_OK && *rest && stoa_onnx_input(import, node, 2)->state == STOA_ONNX_CONSTANT) {
         status = stoa_onnx_constant(import, node, 2, &bias);
     }
     if (status == STOA_OK) {
@@ -153,19 +215,34 @@ static stoa_status gemm(struct stoa_onnx_import *import, const StoaOnnx__Node *n
     if (status != STOA_OK) {
         return status;
     }
-    if (bias && beta != 0) {
-        product.bias = bias_of(bias, product.units, beta);
-        if (!product.bias) {
-            return stoa_onnx_refuse(import, "its C has %zu numbers, expected one for each of %zu units",
-                                    bias->count, product.units);
-        }
-    }
+    product.bias = bias ? bias_of(bias, product.units, beta) : NULL;
+    *rest = *rest && !product.bias;
     product.stem = stoa_onnx_stem(import, node, 1, stem);
     product.weight = swapped ? stoa_onnx_floats(weight) : transposed(weight, product.inputs, product.units);
     for (size_t i = 0; i < weight->count && product.weight && alpha != 1; i++) {
         product.weight[i] *= alpha;
     }
     return emit(import, node, &product);
+}
+
+static stoa_status gemm(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    struct stoa_onnx_value *value, left;
+    const struct stoa_onnx_value *right = stoa_onnx_input(import, node, 1);
+    const float alpha = stoa_onnx_float(node, "alpha", 1), beta = stoa_onnx_float(node, "beta", 1);
+    bool rest = stoa_onnx_input(import, node, 2) && beta != 0;
+    stoa_status status = stoa_onnx_activation(import, node, 0, &value);
+    if (status == STOA_OK && !right) {
+        return stoa_onnx_refuse(import, "input 1 is missing");
+    }
+    if (status == STOA_OK) {
+        status = turn(import, "transA", stoa_onnx_int(node, "transA", 0) != 0, value, &left);
+    }
+    if (status == STOA_OK) {
+        status = right->state == STOA_ONNX_CONSTANT
+                     ? gemm_by_constant(import, node, &left, alpha, beta, &rest)
+                     : gemm_of_two(import, node, &left, alpha);
+    }
+    return status == STOA_OK && rest ? add_rest(import, node, beta) : status;
 }
 
 /* A bias that stands as a node of its own behind the product: that node is done with then. */
@@ -191,8 +268,12 @@ static const StoaOnnx__Node *bias_behind(struct stoa_onnx_import *import, const 
 static stoa_status matmul(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
     struct product product = {.weight = NULL};
     const struct stoa_onnx_tensor *weight = NULL;
+    struct stoa_onnx_value *right = stoa_onnx_input(import, node, 1);
     char stem[64];
     stoa_status status = stoa_onnx_activation(import, node, 0, &product.value);
+    if (status == STOA_OK && right && right->state == STOA_ONNX_ACTIVATION) {
+        return stoa_onnx_matmul(import, node, product.value, right);
+    }
     if (status == STOA_OK) {
         status = stoa_onnx_constant(import, node, 1, &weight);
     }

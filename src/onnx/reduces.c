@@ -51,29 +51,14 @@ static stoa_status bring_pixels(struct stoa_onnx_import *import, struct stoa_onn
     return stoa_onnx_view(import, value, 3, (size_t[]){1, pixels, channels});
 }
 
-static stoa_status reduce(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
-                          struct stoa_onnx_value *value, const char *op) {
-    bool goes[STOA_ONNX_AXES] = {false};
-    stoa_status status = STOA_OK;
-    if (stoa_onnx_int(node, "noop_with_empty_axes", 0) != 0) {
-        const struct stoa_onnx_tensor *axes = NULL;
-        status = stoa_onnx_constant(import, node, 1, &axes);
-        if (status == STOA_OK && (!axes || axes->count == 0)) {
-            return stoa_onnx_alias(import, node, 0, value, &value->layout);
-        }
-    }
-    if (status == STOA_OK) {
-        status = read_axes(import, node, value, goes);
-    }
-    if (status == STOA_OK) {
-        status = bring_pixels(import, value, goes);
-    }
+stoa_status stoa_onnx_reduce(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
+                             struct stoa_onnx_value *value, const bool *goes, bool keeps, const char *op) {
+    size_t held[STOA_ONNX_AXES], number[STOA_ONNX_AXES], dim[STOA_ONNX_AXES], order[STOA_ONNX_AXES];
+    size_t rank = 0, count = 0;
+    stoa_status status = bring_pixels(import, value, goes);
     if (status != STOA_OK) {
         return status;
     }
-    const bool keeps = stoa_onnx_int(node, "keepdims", 1) != 0;
-    size_t held[STOA_ONNX_AXES], number[STOA_ONNX_AXES], dim[STOA_ONNX_AXES], order[STOA_ONNX_AXES];
-    size_t rank = 0, count = 0;
     (void)stoa_onnx_layout_order(&value->layout, held);
     for (size_t i = 0; i < value->layout.rank; i++) {
         number[i] = rank;
@@ -89,6 +74,25 @@ static stoa_status reduce(struct stoa_onnx_import *import, const StoaOnnx__Node 
     struct stoa_onnx_layout layout;
     stoa_onnx_layout_make(&layout, rank, dim, rank ? order : NULL);
     return stoa_onnx_layer(import, node, NULL, &value, 1, &layout, "%s", op);
+}
+
+static stoa_status reduce(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
+                          struct stoa_onnx_value *value, const char *op) {
+    bool goes[STOA_ONNX_AXES] = {false};
+    stoa_status status = STOA_OK;
+    if (stoa_onnx_int(node, "noop_with_empty_axes", 0) != 0) {
+        const struct stoa_onnx_tensor *axes = NULL;
+        status = stoa_onnx_constant(import, node, 1, &axes);
+        if (status == STOA_OK && (!axes || axes->count == 0)) {
+            return stoa_onnx_alias(import, node, 0, value, &value->layout);
+        }
+    }
+    if (status == STOA_OK) {
+        status = read_axes(import, node, value, goes);
+    }
+    return status == STOA_OK
+               ? stoa_onnx_reduce(import, node, value, goes, stoa_onnx_int(node, "keepdims", 1) != 0, op)
+               : status;
 }
 
 /* The sum of what `before` makes of each number, and what `after` makes of that; NULL: nothing. */

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/size.h"
 #include "model/graph.h"
 #include "onnx/import.h"
 
@@ -22,19 +21,12 @@ static const struct stoa_onnx_row *find_row(const struct stoa_onnx_row *const *t
     return NULL;
 }
 
-static const struct stoa_onnx_row *const layer_tables[] = {stoa_onnx_movement_rows,
-                                                           stoa_onnx_arithmetic_rows,
-                                                           stoa_onnx_conv_rows,
-                                                           stoa_onnx_pool_rows,
-                                                           stoa_onnx_map_rows,
-                                                           stoa_onnx_norm_rows,
-                                                           stoa_onnx_shape_rows,
-                                                           stoa_onnx_join_rows,
-                                                           stoa_onnx_product_rows,
-                                                           stoa_onnx_reduce_rows,
-                                                           NULL};
+static const struct stoa_onnx_row *const layer_tables[] = {
+    stoa_onnx_movement_rows, stoa_onnx_arithmetic_rows, stoa_onnx_conv_rows,   stoa_onnx_pool_rows,
+    stoa_onnx_map_rows,      stoa_onnx_norm_rows,       stoa_onnx_shape_rows,  stoa_onnx_join_rows,
+    stoa_onnx_product_rows,  stoa_onnx_repeat_rows,     stoa_onnx_reduce_rows, NULL};
 static const struct stoa_onnx_row *const fold_tables[] = {stoa_onnx_fold_rows, stoa_onnx_fold_shape_rows,
-                                                          NULL};
+                                                          stoa_onnx_fold_move_rows, NULL};
 
 static bool has_state(const struct stoa_onnx_import *import, const StoaOnnx__Node *node,
                       enum stoa_onnx_state state) {
@@ -60,14 +52,56 @@ static bool has_subgraph(const StoaOnnx__Node *node) {
     return false;
 }
 
+/* Functions of the file's own are no messages of the schema either: a model's field 25. */
+static bool has_functions(const StoaOnnx__Model *message) {
+    for (size_t i = 0; i < message->base.n_unknown_fields; i++) {
+        if (message->base.unknown_fields[i].tag == 25) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static stoa_status refuse_domain(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    return has_functions(import->message)
+               ? stoa_onnx_refuse(import,
+                                  "it calls a function of '" NAME
+                                  "' whose nodes the file keeps apart, expected "
+                                  "them in the graph (onnx.inliner puts them there)",
+                                  node->domain)
+               : stoa_onnx_refuse(import, "found the operators of '" NAME "', expected those of ONNX itself",
+                                  node->domain);
+}
+
+/* Nothing is known of what a refused node makes, but that the network computes it: from what it computes,
+ * unless it asks for a shape only. */
+static void mark_unknown(struct stoa_onnx_import *import, const StoaOnnx__Node *node, bool computed) {
+    for (size_t i = 0; i < node->n_output; i++) {
+        struct stoa_onnx_value *value = *node->output[i] ? stoa_onnx_find(import, node->output[i]) : NULL;
+        if (value && value->state == STOA_ONNX_UNKNOWN) {
+            value->computed = computed;
+        }
+    }
+}
+
+static bool is_computed(const struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    const char *op = node->op_type ? node->op_type : "";
+    bool computed = has_state(import, node, STOA_ONNX_ACTIVATION);
+    for (size_t i = 0; i < node->n_input && !computed; i++) {
+        const struct stoa_onnx_value *value = stoa_onnx_input(import, node, i);
+        computed = value && value->computed;
+    }
+    return computed && strcmp(op, "Shape") != 0 && strcmp(op, "Size") != 0;
+}
+
 static bool is_made(const struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
     const struct stoa_onnx_value *value =
         node->n_output > 0 && *node->output[0] ? stoa_onnx_find(import, node->output[0]) : NULL;
     return value && value->state != STOA_ONNX_UNKNOWN;
 }
 
-/* Translate one node, or refuse it. A node whose inputs were refused is not looked at: nothing is known of
- * them. */
+/* Translate one node, or refuse it. Of a node whose inputs were refused only the operator is looked at:
+ * nothing is known of their shapes. */
 static stoa_status translate_node(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
     const char *op = node->op_type ? node->op_type : "";
     const bool standard = !node->domain || !*node->domain || strcmp(node->domain, "ai.onnx") == 0;
@@ -77,22 +111,25 @@ static stoa_status translate_node(struct stoa_onnx_import *import, const StoaOnn
         return stoa_onnx_refuse(import, "it has a graph inside");
     }
     if (!standard) {
-        return stoa_onnx_refuse(import, "found the operators of '" NAME "', expected those of ONNX itself",
-                                node->domain);
+        return refuse_domain(import, node);
     }
     if (!row && !fold) {
         return stoa_onnx_refuse(import, "there is no such operator here");
     }
-    if (is_made(import, node) || has_state(import, node, STOA_ONNX_UNKNOWN)) {
+    if (is_made(import, node)) {
+        return STOA_OK;
+    }
+    if (!row && (has_state(import, node, STOA_ONNX_ACTIVATION) || is_computed(import, node))) {
+        return stoa_onnx_refuse(import, "it is computed for constants only, found what the network computes");
+    }
+    if (has_state(import, node, STOA_ONNX_UNKNOWN)) {
         return STOA_OK;
     }
     if (!*node->output[0]) {
         return stoa_onnx_refuse(import, "its first output is left out");
     }
-    if (has_state(import, node, STOA_ONNX_ACTIVATION)) {
-        return row ? row->translate(import, node)
-                   : stoa_onnx_refuse(import,
-                                      "it is computed for constants only, found what the network computes");
+    if (row && has_state(import, node, STOA_ONNX_ACTIVATION)) {
+        return row->translate(import, node);
     }
     return fold ? fold->translate(import, node) : stoa_onnx_refuse(import, "all its inputs are constants");
 }
@@ -115,6 +152,7 @@ static stoa_status translate_nodes(struct stoa_onnx_import *import) {
     for (size_t i = 0; i < import->graph->n_node; i++) {
         const StoaOnnx__Node *node = import->graph->node[i];
         stoa_status status = import->needed[i] ? translate_node(import, node) : STOA_OK;
+        mark_unknown(import, node, is_computed(import, node));
         if (status == STOA_ERR_UNSUPPORTED || status == STOA_ERR_SHAPE || status == STOA_ERR_ARGUMENT) {
             status = note_refusal(import, node);
         }
@@ -128,169 +166,6 @@ static stoa_status translate_nodes(struct stoa_onnx_import *import) {
                               import->refused > 1 ? ", and others" : "");
     }
     return STOA_OK;
-}
-
-static stoa_status read_input_shape(struct stoa_onnx_import *import, const StoaOnnx__Value *input,
-                                    size_t *rank, size_t *dim) {
-    const StoaOnnx__TensorType *type = input->type ? input->type->tensor_type : NULL;
-    if (!type || !type->shape || type->shape->n_dim > STOA_ONNX_RANK) {
-        return stoa_error_set(import->error, STOA_ERR_UNSUPPORTED,
-                              "its input '" NAME "' has no shape of up to %d dimensions", input->name,
-                              STOA_ONNX_RANK);
-    }
-    if (type->elem_type != STOA_ONNX_FLOAT && type->elem_type != STOA_ONNX_DOUBLE &&
-        type->elem_type != STOA_ONNX_FLOAT16 && type->elem_type != STOA_ONNX_BFLOAT16) {
-        return stoa_error_set(import->error, STOA_ERR_UNSUPPORTED,
-                              "its input '" NAME "' is of type %s, expected float", input->name,
-                              stoa_onnx_type_name(type->elem_type));
-    }
-    *rank = type->shape->n_dim;
-    for (size_t i = 0; i < *rank; i++) {
-        const StoaOnnx__Dimension *found = type->shape->dim[i];
-        const bool is_batch = i < import->lead;
-        dim[i] = found->has_dim_value && found->dim_value > 0 ? (size_t)found->dim_value : 0;
-        if ((!found->has_dim_value && !is_batch) || found->dim_value < 0 ||
-            (found->has_dim_value && dim[i] == 0 && !is_batch) || dim[i] > STOA_MAX_DIMENSION) {
-            return stoa_error_set(
-                import->error, found->has_dim_value ? STOA_ERR_FORMAT : STOA_ERR_UNSUPPORTED,
-                "dimension %zu of its input '" NAME "': found '%.40s' %lld, expected a number "
-                "from 1 to %zu",
-                i, input->name, found->dim_param ? found->dim_param : "", (long long)found->dim_value,
-                STOA_MAX_DIMENSION);
-        }
-    }
-    if (*rank < import->lead) {
-        return stoa_error_set(import->error, STOA_ERR_UNSUPPORTED,
-                              "its input '" NAME "' is a single number, expected a batch in front",
-                              input->name);
-    }
-    return STOA_OK;
-}
-
-/* Whether a graph whose input has three axes, or two, takes the first of them for channels: what reads it, or
- * what reads that behind operators of one number at a time, works on channels. */
-static bool reads_channels(const struct stoa_onnx_import *import, const char *name, size_t from, bool image) {
-    static const char *const channels[] = {"Conv",
-                                           "ConvTranspose",
-                                           "BatchNormalization",
-                                           "MaxPool",
-                                           "AveragePool",
-                                           "GlobalAveragePool",
-                                           "GlobalMaxPool",
-                                           "LRN",
-                                           "Upsample",
-                                           "InstanceNormalization",
-                                           "Resize",
-                                           "PRelu",
-                                           NULL};
-    static const char *const rows[] = {"Transpose", "MatMul", "LayerNormalization", "Gemm", "Reshape", NULL};
-    for (size_t i = from; i < import->graph->n_node; i++) {
-        const StoaOnnx__Node *node = import->graph->node[i];
-        if (!import->needed[i] || node->n_input == 0 || strcmp(node->input[0], name) != 0 || !node->op_type) {
-            continue;
-        }
-        for (size_t k = 0; channels[k]; k++) {
-            if (strcmp(node->op_type, channels[k]) == 0) {
-                return true;
-            }
-        }
-        for (size_t k = 0; rows[k]; k++) {
-            if (strcmp(node->op_type, rows[k]) == 0) {
-                return false;
-            }
-        }
-        return node->n_output > 0 ? reads_channels(import, node->output[0], i + 1, image) : image;
-    }
-    return image;
-}
-
-/* What is kept of a port's order: ONNX's axes one behind the other as memory has them. */
-static stoa_status note_axes(struct stoa_onnx_import *import, const struct stoa_onnx_value *value) {
-    size_t order[STOA_ONNX_AXES], length = 0;
-    char text[8 * STOA_ONNX_AXES] = "", key[256];
-    if (stoa_onnx_layout_is(&value->layout, NULL)) {
-        return STOA_OK;
-    }
-    if (!stoa_onnx_layout_order(&value->layout, order) ||
-        (size_t)snprintf(key, sizeof key, "onnx.axes.%s", value->name) >= sizeof key) {
-        return stoa_error_set(import->error, STOA_ERR_UNSUPPORTED,
-                              "'" NAME "' lies in parts of axes, or its name "
-                              "is too long to note the order",
-                              value->name);
-    }
-    for (size_t i = 0; i < value->layout.rank; i++) {
-        length += (size_t)snprintf(text + length, sizeof text - length, "%s%zu", i == 0 ? "" : ",",
-                                   order[i] + import->lead);
-    }
-    return stoa_model_set_fact(import->model, key, text);
-}
-
-static stoa_status make_input(struct stoa_onnx_import *import, const StoaOnnx__Value *input) {
-    size_t rank = 0, dim[STOA_ONNX_RANK], order[STOA_ONNX_AXES], count, shape[3] = {1, 1, 1};
-    stoa_status status = read_input_shape(import, input, &rank, dim);
-    if (status != STOA_OK) {
-        return status;
-    }
-    struct stoa_onnx_value *value = stoa_onnx_find(import, input->name);
-    import->batch = import->lead && import->batch == 0 ? dim[0] : import->batch;
-    if (import->lead && dim[0] != 0 && dim[0] != import->batch) {
-        return stoa_error_set(import->error, STOA_ERR_UNSUPPORTED,
-                              "found batches of %zu and, in its input '" NAME "', of %zu, expected one size",
-                              import->batch, input->name, dim[0]);
-    }
-    const size_t sample = rank - import->lead, first = 1 - import->lead;
-    for (size_t i = 0; i < sample; i++) {
-        order[i] = i;
-    }
-    if (!stoa_onnx_count(sample, dim + import->lead, &count)) {
-        return stoa_error_set(import->error, STOA_ERR_FORMAT, "its input '" NAME "' has too many numbers",
-                              input->name);
-    }
-    const bool has_channels = sample > first + 1 && (first == 0 || dim[0] == 1);
-    if (has_channels && reads_channels(import, input->name, 0, sample == first + 3)) {
-        for (size_t i = first; i + 1 < sample; i++) {
-            order[i] = i + 1;
-        }
-        order[sample - 1] = first;
-    }
-    stoa_onnx_layout_make(&value->layout, sample, dim + import->lead, sample ? order : NULL);
-    for (size_t i = 0; i < sample; i++) {
-        shape[i + 3 >= sample ? i + 3 - sample : 0] *= dim[import->lead + order[i]];
-    }
-    if ((size_t)snprintf(value->layer, sizeof value->layer, "%s", input->name) >= sizeof value->layer) {
-        return stoa_error_set(import->error, STOA_ERR_UNSUPPORTED,
-                              "its input '" NAME "' has a name of %zu bytes, expected at most 63",
-                              input->name, strlen(input->name));
-    }
-    stoa_model_add_input(import->model, value->layer, shape[0], shape[1], shape[2]);
-    value->state = STOA_ONNX_ACTIVATION;
-    value->shape_rank = shape[0] == 1 && shape[1] == 1 ? 1 : 3;
-    value->shape[0] = value->shape_rank == 1 ? shape[2] : shape[0];
-    value->shape[1] = shape[1];
-    value->shape[2] = shape[2];
-    if (import->model->error.status != STOA_OK) {
-        *import->error = import->model->error;
-        return import->error->status;
-    }
-    return note_axes(import, value);
-}
-
-/* Every input of the graph that is no constant and that an output depends on; one at least. */
-static stoa_status make_inputs(struct stoa_onnx_import *import) {
-    size_t count = 0;
-    for (size_t i = 0; i < import->graph->n_input; i++) {
-        const StoaOnnx__Value *input = import->graph->input[i];
-        const struct stoa_onnx_value *value = input->name ? stoa_onnx_find(import, input->name) : NULL;
-        if (value && value->state == STOA_ONNX_UNKNOWN && value->readers > 0) {
-            stoa_status status = make_input(import, input);
-            if (status != STOA_OK) {
-                return status;
-            }
-            count++;
-        }
-    }
-    return count > 0 ? STOA_OK
-                     : stoa_error_set(import->error, STOA_ERR_UNSUPPORTED, "no output depends on an input");
 }
 
 /* Whether an output before this one is the same layer, or the layer is an input. */
@@ -326,7 +201,7 @@ static stoa_status make_outputs(struct stoa_onnx_import *import) {
         }
         if (status == STOA_OK) {
             stoa_model_add_output(import->model, name, value->layer);
-            status = note_axes(import, value);
+            status = stoa_onnx_note_axes(import, value);
         }
         if (status != STOA_OK) {
             return status;
@@ -372,7 +247,7 @@ static stoa_status set_facts(struct stoa_onnx_import *import) {
 }
 
 stoa_status stoa_onnx_translate(struct stoa_onnx_import *import) {
-    stoa_status status = make_inputs(import);
+    stoa_status status = stoa_onnx_inputs_make(import);
     if (status == STOA_OK) {
         status = translate_nodes(import);
     }

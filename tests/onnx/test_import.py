@@ -127,6 +127,31 @@ def hostile_cases():
     yield 'two', model([node('LSTM', ['x'], ['m'], 'one'), node('NonMaxSuppression', ['m'], ['y'], 'other')], [], [IMAGE], [Y]), "node 'other' (NonMaxSuppression)"
 
 
+    abroad = field(7, 'my.own')
+    yield 'domain', model([node('Twice', ['x'], ['y'], 'far') + abroad], [], [IMAGE], [Y]), "found the operators of 'my.own'"
+    yield 'function', model([node('Twice', ['x'], ['y'], 'far') + abroad], [], [IMAGE], [Y]) + field(25, field(1, 'Twice') + field(10, 'my.own')), "it calls a function of 'my.own'"
+    yield 'behind', model([node('LSTM', ['x'], ['m'], 'one'), node('Floor', ['m'], ['y'], 'other')], [], [IMAGE], [Y]), "node 'other' (Floor): it is computed for constants only"
+    yield 'product', model([node('MatMul', ['x', 'x'], ['y'])], [], [port('x', ['n', 2, 3, 4])], [Y]), 'its inputs have 4 columns and 3 rows'
+    yield 'repeats', model([node('Tile', ['x', 'r'], ['y'])], [tensor('r', [4], [2, 1, 1, 1], 7)], [IMAGE], [Y]), 'repeats axis 0, the batch'
+
+
+def shapes(folder):
+    """Sizes that a file leaves open."""
+    path, out = folder / 'free.onnx', folder / 'free.safetensors'
+    path.write_bytes(model([node('Relu', ['a'], ['b'])], [], [port('a', ['n', 'm', 3])], [port('b', [1])]))
+    done = run('import', path, '--out', out, '--input-shape', 'a=2x7x3', '--json')
+    expect(f'input shape: {done.stderr}', done.returncode == 0 and json.loads(done.stdout)['output'] == 21)
+    for given, sentence in [
+            ('a=2x7x4', "dimension 2 of its input 'a': found the size 4 for it, expected 3"),
+            ('a=2x7', "its input 'a' has 3 axes, found 2 sizes for them"),
+            ('b=2x7x3', "expected the name of an input, such as a"), ('a=2x0x3', "found 'a=2x0x3', expected"),
+            ('a=', "found 'a=', expected"), ('a', "found 'a', expected"), ('=1x2', "found '=1x2', expected"),
+            ('a=1x2x', "found 'a=1x2x', expected"), ('a=1x9999999999x3', 'expected the name of an input and its sizes')]:
+        done = run('import', path, '--out', folder / 'none.safetensors', '--input-shape', given)
+        expect(f'{given}: {done.stderr!r}', done.returncode == 2 and sentence in done.stderr and done.stderr.count('\n') == 1)
+        expect(f'{given}: nothing is written', not (folder / 'none.safetensors').exists())
+
+
 def varint_claim():
     """A graph that says it has 2 GB."""
     return field(1, 8) + b'\x3a\xff\xff\xff\xff\x07' + b'\x00' * 40
@@ -161,6 +186,7 @@ def main():
         good(folder)
         external(folder)
         hostile(folder)
+        shapes(folder)
     print(f'{len(failures)} failures')
     return 1 if failures else 0
 

@@ -76,23 +76,64 @@ stoa_status stoa_onnx_reduce(struct stoa_onnx_import *import, const StoaOnnx__No
     return stoa_onnx_layer(import, node, NULL, &value, 1, &layout, "%s", op);
 }
 
+/* Which axes go; *none where that is said to be nothing. */
+static stoa_status reduced_axes(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
+                                const struct stoa_onnx_value *value, bool goes[STOA_ONNX_AXES], bool *none) {
+    const struct stoa_onnx_tensor *axes = NULL;
+    stoa_status status = STOA_OK;
+    memset(goes, 0, STOA_ONNX_AXES * sizeof *goes);
+    *none = false;
+    if (stoa_onnx_int(node, "noop_with_empty_axes", 0) != 0) {
+        status = stoa_onnx_constant(import, node, 1, &axes);
+        *none = status == STOA_OK && (!axes || axes->count == 0);
+    }
+    return status == STOA_OK && !*none ? read_axes(import, node, value, goes) : status;
+}
+
 static stoa_status reduce(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
                           struct stoa_onnx_value *value, const char *op) {
-    bool goes[STOA_ONNX_AXES] = {false};
-    stoa_status status = STOA_OK;
-    if (stoa_onnx_int(node, "noop_with_empty_axes", 0) != 0) {
-        const struct stoa_onnx_tensor *axes = NULL;
-        status = stoa_onnx_constant(import, node, 1, &axes);
-        if (status == STOA_OK && (!axes || axes->count == 0)) {
-            return stoa_onnx_alias(import, node, 0, value, &value->layout);
+    bool goes[STOA_ONNX_AXES], none;
+    stoa_status status = reduced_axes(import, node, value, goes, &none);
+    if (status != STOA_OK) {
+        return status;
+    }
+    return none ? stoa_onnx_alias(import, node, 0, value, &value->layout)
+                : stoa_onnx_reduce(import, node, value, goes, stoa_onnx_int(node, "keepdims", 1) != 0, op);
+}
+
+/* log(sum(exp(x))) is x - log_softmax(x) at every place, and here at the largest x: nothing overflows. */
+static stoa_status reduce_log_sum_exp(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
+    struct stoa_onnx_value *value, *made = stoa_onnx_find(import, node->output[0]);
+    const bool keeps = stoa_onnx_int(node, "keepdims", 1) != 0;
+    bool goes[STOA_ONNX_AXES], none = false;
+    size_t axes[STOA_ONNX_AXES], count = 0;
+    stoa_status status = stoa_onnx_activation(import, node, 0, &value);
+    if (status == STOA_OK) {
+        status = reduced_axes(import, node, value, goes, &none);
+    }
+    if (status != STOA_OK || none) {
+        return status == STOA_OK ? stoa_onnx_alias(import, node, 0, value, &value->layout) : status;
+    }
+    for (size_t i = 0; i < value->layout.rank; i++) {
+        if (goes[i]) {
+            axes[count++] = i;
         }
     }
+    struct stoa_onnx_value rows = *value, *from = &rows;
+    status = stoa_onnx_rows(import, from, count, axes);
     if (status == STOA_OK) {
-        status = read_axes(import, node, value, goes);
+        status = stoa_onnx_layer(import, node, NULL, &from, 1, &from->layout, "log_softmax");
     }
-    return status == STOA_OK
-               ? stoa_onnx_reduce(import, node, value, goes, stoa_onnx_int(node, "keepdims", 1) != 0, op)
-               : status;
+    rows = *made;
+    if (status == STOA_OK) {
+        status = stoa_onnx_reduce(import, node, from, goes, keeps, "global_maxpool");
+    }
+    struct stoa_onnx_value share = *made, largest, *both[] = {&largest, &share};
+    if (status == STOA_OK) {
+        status = stoa_onnx_reduce(import, node, value, goes, keeps, "global_maxpool");
+    }
+    largest = *made;
+    return status == STOA_OK ? stoa_onnx_combine(import, node, "sub", both) : status;
 }
 
 /* The sum of what `before` makes of each number, and what `after` makes of that; NULL: nothing. */
@@ -137,5 +178,6 @@ const struct stoa_onnx_row stoa_onnx_reduce_rows[] = {
     {"ReduceL2", 1, reduce_l2},
     {"ReduceSumSquare", 1, reduce_sum_square},
     {"ReduceLogSum", 1, reduce_log_sum},
+    {"ReduceLogSumExp", 1, reduce_log_sum_exp},
     {NULL, 0, NULL},
 };

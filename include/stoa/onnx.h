@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * Models from ONNX files.
+ * Models from ONNX files, and ONNX files from models.
  *
  *     stoa_model *model;
  *     status = stoa_model_load_onnx(context, "resnet18.onnx", NULL, &model);
+ *     status = stoa_model_save_onnx(model, "mine.onnx", NULL, NULL);
  *
  * What comes back is a model like any other: it predicts, is trained on, and is saved. A library that was
  * built without protobuf-c says so in one sentence (STOA_ERR_UNSUPPORTED). */
@@ -67,6 +68,45 @@ STOA_API STOA_MUST_CHECK stoa_status stoa_model_load_onnx_memory(stoa_context *c
                                                                  size_t bytes,
                                                                  const stoa_onnx_options *options,
                                                                  stoa_model **model);
+
+/** How a model is written as ONNX; all zeros where nothing is said. */
+typedef struct stoa_onnx_save_options {
+    bool preprocessing; /**< begin with the nodes that take the mean of the training data from the first input
+                           and divide it by their deviation, as the model's facts say; without them the caller
+                           does that */
+} stoa_onnx_save_options;
+
+/** What was written. */
+typedef struct stoa_onnx_saved {
+    size_t bytes;        /**< of the file */
+    size_t nodes;        /**< of the graph */
+    size_t weight_bytes; /**< of all its constants */
+    int opset;           /**< 17, or the first that has all of its operators */
+} stoa_onnx_saved;
+
+/** Write inference of `model` as an ONNX file.
+ *
+ * Images become N, C, H, W with the batch "N" open, vectors N, K; a flattened image has ONNX's order C, H, W.
+ * Weights are the model's to the bit, in the layout of PyTorch and under their own names; nodes, inputs and
+ * outputs have the names of layers, inputs and outputs, with a number behind one that is taken. Dropout is gone. Facts become
+ * metadata.
+ *
+ * @param model  Built. Unchanged.
+ * @param path  The file, which is whole or not there; one that is there is replaced.
+ * @param options  NULL: as all zeros.
+ * @param[out] saved  What was written; NULL: nobody asks. Set only on STOA_OK.
+ * Errors: STOA_ERR_ARGUMENT (not built; preprocessing by numbers that the model does not know),
+ * STOA_ERR_UNSUPPORTED (layers whose operators ONNX does not have, all of which are named; more than 2 GB; no
+ * protobuf-c), STOA_ERR_FORMAT (facts of data that cannot be read), STOA_ERR_IO, STOA_ERR_MEMORY. */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_save_onnx(stoa_model *model, const char *path,
+                                                          const stoa_onnx_save_options *options,
+                                                          stoa_onnx_saved *saved);
+/** The same to memory: `*data` of `*bytes` bytes, set only on STOA_OK, to be released with
+ * stoa_buffer_free(). */
+STOA_API STOA_MUST_CHECK stoa_status stoa_model_save_onnx_memory(stoa_model *model,
+                                                                 const stoa_onnx_save_options *options,
+                                                                 void **data, size_t *bytes,
+                                                                 stoa_onnx_saved *saved);
 
 #ifdef __cplusplus
 }

@@ -11,21 +11,13 @@
 /* ---- options by their names ---- */
 
 bool stoa_c_has_option(const struct stoa_layer *layer, const char *name) {
-    bool found = false;
-    for (size_t i = 0; i < layer->op->option_count; i++) {
-        found = found || strcmp(layer->op->options[i].name, name) == 0;
-    }
-    return found;
+    return stoa_option_of(layer, name) != NULL;
 }
 
 const void *stoa_c_option(const struct stoa_layer *layer, const char *name) {
-    for (size_t i = 0; i < layer->op->option_count; i++) {
-        if (strcmp(layer->op->options[i].name, name) == 0) {
-            return (const char *)layer->options + layer->op->options[i].offset;
-        }
-    }
-    assert(false); /* the operator's table has it */
-    return NULL;
+    const void *option = stoa_option_of(layer, name);
+    assert(option); /* the operator's table has it */
+    return option;
 }
 
 size_t stoa_c_option_size(const struct stoa_layer *layer, const char *name) {

@@ -83,6 +83,9 @@ static const struct option options[] = {
     {"name", TEXT, AT(name), "WORD", "what its names begin with (default: from the name of the file)", 0, 0},
     {"weights", TEXT, AT(weights), "WHERE",
      "inside the C file, or separate in a file of their own (default: inside)", 0, 0},
+    {"onnx", TEXT, AT(onnx_file), "FILE", "the ONNX file to write: FILE.onnx", 0, 0},
+    {"with-preprocessing", FLAG, AT(with_preprocessing), NULL,
+     "begin the ONNX file with mean and deviation of the training data", 0, 0},
     {"quiet", FLAG, AT(quiet), NULL, "print errors only, and what other options ask for", 0, 0},
 };
 #undef AT

@@ -28,10 +28,10 @@ struct cli_request {
     struct cli_seed seed, split_seed;
     const char *data, *out, *recipe, *layout, *resize, *init, *map, *resume; /* NULL: not given */
     const char *svg, *csv, *sort, *picture, *wrong;                          /* NULL: not given */
-    const char *c_file, *name, *weights;                                     /* NULL: not given */
+    const char *c_file, *onnx_file, *name, *weights;                         /* NULL: not given */
     size_t keep;                                                             /* checkpoints; 0: not given */
     const char *checkpoint_every; /* time or steps; NULL: not given */
-    bool text, force, quiet, json, inference, all, find_lr, keys, compare;
+    bool text, force, quiet, json, inference, all, find_lr, keys, compare, with_preprocessing;
     size_t combination; /* of the values of --set: 0 but for the runs of a grid */
     char **operands;
     size_t operand_count;

@@ -6,20 +6,24 @@
 #include "onnx/import.h"
 #include "ops/op.h"
 
-/* Numbers before an axis in memory, and from there on: the axis and what lies inside it are one run. */
+/* Numbers before an axis in memory, and from there on: the axis and what lies inside it are one run. Behind
+ * the first input, NULL for itself, others have what is before as that one has it. */
 static stoa_status view_runs(struct stoa_onnx_import *import, struct stoa_onnx_value *value,
-                             const size_t *order, size_t axis) {
+                             const struct stoa_onnx_value *first, const size_t *order, size_t axis) {
     size_t outer = 1, run = 1;
     bool inside = false;
     for (size_t i = 0; i < value->layout.rank; i++) {
         inside = inside || order[i] == axis;
         *(inside ? &run : &outer) *= value->layout.dim[order[i]];
     }
-    if (value->shape_rank == 3 && value->shape[2] == run) {
+    const size_t *before = first && first->shape_rank == 3 ? first->shape : NULL;
+    if (value->shape_rank == 3 && value->shape[2] == run &&
+        (!before || (before[0] == value->shape[0] && before[1] == value->shape[1]))) {
         return STOA_OK;
     }
-    return outer == 1 ? stoa_onnx_view(import, value, 1, &run)
-                      : stoa_onnx_view(import, value, 3, (size_t[]){1, outer, run});
+    return before       ? stoa_onnx_view(import, value, 3, (size_t[]){before[0], before[1], run})
+           : outer == 1 ? stoa_onnx_view(import, value, 1, &run)
+                        : stoa_onnx_view(import, value, 3, (size_t[]){1, outer, run});
 }
 
 static bool fits_beside(const struct stoa_onnx_layout *a, const struct stoa_onnx_layout *b, size_t axis) {
@@ -44,7 +48,7 @@ static stoa_status gather_parts(struct stoa_onnx_import *import, const StoaOnnx_
             status = stoa_onnx_bring(import, values[i], order);
         }
         if (status == STOA_OK) {
-            status = view_runs(import, values[i], order, axis);
+            status = view_runs(import, values[i], i > 0 ? values[0] : NULL, order, axis);
         }
         *total += status == STOA_OK ? values[i]->layout.dim[axis] : 0;
     }

@@ -115,6 +115,15 @@ stoa_status stoa_layer_make(struct stoa_error *error, const char *name, struct s
     return STOA_OK;
 }
 
+const void *stoa_option_of(const struct stoa_layer *layer, const char *name) {
+    for (size_t i = 0; i < layer->op->option_count; i++) {
+        if (strcmp(layer->op->options[i].name, name) == 0) {
+            return (const char *)layer->options + layer->op->options[i].offset;
+        }
+    }
+    return NULL;
+}
+
 void stoa_layer_clear(struct stoa_layer *layer) {
     free(layer->name);
     free(layer->options);

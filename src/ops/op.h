@@ -257,6 +257,9 @@ stoa_status stoa_layer_make(struct stoa_error *error, const char *name, struct s
                             const struct stoa_shape *inputs, size_t count, struct stoa_layer *layer);
 void stoa_layer_clear(struct stoa_layer *layer);
 
+/* An option of a layer by its name in the operator's table, of the table's type; NULL where there is none. */
+const void *stoa_option_of(const struct stoa_layer *layer, const char *name);
+
 /* The same for a caller who has set the operator and has memory for its options, zeroed, and for its inputs;
  * name and sentences are the caller's. */
 stoa_status stoa_layer_read(struct stoa_error *error, struct stoa_spec *spec, const struct stoa_shape *inputs,

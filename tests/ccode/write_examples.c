@@ -13,8 +13,7 @@
 #include <stoa/ccode.h>
 #include <stoa/plan.h>
 
-#include "base/random.h"
-#include "ops/op.h"
+#include "tests/ops/example_model.h"
 
 static stoa_context *context;
 static const char *folder;
@@ -27,26 +26,6 @@ __attribute__((noreturn)) static void fail(const char *what) {
 static void must(stoa_status status, const char *what) {
     if (status != STOA_OK) {
         fail(what);
-    }
-}
-
-static float draw(uint64_t stream, uint64_t number) {
-    return 2 * stoa_random_unit(stoa_philox(7, number, stream).word[0]) - 1;
-}
-
-/* Every tensor has values of its own; what is a variance is positive. */
-static void fill_tensors(stoa_model *model) {
-    for (size_t t = 0; t < stoa_model_tensor_count(model); t++) {
-        stoa_tensor_info info;
-        must(stoa_model_tensor(model, t, &info), "tensor");
-        float *values = malloc(info.count * sizeof *values);
-        size_t fan = info.rank > 1 ? info.count / info.shape[0] : 1;
-        for (size_t i = 0; values && i < info.count; i++) {
-            values[i] = draw(t + 1, i) / sqrtf((float)fan);
-            values[i] = strstr(info.name, "running_var") ? 0.5F + fabsf(values[i]) : values[i];
-        }
-        must(stoa_model_set_tensor(model, t, values, info.count), info.name);
-        free(values);
     }
 }
 
@@ -115,7 +94,7 @@ static void write_model(const char *name, stoa_model *model, bool separate) {
     size_t outputs;
     float *input = room_for(model, stoa_model_input_at, SAMPLES, &inputs, input_sizes);
     float *output = room_for(model, stoa_model_output_at, SAMPLES, &outputs, output_sizes);
-    fill_tensors(model);
+    must(example_fill(model), name);
     (void)snprintf(path, sizeof path, "%s/%s.c", folder, name);
     (void)snprintf(weights, sizeof weights, "%s/%s.weights", folder, name);
     const stoa_c_options options = {.weights = separate ? weights : NULL};
@@ -128,7 +107,7 @@ static void write_model(const char *name, stoa_model *model, bool separate) {
     }
     must(status, name);
     for (size_t i = 0; i < SAMPLES * inputs; i++) {
-        input[i] = 2 * draw(0, i);
+        input[i] = 2 * example_draw(0, i);
     }
     run_engine(model, SAMPLES, input, inputs, output, outputs);
     write_floats(name, "in", input, SAMPLES * inputs);
@@ -138,61 +117,14 @@ static void write_model(const char *name, stoa_model *model, bool separate) {
     free(input);
 }
 
-static void read_shape(const char *text, size_t dim[3]) {
-    size_t rank = 0;
-    size_t read[3] = {1, 1, 1};
-    for (char *end = NULL; rank < 3; text = end + 1) {
-        read[rank++] = strtoul(text, &end, 10);
-        if (*end != 'x') {
-            break;
-        }
-    }
-    dim[0] = rank == 3 ? read[0] : 1;
-    dim[1] = rank == 3 ? read[1] : 1;
-    dim[2] = rank == 3 ? read[2] : read[0];
-}
-
-/* A network of one layer. Of several inputs each is made from the model's by a dense layer, and reshaped. */
 static void write_example(const struct stoa_op *op, const struct stoa_op_example *example, size_t number) {
-    stoa_model *model;
-    char line[1024];
-    char from[256] = " from=";
-    size_t dim[3];
-    size_t inputs = 0;
-    must(stoa_model_create(context, &model), op->name);
-    while (inputs < STOA_MAX_INPUTS && example->input[inputs]) {
-        inputs++;
+    char name[64];
+    (void)snprintf(name, sizeof name, "%s_%zu", op->name, number);
+    stoa_model *model = example_model(context, op, example);
+    if (!model) {
+        fail(name);
     }
-    read_shape(example->input[0], dim);
-    bool image = strchr(example->input[0], 'x');
-    if (inputs == 1) {
-        stoa_model_input(model, dim[0], dim[1], dim[2]);
-        (void)strcpy(from, "");
-    } else {
-        stoa_model_input(model, 1, 1, 5);
-        stoa_model_add(model, "seed", "relu");
-    }
-    for (size_t k = 0; inputs > 1 && k < inputs; k++) {
-        char name[32];
-        char image_name[32];
-        read_shape(example->input[k], dim);
-        image = strchr(example->input[k], 'x');
-        (void)snprintf(name, sizeof name, "in%zu", k);
-        (void)snprintf(image_name, sizeof image_name, "image%zu", k);
-        (void)snprintf(line, sizeof line, "linear units=%zu from=seed", dim[0] * dim[1] * dim[2]);
-        stoa_model_add(model, name, line);
-        if (image) {
-            (void)snprintf(line, sizeof line, "reshape size=%zux%zu channels=%zu", dim[0], dim[1], dim[2]);
-            stoa_model_add(model, image_name, line);
-        }
-        (void)snprintf(from + strlen(from), sizeof from - strlen(from), "%s%s", k ? "," : "",
-                       image ? image_name : name);
-    }
-    (void)snprintf(line, sizeof line, "%s %s%s", op->name, example->options, from);
-    stoa_model_add(model, "layer", line);
-    must(stoa_model_build(model), line);
-    (void)snprintf(line, sizeof line, "%s_%zu", op->name, number);
-    write_model(line, model, number % 2 == 1);
+    write_model(name, model, number % 2 == 1);
     stoa_model_free(model);
 }
 
@@ -274,7 +206,7 @@ static void write_networks(void) {
         stoa_model *model;
         size_t dim[3];
         must(stoa_model_create(context, &model), networks[n][0]);
-        read_shape(networks[n][1], dim);
+        example_shape(networks[n][1], dim);
         stoa_model_input(model, dim[0], dim[1], dim[2]);
         for (size_t i = 2; networks[n][i]; i += 2) {
             if (strcmp(networks[n][i], "output") == 0) {

@@ -42,6 +42,16 @@ int main(void) {{
 """
 
 
+def tensors(path):
+    """Those of a model file, as name: (shape, bytes)."""
+    data = read(path)
+    begin = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:begin])
+    header.pop("__metadata__")
+    return {name: (entry["shape"], data[slice(*(begin + place for place in entry["data_offsets"]))])
+            for name, entry in header.items()}
+
+
 class Export(Command):
     def compiled(self, source, *options):
         program = os.path.join(self.folder, "program")
@@ -136,9 +146,16 @@ class Export(Command):
     def test_refused(self):
         self.model()
         write("mine.c", "int main(void) { return 0; }\n")
+        write("mine.onnx", b"\x08\x08\x12\x07pytorch")
         os.makedirs("folder.c")
         for words, expected in [
-                ((), ("--c missing", "expected stoa export MODEL --c FILE")),
+                ((), ("--c or --onnx missing", "expected stoa export MODEL --c FILE or --onnx FILE")),
+                (("--c", "net.c", "--onnx", "net.onnx"), ("found --c and --onnx",)),
+                (("--c", "net.c", "--with-preprocessing"), ("--with-preprocessing: found --c, expected --onnx",)),
+                (("--onnx", "net.bin"), ("--onnx: found 'net.bin'", "expected the name of an ONNX file")),
+                (("--onnx", "net.onnx", "--name", "net"), ("--name: found --onnx, expected --c",)),
+                (("--onnx", "no/net.onnx"), ("no/net.onnx", "its folder is not there")),
+                (("--onnx", "mine.onnx"), ("mine.onnx: found another file", "--force")),
                 (("--c", "net"), ("--c: found 'net'", "expected the name of a C file")),
                 (("--c", "net.c", "--weights", "none"), ("--weights: found 'none'", "expected inside or separate")),
                 (("--c", "net.c", "--name", "my-net"), ("found 'my-net'", "expected an identifier of C")),
@@ -149,6 +166,25 @@ class Export(Command):
         self.refused("export", "none.safetensors", "--c", "net.c", words=("none.safetensors",))
         self.done("export", "model.safetensors", "--c", "mine.c", "--force")
         self.done("export", "model.safetensors", "--c", "mine.c")
+
+    def test_onnx(self):
+        """There and back: tensors to the bit; what is known of the data as metadata, and as nodes where asked for."""
+        self.model()
+        done = self.stoa("export", "model.safetensors", "--onnx", "net.onnx")
+        if "this build of Stoa reads and writes no ONNX" in done.stderr:
+            self.assertEqual(done.returncode, 1)
+            self.skipTest("built without protobuf-c")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, r"(?m)^nodes +\d+ of opset 17$")
+        plain = read("net.onnx")
+        report = json.loads(self.done("export", "model.safetensors", "--onnx", "net.onnx", "--with-preprocessing", "--json"))
+        self.assertEqual((report["opset"], report["bytes"]), (17, os.path.getsize("net.onnx")))
+        self.assertIn(b"data.mean", plain)
+        self.assertNotIn(b"normalised", plain)
+        self.assertIn(b"input/normalised", read("net.onnx"))
+        write("plain.onnx", plain)
+        self.done("import", "plain.onnx", "--out", "back.safetensors")
+        self.assertEqual(tensors("model.safetensors"), tensors("back.safetensors"))
 
     def test_full_disk(self):
         """No half of a file where it cannot be written."""

@@ -88,8 +88,8 @@ typedef struct stoa_onnx_saved {
  *
  * Images become N, C, H, W with the batch "N" open, vectors N, K; a flattened image has ONNX's order C, H, W.
  * Weights are the model's to the bit, in the layout of PyTorch and under their own names; nodes, inputs and
- * outputs have the names of layers, inputs and outputs, with a number behind one that is taken. Dropout is gone. Facts become
- * metadata.
+ * outputs have the names of layers, inputs and outputs, with a number behind one that is taken. Dropout is
+ * gone. Facts become metadata.
  *
  * @param model  Built. Unchanged.
  * @param path  The file, which is whole or not there; one that is there is replaced.

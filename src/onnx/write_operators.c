@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is written for each operator: a line of the table. Operators of one number at a time are one node, with
- * attributes by the names of their options. */
+/* What is written for each operator: a line of the table. Operators of one number at a time are one node,
+ * with attributes by the names of their options. */
 #include <string.h>
 
 #include "onnx/write.h"
@@ -136,8 +136,8 @@ static void add(struct stoa_onnx_export *export) {
 COMBINE(subtract, "Sub")
 COMBINE(multiply, "Mul")
 COMBINE(divide, "Div")
-COMBINE(least, "Min")
-COMBINE(most, "Max")
+COMBINE(smallest, "Min")
+COMBINE(largest, "Max")
 
 static const struct stoa_onnx_writer writers[] = {
     {.op = "input", .is_identity = true}, /* the caller's */
@@ -171,8 +171,8 @@ static const struct stoa_onnx_writer writers[] = {
     {.op = "sub", .write = subtract},
     {.op = "mul", .write = multiply},
     {.op = "div", .write = divide},
-    {.op = "min", .write = least},
-    {.op = "max", .write = most},
+    {.op = "min", .write = smallest},
+    {.op = "max", .write = largest},
     {.op = "relu", .onnx = "Relu"},
     {.op = "leaky_relu", .write = leaky_relu},
     {.op = "prelu", .write = prelu},

@@ -99,9 +99,9 @@ void stoa_onnx_write_conv_transpose2d(struct stoa_onnx_export *export) {
 
 /* ---- pools ---- */
 
-/* Whether a window hangs over the end. ONNX's ceil_mode has one that would begin in the padding as well, which
- * is not computed here: where none hangs over, rounding down gives what is. With ceil_mode for the sake of one
- * axis the padding of the other that nothing reads goes, so that both roundings give the same. */
+/* Whether a window hangs over the end. ONNX's ceil_mode has one that would begin in the padding as well,
+ * which is not computed here: where none hangs over, rounding down gives what is. With ceil_mode for the sake
+ * of one axis the padding of the other that nothing reads goes, so that both roundings give the same. */
 static bool hangs_over(struct window *window) {
     bool hangs = false;
     for (size_t i = 0; i < 2; i++) {

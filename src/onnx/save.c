@@ -96,8 +96,8 @@ static void name_ends(struct stoa_onnx_export *export) {
     const stoa_model *model = export->model;
     StoaOnnx__Graph *graph = &export->graph;
     stoa_port_info port;
-    graph->input = stoa_onnx_take(export, (model->node_count + 1) * sizeof *graph->input);
-    graph->output = stoa_onnx_take(export, (stoa_output_count(model) + 1) * sizeof *graph->output);
+    graph->input = stoa_onnx_take(export, (model->node_count + 1) * sizeof(void *));
+    graph->output = stoa_onnx_take(export, (stoa_output_count(model) + 1) * sizeof(void *));
     if (export->failed) {
         return;
     }
@@ -197,7 +197,7 @@ static void write_facts(struct stoa_onnx_export *export, StoaOnnx__Model *messag
     static const char from_file[] = "onnx.meta.", axes[] = "onnx.axes.";
     const stoa_model *model = export->model;
     StoaOnnx__Entry *entry = stoa_onnx_take(export, (model->fact_count + 1) * sizeof *entry);
-    StoaOnnx__Entry **list = stoa_onnx_take(export, (model->fact_count + 1) * sizeof *list);
+    StoaOnnx__Entry **list = stoa_onnx_take(export, (model->fact_count + 1) * sizeof(void *));
     message->metadata_props = list;
     for (size_t i = 0; i < model->fact_count && !export->failed; i++) {
         char *key = model->facts[i].key;
@@ -215,7 +215,7 @@ static void write_facts(struct stoa_onnx_export *export, StoaOnnx__Model *messag
 static stoa_status write_graph(struct stoa_onnx_export *export, const stoa_onnx_save_options *options) {
     stoa_onnx__graph__init(&export->graph);
     export->graph.name = stoa_onnx_lend("stoa");
-    export->value = stoa_onnx_take(export, (export->model->node_count + 1) * sizeof *export->value);
+    export->value = stoa_onnx_take(export, (export->model->node_count + 1) * sizeof(void *));
     if (!export->failed) {
         name_ends(export);
     }

@@ -94,7 +94,7 @@ static bool make_room(struct stoa_onnx_export *export) {
     }
     const char **old = export->taken;
     const size_t count = export->taken_room, room = count ? 2 * count : 256;
-    const char **table = stoa_onnx_take(export, room * sizeof *table);
+    const char **table = stoa_onnx_take(export, room * sizeof(void *));
     if (!table) {
         return false;
     }
@@ -137,7 +137,7 @@ static void *put_numbers(struct stoa_onnx_export *export, const char *name, int3
                          const size_t *shape, size_t bytes) {
     StoaOnnx__Graph *graph = &export->graph;
     StoaOnnx__Tensor **list =
-        longer(export, graph->initializer, graph->n_initializer, &export->initializer_room, sizeof *list);
+        longer(export, graph->initializer, graph->n_initializer, &export->initializer_room, sizeof(void *));
     StoaOnnx__Tensor *tensor = stoa_onnx_take(export, sizeof *tensor);
     int64_t *dims = stoa_onnx_take(export, (rank + 1) * sizeof *dims);
     size_t all = bytes;
@@ -213,10 +213,10 @@ StoaOnnx__Node *stoa_onnx_put_node(struct stoa_onnx_export *export, const char *
     while (inputs[count]) {
         count++;
     }
-    StoaOnnx__Node **list = longer(export, graph->node, graph->n_node, &export->node_room, sizeof *list);
+    StoaOnnx__Node **list = longer(export, graph->node, graph->n_node, &export->node_room, sizeof(void *));
     StoaOnnx__Node *node = stoa_onnx_take(export, sizeof *node);
-    char **input = stoa_onnx_take(export, (count + 1) * sizeof *input);
-    char **out = stoa_onnx_take(export, sizeof *out);
+    char **input = stoa_onnx_take(export, (count + 1) * sizeof(void *));
+    char **out = stoa_onnx_take(export, sizeof(void *));
     StoaOnnx__Attribute **attributes = stoa_onnx_take(export, MOST_ATTRIBUTES * sizeof(void *));
     if (!list || !node || !input || !out || !attributes) {
         return NULL;

@@ -33,8 +33,9 @@ struct stoa_onnx_writer {
     /* Write the nodes of the layer at hand, one of which makes export->out. */
     void (*write)(struct stoa_onnx_export *export);
     const char *onnx; /* of an operator that is one node without attributes, in the place of `write` */
-    int opset;        /* the first that has what is written; 0: any from 13 on */
-    int (*opset_of)(const struct stoa_layer *layer); /* the same where it depends on options; or NULL */
+    int (*opset_of)(const struct stoa_layer *layer); /* the first opset that has what is written for these
+                                                        options; NULL: the next */
+    int opset;                                       /* the same for all options; 0: any from 13 on */
     bool is_identity; /* nothing is written: the output is the input's under another name, or the caller's */
 };
 

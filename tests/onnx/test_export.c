@@ -261,6 +261,7 @@ static void there_and_back(const char *name, stoa_model *model) {
 static void test_examples(void **state) {
     (void)state;
     size_t written = 0;
+    wrong = 0;
     for (const struct stoa_op *const *op = stoa_ops; *op; op++) {
         for (size_t i = 0; !(*op)->is_loss && (*op)->examples[i].options; i++) {
             char name[64];
@@ -324,6 +325,7 @@ static const char *const networks[][32] = {
 
 static void test_networks(void **state) {
     (void)state;
+    wrong = 0;
     for (size_t n = 0; n < sizeof networks / sizeof networks[0]; n++) {
         stoa_model *model;
         size_t dim[3];
@@ -350,6 +352,7 @@ static void test_recipes(void **state) {
     DIR *recipes = opendir(STOA_RECIPES);
     assert_non_null(recipes);
     size_t count = 0;
+    wrong = 0;
     for (const struct dirent *entry = readdir(recipes); entry; entry = readdir(recipes)) {
         const char *dot = strrchr(entry->d_name, '.');
         char path[600];

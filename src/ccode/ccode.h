@@ -81,11 +81,12 @@ struct stoa_c {
  * of the output and channel `channel`. */
 struct stoa_c_map {
     const struct stoa_layer *layer;
-    size_t position;            /* in the step, which names its tensors: see stoa_c_tensor_name() */
-    size_t flow;                /* the input that v follows */
-    const char *const *operand; /* name of each other input */
+    size_t position; /* in the step, which names its tensors: see stoa_c_tensor_name() */
+    size_t flow;     /* the input that v follows */
     const char *index, *channel;
 };
+/* The first input's number for the element, which a step that the layer leads begins with. Returns `out`. */
+const char *stoa_c_first_number(const struct stoa_c_map *map, char out[STOA_C_EXPRESSION]);
 
 struct stoa_c_operator {
     const char *name;
@@ -115,14 +116,16 @@ const void *stoa_c_option(const struct stoa_layer *layer, const char *name);
 size_t stoa_c_option_size(const struct stoa_layer *layer, const char *name);
 float stoa_c_option_float(const struct stoa_layer *layer, const char *name);
 bool stoa_c_option_bool(const struct stoa_layer *layer, const char *name);
+/* Whether an option that is a choice of words is this word. */
+bool stoa_c_option_is(const struct stoa_layer *layer, const char *name, const char *word);
 
 /* ccode/conv.c */
 void stoa_c_conv2d(struct stoa_c *code);
 size_t stoa_c_conv2d_scratch(const struct stoa_c *code, const struct stoa_c_step *step);
 struct stoa_c_border stoa_c_conv2d_border(const struct stoa_layer *layer);
 void stoa_c_conv_transpose2d(struct stoa_c *code);
-bool stoa_c_takes_conv_transpose2d(const struct stoa_layer *layer);
 void stoa_c_linear(struct stoa_c *code);
+void stoa_c_matmul(struct stoa_c *code);
 
 /* ccode/pool.c: windows over channels, one output pixel at a time */
 struct stoa_c_taps {
@@ -142,18 +145,22 @@ void stoa_c_global_maxpool(struct stoa_c *code);
 
 /* ccode/moves.c: numbers that change their place */
 void stoa_c_concat(struct stoa_c *code);
-void stoa_c_pad(struct stoa_c *code);
-bool stoa_c_takes_pad(const struct stoa_layer *layer);
-void stoa_c_upsample(struct stoa_c *code);
 void stoa_c_reshape(struct stoa_c *code);
-/* Any operator whose numbers are numbers of its input, by a table of where each comes from. */
-void stoa_c_gather(struct stoa_c *code);
+/* Any operator whose numbers are numbers of its input or, around those, a constant, where each axis has its
+ * own share in the place that a number comes from. */
+void stoa_c_move(struct stoa_c *code);
+bool stoa_c_takes_move(const struct stoa_layer *layer);
+void stoa_c_resize(struct stoa_c *code);
+bool stoa_c_takes_resize(const struct stoa_layer *layer);
 
 /* ccode/rows.c: what looks at a row of numbers */
 void stoa_c_softmax(struct stoa_c *code);
 void stoa_c_log_softmax(struct stoa_c *code);
 void stoa_c_layernorm(struct stoa_c *code);
 void stoa_c_std(struct stoa_c *code);
+void stoa_c_groupnorm(struct stoa_c *code);
+void stoa_c_lrn(struct stoa_c *code);
+void stoa_c_reduce(struct stoa_c *code);
 
 /* ---- what bodies use: ccode/step.c ---- */
 
@@ -172,6 +179,8 @@ void stoa_c_constant(struct stoa_c *code, const char *name, const float *values,
 
 /* Name of a tensor of a layer of the chain. */
 void stoa_c_tensor_name(size_t position, size_t tensor, char out[STOA_C_EXPRESSION]);
+/* Name of an input of the layer that a map is written for. */
+void stoa_c_input_name(const struct stoa_c_map *map, size_t input, char out[STOA_C_ARGUMENT]);
 
 /* Whether anything is done to the leader's results, and whether that reads their channel or element. */
 bool stoa_c_has_chain(const struct stoa_c *code);

@@ -392,30 +392,28 @@ struct transposed {
     size_t groups, top, left; /* padding */
 };
 
-/* Whether padding is a pair, or says each side. */
-static bool pads_sides(const struct stoa_layer *layer) {
-    bool sides = false;
-    for (size_t i = 0; i < layer->op->option_count; i++) {
-        sides = sides || layer->op->options[i].type == STOA_OPTION_PADDING;
+/* Rows or columns that are cut off in front. With pad=same the output's size says what is cut in all. */
+static size_t cut_in_front(const struct stoa_padding *pad, size_t given, size_t whole, size_t output) {
+    size_t back;
+    if (pad->kind != STOA_PAD_GIVEN) {
+        stoa_cut_padding(pad->kind, whole > output ? whole - output : 0, &given, &back);
     }
-    return sides;
-}
-
-bool stoa_c_takes_conv_transpose2d(const struct stoa_layer *layer) {
-    return !pads_sides(layer) ||
-           ((const struct stoa_padding *)stoa_c_option(layer, "pad"))->kind == STOA_PAD_GIVEN;
+    return given;
 }
 
 static struct transposed transposed_of(const struct stoa_layer *layer) {
-    const void *pad = stoa_c_option(layer, "pad");
-    bool sides = pads_sides(layer);
-    return (struct transposed){
-        .kernel = *(const struct stoa_pair *)stoa_c_option(layer, "kernel"),
-        .stride = *(const struct stoa_pair *)stoa_c_option(layer, "stride"),
-        .dilation = *(const struct stoa_pair *)stoa_c_option(layer, "dilation"),
-        .groups = stoa_c_option_size(layer, "groups"),
-        .top = sides ? ((const struct stoa_padding *)pad)->top : ((const struct stoa_pair *)pad)->height,
-        .left = sides ? ((const struct stoa_padding *)pad)->left : ((const struct stoa_pair *)pad)->width};
+    const struct stoa_padding *pad = stoa_c_option(layer, "pad");
+    const struct stoa_pair *more = stoa_c_option(layer, "output_pad");
+    const size_t *in = layer->input[0].dim;
+    struct transposed t = {.kernel = *(const struct stoa_pair *)stoa_c_option(layer, "kernel"),
+                           .stride = *(const struct stoa_pair *)stoa_c_option(layer, "stride"),
+                           .dilation = *(const struct stoa_pair *)stoa_c_option(layer, "dilation"),
+                           .groups = stoa_c_option_size(layer, "groups")};
+    size_t height = reach(in[0], t.stride.height, t.kernel.height, t.dilation.height) + more->height;
+    size_t width = reach(in[1], t.stride.width, t.kernel.width, t.dilation.width) + more->width;
+    t.top = cut_in_front(pad, pad->top, height, layer->output.dim[0]);
+    t.left = cut_in_front(pad, pad->left, width, layer->output.dim[1]);
+    return t;
 }
 
 /* Of an axis: the input that a tap of an output comes from, where there is one. */

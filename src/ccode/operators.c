@@ -32,6 +32,16 @@ bool stoa_c_option_bool(const struct stoa_layer *layer, const char *name) {
     return *(const bool *)stoa_c_option(layer, name);
 }
 
+bool stoa_c_option_is(const struct stoa_layer *layer, const char *name, const char *word) {
+    for (size_t i = 0; i < layer->op->option_count; i++) {
+        const struct stoa_option *option = &layer->op->options[i];
+        if (strcmp(option->name, name) == 0) {
+            return strcmp(option->choices[stoa_c_option_size(layer, name)], word) == 0;
+        }
+    }
+    return false;
+}
+
 /* ---- one number at a time ---- */
 
 /* A line of the map, with a number of the options in it. */
@@ -135,22 +145,18 @@ static void expression(struct stoa_c *code, const struct stoa_c_map *map) {
 
 /* ---- combinations of several inputs, or of one and a tensor ---- */
 
-/* The numbers of a step are those of the first input, so it is not one that is broadcast. */
-static bool takes_first_dense(const struct stoa_layer *layer) {
-    return stoa_shape_size(&layer->input[0]) == stoa_shape_size(&layer->output);
-}
-
-/* An operand for the element of the output, read again where it is broadcast. */
-static const char *operand_text(const struct stoa_c_map *map, size_t which, char out[STOA_C_EXPRESSION]) {
+/* Where an operand's number for the element of the output lies: in one place for several elements where the
+ * operand is broadcast. */
+static const char *place_text(const struct stoa_c_map *map, size_t which, char out[STOA_C_EXPRESSION]) {
     const struct stoa_operand p = stoa_operand_of(map->layer, which);
     const size_t *size = p.result.size;
     const size_t *stride = p.stride;
     char tensor[STOA_C_EXPRESSION];
+    char input[STOA_C_ARGUMENT];
+    const char *name = p.input == STOA_MAX_INPUTS ? tensor : input;
     stoa_c_tensor_name(map->position, 0, tensor);
-    const char *name = p.input == STOA_MAX_INPUTS ? tensor : map->operand[p.input];
-    if (p.input == map->flow) {
-        (void)snprintf(out, STOA_C_EXPRESSION, "v");
-    } else if (stoa_extent_count(&p.extent) == stoa_extent_count(&p.result)) {
+    stoa_c_input_name(map, p.input, input);
+    if (stoa_extent_count(&p.extent) == stoa_extent_count(&p.result)) {
         (void)snprintf(out, STOA_C_EXPRESSION, "%.40s[%.40s]", name, map->index);
     } else {
         (void)snprintf(out, STOA_C_EXPRESSION,
@@ -158,6 +164,25 @@ static const char *operand_text(const struct stoa_c_map *map, size_t which, char
                        map->index, size[1] * size[2], stride[0], map->index, size[2], size[1], stride[1],
                        map->index, size[2], stride[2]);
     }
+    return out;
+}
+
+/* An operand for the element of the output: v, or where it lies. */
+static const char *operand_text(const struct stoa_c_map *map, size_t which, char out[STOA_C_EXPRESSION]) {
+    if (stoa_operand_of(map->layer, which).input == map->flow) {
+        (void)snprintf(out, STOA_C_EXPRESSION, "v");
+        return out;
+    }
+    return place_text(map, which, out);
+}
+
+const char *stoa_c_first_number(const struct stoa_c_map *map, char out[STOA_C_EXPRESSION]) {
+    char name[STOA_C_ARGUMENT];
+    if (map->layer->op->options == stoa_combine_options) {
+        return place_text(map, stoa_operand_of_input(map->layer, 0), out);
+    }
+    stoa_c_input_name(map, 0, name);
+    (void)snprintf(out, STOA_C_EXPRESSION, "%s[%.40s]", name, map->index);
     return out;
 }
 
@@ -201,14 +226,6 @@ static void sub_or_div(struct stoa_c *code, const struct stoa_c_map *map) {
                 strcmp(map->layer->op->name, "sub") == 0 ? "-" : "/", operand_text(map, 1, right));
 }
 
-static bool takes_last_axis(const struct stoa_layer *layer) {
-    return !stoa_c_has_option(layer, "axis") || stoa_c_option_size(layer, "axis") == 0;
-}
-
-static bool takes_nearest(const struct stoa_layer *layer) {
-    return stoa_c_option_size(layer, "mode") == 0;
-}
-
 static const struct stoa_c_operator operators[] = {
     {.name = "input", .is_identity = true}, /* the caller's: there is no step */
     {.name = "conv2d",
@@ -216,33 +233,36 @@ static const struct stoa_c_operator operators[] = {
      .scratch = stoa_c_conv2d_scratch,
      .border = stoa_c_conv2d_border,
      .writes_border = true},
-    {.name = "conv_transpose2d", .body = stoa_c_conv_transpose2d, .takes = stoa_c_takes_conv_transpose2d},
+    {.name = "conv_transpose2d", .body = stoa_c_conv_transpose2d},
     {.name = "linear", .body = stoa_c_linear},
+    {.name = "matmul", .body = stoa_c_matmul},
     {.name = "maxpool2d", .body = stoa_c_maxpool2d, .writes_border = true},
     {.name = "avgpool2d", .body = stoa_c_avgpool2d, .writes_border = true},
     {.name = "global_maxpool", .body = stoa_c_global_maxpool},
     {.name = "global_avgpool", .body = stoa_c_global_avgpool},
     {.name = "batchnorm"}, /* its `affine` says all */
     {.name = "layernorm", .body = stoa_c_layernorm},
-    {.name = "softmax", .body = stoa_c_softmax, .takes = takes_last_axis},
-    {.name = "log_softmax", .body = stoa_c_log_softmax, .takes = takes_last_axis},
+    {.name = "groupnorm", .body = stoa_c_groupnorm},
+    {.name = "lrn", .body = stoa_c_lrn},
+    {.name = "softmax", .body = stoa_c_softmax},
+    {.name = "log_softmax", .body = stoa_c_log_softmax},
+    {.name = "reduce", .body = stoa_c_reduce},
     {.name = "std", .body = stoa_c_std},
     {.name = "concat", .body = stoa_c_concat},
-    {.name = "pad", .body = stoa_c_pad, .takes = stoa_c_takes_pad},
-    {.name = "slice", .body = stoa_c_gather},
-    {.name = "permute", .body = stoa_c_gather},
-    {.name = "depth_to_space", .body = stoa_c_gather},
-    {.name = "space_to_depth", .body = stoa_c_gather},
-    {.name = "resize", .body = stoa_c_gather, .takes = takes_nearest},
-    {.name = "upsample", .body = stoa_c_upsample},
+    {.name = "pad", .body = stoa_c_move, .takes = stoa_c_takes_move},
+    {.name = "slice", .body = stoa_c_move, .takes = stoa_c_takes_move},
+    {.name = "permute", .body = stoa_c_move, .takes = stoa_c_takes_move},
+    {.name = "depth_to_space", .body = stoa_c_move, .takes = stoa_c_takes_move},
+    {.name = "space_to_depth", .body = stoa_c_move, .takes = stoa_c_takes_move},
+    {.name = "resize", .body = stoa_c_resize, .takes = stoa_c_takes_resize},
     {.name = "reshape", .body = stoa_c_reshape},
     {.name = "dropout", .is_identity = true},
-    {.name = "add", .map = add, .by_index = true, .takes = takes_first_dense},
-    {.name = "sub", .map = sub_or_div, .by_index = true, .takes = takes_first_dense},
-    {.name = "mul", .map = mul, .by_index = true, .takes = takes_first_dense},
-    {.name = "div", .map = sub_or_div, .by_index = true, .takes = takes_first_dense},
-    {.name = "min", .map = smallest, .by_index = true, .takes = takes_first_dense},
-    {.name = "max", .map = largest, .by_index = true, .takes = takes_first_dense},
+    {.name = "add", .map = add, .by_index = true},
+    {.name = "sub", .map = sub_or_div, .by_index = true},
+    {.name = "mul", .map = mul, .by_index = true},
+    {.name = "div", .map = sub_or_div, .by_index = true},
+    {.name = "min", .map = smallest, .by_index = true},
+    {.name = "max", .map = largest, .by_index = true},
     {.name = "relu", .map = relu},
     {.name = "leaky_relu", .map = leaky_relu},
     {.name = "prelu", .map = prelu, .by_channel = true},

@@ -169,11 +169,19 @@ static void operand_name(size_t position, size_t input, char out[STOA_C_ARGUMENT
     (void)snprintf(out, STOA_C_ARGUMENT, "r%zu_%zu", position, input);
 }
 
-static void leader_input_name(const struct stoa_c *code, size_t input, char out[STOA_C_ARGUMENT]) {
-    if (stoa_c_layer(code)->inputs == 1) {
+static void leader_input_name(const struct stoa_layer *layer, size_t input, char out[STOA_C_ARGUMENT]) {
+    if (layer->inputs == 1) {
         (void)snprintf(out, STOA_C_ARGUMENT, "x");
     } else {
         (void)snprintf(out, STOA_C_ARGUMENT, "x%zu", input);
+    }
+}
+
+void stoa_c_input_name(const struct stoa_c_map *map, size_t input, char out[STOA_C_ARGUMENT]) {
+    if (map->position == 0) {
+        leader_input_name(map->layer, input, out);
+    } else {
+        operand_name(map->position, input, out);
     }
 }
 
@@ -181,20 +189,9 @@ static void leader_input_name(const struct stoa_c *code, size_t input, char out[
 static void write_map(struct stoa_c *code, size_t position, const char *index, const char *channel) {
     size_t node = node_at(code, position);
     const struct stoa_layer *layer = layer_of(code, node);
-    char names[STOA_MAX_INPUTS][STOA_C_ARGUMENT];
-    const char *operand[STOA_MAX_INPUTS];
-    for (size_t k = 0; k < layer->inputs; k++) {
-        if (position == 0) {
-            leader_input_name(code, k, names[k]);
-        } else {
-            operand_name(position, k, names[k]);
-        }
-        operand[k] = names[k];
-    }
     const struct stoa_c_map map = {.layer = layer,
                                    .position = position,
                                    .flow = position == 0 ? 0 : code->plan->node[node].flow[STOA_FORWARD],
-                                   .operand = operand,
                                    .index = index,
                                    .channel = channel};
     const struct stoa_c_operator *op = stoa_c_operator_find(layer->op);
@@ -309,7 +306,7 @@ static void tell_arguments(struct stoa_c *code, struct stoa_c_text *text, argume
     const struct stoa_c_step *step = code->at;
     char name[STOA_C_ARGUMENT];
     for (size_t k = 0; k < stoa_c_layer(code)->inputs; k++) {
-        leader_input_name(code, k, name);
+        leader_input_name(stoa_c_layer(code), k, name);
         tell(code, text, "const float *", name,
              &code->value[stoa_plan_input_of(code->plan, step->leader, k)]);
     }
@@ -362,7 +359,6 @@ static void write_map_body(struct stoa_c *code) {
     struct stoa_c_text *text = &code->layers;
     size_t count = stoa_shape_size(&layer->output);
     size_t channels = stoa_c_channels(&layer->output);
-    const char *x = layer->inputs == 1 ? "x" : "x0";
     declare_tensors(code, 0);
     bool rows = by_channel(layer) || stoa_c_chain_by_channel(code);
     if (rows) {
@@ -372,7 +368,9 @@ static void write_map_body(struct stoa_c *code) {
         stoa_c_open(text, "for (int i = 0; i < %zu; i++)", count);
     }
     const char *index = rows ? "i + c" : "i";
-    stoa_c_line(text, "float v = %s[%s];", x, index);
+    const struct stoa_c_map map = {.layer = layer, .index = index, .channel = "c"};
+    char first[STOA_C_EXPRESSION];
+    stoa_c_line(text, "float v = %s;", stoa_c_first_number(&map, first));
     write_map(code, 0, index, "c");
     stoa_c_finish(code, index, "c", rows ? "y[i + c]" : "y[i]");
     stoa_c_close(text);

@@ -64,7 +64,8 @@ struct stoa_onnx_row {
 };
 extern const struct stoa_onnx_row stoa_onnx_arithmetic_rows[], stoa_onnx_conv_rows[], stoa_onnx_pool_rows[],
     stoa_onnx_map_rows[], stoa_onnx_norm_rows[], stoa_onnx_movement_rows[], stoa_onnx_shape_rows[],
-    stoa_onnx_join_rows[], stoa_onnx_product_rows[], stoa_onnx_reduce_rows[], stoa_onnx_repeat_rows[];
+    stoa_onnx_join_rows[], stoa_onnx_product_rows[], stoa_onnx_reduce_rows[], stoa_onnx_repeat_rows[],
+    stoa_onnx_gather_rows[];
 /* The same over constants alone. */
 extern const struct stoa_onnx_row stoa_onnx_fold_rows[], stoa_onnx_fold_shape_rows[],
     stoa_onnx_fold_move_rows[];
@@ -165,6 +166,12 @@ struct stoa_onnx_cut {
 /* The cuts of a Slice of a tensor of these sizes, at most one an axis. */
 stoa_status stoa_onnx_cuts_read(struct stoa_onnx_import *import, const StoaOnnx__Node *node, size_t rank,
                                 const size_t *dim, struct stoa_onnx_cut *cuts, size_t *count);
+/* A layer for one cut, which takes a number or more; it becomes the node's output 0. */
+stoa_status stoa_onnx_cut(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
+                          struct stoa_onnx_value *value, const struct stoa_onnx_cut *cut);
+/* The node's output 0 is these values, at most STOA_MAX_INPUTS, behind one another along an axis. */
+stoa_status stoa_onnx_concat(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
+                             struct stoa_onnx_value *const *values, size_t count, size_t axis);
 /* Let a node's output be these numbers, which it then owns. */
 stoa_status stoa_onnx_give(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
                            struct stoa_onnx_tensor *tensor);

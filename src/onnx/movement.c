@@ -37,9 +37,8 @@ static const char *bring_axis(struct stoa_onnx_import *import, struct stoa_onnx_
     return names[1];
 }
 
-/* A layer for one cut; it becomes the node's output 0. */
-static stoa_status cut_axis(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
-                            struct stoa_onnx_value *value, const struct stoa_onnx_cut *cut) {
+stoa_status stoa_onnx_cut(struct stoa_onnx_import *import, const StoaOnnx__Node *node,
+                          struct stoa_onnx_value *value, const struct stoa_onnx_cut *cut) {
     size_t order[STOA_ONNX_AXES], dim[STOA_ONNX_AXES];
     struct stoa_onnx_layout layout;
     stoa_status status;
@@ -83,7 +82,7 @@ static stoa_status slice(struct stoa_onnx_import *import, const StoaOnnx__Node *
             return stoa_onnx_refuse(import, "takes a part of the batch");
         }
         const struct stoa_onnx_cut cut = {c->axis - import->lead, c->count, c->first, c->step};
-        status = cut_axis(import, node, last == value ? value : made, &cut);
+        status = stoa_onnx_cut(import, node, last == value ? value : made, &cut);
         last = made;
     }
     return status == STOA_OK && last == value ? stoa_onnx_alias(import, node, 0, value, &value->layout)
@@ -139,45 +138,13 @@ static stoa_status split(struct stoa_onnx_import *import, const StoaOnnx__Node *
         if (!out || out->readers == 0) {
             continue;
         }
-        status = cut_axis(import, node, value, &cut);
+        status = stoa_onnx_cut(import, node, value, &cut);
         const struct stoa_onnx_value *made = stoa_onnx_find(import, node->output[0]);
         if (status == STOA_OK && i > 0) {
             status = stoa_onnx_alias(import, node, i, made, &made->layout);
         }
     }
     return status;
-}
-
-/* One place of an axis, which goes; several would be a slice or a table. */
-static stoa_status gather(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
-    struct stoa_onnx_value *value, *made = stoa_onnx_find(import, node->output[0]);
-    const struct stoa_onnx_tensor *index = NULL;
-    size_t axis = 0, dim[STOA_ONNX_AXES], kept = 0;
-    stoa_status status = stoa_onnx_activation(import, node, 0, &value);
-    if (status == STOA_OK) {
-        status = stoa_onnx_sample_axis(import, value, stoa_onnx_int(node, "axis", 0), &axis);
-    }
-    if (status == STOA_OK) {
-        status = stoa_onnx_constant(import, node, 1, &index);
-    }
-    if (status != STOA_OK) {
-        return status;
-    }
-    if (!index || index->count != 1 || index->rank > 1) {
-        return stoa_onnx_refuse(import, "takes %zu places, expected one", index ? index->count : 0);
-    }
-    const int64_t size = (int64_t)value->layout.dim[axis], found = stoa_onnx_integer_at(index, 0);
-    if (found < -size || found >= size) {
-        return stoa_onnx_refuse(import, "takes place %lld of %lld", (long long)found, (long long)size);
-    }
-    const struct stoa_onnx_cut cut = {axis, 1, found < 0 ? found + size : found, 1};
-    status = cut_axis(import, node, value, &cut);
-    for (size_t i = 0; i < value->layout.rank; i++) {
-        if (i != axis || index->rank == 1) {
-            dim[kept++] = i == axis ? 1 : value->layout.dim[i];
-        }
-    }
-    return status == STOA_OK ? stoa_onnx_reshape(import, node, made, kept, dim) : status;
 }
 
 /* ---- Borders ---- */
@@ -414,7 +381,6 @@ static stoa_status space_to_depth(struct stoa_onnx_import *import, const StoaOnn
 const struct stoa_onnx_row stoa_onnx_movement_rows[] = {
     {"Slice", 1, slice},
     {"Split", 2, split},
-    {"Gather", 1, gather},
     {"Pad", 2, pad},
     {"Resize", 10, resize},
     {"Upsample", 7, resize},

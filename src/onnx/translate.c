@@ -21,10 +21,19 @@ static const struct stoa_onnx_row *find_row(const struct stoa_onnx_row *const *t
     return NULL;
 }
 
-static const struct stoa_onnx_row *const layer_tables[] = {
-    stoa_onnx_movement_rows, stoa_onnx_arithmetic_rows, stoa_onnx_conv_rows,   stoa_onnx_pool_rows,
-    stoa_onnx_map_rows,      stoa_onnx_norm_rows,       stoa_onnx_shape_rows,  stoa_onnx_join_rows,
-    stoa_onnx_product_rows,  stoa_onnx_repeat_rows,     stoa_onnx_reduce_rows, NULL};
+static const struct stoa_onnx_row *const layer_tables[] = {stoa_onnx_movement_rows,
+                                                           stoa_onnx_arithmetic_rows,
+                                                           stoa_onnx_conv_rows,
+                                                           stoa_onnx_pool_rows,
+                                                           stoa_onnx_map_rows,
+                                                           stoa_onnx_norm_rows,
+                                                           stoa_onnx_shape_rows,
+                                                           stoa_onnx_join_rows,
+                                                           stoa_onnx_product_rows,
+                                                           stoa_onnx_repeat_rows,
+                                                           stoa_onnx_gather_rows,
+                                                           stoa_onnx_reduce_rows,
+                                                           NULL};
 static const struct stoa_onnx_row *const fold_tables[] = {stoa_onnx_fold_rows, stoa_onnx_fold_shape_rows,
                                                           stoa_onnx_fold_move_rows, NULL};
 

@@ -50,7 +50,8 @@ typedef struct stoa_onnx_options {
  * Images become height x width x channels, and weights are the file's to the bit. Inputs and outputs have the
  * names that they have in the file. The fact "onnx.axes.NAME" of one of them, such as "2,3,1", says which of
  * ONNX's axes follow one another in a sample here, and is not there where the order is ONNX's. The file's
- * metadata become facts, "onnx.meta.KEY".
+ * metadata become facts, "onnx.meta.KEY"; what an export of stoa_model_save_onnx() says of its data is the
+ * model's again.
  *
  * @param context  Borrowed; must outlive the model.
  * @param path  The file. Weights in files beside it are read from its own folder only.
@@ -89,7 +90,8 @@ typedef struct stoa_onnx_saved {
  * Images become N, C, H, W with the batch "N" open, vectors N, K; a flattened image has ONNX's order C, H, W.
  * Weights are the model's to the bit, in the layout of PyTorch and under their own names; nodes, inputs and
  * outputs have the names of layers, inputs and outputs, with a number behind one that is taken. Dropout is
- * gone. Facts become metadata.
+ * gone. Facts become metadata, but for the path of the data; where the graph normalises, they say mean 0 and
+ * deviation 1.
  *
  * @param model  Built. Unchanged.
  * @param path  The file, which is whole or not there; one that is there is replaced.

@@ -192,8 +192,17 @@ static void write_layers(struct stoa_onnx_export *export) {
     }
 }
 
-/* Facts as they are; those that came with an ONNX file under the keys that they had there. */
-static void write_facts(struct stoa_onnx_export *export, StoaOnnx__Model *message) {
+/* What a reader has still to do where the graph normalises: nothing. */
+static char *fact_value(const struct stoa_fact *fact, bool preprocessing) {
+    const char *const key = preprocessing ? fact->key : "";
+    return strcmp(key, "data.mean") == 0        ? stoa_onnx_lend("0")
+           : strcmp(key, "data.deviation") == 0 ? stoa_onnx_lend("1")
+                                                : fact->value;
+}
+
+/* Facts as they are, but for the folder of the data, which is nobody else's; those that came with an ONNX
+ * file under the keys that they had there. */
+static void write_facts(struct stoa_onnx_export *export, bool preprocessing, StoaOnnx__Model *message) {
     static const char from_file[] = "onnx.meta.", axes[] = "onnx.axes.";
     const stoa_model *model = export->model;
     StoaOnnx__Entry *entry = stoa_onnx_take(export, (model->fact_count + 1) * sizeof *entry);
@@ -201,13 +210,13 @@ static void write_facts(struct stoa_onnx_export *export, StoaOnnx__Model *messag
     message->metadata_props = list;
     for (size_t i = 0; i < model->fact_count && !export->failed; i++) {
         char *key = model->facts[i].key;
-        if (strncmp(key, axes, sizeof axes - 1) == 0) {
-            continue; /* said of another file */
+        if (strncmp(key, axes, sizeof axes - 1) == 0 || strcmp(key, "data.path") == 0) {
+            continue; /* said of another file, or of a folder here */
         }
         StoaOnnx__Entry *to = &entry[message->n_metadata_props];
         stoa_onnx__entry__init(to);
         to->key = strncmp(key, from_file, sizeof from_file - 1) == 0 ? key + sizeof from_file - 1 : key;
-        to->value = model->facts[i].value;
+        to->value = fact_value(&model->facts[i], preprocessing);
         list[message->n_metadata_props++] = to;
     }
 }
@@ -233,7 +242,7 @@ static stoa_status fail_memory(const struct stoa_onnx_export *export) {
     return stoa_fail(export->model->context, STOA_ERR_MEMORY, "export: out of memory");
 }
 
-static stoa_status pack(struct stoa_onnx_export *export, void **data, size_t *bytes) {
+static stoa_status pack(struct stoa_onnx_export *export, bool preprocessing, void **data, size_t *bytes) {
     StoaOnnx__Opset opset = STOA_ONNX__OPSET__INIT;
     StoaOnnx__Opset *opsets = &opset;
     StoaOnnx__Model message = STOA_ONNX__MODEL__INIT;
@@ -247,7 +256,7 @@ static stoa_status pack(struct stoa_onnx_export *export, void **data, size_t *by
     message.graph = &export->graph;
     message.n_opset_import = 1;
     message.opset_import = &opsets;
-    write_facts(export, &message);
+    write_facts(export, preprocessing, &message);
     if (export->failed) {
         return fail_memory(export);
     }
@@ -280,7 +289,7 @@ stoa_status stoa_model_save_onnx_memory(stoa_model *model, const stoa_onnx_save_
         status = write_graph(&export, options);
     }
     if (status == STOA_OK) {
-        status = pack(&export, &packed, &packed_bytes);
+        status = pack(&export, options && options->preprocessing, &packed, &packed_bytes);
     }
     if (status == STOA_OK) {
         *data = packed;

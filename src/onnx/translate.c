@@ -247,8 +247,11 @@ static stoa_status set_facts(struct stoa_onnx_import *import) {
     for (size_t i = 0; i < message->n_metadata_props && status == STOA_OK; i++) {
         char key[128];
         const StoaOnnx__Entry *entry = message->metadata_props[i];
+        /* What an export of a model here says of its data holds again. */
+        const bool ours = entry->key && message->producer_name &&
+                          strcmp(message->producer_name, "stoa") == 0 && strncmp(entry->key, "data.", 5) == 0;
         if (entry->key && entry->value &&
-            (size_t)snprintf(key, sizeof key, "onnx.meta.%s", entry->key) < sizeof key) {
+            (size_t)snprintf(key, sizeof key, "%s%s", ours ? "" : "onnx.meta.", entry->key) < sizeof key) {
             status = stoa_model_set_fact(import->model, key, entry->value);
         }
     }

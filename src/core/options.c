@@ -245,10 +245,12 @@ static bool read_float(const struct stoa_option *option, const char *text, size_
 /* "0.5" or "2x1.5". */
 static bool read_factors(const struct stoa_option *option, const char *text, struct stoa_factors *factors) {
     size_t length = strcspn(text, "x");
-    bool good = read_float(option, text, length, &factors->height);
+    if (!read_float(option, text, length, &factors->height)) {
+        return false;
+    }
     factors->width = factors->height;
-    return good && (text[length] == '\0' ||
-                    read_float(option, text + length + 1, strlen(text + length + 1), &factors->width));
+    return text[length] == '\0' ||
+           read_float(option, text + length + 1, strlen(text + length + 1), &factors->width);
 }
 
 /* "1,0.5,2". */

@@ -355,7 +355,7 @@ stoa_status stoa_model_suggest_map(stoa_model *model, const char *path, void **t
     char *suggested = NULL;
     stoa_status status =
         load_path(context, path, &(struct wish){.what = MATCHING, .suggested = &suggested}, &model);
-    if (status == STOA_OK) {
+    if (status == STOA_OK && suggested) {
         size_t size = strlen(suggested) + 1;
         void *copy = stoa_allocate(context, size, "a mapping of names");
         status = copy ? STOA_OK : STOA_ERR_MEMORY;

@@ -88,13 +88,17 @@ void stoa_model_add_output(stoa_model *model, const char *name, const char *laye
     }
     struct stoa_output *outputs = realloc(model->outputs, (model->output_count + 1) * sizeof *outputs);
     char *copy = strdup(name);
-    model->outputs = outputs ? outputs : model->outputs;
+    if (outputs) {
+        model->outputs = outputs;
+    }
     if (!outputs || !copy) {
         free(copy);
         (void)stoa_error_set(&model->error, STOA_ERR_MEMORY, "output '%.64s': out of memory", name);
         return;
     }
-    outputs[model->output_count++] = (struct stoa_output){copy, value};
+    struct stoa_output *output = &model->outputs[model->output_count++];
+    output->name = copy;
+    output->value = value;
 }
 
 bool stoa_value_is_read(const stoa_model *model, size_t value) {

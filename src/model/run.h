@@ -42,7 +42,7 @@ struct stoa_node_run {
 
 /* A node's run without what only backward passes have. */
 void stoa_run_of(const struct stoa_call *call, const struct stoa_share *share, size_t node,
-                 enum stoa_pass pass, struct stoa_node_run *run);
+                 enum stoa_pass pass, struct stoa_node_run *made);
 
 /* Run a node's pass over a share, and tell whoever wants to hear of it. */
 void stoa_run_step(const struct stoa_call *call, const struct stoa_share *share, size_t node,

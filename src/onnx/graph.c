@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/carve.h"
 #include "base/size.h"
 #include "onnx/import.h"
 
@@ -44,6 +45,7 @@ const char *stoa_onnx_node_name(const StoaOnnx__Node *node) {
 
 static int compare(const void *a, const void *b) {
     const struct stoa_onnx_value *left = a, *right = b;
+    STOA_ASSUME(left->name && right->name); /* add_value() takes no other */
     return strcmp(left->name, right->name);
 }
 

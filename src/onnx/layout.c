@@ -131,7 +131,7 @@ static void wanted_atoms(const struct stoa_onnx_layout *layout, const size_t *or
 }
 
 bool stoa_onnx_layout_is(const struct stoa_onnx_layout *layout, const size_t *order) {
-    size_t atom[STOA_ONNX_ATOMS];
+    size_t atom[STOA_ONNX_ATOMS] = {0};
     wanted_atoms(layout, order, atom);
     for (size_t i = 0; i < layout->atoms; i++) {
         if (atom[i] != i) {

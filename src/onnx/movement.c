@@ -122,7 +122,7 @@ static stoa_status read_parts(struct stoa_onnx_import *import, const StoaOnnx__N
 static stoa_status split(struct stoa_onnx_import *import, const StoaOnnx__Node *node) {
     enum { MOST_PARTS = 64 };
     struct stoa_onnx_value *value;
-    size_t axis = 0, parts[MOST_PARTS], end = 0;
+    size_t axis = 0, parts[MOST_PARTS] = {0}, end = 0;
     stoa_status status = stoa_onnx_activation(import, node, 0, &value);
     if (status == STOA_OK) {
         status = stoa_onnx_sample_axis(import, value, stoa_onnx_int(node, "axis", 0), &axis);

@@ -19,18 +19,18 @@ enum { EXTERNAL = 1 };
 
 /* What a type is called, the bytes of a number in raw data, and how it lies here. */
 static const struct type_row {
-    int32_t type;
     const char *name;
     size_t bytes;
+    int32_t type;
     char kind; /* f: float, d: double, i: integer */
 } types[] = {
-    {STOA_ONNX_FLOAT, "float", 4, 'f'},       {STOA_ONNX_UINT8, "uint8", 1, 'i'},
-    {STOA_ONNX_INT8, "int8", 1, 'i'},         {STOA_ONNX_UINT16, "uint16", 2, 'i'},
-    {STOA_ONNX_INT16, "int16", 2, 'i'},       {STOA_ONNX_INT32, "int32", 4, 'i'},
-    {STOA_ONNX_INT64, "int64", 8, 'i'},       {STOA_ONNX_BOOL, "bool", 1, 'i'},
-    {STOA_ONNX_FLOAT16, "float16", 2, 'f'},   {STOA_ONNX_DOUBLE, "double", 8, 'd'},
-    {STOA_ONNX_UINT32, "uint32", 4, 'i'},     {STOA_ONNX_UINT64, "uint64", 8, 'i'},
-    {STOA_ONNX_BFLOAT16, "bfloat16", 2, 'f'},
+    {"float", 4, STOA_ONNX_FLOAT, 'f'},       {"uint8", 1, STOA_ONNX_UINT8, 'i'},
+    {"int8", 1, STOA_ONNX_INT8, 'i'},         {"uint16", 2, STOA_ONNX_UINT16, 'i'},
+    {"int16", 2, STOA_ONNX_INT16, 'i'},       {"int32", 4, STOA_ONNX_INT32, 'i'},
+    {"int64", 8, STOA_ONNX_INT64, 'i'},       {"bool", 1, STOA_ONNX_BOOL, 'i'},
+    {"float16", 2, STOA_ONNX_FLOAT16, 'f'},   {"double", 8, STOA_ONNX_DOUBLE, 'd'},
+    {"uint32", 4, STOA_ONNX_UINT32, 'i'},     {"uint64", 8, STOA_ONNX_UINT64, 'i'},
+    {"bfloat16", 2, STOA_ONNX_BFLOAT16, 'f'},
 };
 
 static const struct type_row *find_type(int32_t type) {
@@ -89,7 +89,10 @@ void stoa_onnx_tensor_free(struct stoa_onnx_tensor *tensor) {
 }
 
 double stoa_onnx_at(const struct stoa_onnx_tensor *tensor, size_t index) {
-    return tensor->f ? (double)tensor->f[index] : tensor->d ? tensor->d[index] : (double)tensor->i[index];
+    return tensor->f   ? (double)tensor->f[index]
+           : tensor->d ? tensor->d[index]
+           : tensor->i ? (double)tensor->i[index]
+                       : 0;
 }
 
 /* Beyond what int64 holds the nearest number that it holds. */
@@ -106,7 +109,7 @@ void stoa_onnx_put(struct stoa_onnx_tensor *tensor, size_t index, double value) 
         tensor->f[index] = (float)value;
     } else if (tensor->d) {
         tensor->d[index] = value;
-    } else {
+    } else if (tensor->i) {
         tensor->i[index] = to_integer(value);
     }
 }
@@ -146,41 +149,39 @@ static stoa_status read_shape(const struct stoa_onnx_source *source, const StoaO
 }
 
 /* One number of raw data. */
-static void put_raw(struct stoa_onnx_tensor *tensor, size_t index, const uint8_t *at) {
-    switch (tensor->type) {
-    case STOA_ONNX_FLOAT:
-        tensor->f[index] = stoa_bits_to_float(stoa_load_le32(at));
-        break;
-    case STOA_ONNX_FLOAT16:
-        tensor->f[index] = stoa_half_to_float(stoa_load_le16(at));
-        break;
-    case STOA_ONNX_BFLOAT16:
-        tensor->f[index] = stoa_bfloat16_to_float(stoa_load_le16(at));
-        break;
-    case STOA_ONNX_DOUBLE:
-        tensor->d[index] = stoa_bits_to_double(stoa_load_le64(at));
-        break;
+static float raw_float(int32_t type, const uint8_t *at) {
+    return type == STOA_ONNX_FLOAT     ? stoa_bits_to_float(stoa_load_le32(at))
+           : type == STOA_ONNX_FLOAT16 ? stoa_half_to_float(stoa_load_le16(at))
+                                       : stoa_bfloat16_to_float(stoa_load_le16(at));
+}
+
+static int64_t raw_integer(int32_t type, const uint8_t *at) {
+    switch (type) {
     case STOA_ONNX_INT8:
-        tensor->i[index] = (int8_t)*at;
-        break;
+        return at[0] < 128 ? at[0] : at[0] - 256;
     case STOA_ONNX_UINT8:
     case STOA_ONNX_BOOL:
-        tensor->i[index] = *at;
-        break;
+        return at[0];
     case STOA_ONNX_INT16:
-        tensor->i[index] = (int16_t)stoa_load_le16(at);
-        break;
+        return (int16_t)stoa_load_le16(at);
     case STOA_ONNX_UINT16:
-        tensor->i[index] = stoa_load_le16(at);
-        break;
+        return stoa_load_le16(at);
     case STOA_ONNX_INT32:
-        tensor->i[index] = (int32_t)stoa_load_le32(at);
-        break;
+        return (int32_t)stoa_load_le32(at);
     case STOA_ONNX_UINT32:
-        tensor->i[index] = stoa_load_le32(at);
-        break;
+        return stoa_load_le32(at);
     default:
-        tensor->i[index] = (int64_t)stoa_load_le64(at);
+        return (int64_t)stoa_load_le64(at);
+    }
+}
+
+static void put_raw(struct stoa_onnx_tensor *tensor, size_t index, const uint8_t *at) {
+    if (tensor->f) {
+        tensor->f[index] = raw_float(tensor->type, at);
+    } else if (tensor->d) {
+        tensor->d[index] = stoa_bits_to_double(stoa_load_le64(at));
+    } else if (tensor->i) {
+        tensor->i[index] = raw_integer(tensor->type, at);
     }
 }
 
@@ -192,30 +193,26 @@ static void put_all_raw(struct stoa_onnx_tensor *tensor, const uint8_t *data) {
 }
 
 /* One of the fields for numbers by type: float16, bfloat16 and small integers share int32_data. */
+static float typed_float(int32_t type, const StoaOnnx__Tensor *message, size_t i) {
+    return type == STOA_ONNX_FLOAT     ? message->float_data[i]
+           : type == STOA_ONNX_FLOAT16 ? stoa_half_to_float((uint16_t)message->int32_data[i])
+                                       : stoa_bfloat16_to_float((uint16_t)message->int32_data[i]);
+}
+
+static int64_t typed_integer(int32_t type, const StoaOnnx__Tensor *message, size_t i) {
+    return type == STOA_ONNX_INT64                                ? message->int64_data[i]
+           : type == STOA_ONNX_UINT32 || type == STOA_ONNX_UINT64 ? (int64_t)message->uint64_data[i]
+                                                                  : message->int32_data[i];
+}
+
 static void put_typed(struct stoa_onnx_tensor *tensor, const StoaOnnx__Tensor *message) {
     for (size_t i = 0; i < tensor->count; i++) {
-        switch (tensor->type) {
-        case STOA_ONNX_FLOAT:
-            tensor->f[i] = message->float_data[i];
-            break;
-        case STOA_ONNX_FLOAT16:
-            tensor->f[i] = stoa_half_to_float((uint16_t)message->int32_data[i]);
-            break;
-        case STOA_ONNX_BFLOAT16:
-            tensor->f[i] = stoa_bfloat16_to_float((uint16_t)message->int32_data[i]);
-            break;
-        case STOA_ONNX_DOUBLE:
+        if (tensor->f) {
+            tensor->f[i] = typed_float(tensor->type, message, i);
+        } else if (tensor->d) {
             tensor->d[i] = message->double_data[i];
-            break;
-        case STOA_ONNX_INT64:
-            tensor->i[i] = message->int64_data[i];
-            break;
-        case STOA_ONNX_UINT32:
-        case STOA_ONNX_UINT64:
-            tensor->i[i] = (int64_t)message->uint64_data[i];
-            break;
-        default:
-            tensor->i[i] = message->int32_data[i];
+        } else if (tensor->i) {
+            tensor->i[i] = typed_integer(tensor->type, message, i);
         }
     }
 }
@@ -296,7 +293,7 @@ static stoa_status read_external(struct stoa_onnx_source *source, const StoaOnnx
     if (status == STOA_OK) {
         status = allocate(source->error, tensor);
     }
-    if (status == STOA_OK) {
+    if (status == STOA_OK && data) {
         put_all_raw(tensor, data);
     }
     free(data);

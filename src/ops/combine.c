@@ -47,21 +47,22 @@ static void combine(const struct stoa_kernels *kernels, enum stoa_combination ki
     }
 }
 
-/* Places [first, first + count) into y. Operand `flow` is read at `in`, which may be y; STOA_MAX_INPUTS: none
- * is. Operands are combined in their order, whichever flows. */
+/* Places [first, first + count) into y. Operand `flow` is read at `in`, which may be y; NULL: none is.
+ * Operands are combined in their order, whichever flows. */
 static void combine_places(const struct stoa_op_run *run, enum stoa_combination kind, size_t flow,
                            const float *in, size_t first, size_t count, float *y) {
     size_t operands = stoa_operands_of(run->layer);
+    float held[2][CHUNK] = {{0}};
     for (size_t done = 0, n; done < count; done += n) {
-        float left[CHUNK], right[CHUNK];
         const float *found = NULL;
         n = stoa_min(CHUNK, count - done);
         for (size_t k = 0; k < operands; k++) {
             struct stoa_operand p = stoa_operand_of(run->layer, k);
-            const float *numbers = k == flow ? in + done
-                                             : stoa_operand_numbers(&p, stoa_operand_data(run, &p),
-                                                                    first + done, n, k == 0 ? left : right);
-            float *to = k + 1 == operands ? y + done : left;
+            const float *numbers = in && k == flow
+                                       ? in + done
+                                       : stoa_operand_numbers(&p, stoa_operand_data(run, &p), first + done, n,
+                                                              held[k > 0 ? 1 : 0]);
+            float *to = k + 1 == operands ? y + done : held[0];
             if (k > 0) {
                 combine(run->context->kernels, kind, found, numbers, to, n);
             }
@@ -94,7 +95,7 @@ static void forward_task(void *argument, size_t task, size_t thread) {
     size_t end = stoa_min(places_of(run), (task + 1) * STOA_GRAIN);
     for (size_t first = task * STOA_GRAIN, n; first < end; first += n) {
         n = stoa_min(PIECE, end - first);
-        combine_places(run, loop->kind, STOA_MAX_INPUTS, NULL, first, n, run->y + first);
+        combine_places(run, loop->kind, 0, NULL, first, n, run->y + first);
         stoa_run_epilogue(run, run->y + first, first, n);
     }
 }
@@ -111,7 +112,7 @@ static void share_gradient(const struct combine_loop *loop, size_t first, size_t
     const struct stoa_op_run *run = loop->run;
     float y[CHUNK] = {0}, own[CHUNK] = {0}, equal[CHUNK] = {0};
     float held[CHUNK];
-    combine_places(run, loop->kind, STOA_MAX_INPUTS, NULL, first, n, y);
+    combine_places(run, loop->kind, 0, NULL, first, n, y);
     for (size_t k = 0; k < stoa_operands_of(run->layer); k++) {
         struct stoa_operand p = stoa_operand_of(run->layer, k);
         const float *numbers = stoa_operand_numbers(&p, stoa_operand_data(run, &p), first, n, held);

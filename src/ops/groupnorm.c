@@ -303,7 +303,7 @@ static void reference_forward(const struct stoa_op_reference *run) {
 }
 
 static void reference_backward(const struct stoa_op_reference *run) {
-    size_t channels = channels_of(run->layer);
+    size_t channels = stoa_max(1, channels_of(run->layer)); /* infer has seen that it is not 0 */
     double count = (double)(pixels_of(run->layer) * members_of(run->layer));
     for (size_t c = 0; c < channels && run->layer->tensors > 0; c++) {
         run->dtensor[WEIGHT][c] = run->dtensor[BIAS][c] = 0;

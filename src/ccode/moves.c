@@ -299,9 +299,9 @@ static void write_stands(struct stoa_c *code, bool rows, const char *before, con
     const size_t *out = layer->output.dim;
     size_t count = out[rows ? 0 : 1];
     size_t step = rows ? out[1] * out[2] : out[2];
-    double *x = malloc(stoa_shape_size(&layer->input[0]) * sizeof *x);
-    double *y = malloc(stoa_shape_size(&layer->output) * sizeof *y);
-    int *first = malloc(count * sizeof *first);
+    double *x = calloc(stoa_shape_size(&layer->input[0]), sizeof *x);
+    double *y = calloc(stoa_shape_size(&layer->output), sizeof *y);
+    int *first = calloc(count, sizeof *first);
     bool good = x && y && first;
     for (size_t i = 0; good && i < stoa_shape_size(&layer->input[0]); i++) {
         x[i] = (double)(rows ? i / in[2] / in[1] : i / in[2] % in[1]);

@@ -118,11 +118,6 @@ static void backward(const struct stoa_op_run *run) {
 }
 
 /* Numbers move, nothing is computed. */
-static double flops(const struct stoa_layer *layer) {
-    (void)layer;
-    return 0;
-}
-
 static void reference_forward(const struct stoa_op_reference *run) {
     size_t whole = run_of(run->layer, &run->layer->output);
     double *y = run->y;
@@ -163,7 +158,7 @@ const struct stoa_op stoa_op_concat = {
     .infer = infer,
     .forward = forward,
     .backward = backward,
-    .flops = flops,
+    .flops = stoa_no_flops,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .examples = examples,

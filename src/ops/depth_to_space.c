@@ -33,11 +33,6 @@ static void backward(const struct stoa_op_run *run) {
 }
 
 /* Numbers move, nothing is computed. */
-static double flops(const struct stoa_layer *layer) {
-    (void)layer;
-    return 0;
-}
-
 static void reference_forward(const struct stoa_op_reference *run) {
     stoa_depth_space_reference(run, &run->layer->input[0], &run->layer->output, true, run->x[0], run->y);
 }
@@ -63,7 +58,7 @@ const struct stoa_op stoa_op_depth_to_space = {
     .infer = infer,
     .forward = forward,
     .backward = backward,
-    .flops = flops,
+    .flops = stoa_no_flops,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .examples = examples,

@@ -296,3 +296,28 @@ void stoa_fold_last_axis(const struct stoa_op_run *run, const float *scale, cons
     }
     stoa_fold_bias(run, scale, shift, bias);
 }
+
+double stoa_no_flops(const struct stoa_layer *layer) {
+    (void)layer;
+    return 0;
+}
+
+void stoa_view_forward(const struct stoa_op_run *run) {
+    if (run->y != run->x[0]) {
+        memcpy(run->y, run->x[0], stoa_batch_size(run, &run->layer->output) * sizeof(float));
+    }
+}
+
+void stoa_view_backward(const struct stoa_op_run *run) {
+    if (run->dx[0] && run->dx[0] != run->dy) {
+        memcpy(run->dx[0], run->dy, stoa_batch_size(run, &run->layer->output) * sizeof(float));
+    }
+}
+
+void stoa_view_reference_forward(const struct stoa_op_reference *run) {
+    memcpy(run->y, run->x[0], run->batch * stoa_shape_size(&run->layer->output) * sizeof(double));
+}
+
+void stoa_view_reference_backward(const struct stoa_op_reference *run) {
+    memcpy(run->dx[0], run->dy, run->batch * stoa_shape_size(&run->layer->output) * sizeof(double));
+}

@@ -322,4 +322,13 @@ static inline size_t stoa_block_begin(size_t batch, size_t blocks, size_t block)
 /* Input or output floats of the whole batch. */
 size_t stoa_batch_size(const struct stoa_op_run *run, const struct stoa_shape *shape);
 
+/* Operators that only move numbers have this as `flops`. */
+double stoa_no_flops(const struct stoa_layer *layer);
+
+/* All passes of an operator whose y is x[0]'s numbers in another shape. */
+void stoa_view_forward(const struct stoa_op_run *run);
+void stoa_view_backward(const struct stoa_op_run *run);
+void stoa_view_reference_forward(const struct stoa_op_reference *run);
+void stoa_view_reference_backward(const struct stoa_op_reference *run);
+
 #endif

@@ -211,11 +211,6 @@ static void backward(const struct stoa_op_run *run) {
 }
 
 /* Numbers move, nothing is computed. */
-static double flops(const struct stoa_layer *layer) {
-    (void)layer;
-    return 0;
-}
-
 /* Where in x number `i` of all of y comes from, or OUTSIDE. */
 static size_t reference_source(const struct frame *f, size_t i) {
     const size_t channels = stoa_max(1, f->channels.out); /* infer has seen that none is 0 */
@@ -273,7 +268,7 @@ const struct stoa_op stoa_op_pad = {
     .infer = infer,
     .forward = forward,
     .backward = backward,
-    .flops = flops,
+    .flops = stoa_no_flops,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .examples = examples,

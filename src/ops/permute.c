@@ -108,11 +108,6 @@ static void backward(const struct stoa_op_run *run) {
 }
 
 /* Numbers move, nothing is computed. */
-static double flops(const struct stoa_layer *layer) {
-    (void)layer;
-    return 0;
-}
-
 static void reference_move(const struct stoa_op_reference *run, struct move m, const double *from,
                            double *to) {
     const size_t size = stoa_shape_size(&run->layer->output);
@@ -147,7 +142,7 @@ const struct stoa_op stoa_op_permute = {
     .infer = infer,
     .forward = forward,
     .backward = backward,
-    .flops = flops,
+    .flops = stoa_no_flops,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .examples = examples,

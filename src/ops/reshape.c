@@ -118,11 +118,6 @@ static void backward(const struct stoa_op_run *run) {
 }
 
 /* Numbers move, nothing is computed. */
-static double flops(const struct stoa_layer *layer) {
-    (void)layer;
-    return 0;
-}
-
 /* Where the next number in PyTorch's order lies in memory: the next pixel, or the next channel's first. */
 static size_t next(struct matrix m, size_t at) {
     size_t size = m.pixels * m.channels;
@@ -169,7 +164,7 @@ const struct stoa_op stoa_op_reshape = {
     .memory = memory,
     .forward = forward,
     .backward = backward,
-    .flops = flops,
+    .flops = stoa_no_flops,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .examples = examples,

@@ -145,11 +145,6 @@ static void backward(const struct stoa_op_run *run) {
 }
 
 /* Numbers move, nothing is computed. */
-static double flops(const struct stoa_layer *layer) {
-    (void)layer;
-    return 0;
-}
-
 /* Where number `i` of all of y stands in x. */
 static size_t reference_source(const struct cut *cut, size_t i) {
     const size_t inner = stoa_max(1, cut->inner); /* infer has seen that none is 0 */
@@ -192,7 +187,7 @@ const struct stoa_op stoa_op_slice = {
     .infer = infer,
     .forward = forward,
     .backward = backward,
-    .flops = flops,
+    .flops = stoa_no_flops,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .examples = examples,

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* view: the numbers of a sample as they lie in memory, under another shape: a vector of `units`, or an image
  * of `size` with `channels`. No number moves; reshape, which keeps PyTorch's order C, H, W, moves them. */
-#include <string.h>
-
 #include "base/size.h"
 #include "ops/op.h"
 
@@ -38,31 +36,6 @@ static stoa_status infer(struct stoa_error *error, struct stoa_layer *layer) {
     return STOA_OK;
 }
 
-static void forward(const struct stoa_op_run *run) {
-    if (run->y != run->x[0]) {
-        memcpy(run->y, run->x[0], stoa_batch_size(run, &run->layer->output) * sizeof(float));
-    }
-}
-
-static void backward(const struct stoa_op_run *run) {
-    if (run->dx[0] && run->dx[0] != run->dy) {
-        memcpy(run->dx[0], run->dy, stoa_batch_size(run, &run->layer->output) * sizeof(float));
-    }
-}
-
-static double flops(const struct stoa_layer *layer) {
-    (void)layer;
-    return 0;
-}
-
-static void reference_forward(const struct stoa_op_reference *run) {
-    memcpy(run->y, run->x[0], run->batch * stoa_shape_size(&run->layer->output) * sizeof(double));
-}
-
-static void reference_backward(const struct stoa_op_reference *run) {
-    memcpy(run->dx[0], run->dy, run->batch * stoa_shape_size(&run->layer->output) * sizeof(double));
-}
-
 static const struct stoa_op_example examples[] = {
     {"units=60", {"3x4x5"}, 2},
     {"size=1x12 channels=5", {"3x4x5"}, 2},
@@ -81,10 +54,10 @@ const struct stoa_op stoa_op_view = {
     .in_place = true,
     .gradient_in_place = true,
     .infer = infer,
-    .forward = forward,
-    .backward = backward,
-    .flops = flops,
-    .reference_forward = reference_forward,
-    .reference_backward = reference_backward,
+    .forward = stoa_view_forward,
+    .backward = stoa_view_backward,
+    .flops = stoa_no_flops,
+    .reference_forward = stoa_view_reference_forward,
+    .reference_backward = stoa_view_reference_backward,
     .examples = examples,
 };
